@@ -1,0 +1,129 @@
+use bytes::Bytes;
+
+use crate::{ImageId, JobId, Priority, QueueId, Reason, RequestId, Settings, Timestamp};
+
+/// One log entry: a time and commands. Without commands it is a tick, which carries out what is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The leader's time when it proposed the entry.
+    pub stamp: Timestamp,
+    /// Carried out in this order.
+    pub envelopes: Vec<Envelope>,
+}
+
+/// A command and what deduplication needs of it. The same envelope may stand in the log twice, when a leader died
+/// and its gateway proposed it again: it takes effect once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Drawn once by the node that took the request.
+    pub request_id: RequestId,
+    /// Log time after which the command is refused and its answer forgotten.
+    pub deadline: Timestamp,
+    /// What to do.
+    pub command: Command,
+}
+
+/// A change of the table. Ids and all that is random come with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Adds jobs, all or none.
+    Enqueue {
+        /// In the order of the answer.
+        jobs: Vec<NewJob>,
+        /// The client's key, if it gave one.
+        key: Option<IdempotencyKey>,
+    },
+    /// Grants up to `n` queued jobs to a consumer, highest priority first, first in first out within one.
+    Consume {
+        /// From this queue.
+        queue: QueueId,
+        /// 1 to [`crate::limits::JOBS_PER_REQUEST`].
+        n: u32,
+        /// The client's key, if it gave one.
+        key: Option<IdempotencyKey>,
+    },
+    /// Ends a running job well.
+    Succeed {
+        /// Which.
+        id: JobId,
+        /// Its output.
+        log: Bytes,
+    },
+    /// Ends a running job badly; may enqueue its automatic retry.
+    Fail {
+        /// Which.
+        id: JobId,
+        /// Why.
+        reason: Reason,
+        /// In the worker's words.
+        details: Box<str>,
+        /// Its output.
+        log: Bytes,
+    },
+    /// Calls a delayed, queued or running job off.
+    Cancel {
+        /// Which.
+        id: JobId,
+        /// In the client's words.
+        details: Box<str>,
+    },
+    /// Gives a running job another `timeout` seconds from now.
+    Touch {
+        /// Which.
+        id: JobId,
+    },
+    /// Enqueues a finished job again, as a new job.
+    Retry {
+        /// The finished job.
+        id: JobId,
+        /// The id that the new job gets.
+        new_id: JobId,
+        /// The client's key, if it gave one.
+        key: Option<IdempotencyKey>,
+    },
+    /// Removes a finished job with its log, for good.
+    Delete {
+        /// Which.
+        id: JobId,
+    },
+    /// Changes the cluster's settings.
+    Configure {
+        /// All of them.
+        settings: Settings,
+    },
+}
+
+/// A job to enqueue. Its fields were checked against [`crate::limits`] by the gateway; [`crate::apply`] checks them
+/// again and refuses the whole command where one is outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewJob {
+    /// Drawn by the gateway.
+    pub id: JobId,
+    /// The queue to wait in.
+    pub queue: QueueId,
+    /// Its lane.
+    pub priority: Priority,
+    /// What to run.
+    pub image: Box<str>,
+    /// The UUIDv5 of `image`.
+    pub image_id: ImageId,
+    /// The job's input.
+    pub payload: Bytes,
+    /// Seconds to wait before it is queued.
+    pub delay: u32,
+    /// Seconds that it may run.
+    pub timeout: u32,
+    /// Automatic retries.
+    pub max_retries: u32,
+    /// Seconds that each automatic retry waits.
+    pub retries_delay: u32,
+}
+
+/// A client's `Idempotency-Key` with the hash of the request that it stood on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The header's value.
+    pub key: Box<str>,
+    /// SHA-256 over the call and its body: the same key with another one is refused.
+    pub body_hash: [u8; 32],
+}

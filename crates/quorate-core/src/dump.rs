@@ -1,0 +1,42 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::{Image, ImageId, Job, JobId, KeyRecord, Position, Remembered, RequestId, Settings, Timestamp};
+
+/// All that a table holds, in a canonical form: two tables that hold the same dump alike. For tests, for comparing
+/// replicas, and for small tables only: it is all in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dump {
+    /// Log time.
+    pub clock: Timestamp,
+    /// The cluster's settings.
+    pub settings: Settings,
+    /// The next seq that would be given.
+    pub next_seq: u64,
+    /// Records by id.
+    pub jobs: BTreeMap<JobId, Job>,
+    /// Payloads by owner, with the number of jobs that hold them.
+    pub payloads: BTreeMap<JobId, (u64, Bytes)>,
+    /// Logs by job.
+    pub logs: BTreeMap<JobId, Bytes>,
+    /// Queued jobs in the order of their grants.
+    pub queued: Vec<JobId>,
+    /// Timers in the order in which they fire.
+    pub timers: Vec<(Timestamp, JobId)>,
+    /// Finished jobs in the order in which retention takes them.
+    pub finished: Vec<(Timestamp, JobId)>,
+    /// Images by id.
+    pub images: BTreeMap<ImageId, Image>,
+    /// Idempotency keys by text.
+    pub keys: BTreeMap<Box<str>, KeyRecord>,
+    /// Remembered answers whose deadline has not passed.
+    pub answers: BTreeMap<RequestId, (Timestamp, Position, Remembered)>,
+}
+
+impl Dump {
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        format!("{self:#?}").into_bytes()
+    }
+}

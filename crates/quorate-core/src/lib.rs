@@ -1,0 +1,36 @@
+//! The job life cycle, pure: what a command does to the table of jobs.
+//!
+//! A committed log entry is a [`Batch`]: a time and some commands. [`apply`] carries it out on a [`Table`] and
+//! answers every command. It reads no clock, draws no random number and does no IO of its own, so that every
+//! replica that applies the same log holds the same table.
+//!
+//! What always holds:
+//! - a refusal is a value in an answer; an error from the table means that this replica is broken and must stop;
+//! - log time never goes back: `now = max(stamp, last)`, and the last time is part of the table;
+//! - a job id is granted to a consumer at most once (a retry is a new job);
+//! - the indexes (lanes, timers, finished jobs) are a function of the job records: see [`Table::put_job`].
+
+mod apply;
+mod command;
+mod dump;
+mod id;
+mod job;
+pub mod lifecycle;
+pub mod limits;
+pub mod model;
+mod query;
+mod reply;
+mod settings;
+mod table;
+mod time;
+
+pub use apply::apply;
+pub use command::{Batch, Command, Envelope, IdempotencyKey, NewJob};
+pub use dump::Dump;
+pub use id::{ImageId, JobId, QueueId, RequestId};
+pub use job::{EndedBy, Image, Job, Payload, Priority, Reason, State, Status};
+pub use query::{JobsPage, JobsQuery};
+pub use reply::{Answered, Outcome, Position, Refusal, Remembered, Reply};
+pub use settings::Settings;
+pub use table::{KeyRecord, Table};
+pub use time::Timestamp;

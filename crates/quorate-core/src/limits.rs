@@ -1,0 +1,52 @@
+//! Every maximum of the state machine and of the REST contract, in one place.
+
+/// Longest payload of a job, in bytes (the gateway's setting may lower it).
+pub const PAYLOAD_BYTES: usize = 1 << 20;
+/// Longest log of a job, in bytes.
+pub const LOG_BYTES: usize = 1 << 20;
+/// Longest `details` of a cancelled or failed job, in bytes.
+pub const DETAILS_BYTES: usize = 16 << 10;
+/// Longest request body, in bytes.
+pub const BODY_BYTES: usize = 8 << 20;
+/// Longest name of an image, in bytes; the shortest is one byte.
+pub const IMAGE_NAME_BYTES: usize = 255;
+/// Longest `Idempotency-Key`, in characters (and bytes: it is ASCII).
+pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
+
+/// Most jobs that one request enqueues or consumes, or that one page lists.
+pub const JOBS_PER_REQUEST: usize = 1_000;
+/// Payload bytes at which a consume stops short of the number asked for (one job is always granted).
+pub const CONSUME_BYTES: u64 = 32 << 20;
+
+/// Longest delay, in seconds: a year.
+pub const DELAY_SECONDS: u32 = 31_536_000;
+/// Longest timeout, in seconds: a week. The shortest is 1.
+pub const TIMEOUT_SECONDS: u32 = 604_800;
+/// Most automatic retries of a job.
+pub const MAX_RETRIES: u32 = 25;
+/// Longest delay of an automatic retry, in seconds: a year.
+pub const RETRIES_DELAY_SECONDS: u32 = 31_536_000;
+
+/// Longest time between a command's proposal and its deadline, in milliseconds of log time; what a command
+/// answered is remembered until its deadline.
+pub const REQUEST_MILLIS: u64 = 60_000;
+/// How long an `Idempotency-Key` is remembered, in milliseconds: 24 hours.
+pub const IDEMPOTENCY_MILLIS: u64 = 24 * 3_600 * 1_000;
+/// Most `Idempotency-Key`s remembered at once; above it the oldest are forgotten early.
+pub const IDEMPOTENCY_KEYS: u64 = 4_000_000;
+
+/// Most timers (delays, timeouts) that one batch carries out, and most outlived records (finished jobs, keys,
+/// images) that one batch removes. What is left over waits for the next batch.
+pub const DUE_PER_BATCH: usize = 512;
+
+/// Shortest and longest retention of finished jobs, in seconds: a minute, ten years.
+pub const RETENTION_SECONDS: std::ops::RangeInclusive<u64> = 60..=315_360_000;
+/// Default retention of finished jobs, in seconds: 7 days.
+pub const RETENTION_SECONDS_DEFAULT: u64 = 7 * 24 * 3_600;
+/// An image's `named_at` is renewed at most this often, in milliseconds, so that an enqueue rarely writes it.
+pub const IMAGE_RENEWAL_MILLIS: u64 = 3_600 * 1_000;
+
+/// Most commands in one log entry.
+pub const COMMANDS_PER_ENTRY: usize = 512;
+/// Bytes of commands at which a log entry is full (one command may be larger alone).
+pub const BYTES_PER_ENTRY: usize = 1 << 20;

@@ -1,0 +1,75 @@
+use crate::{Job, JobId, RequestId, Status};
+
+/// The answer to one command of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Which request this answers.
+    pub request_id: RequestId,
+    /// Where in the log it took effect: for a repeated request, where it did the first time.
+    pub position: Position,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Done, with a reply, or refused. (Unknown, the third outcome of a request, cannot happen here.)
+pub type Outcome = Result<Reply, Refusal>;
+
+/// A place in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The log entry.
+    pub index: u64,
+    /// The command's place in it.
+    pub offset: u32,
+}
+
+/// What a command that took effect answers. Jobs come without their payloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// To enqueue, consume.
+    Jobs(Vec<Job>),
+    /// To succeed, fail, cancel and retry: the job as it is now; for retry, the new one.
+    Job(Box<Job>),
+    /// To touch, delete and configure.
+    Done,
+}
+
+/// Why a command took no effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No job has that id.
+    NoSuchJob,
+    /// The job's status does not allow it.
+    WrongStatus {
+        /// What it is.
+        status: Status,
+    },
+    /// A failed job with automatic retries left is not retried by hand.
+    RetriesLeft,
+    /// The Idempotency-Key was used for another request.
+    KeyReused,
+    /// The command came after its deadline, or with a deadline too far ahead: it was not carried out.
+    OutsideDeadline,
+    /// A field of the command is outside its limits; the gateway should have refused it.
+    Invalid {
+        /// Which field.
+        field: &'static str,
+    },
+    /// A new job's id is taken.
+    IdTaken,
+}
+
+/// What is kept of an answer, to give it again: enough to render it from the jobs as they are then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remembered {
+    /// Jobs that were enqueued.
+    Enqueued(Vec<JobId>),
+    /// Jobs that were granted; given again, those still running of them.
+    Consumed(Vec<JobId>),
+    /// One job.
+    Job(JobId),
+    /// Nothing to render.
+    Done,
+    /// A refusal.
+    Refused(Refusal),
+}

@@ -1,0 +1,132 @@
+use bytes::Bytes;
+
+use crate::{
+    Image, ImageId, Job, JobId, Position, QueueId, Remembered, RequestId, Settings, Timestamp,
+};
+
+/// The table of jobs as [`crate::apply`] needs it: synchronous, and a write is seen by every later read.
+///
+/// There are two: [`crate::model::Model`] in memory, the oracle, and RocksDB in `quorate-store`. An error means
+/// that the storage is broken; apply passes it on and the replica stops.
+pub trait Table {
+    /// A failure of the storage.
+    type Error;
+
+    /// The log time of the last batch.
+    fn clock(&self) -> Timestamp;
+    /// Sets the log time; never back.
+    fn set_clock(&mut self, now: Timestamp);
+    /// The cluster's settings.
+    fn settings(&self) -> Settings;
+    /// Replaces the settings.
+    fn put_settings(&mut self, settings: Settings);
+    /// The next place in a lane: one higher with every call, over all lanes, for ever.
+    fn next_seq(&mut self) -> u64;
+
+    /// The record of a job.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn job(&mut self, id: JobId) -> Result<Option<Job>, Self::Error>;
+    /// Writes a record. `before` is the record that [`Table::job`] or a `next_` call gave, `None` for a new job. The
+    /// indexes follow from the two states: lanes hold exactly the queued jobs by (queue, priority, seq); timers the
+    /// delayed by `due` and the running by `deadline`; finished jobs stand by `completed_at`. A new job whose
+    /// `payload.owner` is another job holds that payload too.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn put_job(&mut self, before: Option<&Job>, after: &Job) -> Result<(), Self::Error>;
+    /// Removes a record, its place in every index, its log, and its payload when no other job holds it.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn delete_job(&mut self, job: &Job) -> Result<(), Self::Error>;
+    /// Stores the payload of a new job. Not called for an empty one.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn put_payload(&mut self, owner: JobId, payload: Bytes) -> Result<(), Self::Error>;
+    /// Stores the log of a finished job. Not called for an empty one.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn put_log(&mut self, id: JobId, log: Bytes) -> Result<(), Self::Error>;
+
+    /// The job that a consumer of `queue` gets next: highest priority, then lowest seq.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn next_queued(&mut self, queue: QueueId) -> Result<Option<Job>, Self::Error>;
+    /// The delayed or running job whose timer is the earliest, if that is not later than `now`; ties by id.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn next_due(&mut self, now: Timestamp) -> Result<Option<Job>, Self::Error>;
+    /// The finished job that ended first, if it ended at `until` or before; ties by id.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn next_outlived(&mut self, until: Timestamp) -> Result<Option<Job>, Self::Error>;
+
+    /// An image that jobs have named.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn image(&mut self, id: ImageId) -> Result<Option<Image>, Self::Error>;
+    /// Writes an image; `before` as in [`Table::put_job`]. Images are indexed by `named_at`.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn put_image(&mut self, before: Option<&Image>, after: &Image) -> Result<(), Self::Error>;
+    /// Removes an image.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn delete_image(&mut self, image: &Image) -> Result<(), Self::Error>;
+    /// The image that was named longest ago, if at `until` or before; ties by id.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn next_unnamed_image(&mut self, until: Timestamp) -> Result<Option<Image>, Self::Error>;
+
+    /// What an Idempotency-Key stands for.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn key(&mut self, key: &str) -> Result<Option<KeyRecord>, Self::Error>;
+    /// Writes a new key. Keys are indexed by `at`.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn put_key(&mut self, record: &KeyRecord) -> Result<(), Self::Error>;
+    /// Removes a key.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn delete_key(&mut self, record: &KeyRecord) -> Result<(), Self::Error>;
+    /// The oldest key; ties by its text.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn oldest_key(&mut self) -> Result<Option<KeyRecord>, Self::Error>;
+    /// How many keys there are.
+    fn key_count(&self) -> u64;
+
+    /// What a request was answered, while its deadline has not passed.
+    fn answer(&self, request_id: RequestId) -> Option<(Position, Remembered)>;
+    /// Remembers an answer until log time is past `deadline`.
+    fn remember(&mut self, request_id: RequestId, deadline: Timestamp, at: Position, answer: Remembered);
+}
+
+/// An Idempotency-Key with what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The client's key.
+    pub key: Box<str>,
+    /// What it was first used for.
+    pub body_hash: [u8; 32],
+    /// When.
+    pub at: Timestamp,
+    /// The first answer.
+    pub answer: Remembered,
+}

@@ -1,0 +1,106 @@
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_core::{Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings};
+
+/// What the gateway needs of the node that it stands in front of, in the core's types: neither Raft nor disk.
+///
+/// Reads are served from this node's own copy, as it is now. [`Backend::barrier`] before a read makes it linearizable.
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// Carries a command out, on whatever node leads, and answers once this node has applied it too.
+    fn submit(&self, command: Command, within: Duration) -> impl Future<Output = Result<Answered, Unavailable>> + Send;
+    /// Waits until this node has applied everything that was committed when the call began (ReadIndex). Calls that
+    /// wait at the same time share one question to the leader.
+    fn barrier(&self, within: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// The log index that reads reflect now.
+    fn applied_index(&self) -> u64;
+
+    /// A job's record.
+    fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, Unavailable>> + Send;
+    /// The payloads of these jobs, in their order; `None` for one that was deleted meanwhile.
+    fn payloads(&self, jobs: &[Job]) -> impl Future<Output = Result<Vec<Option<Bytes>>, Unavailable>> + Send;
+    /// The log of a finished job; `None` when there is no such job or it has not finished.
+    fn log(&self, id: JobId) -> impl Future<Output = Result<Option<Bytes>, Unavailable>> + Send;
+    /// A page of jobs, newest first.
+    fn jobs(&self, query: JobsQuery) -> impl Future<Output = Result<JobsPage, Unavailable>> + Send;
+    /// An image.
+    fn image(&self, id: ImageId) -> impl Future<Output = Result<Option<Image>, Unavailable>> + Send;
+    /// A page of images by id, from behind `after`.
+    fn images(&self, n: usize, after: Option<ImageId>) -> impl Future<Output = Result<Vec<Image>, Unavailable>> + Send;
+    /// The cluster's settings.
+    fn settings(&self) -> Settings;
+
+    /// How many jobs are queued here, as far as a consumer cares: 0 means that a consume would find nothing.
+    fn queued(&self, queue: QueueId) -> u64;
+    /// Ends when a job may be there for this caller. Each job that becomes queued wakes about one waiting caller, in the
+    /// order of their calls; a caller that finds nothing waits again.
+    fn queued_wakeup(&self, queue: QueueId) -> impl Future<Output = ()> + Send;
+
+    /// The cluster as this node sees it.
+    fn cluster(&self) -> impl Future<Output = Cluster> + Send;
+    /// True while the Raft core answers.
+    fn alive(&self) -> impl Future<Output = bool> + Send;
+    /// True while a leader is known and this node has recovered.
+    fn ready(&self) -> impl Future<Output = bool> + Send;
+}
+
+/// Why a request got no answer from the state machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// Too much is in flight, here or at the leader. Nothing was done.
+    #[error("too many requests are in flight")]
+    Overloaded,
+    /// No room on the disk. Nothing was done.
+    #[error("the disk is full")]
+    DiskFull,
+    /// No leader or no majority within the time given, and certainly nothing was done.
+    #[error("no leader could be reached in time")]
+    NotApplied,
+    /// It may or may not have been done.
+    #[error("the outcome is not known: the cluster gave no answer in time")]
+    Unknown,
+    /// This node is ending, or its storage failed. Nothing was done.
+    #[error("this node is stopping")]
+    Stopping,
+}
+
+/// The cluster as one node sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// The cluster's id; empty before its bootstrap.
+    pub id: String,
+    /// The node that answers.
+    pub node: String,
+    /// The leader's name, if one is known.
+    pub leader: Option<String>,
+    /// Raft's term.
+    pub term: u64,
+    /// Every member, by name.
+    pub members: Vec<Member>,
+    /// Voters that must agree.
+    pub quorum: usize,
+    /// Voters that may fail now without stopping the cluster.
+    pub tolerates: usize,
+}
+
+/// A member of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its id, drawn when its data directory was made.
+    pub id: u64,
+    /// `leader`, `follower` or `learner`.
+    pub role: &'static str,
+    /// Where peers reach it.
+    pub peer_addr: String,
+    /// Where clients reach it.
+    pub http_addr: String,
+    /// The log index that it has applied, or that the leader knows it to have; `None` where unknown.
+    pub applied_index: Option<u64>,
+    /// False when it did not answer lately.
+    pub reachable: bool,
+    /// Its wall clock's difference to the answering node's in milliseconds, where known.
+    pub clock_offset_ms: Option<i64>,
+}

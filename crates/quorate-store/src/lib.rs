@@ -1,0 +1,17 @@
+//! RocksDB under one node: the Raft log, the job table and its snapshots. The only crate that knows RocksDB.
+//!
+//! ```text
+//! data directory
+//!   FORMAT         the format version: the first thing on disk, the first thing read
+//!   LOCK           held while a process uses the directory
+//!   identity       this node's id and the cluster's id, checksummed
+//!   high-water     the last synced log id and vote, two checksummed slots
+//!   raft/          RocksDB: the Raft log
+//!   jobs/CURRENT   names the generation in use
+//!   jobs/gen-N/    RocksDB: the job table; an installed snapshot is a new generation
+//!   snapshot/      the current snapshot, a checkpoint; and one that is being built or received
+//! ```
+
+mod type_config;
+
+pub use type_config::{BatchBytes, Node, NodeId, TypeConfig};
