@@ -50,3 +50,19 @@ pub const IMAGE_RENEWAL_MILLIS: u64 = 3_600 * 1_000;
 pub const COMMANDS_PER_ENTRY: usize = 512;
 /// Bytes of commands at which a log entry is full (one command may be larger alone).
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
+
+/// The names that a refusal for an invalid field has for it.
+pub const FIELDS: [&str; 12] = [
+    "jobs",
+    "image",
+    "payload",
+    "delay",
+    "timeout",
+    "priority",
+    "max_retries",
+    "retries_delay",
+    "n",
+    "log",
+    "details",
+    "retention",
+];

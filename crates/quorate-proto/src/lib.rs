@@ -6,6 +6,7 @@
 mod convert;
 mod malformed;
 
+pub use convert::{answered_value, decode_batch, encode_batch};
 pub use malformed::Malformed;
 
 /// What stands on disk and in the Raft log.

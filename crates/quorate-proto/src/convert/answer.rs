@@ -1,0 +1,119 @@
+use bytes::Bytes;
+use quorate_core::{JobId, Position, Refusal, Remembered, RequestId, Timestamp};
+
+use super::fields;
+use crate::Malformed;
+use crate::log::v1 as pb;
+use crate::log::v1::refusal::Kind;
+use crate::log::v1::remembered::Kind as Message;
+
+/// The message of one remembered answer.
+pub fn answered_value(
+    request_id: RequestId,
+    deadline: Timestamp,
+    position: Position,
+    answer: &Remembered,
+) -> pb::Answer {
+    pb::Answer {
+        request_id: Bytes::copy_from_slice(&request_id.0),
+        deadline_ms: deadline.0,
+        index: position.index,
+        offset: position.offset,
+        answer: Some(answer.into()),
+    }
+}
+
+impl TryFrom<pb::Answer> for (RequestId, Timestamp, Position, Remembered) {
+    type Error = Malformed;
+
+    fn try_from(answer: pb::Answer) -> Result<Self, Malformed> {
+        Ok((
+            RequestId(fields::id("Answer", "request_id", &answer.request_id)?),
+            Timestamp(answer.deadline_ms),
+            Position { index: answer.index, offset: answer.offset },
+            answer.answer.ok_or(Malformed::Field { message: "Answer", field: "answer" })?.try_into()?,
+        ))
+    }
+}
+
+impl From<&Remembered> for pb::Remembered {
+    fn from(answer: &Remembered) -> pb::Remembered {
+        let kind = match answer {
+            Remembered::Enqueued(ids) => Message::Enqueued(ids_out(ids)),
+            Remembered::Consumed(ids) => Message::Consumed(ids_out(ids)),
+            Remembered::Job(id) => Message::Job(Bytes::copy_from_slice(&id.0)),
+            Remembered::Done => Message::Done(pb::Done {}),
+            Remembered::Refused(refusal) => Message::Refused(refusal.into()),
+        };
+        pb::Remembered { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<pb::Remembered> for Remembered {
+    type Error = Malformed;
+
+    fn try_from(answer: pb::Remembered) -> Result<Remembered, Malformed> {
+        Ok(match answer.kind.ok_or(Malformed::Field { message: "Remembered", field: "kind" })? {
+            Message::Enqueued(ids) => Remembered::Enqueued(ids_in(&ids)?),
+            Message::Consumed(ids) => Remembered::Consumed(ids_in(&ids)?),
+            Message::Job(id) => Remembered::Job(JobId(fields::id("Remembered", "job", &id)?)),
+            Message::Done(pb::Done {}) => Remembered::Done,
+            Message::Refused(refusal) => Remembered::Refused(refusal.try_into()?),
+        })
+    }
+}
+
+impl From<&Refusal> for pb::Refusal {
+    fn from(refusal: &Refusal) -> pb::Refusal {
+        let mut message = pb::Refusal::default();
+        let kind = match refusal {
+            Refusal::NoSuchJob => Kind::NoSuchJob,
+            Refusal::WrongStatus { status } => {
+                message.status = fields::status_out(*status);
+                Kind::WrongStatus
+            }
+            Refusal::RetriesLeft => Kind::RetriesLeft,
+            Refusal::KeyReused => Kind::KeyReused,
+            Refusal::OutsideDeadline => Kind::OutsideDeadline,
+            Refusal::Invalid { field } => {
+                message.field = (*field).to_owned();
+                Kind::Invalid
+            }
+            Refusal::IdTaken => Kind::IdTaken,
+        };
+        message.kind = kind.into();
+        message
+    }
+}
+
+impl TryFrom<pb::Refusal> for Refusal {
+    type Error = Malformed;
+
+    fn try_from(refusal: pb::Refusal) -> Result<Refusal, Malformed> {
+        match Kind::try_from(refusal.kind) {
+            Ok(Kind::NoSuchJob) => Ok(Refusal::NoSuchJob),
+            Ok(Kind::WrongStatus) => {
+                Ok(Refusal::WrongStatus { status: fields::status_in("Refusal", refusal.status)? })
+            }
+            Ok(Kind::RetriesLeft) => Ok(Refusal::RetriesLeft),
+            Ok(Kind::KeyReused) => Ok(Refusal::KeyReused),
+            Ok(Kind::OutsideDeadline) => Ok(Refusal::OutsideDeadline),
+            Ok(Kind::Invalid) => Ok(Refusal::Invalid { field: field_name(&refusal.field) }),
+            Ok(Kind::IdTaken) => Ok(Refusal::IdTaken),
+            Ok(Kind::Unspecified) | Err(_) => Err(Malformed::Field { message: "Refusal", field: "kind" }),
+        }
+    }
+}
+
+/// The field names that apply refuses by: static in the core, hence looked up.
+fn field_name(name: &str) -> &'static str {
+    quorate_core::limits::FIELDS.iter().copied().find(|known| *known == name).unwrap_or("field")
+}
+
+fn ids_out(ids: &[JobId]) -> pb::Ids {
+    pb::Ids { ids: ids.iter().map(|id| Bytes::copy_from_slice(&id.0)).collect() }
+}
+
+fn ids_in(ids: &pb::Ids) -> Result<Vec<JobId>, Malformed> {
+    ids.ids.iter().map(|id| fields::id("Ids", "ids", id).map(JobId)).collect()
+}

@@ -1,0 +1,52 @@
+use bytes::Bytes;
+use prost::Message;
+use quorate_core::{Batch, Envelope, RequestId, Timestamp};
+
+use super::fields;
+use crate::Malformed;
+use crate::log::v1 as pb;
+
+/// A batch as it stands in the log. The envelopes' payloads are shared until they are written here, once.
+pub fn encode_batch(batch: Batch) -> Bytes {
+    let message = pb::Batch {
+        stamp_ms: batch.stamp.0,
+        envelopes: batch.envelopes.into_iter().map(pb::Envelope::from).collect(),
+    };
+    message.encode_to_vec().into()
+}
+
+/// The batch that these bytes of the log stand for; its payloads share them.
+///
+/// # Errors
+/// They are no batch: the log is damaged, or from a newer version.
+pub fn decode_batch(bytes: Bytes) -> Result<Batch, Malformed> {
+    let message = pb::Batch::decode(bytes)
+        .map_err(|error| Malformed::Undecodable { message: "Batch", reason: error.to_string() })?;
+    Ok(Batch {
+        stamp: Timestamp(message.stamp_ms),
+        envelopes: message.envelopes.into_iter().map(Envelope::try_from).collect::<Result<_, _>>()?,
+    })
+}
+
+impl From<Envelope> for pb::Envelope {
+    fn from(envelope: Envelope) -> pb::Envelope {
+        pb::Envelope {
+            request_id: Bytes::copy_from_slice(&envelope.request_id.0),
+            deadline_ms: envelope.deadline.0,
+            command: Some(envelope.command.into()),
+        }
+    }
+}
+
+impl TryFrom<pb::Envelope> for Envelope {
+    type Error = Malformed;
+
+    fn try_from(envelope: pb::Envelope) -> Result<Envelope, Malformed> {
+        let command = envelope.command.ok_or(Malformed::Field { message: "Envelope", field: "command" })?;
+        Ok(Envelope {
+            request_id: RequestId(fields::id("Envelope", "request_id", &envelope.request_id)?),
+            deadline: Timestamp(envelope.deadline_ms),
+            command: command.try_into()?,
+        })
+    }
+}

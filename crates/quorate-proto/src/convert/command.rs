@@ -1,0 +1,153 @@
+use bytes::Bytes;
+use quorate_core::{Command, IdempotencyKey, ImageId, JobId, NewJob, QueueId, Settings};
+
+use super::fields;
+use crate::Malformed;
+use crate::log::v1 as pb;
+use crate::log::v1::envelope::Command as Message;
+
+impl From<Command> for Message {
+    fn from(command: Command) -> Message {
+        match command {
+            Command::Enqueue { jobs, key } => Message::Enqueue(pb::Enqueue {
+                jobs: jobs.into_iter().map(pb::NewJob::from).collect(),
+                key: key.map(pb::IdempotencyKey::from),
+            }),
+            Command::Consume { queue, n, key } => {
+                Message::Consume(pb::Consume { queue: queue.0, n, key: key.map(pb::IdempotencyKey::from) })
+            }
+            Command::Succeed { id, log } => Message::Succeed(pb::Succeed { id: id_out(id), log }),
+            Command::Fail { id, reason, details, log } => Message::Fail(pb::Fail {
+                id: id_out(id),
+                reason: fields::reason_out(reason),
+                details: details.into(),
+                log,
+            }),
+            Command::Cancel { id, details } => Message::Cancel(pb::Cancel { id: id_out(id), details: details.into() }),
+            Command::Touch { id } => Message::Touch(pb::Touch { id: id_out(id) }),
+            Command::Retry { id, new_id, key } => Message::Retry(pb::Retry {
+                id: id_out(id),
+                new_id: id_out(new_id),
+                key: key.map(pb::IdempotencyKey::from),
+            }),
+            Command::Delete { id } => Message::Delete(pb::Delete { id: id_out(id) }),
+            Command::Configure { settings } => {
+                Message::Configure(pb::Configure { settings: Some(settings.into()) })
+            }
+        }
+    }
+}
+
+impl TryFrom<Message> for Command {
+    type Error = Malformed;
+
+    fn try_from(message: Message) -> Result<Command, Malformed> {
+        Ok(match message {
+            Message::Enqueue(enqueue) => Command::Enqueue {
+                jobs: enqueue.jobs.into_iter().map(NewJob::try_from).collect::<Result<_, _>>()?,
+                key: enqueue.key.map(IdempotencyKey::try_from).transpose()?,
+            },
+            Message::Consume(consume) => Command::Consume {
+                queue: QueueId(consume.queue),
+                n: consume.n,
+                key: consume.key.map(IdempotencyKey::try_from).transpose()?,
+            },
+            Message::Succeed(succeed) => Command::Succeed { id: id_in("Succeed", &succeed.id)?, log: succeed.log },
+            Message::Fail(fail) => Command::Fail {
+                id: id_in("Fail", &fail.id)?,
+                reason: fields::reason_in("Fail", fail.reason)?,
+                details: fail.details.into(),
+                log: fail.log,
+            },
+            Message::Cancel(cancel) => {
+                Command::Cancel { id: id_in("Cancel", &cancel.id)?, details: cancel.details.into() }
+            }
+            Message::Touch(touch) => Command::Touch { id: id_in("Touch", &touch.id)? },
+            Message::Retry(retry) => Command::Retry {
+                id: id_in("Retry", &retry.id)?,
+                new_id: JobId(fields::id("Retry", "new_id", &retry.new_id)?),
+                key: retry.key.map(IdempotencyKey::try_from).transpose()?,
+            },
+            Message::Delete(delete) => Command::Delete { id: id_in("Delete", &delete.id)? },
+            Message::Configure(configure) => Command::Configure {
+                settings: configure
+                    .settings
+                    .ok_or(Malformed::Field { message: "Configure", field: "settings" })?
+                    .into(),
+            },
+        })
+    }
+}
+
+impl From<NewJob> for pb::NewJob {
+    fn from(job: NewJob) -> pb::NewJob {
+        pb::NewJob {
+            id: id_out(job.id),
+            queue: job.queue.0,
+            priority: job.priority.get().into(),
+            image: job.image.into(),
+            image_id: Bytes::copy_from_slice(&job.image_id.0),
+            payload: job.payload,
+            delay: job.delay,
+            timeout: job.timeout,
+            max_retries: job.max_retries,
+            retries_delay: job.retries_delay,
+        }
+    }
+}
+
+impl TryFrom<pb::NewJob> for NewJob {
+    type Error = Malformed;
+
+    fn try_from(job: pb::NewJob) -> Result<NewJob, Malformed> {
+        Ok(NewJob {
+            id: id_in("NewJob", &job.id)?,
+            queue: QueueId(job.queue),
+            priority: fields::priority("NewJob", job.priority)?,
+            image: job.image.into(),
+            image_id: ImageId(fields::id("NewJob", "image_id", &job.image_id)?),
+            payload: job.payload,
+            delay: job.delay,
+            timeout: job.timeout,
+            max_retries: job.max_retries,
+            retries_delay: job.retries_delay,
+        })
+    }
+}
+
+impl From<IdempotencyKey> for pb::IdempotencyKey {
+    fn from(key: IdempotencyKey) -> pb::IdempotencyKey {
+        pb::IdempotencyKey { key: key.key.into(), body_hash: Bytes::copy_from_slice(&key.body_hash) }
+    }
+}
+
+impl TryFrom<pb::IdempotencyKey> for IdempotencyKey {
+    type Error = Malformed;
+
+    fn try_from(key: pb::IdempotencyKey) -> Result<IdempotencyKey, Malformed> {
+        Ok(IdempotencyKey {
+            key: key.key.into(),
+            body_hash: fields::hash("IdempotencyKey", "body_hash", &key.body_hash)?,
+        })
+    }
+}
+
+impl From<Settings> for pb::Settings {
+    fn from(settings: Settings) -> pb::Settings {
+        pb::Settings { retention_s: settings.retention }
+    }
+}
+
+impl From<pb::Settings> for Settings {
+    fn from(settings: pb::Settings) -> Settings {
+        Settings { retention: settings.retention_s }
+    }
+}
+
+fn id_out(id: JobId) -> Bytes {
+    Bytes::copy_from_slice(&id.0)
+}
+
+fn id_in(message: &'static str, bytes: &[u8]) -> Result<JobId, Malformed> {
+    fields::id(message, "id", bytes).map(JobId)
+}

@@ -1,0 +1,75 @@
+//! The checks that several messages share.
+
+use quorate_core::{Priority, Reason, Status};
+
+use crate::Malformed;
+use crate::log::v1 as pb;
+
+/// Sixteen bytes, as every id has.
+pub(super) fn id(message: &'static str, field: &'static str, bytes: &[u8]) -> Result<[u8; 16], Malformed> {
+    bytes.try_into().map_err(|_| Malformed::Field { message, field })
+}
+
+/// Sixteen bytes, or none where the field is empty.
+pub(super) fn optional_id(
+    message: &'static str,
+    field: &'static str,
+    bytes: &[u8],
+) -> Result<Option<[u8; 16]>, Malformed> {
+    if bytes.is_empty() { Ok(None) } else { id(message, field, bytes).map(Some) }
+}
+
+/// A SHA-256.
+pub(super) fn hash(message: &'static str, field: &'static str, bytes: &[u8]) -> Result<[u8; 32], Malformed> {
+    bytes.try_into().map_err(|_| Malformed::Field { message, field })
+}
+
+/// 0, 1 or 2.
+pub(super) fn priority(message: &'static str, number: u32) -> Result<Priority, Malformed> {
+    u8::try_from(number)
+        .ok()
+        .and_then(Priority::new)
+        .ok_or(Malformed::Field { message, field: "priority" })
+}
+
+pub(super) fn reason_out(reason: Reason) -> i32 {
+    match reason {
+        Reason::Timeout => pb::Reason::Timeout,
+        Reason::Killed => pb::Reason::Killed,
+        Reason::BadExit => pb::Reason::BadExit,
+    }
+    .into()
+}
+
+pub(super) fn reason_in(message: &'static str, number: i32) -> Result<Reason, Malformed> {
+    match pb::Reason::try_from(number) {
+        Ok(pb::Reason::Timeout) => Ok(Reason::Timeout),
+        Ok(pb::Reason::Killed) => Ok(Reason::Killed),
+        Ok(pb::Reason::BadExit) => Ok(Reason::BadExit),
+        Ok(pb::Reason::Unspecified) | Err(_) => Err(Malformed::Field { message, field: "reason" }),
+    }
+}
+
+pub(super) fn status_out(status: Status) -> i32 {
+    match status {
+        Status::Delayed => pb::Status::Delayed,
+        Status::Queued => pb::Status::Queued,
+        Status::Running => pb::Status::Running,
+        Status::Success => pb::Status::Success,
+        Status::Error => pb::Status::Error,
+        Status::Cancelled => pb::Status::Cancelled,
+    }
+    .into()
+}
+
+pub(super) fn status_in(message: &'static str, number: i32) -> Result<Status, Malformed> {
+    match pb::Status::try_from(number) {
+        Ok(pb::Status::Delayed) => Ok(Status::Delayed),
+        Ok(pb::Status::Queued) => Ok(Status::Queued),
+        Ok(pb::Status::Running) => Ok(Status::Running),
+        Ok(pb::Status::Success) => Ok(Status::Success),
+        Ok(pb::Status::Error) => Ok(Status::Error),
+        Ok(pb::Status::Cancelled) => Ok(Status::Cancelled),
+        Ok(pb::Status::Unspecified) | Err(_) => Err(Malformed::Field { message, field: "status" }),
+    }
+}

@@ -1,0 +1,99 @@
+use bytes::Bytes;
+use quorate_core::{EndedBy, ImageId, Job, JobId, Payload, QueueId, State, Timestamp};
+
+use super::fields;
+use crate::Malformed;
+use crate::log::v1 as pb;
+use crate::log::v1::job::State as StateMessage;
+
+impl From<&Job> for pb::Job {
+    fn from(job: &Job) -> pb::Job {
+        pb::Job {
+            id: Bytes::copy_from_slice(&job.id.0),
+            queue: job.queue.0,
+            priority: job.priority.get().into(),
+            image: job.image.to_string(),
+            image_id: Bytes::copy_from_slice(&job.image_id.0),
+            payload_owner: if job.payload.owner == job.id { Bytes::new() } else { bytes(Some(job.payload.owner)) },
+            payload_bytes: job.payload.bytes,
+            delay: job.delay,
+            timeout: job.timeout,
+            max_retries: job.max_retries,
+            retries_delay: job.retries_delay,
+            created_at_ms: job.created_at.0,
+            started_at_ms: job.started_at.map(|at| at.0),
+            completed_at_ms: job.completed_at.map(|at| at.0),
+            log_bytes: job.log_bytes,
+            retry_of: bytes(job.retry_of),
+            retry_id: bytes(job.retry_id),
+            state: Some(state_out(&job.state)),
+        }
+    }
+}
+
+impl TryFrom<pb::Job> for Job {
+    type Error = Malformed;
+
+    fn try_from(job: pb::Job) -> Result<Job, Malformed> {
+        let id = JobId(fields::id("Job", "id", &job.id)?);
+        Ok(Job {
+            id,
+            queue: QueueId(job.queue),
+            priority: fields::priority("Job", job.priority)?,
+            image: job.image.into(),
+            image_id: ImageId(fields::id("Job", "image_id", &job.image_id)?),
+            payload: Payload {
+                owner: fields::optional_id("Job", "payload_owner", &job.payload_owner)?.map_or(id, JobId),
+                bytes: job.payload_bytes,
+            },
+            delay: job.delay,
+            timeout: job.timeout,
+            max_retries: job.max_retries,
+            retries_delay: job.retries_delay,
+            created_at: Timestamp(job.created_at_ms),
+            started_at: job.started_at_ms.map(Timestamp),
+            completed_at: job.completed_at_ms.map(Timestamp),
+            state: state_in(job.state.ok_or(Malformed::Field { message: "Job", field: "state" })?)?,
+            log_bytes: job.log_bytes,
+            retry_of: fields::optional_id("Job", "retry_of", &job.retry_of)?.map(JobId),
+            retry_id: fields::optional_id("Job", "retry_id", &job.retry_id)?.map(JobId),
+        })
+    }
+}
+
+fn state_out(state: &State) -> StateMessage {
+    match state {
+        State::Delayed { due } => StateMessage::DelayedDueMs(due.0),
+        State::Queued { seq } => StateMessage::QueuedSeq(*seq),
+        State::Running { deadline } => StateMessage::RunningDeadlineMs(deadline.0),
+        State::Success => StateMessage::Success(pb::Success {}),
+        State::Error { reason, by, details } => StateMessage::Error(pb::Error {
+            reason: fields::reason_out(*reason),
+            by_cluster: match by {
+                EndedBy::Client => false,
+                EndedBy::Cluster => true,
+            },
+            details: details.to_string(),
+        }),
+        State::Cancelled { details } => StateMessage::Cancelled(pb::Cancelled { details: details.to_string() }),
+    }
+}
+
+fn state_in(state: StateMessage) -> Result<State, Malformed> {
+    Ok(match state {
+        StateMessage::DelayedDueMs(due) => State::Delayed { due: Timestamp(due) },
+        StateMessage::QueuedSeq(seq) => State::Queued { seq },
+        StateMessage::RunningDeadlineMs(deadline) => State::Running { deadline: Timestamp(deadline) },
+        StateMessage::Success(pb::Success {}) => State::Success,
+        StateMessage::Error(error) => State::Error {
+            reason: fields::reason_in("Error", error.reason)?,
+            by: if error.by_cluster { EndedBy::Cluster } else { EndedBy::Client },
+            details: error.details.into(),
+        },
+        StateMessage::Cancelled(cancelled) => State::Cancelled { details: cancelled.details.into() },
+    })
+}
+
+fn bytes(id: Option<JobId>) -> Bytes {
+    id.map_or_else(Bytes::new, |id| Bytes::copy_from_slice(&id.0))
+}

@@ -1,0 +1,33 @@
+use bytes::Bytes;
+use quorate_core::{KeyRecord, Timestamp};
+
+use super::fields;
+use crate::Malformed;
+use crate::log::v1 as pb;
+
+impl From<&KeyRecord> for pb::KeyRecord {
+    fn from(record: &KeyRecord) -> pb::KeyRecord {
+        pb::KeyRecord {
+            key: record.key.to_string(),
+            body_hash: Bytes::copy_from_slice(&record.body_hash),
+            at_ms: record.at.0,
+            answer: Some((&record.answer).into()),
+        }
+    }
+}
+
+impl TryFrom<pb::KeyRecord> for KeyRecord {
+    type Error = Malformed;
+
+    fn try_from(record: pb::KeyRecord) -> Result<KeyRecord, Malformed> {
+        Ok(KeyRecord {
+            key: record.key.into(),
+            body_hash: fields::hash("KeyRecord", "body_hash", &record.body_hash)?,
+            at: Timestamp(record.at_ms),
+            answer: record
+                .answer
+                .ok_or(Malformed::Field { message: "KeyRecord", field: "answer" })?
+                .try_into()?,
+        })
+    }
+}

@@ -1,0 +1,15 @@
+//! Core types from and to their messages. Going out cannot fail; coming in is checked field by field.
+
+mod answer;
+mod batch;
+mod command;
+mod fields;
+mod image;
+mod job;
+mod key;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::answered_value;
+pub use batch::{decode_batch, encode_batch};
