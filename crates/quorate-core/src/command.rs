@@ -93,6 +93,23 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The client's Idempotency-Key, where the command takes one and it gave one.
+    pub fn key(&self) -> Option<&IdempotencyKey> {
+        match self {
+            Command::Enqueue { key, .. } | Command::Consume { key, .. } | Command::Retry { key, .. } => {
+                key.as_ref()
+            }
+            Command::Succeed { .. }
+            | Command::Fail { .. }
+            | Command::Cancel { .. }
+            | Command::Touch { .. }
+            | Command::Delete { .. }
+            | Command::Configure { .. } => None,
+        }
+    }
+}
+
 /// A job to enqueue. Its fields were checked against [`crate::limits`] by the gateway; [`crate::apply`] checks them
 /// again and refuses the whole command where one is outside.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::{Position, Timestamp};
+
 macro_rules! sixteen_bytes {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -39,6 +41,29 @@ sixteen_bytes! {
     /// One attempt of a client to change something, however often the node must propose it: what
     /// deduplication goes by.
     RequestId
+}
+
+impl JobId {
+    /// The id of the automatic retry of a job: the same on every replica, and a UUIDv7 of log time like every other.
+    /// A job is retried automatically at most once, so that its own id, spread over the random bits, makes it unique.
+    pub(crate) fn of_automatic_retry(job: JobId, at: Position, now: Timestamp) -> JobId {
+        let bits = u128::from_be_bytes(job.0);
+        let [high, low] = [(bits >> 64) as u64, bits as u64];
+        let high = mix(high ^ mix(at.index));
+        let low = mix(low ^ mix(high ^ u64::from(at.offset)));
+        let random = (u128::from(high) << 64) | u128::from(low);
+        let time = u128::from(now.0 & 0xffff_ffff_ffff) << 80;
+        let version_and_variant = (7 << 76) | (0b10 << 62);
+        let of_random = (0xfff << 64) | ((1 << 62) - 1);
+        JobId((time | version_and_variant | (random & of_random)).to_be_bytes())
+    }
+}
+
+/// The finaliser of SplitMix64: a bijection in which every bit of the input changes half of the output.
+fn mix(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 /// A queue. Lanes are keyed by queue and priority; today there is one queue.

@@ -103,6 +103,15 @@ impl State {
             State::Cancelled { .. } => Status::Cancelled,
         }
     }
+
+    /// When time changes it: the due time of a delayed job, the deadline of a running one.
+    pub fn timer(&self) -> Option<Timestamp> {
+        match self {
+            State::Delayed { due } => Some(*due),
+            State::Running { deadline } => Some(*deadline),
+            State::Queued { .. } | State::Success | State::Error { .. } | State::Cancelled { .. } => None,
+        }
+    }
 }
 
 /// The six words that the REST contract has for a state.
@@ -124,14 +133,8 @@ pub enum Status {
 
 impl Status {
     /// All of them, in the order of a job's life.
-    pub const ALL: [Status; 6] = [
-        Status::Delayed,
-        Status::Queued,
-        Status::Running,
-        Status::Success,
-        Status::Error,
-        Status::Cancelled,
-    ];
+    pub const ALL: [Status; 6] =
+        [Status::Delayed, Status::Queued, Status::Running, Status::Success, Status::Error, Status::Cancelled];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {

@@ -24,7 +24,7 @@ mod settings;
 mod table;
 mod time;
 
-pub use apply::apply;
+pub use apply::{apply, next_due_at};
 pub use command::{Batch, Command, Envelope, IdempotencyKey, NewJob};
 pub use dump::Dump;
 pub use id::{ImageId, JobId, QueueId, RequestId};

@@ -1,8 +1,6 @@
 use bytes::Bytes;
 
-use crate::{
-    Image, ImageId, Job, JobId, Position, QueueId, Remembered, RequestId, Settings, Timestamp,
-};
+use crate::{Image, ImageId, Job, JobId, Position, QueueId, Remembered, RequestId, Settings, Timestamp};
 
 /// The table of jobs as [`crate::apply`] needs it: synchronous, and a write is seen by every later read.
 ///
@@ -41,7 +39,8 @@ pub trait Table {
     /// # Errors
     /// The storage failed.
     fn delete_job(&mut self, job: &Job) -> Result<(), Self::Error>;
-    /// Stores the payload of a new job. Not called for an empty one.
+    /// Stores the payload of a new job, which holds it; called before that job's first [`Table::put_job`]. Not called
+    /// for an empty one.
     ///
     /// # Errors
     /// The storage failed.

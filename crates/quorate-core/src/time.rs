@@ -22,6 +22,11 @@ impl Timestamp {
     pub fn minus_millis(self, millis: u64) -> Timestamp {
         Timestamp(self.0.saturating_sub(millis))
     }
+
+    /// This time and `millis` milliseconds less; `None` where that is before the epoch.
+    pub fn checked_minus_millis(self, millis: u64) -> Option<Timestamp> {
+        self.0.checked_sub(millis).map(Timestamp)
+    }
 }
 
 impl fmt::Display for Timestamp {

@@ -1,6 +1,103 @@
-use crate::{Answered, Batch, Table};
+//! What a batch does to the table. One file for each command, all of one shape: look the job up, refuse or change
+//! it, answer. `tick.rs` does what is due before the commands of a batch; `due.rs` is one job's timer.
 
-/// stub
-pub fn apply<T: Table>(_table: &mut T, _index: u64, _batch: &Batch) -> Result<Vec<Answered>, T::Error> {
-    todo!()
+mod cancel;
+mod configure;
+mod consume;
+mod delete;
+mod due;
+mod enqueue;
+mod fail;
+mod image;
+mod key;
+mod replay;
+mod retry;
+mod step;
+mod succeed;
+mod tick;
+mod touch;
+
+use crate::{Answered, Batch, Command, Envelope, Outcome, Position, Refusal, Reply, Table, limits};
+
+use step::{Step, Stop};
+pub use tick::next_due_at;
+
+/// Carries one committed log entry out: first what is due at its time, then its commands in their order. The answers
+/// stand in the order of the envelopes.
+///
+/// Total and deterministic: every batch has an effect and an answer that depend on the table and the batch alone.
+///
+/// # Errors
+/// The storage failed. The table may then hold a part of the batch and must not be used further.
+pub fn apply<T: Table>(table: &mut T, index: u64, batch: &Batch) -> Result<Vec<Answered>, T::Error> {
+    let now = batch.stamp.max(table.clock());
+    table.set_clock(now);
+    let mut step = Step { table, now, at: Position { index, offset: 0 } };
+    tick::tick(&mut step)?;
+    let mut answers = Vec::with_capacity(batch.envelopes.len());
+    for (envelope, offset) in batch.envelopes.iter().zip(0..) {
+        step.at.offset = offset;
+        answers.push(answer(&mut step, envelope)?);
+    }
+    Ok(answers)
+}
+
+/// Answers one envelope: refuses it, repeats its first answer, or carries its command out and remembers the answer.
+fn answer<T: Table>(step: &mut Step<'_, T>, envelope: &Envelope) -> Result<Answered, T::Error> {
+    let Envelope { request_id, deadline, command } = envelope;
+    let answered = |position, outcome| Answered { request_id: *request_id, position, outcome };
+
+    // Time does not go back, so no copy of this envelope can take effect later either: nothing to remember.
+    if *deadline < step.now {
+        return Ok(answered(step.at, Err(Refusal::OutsideDeadline)));
+    }
+    if let Some((first, remembered)) = step.table.answer(*request_id) {
+        let outcome = refusal_as_value(replay::render(step, &remembered))?;
+        return Ok(answered(first, outcome));
+    }
+    let outcome = if *deadline > step.now.plus_millis(limits::REQUEST_MILLIS) {
+        Err(Refusal::OutsideDeadline)
+    } else {
+        refusal_as_value(carry_out(step, command))?
+    };
+    // A copy may follow once its deadline is near enough, and must be refused like this one. Far beyond that the
+    // proposer has given up long before, and remembering would have no bound.
+    if *deadline <= step.now.plus_millis(2 * limits::REQUEST_MILLIS) {
+        step.table.remember(*request_id, *deadline, step.at, replay::remembered(command, &outcome));
+    }
+    Ok(answered(step.at, outcome))
+}
+
+/// Carries a command out, or repeats what its Idempotency-Key stands for.
+fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Reply, Stop<T::Error>> {
+    let key = command.key();
+    if let Some(key) = key
+        && let Some(first) = key::first_answer(step, key)?
+    {
+        return replay::render(step, &first);
+    }
+    let reply = match command {
+        Command::Enqueue { jobs, key: _ } => enqueue::enqueue(step, jobs)?,
+        Command::Consume { queue, n, key: _ } => consume::consume(step, *queue, *n)?,
+        Command::Succeed { id, log } => succeed::succeed(step, *id, log)?,
+        Command::Fail { id, reason, details, log } => fail::fail(step, *id, *reason, details, log)?,
+        Command::Cancel { id, details } => cancel::cancel(step, *id, details)?,
+        Command::Touch { id } => touch::touch(step, *id)?,
+        Command::Retry { id, new_id, key: _ } => retry::retry(step, *id, *new_id)?,
+        Command::Delete { id } => delete::delete(step, *id)?,
+        Command::Configure { settings } => configure::configure(step, *settings)?,
+    };
+    if let Some(key) = key {
+        key::record(step, key, command, &reply)?;
+    }
+    Ok(reply)
+}
+
+/// A refusal becomes an outcome; a failure of the storage stays an error.
+fn refusal_as_value<E>(result: Result<Reply, Stop<E>>) -> Result<Outcome, E> {
+    match result {
+        Ok(reply) => Ok(Ok(reply)),
+        Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Stop::Broken(error)) => Err(error),
+    }
 }

@@ -1,1 +1,127 @@
-//! model
+//! The job table in memory: the oracle that the table on disk is compared with, and the judge of recorded histories.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::{
+    Dump, Image, ImageId, Job, JobId, KeyRecord, Position, Priority, QueueId, Remembered, RequestId,
+    Settings, State, Timestamp,
+};
+
+mod table;
+
+/// A table of jobs in memory. Every call of [`crate::Table`] costs O(log n).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    clock: Timestamp,
+    settings: Settings,
+    next_seq: u64,
+    jobs: BTreeMap<JobId, Job>,
+    /// By owner: how many jobs hold it, and the bytes.
+    payloads: BTreeMap<JobId, (u64, Bytes)>,
+    logs: BTreeMap<JobId, Bytes>,
+    lanes: BTreeMap<Lane, JobId>,
+    timers: BTreeSet<(Timestamp, JobId)>,
+    finished: BTreeSet<(Timestamp, JobId)>,
+    images: BTreeMap<ImageId, Image>,
+    images_by_naming: BTreeSet<(Timestamp, ImageId)>,
+    keys: BTreeMap<Box<str>, KeyRecord>,
+    keys_by_age: BTreeSet<(Timestamp, Box<str>)>,
+    answers: BTreeMap<RequestId, (Timestamp, Position, Remembered)>,
+    answers_by_deadline: BTreeSet<(Timestamp, RequestId)>,
+}
+
+/// A queued job's place: the order of these is the order of grants within a queue.
+type Lane = (QueueId, Reverse<Priority>, u64);
+
+impl Model {
+    /// An empty table, as before the first log entry.
+    pub fn new() -> Model {
+        Model::default()
+    }
+
+    /// The table that a dump was made of. Its indexes are built anew from the records.
+    pub fn restore(dump: Dump) -> Model {
+        let mut model = Model {
+            clock: dump.clock,
+            settings: dump.settings,
+            next_seq: dump.next_seq,
+            payloads: dump.payloads,
+            logs: dump.logs,
+            images_by_naming: dump.images.values().map(|image| (image.named_at, image.id)).collect(),
+            images: dump.images,
+            keys_by_age: dump.keys.values().map(|key| (key.at, key.key.clone())).collect(),
+            keys: dump.keys,
+            answers_by_deadline: dump.answers.iter().map(|(id, (deadline, ..))| (*deadline, *id)).collect(),
+            answers: dump.answers,
+            ..Model::default()
+        };
+        for job in dump.jobs.values() {
+            model.index(job);
+        }
+        model.jobs = dump.jobs;
+        model
+    }
+
+    /// All that it holds.
+    pub fn dump(&self) -> Dump {
+        Dump {
+            clock: self.clock,
+            settings: self.settings,
+            next_seq: self.next_seq,
+            jobs: self.jobs.clone(),
+            payloads: self.payloads.clone(),
+            logs: self.logs.clone(),
+            queued: self.lanes.values().copied().collect(),
+            timers: self.timers.iter().copied().collect(),
+            finished: self.finished.iter().copied().collect(),
+            images: self.images.clone(),
+            keys: self.keys.clone(),
+            answers: self.answers.clone(),
+        }
+    }
+
+    /// All jobs, by id.
+    pub fn jobs(&self) -> &BTreeMap<JobId, Job> {
+        &self.jobs
+    }
+
+    /// The payload of a job; `None` when it is empty or there is no such job.
+    pub fn payload(&self, id: JobId) -> Option<&Bytes> {
+        let owner = self.jobs.get(&id)?.payload.owner;
+        self.payloads.get(&owner).map(|(_, payload)| payload)
+    }
+
+    /// The log of a job; `None` when it is empty or there is no such job.
+    pub fn log(&self, id: JobId) -> Option<&Bytes> {
+        self.logs.get(&id)
+    }
+
+    /// Puts a job into the index that its state asks for.
+    fn index(&mut self, job: &Job) {
+        if let State::Queued { seq } = job.state {
+            self.lanes.insert((job.queue, Reverse(job.priority), seq), job.id);
+        }
+        self.timers.extend(job.state.timer().map(|at| (at, job.id)));
+        self.finished.extend(job.completed_at.map(|at| (at, job.id)));
+    }
+
+    /// Takes a job out of the index that it stands in.
+    fn unindex(&mut self, job: &Job) {
+        if let State::Queued { seq } = job.state {
+            assert!(
+                self.lanes.remove(&(job.queue, Reverse(job.priority), seq)).is_some(),
+                "{} had no place",
+                job.id
+            );
+        }
+        if let Some(at) = job.state.timer() {
+            assert!(self.timers.remove(&(at, job.id)), "{} had no timer", job.id);
+        }
+        if let Some(at) = job.completed_at {
+            assert!(self.finished.remove(&(at, job.id)), "{} was not among the finished", job.id);
+        }
+    }
+}

@@ -1,0 +1,21 @@
+use bytes::Bytes;
+
+use crate::{Job, JobId, Reply, State, Table, limits};
+
+use super::step::{Step, Stop, check};
+
+/// Calls a job off that has not finished.
+pub(super) fn cancel<T: Table>(
+    step: &mut Step<'_, T>,
+    id: JobId,
+    details: &str,
+) -> Result<Reply, Stop<T::Error>> {
+    check(details.len() <= limits::DETAILS_BYTES, "details")?;
+    let job = step.job(id)?;
+    if job.status().is_final() {
+        return step.wrong_status(&job);
+    }
+    let cancelled = Job { state: State::Cancelled { details: details.into() }, ..job.clone() };
+    let cancelled = step.end(&job, cancelled, &Bytes::new())?;
+    Ok(Reply::Job(Box::new(cancelled)))
+}

@@ -1,0 +1,31 @@
+use crate::{Job, QueueId, Reply, State, Table, limits};
+
+use super::step::{Step, Stop, check};
+
+/// Grants the next jobs of a queue to a consumer: up to `n`, and up to [`limits::CONSUME_BYTES`] of payload, but one
+/// whatever its size.
+pub(super) fn consume<T: Table>(
+    step: &mut Step<'_, T>,
+    queue: QueueId,
+    n: u32,
+) -> Result<Reply, Stop<T::Error>> {
+    let most = usize::try_from(n).unwrap_or(usize::MAX);
+    check((1..=limits::JOBS_PER_REQUEST).contains(&most), "n")?;
+    let mut granted: Vec<Job> = Vec::new();
+    let mut bytes: u64 = 0;
+    while granted.len() < most {
+        let Some(queued) = step.table.next_queued(queue)? else { break };
+        bytes = bytes.saturating_add(u64::from(queued.payload.bytes));
+        if bytes > limits::CONSUME_BYTES && !granted.is_empty() {
+            break;
+        }
+        let running = Job {
+            state: State::Running { deadline: step.now.plus_seconds(queued.timeout) },
+            started_at: Some(step.now),
+            ..queued.clone()
+        };
+        step.table.put_job(Some(&queued), &running)?;
+        granted.push(running);
+    }
+    Ok(Reply::Jobs(granted))
+}

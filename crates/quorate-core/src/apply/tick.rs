@@ -1,0 +1,91 @@
+use crate::{KeyRecord, Settings, Table, Timestamp, limits};
+
+use super::{due, step::Step};
+
+/// Does what is due, [`limits::DUE_PER_BATCH`] pieces of it at most: timers first, because jobs wait for them, then
+/// the removal of what has outlived its time.
+pub(super) fn tick<T: Table>(step: &mut Step<'_, T>) -> Result<(), T::Error> {
+    for _ in 0..limits::DUE_PER_BATCH {
+        if !(next_timer(step)? || next_finished(step)? || next_key(step)? || next_image(step)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The log time at which a batch finds something due that this table holds; in the past where work was left over.
+/// `None` when there is nothing that time alone changes.
+///
+/// # Errors
+/// The storage failed.
+pub fn next_due_at<T: Table>(table: &mut T) -> Result<Option<Timestamp>, T::Error> {
+    let settings = table.settings();
+    let ever = Timestamp(u64::MAX);
+    let timer = table.next_due(ever)?.and_then(|job| job.state.timer());
+    let finished = table.next_outlived(ever)?.and_then(|job| job.completed_at);
+    let image = table.next_unnamed_image(ever)?.map(|image| image.named_at);
+    let too_many_keys = table.key_count() > limits::IDEMPOTENCY_KEYS;
+    let key = table.oldest_key()?.map(|key| if too_many_keys { Timestamp::ZERO } else { expires_at(&key) });
+    Ok([
+        timer,
+        finished.map(|ended| ended.plus_millis(retention_millis(settings))),
+        key,
+        image.map(|named| named.plus_millis(image_millis(settings))),
+    ]
+    .into_iter()
+    .flatten()
+    .min())
+}
+
+/// Carries the earliest timer out. False when none is due.
+fn next_timer<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
+    match step.table.next_due(step.now)? {
+        Some(job) => due::fire(step, job).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Removes the finished job that has outlived the retention longest. False when none has.
+fn next_finished<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
+    let Some(until) = step.now.checked_minus_millis(retention_millis(step.table.settings())) else {
+        return Ok(false);
+    };
+    match step.table.next_outlived(until)? {
+        Some(job) => step.table.delete_job(&job).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Forgets the oldest Idempotency-Key that is expired or one too many. False when there is none.
+fn next_key<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
+    let too_many = step.table.key_count() > limits::IDEMPOTENCY_KEYS;
+    match step.table.oldest_key()? {
+        Some(key) if too_many || expires_at(&key) <= step.now => step.table.delete_key(&key).map(|()| true),
+        _ => Ok(false),
+    }
+}
+
+/// Removes the image that no job has named for the longest time. False when all were named within the retention.
+fn next_image<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
+    let Some(until) = step.now.checked_minus_millis(image_millis(step.table.settings())) else {
+        return Ok(false);
+    };
+    match step.table.next_unnamed_image(until)? {
+        Some(image) => step.table.delete_image(&image).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// When a key stops to be remembered.
+pub(super) fn expires_at(key: &KeyRecord) -> Timestamp {
+    key.at.plus_millis(limits::IDEMPOTENCY_MILLIS)
+}
+
+fn retention_millis(settings: Settings) -> u64 {
+    settings.retention.saturating_mul(1_000)
+}
+
+/// The retention, and what `named_at` may be behind the last naming.
+fn image_millis(settings: Settings) -> u64 {
+    retention_millis(settings).saturating_add(limits::IMAGE_RENEWAL_MILLIS)
+}

@@ -1,0 +1,21 @@
+use crate::{Job, JobId, Reply, State, Table};
+
+use super::step::{Step, Stop};
+
+/// Gives a running job another `timeout` seconds from now.
+pub(super) fn touch<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply, Stop<T::Error>> {
+    let job = step.job(id)?;
+    match job.state {
+        State::Running { .. } => {
+            let deadline = step.now.plus_seconds(job.timeout);
+            let touched = Job { state: State::Running { deadline }, ..job.clone() };
+            step.table.put_job(Some(&job), &touched)?;
+            Ok(Reply::Done)
+        }
+        State::Delayed { .. }
+        | State::Queued { .. }
+        | State::Success
+        | State::Error { .. }
+        | State::Cancelled { .. } => step.wrong_status(&job),
+    }
+}
