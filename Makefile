@@ -1,0 +1,65 @@
+# make demo     a three-node cluster on this machine runs real jobs while its leader is killed
+# make test     every test
+# make verify   the read-only gate: format, lints, walls, documents, tests
+# make fix      the only target that rewrites files
+#
+# Each installs what is missing first: Debian packages as root or with sudo (else it says which), cargo-deny with cargo.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+DEMO_DIR ?= .demo
+JOBS ?= 240
+
+.PHONY: help demo test verify lint fix build prepare cargo-deny bench
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
+
+demo: prepare
+	@echo "Building quorate (release)$(FIRST_BUILD)"
+	@cargo build --release --quiet --bin quorate
+	@target/release/quorate demo --jobs $(JOBS) --data-dir $(DEMO_DIR) --input .
+
+build: prepare
+	@echo "Building quorate (release)$(FIRST_BUILD)"
+	@cargo build --release --bin quorate
+
+test: prepare
+	@echo "Building the tests$(FIRST_BUILD)"
+	cargo test --workspace --no-run --quiet
+	cargo test --workspace --quiet -- --nocapture
+
+verify: lint test
+
+lint: prepare cargo-deny
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo deny --log-level error check bans licenses sources
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+
+fix: prepare
+	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+	cargo fmt --all
+
+bench: build
+	target/release/quorate bench
+
+# The first build compiles RocksDB: about half an hour of processor time, divided by the number of cores.
+FIRST_BUILD = $(shell test -d target && echo "" || echo ": the first build compiles RocksDB, about $$(( 36 / $$(nproc) + 3 )) minutes on this machine")
+
+PACKAGES = build-essential libclang-dev pkg-config
+
+prepare:
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it with https://rustup.rs and run this again."; exit 1; }
+	@missing=""; for package in $(PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then sudo=""; elif command -v sudo >/dev/null; then sudo=sudo; \
+	  else echo "Missing packages:$$missing. Install them as root: apt-get install$$missing"; exit 1; fi; \
+	  echo "Installing$$missing"; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+cargo-deny:
+	@cargo deny --version >/dev/null 2>&1 || { echo "Installing cargo-deny (some minutes, once)"; cargo install cargo-deny --locked --version '^0.20' --quiet; }
