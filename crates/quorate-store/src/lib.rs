@@ -12,6 +12,21 @@
 //!   snapshot/      the current snapshot, a checkpoint; and one that is being built or received
 //! ```
 
+mod convert;
+mod data_dir;
+mod error;
+mod format;
+mod high_water;
+mod identity;
+mod log;
+mod sealed;
 mod type_config;
 
-pub use type_config::{BatchBytes, Node, NodeId, TypeConfig};
+pub use convert::ProtoForm;
+pub use data_dir::DataDir;
+pub use error::StoreError;
+pub use identity::Identity;
+pub use log::{LogReader, LogStore, OnFailure};
+pub use type_config::{
+    BatchBytes, Entry, LogId, Membership, Node, NodeId, StoredMembership, TypeConfig, Vote,
+};

@@ -48,3 +48,14 @@ impl fmt::Display for Node {
         write!(f, "{} at {}", self.name, self.peer_addr)
     }
 }
+
+/// Where an entry stands in the log: its leader's term, and its index.
+pub type LogId = openraft::alias::LogIdOf<TypeConfig>;
+/// Whom a node voted for, and whether a quorum did.
+pub type Vote = openraft::alias::VoteOf<TypeConfig>;
+/// One entry of the Raft log.
+pub type Entry = openraft::alias::EntryOf<TypeConfig>;
+/// The voters, or two sets of them during a change, and the learners.
+pub type Membership = openraft::Membership<NodeId, Node>;
+/// A membership, and the entry that holds it.
+pub type StoredMembership = openraft::alias::StoredMembershipOf<TypeConfig>;

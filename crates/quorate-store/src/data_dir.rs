@@ -1,0 +1,184 @@
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use parking_lot::Mutex;
+
+use crate::{
+    Identity, StoreError, format,
+    high_water::HighWater,
+    sealed::{replace_file, sync_dir},
+};
+
+const FORMAT: &str = "FORMAT";
+const LOCK: &str = "LOCK";
+const IDENTITY: &str = "identity";
+const HIGH_WATER: &str = "high-water";
+const RAFT: &str = "raft";
+const JOBS: &str = "jobs";
+const SNAPSHOT: &str = "snapshot";
+/// Names the directory that everything is being moved to, while that is under way.
+const SETTING_ASIDE: &str = "setting-aside";
+const SET_ASIDE_PREFIX: &str = "set-aside-";
+
+/// A node's data directory, locked for this process while the value lives. It must outlive the stores in it.
+pub struct DataDir {
+    path: PathBuf,
+    /// Holds the operating system's lock.
+    lock: File,
+    identity: Mutex<Identity>,
+}
+
+impl DataDir {
+    /// Opens a data directory. An absent or empty one becomes a new node's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`], [`StoreError::ForeignFormat`], [`StoreError::Damaged`], [`StoreError::Io`].
+    pub fn open(path: &Path) -> Result<DataDir, StoreError> {
+        fs::create_dir_all(path).map_err(StoreError::io("create", path))?;
+        let format_path = path.join(FORMAT);
+        // Before the first write into it: somebody else's directory is left as it is.
+        if !format::check(&format_path)?
+            && let Some(name) = names(path)?.iter().find(|name| !may_precede_format(name))
+        {
+            return Err(format::foreign(&format_path, format!("it has no FORMAT file, but {name:?}")));
+        }
+        let lock = lock(path)?;
+        if !format::check(&format_path)? {
+            format::write(&format_path)?;
+        }
+        finish_setting_aside(path)?;
+        let identity = match path.join(IDENTITY).try_exists().map_err(StoreError::io("look for", path))? {
+            true => Identity::read(&path.join(IDENTITY))?,
+            false => begin_anew(path)?,
+        };
+        Ok(DataDir { path: path.to_owned(), lock, identity: Mutex::new(identity) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who the node is.
+    pub fn identity(&self) -> Identity {
+        self.identity.lock().clone()
+    }
+
+    /// Notes which cluster the node belongs to, for ever. Durable when it returns; twice the same is once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::ForeignFormat`] if the directory belongs to another cluster; [`StoreError::Io`].
+    pub fn adopt_cluster(&self, id: &str) -> Result<(), StoreError> {
+        assert!(!id.is_empty(), "a cluster has an id");
+        let mut identity = self.identity.lock();
+        match &identity.cluster_id {
+            Some(own) if own == id => Ok(()),
+            Some(own) => Err(StoreError::ForeignFormat {
+                path: self.path.clone(),
+                found: format!("it belongs to the cluster {own}, not to {id}"),
+            }),
+            None => {
+                let adopted = Identity { cluster_id: Some(id.to_owned()), ..identity.clone() };
+                adopted.write(&self.path.join(IDENTITY))?;
+                *identity = adopted;
+                Ok(())
+            }
+        }
+    }
+
+    /// Moves everything into a new directory `set-aside-N` in this one, with a file `REASON` that says why, and
+    /// begins anew: another node id, no cluster, no log. The stores in the directory must be closed. A crash in
+    /// between is made up for by the next [`DataDir::open`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn set_aside(self, why: &str) -> Result<DataDir, StoreError> {
+        let taken = names(&self.path)?;
+        let target = (1..)
+            .map(|n| format!("{SET_ASIDE_PREFIX}{n}"))
+            .find(|name| !taken.contains(name))
+            .expect("there is a free number");
+        let dir = self.path.join(&target);
+        fs::create_dir(&dir).map_err(StoreError::io("create", &dir))?;
+        replace_file(&dir.join("REASON"), format!("{why}\n").as_bytes())?;
+        replace_file(&self.path.join(SETTING_ASIDE), target.as_bytes())?;
+        finish_setting_aside(&self.path)?;
+        let identity = begin_anew(&self.path)?;
+        Ok(DataDir { identity: Mutex::new(identity), ..self })
+    }
+
+    /// Where the Raft log is.
+    pub(crate) fn raft(&self) -> PathBuf {
+        self.path.join(RAFT)
+    }
+
+    /// Where the high-water mark is.
+    pub(crate) fn high_water(&self) -> PathBuf {
+        self.path.join(HIGH_WATER)
+    }
+}
+
+/// The names in a directory. Names that are no UTF-8 are nobody's of ours; they are shown as well as may be.
+fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
+    let read = || -> io::Result<Vec<String>> {
+        fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    };
+    read().map_err(StoreError::io("read the directory", dir))
+}
+
+/// What an empty file system has, and what a process leaves that stopped in the middle of its first start.
+fn may_precede_format(name: &str) -> bool {
+    ["lost+found", LOCK, "FORMAT.new"].contains(&name)
+}
+
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join(LOCK);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(StoreError::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(dir.to_owned())),
+        Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path)(e)),
+    }
+}
+
+/// Makes a directory without an identity a new node's. Data without an identity are nobody's: they are not touched.
+fn begin_anew(dir: &Path) -> Result<Identity, StoreError> {
+    if let Some(name) = names(dir)?.iter().find(|name| [RAFT, JOBS, SNAPSHOT].contains(&name.as_str())) {
+        return Err(StoreError::damaged("identity", format!("its file is missing, but there is {name}/")));
+    }
+    HighWater::create(&dir.join(HIGH_WATER))?;
+    // The identity comes last: where it is, the mark is.
+    let identity = Identity::draw();
+    identity.write(&dir.join(IDENTITY))?;
+    Ok(identity)
+}
+
+/// Moves what [`DataDir::set_aside`] has not moved yet. FORMAT and LOCK stay: the directory is ours all the while.
+fn finish_setting_aside(dir: &Path) -> Result<(), StoreError> {
+    let marker = dir.join(SETTING_ASIDE);
+    let target = match fs::read_to_string(&marker) {
+        Ok(name) => dir.join(name),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(StoreError::io("read", &marker)(e)),
+    };
+    let stays = |name: &str| {
+        [FORMAT, LOCK, SETTING_ASIDE, "lost+found"].contains(&name) || name.starts_with(SET_ASIDE_PREFIX)
+    };
+    for name in names(dir)?.iter().filter(|name| !stays(name)) {
+        fs::rename(dir.join(name), target.join(name)).map_err(StoreError::io("move", &dir.join(name)))?;
+    }
+    let conclude = || {
+        sync_dir(&target)?;
+        sync_dir(dir)?;
+        fs::remove_file(&marker)?;
+        sync_dir(dir)
+    };
+    conclude().map_err(StoreError::io("set aside the contents of", dir))
+}

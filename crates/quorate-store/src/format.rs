@@ -1,0 +1,30 @@
+use std::{fs, io, path::Path};
+
+use crate::{StoreError, sealed::replace_file};
+
+/// The whole content of a data directory's `FORMAT` file. Another content is another format.
+const FORMAT: &str = "quorate data directory, format 1\n";
+
+/// Whether there is a `FORMAT` file, of this version.
+pub(crate) fn check(path: &Path) -> Result<bool, StoreError> {
+    match fs::read(path) {
+        Ok(content) if content == FORMAT.as_bytes() => Ok(true),
+        Ok(content) => {
+            let said = String::from_utf8_lossy(&content[..content.len().min(64)]).trim_end().to_owned();
+            Err(foreign(path, format!("its FORMAT file says {said:?}")))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(StoreError::io("read", path)(e)),
+    }
+}
+
+/// Marks a directory as one of this version. Durable when it returns.
+pub(crate) fn write(path: &Path) -> Result<(), StoreError> {
+    replace_file(path, FORMAT.as_bytes())
+}
+
+/// The error of a directory that is none of this version.
+pub(crate) fn foreign(format_path: &Path, found: String) -> StoreError {
+    let dir = format_path.parent().unwrap_or(format_path);
+    StoreError::ForeignFormat { path: dir.to_owned(), found }
+}

@@ -1,0 +1,5 @@
+//! The Raft log on disk.
+
+mod store;
+
+pub use store::{LogReader, LogStore, OnFailure};
