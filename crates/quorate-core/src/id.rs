@@ -51,16 +51,20 @@ impl JobId {
         let [high, low] = [(bits >> 64) as u64, bits as u64];
         let high = mix(high ^ mix(at.index));
         let low = mix(low ^ mix(high ^ u64::from(at.offset)));
-        let random = (u128::from(high) << 64) | u128::from(low);
+        JobId::v7(now, high, low)
+    }
+
+    /// The UUIDv7 of a time and of random bits, of which it takes 12 and 62.
+    pub(crate) fn v7(now: Timestamp, high: u64, low: u64) -> JobId {
         let time = u128::from(now.0 & 0xffff_ffff_ffff) << 80;
-        let version_and_variant = (7 << 76) | (0b10 << 62);
-        let of_random = (0xfff << 64) | ((1 << 62) - 1);
-        JobId((time | version_and_variant | (random & of_random)).to_be_bytes())
+        let version = (0x7 << 76) | (u128::from(high & 0xfff) << 64);
+        let variant = (0b10 << 62) | u128::from(low >> 2);
+        JobId((time | version | variant).to_be_bytes())
     }
 }
 
 /// The finaliser of SplitMix64: a bijection in which every bit of the input changes half of the output.
-fn mix(mut bits: u64) -> u64 {
+pub(crate) fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ (bits >> 31)

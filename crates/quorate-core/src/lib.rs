@@ -22,6 +22,8 @@ mod query;
 mod reply;
 mod settings;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 
 pub use apply::{apply, next_due_at};

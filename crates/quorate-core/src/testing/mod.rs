@@ -1,0 +1,19 @@
+//! Random histories for tests: every command, in every status, with all that goes wrong. The same seed gives the same
+//! history on every machine.
+//!
+//! ```
+//! use quorate_core::{apply, model::Model, testing::Workload};
+//!
+//! let mut table = Model::new();
+//! let mut workload = Workload::new(7);
+//! for applied in workload.by_ref().take(100) {
+//!     assert_eq!(apply(&mut table, applied.index, &applied.batch), Ok(applied.answers));
+//! }
+//! assert_eq!(table.dump(), workload.model().dump());
+//! ```
+
+mod rng;
+mod workload;
+
+pub use rng::Rng;
+pub use workload::{Applied, Workload};

@@ -1,0 +1,251 @@
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::Rng;
+use crate::model::Model;
+use crate::{
+    Answered, Batch, Command, Envelope, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueId, Reason,
+    RequestId, Settings, Status, Table, Timestamp, apply, limits, next_due_at,
+};
+
+/// A batch with what the model answered to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The log index, from 1 on without gaps.
+    pub index: u64,
+    /// The log entry.
+    pub batch: Batch,
+    /// The model's answers.
+    pub answers: Vec<Answered>,
+}
+
+/// An endless history. It is applied to a model as it grows, so that its commands name jobs that exist, in every
+/// status, and times at which something is due.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    rng: Rng,
+    model: Model,
+    index: u64,
+    /// The latest envelopes: some are proposed again.
+    envelopes: VecDeque<Envelope>,
+    /// The jobs of the model, after the last batch.
+    ids: Vec<JobId>,
+}
+
+/// The log time at which a history begins, give or take some seconds.
+const START: Timestamp = Timestamp(1_700_000_000_000);
+/// Above so many jobs the history finishes and deletes more than it adds, so that checks of the whole stay quick.
+const MANY_JOBS: usize = 120;
+/// Most commands in a batch.
+const COMMANDS: u64 = 8;
+/// Latest envelopes that may be proposed again.
+const ENVELOPES: usize = 64;
+
+impl Workload {
+    /// The history of that seed.
+    pub fn new(seed: u64) -> Workload {
+        let rng = Rng::new(seed);
+        Workload { rng, model: Model::new(), index: 0, envelopes: VecDeque::new(), ids: Vec::new() }
+    }
+
+    /// The table after the last batch.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn batch(&mut self) -> Batch {
+        let stamp = self.stamp();
+        let now = stamp.max(self.model.clock());
+        let commands = if self.rng.one_in(8) { 0 } else { 1 + self.rng.below(COMMANDS) };
+        let envelopes = (0..commands).map(|_| self.envelope(now)).collect();
+        Batch { stamp, envelopes }
+    }
+
+    /// Mostly a little later than the last one; also earlier, much later, and just when something is due.
+    fn stamp(&mut self) -> Timestamp {
+        let clock = self.model.clock().max(START);
+        let Ok(due) = next_due_at(&mut self.model);
+        match (self.rng.below(40), due) {
+            (0, _) => clock.minus_millis(self.rng.below(100_000)),
+            (1, _) => clock.plus_millis(self.rng.below(100_000)),
+            (2, _) if self.rng.one_in(20) => clock.plus_millis(limits::IDEMPOTENCY_MILLIS),
+            (3..6, Some(due)) if due > clock => due,
+            (6, Some(due)) if due > clock => due.minus_millis(1),
+            (7..20, _) => clock,
+            _ => clock.plus_millis(self.rng.below(300)),
+        }
+    }
+
+    fn envelope(&mut self, now: Timestamp) -> Envelope {
+        if self.rng.one_in(12)
+            && let Some(earlier) = self.rng.pick(self.envelopes.make_contiguous())
+        {
+            return earlier.clone();
+        }
+        let deadline = match self.rng.below(30) {
+            0 => now.minus_millis(1 + self.rng.below(1_000)),
+            1 => now,
+            2 => now.plus_millis(limits::REQUEST_MILLIS),
+            3 => now.plus_millis(limits::REQUEST_MILLIS + 1 + self.rng.below(2 * limits::REQUEST_MILLIS)),
+            _ => now.plus_millis(self.rng.below(limits::REQUEST_MILLIS)),
+        };
+        let envelope =
+            Envelope { request_id: RequestId(self.rng.bytes16()), deadline, command: self.command(now) };
+        self.envelopes.push_back(envelope.clone());
+        if self.envelopes.len() > ENVELOPES {
+            self.envelopes.pop_front();
+        }
+        envelope
+    }
+
+    fn command(&mut self, now: Timestamp) -> Command {
+        let full = self.ids.len() > MANY_JOBS;
+        match self.rng.below(100) {
+            0..25 if !full => self.enqueue(now),
+            0..45 => Command::Consume { queue: self.queue(), n: self.jobs_wanted(), key: self.key() },
+            45..57 => Command::Succeed { id: self.id(Status::Running), log: self.text() },
+            57..67 => {
+                let reasons = [Reason::BadExit, Reason::Killed, Reason::Timeout];
+                let reason = self.rng.pick(&reasons).copied().unwrap_or(Reason::BadExit);
+                Command::Fail {
+                    id: self.id(Status::Running),
+                    reason,
+                    details: self.details(),
+                    log: self.text(),
+                }
+            }
+            67..75 => Command::Touch { id: self.id(Status::Running) },
+            75..82 => Command::Cancel { id: self.id(Status::Queued), details: self.details() },
+            82..89 if !full => {
+                let status = [Status::Success, Status::Error, Status::Cancelled];
+                let status = self.rng.pick(&status).copied().unwrap_or(Status::Error);
+                Command::Retry { id: self.id(status), new_id: self.new_id(now), key: self.key() }
+            }
+            99 => Command::Configure { settings: self.settings() },
+            _ => Command::Delete { id: self.id(Status::Success) },
+        }
+    }
+
+    fn enqueue(&mut self, now: Timestamp) -> Command {
+        let n = if self.rng.one_in(40) { 0 } else { 1 + self.rng.below(4) };
+        let mut jobs: Vec<NewJob> = (0..n).map(|_| self.new_job(now)).collect();
+        if self.rng.one_in(30)
+            && let [first, .., last] = jobs.as_mut_slice()
+        {
+            last.id = first.id;
+        }
+        Command::Enqueue { jobs, key: self.key() }
+    }
+
+    fn new_job(&mut self, now: Timestamp) -> NewJob {
+        let image = u8::try_from(self.rng.below(6)).unwrap_or(0);
+        let mut job = NewJob {
+            id: self.new_id(now),
+            queue: self.queue(),
+            priority: self.priority(),
+            image: format!("image-{image}").into(),
+            image_id: ImageId([image; 16]),
+            payload: self.text(),
+            delay: if self.rng.one_in(3) { self.seconds(20) } else { 0 },
+            timeout: 1 + self.seconds(60),
+            max_retries: self.seconds(4),
+            retries_delay: if self.rng.one_in(2) { self.seconds(20) } else { 0 },
+        };
+        match self.rng.below(250) {
+            0 => job.image = "".into(),
+            1 => job.image = "i".repeat(limits::IMAGE_NAME_BYTES + 1).into(),
+            2 => job.delay = limits::DELAY_SECONDS + 1,
+            3 => job.timeout = 0,
+            4 => job.timeout = limits::TIMEOUT_SECONDS + 1,
+            5 => job.max_retries = limits::MAX_RETRIES + 1,
+            6 => job.retries_delay = limits::RETRIES_DELAY_SECONDS + 1,
+            7 => job.payload = vec![0; limits::PAYLOAD_BYTES + 1].into(),
+            _ => {}
+        }
+        job
+    }
+
+    /// A job, more often than not one in that status, sometimes one that there is not.
+    fn id(&mut self, status: Status) -> JobId {
+        if self.rng.one_in(40) {
+            return JobId(self.rng.bytes16());
+        }
+        let (rng, ids) = (&mut self.rng, &self.ids);
+        let any = rng.pick(ids).copied();
+        let fitting = (0..8)
+            .filter_map(|_| rng.pick(ids))
+            .find(|id| self.model.jobs().get(*id).is_some_and(|job| job.status() == status));
+        let chosen = if self.rng.one_in(4) { any } else { fitting.copied().or(any) };
+        chosen.unwrap_or_else(|| JobId(self.rng.bytes16()))
+    }
+
+    /// A fresh UUIDv7, seldom the id of a job that there is.
+    fn new_id(&mut self, now: Timestamp) -> JobId {
+        if self.rng.one_in(60)
+            && let Some(taken) = self.rng.pick(&self.ids)
+        {
+            return *taken;
+        }
+        JobId::v7(now, self.rng.number(), self.rng.number())
+    }
+
+    fn queue(&mut self) -> QueueId {
+        if self.rng.one_in(6) { QueueId(1) } else { QueueId::DEFAULT }
+    }
+
+    fn priority(&mut self) -> Priority {
+        self.rng.pick(&Priority::SERVED).copied().unwrap_or_default()
+    }
+
+    fn jobs_wanted(&mut self) -> u32 {
+        if self.rng.one_in(100) { self.seconds(3_000) } else { 1 + self.seconds(4) }
+    }
+
+    fn key(&mut self) -> Option<IdempotencyKey> {
+        if !self.rng.one_in(4) {
+            return None;
+        }
+        let mut key = format!("key-{}", self.rng.below(30));
+        if self.rng.one_in(50) {
+            key = key.repeat(limits::IDEMPOTENCY_KEY_BYTES);
+        }
+        let body_hash = if self.rng.one_in(6) { [2; 32] } else { [1; 32] };
+        Some(IdempotencyKey { key: key.into(), body_hash })
+    }
+
+    fn settings(&mut self) -> Settings {
+        Settings { retention: self.rng.below(2_000) }
+    }
+
+    fn details(&mut self) -> Box<str> {
+        match self.rng.below(60) {
+            0 => "d".repeat(limits::DETAILS_BYTES + 1).into(),
+            1..10 => "".into(),
+            n => format!("details {n}").into(),
+        }
+    }
+
+    /// A payload or a log: small, often empty.
+    fn text(&mut self) -> Bytes {
+        let length = self.rng.below(24);
+        let from = self.rng.number();
+        (0..length).map(|offset| from.wrapping_add(offset).to_le_bytes()[0]).collect()
+    }
+
+    fn seconds(&mut self, bound: u32) -> u32 {
+        u32::try_from(self.rng.below(u64::from(bound))).unwrap_or(0)
+    }
+}
+
+impl Iterator for Workload {
+    type Item = Applied;
+
+    fn next(&mut self) -> Option<Applied> {
+        let batch = self.batch();
+        self.index += 1;
+        let Ok(answers) = apply(&mut self.model, self.index, &batch);
+        self.ids = self.model.jobs().keys().copied().collect();
+        Some(Applied { index: self.index, batch, answers })
+    }
+}
