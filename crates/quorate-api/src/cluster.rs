@@ -1,0 +1,46 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The cluster as the answering node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Cluster {
+    /// The cluster's id; empty before its bootstrap.
+    pub id: String,
+    /// The name of the node that answers.
+    pub node: String,
+    /// The leader's name; absent when none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
+    /// Raft's term.
+    pub term: u64,
+    /// Every member, by name.
+    pub members: Vec<Member>,
+    /// Voters that must agree.
+    pub quorum: usize,
+    /// Voters that may fail now without stopping the cluster.
+    pub tolerates: usize,
+}
+
+/// A member of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its id in decimal digits, drawn when its data directory was made. A string: it has 64 bits, and a number in
+    /// JavaScript only 53.
+    pub id: String,
+    /// `leader`, `follower` or `learner`.
+    pub role: String,
+    /// Where peers reach it.
+    pub peer_addr: String,
+    /// Where clients reach it.
+    pub http_addr: String,
+    /// The log index that it has applied; absent where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_index: Option<u64>,
+    /// False when it did not answer lately.
+    pub reachable: bool,
+    /// Its wall clock's difference to the answering node's, in milliseconds; absent where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
+}

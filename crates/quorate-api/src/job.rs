@@ -1,0 +1,101 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A job, as answers show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// A UUIDv7: ordered by creation.
+    pub id: String,
+    /// What to run.
+    pub image: String,
+    /// The id of the image's record, see `/v1/image/{id}`.
+    pub image_id: String,
+    /// The job's input.
+    #[serde(default)]
+    pub payload: String,
+    /// Seconds that it waited before it was queued.
+    #[serde(default)]
+    pub delay: u32,
+    /// Seconds from its start, or its last touch, to its timeout.
+    pub timeout: u32,
+    /// 2 is served first, then 1, then 0.
+    #[serde(default)]
+    pub priority: u32,
+    /// Automatic retries left.
+    #[serde(default)]
+    pub max_retries: u32,
+    /// Seconds that its automatic retry waits.
+    #[serde(default)]
+    pub retries_delay: u32,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it ended in `error` or `cancelled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What was said when it failed or was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+    /// When it was enqueued: RFC 3339, UTC.
+    pub created_at: String,
+    /// When a consumer took it: RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it reached a final status: RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<String>,
+    /// The job that this one retries: its direct predecessor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<String>,
+    /// The job that retries this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_id: Option<String>,
+}
+
+/// Where a job stands: the six words of the contract, and no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waits for its time.
+    Delayed,
+    /// Waits for a consumer.
+    Queued,
+    /// A consumer has it.
+    Running,
+    /// Finished well.
+    Success,
+    /// Finished badly.
+    Error,
+    /// Called off.
+    Cancelled,
+}
+
+/// Why a job ended in `error` (the first three) or `cancelled` (the last).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It ran longer than its timeout.
+    Timeout,
+    /// Its worker was killed.
+    Killed,
+    /// It ended by itself, badly.
+    BadExit,
+    /// A client cancelled it.
+    ClientRequest,
+}
+
+/// One job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobWrapper {
+    /// It.
+    pub job: Job,
+}
+
+/// Some jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobsWrapper {
+    /// In the order that the call promises.
+    pub jobs: Vec<Job>,
+    /// Where the next page goes on; absent at the end and where there are no pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}

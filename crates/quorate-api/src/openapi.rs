@@ -1,0 +1,34 @@
+use utoipa::OpenApi;
+
+use crate::{
+    CancelRequest, Cluster, ConsumeRequest, Error, ErrorWrapper, FailRequest, Health, Image, ImageWrapper,
+    ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
+    SettingsRequest, Status, SuccessRequest, WriteOutcome,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Quorate",
+        description = "A distributed job queue: the Titan API v1, answered alike by every node of the cluster.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "jobs", description = "Many jobs: enqueue, list, consume"),
+        (name = "job", description = "One job"),
+        (name = "images", description = "What jobs have named"),
+        (name = "cluster", description = "The cluster and its settings"),
+        (name = "node", description = "The node that answers"),
+    ),
+    components(schemas(
+        CancelRequest, Cluster, ConsumeRequest, Error, ErrorWrapper, FailRequest, Health, Image, ImageWrapper,
+        ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
+        SettingsRequest, Status, SuccessRequest, WriteOutcome,
+    ))
+)]
+struct Document;
+
+/// The OpenAPI document with its schemas, without operations: the gateway, which has the routes, adds those.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
