@@ -1,1 +1,18 @@
-//! client
+//! HTTP client of a Quorate cluster. It knows all nodes, and repeats only what is safe to repeat.
+
+mod attempt;
+mod call;
+mod client;
+mod config;
+mod error;
+mod limits;
+mod nodes;
+mod pause;
+mod requests;
+mod transport;
+
+pub use client::Client;
+pub use config::ClientConfig;
+pub use error::{Error, Refused, RefusedKind};
+pub use quorate_api as api;
+pub use requests::{Consume, JobFailure, ListImages, ListJobs};

@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use quorate_api::{ErrorWrapper, WriteOutcome};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::multipart::{Form, Part};
+use reqwest::{RequestBuilder, Response, StatusCode};
+
+use crate::call::{Body, Call};
+use crate::limits;
+use crate::{Refused, RefusedKind};
+
+/// Why one attempt at one node did not do it.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The cluster refuses it; so would every other node.
+    Refused(Refused),
+    /// The cluster has too much to do. Nothing was done.
+    Busy(Setback),
+    /// Nothing was done here; another node may do it at once.
+    NotApplied(Setback),
+    /// It may or may not have been done.
+    Unknown(Setback),
+    /// Not an answer of this API.
+    Foreign(String),
+}
+
+/// What is known of an attempt that may be repeated.
+#[derive(Debug)]
+pub(crate) struct Setback {
+    pub(crate) why: String,
+    /// The server's wish: not before that time is over.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Setback {
+    fn new(why: impl std::fmt::Display) -> Setback {
+        Setback { why: why.to_string(), retry_after: None }
+    }
+}
+
+/// Sends the call once and reads the answer: the body of a success.
+pub(crate) async fn attempt(request: RequestBuilder, call: &Call<'_>) -> Result<Bytes, Failure> {
+    let request = match &call.key {
+        None => request,
+        Some(key) => request.header("Idempotency-Key", key),
+    };
+    let request = match &call.body {
+        Body::Empty => request,
+        Body::Json(json) => request.header(CONTENT_TYPE, "application/json").body(json.clone()),
+        Body::Form { fields, log } => request.multipart(form(fields, log)),
+    };
+    let response = request.send().await.map_err(not_answered)?;
+    let (status, retry_after) = (response.status(), retry_after(response.headers()));
+    let body = read(response).await?;
+    if status.is_success() { Ok(body) } else { Err(classify(status, retry_after, &body)) }
+}
+
+fn form(fields: &[(&'static str, String)], log: &Bytes) -> Form {
+    let log = Part::stream_with_length(log.clone(), log.len() as u64)
+        .file_name("log.txt")
+        .mime_str("text/plain; charset=utf-8")
+        .expect("it is a media type");
+    fields.iter().fold(Form::new(), |form, (name, value)| form.text(*name, value.clone())).part("log", log)
+}
+
+/// No connection: the node cannot have done it. Anything later: it can.
+fn not_answered(error: reqwest::Error) -> Failure {
+    let setback = Setback::new(chain(&error));
+    if error.is_connect() { Failure::NotApplied(setback) } else { Failure::Unknown(setback) }
+}
+
+/// reqwest names the cause only in the error's sources.
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        None => error.to_string(),
+        Some(source) => format!("{error}: {}", chain(source)),
+    }
+}
+
+async fn read(mut response: Response) -> Result<Bytes, Failure> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(not_answered)? {
+        if body.len() + chunk.len() > limits::ANSWER_BYTES {
+            return Err(Failure::Foreign(format!("an answer of more than {} bytes", limits::ANSWER_BYTES)));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// What a status outside of 2xx means.
+///
+/// A gateway between client and node (502, 504, and a 503 that is not in this API's form) knows no more than we do.
+fn classify(status: StatusCode, retry_after: Option<Duration>, body: &Bytes) -> Failure {
+    let error = serde_json::from_slice::<ErrorWrapper>(body).ok();
+    let setback = || {
+        let message = error.as_ref().map_or_else(|| quote(body), |error| error.error.message.clone());
+        Setback { why: format!("{status}: {message}"), retry_after }
+    };
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Failure::Busy(setback()),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::INSUFFICIENT_STORAGE => Failure::NotApplied(setback()),
+        StatusCode::SERVICE_UNAVAILABLE => match error.as_ref().and_then(|error| error.error.outcome) {
+            Some(WriteOutcome::NotApplied) => Failure::NotApplied(setback()),
+            Some(WriteOutcome::Unknown) | None => Failure::Unknown(setback()),
+        },
+        status if status.is_server_error() => Failure::Unknown(setback()),
+        status => match (refused_kind(status), error) {
+            (Some(kind), Some(ErrorWrapper { error })) => Failure::Refused(Refused {
+                kind,
+                status: status.as_u16(),
+                message: error.message,
+                fields: error.fields,
+            }),
+            (None, _) | (_, None) => Failure::Foreign(format!("{status}: {}", quote(body))),
+        },
+    }
+}
+
+fn refused_kind(status: StatusCode) -> Option<RefusedKind> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Some(RefusedKind::Unauthorized),
+        StatusCode::NOT_FOUND => Some(RefusedKind::NotFound),
+        StatusCode::CONFLICT => Some(RefusedKind::Conflict),
+        StatusCode::PAYLOAD_TOO_LARGE => Some(RefusedKind::TooLarge),
+        status if status.is_client_error() => Some(RefusedKind::Invalid),
+        _ => None,
+    }
+}
+
+fn quote(body: &Bytes) -> String {
+    String::from_utf8_lossy(body).chars().take(limits::QUOTED_CHARS).collect()
+}

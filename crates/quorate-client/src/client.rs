@@ -1,0 +1,222 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_api::{
+    CancelRequest, Cluster, Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Reason,
+    Settings, SettingsRequest, Status,
+};
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::call::{Body, Call, Repeat};
+use crate::transport::Transport;
+use crate::{ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, Refused, RefusedKind};
+
+/// A client of a cluster. Clones are cheap and share connections.
+///
+/// It stays with one node while that works, and moves on from one that is down, slow or without a leader. It repeats
+/// what is safe to repeat until the deadline of its configuration; every call says how it is made safe.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Arc<Transport>,
+    draw_keys: bool,
+}
+
+impl Client {
+    /// # Errors
+    /// [`Error::Config`] when there are no nodes, or one is not `http://HOST:PORT`.
+    pub fn new(config: ClientConfig) -> Result<Client, Error> {
+        Ok(Client { transport: Arc::new(Transport::new(&config)?), draw_keys: config.draw_keys })
+    }
+
+    /// Enqueues all of these jobs, or none; the answer has their order. Repeated under its `Idempotency-Key`: the one
+    /// given, or one drawn for this call.
+    pub async fn enqueue(&self, jobs: &[NewJob], key: Option<&str>) -> Result<Vec<Job>, Error> {
+        #[derive(Serialize)]
+        struct NewJobs<'a> {
+            jobs: &'a [NewJob],
+        }
+        let call = self.keyed(&["jobs"], json(&NewJobs { jobs }), key)?;
+        Ok(self.read::<JobsWrapper>(&call).await?.jobs)
+    }
+
+    /// Takes jobs that are queued: they are running when they come back. Empty when there were none. Repeated under its
+    /// `Idempotency-Key`, so that no job is taken for an answer that was lost.
+    pub async fn consume(&self, consume: &Consume) -> Result<Vec<Job>, Error> {
+        let mut call = self.keyed(&["jobs", "consume"], Body::Empty, consume.key.as_deref())?;
+        call.query = vec![("n", consume.n.to_string()), ("wait", consume.wait.to_string())];
+        call.wait = Duration::from_secs(consume.wait.into());
+        Ok(self.read::<JobsWrapper>(&call).await?.jobs)
+    }
+
+    /// A page of jobs, newest first, and where the next one goes on.
+    pub async fn list(&self, list: &ListJobs) -> Result<JobsWrapper, Error> {
+        let mut call = Call::get(&["jobs"]);
+        let mut query = |name, value: Option<String>| call.query.extend(value.map(|value| (name, value)));
+        query("n", list.n.map(|n| n.to_string()));
+        query("cursor", list.cursor.clone());
+        query("status", list.status.map(|status| status_word(status).to_owned()));
+        query("image", list.image.clone());
+        self.read(&call).await
+    }
+
+    /// A job.
+    pub async fn get(&self, id: &str) -> Result<Job, Error> {
+        Ok(self.read::<JobWrapper>(&Call::get(&["job", id])).await?.job)
+    }
+
+    /// The log of a finished job, byte for byte.
+    pub async fn log(&self, id: &str) -> Result<Bytes, Error> {
+        Ok(self.transport.send(&Call::get(&["job", id, "log"])).await?)
+    }
+
+    /// Cancels a job that has not finished. Repeated: one that is cancelled stays so.
+    pub async fn cancel(&self, id: &str, details: &str) -> Result<Job, Error> {
+        let body = match details {
+            "" => Body::Empty,
+            details => json(&CancelRequest { details: details.to_owned() }),
+        };
+        let path = ["job", id, "cancel"];
+        match self.transport.send(&Call::post(&path, body, Repeat::Always)).await {
+            Ok(body) => Ok(parse::<JobWrapper>(&body)?.job),
+            // An attempt without an answer may have cancelled it; then the next one finds it cancelled.
+            Err(failed) if failed.in_doubt && is(&failed.error, RefusedKind::Conflict) => {
+                let job = self.get(id).await?;
+                if job.status == Status::Cancelled { Ok(job) } else { Err(failed.error) }
+            }
+            Err(failed) => Err(failed.error),
+        }
+    }
+
+    /// Says that a running job succeeded, and stores its log. Repeated: the same outcome again changes nothing.
+    pub async fn success(&self, id: &str, log: Bytes) -> Result<Job, Error> {
+        let body = if log.is_empty() { Body::Empty } else { Body::Form { fields: Vec::new(), log } };
+        let path = ["job", id, "success"];
+        Ok(self.read::<JobWrapper>(&Call::post(&path, body, Repeat::Always)).await?.job)
+    }
+
+    /// Says that a running job failed, and stores its log; the cluster may retry it. Repeated: the same outcome again
+    /// changes nothing.
+    pub async fn fail(&self, id: &str, failure: JobFailure) -> Result<Job, Error> {
+        let fields = vec![("reason", reason_word(failure.reason).to_owned()), ("details", failure.details)];
+        let body = Body::Form { fields, log: failure.log };
+        let path = ["job", id, "fail"];
+        Ok(self.read::<JobWrapper>(&Call::post(&path, body, Repeat::Always)).await?.job)
+    }
+
+    /// Gives a running job its whole timeout again, from now. Repeated: twice is as good as once.
+    pub async fn touch(&self, id: &str) -> Result<(), Error> {
+        let path = ["job", id, "touch"];
+        self.transport.send(&Call::post(&path, Body::Empty, Repeat::Always)).await?;
+        Ok(())
+    }
+
+    /// Retries a finished job; answers the new job. Repeated under its `Idempotency-Key`: the one given, or one drawn for
+    /// this call.
+    pub async fn retry(&self, id: &str, key: Option<&str>) -> Result<Job, Error> {
+        let path = ["job", id, "retry"];
+        let call = self.keyed(&path, Body::Empty, key)?;
+        Ok(self.read::<JobWrapper>(&call).await?.job)
+    }
+
+    /// Deletes a finished job and its log. Repeated: one that is gone is gone.
+    pub async fn delete(&self, id: &str) -> Result<(), Error> {
+        let path = ["job", id];
+        let call = Call { method: Method::DELETE, ..Call::get(&path) };
+        match self.transport.send(&call).await {
+            Ok(_) => Ok(()),
+            // An attempt without an answer may have deleted it; then the next one finds nothing.
+            Err(failed) if failed.in_doubt && is(&failed.error, RefusedKind::NotFound) => Ok(()),
+            Err(failed) => Err(failed.error),
+        }
+    }
+
+    /// A page of the images that jobs have named.
+    pub async fn images(&self, list: &ListImages) -> Result<ImagesWrapper, Error> {
+        let mut call = Call::get(&["images"]);
+        call.query.extend(list.n.map(|n| ("n", n.to_string())));
+        call.query.extend(list.cursor.clone().map(|cursor| ("cursor", cursor)));
+        self.read(&call).await
+    }
+
+    /// An image, by its id.
+    pub async fn image(&self, id: &str) -> Result<Image, Error> {
+        Ok(self.read::<ImageWrapper>(&Call::get(&["image", id])).await?.image)
+    }
+
+    /// The cluster, as the node that answers sees it.
+    pub async fn cluster(&self) -> Result<Cluster, Error> {
+        self.read(&Call::get(&["cluster"])).await
+    }
+
+    /// The cluster's settings.
+    pub async fn settings(&self) -> Result<Settings, Error> {
+        self.read(&Call::get(&["settings"])).await
+    }
+
+    /// Replaces the cluster's settings. Not repeated once its outcome is unknown: that could undo a change that somebody
+    /// else made in between.
+    pub async fn put_settings(&self, settings: &SettingsRequest) -> Result<Settings, Error> {
+        let call =
+            Call { method: Method::PUT, ..Call::post(&["settings"], json(settings), Repeat::UnlessUnknown) };
+        self.read(&call).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
+        parse(&self.transport.send(call).await?)
+    }
+
+    /// A call that an `Idempotency-Key` makes safe to repeat.
+    fn keyed<'a>(&self, path: &'a [&'a str], body: Body, key: Option<&str>) -> Result<Call<'a>, Error> {
+        let key = match key {
+            Some(key) => Some(
+                HeaderValue::from_str(key)
+                    .map_err(|_| Error::Config(format!("{key:?} can't be an Idempotency-Key")))?,
+            ),
+            None if self.draw_keys => {
+                let mut text = Uuid::encode_buffer();
+                let text = Uuid::from_bytes(rand::random()).simple().encode_lower(&mut text);
+                Some(HeaderValue::from_str(text).expect("hexadecimal digits may stand in a header"))
+            }
+            None => None,
+        };
+        let repeat = if key.is_some() { Repeat::Always } else { Repeat::UnlessUnknown };
+        Ok(Call { key, ..Call::post(path, body, repeat) })
+    }
+}
+
+fn json(value: &impl Serialize) -> Body {
+    Body::Json(serde_json::to_vec(value).expect("requests are plain data").into())
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| Error::Protocol(error.to_string()))
+}
+
+fn is(error: &Error, kind: RefusedKind) -> bool {
+    error.refused().is_some_and(|refused: &Refused| refused.kind == kind)
+}
+
+fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Delayed => "delayed",
+        Status::Queued => "queued",
+        Status::Running => "running",
+        Status::Success => "success",
+        Status::Error => "error",
+        Status::Cancelled => "cancelled",
+    }
+}
+
+fn reason_word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Timeout => "timeout",
+        Reason::Killed => "killed",
+        Reason::BadExit => "bad_exit",
+        Reason::ClientRequest => "client_request",
+    }
+}

@@ -1,0 +1,34 @@
+use std::time::Duration;
+
+/// How to reach a cluster, and how long to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// Base URLs of the nodes, without the `/v1`: `http://10.0.0.1:8080`. More than one, so that the client has
+    /// somewhere to go when a node is down.
+    pub nodes: Vec<String>,
+    /// Sent as `Authorization: Bearer …` if given.
+    pub token: Option<String>,
+    /// How long one call may take with all its attempts (a consume: on top of its `wait`).
+    pub deadline: Duration,
+    /// How long one node gets to answer before the next one is asked (a consume: on top of its `wait`).
+    pub attempt_timeout: Duration,
+    /// How long one node gets to accept a connection.
+    pub connect_timeout: Duration,
+    /// Draw an `Idempotency-Key` for every enqueue, consume and retry that comes without one, so that it can be
+    /// repeated when an answer was lost. Without a key such a call ends in [`crate::Error::Unknown`] instead.
+    pub draw_keys: bool,
+}
+
+impl ClientConfig {
+    /// The defaults for these nodes: 30 s for a call, 5 s for an attempt, 1 s for a connection.
+    pub fn new(nodes: impl IntoIterator<Item = impl Into<String>>) -> ClientConfig {
+        ClientConfig {
+            nodes: nodes.into_iter().map(Into::into).collect(),
+            token: None,
+            deadline: Duration::from_secs(30),
+            attempt_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(1),
+            draw_keys: true,
+        }
+    }
+}

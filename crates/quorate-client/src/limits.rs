@@ -1,0 +1,11 @@
+//! Every maximum of the client.
+
+use std::time::Duration;
+
+/// Longest answer that is read, in bytes. A consume stops at 32 MiB of payloads, which JSON may spell six times as long.
+pub(crate) const ANSWER_BYTES: usize = 256 << 20;
+/// Shortest and longest ceiling of the pause between two rounds over the nodes; it doubles from one to the other.
+pub(crate) const PAUSE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(50)..=Duration::from_secs(2);
+/// Most characters of a foreign answer's body that an error repeats.
+pub(crate) const QUOTED_CHARS: usize = 300;

@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use tokio::time::Instant;
+
+use crate::attempt::{Failure, Setback, attempt};
+use crate::call::{Call, Repeat};
+use crate::nodes::Nodes;
+use crate::pause::Pause;
+use crate::{ClientConfig, Error};
+
+/// Gets a call to a node that carries it out: asks one after the other, round after round, until the deadline.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    http: reqwest::Client,
+    nodes: Nodes,
+    deadline: Duration,
+    attempt_timeout: Duration,
+}
+
+/// How a call failed in the end.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// An earlier attempt may have been carried out; then a refusal may be that attempt's own doing.
+    pub(crate) in_doubt: bool,
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Error {
+        failed.error
+    }
+}
+
+impl Transport {
+    pub(crate) fn new(config: &ClientConfig) -> Result<Transport, Error> {
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &config.token {
+            let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|_| Error::Config("the token has characters that no header may have".into()))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .connect_timeout(config.connect_timeout)
+            .tcp_nodelay(true)
+            .redirect(reqwest::redirect::Policy::none()) // a node forwards, it never redirects
+            .no_proxy() // a proxy would hide which node is down
+            .build()
+            .map_err(|error| Error::Config(error.to_string()))?;
+        Ok(Transport {
+            http,
+            nodes: Nodes::new(&config.nodes)?,
+            deadline: config.deadline,
+            attempt_timeout: config.attempt_timeout,
+        })
+    }
+
+    /// The body of the answer.
+    ///
+    /// Within a round the next node is asked at once; between rounds there is a pause, and also after a node that is
+    /// only busy, since its neighbours bear the same load.
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Bytes, Failed> {
+        let deadline = Instant::now() + self.deadline + call.wait;
+        let mut pause = Pause::new();
+        let mut in_doubt = false;
+        loop {
+            let first = self.nodes.current();
+            let mut retry_after = None;
+            let mut last = String::new();
+            for step in 0..self.nodes.len() {
+                let node = (first + step) % self.nodes.len();
+                let (setback, busy) = match self.ask(node, call, deadline).await {
+                    Ok(body) => return Ok(body),
+                    Err(Failure::Refused(refused)) => {
+                        return Err(Failed { error: refused.into(), in_doubt });
+                    }
+                    Err(Failure::Foreign(what)) => {
+                        let error = Error::Protocol(format!("{}: {what}", self.nodes.url(node)));
+                        return Err(Failed { error, in_doubt });
+                    }
+                    Err(Failure::Busy(setback)) => (setback, true),
+                    Err(Failure::NotApplied(setback)) => (setback, false),
+                    Err(Failure::Unknown(setback)) => {
+                        in_doubt |= call.method != Method::GET; // a read leaves nothing behind
+                        (setback, false)
+                    }
+                };
+                let Setback { why, retry_after: asked } = setback;
+                tracing::debug!(node = %self.nodes.url(node), in_doubt, "attempt failed: {why}");
+                self.nodes.leave(node);
+                retry_after = retry_after.max(asked);
+                last = format!("{}: {why}", self.nodes.url(node));
+                if in_doubt && call.repeat == Repeat::UnlessUnknown {
+                    return Err(Failed { error: Error::Unknown(last), in_doubt });
+                }
+                if busy || Instant::now() >= deadline {
+                    break;
+                }
+            }
+            let pause = pause.next(retry_after);
+            if Instant::now() + pause >= deadline {
+                let error = if in_doubt { Error::Unknown(last) } else { Error::Unavailable(last) };
+                return Err(Failed { error, in_doubt });
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn ask(&self, node: usize, call: &Call<'_>, deadline: Instant) -> Result<Bytes, Failure> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = left.min(self.attempt_timeout + call.wait);
+        let request = self.http.request(call.method.clone(), call.url(self.nodes.url(node)));
+        attempt(request.timeout(limit), call).await
+    }
+}
