@@ -1,0 +1,73 @@
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+/// Something that can run jobs of some images.
+pub trait Driver: Send + Sync + 'static {
+    /// Its name, for events and logs.
+    fn name(&self) -> &'static str;
+
+    /// Is a job of this image for this driver?
+    fn takes(&self, image: &str) -> bool;
+
+    /// Gets ready what may take long, as fetching the image; the job's time does not count yet. The future may be
+    /// dropped at any moment.
+    ///
+    /// # Errors
+    /// Why the job can't be run here, in words for its owner.
+    fn prepare<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), String>>;
+
+    /// Runs the job to its end. Once `stop` is cancelled, ends it: politely, then by force. It leaves nothing of the job
+    /// running when it returns.
+    fn run<'a>(&'a self, work: &'a Work, stop: &'a CancellationToken) -> BoxFuture<'a, Finished>;
+}
+
+/// What is to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The job's id.
+    pub job_id: String,
+    /// What to run.
+    pub image: String,
+    /// Its input.
+    pub payload: Bytes,
+}
+
+impl Work {
+    /// The payload as an environment variable, if it can be one: it is short enough, and text without a zero byte.
+    pub(crate) fn payload_variable(&self) -> Option<&str> {
+        let text = std::str::from_utf8(&self.payload).ok()?;
+        (text.len() <= crate::limits::PAYLOAD_ENV_BYTES && !text.contains('\0')).then_some(text)
+    }
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The outcome.
+    pub end: End,
+    /// What it wrote, bounded.
+    pub log: Bytes,
+}
+
+/// The outcome of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It did what it should.
+    Success,
+    /// It failed, or could not be run; in words for its owner.
+    BadExit(String),
+    /// It was killed from outside, most often for want of memory.
+    Killed(String),
+}
+
+impl End {
+    /// By the code that a program or container ended with: 137 is what shells and engines say of one that SIGKILL ended.
+    pub(crate) fn of_exit_status(code: i64) -> End {
+        match code {
+            0 => End::Success,
+            137 => End::Killed("exit status 137".into()),
+            code => End::BadExit(format!("exit status {code}")),
+        }
+    }
+}

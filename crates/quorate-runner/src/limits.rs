@@ -1,0 +1,24 @@
+//! Every maximum of the runner.
+
+use std::time::Duration;
+
+/// Longest log of a job, in bytes: what the API takes.
+pub(crate) const LOG_BYTES: usize = 1 << 20;
+/// Room kept in a log for the line that says how much was left out, in bytes.
+pub(crate) const LOG_MARK_BYTES: usize = 64;
+/// Longest payload that also goes into the environment, in bytes: Linux takes 128 KiB for one variable with its name
+/// and the zero at its end.
+pub(crate) const PAYLOAD_ENV_BYTES: usize = (128 << 10) - "PAYLOAD=".len() - 1;
+/// Longest `details` that are sent, in bytes: what the API takes.
+pub(crate) const DETAILS_BYTES: usize = 16 << 10;
+/// Most jobs that one consume may ask for.
+pub(crate) const JOBS_PER_CONSUME: usize = 1_000;
+/// How long the output of a process is still read after it ended, if something that it left behind keeps it open.
+pub(crate) const OUTPUT_LINGER: Duration = Duration::from_secs(1);
+/// How long a container engine that fails for the moment is asked again.
+pub(crate) const ENGINE_PATIENCE: Duration = Duration::from_secs(60);
+/// Pauses between those attempts: from, doubling, to.
+pub(crate) const ENGINE_PAUSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
+/// Shortest and longest pause after a call to the cluster failed with all its attempts.
+pub(crate) const CLUSTER_PAUSE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(200)..=Duration::from_secs(5);

@@ -1,0 +1,104 @@
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::limits;
+
+/// A job's output, bounded: it keeps the beginning and the end, and says how much it left out between them.
+#[derive(Debug)]
+pub struct Log {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    head_bytes: usize,
+    tail_bytes: usize,
+    left_out: u64,
+}
+
+impl Log {
+    /// An empty log that never grows over `bytes`.
+    ///
+    /// # Panics
+    /// When `bytes` leaves no room for anything but the line that says what was left out.
+    pub fn new(bytes: usize) -> Log {
+        assert!(bytes > limits::LOG_MARK_BYTES, "a log of {bytes} bytes has no room for output");
+        let room = bytes - limits::LOG_MARK_BYTES;
+        Log {
+            head: Vec::new(),
+            tail: VecDeque::new(),
+            head_bytes: room / 2,
+            tail_bytes: room - room / 2,
+            left_out: 0,
+        }
+    }
+
+    /// Takes more output.
+    pub fn push(&mut self, output: &[u8]) {
+        let (head, rest) = output.split_at(output.len().min(self.head_bytes - self.head.len()));
+        self.head.extend_from_slice(head);
+        let (skipped, rest) = rest.split_at(rest.len().saturating_sub(self.tail_bytes));
+        let overflow = (self.tail.len() + rest.len()).saturating_sub(self.tail_bytes);
+        self.tail.drain(..overflow);
+        self.tail.extend(rest);
+        self.left_out += (skipped.len() + overflow) as u64;
+    }
+
+    /// The log as it is sent.
+    pub fn finish(mut self) -> Bytes {
+        if self.left_out > 0 {
+            let mark = format!("\n[{} bytes left out]\n", self.left_out);
+            assert!(mark.len() <= limits::LOG_MARK_BYTES, "the mark {mark:?} is longer than its room");
+            self.head.extend_from_slice(mark.as_bytes());
+        }
+        self.head.extend(self.tail);
+        self.head.into()
+    }
+}
+
+impl Default for Log {
+    /// A log as long as the API takes.
+    fn default() -> Log {
+        Log::new(limits::LOG_BYTES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: usize = 10;
+
+    fn log_of(outputs: &[&str]) -> String {
+        let mut log = Log::new(limits::LOG_MARK_BYTES + ROOM);
+        for output in outputs {
+            log.push(output.as_bytes());
+        }
+        String::from_utf8(log.finish().to_vec()).expect("it is text")
+    }
+
+    #[test]
+    fn what_fits_is_kept_as_it_is() {
+        assert_eq!(log_of(&[]), "");
+        assert_eq!(log_of(&["0123456789"]), "0123456789");
+        assert_eq!(log_of(&["012", "3456", "789"]), "0123456789");
+    }
+
+    #[test]
+    fn what_does_not_fit_keeps_its_beginning_and_its_end() {
+        let expected = "01234\n[16 bytes left out]\nvwxyz";
+        assert_eq!(log_of(&["01234abcdefghijklmnopvwxyz"]), expected);
+        assert_eq!(log_of(&["01", "234abcdef", "g", "hijklmnopv", "wxyz"]), expected);
+        let bytes: Vec<String> = "01234abcdefghijklmnopvwxyz".chars().map(String::from).collect();
+        assert_eq!(log_of(&bytes.iter().map(String::as_str).collect::<Vec<_>>()), expected);
+    }
+
+    #[test]
+    fn is_never_longer_than_its_limit() {
+        let mut log = Log::default();
+        for _ in 0..3_000 {
+            log.push(&[b'x'; 1_000]);
+        }
+        let log = log.finish();
+        assert!(log.len() <= limits::LOG_BYTES, "{} bytes", log.len());
+        assert!(log.len() >= limits::LOG_BYTES - limits::LOG_MARK_BYTES, "{} bytes", log.len());
+    }
+}

@@ -1,0 +1,63 @@
+//! The `process` driver: an allow-list of local programs.
+
+mod group;
+mod programs;
+mod run;
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use crate::driver::{Driver, End, Finished, Work};
+
+pub use programs::{InvalidProgram, Program, Programs};
+
+/// Runs local programs: an image's name stands for a program of the allow-list, with fixed arguments.
+///
+/// The payload comes on the program's standard input, and in `PAYLOAD` if it is at most 128 KiB; `JOB_ID` and `PATH`
+/// are the only other variables. What it writes to standard output and standard error, in the order written, is the log.
+#[derive(Clone, Debug)]
+pub struct Process {
+    programs: Programs,
+    grace: Duration,
+}
+
+impl Process {
+    /// A driver for these programs; one that must end gets `grace` between SIGTERM and SIGKILL.
+    pub fn new(programs: Programs, grace: Duration) -> Process {
+        Process { programs, grace }
+    }
+}
+
+impl Driver for Process {
+    fn name(&self) -> &'static str {
+        "process"
+    }
+
+    fn takes(&self, image: &str) -> bool {
+        self.programs.get(image).is_some()
+    }
+
+    fn prepare<'a>(&'a self, _work: &'a Work) -> BoxFuture<'a, Result<(), String>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
+    fn run<'a>(&'a self, work: &'a Work, stop: &'a CancellationToken) -> BoxFuture<'a, Finished> {
+        async move {
+            let Some(program) = self.programs.get(&work.image) else {
+                return not_run(format!("no program is configured for the image {:?}", work.image));
+            };
+            match run::run(program, work, self.grace, stop).await {
+                Ok(finished) => finished,
+                Err(error) => not_run(format!("{} could not be run: {error}", program.path().display())),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn not_run(why: String) -> Finished {
+    Finished { end: End::BadExit(why), log: Default::default() }
+}
