@@ -103,7 +103,7 @@ impl Workload {
         let full = self.ids.len() > MANY_JOBS;
         match self.rng.below(100) {
             0..25 if !full => self.enqueue(now),
-            0..45 => Command::Consume { queue: self.queue(), n: self.jobs_wanted(), key: self.key() },
+            0..45 => Command::Consume { queue: self.queue(), n: self.jobs_wanted(), key: self.key(b'c') },
             45..57 => Command::Succeed { id: self.id(Status::Running), log: self.text() },
             57..67 => {
                 let reasons = [Reason::BadExit, Reason::Killed, Reason::Timeout];
@@ -120,7 +120,7 @@ impl Workload {
             82..89 if !full => {
                 let status = [Status::Success, Status::Error, Status::Cancelled];
                 let status = self.rng.pick(&status).copied().unwrap_or(Status::Error);
-                Command::Retry { id: self.id(status), new_id: self.new_id(now), key: self.key() }
+                Command::Retry { id: self.id(status), new_id: self.new_id(now), key: self.key(b'r') }
             }
             99 => Command::Configure { settings: self.settings() },
             _ => Command::Delete { id: self.id(Status::Success) },
@@ -135,7 +135,7 @@ impl Workload {
         {
             last.id = first.id;
         }
-        Command::Enqueue { jobs, key: self.key() }
+        Command::Enqueue { jobs, key: self.key(b'e') }
     }
 
     fn new_job(&mut self, now: Timestamp) -> NewJob {
@@ -202,7 +202,8 @@ impl Workload {
         if self.rng.one_in(100) { self.seconds(3_000) } else { 1 + self.seconds(4) }
     }
 
-    fn key(&mut self) -> Option<IdempotencyKey> {
+    /// One of a few keys, mostly none. The hash of a request covers what it calls, here by a letter.
+    fn key(&mut self, call: u8) -> Option<IdempotencyKey> {
         if !self.rng.one_in(4) {
             return None;
         }
@@ -210,8 +211,8 @@ impl Workload {
         if self.rng.one_in(50) {
             key = key.repeat(limits::IDEMPOTENCY_KEY_BYTES);
         }
-        let body_hash = if self.rng.one_in(6) { [2; 32] } else { [1; 32] };
-        Some(IdempotencyKey { key: key.into(), body_hash })
+        let body = if self.rng.one_in(6) { call.to_ascii_uppercase() } else { call };
+        Some(IdempotencyKey { key: key.into(), body_hash: [body; 32] })
     }
 
     fn settings(&mut self) -> Settings {

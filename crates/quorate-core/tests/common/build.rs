@@ -1,0 +1,93 @@
+use quorate_core::model::Model;
+use quorate_core::{
+    Answered, Batch, Command, Envelope, ImageId, Job, JobId, NewJob, Outcome, Priority, QueueId, Reply,
+    RequestId, Table, Timestamp, apply, limits,
+};
+
+/// The log time at which tests begin.
+pub const T0: Timestamp = Timestamp(1_700_000_000_000);
+
+/// A job's id by number.
+pub fn job_id(number: u64) -> JobId {
+    JobId(u128::from(number).to_be_bytes())
+}
+
+/// A job with the contract's defaults, without automatic retries.
+pub fn new_job(number: u64) -> NewJob {
+    NewJob {
+        id: job_id(number),
+        queue: QueueId::DEFAULT,
+        priority: Priority::default(),
+        image: "image".into(),
+        image_id: ImageId([1; 16]),
+        payload: "payload".into(),
+        delay: 0,
+        timeout: 60,
+        max_retries: 0,
+        retries_delay: 60,
+    }
+}
+
+/// The jobs of an answer that must be some.
+pub fn ok_jobs(outcome: Outcome) -> Vec<Job> {
+    match outcome {
+        Ok(Reply::Jobs(jobs)) => jobs,
+        other => panic!("expected jobs, not {other:?}"),
+    }
+}
+
+/// The job of an answer that must be one.
+pub fn ok_job(outcome: Outcome) -> Job {
+    match outcome {
+        Ok(Reply::Job(job)) => *job,
+        other => panic!("expected a job, not {other:?}"),
+    }
+}
+
+/// A log that grows by one entry at a time, and the table that it makes.
+pub struct Log<T = Model> {
+    /// The table.
+    pub table: T,
+    /// Entries so far.
+    pub index: u64,
+    requests: u64,
+}
+
+impl<T: Table> Log<T> {
+    /// An empty log.
+    pub fn new(table: T) -> Log<T> {
+        Log { table, index: 0, requests: 0 }
+    }
+
+    /// Appends an entry without commands.
+    pub fn tick(&mut self, stamp: Timestamp) {
+        assert_eq!(self.apply(Batch { stamp, envelopes: vec![] }), vec![]);
+    }
+
+    /// Appends an entry with one command.
+    pub fn run(&mut self, stamp: Timestamp, command: Command) -> Outcome {
+        let envelope = self.envelope(stamp, command);
+        let mut answers = self.apply(Batch { stamp, envelopes: vec![envelope] });
+        answers.remove(0).outcome
+    }
+
+    /// A command under a fresh request id, with the longest deadline.
+    pub fn envelope(&mut self, stamp: Timestamp, command: Command) -> Envelope {
+        self.requests += 1;
+        let now = stamp.max(self.table.clock());
+        Envelope {
+            request_id: RequestId(u128::from(self.requests).to_be_bytes()),
+            deadline: now.plus_millis(limits::REQUEST_MILLIS),
+            command,
+        }
+    }
+
+    /// Appends an entry.
+    pub fn apply(&mut self, batch: Batch) -> Vec<Answered> {
+        self.index += 1;
+        match apply(&mut self.table, self.index, &batch) {
+            Ok(answers) => answers,
+            Err(_) => panic!("a table in memory does not fail"),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use quorate_core::lifecycle::TRANSITIONS;
+use quorate_core::model::Model;
+use quorate_core::{
+    EndedBy, Image, ImageId, Job, JobId, KeyRecord, Position, QueueId, Remembered, RequestId, Settings,
+    State, Status, Table, Timestamp,
+};
+
+/// A model that looks at every write of `apply` while it happens, and panics at one that must not be.
+///
+/// It judges by the records alone, never by the model's indexes.
+#[derive(Default)]
+pub struct Watched {
+    /// The table.
+    pub model: Model,
+    /// Idempotency keys that the table pretends to hold besides those that it holds.
+    pub pretended_keys: u64,
+    /// Every job that was ever granted to a consumer.
+    granted: BTreeSet<JobId>,
+    /// Every id that there ever was.
+    ids: BTreeSet<JobId>,
+    /// Queued jobs by the order in which they were queued: own bookkeeping, without `seq`.
+    arrivals: Vec<JobId>,
+}
+
+impl Watched {
+    /// How many jobs were granted so far.
+    pub fn granted(&self) -> usize {
+        self.granted.len()
+    }
+
+    /// What must hold between batches, of the whole table.
+    pub fn check(&mut self) {
+        let dump = self.model.dump();
+        assert_eq!(Model::restore(dump.clone()), self.model, "an index differs from the records");
+
+        let mut holders: BTreeMap<JobId, u64> = BTreeMap::new();
+        let mut logs = BTreeSet::new();
+        for job in dump.jobs.values() {
+            if job.payload.bytes > 0 {
+                *holders.entry(job.payload.owner).or_default() += 1;
+                let (_, payload) = &dump.payloads[&job.payload.owner];
+                assert_eq!(payload.len(), job.payload.bytes as usize, "the payload of {}", job.id);
+            }
+            if job.log_bytes > 0 {
+                logs.insert(job.id);
+                assert_eq!(dump.logs[&job.id].len(), job.log_bytes as usize, "the log of {}", job.id);
+            }
+            check_record(job);
+        }
+        let held: BTreeMap<JobId, u64> =
+            dump.payloads.iter().map(|(owner, (holders, _))| (*owner, *holders)).collect();
+        assert_eq!(held, holders, "holders of payloads");
+        assert_eq!(dump.logs.keys().copied().collect::<BTreeSet<_>>(), logs, "a log without its job");
+        let queued: BTreeSet<JobId> = self.arrivals.iter().copied().collect();
+        assert_eq!(dump.queued.iter().copied().collect::<BTreeSet<_>>(), queued);
+    }
+
+    fn check_new(&self, job: &Job) {
+        assert!(!self.ids.contains(&job.id), "{} is not a new id", job.id);
+        assert_eq!(job.created_at, self.clock());
+        assert_eq!((job.started_at, job.completed_at, job.retry_id, job.log_bytes), (None, None, None, 0));
+        let Some(predecessor) = job.retry_of else {
+            assert_eq!(job.payload.owner, job.id);
+            return;
+        };
+        let of = &self.model.jobs()[&predecessor];
+        assert_eq!(job.payload, of.payload, "a retry shares the payload");
+        assert_eq!((job.queue, job.priority, &job.image), (of.queue, of.priority, &of.image));
+        assert_eq!((job.timeout, job.retries_delay, job.delay), (of.timeout, of.retries_delay, 0));
+        if of.status() == Status::Running {
+            assert_eq!(
+                Some(job.max_retries),
+                of.max_retries.checked_sub(1),
+                "a chain of automatic retries is bounded"
+            );
+            let waits = match job.state {
+                State::Delayed { due } => {
+                    due == self.clock().plus_seconds(of.retries_delay) && of.retries_delay > 0
+                }
+                State::Queued { .. } => of.retries_delay == 0,
+                _ => false,
+            };
+            assert!(waits, "an automatic retry waits for retries_delay: {job:?}");
+        } else {
+            assert!(of.status().is_final());
+            assert_eq!(job.max_retries, of.max_retries);
+            assert_eq!(job.status(), Status::Queued);
+            assert!(
+                of.status() != Status::Error || of.max_retries == 0,
+                "a job with retries left was retried by hand"
+            );
+            let latest = of.retry_id.and_then(|latest| self.model.jobs().get(&latest));
+            assert!(
+                latest.is_none_or(|latest| latest.status().is_final()),
+                "two retries of one job are active"
+            );
+        }
+    }
+
+    fn check_change(&self, before: &Job, after: &Job) {
+        let now = self.clock();
+        // Only these change, ever.
+        let same = Job {
+            state: before.state.clone(),
+            started_at: before.started_at,
+            completed_at: before.completed_at,
+            log_bytes: before.log_bytes,
+            retry_id: before.retry_id,
+            ..after.clone()
+        };
+        assert_eq!(&same, before, "a field changed that never does");
+        let arrow = |arrow: &&quorate_core::lifecycle::Transition| {
+            arrow.from == Some(before.status()) && arrow.to == Some(after.status())
+        };
+        assert!(TRANSITIONS.iter().find(arrow).is_some(), "{:?} became {:?}", before.state, after.state);
+
+        if before.status().is_final() {
+            assert_eq!(after, &Job { retry_id: after.retry_id, ..before.clone() }, "a finished job changed");
+            let retry =
+                &self.model.jobs()[&after.retry_id.expect("a finished job changes only by its retry")];
+            assert_eq!(retry.retry_of, Some(before.id), "retry_id and retry_of belong together");
+        } else if after.status().is_final() {
+            assert_eq!(after.completed_at, Some(now));
+        }
+        if let State::Delayed { due } = before.state {
+            assert!(due <= now || after.status() == Status::Cancelled, "released before it was due");
+        }
+        if let State::Running { deadline } = before.state {
+            let by_cluster = matches!(after.state, State::Error { by: EndedBy::Cluster, .. });
+            assert_eq!(
+                by_cluster,
+                deadline <= now,
+                "a timeout is neither early nor overtaken: {after:?} at {now}"
+            );
+            let retried = after.status() == Status::Error && before.max_retries > 0;
+            assert_eq!(
+                after.retry_id.is_some(),
+                retried,
+                "exactly a failed job with retries left is retried"
+            );
+        }
+        if let Some(retry) = after.retry_id {
+            assert_eq!(
+                self.model.jobs()[&retry].retry_of,
+                Some(after.id),
+                "retry_id and retry_of belong together"
+            );
+        }
+        if let State::Running { deadline } = after.state {
+            assert_eq!(deadline, now.plus_seconds(after.timeout));
+        }
+    }
+
+    fn watch_lanes(&mut self, before: Option<&Job>, after: &Job) {
+        if before.is_some_and(|job| job.status() == Status::Queued) {
+            if after.status() == Status::Running {
+                assert!(self.granted.insert(after.id), "{} is granted twice", after.id);
+                assert_eq!(after.started_at, Some(self.clock()));
+                let first = self.first_in_line(after.queue);
+                assert_eq!(first, Some(after.id), "{} jumped the queue", after.id);
+            }
+            self.arrivals.retain(|id| *id != after.id);
+        } else if after.status() == Status::Queued {
+            self.arrivals.push(after.id);
+        }
+    }
+
+    /// The job that arrived first among those of the highest priority.
+    fn first_in_line(&self, queue: QueueId) -> Option<JobId> {
+        let jobs = self.arrivals.iter().map(|id| &self.model.jobs()[id]).filter(|job| job.queue == queue);
+        // The first of those that are equal: `max_by_key` would give the last.
+        jobs.rev().max_by_key(|job| job.priority).map(|job| job.id)
+    }
+}
+
+/// What holds of every record.
+fn check_record(job: &Job) {
+    let status = job.status();
+    assert_eq!(job.completed_at.is_some(), status.is_final(), "{job:?}");
+    assert!(job.log_bytes == 0 || matches!(status, Status::Success | Status::Error), "{job:?}");
+    let started = match status {
+        Status::Delayed | Status::Queued => Some(false),
+        Status::Running | Status::Success | Status::Error => Some(true),
+        Status::Cancelled => None,
+    };
+    assert!(started.is_none_or(|started| started == job.started_at.is_some()), "{job:?}");
+    assert!(
+        job.started_at.is_none_or(|at| at >= job.created_at)
+            && job.completed_at >= job.started_at.filter(|_| status.is_final())
+    );
+}
+
+impl Table for Watched {
+    type Error = Infallible;
+
+    fn put_job(&mut self, before: Option<&Job>, after: &Job) -> Result<(), Infallible> {
+        assert_eq!(self.model.jobs().get(&after.id), before, "a write starts from the present record");
+        match before {
+            None => self.check_new(after),
+            Some(before) => self.check_change(before, after),
+        }
+        self.ids.insert(after.id);
+        self.watch_lanes(before, after);
+        self.model.put_job(before, after)
+    }
+
+    fn delete_job(&mut self, job: &Job) -> Result<(), Infallible> {
+        assert!(job.status().is_final(), "an active job is deleted: {job:?}");
+        self.model.delete_job(job)
+    }
+
+    fn put_log(&mut self, id: JobId, log: Bytes) -> Result<(), Infallible> {
+        assert!(!log.is_empty());
+        self.model.put_log(id, log)
+    }
+
+    fn put_payload(&mut self, owner: JobId, payload: Bytes) -> Result<(), Infallible> {
+        assert!(!payload.is_empty());
+        self.model.put_payload(owner, payload)
+    }
+
+    fn set_clock(&mut self, now: Timestamp) {
+        assert!(now >= self.clock(), "log time goes back");
+        self.model.set_clock(now);
+    }
+
+    fn key_count(&self) -> u64 {
+        self.model.key_count() + self.pretended_keys
+    }
+
+    fn clock(&self) -> Timestamp {
+        self.model.clock()
+    }
+    fn settings(&self) -> Settings {
+        self.model.settings()
+    }
+    fn put_settings(&mut self, settings: Settings) {
+        self.model.put_settings(settings);
+    }
+    fn next_seq(&mut self) -> u64 {
+        self.model.next_seq()
+    }
+    fn job(&mut self, id: JobId) -> Result<Option<Job>, Infallible> {
+        self.model.job(id)
+    }
+    fn next_queued(&mut self, queue: QueueId) -> Result<Option<Job>, Infallible> {
+        self.model.next_queued(queue)
+    }
+    fn next_due(&mut self, now: Timestamp) -> Result<Option<Job>, Infallible> {
+        self.model.next_due(now)
+    }
+    fn next_outlived(&mut self, until: Timestamp) -> Result<Option<Job>, Infallible> {
+        self.model.next_outlived(until)
+    }
+    fn image(&mut self, id: ImageId) -> Result<Option<Image>, Infallible> {
+        self.model.image(id)
+    }
+    fn put_image(&mut self, before: Option<&Image>, after: &Image) -> Result<(), Infallible> {
+        self.model.put_image(before, after)
+    }
+    fn delete_image(&mut self, image: &Image) -> Result<(), Infallible> {
+        self.model.delete_image(image)
+    }
+    fn next_unnamed_image(&mut self, until: Timestamp) -> Result<Option<Image>, Infallible> {
+        self.model.next_unnamed_image(until)
+    }
+    fn key(&mut self, key: &str) -> Result<Option<KeyRecord>, Infallible> {
+        self.model.key(key)
+    }
+    fn put_key(&mut self, record: &KeyRecord) -> Result<(), Infallible> {
+        self.model.put_key(record)
+    }
+    fn delete_key(&mut self, record: &KeyRecord) -> Result<(), Infallible> {
+        self.model.delete_key(record)
+    }
+    fn oldest_key(&mut self) -> Result<Option<KeyRecord>, Infallible> {
+        self.model.oldest_key()
+    }
+    fn answer(&self, request_id: RequestId) -> Option<(Position, Remembered)> {
+        self.model.answer(request_id)
+    }
+    fn remember(&mut self, request_id: RequestId, deadline: Timestamp, at: Position, answer: Remembered) {
+        self.model.remember(request_id, deadline, at, answer);
+    }
+}

@@ -1,0 +1,102 @@
+//! Long random histories: every write of `apply` is watched, and the whole table is checked after every batch.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::Watched;
+use quorate_core::testing::{Applied, Workload};
+use quorate_core::{
+    Command, IdempotencyKey, JobId, Refusal, Reply, RequestId, Table, Timestamp, apply, next_due_at,
+};
+
+/// Commands in all, over all seeds.
+const STEPS: usize = 120_000;
+const SEEDS: u64 = 24;
+
+#[test]
+fn random_histories_keep_every_invariant() {
+    let mut seen = Seen::default();
+    for seed in 0..SEEDS {
+        let mut workload = Workload::new(seed);
+        let mut table = Watched::default();
+        let mut grants = Grants::default();
+        let mut steps = 0;
+        let mut clock = Timestamp::ZERO;
+        while steps < STEPS.div_ceil(SEEDS as usize) {
+            let applied = workload.next().expect("a history has no end");
+            let answers = apply(&mut table, applied.index, &applied.batch);
+            assert_eq!(answers.as_ref(), Ok(&applied.answers), "seed {seed}, entry {}", applied.index);
+            assert_eq!(table.clock(), clock.max(applied.batch.stamp), "log time is the latest stamp");
+            clock = table.clock();
+            table.check();
+            grants.check(&applied);
+            seen.count(&applied);
+            let configured =
+                applied.batch.envelopes.iter().any(|e| matches!(e.command, Command::Configure { .. }));
+            let Ok(due) = next_due_at(&mut table);
+            assert!(configured || due.is_none_or(|due| due > clock), "seed {seed}: due work was left over");
+            steps += applied.batch.envelopes.len().max(1);
+        }
+        assert_eq!(table.model.dump(), workload.model().dump(), "seed {seed}");
+    }
+    seen.check();
+}
+
+/// Which jobs were given to which request: none to two.
+#[derive(Default)]
+struct Grants(BTreeMap<JobId, (RequestId, Option<IdempotencyKey>)>);
+
+impl Grants {
+    fn check(&mut self, applied: &Applied) {
+        for (envelope, answer) in applied.batch.envelopes.iter().zip(&applied.answers) {
+            assert_eq!(envelope.request_id, answer.request_id, "answers stand in the order of the envelopes");
+            let Command::Consume { key, .. } = &envelope.command else { continue };
+            let Ok(Reply::Jobs(jobs)) = &answer.outcome else { continue };
+            for job in jobs {
+                let (first, first_key) = self.0.entry(job.id).or_insert((envelope.request_id, key.clone()));
+                let again = *first == envelope.request_id || (key.is_some() && first_key == key);
+                assert!(again, "{} was granted to two requests", job.id);
+            }
+        }
+    }
+}
+
+/// What a history came across: a generator that misses something must not pass unseen.
+#[derive(Default)]
+struct Seen(BTreeMap<&'static str, u64>);
+
+impl Seen {
+    fn count(&mut self, applied: &Applied) {
+        for (envelope, answer) in applied.batch.envelopes.iter().zip(&applied.answers) {
+            let what = match (&answer.outcome, &envelope.command) {
+                (Err(Refusal::NoSuchJob), _) => "no such job",
+                (Err(Refusal::WrongStatus { .. }), _) => "wrong status",
+                (Err(Refusal::RetriesLeft), _) => "retries left",
+                (Err(Refusal::KeyReused), _) => "key reused",
+                (Err(Refusal::OutsideDeadline), _) => "outside deadline",
+                (Err(Refusal::Invalid { .. }), _) => "invalid",
+                (Err(Refusal::IdTaken), _) => "id taken",
+                (Ok(_), _) if answer.position.index != applied.index => "repeated",
+                (Ok(_), Command::Enqueue { .. }) => "enqueue",
+                (Ok(_), Command::Consume { .. }) => "consume",
+                (Ok(_), Command::Succeed { .. }) => "succeed",
+                (Ok(_), Command::Fail { .. }) => "fail",
+                (Ok(_), Command::Cancel { .. }) => "cancel",
+                (Ok(_), Command::Touch { .. }) => "touch",
+                (Ok(_), Command::Retry { .. }) => "retry",
+                (Ok(_), Command::Delete { .. }) => "delete",
+                (Ok(_), Command::Configure { .. }) => "configure",
+            };
+            *self.0.entry(what).or_default() += 1;
+        }
+    }
+
+    fn check(&self) {
+        println!("{:#?}", self.0);
+        assert_eq!(self.0.len(), 17, "all outcomes were met: {:?}", self.0);
+        for (what, times) in &self.0 {
+            assert!(*times >= 100, "{what} was met only {times} times");
+        }
+    }
+}
