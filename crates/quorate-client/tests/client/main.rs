@@ -1,0 +1,6 @@
+//! The client against nodes that answer by script, over real sockets.
+
+mod nodes;
+mod repeats;
+mod support;
+mod wire;

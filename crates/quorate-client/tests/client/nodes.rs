@@ -1,0 +1,142 @@
+//! Several nodes: one that works is kept, one that does not is left.
+
+use std::time::{Duration, Instant};
+
+use quorate_client::{Client, ClientConfig, Error};
+
+use crate::support::{Answer, Cluster, error, job, jobs, one_job, unavailable};
+
+/// Where nobody listens.
+async fn dead_node() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    format!("http://{}", listener.local_addr().expect("it is bound"))
+}
+
+#[tokio::test]
+async fn a_dead_node_is_passed_over_and_not_asked_again() {
+    for _ in 0..10 {
+        let cluster = Cluster::start(1, [one_job("a", "queued"), one_job("a", "queued")]).await;
+        let mut config = cluster.config();
+        config.nodes.push(dead_node().await);
+        let client = Client::new(config).expect("a good configuration");
+        assert_eq!(client.get("a").await.expect("the living node answers").id, "a");
+        assert_eq!(client.get("a").await.expect("the living node answers").id, "a");
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_unavailable() {
+    let mut config = ClientConfig::new([dead_node().await, dead_node().await]);
+    config.deadline = Duration::from_millis(200);
+    let client = Client::new(config).expect("a good configuration");
+    let result = client.enqueue(&[], None).await;
+    assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_client_stays_with_a_node_that_works() {
+    let cluster = Cluster::start(3, (0..20).map(|_| one_job("a", "queued"))).await;
+    let client = cluster.client();
+    for _ in 0..20 {
+        client.get("a").await.expect("an answer");
+    }
+    let nodes: std::collections::BTreeSet<usize> = cluster.seen().iter().map(|seen| seen.node).collect();
+    assert_eq!(nodes.len(), 1);
+}
+
+#[tokio::test]
+async fn a_leaderless_node_is_left_at_once_for_the_next() {
+    let leaderless = Answer::SaysRetryAfter(
+        503,
+        3_600,
+        r#"{"error":{"message":"no leader","outcome":"not_applied"}}"#.into(),
+    );
+    let cluster = Cluster::start(2, [leaderless, jobs(&["a"]), jobs(&["b"])]).await;
+    let client = cluster.client();
+    // The hour that the first node asks for is about itself.
+    client.enqueue(&[], None).await.expect("the second node takes it");
+    client.enqueue(&[], None).await.expect("the second node takes it");
+    let nodes: Vec<usize> = cluster.seen().iter().map(|seen| seen.node).collect();
+    assert_ne!(nodes[0], nodes[1]);
+    assert_eq!(nodes[1], nodes[2], "the client went back to the leaderless node");
+}
+
+#[tokio::test]
+async fn a_slow_node_is_left_for_the_next() {
+    let cluster = Cluster::start(2, [Answer::Hangs, one_job("a", "queued"), one_job("a", "queued")]).await;
+    let config = ClientConfig { attempt_timeout: Duration::from_secs(1), ..cluster.config() };
+    let client = Client::new(config).expect("a good configuration");
+    client.get("a").await.expect("the second node answers");
+    client.get("a").await.expect("the second node answers");
+    let nodes: Vec<usize> = cluster.seen().iter().map(|seen| seen.node).collect();
+    assert_ne!(nodes[0], nodes[1]);
+    assert_eq!(nodes[1], nodes[2], "the client went back to the slow node");
+}
+
+#[tokio::test]
+async fn a_whole_cluster_without_a_leader_is_asked_again_later() {
+    let cluster =
+        Cluster::start(2, [unavailable("not_applied"), unavailable("not_applied"), jobs(&["a"])]).await;
+    let taken = cluster.client().enqueue(&[], None).await.expect("there is a leader in the second round");
+    assert_eq!(taken[0].id, "a");
+    assert_eq!(cluster.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_busy_cluster_is_left_alone_for_as_long_as_it_asks() {
+    let busy = Answer::SaysRetryAfter(429, 1, r#"{"error":{"message":"too much"}}"#.into());
+    let cluster = Cluster::start(2, [busy, jobs(&["a"])]).await;
+    let start = Instant::now();
+    cluster.client().enqueue(&[], None).await.expect("it is taken in the end");
+    assert!(start.elapsed() >= Duration::from_secs(1), "it was asked again too early");
+    assert_eq!(cluster.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn the_deadline_ends_it_with_what_is_known() {
+    for (outcome, unknown) in [("not_applied", false), ("unknown", true)] {
+        let cluster = Cluster::start(1, (0..1_000).map(|_| unavailable(outcome))).await;
+        let config = ClientConfig { deadline: Duration::from_secs(1), ..cluster.config() };
+        let result = Client::new(config).expect("a good configuration").enqueue(&[], None).await;
+        match result {
+            Err(Error::Unknown(_)) => assert!(unknown),
+            Err(Error::Unavailable(_)) => assert!(!unknown),
+            other => panic!("{other:?}"),
+        }
+        assert!(cluster.seen().len() > 1, "it was not tried again");
+    }
+}
+
+#[tokio::test]
+async fn a_longer_pause_than_the_deadline_is_not_waited_for() {
+    let busy = Answer::SaysRetryAfter(429, 3_600, r#"{"error":{"message":"too much"}}"#.into());
+    let cluster = Cluster::start(1, [busy]).await;
+    let result = cluster.client().enqueue(&[], None).await;
+    assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_read_leaves_nothing_in_doubt() {
+    let cluster = Cluster::start(1, (0..1_000).map(|_| error(500, "a panic"))).await;
+    let config = ClientConfig { deadline: Duration::from_millis(200), ..cluster.config() };
+    let result = Client::new(config).expect("a good configuration").get("a").await;
+    assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_held_consume_is_not_a_slow_node() {
+    // The node answers after the time that it gets without `wait`.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let attempt_timeout = Duration::from_millis(100);
+    let handler = move || async move {
+        tokio::time::sleep(attempt_timeout * 3).await;
+        format!(r#"{{"jobs":[{}]}}"#, job("a", "running"))
+    };
+    let serve = axum::serve(listener, axum::Router::new().fallback(handler));
+    tokio::spawn(async move { serve.await.expect("the fake node serves") });
+    let config = ClientConfig { attempt_timeout, ..ClientConfig::new([url]) };
+    let client = Client::new(config).expect("a good configuration");
+    let consume = quorate_client::Consume { wait: 60, ..Default::default() };
+    assert_eq!(client.consume(&consume).await.expect("a job").len(), 1);
+}

@@ -1,0 +1,154 @@
+//! What is sent again after an answer was lost, and what is not.
+
+use bytes::Bytes;
+use quorate_client::api::{Reason, SettingsRequest, Status};
+use quorate_client::{Client, ClientConfig, Consume, Error, JobFailure, RefusedKind};
+
+use crate::support::{Answer, Cluster, error, jobs, one_job, unavailable};
+
+/// All the ways in which it stays unknown what became of a request.
+fn lost_answers() -> Vec<Answer> {
+    vec![
+        unavailable("unknown"),
+        Answer::CutShort,
+        error(500, "a panic"),
+        Answer::Says(502, "<html>bad gateway</html>".into()),
+        Answer::Says(503, "<html>no backend</html>".into()),
+    ]
+}
+
+fn kind(result: Result<impl std::fmt::Debug, Error>) -> RefusedKind {
+    match result {
+        Err(Error::Refused(refused)) => refused.kind,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn failure() -> JobFailure {
+    JobFailure { reason: Reason::Killed, details: "out of memory".into(), log: Bytes::from_static(b"x") }
+}
+
+#[tokio::test]
+async fn enqueue_consume_and_retry_repeat_under_one_key() {
+    for lost in lost_answers() {
+        let cluster = Cluster::start(1, [lost.clone(), jobs(&["a"])]).await;
+        cluster.client().enqueue(&[], None).await.expect("repeated");
+        same_key(&cluster);
+
+        let cluster = Cluster::start(1, [lost.clone(), jobs(&["a"])]).await;
+        cluster.client().consume(&Consume::default()).await.expect("repeated");
+        same_key(&cluster);
+
+        let cluster = Cluster::start(1, [lost, one_job("b", "queued")]).await;
+        cluster.client().retry("a", None).await.expect("repeated");
+        same_key(&cluster);
+    }
+}
+
+fn same_key(cluster: &Cluster) {
+    let seen = cluster.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[0].key(), seen[1].key());
+    assert_eq!(seen[0].uri, seen[1].uri);
+    assert_eq!(seen[0].body, seen[1].body);
+}
+
+#[tokio::test]
+async fn two_calls_have_two_keys_and_a_given_key_is_kept() {
+    let cluster = Cluster::start(1, [jobs(&["a"]), jobs(&["b"]), jobs(&["c"])]).await;
+    let client = cluster.client();
+    client.enqueue(&[], None).await.expect("an answer");
+    client.enqueue(&[], None).await.expect("an answer");
+    client.enqueue(&[], Some("mine")).await.expect("an answer");
+    let seen = cluster.seen();
+    assert_ne!(seen[0].key(), seen[1].key());
+    assert_eq!(seen[2].key(), "mine");
+}
+
+#[tokio::test]
+async fn without_a_key_what_may_have_been_done_is_not_done_again() {
+    for lost in lost_answers() {
+        let cluster = Cluster::start(2, [lost, jobs(&["a"])]).await;
+        let client = keyless(&cluster);
+        let result = client.enqueue(&[], None).await;
+        assert!(matches!(result, Err(Error::Unknown(_))), "{result:?}");
+        assert!(cluster.only().headers.get("idempotency-key").is_none());
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_what_was_not_done_is_tried_elsewhere() {
+    let cluster = Cluster::start(2, [unavailable("not_applied"), jobs(&["a"])]).await;
+    keyless(&cluster).enqueue(&[], None).await.expect("the second node takes it");
+}
+
+fn keyless(cluster: &Cluster) -> Client {
+    Client::new(ClientConfig { draw_keys: false, ..cluster.config() }).expect("a good configuration")
+}
+
+#[tokio::test]
+async fn settings_are_not_put_again() {
+    for lost in lost_answers() {
+        let cluster = Cluster::start(1, [lost, Answer::Says(200, r#"{"retention":60}"#.into())]).await;
+        let result = cluster.client().put_settings(&SettingsRequest { retention: 60 }).await;
+        assert!(matches!(result, Err(Error::Unknown(_))), "{result:?}");
+        cluster.only();
+    }
+}
+
+#[tokio::test]
+async fn outcomes_and_touches_repeat() {
+    for lost in lost_answers() {
+        let script = [lost.clone(), one_job("a", "success")];
+        let cluster = Cluster::start(1, script).await;
+        cluster.client().success("a", Bytes::from_static(b"log")).await.expect("repeated");
+        assert_eq!(cluster.seen().len(), 2);
+
+        let cluster = Cluster::start(1, [lost.clone(), one_job("a", "error")]).await;
+        cluster.client().fail("a", failure()).await.expect("repeated");
+        assert_eq!(cluster.seen().len(), 2);
+
+        let cluster = Cluster::start(1, [lost, Answer::Says(204, String::new())]).await;
+        cluster.client().touch("a").await.expect("repeated");
+        assert_eq!(cluster.seen().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_that_finds_its_own_doing_is_done() {
+    for lost in lost_answers() {
+        let script = [lost, error(409, "the job is cancelled"), one_job("a", "cancelled")];
+        let cluster = Cluster::start(1, script).await;
+        let job = cluster.client().cancel("a", "").await.expect("the first attempt did it");
+        assert_eq!(job.status, Status::Cancelled);
+        assert_eq!(cluster.seen()[2].line(), "GET /v1/job/a");
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_that_finds_another_status_is_refused() {
+    let script = [unavailable("unknown"), error(409, "the job is success"), one_job("a", "success")];
+    let cluster = Cluster::start(1, script).await;
+    assert_eq!(kind(cluster.client().cancel("a", "").await), RefusedKind::Conflict);
+}
+
+#[tokio::test]
+async fn a_cancel_that_was_never_in_doubt_takes_no_credit() {
+    for first in [None, Some(unavailable("not_applied"))] {
+        let script = first.into_iter().chain([error(409, "cancelled"), one_job("a", "cancelled")]);
+        let cluster = Cluster::start(1, script).await;
+        assert_eq!(kind(cluster.client().cancel("a", "").await), RefusedKind::Conflict);
+    }
+}
+
+#[tokio::test]
+async fn a_delete_that_finds_its_own_doing_is_done() {
+    for lost in lost_answers() {
+        let cluster = Cluster::start(1, [lost, error(404, "no such job")]).await;
+        cluster.client().delete("a").await.expect("the first attempt did it");
+    }
+    for first in [None, Some(unavailable("not_applied"))] {
+        let cluster = Cluster::start(1, first.into_iter().chain([error(404, "no such job")])).await;
+        assert_eq!(kind(cluster.client().delete("a").await), RefusedKind::NotFound);
+    }
+}

@@ -1,0 +1,183 @@
+//! What goes over the wire, and what answers become.
+
+use bytes::Bytes;
+use quorate_client::api::{NewJob, Reason, SettingsRequest, Status};
+use quorate_client::{
+    Client, ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, Refused, RefusedKind,
+};
+
+use crate::support::{Answer, Cluster, Seen, error, jobs, one_job};
+
+fn content_type(seen: &Seen) -> &str {
+    seen.headers.get("content-type").map_or("", |value| value.to_str().expect("ASCII"))
+}
+
+fn contains(body: &Bytes, text: &[u8]) -> bool {
+    body.windows(text.len()).any(|window| window == text)
+}
+
+fn no_content() -> Answer {
+    Answer::Says(204, String::new())
+}
+
+#[tokio::test]
+async fn enqueue_sends_its_jobs_and_nothing_that_was_not_given() {
+    let cluster = Cluster::start(1, [jobs(&["a", "b"])]).await;
+    let new = [
+        NewJob { image: "one".into(), priority: Some(2), ..Default::default() },
+        NewJob { image: "two".into(), payload: Some("\"p\"".into()), ..Default::default() },
+    ];
+    let answer = cluster.client().enqueue(&new, None).await.expect("an answer");
+    assert_eq!(answer.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    let seen = cluster.only();
+    assert_eq!((seen.line().as_str(), content_type(&seen)), ("POST /v1/jobs", "application/json"));
+    assert_eq!(seen.body, r#"{"jobs":[{"image":"one","priority":2},{"image":"two","payload":"\"p\""}]}"#);
+}
+
+#[tokio::test]
+async fn each_call_has_its_method_and_path() {
+    let script = [
+        jobs(&["a"]),
+        jobs(&["a"]),
+        one_job("a", "running"),
+        Answer::Says(200, "the log".into()),
+        one_job("a", "cancelled"),
+        one_job("a", "success"),
+        no_content(),
+        one_job("b", "queued"),
+        no_content(),
+        Answer::Says(200, r#"{"images":[],"cursor":"c"}"#.into()),
+        Answer::Says(200, r#"{"image":{"id":"x","name":"i","image":"i","created_at":"t"}}"#.into()),
+        Answer::Says(200, r#"{"id":"c","node":"n1","term":3,"members":[],"quorum":2,"tolerates":1}"#.into()),
+        Answer::Says(200, r#"{"retention":60}"#.into()),
+        Answer::Says(200, r#"{"retention":90}"#.into()),
+    ];
+    let cluster = Cluster::start(1, script).await;
+    let client = cluster.client();
+    client.consume(&Consume { n: 5, wait: 20, key: None }).await.expect("consume");
+    let filter = ListJobs {
+        n: Some(7),
+        cursor: Some("c&d".into()),
+        status: Some(Status::Error),
+        image: Some("i/j:k".into()),
+    };
+    client.list(&filter).await.expect("list");
+    assert_eq!(client.get("a").await.expect("get").status, Status::Running);
+    assert_eq!(client.log("a").await.expect("log"), "the log");
+    client.cancel("a", "").await.expect("cancel");
+    client.success("a", Bytes::new()).await.expect("success");
+    client.touch("a").await.expect("touch");
+    assert_eq!(client.retry("a", None).await.expect("retry").id, "b");
+    client.delete("a").await.expect("delete");
+    let images = client.images(&ListImages { n: Some(2), cursor: Some("x".into()) }).await.expect("images");
+    assert_eq!(images.cursor.as_deref(), Some("c"));
+    assert_eq!(client.image("x").await.expect("image").name, "i");
+    assert_eq!(client.cluster().await.expect("cluster").quorum, 2);
+    assert_eq!(client.settings().await.expect("settings").retention, 60);
+    assert_eq!(
+        client.put_settings(&SettingsRequest { retention: 90 }).await.expect("settings").retention,
+        90
+    );
+    let lines: Vec<String> = cluster.seen().iter().map(Seen::line).collect();
+    let expected = [
+        "POST /v1/jobs/consume?n=5&wait=20",
+        "GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak",
+        "GET /v1/job/a",
+        "GET /v1/job/a/log",
+        "POST /v1/job/a/cancel",
+        "POST /v1/job/a/success",
+        "POST /v1/job/a/touch",
+        "POST /v1/job/a/retry",
+        "DELETE /v1/job/a",
+        "GET /v1/images?n=2&cursor=x",
+        "GET /v1/image/x",
+        "GET /v1/cluster",
+        "GET /v1/settings",
+        "PUT /v1/settings",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn the_details_of_a_cancel_are_never_taken_for_something_else() {
+    for details in ["plain", "\"quoted\"", r#"{"details":"x"}"#, "17"] {
+        let cluster = Cluster::start(1, [one_job("a", "cancelled")]).await;
+        cluster.client().cancel("a", details).await.expect("cancel");
+        let body: serde_json::Value = serde_json::from_slice(&cluster.only().body).expect("JSON");
+        assert_eq!(body, serde_json::json!({ "details": details }));
+    }
+}
+
+#[tokio::test]
+async fn a_log_goes_out_byte_for_byte_as_a_file() {
+    let log = Bytes::from_static(b"\xff\0 not text\r\n");
+    let cluster = Cluster::start(1, [one_job("a", "success"), one_job("a", "error")]).await;
+    let client = cluster.client();
+    client.success("a", log.clone()).await.expect("success");
+    let details = "exit status 3".to_owned();
+    client.fail("a", JobFailure { reason: Reason::BadExit, details, log: log.clone() }).await.expect("fail");
+    let [success, fail] = &cluster.seen()[..] else { panic!("two requests") };
+    for seen in [success, fail] {
+        assert!(content_type(seen).starts_with("multipart/form-data; boundary="), "{seen:?}");
+        assert!(contains(&seen.body, b"name=\"log\"; filename=\"log.txt\""), "{seen:?}");
+        assert!(contains(&seen.body, &log), "{seen:?}");
+    }
+    assert_eq!(fail.line(), "POST /v1/job/a/fail");
+    assert!(contains(&fail.body, b"name=\"reason\"\r\n\r\nbad_exit\r\n"), "{fail:?}");
+    assert!(contains(&fail.body, b"name=\"details\"\r\n\r\nexit status 3\r\n"), "{fail:?}");
+}
+
+#[tokio::test]
+async fn the_token_is_sent() {
+    let cluster = Cluster::start(1, [one_job("a", "queued")]).await;
+    let config = ClientConfig { token: Some("secret".into()), ..cluster.config() };
+    Client::new(config).expect("a good configuration").get("a").await.expect("an answer");
+    assert_eq!(cluster.only().headers["authorization"], "Bearer secret");
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_repeated_and_says_what_it_is() {
+    let kinds = [
+        (400, RefusedKind::Invalid),
+        (401, RefusedKind::Unauthorized),
+        (403, RefusedKind::Unauthorized),
+        (404, RefusedKind::NotFound),
+        (405, RefusedKind::Invalid),
+        (409, RefusedKind::Conflict),
+        (413, RefusedKind::TooLarge),
+        (415, RefusedKind::Invalid),
+    ];
+    for (status, kind) in kinds {
+        let body = r#"{"error":{"message":"no","fields":"jobs[1].priority"}}"#;
+        let cluster = Cluster::start(2, [Answer::Says(status, body.into())]).await;
+        let result = cluster.client().enqueue(&[], None).await;
+        let fields = Some("jobs[1].priority".to_owned());
+        assert_eq!(result, Err(Error::Refused(Refused { kind, status, message: "no".into(), fields })));
+        cluster.only();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_and_a_request_that_never_arrived_are_tried_elsewhere() {
+    for status in [507, 408] {
+        let cluster = Cluster::start(2, [error(status, "no"), jobs(&["a"])]).await;
+        cluster.client().enqueue(&[], None).await.expect("the second node takes it");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_this_api_is_said_to_be_so() {
+    let html = "<html>hello</html>";
+    for status in [200, 302, 404] {
+        let cluster = Cluster::start(2, [Answer::Says(status, html.into())]).await;
+        let result = cluster.client().get("a").await;
+        assert!(matches!(result, Err(Error::Protocol(_))), "{status}: {result:?}");
+        cluster.only();
+    }
+}
+
+#[test]
+fn what_can_not_be_sent_is_refused_before() {
+    let bad_token = ClientConfig { token: Some("a\nb".into()), ..ClientConfig::new(["http://a"]) };
+    assert!(matches!(Client::new(bad_token), Err(Error::Config(_))));
+}
