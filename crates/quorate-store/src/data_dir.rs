@@ -27,7 +27,7 @@ const SET_ASIDE_PREFIX: &str = "set-aside-";
 pub struct DataDir {
     path: PathBuf,
     /// Holds the operating system's lock.
-    lock: File,
+    _lock: File,
     identity: Mutex<Identity>,
 }
 
@@ -55,7 +55,7 @@ impl DataDir {
             true => Identity::read(&path.join(IDENTITY))?,
             false => begin_anew(path)?,
         };
-        Ok(DataDir { path: path.to_owned(), lock, identity: Mutex::new(identity) })
+        Ok(DataDir { path: path.to_owned(), _lock: lock, identity: Mutex::new(identity) })
     }
 
     /// Where it is.
@@ -116,6 +116,16 @@ impl DataDir {
     /// Where the Raft log is.
     pub(crate) fn raft(&self) -> PathBuf {
         self.path.join(RAFT)
+    }
+
+    /// Where the generations of the job table are.
+    pub(crate) fn jobs(&self) -> PathBuf {
+        self.path.join(JOBS)
+    }
+
+    /// Where the snapshots are.
+    pub(crate) fn snapshot(&self) -> PathBuf {
+        self.path.join(SNAPSHOT)
     }
 
     /// Where the high-water mark is.

@@ -32,6 +32,12 @@ pub enum StoreError {
         /// What the log has.
         found: String,
     },
+    /// A snapshot that a peer sent is not what the peer says: refuse it, and let the peer try again. Nothing was changed.
+    #[error("the received snapshot is refused: {reason}")]
+    BadSnapshot {
+        /// What does not fit.
+        reason: String,
+    },
     /// The operating system refused: the disk is full, not permitted, or dying.
     #[error("{what}: {source}")]
     Io {

@@ -18,8 +18,12 @@ mod error;
 mod format;
 mod high_water;
 mod identity;
+mod limits;
 mod log;
+mod reader;
 mod sealed;
+mod snapshot;
+mod table;
 mod type_config;
 
 pub use convert::ProtoForm;
@@ -27,6 +31,9 @@ pub use data_dir::DataDir;
 pub use error::StoreError;
 pub use identity::Identity;
 pub use log::{LogReader, LogStore, OnFailure};
+pub use reader::Reader;
+pub use snapshot::{FileReader, SnapshotBuilder, SnapshotDir, SnapshotFile, SnapshotReceiver, SnapshotStore};
+pub use table::{Applied, ApplyObserver, JobTable};
 pub use type_config::{
     BatchBytes, Entry, LogId, Membership, Node, NodeId, StoredMembership, TypeConfig, Vote,
 };

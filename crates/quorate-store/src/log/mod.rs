@@ -1,5 +1,29 @@
-//! The Raft log on disk.
+//! The Raft log and the vote.
+//!
+//! An append is visible in memory when it returns and is queued for one writer thread, which takes everything that
+//! is queued and writes it with one sync: while a sync runs, the next group gathers. All that changes the log goes
+//! through that queue, so that the disk sees the changes in the order in which Raft made them.
+//!
+//! ```text
+//! store    what Raft calls                     ─┐ view and queue change
+//! view     the log as Raft sees it, its tail    │ together, under one lock
+//! queue    the changes that the disk lacks     ─┘
+//! writer   takes a group: disk, mark, callbacks
+//! disk     RocksDB
+//! marker   syncs the high-water mark beside the next group
+//! reader   the tail, or else the disk
+//! ```
 
+mod disk;
+mod marker;
+mod queue;
+mod reader;
+mod shared;
 mod store;
+mod tail;
+mod view;
+mod writer;
 
-pub use store::{LogReader, LogStore, OnFailure};
+pub use reader::LogReader;
+pub use store::LogStore;
+pub use writer::OnFailure;

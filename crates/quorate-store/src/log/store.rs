@@ -1,95 +1,218 @@
-use std::{fmt::Debug, io, ops::RangeBounds, sync::Arc};
-
-use openraft::{
-    OptionalSend, RaftLogReader,
-    storage::{IOFlushed, LogState, RaftLogStorage},
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::{self, JoinHandle},
 };
 
-use crate::{DataDir, Entry, LogId, StoreError, TypeConfig, Vote};
+use openraft::{
+    OptionalSend,
+    storage::{IOFlushed, LogState, RaftLogStorage},
+};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
-/// The Raft log and the vote.
+use super::{
+    disk::{Disk, Recovered},
+    marker::Marker,
+    queue::Change,
+    reader::LogReader,
+    shared::Shared,
+    view::View,
+    writer::{OnFailure, Writer},
+};
+use crate::{
+    DataDir, Entry, LogId, StoreError, TypeConfig, Vote,
+    high_water::{HighWater, Mark},
+    limits::LOG_TAIL_BYTES,
+};
+
+/// The Raft log and the vote, as Raft writes them. Clones are the same log; when the last one goes, what is queued
+/// is written.
 #[derive(Clone)]
 pub struct LogStore {
     reader: LogReader,
+    writer: Arc<WriterThread>,
 }
 
-/// Reads the Raft log.
-#[derive(Clone)]
-pub struct LogReader {}
-
-/// What the log's writer calls when the disk failed: nothing can be promised any more, so the node ends the process.
-pub type OnFailure = Arc<dyn Fn(&StoreError) + Send + Sync>;
+struct WriterThread {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
 
 impl LogStore {
-    /// Opens the log of a data directory, or makes an empty one.
+    /// Opens the log of a data directory, or begins one.
     ///
     /// # Errors
     ///
     /// [`StoreError::Damaged`], [`StoreError::LostEntries`], [`StoreError::Io`].
-    pub fn open(_dir: &DataDir, _on_failure: OnFailure) -> Result<LogStore, StoreError> {
-        Err(StoreError::Damaged { what: "raft log", reason: String::from("unwritten") })
+    pub fn open(dir: &DataDir, on_failure: OnFailure) -> Result<LogStore, StoreError> {
+        LogStore::open_with(dir, on_failure, LOG_TAIL_BYTES)
     }
 
-    /// Writes what is queued and ends the writer. Every later write is refused.
+    pub(super) fn open_with(
+        dir: &DataDir,
+        on_failure: OnFailure,
+        tail_bytes: usize,
+    ) -> Result<LogStore, StoreError> {
+        // First the mark: without one, a log is not begun either.
+        let (mut high_water, mark) = HighWater::open(&dir.high_water())?;
+        let disk = Disk::open(&dir.raft())?;
+        let recovered = disk.recover()?;
+        check_mark(&disk, mark, &recovered)?;
+        // What a crash left in the write-ahead log is synced by now, and counts from now on.
+        let mark = Mark { last: recovered.last, vote: recovered.vote };
+        let path = dir.high_water();
+        high_water.write(mark).map_err(StoreError::io("write", &path))?;
+
+        let disk = Arc::new(disk);
+        let shared = Arc::new(Shared::new(View::new(&recovered, tail_bytes)));
+        let spawned = StoreError::io("start the log's threads of", dir.path());
+        let writer = Writer {
+            shared: shared.clone(),
+            write: Box::new({
+                let disk = disk.clone();
+                move |group| disk.write(group)
+            }),
+            marker: match Marker::spawn(move |mark| high_water.write(mark)) {
+                Ok(marker) => marker,
+                Err(e) => return Err(spawned(e)),
+            },
+            mark,
+            on_failure,
+        };
+        let thread = WriterThread::spawn(writer).map_err(spawned)?;
+        Ok(LogStore { reader: LogReader { shared, disk }, writer: Arc::new(thread) })
+    }
+
+    /// Writes what is queued and ends the writer, also for the clones: later changes are refused. Blocks meanwhile.
     ///
     /// # Errors
     ///
-    /// What the writer failed with.
+    /// [`StoreError::Io`] if a write failed, now or earlier.
     pub fn close(self) -> Result<(), StoreError> {
-        Ok(())
+        self.writer.stop();
+        let open = self.reader.shared.read().map(drop);
+        open.map_err(|source| StoreError::Io { what: "the log's last writes".to_owned(), source })
     }
 }
 
-impl RaftLogReader<TypeConfig> for LogReader {
-    async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
-        &mut self,
-        _range: R,
-    ) -> io::Result<Vec<Entry>> {
-        Ok(Vec::new())
+impl WriterThread {
+    fn spawn(writer: Writer) -> io::Result<WriterThread> {
+        let shared = writer.shared.clone();
+        let run = move || {
+            let (shared, on_failure) = (writer.shared.clone(), writer.on_failure.clone());
+            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+                let error = StoreError::damaged("the log's writer", "it panicked");
+                drop(shared.fail(&error.to_string()));
+                on_failure(&error);
+            }
+        };
+        let thread = thread::Builder::new().name("raft-log".to_owned()).spawn(run)?;
+        Ok(WriterThread { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
-        Ok(None)
+    fn stop(&self) {
+        self.shared.close();
+        if let Some(thread) = self.thread.lock().take() {
+            // Its panics are caught.
+            let _ = thread.join();
+        }
     }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Refuses a log that has less than its mark says.
+fn check_mark(disk: &Disk, mark: Mark, recovered: &Recovered) -> Result<(), StoreError> {
+    let &Recovered { purged, last, vote, .. } = recovered;
+    let has_entry = match mark.last {
+        None => true,
+        Some(id) if purged.is_some_and(|purged| id.index <= purged.index) => true,
+        Some(id) if last.is_none_or(|last| last.index < id.index) => false,
+        Some(id) => {
+            let snapshot = disk.snapshot();
+            let entry = snapshot.entries(id.index..id.index + 1).next().transpose()?;
+            entry.is_some_and(|entry| entry.log_id == id)
+        }
+    };
+    let has_vote = mark.vote.is_none_or(|marked| vote.is_some_and(|vote| vote >= marked));
+    if has_entry && has_vote {
+        return Ok(());
+    }
+    let say = |last: Option<LogId>, vote: Option<Vote>| {
+        let last = last.map_or("no entry".to_owned(), |id| format!("the last entry {id}"));
+        let vote = vote.map_or("no vote".to_owned(), |vote| format!("the vote {vote}"));
+        format!("{last} and {vote}")
+    };
+    Err(StoreError::LostEntries { marked: say(mark.last, mark.vote), found: say(last, vote) })
 }
 
 impl RaftLogStorage<TypeConfig> for LogStore {
     type LogReader = LogReader;
 
     async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
-        Ok(LogState::default())
+        let state = self.reader.shared.read()?;
+        Ok(LogState { last_purged_log_id: state.view.purged, last_log_id: state.view.last })
     }
 
     async fn get_log_reader(&mut self) -> LogReader {
         self.reader.clone()
     }
 
-    async fn save_vote(&mut self, _vote: &Vote) -> io::Result<()> {
-        Ok(())
+    /// Returns when the vote is durable, and its mark.
+    async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
+        let (saved, wait) = oneshot::channel();
+        {
+            let mut state = self.reader.shared.change()?;
+            state.view.vote = Some(*vote);
+            self.reader.shared.queue(state, Change::Vote { vote: *vote, saved });
+        }
+        wait.await.map_err(|_| io::Error::other("the log's writer ended"))?
     }
 
-    async fn append<I>(&mut self, _entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>
+    /// Returns when the entries can be read, which is at once unless the queue is full.
+    async fn append<I>(&mut self, entries: I, flushed: IOFlushed<TypeConfig>) -> io::Result<()>
     where
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        callback.io_completed(Ok(()));
+        let entries: Vec<Entry> = entries.into_iter().collect();
+        self.reader.shared.room().await;
+        let mut state = self.reader.shared.change()?;
+        state.view.append(&entries)?;
+        self.reader.shared.queue(state, Change::Append { entries, flushed });
         Ok(())
     }
 
-    async fn truncate_after(&mut self, _last: Option<LogId>) -> io::Result<()> {
+    async fn truncate_after(&mut self, kept: Option<LogId>) -> io::Result<()> {
+        let mut state = self.reader.shared.change()?;
+        let removed = state.view.truncate_after(kept)?;
+        if !removed.is_empty() {
+            self.reader.shared.queue(state, Change::Truncate { kept, removed });
+        }
         Ok(())
     }
 
-    async fn purge(&mut self, _upto: LogId) -> io::Result<()> {
+    async fn purge(&mut self, upto: LogId) -> io::Result<()> {
+        let mut state = self.reader.shared.change()?;
+        if state.view.purge(upto) {
+            self.reader.shared.queue(state, Change::Purge { upto });
+        }
         Ok(())
     }
 
-    async fn save_committed(&mut self, _committed: Option<LogId>) -> io::Result<()> {
+    /// Goes with the next group: without a sync of its own, and never before the entries it covers.
+    async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
+        self.reader.shared.change()?.view.committed = committed;
         Ok(())
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
-        Ok(None)
+        Ok(self.reader.shared.read()?.view.committed)
     }
 }

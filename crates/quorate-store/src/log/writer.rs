@@ -1,0 +1,78 @@
+use std::{io, sync::Arc};
+
+use super::{marker::Marker, queue::Group, shared::Shared};
+use crate::{StoreError, high_water::Mark};
+
+/// What the log's writer calls, once, when the disk failed. Nothing can be promised any more: the node ends the
+/// process.
+pub type OnFailure = Arc<dyn Fn(&StoreError) + Send + Sync>;
+
+/// Writes a group; durable when it returns.
+pub(super) type WriteGroup = Box<dyn FnMut(&Group) -> Result<(), StoreError> + Send>;
+
+/// Brings the queued changes to the disk, on a thread of its own.
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) write: WriteGroup,
+    pub(super) marker: Marker,
+    /// The mark of the last group, durable or in flight.
+    pub(super) mark: Mark,
+    pub(super) on_failure: OnFailure,
+}
+
+impl Writer {
+    /// Runs until the log is closed, or a write fails.
+    pub(super) fn run(mut self) {
+        while let Some(group) = self.shared.take() {
+            match self.bring(&group) {
+                Ok(()) => complete(group, Ok(())),
+                Err(error) => return self.fail(&error, group),
+            }
+        }
+        // The last commit position had no group to go with.
+        let last = Group { committed: self.shared.committed(), ..Group::default() };
+        if let Err(error) = (self.write)(&last).and_then(|()| self.marker.wait().map_err(mark_error)) {
+            self.fail(&error, last);
+        }
+    }
+
+    /// Makes a group durable. When it returns, everything in it may be promised, because the mark trails the log by
+    /// this one group at most, and for a vote not at all.
+    fn bring(&mut self, group: &Group) -> Result<(), StoreError> {
+        let (lowered, mark) = group.marks(self.mark);
+        if let Some(lowered) = lowered {
+            // The mark must never say more than the log has, also if a crash comes between the two.
+            self.marker.start(lowered).map_err(mark_error)?;
+            self.marker.wait().map_err(mark_error)?;
+        }
+        (self.write)(group)?;
+        // The mark of the group before has had the time of this group's sync.
+        self.marker.start(mark).map_err(mark_error)?;
+        if mark.vote != self.mark.vote {
+            self.marker.wait().map_err(mark_error)?;
+        }
+        self.mark = mark;
+        self.shared.written(group.appends);
+        Ok(())
+    }
+
+    fn fail(&self, error: &StoreError, group: Group) {
+        tracing::error!(%error, "the Raft log cannot be written");
+        let reason = error.to_string();
+        let queued = self.shared.fail(&reason);
+        (self.on_failure)(error);
+        complete(group, Err(&reason));
+        complete(queued, Err(&reason));
+    }
+}
+
+/// Answers everyone who waits, in order.
+fn complete(group: Group, result: Result<(), &str>) {
+    for change in group.changes {
+        change.complete(result);
+    }
+}
+
+fn mark_error(source: io::Error) -> StoreError {
+    StoreError::Io { what: "cannot write the high-water mark".to_owned(), source }
+}
