@@ -1,0 +1,37 @@
+use std::io;
+use std::sync::Arc;
+
+use openraft::RaftSnapshotBuilder;
+use openraft::alias::SnapshotOf;
+
+use super::{SnapshotDir, SnapshotStore};
+use crate::table::generation::Generation;
+use crate::{StoreError, TypeConfig};
+
+/// Makes a snapshot of the job table while entries are applied to it.
+pub struct SnapshotBuilder {
+    generation: Arc<Generation>,
+    snapshots: SnapshotStore,
+}
+
+impl SnapshotBuilder {
+    pub(crate) fn new(generation: Arc<Generation>, snapshots: SnapshotStore) -> SnapshotBuilder {
+        SnapshotBuilder { generation, snapshots }
+    }
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = SnapshotDir;
+
+    /// Gives the current snapshot, which is the new one unless a newer one was installed meanwhile.
+    async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotDir>> {
+        let (generation, snapshots) = (Arc::clone(&self.generation), self.snapshots.clone());
+        let build = move || -> Result<_, StoreError> {
+            let dir = snapshots.temporary();
+            generation.db.checkpoint(dir.path())?;
+            snapshots.publish(dir)
+        };
+        let snapshot = tokio::task::spawn_blocking(build).await.map_err(io::Error::other)??;
+        Ok(snapshot)
+    }
+}

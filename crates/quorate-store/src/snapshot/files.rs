@@ -77,9 +77,20 @@ mod tests {
         for name in ["CURRENT", "MANIFEST-000005", "OPTIONS-000007", "000012.sst", "000013.log"] {
             assert!(belongs(name), "{name}");
         }
-        for name in
-            ["", ".", "..", "../CURRENT", "a/CURRENT", "LOG", "LOG.old.1", "LOCK", "IDENTITY", ".sst", "x.sst", "MANIFEST-"]
-        {
+        for name in [
+            "",
+            ".",
+            "..",
+            "../CURRENT",
+            "a/CURRENT",
+            "LOG",
+            "LOG.old.1",
+            "LOCK",
+            "IDENTITY",
+            ".sst",
+            "x.sst",
+            "MANIFEST-",
+        ] {
             assert!(!belongs(name), "{name}");
         }
         assert!(!belongs(&format!("{}.sst", "1".repeat(80))));

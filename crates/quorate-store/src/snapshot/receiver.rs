@@ -23,10 +23,10 @@ struct OpenFile {
 }
 
 impl SnapshotReceiver {
-    /// Receives into `path`, which must not exist.
-    pub(super) async fn begin(path: PathBuf) -> Result<SnapshotReceiver, StoreError> {
-        fs::create_dir_all(&path).await.map_err(StoreError::io("create", &path))?;
-        Ok(SnapshotReceiver { dir: RemovableDir::temporary(path), files: 0, open: None })
+    /// Receives into `dir`, which must not exist.
+    pub(super) async fn begin(dir: RemovableDir) -> Result<SnapshotReceiver, StoreError> {
+        fs::create_dir(dir.path()).await.map_err(StoreError::io("create", dir.path()))?;
+        Ok(SnapshotReceiver { dir, files: 0, open: None })
     }
 
     /// Begins the next file.

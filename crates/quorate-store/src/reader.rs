@@ -1,0 +1,256 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use quorate_core::{
+    Answered, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Refusal, Remembered, Reply,
+    RequestId, Settings, State, Status, Timestamp,
+};
+
+use crate::StoreError;
+use crate::table::codec;
+use crate::table::db::{Cached, Db, Family};
+use crate::table::generation::Generation;
+use crate::table::keys::{self, Prefix};
+
+/// Rows that one page of a list looks at: a filter that fits little gives short pages, not long waits.
+const SCANNED: usize = 10_000;
+
+/// Reads the job table as it is now, from any thread. A cheap handle that goes on to the next table when a snapshot
+/// replaces this one.
+///
+/// What is asked all the time is answered from memory without waiting. A record, payload or log is taken from memory
+/// where it is there, and from the disk on a thread that may wait; lists always are.
+#[derive(Clone)]
+pub struct Reader {
+    live: Arc<ArcSwap<Generation>>,
+}
+
+impl Reader {
+    pub(crate) fn new(live: Arc<ArcSwap<Generation>>) -> Reader {
+        Reader { live }
+    }
+
+    /// The log index that all reads that begin now reflect at least; 0 before the first.
+    pub fn applied_index(&self) -> u64 {
+        self.live.load().published.load().applied
+    }
+
+    /// Log time as of the last applied entry.
+    pub fn clock(&self) -> Timestamp {
+        self.live.load().published.load().clock
+    }
+
+    /// The cluster's settings.
+    pub fn settings(&self) -> Settings {
+        self.live.load().published.load().settings
+    }
+
+    /// How many jobs wait in a queue.
+    pub fn queued(&self, queue: QueueId) -> u64 {
+        self.live.load().published.load().queued.get(&queue).copied().unwrap_or(0)
+    }
+
+    /// The log time at which a tick has something to do; in the past where work was left over, `None` when time
+    /// alone changes nothing.
+    pub fn next_work(&self) -> Option<Timestamp> {
+        self.live.load().published.load().next_work
+    }
+
+    /// What a request was answered, rendered from the jobs as they are now; `None` when it was not applied here or
+    /// its deadline is past.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn answer(&self, request_id: RequestId) -> Result<Option<Answered>, StoreError> {
+        let found = {
+            let generation = self.live.load();
+            let now = generation.published.load().clock;
+            generation.answers.read().get(request_id, now).cloned()
+        };
+        let Some(answer) = found else { return Ok(None) };
+        let outcome = match answer.remembered {
+            Remembered::Enqueued(ids) => Ok(Reply::Jobs(self.existing(&ids).await?)),
+            Remembered::Consumed(ids) => {
+                let mut jobs = self.existing(&ids).await?;
+                jobs.retain(|job| matches!(job.state, State::Running { .. }));
+                Ok(Reply::Jobs(jobs))
+            }
+            Remembered::Job(id) => {
+                self.job(id).await?.map(|job| Reply::Job(Box::new(job))).ok_or(Refusal::NoSuchJob)
+            }
+            Remembered::Done => Ok(Reply::Done),
+            Remembered::Refused(refusal) => Err(refusal),
+        };
+        Ok(Some(Answered { request_id, position: answer.position, outcome }))
+    }
+
+    async fn existing(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+        let mut jobs = Vec::with_capacity(ids.len());
+        for id in ids {
+            jobs.extend(self.job(*id).await?);
+        }
+        Ok(jobs)
+    }
+
+    /// A job's record.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        // In this order: a job that ends between the two reads is found by the second.
+        for prefix in [Prefix::ActiveJob, Prefix::FinishedJob] {
+            if let Some(record) = self.value(Family::Default, keys::by_id(prefix, &id.0)).await? {
+                return codec::decode_job(&record).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The payloads of these jobs, in their order; `None` for one that was deleted meanwhile.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn payloads(&self, jobs: &[Job]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let mut payloads = vec![None; jobs.len()];
+        let mut on_disk = Vec::new();
+        {
+            let generation = self.live.load();
+            for (place, (job, payload)) in jobs.iter().zip(&mut payloads).enumerate() {
+                if job.payload.bytes == 0 {
+                    *payload = Some(Bytes::new());
+                    continue;
+                }
+                let key = keys::by_id(Prefix::Payload, &job.payload.owner.0);
+                match generation.db.get_cached(Family::Bulk, &key)? {
+                    Cached::Known(value) => *payload = value.map(|value| Bytes::copy_from_slice(&value)),
+                    Cached::OnDisk => on_disk.push((place, key)),
+                }
+            }
+        }
+        if on_disk.is_empty() {
+            return Ok(payloads);
+        }
+        let read = self
+            .on_disk(move |db| {
+                let read = on_disk.into_iter().map(|(place, key)| Ok((place, copy(db, Family::Bulk, &key)?)));
+                read.collect::<Result<HashMap<_, _>, StoreError>>()
+            })
+            .await?;
+        for (place, value) in read {
+            if let Some(payload) = payloads.get_mut(place) {
+                *payload = value;
+            }
+        }
+        Ok(payloads)
+    }
+
+    /// The log of a finished job; `None` when there is no such job or it has not finished.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn log(&self, id: JobId) -> Result<Option<Bytes>, StoreError> {
+        let finished = self.value(Family::Default, keys::by_id(Prefix::FinishedJob, &id.0)).await?;
+        let Some(record) = finished else { return Ok(None) };
+        if codec::decode_job(&record)?.log_bytes == 0 {
+            return Ok(Some(Bytes::new()));
+        }
+        // It may be deleted in between: then there is no such job.
+        self.value(Family::Bulk, keys::by_id(Prefix::Log, &id.0)).await
+    }
+
+    /// A page of jobs, newest first. Looks at a bounded number of records, so it may have fewer than asked for, even
+    /// none, while there are more.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, StoreError> {
+        self.on_disk(move |db| page(db, &query, SCANNED)).await
+    }
+
+    /// An image.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn image(&self, id: ImageId) -> Result<Option<Image>, StoreError> {
+        let value = self.value(Family::Default, keys::by_id(Prefix::Image, &id.0)).await?;
+        value.map(|value| codec::decode_image(&value)).transpose()
+    }
+
+    /// At most `n` images by id, from behind `after`.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn images(&self, n: usize, after: Option<ImageId>) -> Result<Vec<Image>, StoreError> {
+        self.on_disk(move |db| {
+            let mut from = after.map_or(Prefix::Image.start(), |id| keys::by_id(Prefix::Image, &id.0));
+            if after.is_some() {
+                from.push(0); // the first key behind it
+            }
+            let rows = db.scan(Family::Default, &from, &Prefix::Image.end());
+            rows.take(n).map(|row| codec::decode_image(&row?.1)).collect()
+        })
+        .await
+    }
+
+    /// One value, from memory if it is there.
+    async fn value(&self, family: Family, key: Vec<u8>) -> Result<Option<Bytes>, StoreError> {
+        match self.live.load().db.get_cached(family, &key)? {
+            Cached::Known(value) => return Ok(value.map(|value| Bytes::copy_from_slice(&value))),
+            Cached::OnDisk => {}
+        }
+        self.on_disk(move |db| copy(db, family, &key)).await
+    }
+
+    /// Runs what may wait for the disk on a thread that may.
+    async fn on_disk<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Db) -> Result<T, StoreError> + Send + 'static,
+    {
+        let generation = self.live.load_full();
+        match tokio::task::spawn_blocking(move || read(&generation.db)).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err(StoreError::Io {
+                    what: "read the job table".into(),
+                    source: std::io::Error::other(error),
+                }),
+            },
+        }
+    }
+}
+
+fn copy(db: &Db, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+    Ok(db.get(family, key)?.map(|value| Bytes::copy_from_slice(&value)))
+}
+
+/// The jobs that fit among the next `scanned` ones.
+pub(crate) fn page(db: &Db, query: &JobsQuery, scanned: usize) -> Result<JobsPage, StoreError> {
+    let prefix = match query.status {
+        Some(status) if status.is_final() => Prefix::FinishedJob,
+        Some(_) | None => Prefix::ActiveJob,
+    };
+    let end = query.before.map_or(prefix.end(), |id| keys::by_id(prefix, &id.0));
+    let mut page = JobsPage::default();
+    for (row, place) in db.scan_back(Family::Default, &prefix.start(), &end).zip(1..) {
+        let (_, record) = row?;
+        let job = codec::decode_job(&record)?;
+        let id = job.id;
+        if fits(&job, query) {
+            page.jobs.push(job);
+        }
+        if page.jobs.len() >= query.n || place >= scanned {
+            page.next = Some(id);
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn fits(job: &Job, query: &JobsQuery) -> bool {
+    query.status.is_none_or(|status: Status| job.status() == status)
+        && query.image.as_ref().is_none_or(|image| job.image == *image)
+}

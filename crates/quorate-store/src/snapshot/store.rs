@@ -1,0 +1,149 @@
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use openraft::alias::{SnapshotMetaOf, SnapshotOf};
+use parking_lot::Mutex;
+use rocksdb::Cache;
+
+use super::files::{self, copy_files};
+use super::{RemovableDir, SnapshotDir, SnapshotReceiver};
+use crate::table::{db::Db, meta::Meta};
+use crate::{StoreError, TypeConfig};
+
+type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
+type Snapshot = SnapshotOf<TypeConfig, SnapshotDir>;
+
+const TEMPORARY: &str = "tmp-";
+const COMPLETE: &str = "snapshot-";
+
+/// The snapshots of a node: the current one, and what is being built or received. A cheap handle.
+///
+/// A snapshot is made in a directory `tmp-…` and becomes current by a rename to `snapshot-<log index>-…`, never an
+/// older one in the place of a newer. A crash leaves what the next start removes.
+#[derive(Clone)]
+pub struct SnapshotStore(Arc<Inner>);
+
+struct Inner {
+    root: PathBuf,
+    cache: Cache,
+    current: Mutex<Option<Snapshot>>,
+    /// Tells the directories of this run of the process apart.
+    next: AtomicU64,
+}
+
+impl SnapshotStore {
+    /// Finds the newest snapshot in `root` and removes all else.
+    pub(crate) fn open(root: PathBuf, cache: Cache) -> Result<SnapshotStore, StoreError> {
+        fs::create_dir_all(&root).map_err(StoreError::io("create", &root))?;
+        let mut complete = Vec::new();
+        for entry in fs::read_dir(&root).map_err(StoreError::io("list", &root))? {
+            let path = entry.map_err(StoreError::io("list", &root))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with(COMPLETE) {
+                complete.push(path);
+            } else if name.starts_with(TEMPORARY) {
+                fs::remove_dir_all(&path).map_err(StoreError::io("remove", &path))?;
+            }
+        }
+        // The names are in the order of the log.
+        complete.sort();
+        let newest = complete.pop();
+        for path in complete {
+            fs::remove_dir_all(&path).map_err(StoreError::io("remove", &path))?;
+        }
+        let store = SnapshotStore(Arc::new(Inner {
+            next: AtomicU64::new(newest.as_ref().map_or(0, |path| number(path) + 1)),
+            root,
+            cache,
+            current: Mutex::new(None),
+        }));
+        if let Some(path) = newest {
+            let meta = store.meta(&path)?;
+            let snapshot = SnapshotDir::read(RemovableDir::kept(path))?;
+            *store.0.current.lock() = Some(Snapshot { meta, snapshot });
+        }
+        Ok(store)
+    }
+
+    /// The current snapshot, if there is one.
+    pub fn current(&self) -> Option<Snapshot> {
+        self.0.current.lock().clone()
+    }
+
+    /// Begins to receive a snapshot from a peer.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub async fn receive(&self) -> Result<SnapshotReceiver, StoreError> {
+        SnapshotReceiver::begin(self.temporary()).await
+    }
+
+    /// Checks that a snapshot holds what `meta` says. Reads the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::BadSnapshot`] when it holds something else or cannot be read.
+    pub fn verify(&self, snapshot: &SnapshotDir, meta: &SnapshotMeta) -> Result<(), StoreError> {
+        let found = self
+            .meta(snapshot.path())
+            .map_err(|error| StoreError::BadSnapshot { reason: error.to_string() })?;
+        if found == *meta {
+            Ok(())
+        } else {
+            Err(StoreError::BadSnapshot { reason: format!("it is announced as {meta}, but holds {found}") })
+        }
+    }
+
+    /// A directory, not made yet, for a snapshot in the making.
+    pub(super) fn temporary(&self) -> RemovableDir {
+        RemovableDir::temporary(self.0.root.join(format!("{TEMPORARY}{}", self.number())))
+    }
+
+    /// Makes a copy of an installed snapshot the current one, unless it is that already. On disk when it returns.
+    pub(crate) fn adopt(&self, snapshot: &SnapshotDir, meta: &SnapshotMeta) -> Result<(), StoreError> {
+        if self.current().is_some_and(|current| current.meta.last_log_id >= meta.last_log_id) {
+            return Ok(());
+        }
+        let dir = self.temporary();
+        copy_files(snapshot.path(), dir.path())?;
+        self.publish(dir).map(drop)
+    }
+
+    /// Makes the complete snapshot in `dir` the current one, if it is newer, and gives what is current then.
+    pub(super) fn publish(&self, dir: RemovableDir) -> Result<Snapshot, StoreError> {
+        let meta = self.meta(dir.path())?;
+        let mut current = self.0.current.lock();
+        if let Some(current) = current.as_ref()
+            && current.meta.last_log_id >= meta.last_log_id
+        {
+            return Ok(current.clone());
+        }
+        let index = meta.last_log_id.map_or(0, |last| last.index);
+        let path = self.0.root.join(format!("{COMPLETE}{index:020}-{:010}", self.number()));
+        files::sync_dir(dir.path())?;
+        fs::rename(dir.path(), &path).map_err(StoreError::io("rename", dir.path()))?;
+        files::sync_dir(&self.0.root)?;
+        let snapshot = Snapshot { meta, snapshot: SnapshotDir::read(RemovableDir::kept(path))? };
+        if let Some(last) = current.replace(snapshot.clone()) {
+            last.snapshot.supersede();
+        }
+        Ok(snapshot)
+    }
+
+    /// What the checkpoint itself says that it holds.
+    fn meta(&self, path: &std::path::Path) -> Result<SnapshotMeta, StoreError> {
+        let db = Db::open_read_only(path, &self.0.cache)?;
+        Ok(Meta::read(&db)?.snapshot_meta())
+    }
+
+    fn number(&self) -> u64 {
+        self.0.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The number at the end of a directory's name.
+fn number(path: &std::path::Path) -> u64 {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}

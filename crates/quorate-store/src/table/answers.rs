@@ -1,0 +1,116 @@
+use std::collections::{HashMap, VecDeque};
+
+use prost::Message;
+use quorate_core::{Position, Remembered, RequestId, Timestamp};
+use quorate_proto::{answered_value, log::v1};
+
+use super::codec;
+use super::db::{Db, Family};
+use super::keys::{self, Prefix};
+use crate::StoreError;
+
+/// What requests were answered, by their ids, until their deadlines. All in memory; on the disk one value holds
+/// those of one log entry.
+#[derive(Default)]
+pub(crate) struct Answers {
+    by_request: HashMap<RequestId, Answer>,
+    /// In the order of the log.
+    entries: VecDeque<Entry>,
+}
+
+/// One request's answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) deadline: Timestamp,
+    pub(crate) position: Position,
+    pub(crate) remembered: Remembered,
+}
+
+/// What the requests of a log entry were answered.
+pub(crate) type EntryAnswers = Vec<(RequestId, Answer)>;
+
+struct Entry {
+    index: u64,
+    /// Its last deadline.
+    until: Timestamp,
+    requests: Vec<RequestId>,
+}
+
+impl Answers {
+    /// Those that are on the disk, from the log entry `front` on.
+    pub(crate) fn load(db: &Db, front: u64) -> Result<Answers, StoreError> {
+        let mut answers = Answers::default();
+        for row in db.scan(Family::Default, &keys::answers(front), &Prefix::Answers.end()) {
+            let (key, value) = row?;
+            let index = codec::intact(keys::index_of(&key), "the key of answers")?;
+            answers.add(index, decode(&value)?);
+        }
+        Ok(answers)
+    }
+
+    /// A request's answer, if log time is not past its deadline.
+    pub(crate) fn get(&self, request: RequestId, now: Timestamp) -> Option<&Answer> {
+        self.by_request.get(&request).filter(|answer| answer.deadline >= now)
+    }
+
+    /// Adds those of the next entry that has any.
+    pub(crate) fn add(&mut self, index: u64, answers: EntryAnswers) {
+        assert!(
+            self.entries.back().is_none_or(|last| last.index < index),
+            "entries come in the order of the log"
+        );
+        let until = answers.iter().map(|(_, answer)| answer.deadline).max().unwrap_or_default();
+        self.entries.push_back(Entry { index, until, requests: answers.iter().map(|(id, _)| *id).collect() });
+        self.by_request.extend(answers);
+    }
+
+    /// The oldest entries all of whose deadlines are past. One with a late deadline holds those behind it back; no
+    /// deadline is later than [`quorate_core::limits::REQUEST_MILLIS`] twice.
+    pub(crate) fn outlived(&self, now: Timestamp) -> impl Iterator<Item = u64> {
+        self.entries.iter().take_while(move |entry| entry.until < now).map(|entry| entry.index)
+    }
+
+    /// Forgets what [`Answers::outlived`] gives.
+    pub(crate) fn forget_outlived(&mut self, now: Timestamp) {
+        while let Some(entry) = self.entries.pop_front_if(|entry| entry.until < now) {
+            for request in entry.requests {
+                // The same id may have been answered anew, after its deadline.
+                if self.by_request.get(&request).is_some_and(|answer| answer.position.index == entry.index) {
+                    self.by_request.remove(&request);
+                }
+            }
+        }
+    }
+
+    /// The log index of the oldest entry, or of the oldest but those that are outlived.
+    pub(crate) fn front(&self, now: Timestamp) -> Option<u64> {
+        self.entries.iter().find(|entry| entry.until >= now).map(|entry| entry.index)
+    }
+
+    /// All whose deadline is not past.
+    #[cfg(test)]
+    pub(crate) fn iter(&self, now: Timestamp) -> impl Iterator<Item = (&RequestId, &Answer)> {
+        self.by_request.iter().filter(move |(_, answer)| answer.deadline >= now)
+    }
+}
+
+/// The value of one entry on disk.
+pub(crate) fn encode(answers: &EntryAnswers) -> Vec<u8> {
+    let messages = answers.iter().map(|(request, answer)| {
+        answered_value(*request, answer.deadline, answer.position, &answer.remembered)
+    });
+    v1::Answers { answers: messages.collect() }.encode_to_vec()
+}
+
+fn decode(value: &[u8]) -> Result<EntryAnswers, StoreError> {
+    let message = v1::Answers::decode(value).map_err(|error| StoreError::damaged(codec::WHAT, error))?;
+    message
+        .answers
+        .into_iter()
+        .map(|answer| {
+            let (request, deadline, position, remembered) =
+                answer.try_into().map_err(|error| StoreError::damaged(codec::WHAT, error))?;
+            Ok((request, Answer { deadline, position, remembered }))
+        })
+        .collect()
+}

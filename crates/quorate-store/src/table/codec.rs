@@ -1,0 +1,53 @@
+//! The values of the job table: messages, decoded with damage in mind.
+
+use prost::Message;
+use quorate_core::{Image, Job, KeyRecord};
+use quorate_proto::{Malformed, log::v1};
+
+use crate::StoreError;
+
+/// The name of the job table in errors.
+pub(crate) const WHAT: &str = "the job table";
+
+/// The core's value that a message on disk stands for.
+pub(crate) fn decode<M, T>(bytes: &[u8]) -> Result<T, StoreError>
+where
+    M: Message + Default,
+    T: TryFrom<M, Error = Malformed>,
+{
+    let message = M::decode(bytes).map_err(|error| StoreError::damaged(WHAT, error))?;
+    T::try_from(message).map_err(|error| StoreError::damaged(WHAT, error))
+}
+
+pub(crate) fn encode_job(job: &Job) -> Vec<u8> {
+    v1::Job::from(job).encode_to_vec()
+}
+
+pub(crate) fn decode_job(bytes: &[u8]) -> Result<Job, StoreError> {
+    decode::<v1::Job, Job>(bytes)
+}
+
+pub(crate) fn encode_image(image: &Image) -> Vec<u8> {
+    v1::Image::from(image).encode_to_vec()
+}
+
+pub(crate) fn decode_image(bytes: &[u8]) -> Result<Image, StoreError> {
+    decode::<v1::Image, Image>(bytes)
+}
+
+pub(crate) fn encode_key(record: &KeyRecord) -> Vec<u8> {
+    v1::KeyRecord::from(record).encode_to_vec()
+}
+
+pub(crate) fn decode_key(bytes: &[u8]) -> Result<KeyRecord, StoreError> {
+    decode::<v1::KeyRecord, KeyRecord>(bytes)
+}
+
+/// What a well-formed key or value has, or the damage that it is not there.
+pub(crate) fn intact<T>(part: Option<T>, of: &'static str) -> Result<T, StoreError> {
+    part.ok_or_else(|| StoreError::damaged(WHAT, format!("malformed: {of}")))
+}
+
+pub(crate) fn decode_count(bytes: &[u8]) -> Result<u64, StoreError> {
+    intact(bytes.try_into().ok().map(u64::from_be_bytes), "a count")
+}

@@ -1,0 +1,204 @@
+//! The wall to the core: what its decisions read and write, on the batch under way and the disk behind it.
+
+use bytes::Bytes;
+use quorate_core::{
+    Image, ImageId, Job, JobId, KeyRecord, Position, Priority, QueueId, Remembered, RequestId, Settings,
+    Table, Timestamp,
+};
+
+use super::answers::Answer;
+use super::codec;
+use super::db::Family;
+use super::keys::{self, Prefix};
+use super::writer::Writer;
+use crate::StoreError;
+
+impl Table for Writer {
+    type Error = StoreError;
+
+    fn clock(&self) -> Timestamp {
+        self.meta.clock
+    }
+
+    fn set_clock(&mut self, now: Timestamp) {
+        assert!(now >= self.meta.clock, "log time goes back from {} to {now}", self.meta.clock);
+        self.meta.clock = now;
+    }
+
+    fn settings(&self) -> Settings {
+        self.meta.settings
+    }
+
+    fn put_settings(&mut self, settings: Settings) {
+        self.meta.settings = settings;
+    }
+
+    fn next_seq(&mut self) -> u64 {
+        let seq = self.meta.next_seq;
+        self.meta.next_seq = seq.checked_add(1).expect("fewer than 2^64 jobs were ever queued");
+        seq
+    }
+
+    fn job(&mut self, id: JobId) -> Result<Option<Job>, StoreError> {
+        self.find_job(id)
+    }
+
+    fn put_job(&mut self, before: Option<&Job>, after: &Job) -> Result<(), StoreError> {
+        let record = codec::encode_job(after);
+        let key = keys::record(after);
+        match before {
+            Some(before) => {
+                let old_key = keys::record(before);
+                if old_key != key {
+                    self.delete(Family::Default, &old_key);
+                }
+                if keys::place(before) != keys::place(after) {
+                    self.unindex(before);
+                    self.index(after, &record);
+                } else {
+                    self.index_again(after, &record);
+                }
+            }
+            None => {
+                if after.payload.owner != after.id && after.payload.bytes > 0 {
+                    self.hold_payload(after.payload.owner)?;
+                }
+                self.index(after, &record);
+            }
+        }
+        self.put(Family::Default, &key, &record);
+        self.batch.jobs.insert(after.id, Some(after.clone()));
+        Ok(())
+    }
+
+    fn delete_job(&mut self, job: &Job) -> Result<(), StoreError> {
+        self.unindex(job);
+        self.delete(Family::Default, &keys::record(job));
+        if job.log_bytes > 0 {
+            self.delete(Family::Bulk, &keys::by_id(Prefix::Log, &job.id.0));
+        }
+        if job.payload.bytes > 0 {
+            self.release_payload(job)?;
+        }
+        self.batch.jobs.insert(job.id, None);
+        Ok(())
+    }
+
+    fn put_payload(&mut self, owner: JobId, payload: Bytes) -> Result<(), StoreError> {
+        self.put(Family::Bulk, &keys::by_id(Prefix::Payload, &owner.0), &payload);
+        Ok(())
+    }
+
+    fn put_log(&mut self, id: JobId, log: Bytes) -> Result<(), StoreError> {
+        self.put(Family::Bulk, &keys::by_id(Prefix::Log, &id.0), &log);
+        Ok(())
+    }
+
+    fn next_queued(&mut self, queue: QueueId) -> Result<Option<Job>, StoreError> {
+        for priority in Priority::SERVED {
+            if let Some(lane) = self.lanes.get_mut(&(queue, priority))
+                && let Some(job) = lane.first(&self.generation.db)?
+            {
+                return Ok(Some(job.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_due(&mut self, now: Timestamp) -> Result<Option<Job>, StoreError> {
+        let id = self.timers.first_until(&self.generation.db, now)?;
+        id.map(|id| self.indexed_job(id)).transpose()
+    }
+
+    fn next_outlived(&mut self, until: Timestamp) -> Result<Option<Job>, StoreError> {
+        let id = self.ended.first_until(&self.generation.db, until)?;
+        id.map(|id| self.indexed_job(id)).transpose()
+    }
+
+    fn image(&mut self, id: ImageId) -> Result<Option<Image>, StoreError> {
+        self.find_image(id)
+    }
+
+    fn put_image(&mut self, before: Option<&Image>, after: &Image) -> Result<(), StoreError> {
+        if let Some(before) = before {
+            let place = keys::image_named(before);
+            self.images_named.remove(&place);
+            self.delete(Family::Idx, &place);
+        }
+        let place = keys::image_named(after);
+        self.put(Family::Idx, &place, &[]);
+        self.images_named.put(place, after.id);
+        self.put(Family::Default, &keys::by_id(Prefix::Image, &after.id.0), &codec::encode_image(after));
+        self.batch.images.insert(after.id, Some(after.clone()));
+        Ok(())
+    }
+
+    fn delete_image(&mut self, image: &Image) -> Result<(), StoreError> {
+        let place = keys::image_named(image);
+        self.images_named.remove(&place);
+        self.delete(Family::Idx, &place);
+        self.delete(Family::Default, &keys::by_id(Prefix::Image, &image.id.0));
+        self.batch.images.insert(image.id, None);
+        Ok(())
+    }
+
+    fn next_unnamed_image(&mut self, until: Timestamp) -> Result<Option<Image>, StoreError> {
+        let id = self.images_named.first_until(&self.generation.db, until)?;
+        id.map(|id| codec::intact(self.find_image(id)?, "an index names an image that is not there"))
+            .transpose()
+    }
+
+    fn key(&mut self, key: &str) -> Result<Option<KeyRecord>, StoreError> {
+        if let Some(changed) = self.batch.keys.get(key) {
+            return Ok(changed.clone());
+        }
+        let value = self.generation.db.get(Family::Default, &keys::idempotency_key(key))?;
+        value.map(|value| codec::decode_key(&value)).transpose()
+    }
+
+    fn put_key(&mut self, record: &KeyRecord) -> Result<(), StoreError> {
+        let place = keys::key_used(record);
+        self.put(Family::Idx, &place, &[]);
+        self.keys_used.put(place, record.key.clone());
+        self.put(Family::Default, &keys::idempotency_key(&record.key), &codec::encode_key(record));
+        self.batch.keys.insert(record.key.clone(), Some(record.clone()));
+        self.meta.key_count = self.meta.key_count.checked_add(1).expect("fewer than 2^64 keys");
+        Ok(())
+    }
+
+    fn delete_key(&mut self, record: &KeyRecord) -> Result<(), StoreError> {
+        let place = keys::key_used(record);
+        self.keys_used.remove(&place);
+        self.delete(Family::Idx, &place);
+        self.delete(Family::Default, &keys::idempotency_key(&record.key));
+        self.batch.keys.insert(record.key.clone(), None);
+        self.meta.key_count = self.meta.key_count.checked_sub(1).expect("a key that is removed was counted");
+        Ok(())
+    }
+
+    fn oldest_key(&mut self) -> Result<Option<KeyRecord>, StoreError> {
+        let Some((_, text)) = self.keys_used.first(&self.generation.db)? else { return Ok(None) };
+        let text = text.clone();
+        let record = self.key(&text)?;
+        codec::intact(record, "an index names an Idempotency-Key that is not there").map(Some)
+    }
+
+    fn key_count(&self) -> u64 {
+        self.meta.key_count
+    }
+
+    fn answer(&self, request_id: RequestId) -> Option<(Position, Remembered)> {
+        let now = self.meta.clock;
+        if let Some(answer) = self.batch.answers.get(&request_id).filter(|answer| answer.deadline >= now) {
+            return Some((answer.position, answer.remembered.clone()));
+        }
+        let answers = self.generation.answers.read();
+        answers.get(request_id, now).map(|answer| (answer.position, answer.remembered.clone()))
+    }
+
+    fn remember(&mut self, request_id: RequestId, deadline: Timestamp, at: Position, answer: Remembered) {
+        let answer = Answer { deadline, position: at, remembered: answer };
+        self.batch.answers.insert(request_id, answer.clone());
+        self.batch.entry_answers.push((request_id, answer));
+    }
+}

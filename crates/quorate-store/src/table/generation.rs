@@ -1,0 +1,31 @@
+use std::collections::BTreeMap;
+
+use arc_swap::ArcSwap;
+use parking_lot::RwLock;
+use quorate_core::{QueueId, Settings, Timestamp};
+
+use super::answers::Answers;
+use super::db::Db;
+use crate::snapshot::RemovableDir;
+
+/// One generation of the job table: its database and what readers see beside it. An installed snapshot is the next
+/// generation; the last one's directory goes once nobody reads it any more.
+pub(crate) struct Generation {
+    pub(crate) db: Db,
+    /// Swapped after each write.
+    pub(crate) published: ArcSwap<Published>,
+    /// Changed after each write.
+    pub(crate) answers: RwLock<Answers>,
+    /// Last, hence dropped when the database is closed.
+    pub(crate) dir: RemovableDir,
+}
+
+/// What is known of a table without reading it, as of one write.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Published {
+    pub(crate) applied: u64,
+    pub(crate) clock: Timestamp,
+    pub(crate) settings: Settings,
+    pub(crate) next_work: Option<Timestamp>,
+    pub(crate) queued: BTreeMap<QueueId, u64>,
+}

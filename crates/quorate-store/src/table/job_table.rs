@@ -1,0 +1,181 @@
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures::{FutureExt, Stream, StreamExt};
+use openraft::alias::{SnapshotMetaOf, SnapshotOf};
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend};
+use parking_lot::{Mutex, RwLock};
+use rocksdb::Cache;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::answers::Answers;
+use super::db::{self, Db};
+use super::generation::Generation;
+use super::generations::Generations;
+use super::meta::Meta;
+use super::tuning::Tuning;
+use super::writer::Writer;
+use super::{Applied, ApplyObserver};
+use crate::snapshot::{RemovableDir, SnapshotBuilder, SnapshotDir, SnapshotStore};
+use crate::{DataDir, Entry, LogId, Reader, StoreError, StoredMembership, TypeConfig};
+
+/// The job table of a node, as openraft's state machine.
+pub struct JobTable {
+    generations: Generations,
+    snapshots: SnapshotStore,
+    /// What the readers follow.
+    live: Arc<ArcSwap<Generation>>,
+    /// Never contended: a RocksDB batch may move between threads, but openraft wants to share its state machine.
+    writer: Mutex<Writer>,
+    observer: Arc<dyn ApplyObserver>,
+    tuning: Tuning,
+}
+
+impl JobTable {
+    /// Opens the job table of a data directory, or makes an empty one. The observer hears of every entry that is
+    /// applied from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], [`StoreError::Io`].
+    pub fn open(data_dir: &DataDir, observer: Arc<dyn ApplyObserver>) -> Result<JobTable, StoreError> {
+        JobTable::open_tuned(data_dir, observer, Tuning::default(), &db::block_cache())
+    }
+
+    pub(crate) fn open_tuned(
+        data_dir: &DataDir,
+        observer: Arc<dyn ApplyObserver>,
+        tuning: Tuning,
+        cache: &Cache,
+    ) -> Result<JobTable, StoreError> {
+        let (generations, db, dir) = Generations::open(data_dir.jobs(), cache.clone())?;
+        let snapshots = SnapshotStore::open(data_dir.snapshot(), cache.clone())?;
+        let writer = take_up(db, dir, tuning)?;
+        let live = Arc::new(ArcSwap::new(Arc::clone(&writer.generation)));
+        Ok(JobTable { generations, snapshots, live, writer: Mutex::new(writer), observer, tuning })
+    }
+
+    /// Reads of this table, also after a snapshot has replaced it.
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.live))
+    }
+
+    /// The snapshots of this node: where one from a peer is received.
+    pub fn snapshots(&self) -> SnapshotStore {
+        self.snapshots.clone()
+    }
+
+    fn apply_entries(&mut self, entries: &[Entry]) -> Result<Vec<Applied>, StoreError> {
+        let writer = self.writer.get_mut();
+        let applied = entries.iter().map(|entry| writer.apply(entry)).collect::<Result<_, _>>()?;
+        writer.write()?;
+        Ok(applied)
+    }
+
+    fn install(
+        &mut self,
+        meta: &SnapshotMetaOf<TypeConfig>,
+        snapshot: &SnapshotDir,
+    ) -> Result<(), StoreError> {
+        self.snapshots.verify(snapshot, meta)?;
+        let (db, dir) = self.generations.prepare_next(snapshot.path())?;
+        let writer = take_up(db, dir, self.tuning)?;
+        // First the snapshot, then the table: openraft takes up a snapshot that is ahead of the table at a start,
+        // but not a table that is ahead of a log which a crash kept from being purged.
+        self.snapshots.adopt(snapshot, meta)?;
+        self.generations.advance()?;
+        writer.generation.dir.keep();
+        self.live.store(Arc::clone(&writer.generation));
+        let last = std::mem::replace(self.writer.get_mut(), writer);
+        last.generation.dir.remove();
+        Ok(())
+    }
+}
+
+/// Makes an opened database the generation that is written and read.
+fn take_up(db: Db, dir: RemovableDir, tuning: Tuning) -> Result<Writer, StoreError> {
+    let answers = RwLock::new(Answers::load(&db, Meta::read(&db)?.answers_front)?);
+    let generation = Generation { db, published: ArcSwap::default(), answers, dir };
+    Writer::load(Arc::new(generation), tuning)
+}
+
+/// Runs what waits for the disk, without holding up the runtime's other tasks.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(), // a test's runtime has no other thread
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for JobTable {
+    type SnapshotData = SnapshotDir;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        let meta = self.writer.get_mut().meta();
+        Ok((meta.last_applied, meta.membership.clone()))
+    }
+
+    /// Applies what is ready, many entries in one write. An error means that this replica is broken: openraft stops,
+    /// and drops the responders that were not answered.
+    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        while let Some((entries, responders)) = next_write(&mut entries, self.tuning).await? {
+            let applied = blocking(|| self.apply_entries(&entries))?;
+            for entry in applied {
+                self.observer.applied(entry);
+            }
+            for responder in responders {
+                responder.send(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder::new(Arc::clone(&self.writer.get_mut().generation), self.snapshots.clone())
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMetaOf<TypeConfig>,
+        snapshot: SnapshotDir,
+    ) -> io::Result<()> {
+        blocking(|| self.install(meta, &snapshot))?;
+        self.observer.installed();
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf<TypeConfig, SnapshotDir>>> {
+        Ok(self.snapshots.current())
+    }
+}
+
+/// The entries of one write, and who waits for them: what the stream has ready, up to a bound.
+async fn next_write<S>(
+    stream: &mut S,
+    tuning: Tuning,
+) -> io::Result<Option<(Vec<Entry>, Vec<ApplyResponder<TypeConfig>>)>>
+where
+    S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin,
+{
+    let (mut entries, mut responders, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let mut next = stream.next().await;
+    while let Some(item) = next {
+        let (entry, responder) = item?;
+        bytes += match &entry.payload {
+            EntryPayload::Normal(batch) => batch.0.len(),
+            EntryPayload::Blank | EntryPayload::Membership(_) => 0,
+        };
+        entries.push(entry);
+        responders.extend(responder);
+        if entries.len() >= tuning.entries || bytes >= tuning.bytes {
+            break;
+        }
+        next = stream.next().now_or_never().flatten();
+    }
+    Ok((!entries.is_empty()).then_some((entries, responders)))
+}

@@ -1,0 +1,92 @@
+use openraft::alias::SnapshotMetaOf;
+use prost::Message;
+use quorate_core::{Settings, Timestamp};
+use quorate_proto::log::v1;
+
+use super::codec;
+use super::db::{Db, Family};
+use super::keys;
+use crate::{LogId, ProtoForm, StoreError, StoredMembership, TypeConfig};
+
+/// What moves with every batch, in the same write.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) last_applied: Option<LogId>,
+    pub(crate) membership: StoredMembership,
+    pub(crate) clock: Timestamp,
+    pub(crate) settings: Settings,
+    pub(crate) next_seq: u64,
+    pub(crate) key_count: u64,
+    /// The log entry before which no answers are kept.
+    pub(crate) answers_front: u64,
+    /// Times before which the indexes hold nothing.
+    pub(crate) fronts: Fronts,
+    pub(crate) lanes: Vec<v1::Lane>,
+}
+
+/// See [`Meta::fronts`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fronts {
+    pub(crate) timers: Timestamp,
+    pub(crate) ended: Timestamp,
+    pub(crate) images: Timestamp,
+    pub(crate) keys: Timestamp,
+}
+
+impl Meta {
+    /// The meta value of a database; that of a table before the first log entry when there is none.
+    pub(crate) fn read(db: &Db) -> Result<Meta, StoreError> {
+        let Some(value) = db.get(Family::Default, &keys::meta())? else { return Ok(Meta::default()) };
+        let message =
+            v1::TableMeta::decode(&*value).map_err(|error| StoreError::damaged(codec::WHAT, error))?;
+        Meta::from_message(message)
+    }
+
+    pub(crate) fn to_value(&self) -> Vec<u8> {
+        v1::TableMeta {
+            last_applied: self.last_applied.as_ref().map(LogId::to_message),
+            membership: Some(self.membership.to_message()),
+            clock_ms: self.clock.0,
+            next_seq: self.next_seq,
+            settings: Some(self.settings.into()),
+            key_count: self.key_count,
+            lanes: self.lanes.clone(),
+            timers_front_ms: self.fronts.timers.0,
+            answers_front: self.answers_front,
+            finished_front_ms: self.fronts.ended.0,
+            images_front_ms: self.fronts.images.0,
+            keys_front_ms: self.fronts.keys.0,
+        }
+        .encode_to_vec()
+    }
+
+    fn from_message(message: v1::TableMeta) -> Result<Meta, StoreError> {
+        let damaged = |error| StoreError::damaged(codec::WHAT, error);
+        let membership = codec::intact(message.membership, "TableMeta.membership")?;
+        let settings = codec::intact(message.settings, "TableMeta.settings")?;
+        Ok(Meta {
+            last_applied: message.last_applied.map(LogId::from_message).transpose().map_err(damaged)?,
+            membership: StoredMembership::from_message(membership).map_err(damaged)?,
+            clock: Timestamp(message.clock_ms),
+            settings: settings.into(),
+            next_seq: message.next_seq,
+            key_count: message.key_count,
+            answers_front: message.answers_front,
+            fronts: Fronts {
+                timers: Timestamp(message.timers_front_ms),
+                ended: Timestamp(message.finished_front_ms),
+                images: Timestamp(message.images_front_ms),
+                keys: Timestamp(message.keys_front_ms),
+            },
+            lanes: message.lanes,
+        })
+    }
+
+    /// What openraft wants to know of a snapshot of this table.
+    pub(crate) fn snapshot_meta(&self) -> SnapshotMetaOf<TypeConfig> {
+        SnapshotMetaOf::<TypeConfig> {
+            last_log_id: self.last_applied,
+            last_membership: self.membership.clone(),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The job table on disk: a RocksDB that the core's decisions are carried out on.
+//!
+//! `DESIGN.md` of this crate says why it is built as it is. The way of an entry: [`JobTable`] takes what is ready from
+//! openraft, `writer.rs` applies it through the core (`core_table.rs`) and writes it, the readers see it
+//! (`generation.rs`), the observer hears of it.
+
+pub(crate) mod answers;
+pub(crate) mod codec;
+mod core_table;
+pub(crate) mod db;
+pub(crate) mod generation;
+mod generations;
+mod job_table;
+pub(crate) mod keys;
+mod lane;
+pub(crate) mod meta;
+mod observer;
+mod records;
+mod tuning;
+mod window;
+mod writer;
+
+pub use job_table::JobTable;
+pub use observer::{Applied, ApplyObserver};

@@ -1,0 +1,117 @@
+//! How a record's indexes and payload follow it: the parts of [`Writer`] that `core_table.rs` is made of.
+
+use quorate_core::{Job, JobId};
+
+use super::codec;
+use super::db::Family;
+use super::keys::{self, Place, Prefix};
+use super::lane::Lane;
+use super::writer::Writer;
+use crate::StoreError;
+
+impl Writer {
+    pub(super) fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
+        self.generation.db.put(&mut self.batch.rows, family, key, value);
+    }
+
+    pub(super) fn delete(&mut self, family: Family, key: &[u8]) {
+        self.generation.db.delete(&mut self.batch.rows, family, key);
+    }
+
+    /// Puts a job into the index that its state asks for.
+    pub(super) fn index(&mut self, job: &Job, record: &[u8]) {
+        match keys::place(job) {
+            Place::Ready { queue, priority, seq } => {
+                let Writer { generation, batch, lanes, tuning, .. } = self;
+                let lane = lanes
+                    .entry((queue, priority))
+                    .or_insert_with(|| Lane::empty(queue, priority, seq, tuning.lane));
+                lane.put(&generation.db, &mut batch.rows, seq, job, record);
+            }
+            Place::Timer { at } => {
+                let key = keys::timer(at, job.id);
+                self.put(Family::Idx, &key, &[]);
+                self.timers.put(key, job.id);
+            }
+            Place::Ended { at } => {
+                let key = keys::ended(at, job.id);
+                self.put(Family::Idx, &key, &[]);
+                self.ended.put(key, job.id);
+            }
+        }
+    }
+
+    /// Writes a job that stays at its place to where the index holds more than that.
+    pub(super) fn index_again(&mut self, job: &Job, record: &[u8]) {
+        match keys::place(job) {
+            Place::Ready { queue, priority, seq } => {
+                let Writer { generation, batch, lanes, .. } = self;
+                let lane = lanes.get_mut(&(queue, priority)).expect("a queued job is in its lane");
+                lane.replace(&generation.db, &mut batch.rows, seq, job, record);
+            }
+            Place::Timer { .. } | Place::Ended { .. } => {}
+        }
+    }
+
+    /// Takes a job out of the index that it stands in.
+    pub(super) fn unindex(&mut self, job: &Job) {
+        match keys::place(job) {
+            Place::Ready { queue, priority, seq } => {
+                let Writer { generation, batch, lanes, .. } = self;
+                let lane = lanes.get_mut(&(queue, priority)).expect("a queued job is in its lane");
+                lane.remove(&generation.db, &mut batch.rows, seq);
+            }
+            Place::Timer { at } => {
+                let key = keys::timer(at, job.id);
+                self.timers.remove(&key);
+                self.delete(Family::Idx, &key);
+            }
+            Place::Ended { at } => {
+                let key = keys::ended(at, job.id);
+                self.ended.remove(&key);
+                self.delete(Family::Idx, &key);
+            }
+        }
+    }
+
+    /// One more job holds a payload.
+    pub(super) fn hold_payload(&mut self, owner: JobId) -> Result<(), StoreError> {
+        let holders = self.holders(owner)?.checked_add(1).expect("fewer than 2^64 jobs hold a payload");
+        self.set_holders(owner, holders);
+        Ok(())
+    }
+
+    /// A job that is removed holds its payload no more; the last one takes it away.
+    pub(super) fn release_payload(&mut self, job: &Job) -> Result<(), StoreError> {
+        let owner = job.payload.owner;
+        let never_shared = owner == job.id && job.retry_id.is_none();
+        let holders = if never_shared { 1 } else { self.holders(owner)? };
+        match holders.checked_sub(1).expect("a payload that stands is held") {
+            0 => {
+                self.delete(Family::Bulk, &keys::by_id(Prefix::Payload, &owner.0));
+                if !never_shared {
+                    self.delete(Family::Bulk, &keys::by_id(Prefix::Holders, &owner.0));
+                    self.batch.holders.insert(owner, 1);
+                }
+            }
+            left => self.set_holders(owner, left),
+        }
+        Ok(())
+    }
+
+    /// How many jobs hold a payload. A payload is born with one, which is not written down.
+    fn holders(&self, owner: JobId) -> Result<u64, StoreError> {
+        if let Some(holders) = self.batch.holders.get(&owner) {
+            return Ok(*holders);
+        }
+        match self.generation.db.get(Family::Bulk, &keys::by_id(Prefix::Holders, &owner.0))? {
+            Some(value) => codec::decode_count(&value),
+            None => Ok(1),
+        }
+    }
+
+    fn set_holders(&mut self, owner: JobId, holders: u64) {
+        self.put(Family::Bulk, &keys::by_id(Prefix::Holders, &owner.0), &holders.to_be_bytes());
+        self.batch.holders.insert(owner, holders);
+    }
+}

@@ -1,0 +1,35 @@
+/// Sizes that bound memory and pace clean-up. They change no result; tests set them small to meet every edge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    /// Queued jobs in memory, of each lane.
+    pub(crate) lane: usize,
+    /// Timers in memory.
+    pub(crate) timers: usize,
+    /// Entries in memory of each other index: they are taken at most some hundred a batch.
+    pub(crate) index: usize,
+    /// Records of running jobs in memory; those beyond are read from the disk.
+    pub(crate) running: usize,
+    /// Images in memory.
+    pub(crate) images: usize,
+    /// Places of a lane that are granted before their keys are erased, in one range.
+    pub(crate) erase: u64,
+    /// Log entries in one write.
+    pub(crate) entries: usize,
+    /// Bytes of log entries at which a write is full.
+    pub(crate) bytes: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning {
+            lane: 4_096,
+            timers: 65_536,
+            index: 1_024,
+            running: 262_144,
+            images: 4_096,
+            erase: 65_536,
+            entries: 64,
+            bytes: 4 << 20,
+        }
+    }
+}

@@ -1,0 +1,266 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use openraft::EntryPayload;
+use quorate_core::{Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, State, Timestamp};
+use rocksdb::WriteBatch;
+
+use super::Applied;
+use super::answers::{self, Answer, EntryAnswers};
+use super::codec::{self, WHAT};
+use super::db::Family;
+use super::generation::{Generation, Published};
+use super::keys::{self, Prefix};
+use super::lane::Lane;
+use super::meta::{Fronts, Meta};
+use super::tuning::Tuning;
+use super::window::{Decode, Window};
+use crate::{Entry, StoreError, StoredMembership};
+
+/// The only one that changes a generation: applies log entries to it, many in one write.
+///
+/// Between two calls of [`Writer::write`] it holds what the batch under way changes, because the disk does not show
+/// it yet. See [`quorate_core::Table`], which it is, in `core_table.rs`.
+pub(crate) struct Writer {
+    pub(super) generation: Arc<Generation>,
+    pub(super) tuning: Tuning,
+    pub(super) meta: Meta,
+    pub(super) lanes: BTreeMap<(QueueId, Priority), Lane>,
+    pub(super) timers: Window<JobId>,
+    pub(super) ended: Window<JobId>,
+    pub(super) images_named: Window<ImageId>,
+    pub(super) keys_used: Window<Box<str>>,
+    /// Records of running jobs, so that ending one reads nothing.
+    running: HashMap<JobId, Job>,
+    /// Images that were looked for lately: every enqueue asks.
+    images: HashMap<ImageId, Image>,
+    pub(super) batch: Batch,
+}
+
+/// What a write changes, before it is written.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(super) rows: WriteBatch,
+    pub(super) jobs: HashMap<JobId, Option<Job>>,
+    pub(super) images: HashMap<ImageId, Option<Image>>,
+    pub(super) keys: HashMap<Box<str>, Option<KeyRecord>>,
+    pub(super) holders: HashMap<JobId, u64>,
+    pub(super) answers: HashMap<RequestId, Answer>,
+    /// Of the entry under way.
+    pub(super) entry_answers: EntryAnswers,
+    /// Of the entries before it.
+    answered: Vec<(u64, EntryAnswers)>,
+}
+
+impl Writer {
+    /// Takes up a generation where its last write left it. Reads little, however many jobs there are.
+    pub(crate) fn load(generation: Arc<Generation>, tuning: Tuning) -> Result<Writer, StoreError> {
+        let meta = Meta::read(&generation.db)?;
+        let mut lanes = BTreeMap::new();
+        for message in &meta.lanes {
+            let lane = Lane::load(message, tuning.lane)?;
+            lanes.insert(lane.key(), lane);
+        }
+        let writer = Writer {
+            timers: by_time(Prefix::Timer, meta.fronts.timers, tuning.timers, |key, _| job_of(key)),
+            ended: by_time(Prefix::Ended, meta.fronts.ended, tuning.index, |key, _| job_of(key)),
+            images_named: by_time(Prefix::ImageNamed, meta.fronts.images, tuning.index, |key, _| {
+                image_of(key)
+            }),
+            keys_used: by_time(Prefix::KeyUsed, meta.fronts.keys, tuning.index, |key, _| text_of(key)),
+            lanes,
+            running: HashMap::new(),
+            images: HashMap::new(),
+            batch: Batch::default(),
+            meta,
+            tuning,
+            generation,
+        };
+        Ok(writer)
+    }
+
+    /// What openraft asks for at a start.
+    pub(crate) fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Applies an entry. [`Writer::write`] makes it visible.
+    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Applied, StoreError> {
+        let index = entry.log_id.index;
+        let answered = match &entry.payload {
+            EntryPayload::Blank => Vec::new(),
+            EntryPayload::Membership(membership) => {
+                self.meta.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
+                Vec::new()
+            }
+            EntryPayload::Normal(bytes) => {
+                let batch = quorate_proto::decode_batch(bytes.0.clone()).map_err(|error| {
+                    StoreError::damaged("the Raft log", format!("entry {index}: {error}"))
+                })?;
+                quorate_core::apply(self, index, &batch)?
+            }
+        };
+        let answers = std::mem::take(&mut self.batch.entry_answers);
+        if !answers.is_empty() {
+            let Writer { generation, batch, .. } = self;
+            generation.db.put(
+                &mut batch.rows,
+                Family::Default,
+                &keys::answers(index),
+                &answers::encode(&answers),
+            );
+            self.batch.answered.push((index, answers));
+        }
+        self.meta.last_applied = Some(entry.log_id);
+        Ok(Applied { index, clock: self.meta.clock, answered })
+    }
+
+    /// Writes what was applied since the last write, all or nothing, and lets the readers see it.
+    pub(crate) fn write(&mut self) -> Result<(), StoreError> {
+        let next_work = quorate_core::next_due_at(self)?;
+        let now = self.meta.clock;
+        let generation = Arc::clone(&self.generation);
+        let db = &generation.db;
+
+        for lane in self.lanes.values_mut() {
+            lane.erase(db, &mut self.batch.rows, self.tuning.erase);
+        }
+        {
+            let answers = generation.answers.read();
+            for index in answers.outlived(now) {
+                db.delete(&mut self.batch.rows, Family::Default, &keys::answers(index));
+            }
+            let oldest_in_batch = self.batch.answered.first().map(|(index, _)| *index);
+            let next = self.meta.last_applied.map_or(0, |last| last.index + 1);
+            self.meta.answers_front = answers.front(now).or(oldest_in_batch).unwrap_or(next);
+        }
+        self.meta.fronts = Fronts {
+            timers: front(&self.timers, now),
+            ended: front(&self.ended, now),
+            images: front(&self.images_named, now),
+            keys: front(&self.keys_used, now),
+        };
+        self.meta.lanes = self.lanes.values().map(Lane::to_message).collect();
+
+        let mut batch = std::mem::take(&mut self.batch);
+        db.put(&mut batch.rows, Family::Default, &keys::meta(), &self.meta.to_value());
+        db.write(batch.rows)?;
+
+        self.keep(batch.jobs, batch.images);
+        for lane in self.lanes.values_mut() {
+            lane.written();
+        }
+        self.timers.written();
+        self.ended.written();
+        self.images_named.written();
+        self.keys_used.written();
+        {
+            let mut answers = generation.answers.write();
+            for (index, entry) in batch.answered {
+                answers.add(index, entry);
+            }
+            answers.forget_outlived(now);
+        }
+        generation.published.store(Arc::new(self.published(next_work)));
+        Ok(())
+    }
+
+    /// Keeps in memory what will soon be asked for.
+    fn keep(&mut self, jobs: HashMap<JobId, Option<Job>>, images: HashMap<ImageId, Option<Image>>) {
+        for (id, job) in jobs {
+            match job {
+                Some(job) if matches!(job.state, State::Running { .. }) => {
+                    if self.running.len() < self.tuning.running || self.running.contains_key(&id) {
+                        self.running.insert(id, job);
+                    }
+                }
+                Some(_) | None => {
+                    self.running.remove(&id);
+                }
+            }
+        }
+        for (id, image) in images {
+            match image {
+                Some(image) => self.images.insert(id, image),
+                None => self.images.remove(&id),
+            };
+        }
+        if self.images.len() > self.tuning.images {
+            self.images.clear();
+        }
+    }
+
+    fn published(&self, next_work: Option<Timestamp>) -> Published {
+        let mut queued = BTreeMap::new();
+        for ((queue, _), lane) in &self.lanes {
+            *queued.entry(*queue).or_default() += lane.queued();
+        }
+        Published {
+            applied: self.meta.last_applied.map_or(0, |last| last.index),
+            clock: self.meta.clock,
+            settings: self.meta.settings,
+            next_work,
+            queued,
+        }
+    }
+
+    /// A job as the batch under way, memory or the disk has it.
+    pub(super) fn find_job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        if let Some(changed) = self.batch.jobs.get(&id) {
+            return Ok(changed.clone());
+        }
+        if let Some(job) = self.running.get(&id) {
+            return Ok(Some(job.clone()));
+        }
+        for prefix in [Prefix::ActiveJob, Prefix::FinishedJob] {
+            if let Some(record) = self.generation.db.get(Family::Default, &keys::by_id(prefix, &id.0))? {
+                return codec::decode_job(&record).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The job that an index names.
+    pub(super) fn indexed_job(&self, id: JobId) -> Result<Job, StoreError> {
+        self.find_job(id)?
+            .ok_or_else(|| StoreError::damaged(WHAT, format!("an index names {id}, which is not there")))
+    }
+
+    /// An image as the batch under way, memory or the disk has it.
+    pub(super) fn find_image(&mut self, id: ImageId) -> Result<Option<Image>, StoreError> {
+        if let Some(changed) = self.batch.images.get(&id) {
+            return Ok(changed.clone());
+        }
+        if let Some(image) = self.images.get(&id) {
+            return Ok(Some(image.clone()));
+        }
+        let Some(value) = self.generation.db.get(Family::Default, &keys::by_id(Prefix::Image, &id.0))? else {
+            return Ok(None);
+        };
+        let image = codec::decode_image(&value)?;
+        self.images.insert(id, image.clone());
+        Ok(Some(image))
+    }
+}
+
+fn by_time<V: Clone>(prefix: Prefix, front: Timestamp, capacity: usize, decode: Decode<V>) -> Window<V> {
+    Window::new(keys::at(prefix, front), prefix.end(), capacity, decode)
+}
+
+/// The time before which an index has nothing. What is put later is not earlier than now.
+fn front<V: Clone>(index: &Window<V>, now: Timestamp) -> Timestamp {
+    index.front().and_then(keys::time_of).map_or(now, |first| first.min(now))
+}
+
+fn job_of(key: &[u8]) -> Result<JobId, StoreError> {
+    codec::intact(keys::id_behind_time(key).map(JobId), "the key of a timer or of a finished job")
+}
+
+fn image_of(key: &[u8]) -> Result<ImageId, StoreError> {
+    codec::intact(keys::id_behind_time(key).map(ImageId), "the key of a named image")
+}
+
+fn text_of(key: &[u8]) -> Result<Box<str>, StoreError> {
+    let text = keys::behind_time(key).and_then(|text| std::str::from_utf8(text).ok());
+    codec::intact(text.map(Box::from), "the key of an Idempotency-Key")
+}
