@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::call::{Body, Call, Repeat};
 use crate::transport::Transport;
-use crate::{ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, Refused, RefusedKind};
+use crate::{ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, Probe, Refused, RefusedKind};
 
 /// A client of a cluster. Clones are cheap and share connections.
 ///
@@ -155,15 +155,29 @@ impl Client {
 
     /// The cluster's settings.
     pub async fn settings(&self) -> Result<Settings, Error> {
-        self.read(&Call::get(&["settings"])).await
+        self.read(&Call::get(&["cluster", "settings"])).await
     }
 
     /// Replaces the cluster's settings. Not repeated once its outcome is unknown: that could undo a change that somebody
     /// else made in between.
     pub async fn put_settings(&self, settings: &SettingsRequest) -> Result<Settings, Error> {
-        let call =
-            Call { method: Method::PUT, ..Call::post(&["settings"], json(settings), Repeat::UnlessUnknown) };
+        let call = Call {
+            method: Method::PUT,
+            ..Call::post(&["cluster", "settings"], json(settings), Repeat::UnlessUnknown)
+        };
         self.read(&call).await
+    }
+
+    /// Asks one node, the one that this client uses now, once: is it well?
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with what it said instead.
+    pub async fn probe(&self, probe: Probe) -> Result<(), Error> {
+        let path = match probe {
+            Probe::Alive => "healthz",
+            Probe::Ready => "readyz",
+        };
+        self.transport.probe(path).await
     }
 
     async fn read<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {

@@ -17,6 +17,9 @@ pub struct ClientConfig {
     /// Draw an `Idempotency-Key` for every enqueue, consume and retry that comes without one, so that it can be
     /// repeated when an answer was lost. Without a key such a call ends in [`crate::Error::Unknown`] instead.
     pub draw_keys: bool,
+    /// Use the nodes in an order of this client's own, so that many clients spread over them. Else the first node that
+    /// was given is used while it works.
+    pub shuffle: bool,
 }
 
 impl ClientConfig {
@@ -29,6 +32,7 @@ impl ClientConfig {
             attempt_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
             draw_keys: true,
+            shuffle: true,
         }
     }
 }

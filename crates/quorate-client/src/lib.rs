@@ -15,4 +15,4 @@ pub use client::Client;
 pub use config::ClientConfig;
 pub use error::{Error, Refused, RefusedKind};
 pub use quorate_api as api;
-pub use requests::{Consume, JobFailure, ListImages, ListJobs};
+pub use requests::{Consume, JobFailure, ListImages, ListJobs, Probe};

@@ -5,9 +5,9 @@ use reqwest::Url;
 
 use crate::Error;
 
-/// The nodes in an order of this client's own, and the one that it uses now.
+/// The nodes, and the one that is used now.
 ///
-/// Each client shuffles them, so that many clients spread over the nodes, and spread again when one dies.
+/// Shuffled, many clients spread over the nodes, and spread again when one dies.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     urls: Vec<Url>,
@@ -15,12 +15,14 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    pub(crate) fn new(nodes: &[String]) -> Result<Nodes, Error> {
+    pub(crate) fn new(nodes: &[String], shuffle: bool) -> Result<Nodes, Error> {
         let mut urls = nodes.iter().map(|node| base_url(node)).collect::<Result<Vec<Url>, Error>>()?;
         if urls.is_empty() {
             return Err(Error::Config("no nodes were given".into()));
         }
-        urls.shuffle(&mut rand::rng());
+        if shuffle {
+            urls.shuffle(&mut rand::rng());
+        }
         Ok(Nodes { urls, current: AtomicUsize::new(0) })
     }
 
@@ -57,7 +59,8 @@ mod tests {
     use super::*;
 
     fn nodes(n: usize) -> Nodes {
-        Nodes::new(&(0..n).map(|i| format!("http://n{i}:8080")).collect::<Vec<_>>()).expect("these are URLs")
+        Nodes::new(&(0..n).map(|i| format!("http://n{i}:8080")).collect::<Vec<_>>(), true)
+            .expect("these are URLs")
     }
 
     #[test]
@@ -94,8 +97,11 @@ mod tests {
     #[test]
     fn refuses_what_is_not_a_base_url() {
         for bad in ["", "localhost:8080", "https://a", "ftp://a"] {
-            assert!(matches!(Nodes::new(&[bad.to_owned()]), Err(Error::Config(_))), "{bad:?} was taken");
+            assert!(
+                matches!(Nodes::new(&[bad.to_owned()], true), Err(Error::Config(_))),
+                "{bad:?} was taken"
+            );
         }
-        assert!(matches!(Nodes::new(&[]), Err(Error::Config(_))));
+        assert!(matches!(Nodes::new(&[], true), Err(Error::Config(_))));
     }
 }

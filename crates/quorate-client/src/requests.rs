@@ -51,3 +51,12 @@ pub struct JobFailure {
     /// Its output, at most 1 MiB.
     pub log: Bytes,
 }
+
+/// What to ask a node about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Does its Raft core answer?
+    Alive,
+    /// Does it know a leader, and has it recovered?
+    Ready,
+}

@@ -53,7 +53,7 @@ impl Transport {
             .map_err(|error| Error::Config(error.to_string()))?;
         Ok(Transport {
             http,
-            nodes: Nodes::new(&config.nodes)?,
+            nodes: Nodes::new(&config.nodes, config.shuffle)?,
             deadline: config.deadline,
             attempt_timeout: config.attempt_timeout,
         })
@@ -107,6 +107,22 @@ impl Transport {
                 return Err(Failed { error, in_doubt });
             }
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Asks the current node for `path`, once.
+    pub(crate) async fn probe(&self, path: &str) -> Result<(), Error> {
+        let mut url = self.nodes.url(self.nodes.current()).clone();
+        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push(path);
+        let answer = self.http.get(url.clone()).timeout(self.attempt_timeout).send().await;
+        match answer {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => {
+                let status = answer.status();
+                let body = answer.text().await.unwrap_or_default();
+                Err(Error::Unavailable(format!("{url}: {status}: {}", body.trim())))
+            }
+            Err(error) => Err(Error::Unavailable(format!("{url}: {error}"))),
         }
     }
 

@@ -92,8 +92,8 @@ async fn each_call_has_its_method_and_path() {
         "GET /v1/images?n=2&cursor=x",
         "GET /v1/image/x",
         "GET /v1/cluster",
-        "GET /v1/settings",
-        "PUT /v1/settings",
+        "GET /v1/cluster/settings",
+        "PUT /v1/cluster/settings",
     ];
     assert_eq!(lines, expected);
 }
