@@ -9,7 +9,11 @@ use quorate_core::{Answered, Command, Image, ImageId, Job, JobId, JobsPage, Jobs
 /// Reads are served from this node's own copy, as it is now. [`Backend::barrier`] before a read makes it linearizable.
 pub trait Backend: Clone + Send + Sync + 'static {
     /// Carries a command out, on whatever node leads, and answers once this node has applied it too.
-    fn submit(&self, command: Command, within: Duration) -> impl Future<Output = Result<Answered, Unavailable>> + Send;
+    fn submit(
+        &self,
+        command: Command,
+        within: Duration,
+    ) -> impl Future<Output = Result<Answered, Unavailable>> + Send;
     /// Waits until this node has applied everything that was committed when the call began (ReadIndex). Calls that
     /// wait at the same time share one question to the leader.
     fn barrier(&self, within: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send;
@@ -27,7 +31,11 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// An image.
     fn image(&self, id: ImageId) -> impl Future<Output = Result<Option<Image>, Unavailable>> + Send;
     /// A page of images by id, from behind `after`.
-    fn images(&self, n: usize, after: Option<ImageId>) -> impl Future<Output = Result<Vec<Image>, Unavailable>> + Send;
+    fn images(
+        &self,
+        n: usize,
+        after: Option<ImageId>,
+    ) -> impl Future<Output = Result<Vec<Image>, Unavailable>> + Send;
     /// The cluster's settings.
     fn settings(&self) -> Settings;
 

@@ -1,1 +1,28 @@
-//! gateway
+//! HTTP: the Titan API v1 in front of a [`Backend`].
+//!
+//! [`Gateway::router`] is the API, [`serve`] the server around it. What a request may be and what it is answered is all
+//! here; what it does is the backend's affair. [`error`](mod@error) is the one place where an outcome becomes a status
+//! code.
+
+mod answer;
+mod backend;
+mod body;
+mod config;
+mod convert;
+mod edge;
+mod error;
+mod gateway;
+mod idempotency;
+mod ids;
+mod limits;
+mod long_poll;
+mod openapi;
+mod query;
+mod routes;
+mod server;
+
+pub use backend::{Backend, Cluster, Member, Unavailable};
+pub use config::GatewayConfig;
+pub use gateway::Gateway;
+pub use limits::ConnectionLimits;
+pub use server::serve;

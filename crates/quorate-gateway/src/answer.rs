@@ -1,0 +1,75 @@
+use std::fmt::Write;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use quorate_core::Position;
+use serde::Serialize;
+
+use crate::error::{ApiError, Failure};
+
+/// What a handler answers.
+pub(crate) type Answer = Result<Response, Failure>;
+
+/// Where in the log an answer stands.
+pub(crate) const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
+
+/// The value of `Quorate-Index`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Index {
+    /// A write: where it took effect, as `INDEX.POSITION`.
+    Written(Position),
+    /// A read: the applied index that it reflects at least.
+    Applied(u64),
+}
+
+impl Index {
+    fn header_value(self) -> HeaderValue {
+        let mut text = String::with_capacity(24);
+        let written = match self {
+            Index::Written(Position { index, offset }) => write!(text, "{index}.{offset}"),
+            Index::Applied(index) => write!(text, "{index}"),
+        };
+        written.expect("a String takes all that is written to it");
+        HeaderValue::try_from(text).expect("digits and a point are a header value")
+    }
+}
+
+/// Adds `Quorate-Index`, where there is one.
+pub(crate) fn set_index(response: &mut Response, index: Option<Index>) {
+    if let Some(index) = index {
+        response.headers_mut().insert(QUORATE_INDEX, index.header_value());
+    }
+}
+
+/// A JSON answer. Its Content-Type is bare: clients in the field compare it as text.
+pub(crate) fn json<T: Serialize>(status: StatusCode, index: Option<Index>, value: &T) -> Response {
+    let mut encoded = Vec::with_capacity(1024);
+    if let Err(error) = serde_json::to_writer(&mut encoded, value) {
+        tracing::error!(%error, "an answer could not be encoded");
+        return ApiError::Internal.into_response();
+    }
+    with_type(status, index, "application/json", encoded.into())
+}
+
+/// An answer without a body.
+pub(crate) fn no_content(index: Index) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    set_index(&mut response, Some(index));
+    response
+}
+
+/// A body of this type.
+pub(crate) fn with_type(
+    status: StatusCode,
+    index: Option<Index>,
+    content_type: &'static str,
+    body: Bytes,
+) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    set_index(&mut response, index);
+    response
+}

@@ -1,0 +1,86 @@
+use bytes::Bytes;
+use quorate_api::FailRequest;
+use quorate_core::limits::LOG_BYTES;
+
+use crate::body::{MediaType, Object, json, multipart, urlencoded};
+use crate::error::ApiError;
+
+/// The fields with which a worker ends a job, in whichever of the many forms they came.
+#[derive(Debug)]
+pub(crate) struct Form {
+    takes: &'static [&'static str],
+    fields: Vec<(&'static str, Bytes)>,
+}
+
+impl Form {
+    /// Reads the fields named in `takes`; each may be missing.
+    ///
+    /// The Ruby client sends a log that is a String as a urlencoded body under `multipart/form-data` without a boundary.
+    ///
+    /// # Errors
+    /// 400: malformed, or other fields, or a field twice. 413: the log is too long. 415: neither JSON nor a form.
+    pub(crate) async fn parse(
+        media_type: MediaType,
+        bytes: Bytes,
+        takes: &'static [&'static str],
+    ) -> Result<Form, ApiError> {
+        let mut form = Form { takes, fields: Vec::new() };
+        match media_type {
+            MediaType::Multipart { boundary: Some(boundary) } => {
+                multipart::parse(bytes, boundary, &mut form).await?;
+            }
+            MediaType::Multipart { boundary: None } | MediaType::Urlencoded => {
+                for (name, value) in urlencoded::pairs(&bytes) {
+                    form.put(&name, value.into())?;
+                }
+            }
+            MediaType::Json | MediaType::Absent => form.put_json(&bytes)?,
+            MediaType::Text | MediaType::Other => {
+                return Err(ApiError::UnsupportedMediaType {
+                    accepted: "multipart/form-data, application/x-www-form-urlencoded or application/json",
+                });
+            }
+        }
+        Ok(form)
+    }
+
+    /// Adds a field.
+    pub(super) fn put(&mut self, name: &[u8], value: Bytes) -> Result<(), ApiError> {
+        let Some(&name) = self.takes.iter().find(|takes| takes.as_bytes() == name) else {
+            let name = String::from_utf8_lossy(name).into_owned();
+            return Err(ApiError::invalid(
+                name,
+                format!("is unknown; this call takes {}", self.takes.join(", ")),
+            ));
+        };
+        if self.fields.iter().any(|(earlier, _)| *earlier == name) {
+            return Err(ApiError::invalid(name, "is given twice"));
+        }
+        if name == "log" && value.len() > LOG_BYTES {
+            return Err(ApiError::TooLarge { what: "log", limit: LOG_BYTES });
+        }
+        self.fields.push((name, value));
+        Ok(())
+    }
+
+    fn put_json(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        }
+        let Object(FailRequest { reason, details, log }) = json(bytes, "")?;
+        for (name, value) in [("reason", reason), ("details", details), ("log", log)] {
+            if let Some(value) = value {
+                self.put(name.as_bytes(), value.into())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a field out; empty when it was not given.
+    pub(crate) fn take(&mut self, name: &str) -> Bytes {
+        match self.fields.iter().position(|(given, _)| *given == name) {
+            Some(position) => self.fields.swap_remove(position).1,
+            None => Bytes::new(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+use std::convert::Infallible;
+
+use bytes::Bytes;
+
+use crate::body::form::Form;
+use crate::error::ApiError;
+
+/// A true multipart form. A part's filename and Content-Type say nothing that matters here: `log` comes with both from
+/// files, and with neither from strings.
+///
+/// # Errors
+/// 400: the parts are malformed, or not those that this call takes.
+pub(crate) async fn parse(bytes: Bytes, boundary: String, form: &mut Form) -> Result<(), ApiError> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let malformed =
+        |error: multer::Error| ApiError::invalid("body", format!("is no multipart form: {error}"));
+    let stream = futures::stream::iter([Ok::<_, Infallible>(bytes)]);
+    let mut parts = multer::Multipart::new(stream, boundary);
+    while let Some(part) = parts.next_field().await.map_err(malformed)? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let value = part.bytes().await.map_err(malformed)?;
+        form.put(name.as_bytes(), value)?;
+    }
+    Ok(())
+}

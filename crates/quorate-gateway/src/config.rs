@@ -1,0 +1,40 @@
+use std::time::Duration;
+
+use quorate_core::limits;
+use tokio_util::sync::CancellationToken;
+
+/// How a gateway behaves.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// This node's name, sent as `Quorate-Node` with every answer. Visible ASCII.
+    pub node: String,
+    /// Longest payload of a job, in bytes; at most [`limits::PAYLOAD_BYTES`].
+    pub payload_bytes: usize,
+    /// How long a write may take until it is answered with 503; at most [`limits::REQUEST_MILLIS`].
+    pub write_wait: Duration,
+    /// How long a linearizable read may wait for the leader until it is answered with 503.
+    pub read_wait: Duration,
+    /// Longest time to the end of a request's body.
+    pub body_read: Duration,
+    /// Bytes of request bodies in memory at once, over all requests; more are answered with 429.
+    pub body_memory: usize,
+    /// Consumes that wait at once; more are answered with 429.
+    pub waiting_consumes: usize,
+    /// When it is cancelled, consumes that wait are answered early. The one that [`crate::serve`] gets.
+    pub shutdown: CancellationToken,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> GatewayConfig {
+        GatewayConfig {
+            node: "quorate".into(),
+            payload_bytes: limits::PAYLOAD_BYTES,
+            write_wait: Duration::from_secs(5),
+            read_wait: Duration::from_secs(5),
+            body_read: Duration::from_secs(30),
+            body_memory: 256 << 20,
+            waiting_consumes: 50_000,
+            shutdown: CancellationToken::new(),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Between the REST vocabulary and the core's.
+
+use bytes::Bytes;
+use quorate_core::{QueueId, State, Timestamp, limits};
+
+use crate::error::ApiError;
+use crate::ids;
+
+const TIMEOUT_DEFAULT: u32 = 60;
+const MAX_RETRIES_DEFAULT: u32 = 3;
+const RETRIES_DELAY_DEFAULT: u32 = 60;
+
+/// A job to enqueue, checked; `position` is its place in the request, `payload_bytes` the longest payload.
+///
+/// # Errors
+/// 400 or 413, naming the field.
+pub(crate) fn new_job(
+    position: usize,
+    job: quorate_api::NewJob,
+    payload_bytes: usize,
+) -> Result<quorate_core::NewJob, ApiError> {
+    let field = |name: &str| format!("jobs[{position}].{name}");
+    let number = |name: &str, given: Option<u32>, default: u32, least: u32, most: u32| {
+        let number = given.unwrap_or(default);
+        if (least..=most).contains(&number) {
+            return Ok(number);
+        }
+        Err(ApiError::invalid(field(name), format!("must be {least} to {most}")))
+    };
+
+    if !(1..=limits::IMAGE_NAME_BYTES).contains(&job.image.len()) {
+        let message = format!("is required and must have 1 to {} bytes", limits::IMAGE_NAME_BYTES);
+        return Err(ApiError::invalid(field("image"), message));
+    }
+    let payload = Bytes::from(job.payload.unwrap_or_default());
+    if payload.len() > payload_bytes {
+        return Err(ApiError::TooLarge { what: "payload", limit: payload_bytes });
+    }
+    let priority = u8::try_from(job.priority.unwrap_or_default()).ok().and_then(quorate_core::Priority::new);
+    Ok(quorate_core::NewJob {
+        id: ids::draw(),
+        queue: QueueId::DEFAULT,
+        priority: priority.ok_or_else(|| ApiError::invalid(field("priority"), "must be 0, 1 or 2"))?,
+        image_id: ids::image(&job.image),
+        image: job.image.into(),
+        payload,
+        delay: number("delay", job.delay, 0, 0, limits::DELAY_SECONDS)?,
+        timeout: number("timeout", job.timeout, TIMEOUT_DEFAULT, 1, limits::TIMEOUT_SECONDS)?,
+        max_retries: number("max_retries", job.max_retries, MAX_RETRIES_DEFAULT, 0, limits::MAX_RETRIES)?,
+        retries_delay: number(
+            "retries_delay",
+            job.retries_delay,
+            RETRIES_DELAY_DEFAULT,
+            0,
+            limits::RETRIES_DELAY_SECONDS,
+        )?,
+    })
+}
+
+/// A job for an answer.
+pub(crate) fn job(job: quorate_core::Job, payload: &[u8]) -> quorate_api::Job {
+    let status = status(job.status());
+    let (reason, details) = match job.state {
+        State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => (None, None),
+        State::Error { reason: why, by: _, details } => (Some(reason(why)), Some(details)),
+        State::Cancelled { details } => (Some(quorate_api::Reason::ClientRequest), Some(details)),
+    };
+    quorate_api::Job {
+        id: job.id.to_string(),
+        image: job.image.into(),
+        image_id: job.image_id.to_string(),
+        // It came as text.
+        payload: String::from_utf8_lossy(payload).into_owned(),
+        delay: job.delay,
+        timeout: job.timeout,
+        priority: u32::from(job.priority.get()),
+        max_retries: job.max_retries,
+        retries_delay: job.retries_delay,
+        status,
+        reason,
+        details: details.filter(|details| !details.is_empty()).map(Into::into),
+        created_at: time(job.created_at),
+        started_at: job.started_at.map(time),
+        completed_at: job.completed_at.map(time),
+        retry_of: job.retry_of.map(|id| id.to_string()),
+        retry_id: job.retry_id.map(|id| id.to_string()),
+    }
+}
+
+fn status(status: quorate_core::Status) -> quorate_api::Status {
+    match status {
+        quorate_core::Status::Delayed => quorate_api::Status::Delayed,
+        quorate_core::Status::Queued => quorate_api::Status::Queued,
+        quorate_core::Status::Running => quorate_api::Status::Running,
+        quorate_core::Status::Success => quorate_api::Status::Success,
+        quorate_core::Status::Error => quorate_api::Status::Error,
+        quorate_core::Status::Cancelled => quorate_api::Status::Cancelled,
+    }
+}
+
+fn reason(reason: quorate_core::Reason) -> quorate_api::Reason {
+    match reason {
+        quorate_core::Reason::Timeout => quorate_api::Reason::Timeout,
+        quorate_core::Reason::Killed => quorate_api::Reason::Killed,
+        quorate_core::Reason::BadExit => quorate_api::Reason::BadExit,
+    }
+}
+
+/// The reason of a fail; an absent one is `bad_exit`.
+///
+/// # Errors
+/// 400: it is none of the three.
+pub(crate) fn fail_reason(word: &str) -> Result<quorate_core::Reason, ApiError> {
+    match word {
+        "timeout" => Ok(quorate_core::Reason::Timeout),
+        "killed" => Ok(quorate_core::Reason::Killed),
+        "" | "bad_exit" => Ok(quorate_core::Reason::BadExit),
+        _ => Err(ApiError::invalid("reason", "must be timeout, killed or bad_exit")),
+    }
+}
+
+/// An image for an answer.
+pub(crate) fn image(image: quorate_core::Image) -> quorate_api::Image {
+    quorate_api::Image {
+        id: image.id.to_string(),
+        name: image.name.to_string(),
+        image: image.name.into(),
+        created_at: time(image.created_at),
+    }
+}
+
+/// The cluster for an answer.
+pub(crate) fn cluster(cluster: crate::Cluster) -> quorate_api::Cluster {
+    let member = |member: crate::Member| quorate_api::Member {
+        name: member.name,
+        id: member.id.to_string(),
+        role: member.role.into(),
+        peer_addr: member.peer_addr,
+        http_addr: member.http_addr,
+        applied_index: member.applied_index,
+        reachable: member.reachable,
+        clock_offset_ms: member.clock_offset_ms,
+    };
+    quorate_api::Cluster {
+        id: cluster.id,
+        node: cluster.node,
+        leader: cluster.leader,
+        term: cluster.term,
+        members: cluster.members.into_iter().map(member).collect(),
+        quorum: cluster.quorum,
+        tolerates: cluster.tolerates,
+    }
+}
+
+/// RFC 3339 with milliseconds, UTC.
+fn time(at: Timestamp) -> String {
+    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
+    let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    format!("{time:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        assert_eq!(time(Timestamp(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(Timestamp(1_767_225_600_007)), "2026-01-01T00:00:00.007Z");
+        assert!(time(Timestamp(u64::MAX)).starts_with("9999-12-"));
+    }
+}

@@ -1,0 +1,292 @@
+//! The one place where an outcome becomes a status code. `docs/http-status-codes.md` is the table for people; a test
+//! below holds the two together.
+
+use std::borrow::Cow;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use quorate_api::{Error, ErrorWrapper, WriteOutcome};
+use quorate_core::{Refusal, Status};
+
+use crate::answer::{self, Index};
+use crate::{Unavailable, limits};
+
+/// Everything that a request can be answered other than what it asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ApiError {
+    /// Something in the request is malformed or outside of its limits.
+    Invalid {
+        /// What: a field's path, a parameter, a header; `body` for the whole.
+        fields: Cow<'static, str>,
+        /// Why.
+        message: Cow<'static, str>,
+    },
+    NoSuchRoute,
+    NoSuchJob,
+    NoSuchImage,
+    /// The job is there and has not finished.
+    NoLogYet {
+        status: Status,
+    },
+    /// The path is there, for other methods.
+    MethodNotAllowed,
+    /// The request's body did not come in time.
+    BodyTooSlow,
+    WrongStatus {
+        status: Status,
+    },
+    RetriesLeft,
+    KeyReused,
+    /// A body, a payload or a log over its limit.
+    TooLarge {
+        what: &'static str,
+        limit: usize,
+    },
+    /// This call does not take this Content-Type or Content-Encoding.
+    UnsupportedMediaType {
+        accepted: &'static str,
+    },
+    /// Too much in flight. Nothing was done.
+    Overloaded,
+    /// A bug: it is logged where it is found. Nothing of it goes to the client.
+    Internal,
+    /// No answer from the cluster.
+    Unavailable {
+        outcome: WriteOutcome,
+        message: &'static str,
+    },
+    DiskFull,
+}
+
+impl ApiError {
+    pub(crate) fn invalid(
+        fields: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> ApiError {
+        ApiError::Invalid { fields: fields.into(), message: message.into() }
+    }
+
+    /// A reply of the state machine that does not belong to the command: impossible unless the backend is broken.
+    pub(crate) fn unexpected_reply(call: &'static str) -> ApiError {
+        tracing::error!(call, "the state machine's reply does not belong to the command");
+        ApiError::Internal
+    }
+
+    /// Its status code.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            ApiError::Invalid { .. } => StatusCode::BAD_REQUEST,
+            ApiError::NoSuchRoute
+            | ApiError::NoSuchJob
+            | ApiError::NoSuchImage
+            | ApiError::NoLogYet { .. } => StatusCode::NOT_FOUND,
+            ApiError::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            ApiError::WrongStatus { .. } | ApiError::RetriesLeft | ApiError::KeyReused => {
+                StatusCode::CONFLICT
+            }
+            ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ApiError::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+            ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        }
+    }
+
+    fn message(&self) -> Cow<'static, str> {
+        match self {
+            ApiError::Invalid { fields, message } => format!("{fields}: {message}").into(),
+            ApiError::NoSuchRoute => "there is no such route".into(),
+            ApiError::NoSuchJob => "there is no such job".into(),
+            ApiError::NoSuchImage => "there is no such image".into(),
+            ApiError::NoLogYet { status } => {
+                format!("the job has no log yet: its status is {}", status.as_str()).into()
+            }
+            ApiError::MethodNotAllowed => "this route does not take that method".into(),
+            ApiError::BodyTooSlow => "the request's body did not arrive in time".into(),
+            ApiError::WrongStatus { status } => {
+                format!("the job's status does not allow it: it is {}", status.as_str()).into()
+            }
+            ApiError::RetriesLeft => {
+                "a failed job with max_retries above 0 is retried automatically, not by hand".into()
+            }
+            ApiError::KeyReused => "this Idempotency-Key was used for another request".into(),
+            ApiError::TooLarge { what, limit } => {
+                format!("the {what} is over its limit of {limit} bytes").into()
+            }
+            ApiError::UnsupportedMediaType { accepted } => format!("this call takes {accepted}").into(),
+            ApiError::Overloaded => "too many requests are in flight; nothing was done".into(),
+            ApiError::Internal => "the server made a mistake; it is in its log".into(),
+            ApiError::Unavailable { outcome: _, message } => (*message).into(),
+            ApiError::DiskFull => "the disk is full; nothing was done".into(),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> ApiError {
+        match refusal {
+            Refusal::NoSuchJob => ApiError::NoSuchJob,
+            Refusal::WrongStatus { status } => ApiError::WrongStatus { status },
+            Refusal::RetriesLeft => ApiError::RetriesLeft,
+            Refusal::KeyReused => ApiError::KeyReused,
+            Refusal::OutsideDeadline => ApiError::Unavailable {
+                outcome: WriteOutcome::NotApplied,
+                message: "the request reached the log after its deadline; nothing was done",
+            },
+            Refusal::Invalid { field } => ApiError::invalid(field, "is outside of its limits"),
+            Refusal::IdTaken => {
+                tracing::error!("a job id that this node drew is taken: its source of randomness is broken");
+                ApiError::Internal
+            }
+        }
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(unavailable: Unavailable) -> ApiError {
+        match unavailable {
+            Unavailable::Overloaded => ApiError::Overloaded,
+            Unavailable::DiskFull => ApiError::DiskFull,
+            Unavailable::NotApplied => ApiError::Unavailable {
+                outcome: WriteOutcome::NotApplied,
+                message: "no leader or no majority could be reached in time; nothing was done",
+            },
+            Unavailable::Unknown => ApiError::Unavailable {
+                outcome: WriteOutcome::Unknown,
+                message: "the cluster gave no answer in time; the request may have taken effect",
+            },
+            Unavailable::Stopping => ApiError::Unavailable {
+                outcome: WriteOutcome::NotApplied,
+                message: "this node is stopping; nothing was done",
+            },
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (fields, outcome) = match &self {
+            ApiError::Invalid { fields, .. } => (Some(fields.to_string()), None),
+            ApiError::Unavailable { outcome, .. } => (None, Some(*outcome)),
+            ApiError::NoSuchRoute
+            | ApiError::NoSuchJob
+            | ApiError::NoSuchImage
+            | ApiError::NoLogYet { .. }
+            | ApiError::MethodNotAllowed
+            | ApiError::BodyTooSlow
+            | ApiError::WrongStatus { .. }
+            | ApiError::RetriesLeft
+            | ApiError::KeyReused
+            | ApiError::TooLarge { .. }
+            | ApiError::UnsupportedMediaType { .. }
+            | ApiError::Overloaded
+            | ApiError::Internal
+            | ApiError::DiskFull => (None, None),
+        };
+        let status = self.status();
+        let body = ErrorWrapper { error: Error { message: self.message().into_owned(), fields, outcome } };
+        let mut response = answer::json(status, None, &body);
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static(limits::RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}
+
+/// An error, with the place in the log that it stands for where there is one.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: ApiError,
+    pub(crate) index: Option<Index>,
+}
+
+impl<E: Into<ApiError>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure { error: error.into(), index: None }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.error.into_response();
+        answer::set_index(&mut response, self.index);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// One of every kind. `must_be_listed` does not compile until a new kind has been thought of.
+    fn one_of_every_kind() -> Vec<ApiError> {
+        fn must_be_listed(error: &ApiError) {
+            match error {
+                ApiError::Invalid { .. }
+                | ApiError::NoSuchRoute
+                | ApiError::NoSuchJob
+                | ApiError::NoSuchImage
+                | ApiError::NoLogYet { .. }
+                | ApiError::MethodNotAllowed
+                | ApiError::BodyTooSlow
+                | ApiError::WrongStatus { .. }
+                | ApiError::RetriesLeft
+                | ApiError::KeyReused
+                | ApiError::TooLarge { .. }
+                | ApiError::UnsupportedMediaType { .. }
+                | ApiError::Overloaded
+                | ApiError::Internal
+                | ApiError::Unavailable { .. }
+                | ApiError::DiskFull => {}
+            }
+        }
+        let all = vec![
+            ApiError::invalid("n", "no"),
+            ApiError::NoSuchRoute,
+            ApiError::NoSuchJob,
+            ApiError::NoSuchImage,
+            ApiError::NoLogYet { status: Status::Running },
+            ApiError::MethodNotAllowed,
+            ApiError::BodyTooSlow,
+            ApiError::WrongStatus { status: Status::Success },
+            ApiError::RetriesLeft,
+            ApiError::KeyReused,
+            ApiError::TooLarge { what: "body", limit: 1 },
+            ApiError::UnsupportedMediaType { accepted: "JSON" },
+            ApiError::Overloaded,
+            ApiError::Internal,
+            ApiError::from(Unavailable::Unknown),
+            ApiError::DiskFull,
+        ];
+        all.iter().for_each(must_be_listed);
+        all
+    }
+
+    #[test]
+    fn the_documented_table_has_exactly_these_codes() {
+        let produced: BTreeSet<u16> =
+            one_of_every_kind().iter().map(|error| error.status().as_u16()).collect();
+        let documented: BTreeSet<u16> = include_str!("../../../docs/http-status-codes.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
+            .filter(|code| *code >= 400)
+            .collect();
+        assert_eq!(documented, produced);
+    }
+
+    #[test]
+    fn only_429_and_503_say_when_to_come_back() {
+        for error in one_of_every_kind() {
+            let response = error.clone().into_response();
+            let expected = matches!(response.status().as_u16(), 429 | 503);
+            assert_eq!(response.headers().contains_key("retry-after"), expected, "{error:?}");
+            assert_eq!(response.headers()["content-type"], "application/json", "{error:?}");
+        }
+    }
+}

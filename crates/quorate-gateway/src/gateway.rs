@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderValue;
+use bytes::Bytes;
+use quorate_core::{Command, Job, Position, Reply};
+use tokio::sync::Semaphore;
+
+use crate::answer::Index;
+use crate::body::BodyReader;
+use crate::error::{ApiError, Failure};
+use crate::{Backend, GatewayConfig, Unavailable, edge, openapi, routes};
+
+/// The Titan API in front of a backend. A clone is another handle to the same.
+pub struct Gateway<B> {
+    inner: Arc<Inner<B>>,
+}
+
+struct Inner<B> {
+    backend: B,
+    config: GatewayConfig,
+    node: HeaderValue,
+    bodies: BodyReader,
+    waiting: Semaphore,
+    document: Bytes,
+}
+
+impl<B> Clone for Gateway<B> {
+    fn clone(&self) -> Gateway<B> {
+        Gateway { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<B: Backend> Gateway<B> {
+    /// A gateway to this backend.
+    ///
+    /// # Panics
+    /// The node's name in `config` is not visible ASCII.
+    pub fn new(backend: B, config: GatewayConfig) -> Gateway<B> {
+        let node = HeaderValue::from_str(&config.node).expect("a node's name is visible ASCII");
+        let bodies = BodyReader::new(config.body_read, config.body_memory);
+        let waiting = Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS));
+        let document = openapi::document(routes::all::<B>().paths);
+        Gateway { inner: Arc::new(Inner { backend, config, node, bodies, waiting, document }) }
+    }
+
+    /// Every route. [`crate::serve`] serves it.
+    pub fn router(&self) -> Router {
+        let router = routes::all::<B>().router.with_state(self.clone());
+        edge::around(router, self.inner.node.clone())
+    }
+
+    pub(crate) fn backend(&self) -> &B {
+        &self.inner.backend
+    }
+
+    pub(crate) fn config(&self) -> &GatewayConfig {
+        &self.inner.config
+    }
+
+    pub(crate) fn bodies(&self) -> &BodyReader {
+        &self.inner.bodies
+    }
+
+    /// A permit for every consume that waits.
+    pub(crate) fn waiting(&self) -> &Semaphore {
+        &self.inner.waiting
+    }
+
+    /// The OpenAPI document.
+    pub(crate) fn document(&self) -> Bytes {
+        self.inner.document.clone()
+    }
+
+    /// What this node's own table reflects at least, from now on.
+    pub(crate) fn applied(&self) -> Index {
+        Index::Applied(self.backend().applied_index())
+    }
+
+    /// Carries a command out.
+    ///
+    /// # Errors
+    /// It was refused (with its place in the log), or got no answer.
+    pub(crate) async fn submit(&self, command: Command) -> Result<(Position, Reply), Failure> {
+        let answered = self.backend().submit(command, self.config().write_wait).await?;
+        match answered.outcome {
+            Ok(reply) => Ok((answered.position, reply)),
+            Err(refusal) => Err(Failure {
+                error: ApiError::from(refusal),
+                index: Some(Index::Written(answered.position)),
+            }),
+        }
+    }
+
+    /// Makes the next read linearizable.
+    ///
+    /// # Errors
+    /// 503: no leader answered in time.
+    pub(crate) async fn barrier(&self) -> Result<(), ApiError> {
+        self.backend().barrier(self.config().read_wait).await.map_err(|unavailable| match unavailable {
+            // A read has no outcome to be unsure of.
+            Unavailable::Unknown => ApiError::from(Unavailable::NotApplied),
+            Unavailable::Overloaded
+            | Unavailable::DiskFull
+            | Unavailable::NotApplied
+            | Unavailable::Stopping => ApiError::from(unavailable),
+        })
+    }
+
+    /// Jobs for an answer, with their payloads; without those that were deleted meanwhile.
+    ///
+    /// # Errors
+    /// The payloads could not be read.
+    pub(crate) async fn with_payloads(&self, jobs: Vec<Job>) -> Result<Vec<quorate_api::Job>, Unavailable> {
+        let payloads = self.backend().payloads(&jobs).await?;
+        assert_eq!(payloads.len(), jobs.len(), "the backend answers for every job");
+        let found = jobs.into_iter().zip(payloads);
+        Ok(found.filter_map(|(job, payload)| Some(crate::convert::job(job, &payload?))).collect())
+    }
+
+    /// The same for jobs of a write that has taken effect: what goes wrong now leaves its outcome unknown to the client.
+    ///
+    /// # Errors
+    /// The payloads could not be read.
+    pub(crate) async fn with_payloads_after_write(
+        &self,
+        jobs: Vec<Job>,
+    ) -> Result<Vec<quorate_api::Job>, Unavailable> {
+        self.with_payloads(jobs).await.map_err(|_| Unavailable::Unknown)
+    }
+}

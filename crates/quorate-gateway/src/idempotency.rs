@@ -1,0 +1,53 @@
+use axum::http::HeaderMap;
+use quorate_core::{IdempotencyKey, limits};
+use sha2::{Digest, Sha256};
+
+use crate::error::ApiError;
+
+const HEADER: &str = "idempotency-key";
+
+/// The client's `Idempotency-Key`, bound to this call: the same key with another call, or with another body, is another
+/// request and will be refused.
+///
+/// # Errors
+/// 400: the header is empty, too long, not visible ASCII, or there twice.
+pub(crate) fn key(headers: &HeaderMap, call: &str, body: &[u8]) -> Result<Option<IdempotencyKey>, ApiError> {
+    let mut values = headers.get_all(HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(ApiError::invalid("Idempotency-Key", "is given twice"));
+    }
+    let key = value.as_bytes();
+    if key.is_empty() || key.len() > limits::IDEMPOTENCY_KEY_BYTES {
+        return Err(ApiError::invalid(
+            "Idempotency-Key",
+            format!("must have 1 to {} characters", limits::IDEMPOTENCY_KEY_BYTES),
+        ));
+    }
+    match std::str::from_utf8(key) {
+        Ok(key) if key.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+            // The call's name ends at the zero byte, so that no other call and body hash alike.
+            let body_hash = Sha256::new().chain_update(call).chain_update([0]).chain_update(body).finalize();
+            Ok(Some(IdempotencyKey { key: key.into(), body_hash: body_hash.into() }))
+        }
+        Ok(_) | Err(_) => Err(ApiError::invalid("Idempotency-Key", "must be visible ASCII")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(call: &str, body: &[u8]) -> [u8; 32] {
+        let headers = HeaderMap::from_iter([(HEADER.parse().unwrap(), "k".parse().unwrap())]);
+        key(&headers, call, body).unwrap().unwrap().body_hash
+    }
+
+    #[test]
+    fn a_key_is_bound_to_its_call_and_body() {
+        assert_eq!(hash("enqueue", b"a"), hash("enqueue", b"a"));
+        assert_ne!(hash("enqueue", b"a"), hash("enqueue", b"b"));
+        assert_ne!(hash("enqueue", b"a"), hash("consume", b"a"));
+        assert_ne!(hash("enqueue", b"a"), hash("enqueuea", b""));
+    }
+}

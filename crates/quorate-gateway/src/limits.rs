@@ -1,0 +1,52 @@
+//! What bounds the HTTP side; the maxima of the contract are in [`quorate_core::limits`].
+
+use std::time::Duration;
+
+/// Most seconds that a consume may wait.
+pub(crate) const WAIT_SECONDS: u32 = 60;
+/// Jobs and images listed when `n` is not given.
+pub(crate) const PAGE_DEFAULT: usize = 10;
+/// Payload bytes at which a page of jobs stops short of `n` (one job is always listed).
+pub(crate) const PAGE_BYTES: u64 = quorate_core::limits::CONSUME_BYTES;
+/// Longest query string, in bytes.
+pub(crate) const QUERY_BYTES: usize = 4 << 10;
+/// Bytes of a refused body that are read and thrown away, so that a client that writes before it reads gets its answer.
+pub(crate) const DISCARDED_BYTES: usize = 32 << 20;
+/// Memory that is set aside for a body before its first byte came, whatever its Content-Length promises.
+pub(crate) const BODY_RESERVE_BYTES: usize = 64 << 10;
+/// What a client is told to wait before it tries again, in seconds.
+pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
+
+/// Bounds of [`crate::serve`], per listener.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    /// Open connections; more are closed as they come.
+    pub connections: usize,
+    /// Longest time to the end of a request's header, from the connection's start or the last answer. It bounds idle
+    /// connections too.
+    pub header_read: Duration,
+    /// Longest header of a request, in bytes. At least 8 KiB.
+    pub header_bytes: usize,
+    /// Most header fields of a request (HTTP/1).
+    pub header_fields: usize,
+    /// Most requests at once on an HTTP/2 connection.
+    pub streams: u32,
+    /// Longest time in which a client takes no byte of its answer.
+    pub write_stall: Duration,
+    /// Longest time that requests in flight get to end after shutdown.
+    pub drain: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> ConnectionLimits {
+        ConnectionLimits {
+            connections: 10_000,
+            header_read: Duration::from_secs(10),
+            header_bytes: 64 << 10,
+            header_fields: 100,
+            streams: 200,
+            write_stall: Duration::from_secs(30),
+            drain: Duration::from_secs(15),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::poll;
+use quorate_core::{Command, IdempotencyKey, Job, QueueId, Reply};
+use tokio::time::Instant;
+
+use crate::answer::Index;
+use crate::error::{ApiError, Failure};
+use crate::{Backend, Gateway};
+
+const QUEUE: QueueId = QueueId::DEFAULT;
+
+/// Takes up to `n` jobs; where there is none, waits for one up to `wait`. No jobs is an answer.
+///
+/// A poll that finds nothing appends nothing to the log: this node's own table says so, once a barrier has made sure
+/// that it is no stale copy. Only with an Idempotency-Key the log is asked first, since the key may stand for jobs
+/// already taken.
+///
+/// Dropped while it waits (the client is gone), it has submitted nothing and takes no job.
+pub(crate) async fn consume<B: Backend>(
+    gateway: &Gateway<B>,
+    n: u32,
+    wait: Duration,
+    key: Option<IdempotencyKey>,
+) -> Result<(Vec<Job>, Index), Failure> {
+    let backend = gateway.backend();
+    let until = Instant::now() + wait;
+    let mut must_ask_log = key.is_some();
+    let mut is_current = false;
+    let mut waiting = None;
+    loop {
+        let (queued, applied) = queued(backend);
+        let mut found_nothing_at = applied;
+        if queued > 0 || must_ask_log {
+            let consume = Command::Consume { queue: QUEUE, n, key: key.clone() };
+            let (position, reply) = gateway.submit(consume).await?;
+            let Reply::Jobs(jobs) = reply else {
+                return Err(ApiError::unexpected_reply("consume").into());
+            };
+            if !jobs.is_empty() {
+                return Ok((jobs, Index::Written(position)));
+            }
+            must_ask_log = false;
+            is_current = true;
+            found_nothing_at = Index::Written(position);
+        } else if !is_current {
+            gateway.barrier().await?;
+            is_current = true;
+            continue;
+        }
+        if Instant::now() >= until || gateway.config().shutdown.is_cancelled() {
+            return Ok((Vec::new(), found_nothing_at));
+        }
+
+        if waiting.is_none() {
+            waiting = Some(gateway.waiting().try_acquire().map_err(|_| ApiError::Overloaded)?);
+        }
+        // In line before the last look, so that a job that comes in between is not missed.
+        let mut wakeup = pin!(backend.queued_wakeup(QUEUE));
+        if poll!(wakeup.as_mut()).is_ready() || backend.queued(QUEUE) > 0 {
+            continue;
+        }
+        tokio::select! {
+            () = wakeup => {}
+            () = tokio::time::sleep_until(until) => {}
+            () = gateway.config().shutdown.cancelled() => {}
+        }
+    }
+}
+
+/// How many jobs are queued, and the applied index at which that was so.
+fn queued<B: Backend>(backend: &B) -> (u64, Index) {
+    const LOOKS: usize = 8;
+    let mut before = backend.applied_index();
+    for _ in 0..LOOKS {
+        let queued = backend.queued(QUEUE);
+        let after = backend.applied_index();
+        if before == after {
+            return (queued, Index::Applied(after));
+        }
+        before = after;
+    }
+    (backend.queued(QUEUE), Index::Applied(before))
+}

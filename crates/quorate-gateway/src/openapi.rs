@@ -1,0 +1,69 @@
+use bytes::Bytes;
+use quorate_api::ErrorWrapper;
+use utoipa::IntoResponses;
+use utoipa::openapi::Paths;
+
+/// The OpenAPI document: the vocabulary of `quorate-api` with the operations of this gateway's routes.
+pub(crate) fn document(paths: Paths) -> Bytes {
+    let mut document = quorate_api::openapi();
+    document.info.version = env!("CARGO_PKG_VERSION").into();
+    document.paths = paths;
+    document.to_json().expect("a document of strings and lists is JSON").into()
+}
+
+/// What every read can be answered besides its own.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) enum ReadErrors {
+    /// A parameter is malformed or outside of its limits; `fields` names it.
+    #[response(status = 400)]
+    Invalid(ErrorWrapper),
+    /// The server made a mistake.
+    #[response(status = 500)]
+    Internal(ErrorWrapper),
+    /// No leader or no majority could be reached in time; see `Retry-After`.
+    #[response(status = 503)]
+    Unavailable(ErrorWrapper),
+}
+
+/// What every write can be answered besides its own.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) enum WriteErrors {
+    /// Something is malformed or outside of its limits; `fields` names it.
+    #[response(status = 400)]
+    Invalid(ErrorWrapper),
+    /// The body did not arrive in time.
+    #[response(status = 408)]
+    TooSlow(ErrorWrapper),
+    /// The body, a payload or a log is over its limit; the message gives it.
+    #[response(status = 413)]
+    TooLarge(ErrorWrapper),
+    /// The body's type is not one that this call takes.
+    #[response(status = 415)]
+    UnsupportedMediaType(ErrorWrapper),
+    /// Too much is in flight; nothing was done; see `Retry-After`.
+    #[response(status = 429)]
+    Overloaded(ErrorWrapper),
+    /// The server made a mistake.
+    #[response(status = 500)]
+    Internal(ErrorWrapper),
+    /// No leader or no majority in time; `outcome` says whether it may have been done; see `Retry-After`.
+    #[response(status = 503)]
+    Unavailable(ErrorWrapper),
+    /// The disk is full; nothing was done.
+    #[response(status = 507)]
+    DiskFull(ErrorWrapper),
+}
+
+/// There is no such job.
+#[derive(IntoResponses)]
+#[response(status = 404)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct NoSuchJob(ErrorWrapper);
+
+/// The job's status does not allow it, or the Idempotency-Key was used for another request.
+#[derive(IntoResponses)]
+#[response(status = 409)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct Conflict(ErrorWrapper);

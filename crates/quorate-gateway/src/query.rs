@@ -1,0 +1,125 @@
+use std::ops::RangeInclusive;
+
+use quorate_core::Status;
+
+use crate::body::urlencoded;
+use crate::error::ApiError;
+use crate::limits;
+
+/// The parameters of a query string. Only known ones, each at most once; an empty one is as good as absent.
+#[derive(Debug, Default)]
+pub(crate) struct Query(Vec<(&'static str, String)>);
+
+impl Query {
+    /// # Errors
+    /// 400: an unknown or repeated parameter, or bytes that are not UTF-8.
+    pub(crate) fn parse(raw: Option<&str>, known: &[&'static str]) -> Result<Query, ApiError> {
+        let raw = raw.unwrap_or_default();
+        if raw.len() > limits::QUERY_BYTES {
+            return Err(ApiError::invalid("query", format!("is longer than {} bytes", limits::QUERY_BYTES)));
+        }
+        let mut query = Query::default();
+        for (name, value) in urlencoded::pairs(raw.as_bytes()) {
+            let Some(&name) = known.iter().find(|known| known.as_bytes() == &*name) else {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                return Err(ApiError::invalid(name, "is not a parameter of this call"));
+            };
+            let value = String::from_utf8(value).map_err(|_| ApiError::invalid(name, "is not UTF-8"))?;
+            if query.0.iter().any(|(earlier, _)| *earlier == name) {
+                return Err(ApiError::invalid(name, "is given twice"));
+            }
+            query.0.push((name, value));
+        }
+        Ok(query)
+    }
+
+    /// A parameter's text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(given, _)| *given == name)?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// A parameter that is a whole number: digits only.
+    ///
+    /// # Errors
+    /// 400: it is something else.
+    pub(crate) fn integer(&self, name: &'static str) -> Result<Option<u32>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(number) if digits => Ok(Some(number)),
+            Ok(_) | Err(_) => Err(ApiError::invalid(name, "must be a whole number")),
+        }
+    }
+
+    /// `n`, the length of a page.
+    ///
+    /// # Errors
+    /// 400: it is not a number from 1 to 1,000.
+    pub(crate) fn page_length(&self) -> Result<usize, ApiError> {
+        match self.integer("n")? {
+            None => Ok(limits::PAGE_DEFAULT),
+            Some(n) => {
+                within("n", n, 1..=quorate_core::limits::JOBS_PER_REQUEST as u32)?;
+                Ok(n as usize)
+            }
+        }
+    }
+
+    /// `cursor`, an id where the last page ended.
+    ///
+    /// # Errors
+    /// 400: it is none that an answer gave.
+    pub(crate) fn cursor(&self) -> Result<Option<[u8; 16]>, ApiError> {
+        let Some(text) = self.text("cursor") else { return Ok(None) };
+        match crate::ids::parse(text) {
+            Some(id) => Ok(Some(id)),
+            None => Err(ApiError::invalid("cursor", "is none that an answer gave")),
+        }
+    }
+
+    /// `status`, with the two synonyms that the older documentation uses.
+    ///
+    /// # Errors
+    /// 400: it is no status.
+    pub(crate) fn status(&self) -> Result<Option<Status>, ApiError> {
+        let Some(text) = self.text("status") else { return Ok(None) };
+        let word = match text {
+            "succeeded" => "success",
+            "failed" => "error",
+            other => other,
+        };
+        match Status::ALL.into_iter().find(|status| status.as_str() == word) {
+            Some(status) => Ok(Some(status)),
+            None => Err(ApiError::invalid(
+                "status",
+                "must be delayed, queued, running, success, error or cancelled",
+            )),
+        }
+    }
+
+    /// True for `consistency=linearizable`.
+    ///
+    /// # Errors
+    /// 400: it is neither that nor `local`.
+    pub(crate) fn linearizable(&self) -> Result<bool, ApiError> {
+        match self.text("consistency") {
+            None | Some("local") => Ok(false),
+            Some("linearizable") => Ok(true),
+            Some(_) => Err(ApiError::invalid("consistency", "must be local or linearizable")),
+        }
+    }
+}
+
+/// # Errors
+/// 400: `number` is outside of `range`.
+pub(crate) fn within(
+    name: impl Into<std::borrow::Cow<'static, str>>,
+    number: u32,
+    range: RangeInclusive<u32>,
+) -> Result<(), ApiError> {
+    if range.contains(&number) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(name, format!("must be {} to {}", range.start(), range.end())))
+}

@@ -1,0 +1,73 @@
+use axum::extract::{RawQuery, Request, State};
+use axum::http::StatusCode;
+use quorate_api::{Cluster, Settings, SettingsRequest};
+use quorate_core::{Command, Reply, limits};
+
+use crate::answer::{self, Answer, Index};
+use crate::body::{self, MediaType, Object};
+use crate::error::ApiError;
+use crate::openapi::{ReadErrors, WriteErrors};
+use crate::query::Query;
+use crate::{Backend, Gateway, convert};
+
+/// The cluster as this node sees it.
+#[utoipa::path(
+    get,
+    path = "/v1/cluster",
+    operation_id = "get_cluster",
+    tag = "cluster",
+    responses((status = 200, description = "The cluster", body = Cluster))
+)]
+pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
+    let index = gateway.applied();
+    let cluster = convert::cluster(gateway.backend().cluster().await);
+    Ok(answer::json(StatusCode::OK, Some(index), &cluster))
+}
+
+/// The settings that hold for the whole cluster.
+#[utoipa::path(
+    get,
+    path = "/v1/cluster/settings",
+    operation_id = "get_settings",
+    tag = "cluster",
+    params(("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`")),
+    responses((status = 200, description = "The settings", body = Settings), ReadErrors)
+)]
+pub(crate) async fn settings<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    if Query::parse(query.as_deref(), &["consistency"])?.linearizable()? {
+        gateway.barrier().await?;
+    }
+    let index = gateway.applied();
+    let quorate_core::Settings { retention } = gateway.backend().settings();
+    Ok(answer::json(StatusCode::OK, Some(index), &Settings { retention }))
+}
+
+/// Replaces the settings that hold for the whole cluster.
+#[utoipa::path(
+    put,
+    path = "/v1/cluster/settings",
+    operation_id = "put_settings",
+    tag = "cluster",
+    request_body = SettingsRequest,
+    responses((status = 200, description = "The settings as they are now", body = Settings), WriteErrors)
+)]
+pub(crate) async fn configure<B: Backend>(State(gateway): State<Gateway<B>>, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let (MediaType::Json | MediaType::Absent) = MediaType::of(&parts.headers)? else {
+        return Err(ApiError::UnsupportedMediaType { accepted: "application/json" }.into());
+    };
+    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let Object(SettingsRequest { retention }) = body::json(&body.bytes, "")?;
+    let allowed = limits::RETENTION_SECONDS;
+    if !allowed.contains(&retention) {
+        let message = format!("must be {} to {}", allowed.start(), allowed.end());
+        return Err(ApiError::invalid("retention", message).into());
+    }
+    let settings = quorate_core::Settings { retention };
+    let (position, reply) = gateway.submit(Command::Configure { settings }).await?;
+    let Reply::Done = reply else { return Err(ApiError::unexpected_reply("configure").into()) };
+    Ok(answer::json(StatusCode::OK, Some(Index::Written(position)), &Settings { retention }))
+}

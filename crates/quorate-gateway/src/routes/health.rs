@@ -1,0 +1,48 @@
+use axum::extract::State;
+use axum::http::StatusCode;
+use quorate_api::{ErrorWrapper, Health, WriteOutcome};
+
+use crate::answer::{self, Answer};
+use crate::error::ApiError;
+use crate::{Backend, Gateway};
+
+/// Whether this node works: its Raft core answers. One that does not should be restarted.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "node",
+    responses(
+        (status = 200, description = "It does", body = Health),
+        (status = 503, description = "It does not", body = ErrorWrapper),
+    )
+)]
+pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
+    ok_if(gateway.backend().alive().await, "the Raft core of this node does not answer")
+}
+
+/// Whether this node can serve: a leader is known and it has recovered. One that cannot should get no requests for now.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "node",
+    responses(
+        (status = 200, description = "It can", body = Health),
+        (status = 503, description = "It cannot, for now", body = ErrorWrapper),
+    )
+)]
+pub(crate) async fn readyz<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
+    let stopping = gateway.config().shutdown.is_cancelled();
+    ok_if(
+        !stopping && gateway.backend().ready().await,
+        "this node has no leader, has not recovered, or is stopping",
+    )
+}
+
+fn ok_if(well: bool, message: &'static str) -> Answer {
+    if !well {
+        return Err(ApiError::Unavailable { outcome: WriteOutcome::NotApplied, message }.into());
+    }
+    Ok(answer::json(StatusCode::OK, None, &Health { status: "ok".into() }))
+}

@@ -1,0 +1,79 @@
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use quorate_api::{ErrorWrapper, ImageWrapper, ImagesWrapper};
+use quorate_core::ImageId;
+
+use crate::answer::{self, Answer};
+use crate::error::{ApiError, Failure};
+use crate::openapi::ReadErrors;
+use crate::query::Query;
+use crate::routes::path_id::ImagePath;
+use crate::{Backend, Gateway, convert};
+
+/// Lists the images that jobs have named, by id.
+#[utoipa::path(
+    get,
+    path = "/v1/images",
+    operation_id = "list_images",
+    tag = "images",
+    params(
+        ("n" = Option<u32>, Query, description = "At most so many, 1 to 1,000. Default: 10"),
+        ("cursor" = Option<String>, Query, description = "Where the last page ended"),
+        ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
+    ),
+    responses((status = 200, description = "A page of images", body = ImagesWrapper), ReadErrors)
+)]
+pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::parse(query.as_deref(), &["n", "cursor", "consistency"])?;
+    let n = query.page_length()?;
+    let after = query.cursor()?.map(ImageId);
+    if query.linearizable()? {
+        gateway.barrier().await?;
+    }
+    let index = gateway.applied();
+    let images = gateway.backend().images(n, after).await?;
+    // A full page may be the last one; then the next one is empty.
+    let cursor = images.last().filter(|_| images.len() >= n).map(|last| last.id.to_string());
+    let images = ImagesWrapper { images: images.into_iter().map(convert::image).collect(), cursor };
+    Ok(answer::json(StatusCode::OK, Some(index), &images))
+}
+
+/// An image that jobs have named.
+#[utoipa::path(
+    get,
+    path = "/v1/image/{id}",
+    operation_id = "get_image",
+    tag = "images",
+    params(
+        ("id" = String, Path, description = "The image's id, a job's `image_id`"),
+        ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
+    ),
+    responses(
+        (status = 200, description = "The image", body = ImageWrapper),
+        (status = 404, description = "There is no such image", body = ErrorWrapper),
+        ReadErrors,
+    )
+)]
+pub(crate) async fn get<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    ImagePath(id): ImagePath,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let linearizable = Query::parse(query.as_deref(), &["consistency"])?.linearizable()?;
+    let found = |image, index| {
+        let image = ImageWrapper { image: convert::image(image) };
+        answer::json(StatusCode::OK, Some(index), &image)
+    };
+    if !linearizable {
+        let index = gateway.applied();
+        if let Some(image) = gateway.backend().image(id).await? {
+            return Ok(found(image, index));
+        }
+    }
+    gateway.barrier().await?;
+    let index = gateway.applied();
+    match gateway.backend().image(id).await? {
+        Some(image) => Ok(found(image, index)),
+        None => Err(Failure { error: ApiError::NoSuchImage, index: Some(index) }),
+    }
+}

@@ -1,0 +1,248 @@
+use axum::extract::{RawQuery, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use quorate_api::{CancelRequest, FailRequest, JobWrapper, SuccessRequest};
+use quorate_core::{Command, Job, JobId, Position, Reply};
+
+use crate::answer::{self, Answer, Index};
+use crate::body::{self, Form, MediaType};
+use crate::error::{ApiError, Failure};
+use crate::openapi::{Conflict, NoSuchJob, ReadErrors, WriteErrors};
+use crate::query::Query;
+use crate::routes::path_id::JobPath;
+use crate::{Backend, Gateway, convert, idempotency, ids};
+
+/// A job.
+#[utoipa::path(
+    get,
+    path = "/v1/job/{id}",
+    operation_id = "get_job",
+    tag = "job",
+    params(
+        ("id" = String, Path, description = "The job's id"),
+        ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
+    ),
+    responses((status = 200, description = "The job", body = JobWrapper), ReadErrors, NoSuchJob)
+)]
+pub(crate) async fn get<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    JobPath(id): JobPath,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let linearizable = Query::parse(query.as_deref(), &["consistency"])?.linearizable()?;
+    if !linearizable {
+        let index = gateway.applied();
+        if let Some(job) = find(&gateway, id).await? {
+            return Ok(answer::json(StatusCode::OK, Some(index), &job));
+        }
+    }
+    // Asked to be sure, or about to say that there is no such job, which a stale copy must not.
+    gateway.barrier().await?;
+    let index = gateway.applied();
+    match find(&gateway, id).await? {
+        Some(job) => Ok(answer::json(StatusCode::OK, Some(index), &job)),
+        None => Err(Failure { error: ApiError::NoSuchJob, index: Some(index) }),
+    }
+}
+
+async fn find<B: Backend>(gateway: &Gateway<B>, id: JobId) -> Result<Option<JobWrapper>, Failure> {
+    let Some(job) = gateway.backend().job(id).await? else { return Ok(None) };
+    let mut jobs = gateway.with_payloads(vec![job]).await?;
+    Ok(jobs.pop().map(|job| JobWrapper { job }))
+}
+
+/// Removes a finished job with its log, for good.
+#[utoipa::path(
+    delete,
+    path = "/v1/job/{id}",
+    operation_id = "delete_job",
+    tag = "job",
+    params(("id" = String, Path, description = "The job's id")),
+    responses((status = 204, description = "It is gone"), WriteErrors, NoSuchJob, Conflict)
+)]
+pub(crate) async fn delete<B: Backend>(State(gateway): State<Gateway<B>>, JobPath(id): JobPath) -> Answer {
+    done(gateway.submit(Command::Delete { id }).await?)
+}
+
+/// Calls a delayed, queued or running job off. The body may also be the bare text of `details`, whatever its type.
+#[utoipa::path(
+    post,
+    path = "/v1/job/{id}/cancel",
+    operation_id = "cancel_job",
+    tag = "job",
+    params(("id" = String, Path, description = "The job's id")),
+    request_body = Option<CancelRequest>,
+    responses((status = 200, description = "The job, cancelled", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
+)]
+pub(crate) async fn cancel<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    JobPath(id): JobPath,
+    request: Request,
+) -> Answer {
+    let (parts, body) = request.into_parts();
+    let media_type = MediaType::of(&parts.headers)?;
+    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let details = body::details(media_type, body.bytes.clone()).await?;
+    let written = gateway.submit(Command::Cancel { id, details: details.into() }).await?;
+    changed(&gateway, written).await
+}
+
+/// Ends a running job well.
+#[utoipa::path(
+    post,
+    path = "/v1/job/{id}/success",
+    operation_id = "succeed_job",
+    tag = "job",
+    params(("id" = String, Path, description = "The job's id")),
+    request_body(content(
+        (SuccessRequest = "multipart/form-data"),
+        (SuccessRequest = "application/x-www-form-urlencoded"),
+        (SuccessRequest = "application/json"),
+    )),
+    responses((status = 200, description = "The job, finished", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
+)]
+pub(crate) async fn success<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    JobPath(id): JobPath,
+    request: Request,
+) -> Answer {
+    let (parts, body) = request.into_parts();
+    let media_type = MediaType::of(&parts.headers)?;
+    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let mut form = Form::parse(media_type, body.bytes.clone(), &["log"]).await?;
+    let written = gateway.submit(Command::Succeed { id, log: form.take("log") }).await?;
+    changed(&gateway, written).await
+}
+
+/// Ends a running job badly; with retries left it is enqueued again, as a new job.
+#[utoipa::path(
+    post,
+    path = "/v1/job/{id}/fail",
+    operation_id = "fail_job",
+    tag = "job",
+    params(("id" = String, Path, description = "The job's id")),
+    request_body(content(
+        (FailRequest = "multipart/form-data"),
+        (FailRequest = "application/x-www-form-urlencoded"),
+        (FailRequest = "application/json"),
+    )),
+    responses((status = 200, description = "The job, failed", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
+)]
+pub(crate) async fn fail<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    JobPath(id): JobPath,
+    request: Request,
+) -> Answer {
+    let (parts, body) = request.into_parts();
+    let media_type = MediaType::of(&parts.headers)?;
+    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let mut form = Form::parse(media_type, body.bytes.clone(), &["reason", "details", "log"]).await?;
+    let reason = convert::fail_reason(&body::text("reason", form.take("reason"))?)?;
+    let details = body::bounded_details(body::text("details", form.take("details"))?)?.into();
+    let written = gateway.submit(Command::Fail { id, reason, details, log: form.take("log") }).await?;
+    changed(&gateway, written).await
+}
+
+/// Gives a running job another `timeout` seconds from now.
+#[utoipa::path(
+    post,
+    path = "/v1/job/{id}/touch",
+    operation_id = "touch_job",
+    tag = "job",
+    params(("id" = String, Path, description = "The job's id")),
+    responses((status = 204, description = "Its deadline has moved"), WriteErrors, NoSuchJob, Conflict)
+)]
+pub(crate) async fn touch<B: Backend>(State(gateway): State<Gateway<B>>, JobPath(id): JobPath) -> Answer {
+    done(gateway.submit(Command::Touch { id }).await?)
+}
+
+/// Enqueues a finished job again, as a new job.
+#[utoipa::path(
+    post,
+    path = "/v1/job/{id}/retry",
+    operation_id = "retry_job",
+    tag = "job",
+    params(
+        ("id" = String, Path, description = "The job's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key within 24 hours answers the same new job"),
+    ),
+    responses((status = 200, description = "The new job", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
+)]
+pub(crate) async fn retry<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    JobPath(id): JobPath,
+    request: Request,
+) -> Answer {
+    let key = idempotency::key(request.headers(), "retry", &id.0)?;
+    let written = gateway.submit(Command::Retry { id, new_id: ids::draw(), key }).await?;
+    changed(&gateway, written).await
+}
+
+/// The log of a finished job, byte for byte.
+#[utoipa::path(
+    get,
+    path = "/v1/job/{id}/log",
+    operation_id = "get_log",
+    tag = "job",
+    params(
+        ("id" = String, Path, description = "The job's id"),
+        ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
+    ),
+    responses((status = 200, description = "The log", body = String, content_type = "text/plain; charset=utf-8"), ReadErrors, NoSuchJob)
+)]
+pub(crate) async fn log<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    JobPath(id): JobPath,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let linearizable = Query::parse(query.as_deref(), &["consistency"])?.linearizable()?;
+    let answer = |log, index| {
+        let mut response: Response =
+            answer::with_type(StatusCode::OK, Some(index), "text/plain; charset=utf-8", log);
+        // It is whatever a job wrote: no browser shall take it for a page.
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+    };
+    if !linearizable {
+        let index = gateway.applied();
+        if let Some(log) = gateway.backend().log(id).await? {
+            return Ok(answer(log, index));
+        }
+    }
+    gateway.barrier().await?;
+    let index = gateway.applied();
+    if let Some(log) = gateway.backend().log(id).await? {
+        return Ok(answer(log, index));
+    }
+    let error = match gateway.backend().job(id).await? {
+        Some(job) => ApiError::NoLogYet { status: job.status() },
+        None => ApiError::NoSuchJob,
+    };
+    Err(Failure { error, index: Some(index) })
+}
+
+/// The answer to a command that changed a job.
+async fn changed<B: Backend>(gateway: &Gateway<B>, (position, reply): (Position, Reply)) -> Answer {
+    let Reply::Job(job) = reply else { return Err(ApiError::unexpected_reply("a job's change").into()) };
+    let job = with_payload(gateway, *job).await?;
+    Ok(answer::json(StatusCode::OK, Some(Index::Written(position)), &JobWrapper { job }))
+}
+
+async fn with_payload<B: Backend>(gateway: &Gateway<B>, job: Job) -> Result<quorate_api::Job, Failure> {
+    if job.payload.bytes == 0 {
+        return Ok(convert::job(job, b""));
+    }
+    match gateway.with_payloads_after_write(vec![job]).await?.pop() {
+        Some(job) => Ok(job),
+        // Somebody deleted it in the moment since.
+        None => Err(ApiError::NoSuchJob.into()),
+    }
+}
+
+/// The answer to a command that has nothing to show.
+fn done((position, reply): (Position, Reply)) -> Answer {
+    match reply {
+        Reply::Done => Ok(answer::no_content(Index::Written(position))),
+        Reply::Job(_) | Reply::Jobs(_) => Err(ApiError::unexpected_reply("touch or delete").into()),
+    }
+}
