@@ -1,0 +1,284 @@
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use bytes::Bytes;
+use quorate_core::{
+    Answered, Batch, Command, IdempotencyKey, ImageId, Job, JobId, NewJob, Outcome, Position, Priority,
+    QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Timestamp,
+};
+
+use super::parse::{Line, Verb, Words, millis};
+use crate::common::{Log, T0, Watched};
+
+/// A table, and the names that the lines have for its jobs.
+pub(crate) struct Stage {
+    log: Log<Watched>,
+    names: BTreeMap<JobId, String>,
+}
+
+impl Default for Stage {
+    fn default() -> Stage {
+        Stage { log: Log::new(Watched::default()), names: BTreeMap::new() }
+    }
+}
+
+/// How to make one job of every status: `d`elayed, `q`ueued, `r`unning, `s`uccess, `e`rror and `c`ancelled.
+const EVERY_STATUS: [&str; 6] = [
+    "enqueue r timeout=1000, s, e max_retries=0",
+    "consume 3",
+    "succeed s log=first",
+    "fail e reason=bad_exit log=first",
+    "enqueue c, d delay=1000, q",
+    "cancel c",
+];
+
+impl Stage {
+    /// Appends one log entry; gives the answers as the tables write them.
+    pub(crate) fn entry(&mut self, lines: &[Line]) -> Vec<String> {
+        let stamp = at(lines[0].stamp.unwrap());
+        match &lines[0].verb {
+            Verb::EveryStatus => {
+                for text in EVERY_STATUS {
+                    let line = Line::parse(&format!("0s | {text}"), 0).unwrap();
+                    self.append(stamp, &[line]);
+                }
+                vec![String::new()]
+            }
+            _ => self.append(stamp, lines),
+        }
+    }
+
+    fn append(&mut self, stamp: Timestamp, lines: &[Line]) -> Vec<String> {
+        let mut envelopes = vec![];
+        for line in lines {
+            let Verb::Command(words) = &line.verb else { continue };
+            let command = self.command(words);
+            let mut envelope = self.log.envelope(stamp, command);
+            if let Some(name) = words.option("request") {
+                envelope.request_id = RequestId(sixteen_bytes(name));
+            }
+            if let Some(deadline) = words.option("deadline") {
+                envelope.deadline = at(millis(deadline));
+            }
+            envelopes.push(envelope);
+        }
+        let answers = self.log.apply(Batch { stamp, envelopes });
+        self.log.table.check();
+        self.name_retries();
+        if answers.is_empty() {
+            return vec![String::new()];
+        }
+        let index = self.log.index;
+        answers
+            .into_iter()
+            .zip(0..)
+            .map(|(answer, offset)| self.answer(answer, Position { index, offset }))
+            .collect()
+    }
+
+    /// Automatic retries are named after the job that they retry: `a'` retries `a`, `a''` retries `a'`.
+    fn name_retries(&mut self) {
+        for job in self.log.table.model.jobs().values() {
+            if !self.names.contains_key(&job.id)
+                && let Some(name) = job.retry_of.and_then(|of| self.names.get(&of))
+            {
+                let name = format!("{name}'");
+                self.names.insert(job.id, name);
+            }
+        }
+    }
+
+    fn id(&mut self, name: &str) -> JobId {
+        let known = self.names.iter().find(|(_, known)| *known == name).map(|(id, _)| *id);
+        known.unwrap_or_else(|| {
+            let id = JobId(sixteen_bytes(name));
+            self.names.insert(id, name.to_owned());
+            id
+        })
+    }
+
+    fn command(&mut self, words: &Words) -> Command {
+        let key = words.option("key").map(|key| IdempotencyKey {
+            key: key.into(),
+            body_hash: [words.option("body").unwrap_or("1").parse().unwrap(); 32],
+        });
+        let text = |name: &str| words.option(name).unwrap_or_default();
+        let log = Bytes::from(text("log").to_owned());
+        match words.verb.as_str() {
+            "enqueue" => Command::Enqueue { jobs: self.new_jobs(words), key },
+            "consume" => Command::Consume {
+                queue: queue(words.option("queue")),
+                n: words.word(0).parse().unwrap(),
+                key,
+            },
+            "succeed" => Command::Succeed { id: self.id(words.word(0)), log },
+            "fail" => {
+                let reason = reason(words.option("reason").unwrap_or("bad_exit"));
+                Command::Fail { id: self.id(words.word(0)), reason, details: text("details").into(), log }
+            }
+            "cancel" => Command::Cancel { id: self.id(words.word(0)), details: text("details").into() },
+            "touch" => Command::Touch { id: self.id(words.word(0)) },
+            "retry" => {
+                assert_eq!(words.word(1), "as");
+                Command::Retry { id: self.id(words.word(0)), new_id: self.id(words.word(2)), key }
+            }
+            "delete" => Command::Delete { id: self.id(words.word(0)) },
+            "retention" => {
+                Command::Configure { settings: Settings { retention: millis(words.word(0)) / 1_000 } }
+            }
+            other => panic!("{other} is no command"),
+        }
+    }
+
+    fn new_jobs(&mut self, words: &Words) -> Vec<NewJob> {
+        let mut jobs = vec![];
+        for (names, options) in &words.groups {
+            let [name] = names.as_slice() else { panic!("{names:?} is not one job") };
+            let text =
+                |name: &str, default: &str| options.get(name).map_or(default, String::as_str).to_owned();
+            let number =
+                |name: &str, default: u32| options.get(name).map_or(default, |text| text.parse().unwrap());
+            let image = text("image", "image");
+            jobs.push(NewJob {
+                id: self.id(name),
+                queue: queue(options.get("queue").map(String::as_str)),
+                priority: Priority::new(u8::try_from(number("priority", 0)).unwrap()).unwrap(),
+                image_id: ImageId(sixteen_bytes(&image)),
+                image: image.into(),
+                payload: text("payload", "").into(),
+                delay: number("delay", 0),
+                timeout: number("timeout", 60),
+                max_retries: number("max_retries", 3),
+                retries_delay: number("retries_delay", 60),
+            });
+        }
+        jobs
+    }
+
+    fn answer(&self, answer: Answered, here: Position) -> String {
+        let again = if answer.position == here { "" } else { "again: " };
+        format!("{again}{}", self.outcome(answer.outcome))
+    }
+
+    fn outcome(&self, outcome: Outcome) -> String {
+        match outcome {
+            Ok(Reply::Jobs(jobs)) if jobs.is_empty() => "none".into(),
+            Ok(Reply::Jobs(jobs)) => jobs.iter().map(|job| self.job(job)).collect::<Vec<_>>().join(", "),
+            Ok(Reply::Job(job)) => self.job(&job),
+            Ok(Reply::Done) => "done".into(),
+            Err(Refusal::NoSuchJob) => "refused: no such job".into(),
+            Err(Refusal::WrongStatus { status }) => format!("refused: it is {}", status.as_str()),
+            Err(Refusal::RetriesLeft) => "refused: retries left".into(),
+            Err(Refusal::KeyReused) => "refused: key reused".into(),
+            Err(Refusal::OutsideDeadline) => "refused: outside deadline".into(),
+            Err(Refusal::Invalid { field }) => format!("refused: invalid {field}"),
+            Err(Refusal::IdTaken) => "refused: id taken".into(),
+        }
+    }
+
+    fn job(&self, job: &Job) -> String {
+        format!("{} {}", self.name(job.id), job.status().as_str())
+    }
+
+    fn name(&self, id: JobId) -> String {
+        self.names.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+
+    /// All jobs with their status, in the order of their names.
+    pub(crate) fn jobs(&self) -> String {
+        let mut jobs: Vec<String> = self.log.table.model.jobs().values().map(|job| self.job(job)).collect();
+        jobs.sort();
+        if jobs.is_empty() { "none".into() } else { jobs.join(", ") }
+    }
+
+    /// The images with the time of their last naming, by name.
+    pub(crate) fn images(&self) -> String {
+        let images = self.log.table.model.dump().images;
+        let mut images: Vec<String> =
+            images.values().map(|image| format!("{} {}", image.name, since(Some(image.named_at)))).collect();
+        images.sort();
+        if images.is_empty() { "none".into() } else { images.join(", ") }
+    }
+
+    /// The Idempotency-Keys, by name.
+    pub(crate) fn keys(&self) -> String {
+        let keys: Vec<String> = self.log.table.model.dump().keys.into_keys().map(String::from).collect();
+        if keys.is_empty() { "none".into() } else { keys.join(", ") }
+    }
+
+    /// All that is known of a job, as `name=value`.
+    pub(crate) fn show(&mut self, name: &str) -> Vec<String> {
+        let id = self.id(name);
+        let model = &self.log.table.model;
+        let job = model.jobs().get(&id).unwrap_or_else(|| panic!("there is no job {name}"));
+        let text = |bytes: Option<&Bytes>| match bytes {
+            Some(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            None => "-".into(),
+        };
+        let link = |id: Option<JobId>| id.map_or("-".into(), |id| self.name(id));
+        let (reason, by, details) = match &job.state {
+            State::Error { reason, by, details } => {
+                (reason.as_str(), format!("{by:?}").to_lowercase(), &**details)
+            }
+            State::Cancelled { details } => ("-", "-".into(), &**details),
+            State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => {
+                ("-", "-".into(), "")
+            }
+        };
+        let show = |name: &str, value: &dyn Display| format!("{name}={value}");
+        vec![
+            show("status", &job.status().as_str()),
+            show("queue", &job.queue.0),
+            show("priority", &job.priority.get()),
+            show("image", &job.image),
+            show("payload", &text(model.payload(id))),
+            show("payload_of", &self.name(job.payload.owner)),
+            show("delay", &job.delay),
+            show("timeout", &job.timeout),
+            show("max_retries", &job.max_retries),
+            show("retries_delay", &job.retries_delay),
+            show("created", &since(Some(job.created_at))),
+            show("started", &since(job.started_at)),
+            show("completed", &since(job.completed_at)),
+            show("timer", &since(job.state.timer())),
+            show("reason", &reason),
+            show("by", &by),
+            show("details", &if details.is_empty() { "-" } else { details }),
+            show("log", &text(model.log(id))),
+            show("retry_of", &link(job.retry_of)),
+            show("retry", &link(job.retry_id)),
+        ]
+    }
+}
+
+fn at(millis: u64) -> Timestamp {
+    T0.plus_millis(millis)
+}
+
+/// A time as the tables write it: `90s`, or `1500ms` where it is not in whole seconds.
+fn since(time: Option<Timestamp>) -> String {
+    match time.map(|time| time.0 - T0.0) {
+        None => "-".into(),
+        Some(millis) if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
+        Some(millis) => format!("{millis}ms"),
+    }
+}
+
+fn queue(number: Option<&str>) -> QueueId {
+    number.map_or(QueueId::DEFAULT, |number| QueueId(number.parse().unwrap()))
+}
+
+fn reason(word: &str) -> Reason {
+    let all = [Reason::Timeout, Reason::Killed, Reason::BadExit];
+    all.into_iter().find(|reason| reason.as_str() == word).unwrap_or_else(|| panic!("{word} is no reason"))
+}
+
+/// A name as an id. Different names of one image, or job, must differ within sixteen bytes or in length.
+fn sixteen_bytes(name: &str) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for (byte, letter) in bytes[1..].iter_mut().zip(name.bytes()) {
+        *byte = letter;
+    }
+    bytes[0] = u8::try_from(name.len() % 256).unwrap();
+    bytes
+}

@@ -1,0 +1,176 @@
+//! The limits of one entry's work, and that a command is not misled by due work that a limit left over.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod common;
+
+use bytes::Bytes;
+use common::{Log, T0, Watched, job_id, new_job, ok_jobs};
+use quorate_core::limits::{CONSUME_BYTES, DUE_PER_BATCH, IDEMPOTENCY_KEYS, JOBS_PER_REQUEST, PAYLOAD_BYTES};
+use quorate_core::{
+    Command, IdempotencyKey, NewJob, QueueId, Refusal, Settings, Status, Timestamp, next_due_at,
+};
+
+/// More jobs than one batch carries timers of.
+const MANY: u64 = 2 * DUE_PER_BATCH as u64 + 1;
+
+fn enqueue(log: &mut Log<Watched>, jobs: Vec<NewJob>) {
+    for chunk in jobs.chunks(JOBS_PER_REQUEST) {
+        log.run(T0, Command::Enqueue { jobs: chunk.to_vec(), key: None }).unwrap();
+    }
+}
+
+fn consume(log: &mut Log<Watched>, now: Timestamp, n: u32) -> Vec<u64> {
+    let granted = ok_jobs(log.run(now, Command::Consume { queue: QueueId::DEFAULT, n, key: None }));
+    granted.iter().map(|job| u64::try_from(u128::from_be_bytes(job.id.0)).unwrap()).collect()
+}
+
+fn count(log: &Log<Watched>, status: Status) -> u64 {
+    log.table.model.jobs().values().filter(|job| job.status() == status).count() as u64
+}
+
+/// A log whose jobs run, past their deadline of a second.
+fn overdue() -> (Log<Watched>, Timestamp) {
+    let mut log = Log::new(Watched::default());
+    enqueue(&mut log, (1..=MANY).map(|number| NewJob { timeout: 1, ..new_job(number) }).collect());
+    for _ in 0..2 {
+        consume(&mut log, T0, JOBS_PER_REQUEST as u32);
+    }
+    assert_eq!(count(&log, Status::Running), MANY);
+    (log, T0.plus_seconds(1))
+}
+
+#[test]
+fn due_work_is_bounded_and_goes_on_with_the_next_entry() {
+    let (mut log, now) = overdue();
+    for left in [MANY - DUE_PER_BATCH as u64, 1, 0, 0] {
+        log.tick(now);
+        assert_eq!(count(&log, Status::Running), left);
+        let due = next_due_at(&mut log.table).unwrap().unwrap();
+        assert_eq!(due <= now, left > 0, "what is left over is due in the past");
+    }
+}
+
+#[test]
+fn a_command_looks_at_its_own_deadline_though_the_due_work_is_behind() {
+    let last = job_id(MANY);
+    let refused = Err(Refusal::WrongStatus { status: Status::Error });
+    let commands = [
+        Command::Succeed { id: last, log: Bytes::new() },
+        Command::Touch { id: last },
+        Command::Cancel { id: last, details: "".into() },
+    ];
+    for command in commands {
+        let (mut log, now) = overdue();
+        assert_eq!(log.run(now, command.clone()), refused, "{command:?}");
+        log.table.check();
+        // The job itself beyond the bound, and no other.
+        assert_eq!(count(&log, Status::Error), DUE_PER_BATCH as u64 + 1);
+    }
+    let (mut log, now) = overdue();
+    assert!(log.run(now, Command::Delete { id: last }).is_ok(), "it has timed out, so it may go");
+}
+
+#[test]
+fn a_delayed_job_that_is_due_counts_as_queued_though_the_due_work_is_behind() {
+    let mut log = Log::new(Watched::default());
+    enqueue(&mut log, (1..=MANY).map(|number| NewJob { delay: 1, ..new_job(number) }).collect());
+    let now = T0.plus_seconds(1);
+    let queued = Err(Refusal::WrongStatus { status: Status::Queued });
+    assert_eq!(log.run(now, Command::Touch { id: job_id(MANY) }), queued);
+    assert_eq!(count(&log, Status::Queued), DUE_PER_BATCH as u64);
+    // It was not moved ahead of those that were due before it.
+    log.tick(now);
+    log.tick(now);
+    let mut order = vec![];
+    while order.len() < MANY as usize {
+        order.extend(consume(&mut log, now, 1_000));
+    }
+    assert_eq!(order, (1..=MANY).collect::<Vec<_>>());
+}
+
+#[test]
+fn timers_go_before_the_removal_of_finished_jobs() {
+    let (mut log, _) = overdue();
+    log.run(T0, Command::Configure { settings: Settings { retention: 60 } }).unwrap();
+    enqueue(&mut log, vec![new_job(MANY + 1)]);
+    log.run(T0, Command::Cancel { id: job_id(MANY + 1), details: "".into() }).unwrap();
+    let now = T0.plus_seconds(100);
+    for _ in 0..2 {
+        log.tick(now);
+        assert_eq!(count(&log, Status::Cancelled), 1, "timers take the whole bound");
+    }
+    log.tick(now);
+    assert_eq!((count(&log, Status::Running), count(&log, Status::Cancelled)), (0, 0));
+}
+
+#[test]
+fn a_consume_stops_at_its_bytes() {
+    let mut log = Log::new(Watched::default());
+    let payload = Bytes::from(vec![7; PAYLOAD_BYTES]);
+    let fit = CONSUME_BYTES / PAYLOAD_BYTES as u64;
+    let large = |number| NewJob { payload: payload.clone(), ..new_job(number) };
+    enqueue(&mut log, (1..=2 * fit + 1).map(large).collect());
+    assert_eq!(consume(&mut log, T0, 1_000).len() as u64, fit, "exactly the bytes");
+    assert_eq!(consume(&mut log, T0, 3), [fit + 1, fit + 2, fit + 3]);
+    assert_eq!(consume(&mut log, T0, 1_000).len() as u64, fit - 2, "all that are left");
+}
+
+#[test]
+fn a_consume_counts_bytes_not_jobs_and_keeps_the_order() {
+    let mut log = Log::new(Watched::default());
+    let large = Bytes::from(vec![7; PAYLOAD_BYTES]);
+    let fit = CONSUME_BYTES / PAYLOAD_BYTES as u64;
+    // A small job behind the large one that does not fit any more must not overtake it.
+    let mut jobs = vec![NewJob { payload: "x".into(), ..new_job(1) }];
+    jobs.extend((2..=fit + 1).map(|number| NewJob { payload: large.clone(), ..new_job(number) }));
+    jobs.push(NewJob { payload: Bytes::new(), ..new_job(fit + 2) });
+    enqueue(&mut log, jobs);
+    assert_eq!(consume(&mut log, T0, 1_000), (1..=fit).collect::<Vec<_>>());
+    assert_eq!(consume(&mut log, T0, 1_000), [fit + 1, fit + 2]);
+}
+
+#[test]
+fn the_oldest_keys_above_the_limit_are_forgotten_early() {
+    let mut log = Log::new(Watched::default());
+    for number in 1..=5 {
+        let key = IdempotencyKey { key: format!("key-{number}").into(), body_hash: [0; 32] };
+        let now = T0.plus_millis(number);
+        log.run(now, Command::Enqueue { jobs: vec![new_job(number)], key: Some(key) }).unwrap();
+    }
+    let now = T0.plus_seconds(1);
+    let keys =
+        |log: &Log<Watched>| log.table.model.dump().keys.into_keys().map(String::from).collect::<Vec<_>>();
+    log.table.pretended_keys = IDEMPOTENCY_KEYS - 5;
+    log.tick(now);
+    assert_eq!(keys(&log).len(), 5, "the limit itself is allowed");
+    log.table.pretended_keys += 2;
+    assert_eq!(next_due_at(&mut log.table), Ok(Some(Timestamp::ZERO)));
+    log.tick(now);
+    assert_eq!(keys(&log), ["key-3", "key-4", "key-5"]);
+}
+
+#[test]
+fn extreme_times_neither_overflow_nor_stop() {
+    let mut log = Log::new(Watched::default());
+    let far = Timestamp(u64::MAX - 1);
+    log.tick(far);
+    let jobs = vec![NewJob { delay: 1, ..new_job(1) }, NewJob { max_retries: 1, ..new_job(2) }];
+    log.run(far, Command::Enqueue { jobs, key: None }).unwrap();
+    assert_eq!(consume(&mut log, far, 2), [2]);
+    let last = Timestamp(u64::MAX);
+    let granted = log.run(last, Command::Consume { queue: QueueId::DEFAULT, n: 2, key: None });
+    assert_eq!(ok_jobs(granted).len(), 2, "the delay and the timeout saturate at the end of time");
+    log.tick(last);
+    log.table.check();
+}
+
+#[test]
+fn answers_are_forgotten_after_their_deadline_and_not_before() {
+    let mut log = Log::new(Watched::default());
+    log.run(T0, Command::Touch { id: job_id(1) }).unwrap_err();
+    log.tick(T0.plus_seconds(60));
+    assert_eq!(log.table.model.dump().answers.len(), 1);
+    log.tick(T0.plus_seconds(60).plus_millis(1));
+    assert_eq!(log.table.model.dump().answers.len(), 0);
+}
