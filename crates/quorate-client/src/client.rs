@@ -33,6 +33,12 @@ impl Client {
         Ok(Client { transport: Arc::new(Transport::new(&config)?), draw_keys: config.draw_keys })
     }
 
+    /// An `Idempotency-Key` that nobody else has: 128 random bits. For a call that its caller may have to make again, also
+    /// after this client gave up on it.
+    pub fn draw_key() -> String {
+        Uuid::from_bytes(rand::random()).simple().to_string()
+    }
+
     /// Enqueues all of these jobs, or none; the answer has their order. Repeated under its `Idempotency-Key`: the one
     /// given, or one drawn for this call.
     pub async fn enqueue(&self, jobs: &[NewJob], key: Option<&str>) -> Result<Vec<Job>, Error> {
@@ -192,9 +198,8 @@ impl Client {
                     .map_err(|_| Error::Config(format!("{key:?} can't be an Idempotency-Key")))?,
             ),
             None if self.draw_keys => {
-                let mut text = Uuid::encode_buffer();
-                let text = Uuid::from_bytes(rand::random()).simple().encode_lower(&mut text);
-                Some(HeaderValue::from_str(text).expect("hexadecimal digits may stand in a header"))
+                let key = Client::draw_key();
+                Some(HeaderValue::try_from(key).expect("hexadecimal digits may stand in a header"))
             }
             None => None,
         };

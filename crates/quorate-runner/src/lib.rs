@@ -1,10 +1,28 @@
 //! Takes jobs from a cluster over HTTP and runs them.
+//!
+//! A [`Runner`] consumes jobs and gives each to the first of its [`Driver`]s that takes the job's image: [`Process`] runs
+//! local programs of an allow-list, [`Docker`] runs containers. While a job runs, its runner touches it and asks whether
+//! it was cancelled; when it has ended, its runner reports the outcome and the log.
 
+mod attempt;
+mod config;
+mod docker;
 mod driver;
+mod event;
+mod hold;
 mod limits;
 mod log;
+mod pause;
 mod process;
+mod report;
+mod runner;
+mod shutdown;
 
+pub use config::RunnerConfig;
+pub use docker::{Docker, DockerConfig, NoEngine};
 pub use driver::{Driver, End, Finished, Work};
+pub use event::{Event, Outcome};
 pub use log::Log;
 pub use process::{InvalidProgram, Process, Program, Programs};
+pub use runner::Runner;
+pub use shutdown::Shutdown;

@@ -18,7 +18,8 @@ pub(crate) const OUTPUT_LINGER: Duration = Duration::from_secs(1);
 /// How long a container engine that fails for the moment is asked again.
 pub(crate) const ENGINE_PATIENCE: Duration = Duration::from_secs(60);
 /// Pauses between those attempts: from, doubling, to.
-pub(crate) const ENGINE_PAUSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
+pub(crate) const ENGINE_PAUSE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(5);
 /// Shortest and longest pause after a call to the cluster failed with all its attempts.
 pub(crate) const CLUSTER_PAUSE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(200)..=Duration::from_secs(5);

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn an_image_stands_for_one_program() {
-        let entries = ["a=/bin/true", "b=/bin/true", "a=/bin/false"].map(|entry| entry.parse().expect("a good entry"));
+        let entries =
+            ["a=/bin/true", "b=/bin/true", "a=/bin/false"].map(|entry| entry.parse().expect("a good entry"));
         assert_eq!(Programs::new(entries), Err(InvalidProgram::Twice("a".into())));
     }
 }

@@ -1,0 +1,194 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::Docker as Engine;
+use bollard::container::AttachContainerResults;
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig};
+use bollard::query_parameters::{
+    AttachContainerOptions, CreateContainerOptions, RemoveContainerOptions, StopContainerOptions,
+    WaitContainerOptions,
+};
+use futures::{StreamExt, TryStreamExt};
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::DockerConfig;
+use super::engine::patiently;
+use crate::driver::{End, Finished, Work};
+use crate::limits;
+use crate::log::Log;
+
+/// The container of one job.
+#[derive(Debug)]
+pub(crate) struct Container<'a> {
+    engine: &'a Engine,
+    id: String,
+}
+
+impl<'a> Container<'a> {
+    /// # Errors
+    /// When the engine refuses it, or keeps failing.
+    pub(crate) async fn create(
+        engine: &'a Engine,
+        config: &DockerConfig,
+        work: &Work,
+        stop: &CancellationToken,
+    ) -> Result<Container<'a>, Error> {
+        let name = format!("quorate-{}", work.job_id);
+        let created = patiently(stop, || async {
+            let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
+            match engine.create_container(Some(options), description(config, work)).await {
+                // Our own, from a call whose answer was lost: no other job has this id.
+                Err(Error::DockerResponseServerError { status_code: 409, .. }) => {
+                    Ok(engine.inspect_container(&name, None).await?.id)
+                }
+                created => Ok(Some(created?.id)),
+            }
+        });
+        let id = created.await?.unwrap_or_else(|| name.clone());
+        Ok(Container { engine, id })
+    }
+
+    /// Starts it, and returns when it has ended; once `stop` is cancelled, ends it.
+    ///
+    /// # Errors
+    /// When it can't be started, or the engine lost sight of it.
+    pub(crate) async fn run(
+        &self,
+        work: &Work,
+        grace: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Finished, Error> {
+        // Attached before it starts, so that nothing of its output is missed.
+        let attached =
+            patiently(stop, || self.engine.attach_container(&self.id, Some(all_streams()))).await?;
+        patiently(stop, || self.engine.start_container(&self.id, None)).await?;
+
+        let mut log = Log::default();
+        {
+            let mut streams = std::pin::pin!(exchange(attached, &work.payload, &mut log));
+            let mut ended = std::pin::pin!(self.ended_or_stopped(grace, stop));
+            tokio::select! {
+                ended = &mut ended => {
+                    ended?;
+                    let _ = timeout(limits::OUTPUT_LINGER, streams).await;
+                }
+                () = &mut streams => ended.await?,
+            }
+        }
+        Ok(Finished { end: self.end().await?, log: log.finish() })
+    }
+
+    /// Removes it with its volumes, whatever state it is in. Once its job has been run nothing depends on it: a failure
+    /// is only reported.
+    pub(crate) async fn remove(&self) {
+        let never = CancellationToken::new();
+        let options = || RemoveContainerOptions { force: true, v: true, ..Default::default() };
+        let removed = patiently(&never, || self.engine.remove_container(&self.id, Some(options()))).await;
+        match removed {
+            Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
+            Err(error) => tracing::warn!(container = self.id, "could not be removed: {error}"),
+        }
+    }
+
+    async fn ended_or_stopped(&self, grace: Duration, stop: &CancellationToken) -> Result<(), Error> {
+        tokio::select! {
+            ended = self.ended() => return ended,
+            () = stop.cancelled() => {}
+        }
+        self.stop(grace).await?;
+        self.ended().await
+    }
+
+    async fn ended(&self) -> Result<(), Error> {
+        let never = CancellationToken::new();
+        patiently(&never, || async {
+            let mut wait = std::pin::pin!(self.engine.wait_container(&self.id, None::<WaitContainerOptions>));
+            match wait.try_next().await {
+                // bollard makes an error of an exit code other than 0; the code is read when it is inspected.
+                Ok(_) | Err(Error::DockerContainerWaitError { .. }) => Ok(()),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    async fn stop(&self, grace: Duration) -> Result<(), Error> {
+        let never = CancellationToken::new();
+        let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
+        let options = || StopContainerOptions { t: Some(seconds), ..Default::default() };
+        match patiently(&never, || self.engine.stop_container(&self.id, Some(options()))).await {
+            // It had ended already.
+            Ok(()) | Err(Error::DockerResponseServerError { status_code: 304, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn end(&self) -> Result<End, Error> {
+        let never = CancellationToken::new();
+        let ContainerInspectResponse { state, .. } =
+            patiently(&never, || self.engine.inspect_container(&self.id, None)).await?;
+        let state = state.unwrap_or_default();
+        Ok(match state.exit_code {
+            Some(_) if state.oom_killed == Some(true) => End::Killed("out of memory".into()),
+            Some(code) => End::of_exit_status(code),
+            None => End::BadExit("the engine does not say how the container ended".into()),
+        })
+    }
+}
+
+/// Feeds the payload and collects the output, until the container closes both.
+async fn exchange(attached: AttachContainerResults, payload: &[u8], log: &mut Log) {
+    let AttachContainerResults { mut output, mut input } = attached;
+    let feed = async {
+        // A program need not read its input: that it does not is no error.
+        let _ = input.write_all(payload).await;
+        let _ = input.shutdown().await;
+    };
+    let collect = async {
+        while let Some(message) = output.next().await {
+            match message {
+                Ok(message) => log.push(message.as_ref()),
+                Err(error) => {
+                    return log.push(format!("\n[the output could not be read: {error}]\n").as_bytes());
+                }
+            }
+        }
+    };
+    tokio::join!(feed, collect);
+}
+
+fn all_streams() -> AttachContainerOptions {
+    AttachContainerOptions { stream: true, stdin: true, stdout: true, stderr: true, ..Default::default() }
+}
+
+fn description(config: &DockerConfig, work: &Work) -> ContainerCreateBody {
+    let mut env = vec![format!("JOB_ID={}", work.job_id)];
+    env.extend(work.payload_variable().map(|payload| format!("PAYLOAD={payload}")));
+    let memory = i64::try_from(config.memory_bytes).unwrap_or(i64::MAX);
+    ContainerCreateBody {
+        image: Some(work.image.clone()),
+        env: Some(env),
+        labels: Some(HashMap::from([("quorate.job".to_owned(), work.job_id.clone())])),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        open_stdin: Some(true),
+        stdin_once: Some(true), // the end of the payload is the end of its input
+        host_config: Some(HostConfig {
+            memory: Some(memory),
+            memory_swap: Some(memory),
+            nano_cpus: Some((config.cpus * 1e9) as i64),
+            pids_limit: Some(config.pids.into()),
+            network_mode: config.network.clone(),
+            init: Some(true), // as process 1 a program that does not handle SIGTERM would ignore it
+            security_opt: Some(vec!["no-new-privileges".into()]),
+            // We read its output as it is written; the engine need not keep a copy that grows without bound.
+            log_config: Some(HostConfigLogConfig { typ: Some("none".into()), config: None }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}

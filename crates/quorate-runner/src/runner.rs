@@ -1,0 +1,147 @@
+use std::fmt;
+use std::sync::Arc;
+
+use quorate_client::api::Job;
+use quorate_client::{Client, Consume, Error};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::attempt::attempt;
+use crate::config::RunnerConfig;
+use crate::driver::Driver;
+use crate::event::{Event, Outcome};
+use crate::limits;
+use crate::pause::Pause;
+use crate::shutdown::Shutdown;
+
+/// Takes jobs from a cluster, runs them with its drivers, and reports their outcomes.
+#[derive(Clone)]
+pub struct Runner {
+    client: Client,
+    drivers: Arc<[Arc<dyn Driver>]>,
+    config: RunnerConfig,
+    on_event: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner")
+            .field("client", &self.client)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runner {
+    /// A runner; the first driver that takes a job's image runs it. A job that no driver takes fails.
+    ///
+    /// # Panics
+    /// When the configuration lets no job run.
+    pub fn new(client: Client, drivers: Vec<Arc<dyn Driver>>, config: RunnerConfig) -> Runner {
+        assert!(config.concurrency > 0, "a runner runs at least one job at a time");
+        Runner { client, drivers: drivers.into(), config, on_event: Arc::new(|_| {}) }
+    }
+
+    /// Calls `on_event` with whatever happens to a job. It must not block.
+    pub fn on_event(self, on_event: impl Fn(Event) + Send + Sync + 'static) -> Runner {
+        Runner { on_event: Arc::new(on_event), ..self }
+    }
+
+    /// Runs jobs until `shutdown`, and returns when the last of them has been reported. An unreachable cluster is waited
+    /// for.
+    pub async fn run(self, shutdown: &Shutdown) {
+        let slots = Arc::new(Semaphore::new(self.config.concurrency));
+        let running = TaskTracker::new();
+        while let Some(permits) = free_slots(&slots, shutdown).await {
+            for (job, permit) in self.take(permits.len(), shutdown).await.into_iter().zip(permits) {
+                let (runner, shutdown) = (self.clone(), shutdown.clone());
+                running.spawn(async move {
+                    runner.run_one(job, &shutdown).await;
+                    drop(permit);
+                });
+            }
+        }
+        running.close();
+        running.wait().await;
+    }
+
+    /// Takes up to `n` jobs; none only when it is time to end.
+    ///
+    /// All attempts go out under one key, and so does the one that a shutdown interrupts: whatever the cluster granted,
+    /// some answer tells us, and no job is left to time out because nobody knows that it is ours.
+    async fn take(&self, n: usize, shutdown: &Shutdown) -> Vec<Job> {
+        let n = u32::try_from(n).expect("at most 1,000 are asked for");
+        let mut consume = Consume { n, wait: self.config.wait, key: Some(Client::draw_key()) };
+        let mut pause = Pause::new();
+        loop {
+            let taken = tokio::select! {
+                taken = self.client.consume(&consume) => taken,
+                () = shutdown.draining() => break,
+            };
+            match taken {
+                Ok(jobs) if !jobs.is_empty() => return jobs,
+                // Empty answers are not recorded under the key: it is as good as new.
+                Ok(_empty) => pause = Pause::new(),
+                Err(error) => {
+                    tracing::warn!("could not take jobs: {error}");
+                    if let Error::Refused(_) = error {
+                        consume.key = Some(Client::draw_key());
+                    }
+                }
+            }
+            tokio::select! {
+                () = pause.take() => {}
+                () = shutdown.draining() => break,
+            }
+        }
+        consume.wait = 0;
+        let last = tokio::select! {
+            taken = self.client.consume(&consume) => taken,
+            () = shutdown.stopping() => return Vec::new(),
+        };
+        last.unwrap_or_else(|error| {
+            tracing::warn!("could not learn whether jobs were taken last: {error}");
+            Vec::new()
+        })
+    }
+
+    async fn run_one(&self, job: Job, shutdown: &Shutdown) {
+        let start = Instant::now();
+        let (job_id, image) = (job.id.clone(), job.image.clone());
+        let driver = self.drivers.iter().find(|driver| driver.takes(&image));
+        tracing::info!(job = job_id, image, driver = driver.map(|driver| driver.name()), "started");
+        (self.on_event)(Event::Started { job_id: job_id.clone(), image });
+
+        let outcome = attempt(&self.client, driver.map(Arc::as_ref), job, &self.config, shutdown).await;
+
+        let took = start.elapsed();
+        match &outcome {
+            Outcome::Success => tracing::info!(job = job_id, ?took, "succeeded"),
+            Outcome::Failed { reason, details } => {
+                tracing::info!(job = job_id, ?took, ?reason, "failed: {details}")
+            }
+            Outcome::Dropped(why) => tracing::info!(job = job_id, ?took, "dropped: {why}"),
+            Outcome::Unreported(why) => {
+                tracing::error!(job = job_id, ?took, "its outcome was not reported: {why}")
+            }
+        }
+        (self.on_event)(Event::Finished { job_id, outcome, took });
+    }
+}
+
+/// All slots that are free, once there is one; `None` when it is time to end.
+async fn free_slots(slots: &Arc<Semaphore>, shutdown: &Shutdown) -> Option<Vec<OwnedSemaphorePermit>> {
+    let first = tokio::select! {
+        biased;
+        () = shutdown.draining() => return None,
+        permit = slots.clone().acquire_owned() => permit.expect("the slots are never closed"),
+    };
+    let mut permits = vec![first];
+    while permits.len() < limits::JOBS_PER_CONSUME
+        && let Ok(permit) = slots.clone().try_acquire_owned()
+    {
+        permits.push(permit);
+    }
+    Some(permits)
+}

@@ -1,0 +1,147 @@
+//! The docker driver, where an engine answers.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use quorate_runner::{Docker, DockerConfig, Driver, End, Finished, Work};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio_util::sync::CancellationToken;
+
+/// A shell that needs nothing else in its image (Debian: busybox-static).
+const BUSYBOX: &str = "/bin/busybox";
+
+/// An image that runs a script, removed when it goes.
+struct TestImage(String);
+
+impl TestImage {
+    /// `None`, said aloud, where there is no engine to test with.
+    async fn new(name: &str, script: &str) -> Option<TestImage> {
+        if let Err(error) = Docker::connect(DockerConfig::default()).await {
+            eprintln!("SKIPPED: {error}");
+            return None;
+        }
+        if !Path::new(BUSYBOX).exists() {
+            eprintln!("SKIPPED: there is no {BUSYBOX} to build an image from (Debian: busybox-static)");
+            return None;
+        }
+        let directory = TempDir::new().expect("a temporary directory");
+        let tar = directory.path().join("image.tar");
+        let tar = tar.to_str().expect("it is text");
+        run("tar", &["-C", "/", "-chf", tar, "bin/busybox"]);
+        let image = format!("quorate-test/{name}-{}:1", std::process::id());
+        let command = format!("CMD {}", serde_json::json!([BUSYBOX, "sh", "-c", script]));
+        run("docker", &["import", "--change", &command, tar, &image]);
+        Some(TestImage(image))
+    }
+
+    fn work(&self, payload: &str) -> Work {
+        let job_id = self.0.replace(['/', ':'], "-");
+        Work { job_id, image: self.0.clone(), payload: payload.to_owned().into() }
+    }
+
+    /// Prepares and runs it, and sees that nothing stays.
+    async fn run(&self, config: DockerConfig, payload: &str, stop: &CancellationToken) -> Finished {
+        let work = self.work(payload);
+        let driver = Docker::connect(config).await.expect("it answered before");
+        driver.prepare(&work).await.expect("the image is there");
+        let finished = driver.run(&work, stop).await;
+        let left = Command::new("docker").args(["inspect", &container(&work)]).stderr(Stdio::null()).output();
+        assert!(!left.expect("docker runs").status.success(), "the container was not removed");
+        finished
+    }
+}
+
+impl Drop for TestImage {
+    fn drop(&mut self) {
+        run("docker", &["rmi", "--force", &self.0]);
+    }
+}
+
+fn container(work: &Work) -> String {
+    format!("quorate-{}", work.job_id)
+}
+
+fn run(program: &str, args: &[&str]) -> Output {
+    let output = Command::new(program).args(args).output().expect("the program is there");
+    assert!(output.status.success(), "{program} {args:?}: {output:?}");
+    output
+}
+
+#[tokio::test]
+async fn a_container_gets_the_payload_and_gives_its_log() {
+    let script = "/bin/busybox cat; echo \" [$PAYLOAD] [$JOB_ID]\"; echo to stderr >&2";
+    let Some(image) = TestImage::new("success", script).await else { return };
+    let finished = image.run(DockerConfig::default(), "a payload", &CancellationToken::new()).await;
+    assert_eq!(finished.end, End::Success);
+    let log = std::str::from_utf8(&finished.log).expect("the log is text");
+    let job_id = image.work("").job_id;
+    assert!(log.contains(&format!("a payload [a payload] [{job_id}]\n")), "{log:?}");
+    assert!(log.contains("to stderr\n"), "{log:?}");
+}
+
+#[tokio::test]
+async fn the_exit_status_of_a_container_is_the_outcome() {
+    let Some(image) = TestImage::new("exit", "exit $PAYLOAD").await else { return };
+    for (status, end) in [
+        ("0", End::Success),
+        ("3", End::BadExit("exit status 3".into())),
+        ("137", End::Killed("exit status 137".into())),
+    ] {
+        let finished = image.run(DockerConfig::default(), status, &CancellationToken::new()).await;
+        assert_eq!(finished.end, end);
+    }
+}
+
+#[tokio::test]
+async fn a_long_log_of_a_container_is_bounded() {
+    let script = "echo first; /bin/busybox yes | /bin/busybox head -c 3000000; echo last";
+    let Some(image) = TestImage::new("log", script).await else { return };
+    let finished = image.run(DockerConfig::default(), "", &CancellationToken::new()).await;
+    let log = std::str::from_utf8(&finished.log).expect("the log is text");
+    assert!(log.len() <= 1 << 20, "{} bytes", log.len());
+    assert!(log.starts_with("first\ny\n") && log.ends_with("y\nlast\n"));
+    assert!(log.contains(" bytes left out]\n"));
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_container() {
+    let Some(image) = TestImage::new("stop", "while :; do /bin/busybox sleep 3600; done").await else {
+        return;
+    };
+    let stop = CancellationToken::new();
+    let config = DockerConfig { grace: Duration::ZERO, ..DockerConfig::default() };
+    let container = container(&image.work(""));
+    let mut events = tokio::process::Command::new("docker")
+        .args(["events", "--since", "1h", "--filter", "event=start", "--filter"])
+        .arg(format!("container={container}"))
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("docker runs");
+    let mut events = BufReader::new(events.stdout.take().expect("it was asked for")).lines();
+    let (finished, ()) = tokio::join!(image.run(config, "", &stop), async {
+        events.next_line().await.expect("the engine tells").expect("that the container started");
+        stop.cancel();
+    });
+    assert!(matches!(finished.end, End::Killed(_) | End::BadExit(_)), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_container_that_wants_too_much_memory_is_killed() {
+    // `tail` keeps the last line, and this line never ends.
+    let Some(image) = TestImage::new("memory", "/bin/busybox tail /dev/zero").await else { return };
+    let config = DockerConfig { memory_bytes: 32 << 20, ..DockerConfig::default() };
+    let finished = image.run(config, "", &CancellationToken::new()).await;
+    assert_eq!(finished.end, End::Killed("out of memory".into()));
+}
+
+#[tokio::test]
+async fn an_image_that_can_not_be_fetched_says_why() {
+    let Some(image) = TestImage::new("fetch", "exit 0").await else { return };
+    let work = Work { image: "Not A Name".into(), ..image.work("") };
+    let driver = Docker::connect(DockerConfig::default()).await.expect("it answered before");
+    let why = driver.prepare(&work).await.expect_err("there is no such image");
+    assert!(why.starts_with("the image \"Not A Name\" could not be fetched: "), "{why}");
+}

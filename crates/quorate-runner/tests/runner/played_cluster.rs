@@ -1,0 +1,176 @@
+//! A cluster that hands out the jobs it is given, answers what it is told to, and tells the test of each call.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use quorate_client::{Client, ClientConfig};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// A call as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// `POST /v1/job/a/touch`, without the query.
+    pub(crate) line: String,
+    pub(crate) query: String,
+    pub(crate) key: String,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    pub(crate) fn has(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.body).contains(text)
+    }
+}
+
+pub(crate) struct PlayedCluster {
+    url: String,
+    state: Arc<State>,
+    calls: UnboundedReceiver<Call>,
+}
+
+struct State {
+    queue: Mutex<VecDeque<String>>,
+    queued: Notify,
+    answers: Mutex<HashMap<String, (u16, String)>>,
+    calls: UnboundedSender<Call>,
+}
+
+impl PlayedCluster {
+    pub(crate) async fn start() -> PlayedCluster {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let (sender, calls) = unbounded_channel();
+        let state = Arc::new(State {
+            queue: Mutex::default(),
+            queued: Notify::new(),
+            answers: Mutex::default(),
+            calls: sender,
+        });
+        let shared = state.clone();
+        let handler = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+            let state = shared.clone();
+            async move { state.answer(&method, &uri, &headers, body).await }
+        };
+        let serve = axum::serve(listener, Router::new().fallback(handler));
+        tokio::spawn(async move { serve.await.expect("the played cluster serves") });
+        PlayedCluster { url, state, calls }
+    }
+
+    /// A client that does not try for long, so that what comes after it is tested.
+    pub(crate) fn client(&self) -> Client {
+        let config = ClientConfig { deadline: Duration::from_millis(100), ..ClientConfig::new([&self.url]) };
+        Client::new(config).expect("a good configuration")
+    }
+
+    /// Queues a job and wakes a consume that is held.
+    pub(crate) fn queue(&self, id: &str, image: &str, timeout: u32) {
+        self.queue_silently(id, image, timeout);
+        self.state.queued.notify_one();
+    }
+
+    /// Queues a job, but a consume that is held goes on waiting.
+    pub(crate) fn queue_silently(&self, id: &str, image: &str, timeout: u32) {
+        self.state
+            .queue
+            .lock()
+            .expect("no panic under the lock")
+            .push_back(job(id, image, timeout, "running"));
+    }
+
+    pub(crate) fn queue_length(&self) -> usize {
+        self.state.queue.lock().expect("no panic under the lock").len()
+    }
+
+    /// From now on this call gets this answer.
+    pub(crate) fn answer(&self, line: &str, status: u16, body: impl Into<String>) {
+        let mut answers = self.state.answers.lock().expect("no panic under the lock");
+        answers.insert(line.to_owned(), (status, body.into()));
+    }
+
+    pub(crate) fn forget_answer(&self, line: &str) {
+        self.state.answers.lock().expect("no panic under the lock").remove(line);
+    }
+
+    /// Waits for this call, and passes over others.
+    pub(crate) async fn next(&mut self, line: &str) -> Call {
+        loop {
+            let call = self.calls.recv().await.expect("the played cluster runs");
+            if call.line == line {
+                return call;
+            }
+        }
+    }
+
+    /// What arrived since, without waiting.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.calls.try_recv().ok()).map(|call| call.line).collect()
+    }
+}
+
+impl State {
+    async fn answer(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> (StatusCode, String) {
+        let line = format!("{method} {}", uri.path());
+        let query = uri.query().unwrap_or_default().to_owned();
+        let key = headers.get("idempotency-key").map_or("", |key| key.to_str().expect("ASCII")).to_owned();
+        self.calls
+            .send(Call { line: line.clone(), query: query.clone(), key, body })
+            .expect("the test listens");
+        let told = self.answers.lock().expect("no panic under the lock").get(&line).cloned();
+        let (status, body) = match (told, uri.path().rsplit('/').next().unwrap_or_default()) {
+            (Some(told), _) => told,
+            (None, "consume") => (200, self.consume(&query).await),
+            (None, "touch") => (204, String::new()),
+            (None, "success" | "fail") => (200, wrapped(&job("x", "x", 60, "success"))),
+            (None, _) => (200, wrapped(&job("x", "x", 60, "running"))),
+        };
+        (StatusCode::from_u16(status).expect("a status"), body)
+    }
+
+    async fn consume(&self, query: &str) -> String {
+        let (n, wait) = query.split_once('&').expect("n and wait");
+        let n: usize = n.strip_prefix("n=").expect("n").parse().expect("a number");
+        loop {
+            let taken: Vec<String> = {
+                let mut queue = self.queue.lock().expect("no panic under the lock");
+                let n = n.min(queue.len());
+                queue.drain(..n).collect()
+            };
+            if !taken.is_empty() || wait == "wait=0" {
+                return format!(r#"{{"jobs":[{}]}}"#, taken.join(","));
+            }
+            self.queued.notified().await;
+        }
+    }
+}
+
+fn job(id: &str, image: &str, timeout: u32, status: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","image":"{image}","image_id":"x","payload":"the payload","timeout":{timeout},
+            "status":"{status}","created_at":"2026-01-01T00:00:00Z"}}"#
+    )
+}
+
+/// A job with this status, as an answer.
+pub(crate) fn job_with(status: &str) -> String {
+    wrapped(&job("x", "x", 60, status))
+}
+
+pub(crate) fn error(message: &str) -> String {
+    format!(r#"{{"error":{{"message":"{message}"}}}}"#)
+}
+
+fn wrapped(job: &str) -> String {
+    format!(r#"{{"job":{job}}}"#)
+}

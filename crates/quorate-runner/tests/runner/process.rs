@@ -1,0 +1,182 @@
+//! The process driver with real programs.
+
+use std::time::Duration;
+
+use quorate_runner::{Driver, End, Finished, Process, Programs, Work};
+use tokio_util::sync::CancellationToken;
+
+use crate::scripts::Scripts;
+
+/// Far beyond any test: only a stop that never works waits for it.
+const FOREVER: Duration = Duration::from_secs(3_600);
+const AT_ONCE: Duration = Duration::ZERO;
+
+fn driver(entry: &str, grace: Duration) -> Process {
+    let program = entry.parse().expect("a good entry");
+    Process::new(Programs::new([program]).expect("one entry"), grace)
+}
+
+fn work(payload: impl Into<String>) -> Work {
+    Work { job_id: "job-1".into(), image: "it".into(), payload: payload.into().into() }
+}
+
+async fn run(entry: &str, payload: &str) -> Finished {
+    driver(entry, FOREVER).run(&work(payload), &CancellationToken::new()).await
+}
+
+async fn run_script(script: &str, payload: &str) -> Finished {
+    let scripts = Scripts::new();
+    run(&scripts.entry("it", script, &[]), payload).await
+}
+
+fn text(finished: &Finished) -> &str {
+    std::str::from_utf8(&finished.log).expect("the log is text")
+}
+
+#[tokio::test]
+async fn a_program_gets_its_arguments_and_the_payload_as_input() {
+    let finished = run("it=/usr/bin/wc -w", "one two three").await;
+    assert_eq!((&finished.end, text(&finished).trim()), (&End::Success, "3"));
+}
+
+#[tokio::test]
+async fn the_environment_is_the_job_and_the_path_and_nothing_else() {
+    let finished = run("it=/usr/bin/env", "p=1\nq").await;
+    let path = std::env::var("PATH").expect("tests have a path");
+    let mut lines: Vec<&str> = text(&finished).lines().collect();
+    lines.sort_unstable();
+    let mut expected = ["JOB_ID=job-1", &format!("PATH={path}"), "PAYLOAD=p=1", "q"];
+    expected.sort_unstable();
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn a_payload_too_long_for_the_environment_comes_as_input_only() {
+    const LONGEST: usize = 128 * 1024 - "PAYLOAD=".len() - 1;
+    let script = "printf '%s ' ${#PAYLOAD}; wc -c";
+    let fits = run_script(script, &"x".repeat(LONGEST)).await;
+    assert_eq!(text(&fits).trim(), format!("{LONGEST} {LONGEST}"));
+    let too_long = run_script(script, &"x".repeat(LONGEST + 1)).await;
+    assert_eq!(text(&too_long).trim(), format!("0 {}", LONGEST + 1));
+    let zero_byte = run_script(script, "a\0b").await;
+    assert_eq!(text(&zero_byte).trim(), "0 3");
+}
+
+#[tokio::test]
+async fn a_program_need_not_read_its_input() {
+    let finished = run("it=/bin/true", &"x".repeat(1 << 20)).await;
+    assert_eq!(finished.end, End::Success);
+}
+
+#[tokio::test]
+async fn the_log_has_both_outputs_in_their_order() {
+    let finished = run_script("echo 1; echo 2 >&2; echo 3; echo 4 >&2", "").await;
+    assert_eq!(text(&finished), "1\n2\n3\n4\n");
+}
+
+#[tokio::test]
+async fn a_long_log_keeps_its_head_and_its_tail() {
+    let finished =
+        run_script("echo first; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo last", "").await;
+    let log = text(&finished);
+    assert!(log.len() <= 1 << 20, "{} bytes", log.len());
+    assert!(log.starts_with("first\nxxx") && log.ends_with("xxx\nlast\n"));
+    let left_out = 3_000_000 + "first\n\nlast\n".len() - ((1 << 20) - 64);
+    assert!(log.contains(&format!("x\n[{left_out} bytes left out]\nx")), "the line is missing");
+}
+
+#[tokio::test]
+async fn the_end_of_a_program_is_the_outcome() {
+    let ends = [
+        ("exit 0", End::Success),
+        ("exit 3", End::BadExit("exit status 3".into())),
+        ("exit 137", End::Killed("exit status 137".into())),
+        ("kill -KILL $$", End::Killed("killed by SIGKILL".into())),
+        ("kill -TERM $$", End::BadExit("ended by signal 15 (SIGTERM)".into())),
+    ];
+    for (script, end) in ends {
+        assert_eq!(run_script(script, "").await.end, end, "{script}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_run_says_why() {
+    let End::BadExit(why) = run("it=/no/such/program", "").await.end else { panic!("it can't have run") };
+    assert!(why.starts_with("/no/such/program could not be run: No such file"), "{why}");
+
+    let other = Work { image: "other".into(), ..work("") };
+    let process = driver("it=/bin/true", FOREVER);
+    assert!(process.takes("it") && !process.takes("other"));
+    let finished = process.run(&other, &CancellationToken::new()).await;
+    assert_eq!(finished.end, End::BadExit("no program is configured for the image \"other\"".into()));
+}
+
+#[tokio::test]
+async fn a_stop_is_polite_first() {
+    let scripts = Scripts::new();
+    let mut pipe = scripts.pipe("started");
+    // The shell runs a trap when `wait` returns; the group's sleep dies of the same SIGTERM.
+    let script = "exec 9>$1; trap 'echo bye; exit 0' TERM; sleep 3600 & echo started >&9; wait";
+    let (process, stop) = (driver(&scripts.entry("it", script, &[&pipe]), FOREVER), CancellationToken::new());
+    let work = work("");
+    let (finished, ()) = tokio::join!(process.run(&work, &stop), async {
+        pipe.line().await;
+        stop.cancel();
+    });
+    assert_eq!((&finished.end, text(&finished)), (&End::Success, "bye\n"));
+    pipe.all_dead().await;
+}
+
+/// A family that ignores SIGTERM.
+const STUBBORN: &str = "exec 9>$1; trap '' TERM
+    sh -c 'sleep 3600 & wait' &
+    sleep 3600 &
+    echo started >&9; wait; wait; wait";
+
+#[tokio::test]
+async fn a_stop_ends_the_whole_family_by_force() {
+    let scripts = Scripts::new();
+    let mut pipe = scripts.pipe("family");
+    let (process, stop) =
+        (driver(&scripts.entry("it", STUBBORN, &[&pipe]), AT_ONCE), CancellationToken::new());
+    let work = work("");
+    let (finished, ()) = tokio::join!(process.run(&work, &stop), async {
+        pipe.line().await;
+        stop.cancel();
+    });
+    assert_eq!(finished.end, End::Killed("killed by SIGKILL".into()));
+    pipe.all_dead().await;
+}
+
+#[tokio::test]
+async fn who_is_no_longer_waited_for_dies_too() {
+    let scripts = Scripts::new();
+    let mut pipe = scripts.pipe("family");
+    let process = driver(&scripts.entry("it", STUBBORN, &[&pipe]), FOREVER);
+    let run = tokio::spawn(async move { process.run(&work(""), &CancellationToken::new()).await });
+    pipe.line().await;
+    run.abort();
+    pipe.all_dead().await;
+}
+
+#[tokio::test]
+async fn what_a_program_leaves_behind_ends_with_it() {
+    let scripts = Scripts::new();
+    let mut pipe = scripts.pipe("left");
+    let script = "exec 9>$1; sleep 3600 & echo done; echo started >&9; exit 0";
+    let finished = run(&scripts.entry("it", script, &[&pipe]), "").await;
+    assert_eq!((&finished.end, text(&finished)), (&End::Success, "done\n"));
+    assert_eq!(pipe.line().await, "started");
+    pipe.all_dead().await;
+}
+
+#[tokio::test]
+async fn what_left_the_group_with_the_output_holds_nobody_up() {
+    let scripts = Scripts::new();
+    let pipe = scripts.pipe("escaped");
+    // It holds the output open until the test lets it go.
+    let script = "exec 3<>$1; setsid sh -c 'read line <&3' & echo done; exit 0";
+    let finished = run(&scripts.entry("it", script, &[&pipe]), "").await;
+    pipe.release().await;
+    assert_eq!((&finished.end, text(&finished)), (&End::Success, "done\n"));
+}
