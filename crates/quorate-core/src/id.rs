@@ -78,3 +78,34 @@ impl QueueId {
     /// The queue named `default`.
     pub const DEFAULT: QueueId = QueueId(0);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_of_automatic_retries_are_uuids_of_version_7() {
+        let of = JobId([0xff; 16]);
+        let at = Position { index: 5, offset: 1 };
+        let id = JobId::of_automatic_retry(of, at, Timestamp(0x0123_4567_89ab)).to_string();
+        assert!(id.starts_with("01234567-89ab-7"), "{id}");
+        assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"), "{id}");
+        // For ever: replicas of different versions must agree.
+        assert_eq!(id, "01234567-89ab-753c-952c-9c478af5789a");
+    }
+
+    #[test]
+    fn ids_of_automatic_retries_differ() {
+        let at = Position { index: 5, offset: 0 };
+        let mut ids = BTreeSet::new();
+        for number in 0..10_000_u128 {
+            // Predecessors that differ in their highest or in their lowest bits, in the same entry.
+            for of in [number, number << 112] {
+                ids.insert(JobId::of_automatic_retry(JobId(of.to_be_bytes()), at, Timestamp(1)));
+            }
+        }
+        assert_eq!(ids.len(), 19_999, "0 is among both");
+    }
+}

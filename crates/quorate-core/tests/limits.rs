@@ -5,10 +5,13 @@
 mod common;
 
 use bytes::Bytes;
-use common::{Log, T0, Watched, job_id, new_job, ok_jobs};
-use quorate_core::limits::{CONSUME_BYTES, DUE_PER_BATCH, IDEMPOTENCY_KEYS, JOBS_PER_REQUEST, PAYLOAD_BYTES};
+use common::{Log, T0, Watched, job_id, new_job, ok_job, ok_jobs};
+use quorate_core::limits::{
+    CONSUME_BYTES, DUE_PER_BATCH, IDEMPOTENCY_KEYS, IDEMPOTENCY_MILLIS, JOBS_PER_REQUEST, PAYLOAD_BYTES,
+};
 use quorate_core::{
-    Command, IdempotencyKey, NewJob, QueueId, Refusal, Settings, Status, Timestamp, next_due_at,
+    Batch, Command, Envelope, IdempotencyKey, NewJob, QueueId, Refusal, Settings, Status, Timestamp,
+    next_due_at,
 };
 
 /// More jobs than one batch carries timers of.
@@ -69,6 +72,31 @@ fn a_command_looks_at_its_own_deadline_though_the_due_work_is_behind() {
     }
     let (mut log, now) = overdue();
     assert!(log.run(now, Command::Delete { id: last }).is_ok(), "it has timed out, so it may go");
+}
+
+#[test]
+fn answers_given_again_look_at_deadlines_too() {
+    // Job 0 is retried by hand, as the job with the highest id: its timer is the last.
+    let mut log = Log::new(Watched::default());
+    let last = job_id(MANY + 1);
+    enqueue(&mut log, vec![NewJob { timeout: 1, ..new_job(0) }]);
+    log.run(T0, Command::Cancel { id: job_id(0), details: "".into() }).unwrap();
+    enqueue(&mut log, (1..=MANY).map(|number| NewJob { timeout: 1, ..new_job(number) }).collect());
+    let retry = |new_id| Command::Retry { id: job_id(0), new_id, key: None };
+    log.run(T0, retry(last)).unwrap();
+    consume(&mut log, T0, 1_000);
+    let rest = Command::Consume { queue: QueueId::DEFAULT, n: 1_000, key: None };
+    let rest = Envelope { deadline: T0.plus_seconds(5), ..log.envelope(T0, rest) };
+    log.apply(Batch { stamp: T0, envelopes: vec![rest.clone()] });
+
+    let now = T0.plus_seconds(1);
+    assert_eq!(
+        ok_job(log.run(now, retry(job_id(MANY + 2)))).id,
+        job_id(MANY + 2),
+        "the first retry has timed out"
+    );
+    let again = log.apply(Batch { stamp: now, envelopes: vec![rest] }).remove(0).outcome;
+    assert_eq!(ok_jobs(again), [], "all of them have timed out");
 }
 
 #[test]
@@ -148,6 +176,20 @@ fn the_oldest_keys_above_the_limit_are_forgotten_early() {
     assert_eq!(next_due_at(&mut log.table), Ok(Some(Timestamp::ZERO)));
     log.tick(now);
     assert_eq!(keys(&log), ["key-3", "key-4", "key-5"]);
+}
+
+#[test]
+fn an_expired_key_is_forgotten_though_the_due_work_is_behind() {
+    let day = u32::try_from(IDEMPOTENCY_MILLIS / 1_000).unwrap();
+    for late in [0, 1] {
+        let mut log = Log::new(Watched::default());
+        enqueue(&mut log, (1..=MANY).map(|number| NewJob { delay: day, ..new_job(number) }).collect());
+        let key = Some(IdempotencyKey { key: "key".into(), body_hash: [0; 32] });
+        log.run(T0, Command::Enqueue { jobs: vec![new_job(MANY + 1)], key: key.clone() }).unwrap();
+        let now = T0.plus_millis(IDEMPOTENCY_MILLIS + late);
+        let added = ok_jobs(log.run(now, Command::Enqueue { jobs: vec![new_job(MANY + 2)], key }));
+        assert_eq!(added[0].id, job_id(MANY + 2));
+    }
 }
 
 #[test]

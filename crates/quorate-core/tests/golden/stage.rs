@@ -191,11 +191,15 @@ impl Stage {
         if jobs.is_empty() { "none".into() } else { jobs.join(", ") }
     }
 
-    /// The images with the time of their last naming, by name.
+    /// The images, by name, with the times of their first and of their last naming.
     pub(crate) fn images(&self) -> String {
         let images = self.log.table.model.dump().images;
-        let mut images: Vec<String> =
-            images.values().map(|image| format!("{} {}", image.name, since(Some(image.named_at)))).collect();
+        let mut images: Vec<String> = images
+            .values()
+            .map(|image| {
+                format!("{} {} {}", image.name, since(Some(image.created_at)), since(Some(image.named_at)))
+            })
+            .collect();
         images.sort();
         if images.is_empty() { "none".into() } else { images.join(", ") }
     }
