@@ -21,7 +21,8 @@ use engine::patiently;
 /// Runs each job in a container of the image that it names, fetched if it is not there, within limits.
 ///
 /// The payload comes on standard input, and in `PAYLOAD` if it is at most 128 KiB; `JOB_ID` is set. What the container
-/// writes is the log. The container is removed, with its volumes, when it has ended.
+/// writes is the log; the engine does not keep the order between standard output and standard error. The container is
+/// removed, with its volumes, when it has ended.
 #[derive(Clone, Debug)]
 pub struct Docker {
     engine: Engine,
