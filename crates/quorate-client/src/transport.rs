@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::attempt::{Failure, Setback, attempt};
 use crate::call::{Call, Repeat};
+use crate::limits;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
 use crate::{ClientConfig, Error};
@@ -47,6 +48,7 @@ impl Transport {
             .default_headers(headers)
             .connect_timeout(config.connect_timeout)
             .tcp_nodelay(true)
+            .pool_idle_timeout(limits::CONNECTION_IDLE)
             .redirect(reqwest::redirect::Policy::none()) // a node forwards, it never redirects
             .no_proxy() // a proxy would hide which node is down
             .build()

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::attempt::attempt;
 use crate::config::RunnerConfig;
 use crate::driver::Driver;
-use crate::event::{Event, Outcome};
+use crate::event::Event;
 use crate::limits;
 use crate::pause::Pause;
 use crate::shutdown::Shutdown;
@@ -110,22 +110,11 @@ impl Runner {
         let start = Instant::now();
         let (job_id, image) = (job.id.clone(), job.image.clone());
         let driver = self.drivers.iter().find(|driver| driver.takes(&image));
-        tracing::info!(job = job_id, image, driver = driver.map(|driver| driver.name()), "started");
         (self.on_event)(Event::Started { job_id: job_id.clone(), image });
 
         let outcome = attempt(&self.client, driver.map(Arc::as_ref), job, &self.config, shutdown).await;
 
         let took = start.elapsed();
-        match &outcome {
-            Outcome::Success => tracing::info!(job = job_id, ?took, "succeeded"),
-            Outcome::Failed { reason, details } => {
-                tracing::info!(job = job_id, ?took, ?reason, "failed: {details}")
-            }
-            Outcome::Dropped(why) => tracing::info!(job = job_id, ?took, "dropped: {why}"),
-            Outcome::Unreported(why) => {
-                tracing::error!(job = job_id, ?took, "its outcome was not reported: {why}")
-            }
-        }
         (self.on_event)(Event::Finished { job_id, outcome, took });
     }
 }
