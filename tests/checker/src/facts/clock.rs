@@ -1,0 +1,82 @@
+use super::at::{At, Span};
+use super::effect::Effect;
+use crate::event::{Call, Op};
+
+/// What answers tell of log time: at which entry it was what. Between these it is only bounded, since it never goes
+/// back.
+#[derive(Clone, Debug)]
+pub(crate) struct LogClock {
+    /// By index; of each entry one.
+    known: Vec<Tick>,
+}
+
+/// An entry whose time is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tick {
+    pub(crate) index: u64,
+    /// Log time in milliseconds.
+    pub(crate) time: u64,
+}
+
+/// The log time at which a request had its effect, as its answer gives it, with its entry and its number.
+pub(crate) fn answered_times<'a>(
+    ops: &'a [Op],
+    effects: &'a [Effect],
+) -> impl Iterator<Item = (Tick, usize)> + 'a {
+    ops.iter().enumerate().filter_map(|(number, op)| {
+        let index = effects[number].exactly()?.index;
+        let job = op.jobs.first()?;
+        let time = match op.call {
+            Call::Enqueue { .. } | Call::Retry { .. } => Some(job.created),
+            Call::Consume { .. } => job.started,
+            Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. } => job.completed,
+            Call::Touch { .. } | Call::Delete { .. } | Call::Get { .. } | Call::List { .. } => None,
+        }?;
+        Some((Tick { index, time }, number))
+    })
+}
+
+impl LogClock {
+    pub(super) fn new(ops: &[Op], effects: &[Effect]) -> LogClock {
+        let mut known: Vec<Tick> = answered_times(ops, effects).map(|(tick, _)| tick).collect();
+        known.sort_unstable_by_key(|tick| (tick.index, tick.time));
+        known.dedup_by_key(|tick| tick.index);
+        // Where time went back another rule says so; searching needs an order.
+        for at in 1..known.len() {
+            known[at].time = known[at].time.max(known[at - 1].time);
+        }
+        LogClock { known }
+    }
+
+    /// All that is known, by index and so by time.
+    pub(crate) fn ticks(&self) -> &[Tick] {
+        &self.known
+    }
+
+    /// The earliest and the latest that log time can have been at an entry.
+    pub(crate) fn bounds(&self, index: u64) -> (u64, u64) {
+        let after = self.known.partition_point(|tick| tick.index <= index);
+        let from = after.checked_sub(1).map(|at| self.known[at]);
+        let until = match from {
+            Some(tick) if tick.index == index => from,
+            Some(_) | None => self.known.get(after).copied(),
+        };
+        (from.map_or(0, |tick| tick.time), until.map_or(u64::MAX, |tick| tick.time))
+    }
+
+    /// Where something can have happened at exactly this time.
+    pub(crate) fn when(&self, time: u64) -> Span {
+        let after = self.known.partition_point(|tick| tick.time <= time);
+        let last = self.known.get(after).map_or(At::END, |tick| At::end_of(tick.index.saturating_sub(1)));
+        Span { first: self.not_before(time), last }
+    }
+
+    /// The first place where log time can have been `time` or more.
+    pub(crate) fn not_before(&self, time: u64) -> At {
+        let after = self.known.partition_point(|tick| tick.time < time);
+        match after.checked_sub(1) {
+            Some(at) => At::start_of(self.known[at].index + 1),
+            None => At::START,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What follows from a history before any rule is asked: where each request had its effect, what is known of log time,
+//! and the life of every job.
+
+mod at;
+mod clock;
+mod effect;
+mod life;
+mod stay;
+
+use crate::map::Map;
+
+use crate::event::{Call, Op, Outcome};
+use crate::history::History;
+
+pub(crate) use at::{At, Span};
+pub(crate) use clock::{LogClock, answered_times};
+pub(crate) use effect::Effect;
+pub(crate) use life::{Asked, Life, Sighting};
+pub(crate) use stay::{Stay, delay, is_automatic};
+
+/// A history, sorted by what rules ask for.
+pub(crate) struct Facts<'h> {
+    pub(crate) history: &'h History,
+    /// Of each request.
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) clock: LogClock,
+    /// Every job that was seen or named.
+    pub(crate) lives: Vec<Life<'h>>,
+    /// Every job that was asked for, by tag.
+    pub(crate) asked: Map<&'h str, Asked<'h>>,
+    /// The stay of every job in its lane.
+    pub(crate) stays: Vec<Stay>,
+    by_id: Map<&'h str, usize>,
+}
+
+impl<'h> Facts<'h> {
+    pub(crate) fn new(history: &'h History) -> Facts<'h> {
+        let effects = effect::effects(&history.ops);
+        let clock = LogClock::new(&history.ops, &effects);
+        let mut facts = Facts {
+            history,
+            effects,
+            clock,
+            lives: Vec::new(),
+            asked: Map::default(),
+            stays: Vec::new(),
+            by_id: Map::default(),
+        };
+        for (number, op) in history.ops.iter().enumerate() {
+            facts.note(number, op);
+        }
+        for scan in &history.scans {
+            for (place, job) in scan.jobs.iter().enumerate() {
+                let life = facts.life_mut(&job.id);
+                life.scans += 1;
+                life.sightings.push(Sighting { op: None, line: scan.line + 1 + place, job });
+            }
+        }
+        facts.link();
+        facts.stays = stay::stays(&facts);
+        facts
+    }
+
+    fn note(&mut self, number: usize, op: &'h Op) {
+        let line = self.history.line_of(number);
+        if let Some(id) = op.call.id() {
+            self.life_mut(id).calls.push(number);
+        }
+        for (place, job) in op.jobs.iter().enumerate() {
+            let life = self.life_mut(&job.id);
+            life.sightings.push(Sighting { op: Some(number), line, job });
+            match op.call {
+                Call::Enqueue { .. } | Call::Retry { .. } => life.births.push((number, place)),
+                Call::Consume { .. } => life.grants.push((number, place)),
+                Call::Success { .. }
+                | Call::Fail { .. }
+                | Call::Cancel { .. }
+                | Call::Touch { .. }
+                | Call::Delete { .. }
+                | Call::Get { .. }
+                | Call::List { .. } => {}
+            }
+        }
+        if let Call::Enqueue { jobs } = &op.call {
+            for new in jobs {
+                let none = || Asked { new, ops: Vec::new(), jobs: Vec::new() };
+                self.asked.entry(&new.tag).or_insert_with(none).ops.push(number);
+            }
+        }
+    }
+
+    /// Ties jobs to what asked for them and to what they retry.
+    fn link(&mut self) {
+        for life in 0..self.lives.len() {
+            let Some(first) = self.lives[life].sightings.first().map(|seen| seen.job) else { continue };
+            match &first.retry_of {
+                Some(of) => {
+                    if let Some(&of) = self.by_id.get(&**of) {
+                        self.lives[of].retries.push(life);
+                    }
+                }
+                None => {
+                    if let Some(asked) = self.asked.get_mut(&*first.tag) {
+                        asked.jobs.push(life);
+                    }
+                }
+            }
+        }
+    }
+
+    fn life_mut(&mut self, id: &'h str) -> &mut Life<'h> {
+        let lives = &mut self.lives;
+        let number = *self.by_id.entry(id).or_insert_with(|| {
+            lives.push(Life::new(id));
+            lives.len() - 1
+        });
+        &mut lives[number]
+    }
+
+    pub(crate) fn op(&self, number: usize) -> &'h Op {
+        &self.history.ops[number]
+    }
+
+    /// The lines of requests, for a violation.
+    pub(crate) fn lines(&self, ops: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        ops.into_iter().map(|op| self.history.line_of(op)).collect()
+    }
+
+    pub(crate) fn life(&self, id: &str) -> Option<&Life<'h>> {
+        self.number(id).map(|number| &self.lives[number])
+    }
+
+    /// The place of a job in `lives`.
+    pub(crate) fn number(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
+    /// True where a request may have removed the job, or the retention.
+    pub(crate) fn may_be_deleted(&self, life: &Life<'_>) -> bool {
+        let deleted = |op: &usize| {
+            let op = self.op(*op);
+            matches!(op.call, Call::Delete { .. }) && op.outcome != Outcome::Fail
+        };
+        life.calls.iter().any(deleted) || self.may_be_outlived(life)
+    }
+
+    fn may_be_outlived(&self, life: &Life<'_>) -> bool {
+        let retention = self.history.run.retention.saturating_mul(1_000);
+        let last = self.clock.ticks().last().map_or(0, |tick| tick.time);
+        let slack = self.history.run.late_ms;
+        let from = life.completed().or_else(|| life.latest().map(|seen| seen.job.created));
+        from.is_some_and(|from| from.saturating_add(retention) <= last.saturating_add(slack))
+    }
+
+    /// The place in the log of every acknowledged write, with its number.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (At, usize)> {
+        self.effects.iter().enumerate().filter_map(|(op, effect)| Some((effect.position()?, op)))
+    }
+}

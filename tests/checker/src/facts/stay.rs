@@ -1,0 +1,158 @@
+use crate::map::Map;
+
+use super::{At, Effect, Facts, Life, Span};
+use crate::event::{Call, JobRecord, Outcome, Status};
+
+/// A job's stay in its lane: from where it became queued to where it left.
+#[derive(Clone, Debug)]
+pub(crate) struct Stay {
+    /// Number of the job.
+    pub(crate) life: usize,
+    pub(crate) priority: u8,
+    /// Where it became queued.
+    pub(crate) ready: Span,
+    /// Where it left, taken or cancelled.
+    pub(crate) left: Span,
+    /// True where it left because a consumer took it.
+    pub(crate) taken: bool,
+    /// When the request went out that made it leave, on the harness's clock: never, where it still waits; 0, where
+    /// nobody knows.
+    pub(crate) leave_invoked: u64,
+}
+
+/// Due timers that a batch is taken to carry out at the least: half of what the limit is, since there are timers that a
+/// history does not tell of (a touch that was not answered).
+const DUE_PER_BATCH: usize = quorate_core::limits::DUE_PER_BATCH / 2;
+
+/// The stay of every job.
+pub(super) fn stays(facts: &Facts<'_>) -> Vec<Stay> {
+    let released = Releases::new(facts);
+    let stay = |(number, life)| {
+        let life: &Life<'_> = life;
+        let job = life.latest()?.job;
+        let ready = match delay(facts, job) {
+            None => Span { first: facts.clock.not_before(job.created), last: At::END },
+            Some(0) => born(facts, life, job),
+            Some(delay) => {
+                let due = job.created + delay;
+                Span { first: facts.clock.not_before(due), last: released.by(due) }
+            }
+        };
+        let (left, leave_invoked) = left(facts, life);
+        Some(Stay {
+            life: number,
+            priority: job.priority,
+            ready,
+            left,
+            taken: life.started().is_some(),
+            leave_invoked,
+        })
+    };
+    facts.lives.iter().enumerate().filter_map(stay).collect()
+}
+
+/// How long a job waits before it is queued, in milliseconds; `None` where it retries a job that nobody saw.
+pub(crate) fn delay(facts: &Facts<'_>, job: &JobRecord) -> Option<u64> {
+    let seconds = match (&job.retry_of, is_automatic(facts, job)?) {
+        (None, _) => job.delay,
+        (Some(_), true) => job.retries_delay,
+        (Some(_), false) => 0,
+    };
+    Some(u64::from(seconds) * 1_000)
+}
+
+/// True for a retry that the cluster added: it has an automatic retry less than what it retries, one by hand as many.
+/// `None` where it retries a job that nobody saw.
+pub(crate) fn is_automatic(facts: &Facts<'_>, job: &JobRecord) -> Option<bool> {
+    match &job.retry_of {
+        None => Some(false),
+        Some(of) => Some(facts.life(of)?.latest()?.job.max_retries != job.max_retries),
+    }
+}
+
+/// Where a job came into being.
+fn born(facts: &Facts<'_>, life: &Life<'_>, job: &JobRecord) -> Span {
+    let when = facts.clock.when(job.created);
+    let answered = life.births.iter().filter_map(|(op, place)| span(facts.effects[*op], *place, when));
+    // An automatic retry comes into being where its predecessor fails.
+    let failed = job.retry_of.as_ref().and_then(|of| facts.life(of)).into_iter().flat_map(|of| &of.calls);
+    let failed = failed
+        .filter(|op| matches!(facts.op(**op).call, Call::Fail { .. }))
+        .filter(|op| facts.op(**op).jobs.iter().any(|of| of.retry_id.as_deref() == Some(life.id)))
+        .filter_map(|op| span(facts.effects[*op], 0, when));
+    answered.chain(failed).next().unwrap_or(when)
+}
+
+/// Where it left its lane, and when the request for that went out.
+fn left(facts: &Facts<'_>, life: &Life<'_>) -> (Span, u64) {
+    if let Some(started) = life.started() {
+        let when = facts.clock.when(started);
+        let granted = life.grants.iter().find_map(|(op, place)| {
+            let span = span(facts.effects[*op], *place, when)?;
+            Some((span, if span.first == span.last { facts.op(*op).invoke } else { 0 }))
+        });
+        return granted.unwrap_or((when, 0));
+    }
+    let cancelled = life.calls.iter().find_map(|op| {
+        let asked = facts.op(*op);
+        let at = facts.effects[*op].exactly().filter(|_| matches!(asked.call, Call::Cancel { .. }))?;
+        Some((Span::exactly(at), asked.invoke))
+    });
+    match (cancelled, life.ended()) {
+        (Some(cancelled), _) => cancelled,
+        (None, Some(ended)) if ended.job.status == Status::Cancelled => {
+            (life.completed().map_or(Span::UNKNOWN, |completed| facts.clock.when(completed)), 0)
+        }
+        (None, _) if life.still_waits() => (Span::NEVER, u64::MAX),
+        (None, _) => (Span::UNKNOWN, 0),
+    }
+}
+
+fn span(effect: Effect, place: usize, when: Span) -> Option<Span> {
+    match effect {
+        Effect::At(at) => Some(Span::exactly(at.nth(place))),
+        Effect::NotAfter(at) => Some(Span { first: At::START, last: at.nth(usize::MAX) }.and(when)),
+        Effect::Repeated(_) | Effect::Unknown | Effect::None => None,
+    }
+}
+
+/// The latest place where a delayed job can have been released. Every batch releases what is due at its time, though
+/// not more than so many; so the known batches give a bound, and unknown ones only make it earlier.
+struct Releases {
+    by_due: Map<u64, At>,
+}
+
+impl Releases {
+    fn new(facts: &Facts<'_>) -> Releases {
+        let mut timers: Vec<u64> = facts.lives.iter().flat_map(|life| timers(facts, life)).collect();
+        timers.sort_unstable();
+        let mut by_due = Map::default();
+        let mut waiting = timers.iter().peekable();
+        for tick in facts.clock.ticks() {
+            for _ in 0..DUE_PER_BATCH {
+                let Some(due) = waiting.next_if(|due| **due <= tick.time) else { break };
+                by_due.insert(*due, At::start_of(tick.index));
+            }
+        }
+        Releases { by_due }
+    }
+
+    fn by(&self, due: u64) -> At {
+        self.by_due.get(&due).copied().unwrap_or(At::END)
+    }
+}
+
+/// Every time at which a timer of the job may have been due, in milliseconds of log time.
+fn timers(facts: &Facts<'_>, life: &Life<'_>) -> Vec<u64> {
+    let Some(job) = life.latest().map(|seen| seen.job) else { return Vec::new() };
+    let timeout = u64::from(job.timeout) * 1_000;
+    let touches = life.calls.iter().filter_map(|op| {
+        let asked = facts.op(*op);
+        let touched = matches!(asked.call, Call::Touch { .. }) && asked.outcome == Outcome::Ok;
+        let at = facts.effects[*op].position().filter(|_| touched)?;
+        Some(facts.clock.bounds(at.index).0 + timeout)
+    });
+    let started = life.started().map(|started| started + timeout);
+    let due = delay(facts, job).filter(|delay| *delay > 0).map(|delay| job.created + delay);
+    due.into_iter().chain(started).chain(touches).collect()
+}

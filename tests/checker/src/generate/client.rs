@@ -1,0 +1,96 @@
+use std::collections::VecDeque;
+
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use crate::body_hash::body_hash;
+use crate::event::{Call, NewJob, Reason};
+
+/// A client with at most one open request, which knows jobs by what it was answered.
+pub(super) struct Client {
+    pub(super) number: u32,
+    /// When it can send its next request.
+    pub(super) free_at: u64,
+    /// The attempt to send again, under its key.
+    pub(super) again: Option<(Call, Option<Box<str>>)>,
+    /// Jobs that were granted to it.
+    pub(super) held: VecDeque<Box<str>>,
+    /// Jobs that it once saw.
+    pub(super) known: VecDeque<Box<str>>,
+    sent: u64,
+}
+
+/// Jobs that a client remembers.
+const KNOWN: usize = 16;
+
+impl Client {
+    pub(super) fn new(number: u32) -> Client {
+        Client { number, free_at: 0, again: None, held: VecDeque::new(), known: VecDeque::new(), sent: 0 }
+    }
+
+    pub(super) fn remember(&mut self, id: &str) {
+        self.known.push_back(id.into());
+        if self.known.len() > KNOWN {
+            self.known.pop_front();
+        }
+    }
+
+    /// Its next request, with the key if it has one.
+    pub(super) fn next(&mut self, rng: &mut StdRng, drains: bool) -> (Call, Option<Box<str>>) {
+        if let Some(again) = self.again.take() {
+            return again;
+        }
+        self.sent += 1;
+        let key: Box<str> = format!("c{}-{}", self.number, self.sent).into();
+        if rng.random_bool(0.6)
+            && let Some(id) = self.held.pop_front()
+        {
+            return (self.work(rng, id), None);
+        }
+        let known =
+            (!self.known.is_empty()).then(|| self.known[rng.random_range(0..self.known.len())].clone());
+        match (rng.random_range(0..100), known) {
+            (0..32, _) if !drains => (self.enqueue(rng, &key), rng.random_bool(0.7).then_some(key)),
+            (0..56, _) | (_, None) => {
+                (Call::Consume { n: rng.random_range(1..=4) }, rng.random_bool(0.5).then_some(key))
+            }
+            (56..80, Some(id)) => (Call::Get { id, linearizable: rng.random_bool(0.3) }, None),
+            (80..84, Some(_)) => (Call::List { linearizable: rng.random_bool(0.3) }, None),
+            (84..88, Some(id)) => (Call::Retry { id }, rng.random_bool(0.5).then_some(key)),
+            (88..92, Some(id)) => (Call::Cancel { id }, None),
+            (92..96, Some(id)) => (Call::Success { id, log: None }, None),
+            (_, Some(id)) => (Call::Delete { id }, None),
+        }
+    }
+
+    /// What it does with a job that it holds: mostly it succeeds, sometimes it forgets it.
+    fn work(&mut self, rng: &mut StdRng, id: Box<str>) -> Call {
+        match rng.random_range(0..100) {
+            0..84 => Call::Success { id, log: None },
+            84..90 => Call::Fail { id, reason: Reason::BadExit, log: None },
+            90..92 => Call::Fail { id, reason: Reason::Killed, log: None },
+            92..96 => {
+                self.held.push_back(id.clone());
+                Call::Touch { id }
+            }
+            _ => Call::Get { id, linearizable: false },
+        }
+    }
+
+    fn enqueue(&self, rng: &mut StdRng, key: &str) -> Call {
+        let jobs = (0..rng.random_range(1..=4)).map(|place| {
+            let tag: Box<str> = format!("{key}-{place}").into();
+            let hash = body_hash(tag.as_bytes());
+            NewJob {
+                tag,
+                hash,
+                priority: rng.random_range(0..=2),
+                delay: if rng.random_bool(0.1) { rng.random_range(1..=2) } else { 0 },
+                timeout: if rng.random_bool(0.3) { rng.random_range(1..=2) } else { 60 },
+                max_retries: rng.random_range(0..=3),
+                retries_delay: rng.random_range(0..=2),
+            }
+        });
+        Call::Enqueue { jobs: jobs.collect() }
+    }
+}

@@ -1,0 +1,358 @@
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use quorate_core::{
+    Answered, Command, Envelope, IdempotencyKey, ImageId, Job, JobId, NewJob, Priority, QueueId, Refusal,
+    Reply, RequestId, Table, Timestamp, limits,
+};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::client::Client;
+use super::cluster::{Cluster, NAMES};
+use super::record::{Payloads, record};
+use crate::body_hash::body_hash;
+use crate::event::{Call, JobRecord, Op, Outcome};
+use crate::log_index::LogIndex;
+use crate::map::Map;
+use crate::writer::HistoryWriter;
+
+/// Clients.
+const CLIENTS: u32 = 16;
+/// Log time when the harness's clock is 0, in milliseconds.
+const EPOCH: u64 = 1_800_000_000_000;
+
+/// The simulation: rounds in which clients send requests, the cluster commits an entry and the nodes apply.
+pub(super) struct World {
+    rng: StdRng,
+    /// The harness's clock, in microseconds.
+    now: u64,
+    faults: bool,
+    /// True while clients only empty the queue: it is long and empty by turns.
+    drains: bool,
+    cluster: Cluster,
+    clients: Vec<Client>,
+    /// Requests under way.
+    open: Vec<Open>,
+    /// Commands that reach the leader late, and when.
+    late: Vec<(u64, Envelope)>,
+    payloads: Payloads,
+    drawn: u128,
+    written: usize,
+}
+
+/// A request under way.
+struct Open {
+    op: Op,
+    node: usize,
+    waits_for: WaitsFor,
+}
+
+#[derive(PartialEq, Eq)]
+enum WaitsFor {
+    /// Its command, applied by the node that took it.
+    Apply(RequestId),
+    /// The node to have applied this much.
+    Applied(u64),
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> World {
+        World {
+            rng: StdRng::seed_from_u64(seed),
+            now: 0,
+            faults: true,
+            drains: false,
+            cluster: Cluster::new(),
+            clients: (0..CLIENTS).map(Client::new).collect(),
+            open: Vec::new(),
+            late: Vec::new(),
+            payloads: Payloads::default(),
+            drawn: 0,
+            written: 0,
+        }
+    }
+
+    /// Lines that the history has, if it ends now.
+    pub(super) fn events(&self) -> usize {
+        self.written + NAMES.len() * (1 + self.cluster.nodes[0].model.jobs().len())
+    }
+
+    pub(super) fn round(&mut self, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
+        self.drains ^= self.rng.random_bool(0.005);
+        for number in 0..self.clients.len() {
+            if self.clients[number].free_at < self.now && self.rng.random_bool(0.5) {
+                self.send(number, writer)?;
+            }
+        }
+        self.step(writer)
+    }
+
+    /// Ends the faults: what is under way gets there.
+    pub(super) fn heal(&mut self, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
+        self.faults = false;
+        self.rest(writer)?;
+        writer.healed(self.now)
+    }
+
+    /// Waits until nothing is under way and every node has applied everything.
+    pub(super) fn rest(&mut self, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
+        while !(self.open.is_empty()
+            && self.late.is_empty()
+            && self.cluster.proposed.is_empty()
+            && self.is_level())
+        {
+            self.step(writer)?;
+        }
+        let free = self.clients.iter().map(|client| client.free_at).max();
+        self.now = self.now.max(free.unwrap_or(0)) + 1;
+        Ok(())
+    }
+
+    fn is_level(&self) -> bool {
+        self.cluster.nodes.iter().all(|node| node.applied == self.cluster.committed)
+    }
+
+    pub(super) fn scans(&self) -> impl Iterator<Item = (&'static str, u64, Vec<JobRecord>)> {
+        self.cluster.nodes.iter().zip(NAMES).map(|(node, name)| {
+            let jobs = node.model.jobs().values().map(|job| record(job, &self.payloads));
+            (name, node.applied, jobs.collect())
+        })
+    }
+
+    /// Lets a client send its next request, which may get lost.
+    fn send(&mut self, number: usize, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
+        let node = self.rng.random_range(0..NAMES.len());
+        let (call, key) = self.clients[number].next(&mut self.rng, self.drains);
+        let op = Op {
+            client: self.clients[number].number,
+            node: NAMES[node].into(),
+            invoke: self.now + self.rng.random_range(0..200),
+            returned: 0,
+            call,
+            key,
+            outcome: Outcome::Info,
+            status: None,
+            index: None,
+            jobs: Vec::new(),
+        };
+        let envelope = self.envelope(&op);
+        if self.faults && self.rng.random_bool(0.02) {
+            // The client hears nothing. The command is lost, or in time, or late; a retry goes to another node.
+            match (envelope, self.rng.random_range(0..3)) {
+                (Some(envelope), 0) => self.cluster.proposed.push(envelope),
+                (Some(envelope), 1) => {
+                    self.late.push((self.now + self.rng.random_range(10_000..3_000_000), envelope))
+                }
+                (Some(_), _) | (None, _) => {}
+            }
+            if op.key.is_some() || (!op.call.is_read() && self.rng.random_bool(0.5)) {
+                let repeats = op.key.is_some() || matches!(op.call, Call::Success { .. } | Call::Fail { .. });
+                self.clients[number].again = repeats.then(|| (op.call.clone(), op.key.clone()));
+            }
+            let waited = self.rng.random_range(50_000..500_000);
+            return self.finish(Op { returned: op.invoke + waited, ..op }, writer);
+        }
+        self.clients[number].free_at = u64::MAX;
+        let finds_nothing =
+            matches!(op.call, Call::Consume { .. }) && op.key.is_none() && self.is_empty(node);
+        let applied = self.cluster.nodes[node].applied;
+        let waits_for = match envelope {
+            Some(envelope) if !finds_nothing => {
+                let id = envelope.request_id;
+                self.cluster.proposed.push(envelope);
+                WaitsFor::Apply(id)
+            }
+            Some(_) => WaitsFor::Applied(self.cluster.committed),
+            None if op.call.is_linearizable() => WaitsFor::Applied(self.cluster.committed),
+            None => WaitsFor::Applied(applied),
+        };
+        self.open.push(Open { op, node, waits_for });
+        Ok(())
+    }
+
+    /// Lets time pass, the leader commit and the nodes apply and answer.
+    fn step(&mut self, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
+        let outage = self.faults && self.rng.random_bool(0.000_5);
+        self.now += if outage {
+            self.rng.random_range(300_000..2_000_000)
+        } else {
+            self.rng.random_range(300..2_500)
+        };
+        let due =
+            self.late.extract_if(.., |(at, _)| *at <= self.now || !self.faults).map(|(_, envelope)| envelope);
+        self.cluster.proposed.extend(due);
+        let gap = u64::from(self.rng.random_bool(0.01));
+        self.cluster.commit(Timestamp(EPOCH + self.now / 1_000), gap);
+        for node in 0..NAMES.len() {
+            let entries = if self.faults { self.rng.random_range(0..6) } else { usize::MAX };
+            let answers = self.cluster.advance(node, entries);
+            let answers: Map<RequestId, Answered> =
+                answers.into_iter().map(|answer| (answer.request_id, answer)).collect();
+            self.answer(node, answers, writer)?;
+        }
+        Ok(())
+    }
+
+    /// Answers what waited for this node.
+    fn answer(
+        &mut self,
+        node: usize,
+        mut answers: Map<RequestId, Answered>,
+        writer: &mut HistoryWriter<impl Write>,
+    ) -> io::Result<()> {
+        let applied = self.cluster.nodes[node].applied;
+        let ready = |open: &mut Open| match open.waits_for {
+            WaitsFor::Apply(id) => open.node == node && answers.contains_key(&id),
+            WaitsFor::Applied(index) => open.node == node && applied >= index,
+        };
+        for mut open in self.open.extract_if(.., ready).collect::<Vec<_>>() {
+            open.op.returned = self.now + self.rng.random_range(1..800);
+            match open.waits_for {
+                WaitsFor::Apply(id) => {
+                    let Answered { position, outcome, .. } = answers.remove(&id).expect("it was there");
+                    open.op.index = Some(LogIndex { index: position.index, offset: Some(position.offset) });
+                    self.fill(&mut open.op, outcome);
+                }
+                WaitsFor::Applied(_)
+                    if matches!(open.op.call, Call::Consume { .. }) && !self.is_empty(node) =>
+                {
+                    // A job has come meanwhile.
+                    if let Some(envelope) = self.envelope(&open.op) {
+                        open.waits_for = WaitsFor::Apply(envelope.request_id);
+                        self.cluster.proposed.push(envelope);
+                        self.open.push(open);
+                    }
+                    continue;
+                }
+                WaitsFor::Applied(committed) => {
+                    open.op.index = Some(LogIndex { index: applied, offset: None });
+                    if self.misses(&open, committed) {
+                        // Before it says that something is not there, the node makes sure.
+                        open.waits_for = WaitsFor::Applied(self.cluster.committed);
+                        self.open.push(open);
+                        continue;
+                    }
+                    self.read(&mut open.op, node);
+                }
+            }
+            self.finish(open.op, writer)?;
+        }
+        Ok(())
+    }
+
+    /// True where a read finds nothing and was not certain.
+    fn misses(&self, open: &Open, waited_for: u64) -> bool {
+        let Call::Get { id, .. } = &open.op.call else { return false };
+        let found = self.cluster.nodes[open.node].model.jobs().contains_key(&job_id(id));
+        !found && waited_for < self.cluster.committed
+    }
+
+    fn read(&mut self, op: &mut Op, node: usize) {
+        let jobs = self.cluster.nodes[node].model.jobs();
+        let named = op.call.id().and_then(|id| jobs.get(&job_id(id)));
+        let listed = matches!(op.call, Call::List { .. });
+        let shown: Vec<&Job> = if listed {
+            jobs.values().rev().take(20).filter(|job| !job.status().is_final()).collect()
+        } else {
+            named.into_iter().collect()
+        };
+        let found = !shown.is_empty() || !matches!(op.call, Call::Get { .. });
+        op.jobs = shown.into_iter().map(|job| record(job, &self.payloads)).collect();
+        op.outcome = if found { Outcome::Ok } else { Outcome::Fail };
+        op.status = Some(if found { 200 } else { 404 });
+    }
+
+    fn fill(&mut self, op: &mut Op, outcome: Result<Reply, Refusal>) {
+        let (outcome, status, jobs) = match outcome {
+            Ok(Reply::Jobs(jobs)) => (Outcome::Ok, 200, jobs),
+            Ok(Reply::Job(job)) => (Outcome::Ok, 200, vec![*job]),
+            Ok(Reply::Done) => (Outcome::Ok, 204, Vec::new()),
+            Err(Refusal::NoSuchJob) => (Outcome::Fail, 404, Vec::new()),
+            Err(Refusal::WrongStatus { .. } | Refusal::RetriesLeft | Refusal::KeyReused) => {
+                (Outcome::Fail, 409, Vec::new())
+            }
+            Err(refusal @ (Refusal::OutsideDeadline | Refusal::Invalid { .. } | Refusal::IdTaken)) => {
+                panic!("the generator sends nothing that is refused so: {refusal:?}")
+            }
+        };
+        op.jobs = jobs.iter().map(|job| record(job, &self.payloads)).collect();
+        (op.outcome, op.status) = (outcome, Some(status));
+    }
+
+    /// Writes a request and gives its client what it learned.
+    fn finish(&mut self, op: Op, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
+        let client = &mut self.clients[op.client as usize];
+        client.free_at = op.returned;
+        for job in &op.jobs {
+            client.remember(&job.id);
+            if matches!(op.call, Call::Consume { .. }) && !client.held.contains(&job.id) {
+                client.held.push_back(job.id.clone());
+            }
+        }
+        self.written += 1;
+        writer.op(&op)
+    }
+
+    fn is_empty(&mut self, node: usize) -> bool {
+        let Ok(next) = self.cluster.nodes[node].model.next_queued(QueueId::DEFAULT);
+        next.is_none()
+    }
+
+    /// The command of a request; `None` for a read.
+    fn envelope(&mut self, op: &Op) -> Option<Envelope> {
+        let key = op.key.as_ref().map(|key| IdempotencyKey { key: key.clone(), body_hash: [0; 32] });
+        let command = match &op.call {
+            Call::Enqueue { jobs } => {
+                Command::Enqueue { jobs: jobs.iter().map(|new| self.new_job(new)).collect(), key }
+            }
+            Call::Consume { n } => Command::Consume { queue: QueueId::DEFAULT, n: *n, key },
+            Call::Success { id: of, .. } => Command::Succeed { id: job_id(of), log: Bytes::new() },
+            Call::Fail { id: of, reason, .. } => {
+                let reason = match reason {
+                    crate::event::Reason::Timeout => quorate_core::Reason::Timeout,
+                    crate::event::Reason::Killed => quorate_core::Reason::Killed,
+                    crate::event::Reason::BadExit => quorate_core::Reason::BadExit,
+                };
+                Command::Fail { id: job_id(of), reason, details: "".into(), log: Bytes::new() }
+            }
+            Call::Cancel { id: of } => Command::Cancel { id: job_id(of), details: "".into() },
+            Call::Touch { id: of } => Command::Touch { id: job_id(of) },
+            Call::Retry { id: of } => Command::Retry { id: job_id(of), new_id: JobId(self.draw()), key },
+            Call::Delete { id: of } => Command::Delete { id: job_id(of) },
+            Call::Get { .. } | Call::List { .. } => return None,
+        };
+        let deadline = Timestamp(EPOCH + self.now / 1_000).plus_millis(limits::REQUEST_MILLIS);
+        Some(Envelope { request_id: RequestId(self.draw()), deadline, command })
+    }
+
+    fn new_job(&mut self, new: &crate::event::NewJob) -> NewJob {
+        let id = JobId(self.draw());
+        self.payloads.insert(id, (new.tag.clone(), body_hash(new.tag.as_bytes())));
+        NewJob {
+            id,
+            queue: QueueId::DEFAULT,
+            priority: Priority::new(new.priority).expect("clients choose 0 to 2"),
+            image: "generated".into(),
+            image_id: ImageId([0; 16]),
+            payload: Bytes::copy_from_slice(new.tag.as_bytes()),
+            delay: new.delay,
+            timeout: new.timeout,
+            max_retries: new.max_retries,
+            retries_delay: new.retries_delay,
+        }
+    }
+
+    /// Sixteen bytes that were never drawn before, ordered like the ids of jobs.
+    fn draw(&mut self) -> [u8; 16] {
+        self.drawn += 1;
+        let time = u128::from(EPOCH + self.now / 1_000) << 80;
+        (time | (7 << 76) | self.drawn).to_be_bytes()
+    }
+}
+
+/// The id that an answer gave as text.
+fn job_id(text: &str) -> JobId {
+    let digits = text.replace('-', "");
+    JobId(u128::from_str_radix(&digits, 16).expect("clients name ids that they were answered").to_be_bytes())
+}

@@ -1,0 +1,41 @@
+//! I6: first in, first out within a priority, in the order of grants in the log. A job that was certainly queued
+//! before another of its priority is never granted after it.
+
+use crate::facts::{At, Facts, Stay};
+use crate::highest::Highest;
+use crate::rule::{Findings, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    name: "fifo",
+    means: "jobs of one priority are granted in the order in which they were queued",
+    check,
+};
+
+fn check(facts: &Facts<'_>, findings: &mut Findings) {
+    for priority in 0..=2 {
+        let lane = || facts.stays.iter().filter(move |stay| stay.priority == priority);
+        // Of the jobs that were queued by then: how late the last of them left.
+        let ahead: Highest<At, (At, usize)> =
+            lane().map(|stay| (stay.ready.last, (stay.left.first, stay.life))).collect();
+        for stay in lane().filter(|stay| stay.taken) {
+            let passed = ahead.below(stay.ready.first).filter(|(left, _)| *left > stay.left.last);
+            findings.require(passed.is_none(), || {
+                let (_, other) = passed.expect("the check found one");
+                show(facts, stay, other, "was queued before it")
+            });
+        }
+    }
+}
+
+pub(super) fn show(facts: &Facts<'_>, stay: &Stay, other: usize, why: &str) -> (String, Vec<usize>) {
+    let (taken, waiting) = (&facts.lives[stay.life], &facts.lives[other]);
+    let what = format!(
+        "job {} was granted at {} although job {} {why} and waited until {}",
+        taken.id,
+        stay.left.last,
+        waiting.id,
+        facts.stays.iter().find(|stay| stay.life == other).map_or(At::END, |stay| stay.left.first),
+    );
+    let requests = [taken, waiting].into_iter().flat_map(|life| life.births.iter().chain(&life.grants));
+    (what, facts.lines(requests.map(|(op, _)| *op)))
+}

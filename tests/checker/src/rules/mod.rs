@@ -1,0 +1,68 @@
+//! One invariant, one file. Every rule reads [`Facts`] and says what breaks it, with the lines that show it.
+
+mod batch;
+mod cause;
+mod converged;
+mod delay;
+mod deleted;
+mod empty_consume;
+mod expired;
+mod fifo;
+mod final_state;
+mod granted_once;
+mod heals;
+mod kept;
+mod linearizable;
+mod log_kept;
+mod log_time;
+mod monotonic;
+mod not_found;
+mod one_effect;
+mod overdue;
+mod position;
+mod priority;
+mod read_reflects;
+mod real_time;
+mod replay;
+mod retry_chain;
+mod timeout;
+mod times;
+mod unaltered;
+
+use crate::rule::Rule;
+
+/// All rules, in the order of reports.
+pub(crate) const RULES: [Rule; 28] = [
+    // The log is a linearization.
+    real_time::RULE,
+    position::RULE,
+    log_time::RULE,
+    replay::RULE,
+    cause::RULE,
+    // Jobs.
+    kept::RULE,
+    unaltered::RULE,
+    times::RULE,
+    batch::RULE,
+    one_effect::RULE,
+    granted_once::RULE,
+    final_state::RULE,
+    deleted::RULE,
+    retry_chain::RULE,
+    log_kept::RULE,
+    // Order and time.
+    fifo::RULE,
+    priority::RULE,
+    empty_consume::RULE,
+    delay::RULE,
+    timeout::RULE,
+    expired::RULE,
+    overdue::RULE,
+    // Reads and replicas.
+    monotonic::RULE,
+    read_reflects::RULE,
+    linearizable::RULE,
+    not_found::RULE,
+    converged::RULE,
+    heals::RULE,
+];

@@ -1,0 +1,62 @@
+//! I2: no phantom, nothing altered. Each job that was seen was asked for, with this payload and these parameters; a
+//! retry has those of the job that it retries.
+
+use crate::event::{JobRecord, NewJob, Outcome};
+use crate::facts::{Facts, Life, Sighting};
+use crate::rule::{Findings, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    name: "unaltered",
+    means: "every job seen was asked for, with the payload and the parameters that it was asked for with",
+    check,
+};
+
+fn check(facts: &Facts<'_>, findings: &mut Findings) {
+    for life in &facts.lives {
+        for seen in &life.sightings {
+            let wrong = wrong(facts, life, seen.job);
+            findings.require(wrong.is_none(), || {
+                let asked = facts.asked.get(&*seen.job.tag).map(|asked| facts.history.line_of(asked.ops[0]));
+                let what = format!("job {} {}", life.id, wrong.unwrap_or_default());
+                (what, asked.into_iter().chain([seen.line]).collect::<Vec<_>>())
+            });
+        }
+        if life.sightings.is_empty() {
+            let answered = life.calls.iter().find(|op| facts.op(**op).outcome == Outcome::Ok);
+            findings.require(answered.is_none(), || {
+                let lines = facts.lines(answered.copied());
+                (
+                    format!(
+                        "a request on job {} was answered well, though nobody ever saw that job",
+                        life.id
+                    ),
+                    lines,
+                )
+            });
+        }
+    }
+}
+
+fn wrong(facts: &Facts<'_>, life: &Life<'_>, job: &JobRecord) -> Option<&'static str> {
+    let Some(asked) = facts.asked.get(&*job.tag) else { return Some("was never asked for") };
+    if asked.ops.iter().all(|op| facts.op(*op).outcome == Outcome::Fail) {
+        return Some("was refused, yet is there");
+    }
+    let first = life.sightings.first().map(|seen: &Sighting<'_>| seen.job)?;
+    let new = asked.new;
+    if job.hash != new.hash {
+        return Some("has another payload than it was given");
+    }
+    if (job.priority, job.timeout, job.retries_delay) != (new.priority, new.timeout, new.retries_delay) {
+        return Some("has other parameters than it was given");
+    }
+    if (&job.tag, &job.retry_of, job.created) != (&first.tag, &first.retry_of, first.created) {
+        return Some("changed what never changes in a job");
+    }
+    (job.retry_of.is_none() && !as_enqueued(job, new)).then_some("has other parameters than it was given")
+}
+
+/// True where what a retry has of its own is what was asked for.
+fn as_enqueued(job: &JobRecord, new: &NewJob) -> bool {
+    (job.delay, job.max_retries) == (new.delay, new.max_retries)
+}

@@ -1,0 +1,77 @@
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::event::{End, Healed, JobRecord, Op, Run, Scan};
+
+/// Writes a history, line by line. Events of many clients go through one writer; their order does not matter.
+pub struct HistoryWriter<W: Write> {
+    out: W,
+    ops: usize,
+}
+
+/// A line as it is written: [`crate::Event`], borrowed.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Line<'a> {
+    Run(&'a Run),
+    Op(&'a Op),
+    Healed(Healed),
+    Scan(Scan),
+    Job(&'a JobRecord),
+    End(End),
+}
+
+impl<W: Write> HistoryWriter<W> {
+    /// Begins a history. `out` should be buffered.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn new(out: W, run: &Run) -> io::Result<HistoryWriter<W>> {
+        let mut writer = HistoryWriter { out, ops: 0 };
+        writer.line(&Line::Run(run))?;
+        Ok(writer)
+    }
+
+    /// Adds a request, once its outcome is known or given up.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn op(&mut self, op: &Op) -> io::Result<()> {
+        self.ops += 1;
+        self.line(&Line::Op(op))
+    }
+
+    /// Notes that the faults are over.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn healed(&mut self, at: u64) -> io::Result<()> {
+        self.line(&Line::Healed(Healed { at }))
+    }
+
+    /// Adds all jobs of a node that had applied `index` before and after they were listed.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn scan(&mut self, node: &str, index: u64, jobs: &[JobRecord]) -> io::Result<()> {
+        self.line(&Line::Scan(Scan { node: node.into(), index, jobs: jobs.len() }))?;
+        jobs.iter().try_for_each(|job| self.line(&Line::Job(job)))
+    }
+
+    /// Ends the history and gives the writer back, flushed.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn finish(mut self) -> io::Result<W> {
+        let ops = self.ops;
+        self.line(&Line::End(End { ops }))?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        self.out.write_all(b"\n")
+    }
+}
