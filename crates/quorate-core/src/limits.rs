@@ -35,8 +35,8 @@ pub const IDEMPOTENCY_MILLIS: u64 = 24 * 3_600 * 1_000;
 /// Most `Idempotency-Key`s remembered at once; above it the oldest are forgotten early.
 pub const IDEMPOTENCY_KEYS: u64 = 4_000_000;
 
-/// Most timers (delays, timeouts) that one batch carries out, and most outlived records (finished jobs, keys,
-/// images) that one batch removes. What is left over waits for the next batch.
+/// Most pieces of due work that one batch does: timers (delays, timeouts) first, then the removal of what is outlived
+/// (finished jobs, keys, images). What is left over waits for the next batch.
 pub const DUE_PER_BATCH: usize = 512;
 
 /// Shortest and longest retention of finished jobs, in seconds: a minute, ten years.

@@ -13,7 +13,7 @@ pub(super) struct Step<'a, T> {
 
 /// Why a command ends early.
 pub(super) enum Stop<E> {
-    /// It is refused, and has changed nothing.
+    /// It is refused, and has done nothing of its own.
     Refused(Refusal),
     /// The storage failed.
     Broken(E),
