@@ -1,1 +1,54 @@
-//! node
+//! One member of the cluster: Raft, its peers, the way of a command into the log, log time, membership. Its face is
+//! [`Handle`].
+//!
+//! ```text
+//! handle       what the gateway uses
+//! intake       a command from its arrival to its answer       ─┐ on the node
+//! forward      … to the leader, if that is elsewhere           │ that took it
+//! pending      … and its answer, from this node's own apply   ─┘
+//! batcher      many commands, one log entry                   ─┐ at the leader
+//! ticker       an entry when something is due                  │
+//! membership   newcomers                                      ─┘
+//! read_index   linearizable reads
+//! wakeups      who waits for a job
+//! clock        log time
+//! formation    making or joining the cluster
+//! watch        clocks of the others, removal of this node
+//! transport/   gRPC
+//! ```
+
+mod batcher;
+mod clock;
+mod config;
+mod disk;
+mod error;
+mod formation;
+mod forward;
+mod handle;
+mod intake;
+mod leadership;
+mod limits;
+mod membership;
+mod node;
+mod observer;
+mod pause;
+mod peers;
+mod pending;
+mod proposal;
+mod read_index;
+mod room;
+mod status;
+mod task;
+mod ticker;
+mod transport;
+mod wakeups;
+mod watch;
+
+pub use config::NodeConfig;
+pub use error::{StartError, SubmitError};
+pub use handle::{Gauges, Handle};
+pub use node::{Node, Running};
+pub use status::{Cluster, Member, Role};
+
+/// Raft, over this node's log and job table.
+type Raft = openraft::Raft<quorate_store::TypeConfig, quorate_store::JobTable>;

@@ -1,0 +1,167 @@
+use std::sync::Arc;
+
+use openraft::errors::ClientWriteError;
+use openraft::impls::ProgressResponder;
+use prost::Message;
+use quorate_core::limits::{BYTES_PER_ENTRY, COMMANDS_PER_ENTRY};
+use quorate_proto::log::v1::PackedBatch;
+use quorate_store::BatchBytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::clock::LogClock;
+use crate::disk::Disk;
+use crate::leadership::Leadership;
+use crate::limits;
+use crate::proposal::{Proposal, Verdict};
+use crate::room::{Place, Room};
+use crate::{Raft, task::Tasks};
+
+/// Where the leader gathers commands, its own and forwarded ones, into log entries. There is no timer: while
+/// [`limits::ENTRIES_IN_FLIGHT`] entries are under way, the commands for the next one gather.
+#[derive(Clone)]
+pub(crate) struct Batcher {
+    queue: mpsc::UnboundedSender<Queued>, // bounded by `room`
+    room: Room,
+    disk: Disk,
+}
+
+struct Queued {
+    proposal: Proposal,
+    place: Place,
+}
+
+impl Batcher {
+    pub(crate) fn start(
+        raft: Raft,
+        leadership: Leadership,
+        clock: LogClock,
+        disk: Disk,
+        tasks: &Tasks,
+    ) -> Batcher {
+        let (queue, queued) = mpsc::unbounded_channel();
+        let batcher = Batcher {
+            queue,
+            room: Room::new(limits::LEADER_COMMANDS, limits::LEADER_BYTES),
+            disk,
+        };
+        let slots = Arc::new(Semaphore::new(limits::ENTRIES_IN_FLIGHT));
+        let worker = Worker { raft, leadership, clock, slots, queued, held: None };
+        tasks.spawn("batcher", worker.run());
+        batcher
+    }
+
+    /// Takes a proposal, or refuses it at once.
+    pub(crate) fn offer(&self, proposal: Proposal) {
+        if self.disk.is_full() {
+            return proposal.settle(Verdict::DiskFull);
+        }
+        match self.room.take(proposal.envelope.len()) {
+            None => proposal.settle(Verdict::Overloaded),
+            Some(place) => {
+                // It fails only when this node ends: then the proposal was not made.
+                if let Err(mpsc::error::SendError(queued)) = self.queue.send(Queued { proposal, place }) {
+                    queued.proposal.settle(Verdict::NotLeader);
+                }
+            }
+        }
+    }
+
+    /// True while nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.room.taken() == 0
+    }
+
+    /// How many commands are gathered or under way at this leader.
+    pub(crate) fn taken(&self) -> usize {
+        self.room.taken()
+    }
+}
+
+struct Worker {
+    raft: Raft,
+    leadership: Leadership,
+    clock: LogClock,
+    slots: Arc<Semaphore>,
+    queued: mpsc::UnboundedReceiver<Queued>,
+    /// Did not fit into the last entry.
+    held: Option<Queued>,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        loop {
+            let first = match self.held.take() {
+                Some(held) => held,
+                None => match self.queued.recv().await {
+                    Some(first) => first,
+                    None => return,
+                },
+            };
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+            let entry = self.gather(first);
+            if !entry.is_empty() {
+                self.propose(entry, slot).await;
+            }
+        }
+    }
+
+    /// The commands for one entry: what is there now, up to its limits.
+    fn gather(&mut self, first: Queued) -> Vec<Queued> {
+        let mut bytes = 0;
+        let mut entry = Vec::new();
+        let mut next = Some(first);
+        while let Some(queued) = next {
+            if !queued.proposal.is_abandoned() {
+                bytes += queued.proposal.envelope.len();
+                if bytes > BYTES_PER_ENTRY && !entry.is_empty() {
+                    self.held = Some(queued);
+                    break;
+                }
+                entry.push(queued);
+            }
+            if entry.len() == COMMANDS_PER_ENTRY {
+                break;
+            }
+            next = self.queued.try_recv().ok();
+        }
+        entry
+    }
+
+    async fn propose(&self, entry: Vec<Queued>, slot: OwnedSemaphorePermit) {
+        let Some(leader) = self.leadership.now().filter(|leader| leader.here) else {
+            return settle(entry, Verdict::NotLeader);
+        };
+        let batch = PackedBatch {
+            stamp_ms: self.clock.lead(leader.term).0,
+            envelopes: entry.iter().map(|queued| queued.proposal.envelope.clone()).collect(),
+        };
+        let (responder, written) = ProgressResponder::complete_only();
+        let bytes = BatchBytes(batch.encode_to_vec().into());
+        if self.raft.write(bytes).responder(responder).await.is_err() {
+            return settle(entry, Verdict::Unknown);
+        }
+        tokio::spawn(async move {
+            let verdict = match written.await {
+                Ok(Ok(_)) => Verdict::Appended,
+                Ok(Err(ClientWriteError::ForwardToLeader(_))) => Verdict::NotLeader,
+                // Discarded from the log of a leader that was deposed: another one may have it. The other two belong
+                // to membership changes.
+                Ok(Err(
+                    ClientWriteError::LogEntryDiscarded(_)
+                    | ClientWriteError::ChangeMembershipError(_)
+                    | ClientWriteError::PreconditionFailed(_),
+                )) => Verdict::Unknown,
+                Err(_) => Verdict::Unknown,
+            };
+            settle(entry, verdict);
+            drop(slot);
+        });
+    }
+}
+
+fn settle(entry: Vec<Queued>, verdict: Verdict) {
+    for Queued { proposal, place } in entry {
+        proposal.settle(verdict);
+        drop(place);
+    }
+}

@@ -1,0 +1,106 @@
+use std::path::PathBuf;
+
+use openraft::SnapshotPolicy;
+
+use crate::StartError;
+
+/// How one node is to run. [`NodeConfig::new`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// This node's name, one of [`NodeConfig::peers`].
+    pub name: String,
+    /// Where its data is; made if it does not exist.
+    pub data_dir: PathBuf,
+    /// Where to listen for peers, `host:port`.
+    pub peer_listen: String,
+    /// Where clients reach this node, `host:port`: told to the other members.
+    pub http_addr: String,
+    /// The members' names and the addresses at which peers reach them, `host:port`, this node's included: the same
+    /// list at every node. The first one makes the cluster, when all of them are there.
+    pub peers: Vec<(String, String)>,
+    /// Free bytes below which the data directory's disk counts as full.
+    pub disk_reserve: u64,
+    /// A snapshot is taken after so many log entries.
+    pub snapshot_every: u64,
+    /// Log entries that are kept behind a snapshot, for followers that lag.
+    pub logs_kept: u64,
+}
+
+impl NodeConfig {
+    /// A node with default limits.
+    pub fn new(
+        name: impl Into<String>,
+        data_dir: impl Into<PathBuf>,
+        peer_listen: impl Into<String>,
+        http_addr: impl Into<String>,
+        peers: Vec<(String, String)>,
+    ) -> NodeConfig {
+        NodeConfig {
+            name: name.into(),
+            data_dir: data_dir.into(),
+            peer_listen: peer_listen.into(),
+            http_addr: http_addr.into(),
+            peers,
+            disk_reserve: 256 << 20,
+            snapshot_every: 100_000,
+            logs_kept: 50_000,
+        }
+    }
+
+    /// Where peers reach this node.
+    pub(crate) fn peer_addr(&self) -> Option<&str> {
+        self.peers.iter().find(|(name, _)| *name == self.name).map(|(_, addr)| addr.as_str())
+    }
+
+    /// True for the node that makes the cluster.
+    pub(crate) fn is_first(&self) -> bool {
+        self.peers.first().is_some_and(|(name, _)| *name == self.name)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let refuse = |setting, reason: String| Err(StartError::Config { setting, reason });
+        if self.name.is_empty() {
+            return refuse("name", "it is empty".to_owned());
+        }
+        if self.peer_addr().is_none() {
+            return refuse("peers", format!("this node, {}, is not among them", self.name));
+        }
+        for (at, (name, addr)) in self.peers.iter().enumerate() {
+            if self.peers[..at].iter().any(|(other, _)| other == name) {
+                return refuse("peers", format!("{name} stands there twice"));
+            }
+            if self.peers[..at].iter().any(|(_, other)| other == addr) {
+                return refuse("peers", format!("{addr} stands there twice"));
+            }
+            if format!("http://{addr}").parse::<tonic::transport::Uri>().is_err() {
+                return refuse("peers", format!("{addr} is no address of the form host:port"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Raft's settings. Elections: a follower waits 0.6 s without a leader, then 0.3 to 0.6 s more.
+    pub(crate) fn raft(&self) -> Result<openraft::Config, StartError> {
+        let config = openraft::Config {
+            cluster_name: "quorate".to_owned(),
+            heartbeat_interval: 100,
+            election_timeout_min: 300,
+            election_timeout_max: 600,
+            enable_pre_vote: Some(true),
+            // A leader that lost its quorum must not keep the others from electing one: at least lease + election.
+            quorum_loss_probe_interval: Some(1_500),
+            // A restarted leader is elected like any other.
+            enable_leader_restore: Some(false),
+            install_snapshot_timeout: u64::try_from(crate::limits::SNAPSHOT.as_millis()).unwrap_or(u64::MAX),
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_every),
+            max_in_snapshot_log_to_keep: self.logs_kept,
+            purge_batch_size: 256.min(self.snapshot_every).max(1),
+            max_payload_entries: 1_024,
+            max_append_entries: Some(4_096),
+            // A peer that came back is found soon.
+            backoff: "50ms 100ms 200ms ...500ms".to_owned(),
+            ..openraft::Config::default()
+        };
+        config.validate().map_err(|error| StartError::Raft(error.to_string()))
+    }
+}

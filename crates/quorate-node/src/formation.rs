@@ -1,0 +1,139 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quorate_proto::peer::v1::DiscoverResponse;
+use quorate_store::{DataDir, Node, NodeId, StoreError};
+
+use crate::Raft;
+use crate::limits;
+use crate::peers::Peers;
+
+/// How this node comes to be a voter of a cluster: it makes the cluster with the others of its list, or joins it.
+///
+/// The first node of the list makes the cluster, once, when every listed node answers and none has been in one. It
+/// draws the cluster's id, waits until all have it on disk, and initialises Raft with all of them. Every other case is
+/// a join: of a node that was added to the list, or whose directory was wiped.
+pub(crate) struct Formation {
+    pub(crate) peers: Peers,
+    pub(crate) raft: Raft,
+    pub(crate) dir: Arc<DataDir>,
+}
+
+impl Formation {
+    /// Ends when this node is a voter.
+    pub(crate) async fn form(self) {
+        let mut told = String::new();
+        while !self.is_voter() {
+            let waits_for = match self.step().await {
+                Ok(waits_for) => waits_for,
+                Err(error) => error.to_string(),
+            };
+            if waits_for != told {
+                tracing::info!("not a voter yet: {waits_for}");
+                told = waits_for;
+            }
+            tokio::time::sleep(limits::JOIN_PAUSE).await;
+        }
+    }
+
+    fn is_voter(&self) -> bool {
+        let stored = self.peers.leadership.membership();
+        stored.membership().voter_ids().any(|id| id == self.peers.identity.node_id)
+    }
+
+    /// Does what can be done now, and says what is waited for.
+    async fn step(&self) -> Result<String, StoreError> {
+        let addresses = self.peers.addresses();
+        let answers = self.peers.ask_all(&addresses).await;
+        let silent: Vec<&str> = addresses
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| answer.is_none())
+            .map(|(addr, _)| addr.as_str())
+            .collect();
+        let seen: Vec<(&str, &DiscoverResponse)> = addresses
+            .iter()
+            .zip(&answers)
+            .filter_map(|(addr, answer)| Some((addr.as_str(), answer.as_ref()?)))
+            .collect();
+
+        if let Some((_, member)) = seen.iter().find(|(_, answer)| answer.initialised) {
+            self.adopt(&member.cluster_id)?;
+            return Ok(self.join(&seen).await);
+        }
+        if !self.peers.config.is_first() {
+            let first = &self.peers.config.peers[0].0;
+            let maker = seen.iter().find(|(_, answer)| answer.name == *first && !answer.cluster_id.is_empty());
+            if let Some((_, maker)) = maker {
+                self.adopt(&maker.cluster_id)?;
+            }
+            return Ok(format!("{first} to make the cluster, or a member to join by"));
+        }
+        if !silent.is_empty() {
+            return Ok(format!("an answer from {}", silent.join(", ")));
+        }
+        let lost = seen.iter().find(|(_, answer)| answer.lost_data).map(|(addr, _)| *addr);
+        if let Some(lost) = lost.or(self.peers.lost_data.then_some("this node")) {
+            return Ok(format!("a member of the cluster that {lost} belonged to; no new one is made"));
+        }
+        self.make(&seen).await
+    }
+
+    /// Makes the cluster, if all the others have its id.
+    async fn make(&self, others: &[(&str, &DiscoverResponse)]) -> Result<String, StoreError> {
+        let adopted = others.iter().map(|(_, answer)| answer.cluster_id.as_str()).find(|id| !id.is_empty());
+        let own = self.peers.cluster_id().or(adopted).map(ToOwned::to_owned);
+        let cluster_id = own.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        self.adopt(&cluster_id)?;
+        if let Some((addr, other)) = others.iter().find(|(_, answer)| answer.cluster_id != cluster_id) {
+            return Ok(match other.cluster_id.as_str() {
+                "" => format!("{addr} to note the cluster's id"),
+                id => format!("{addr} to be set up anew: it belongs to the cluster {id}, not to {cluster_id}"),
+            });
+        }
+        let own = self.peers.as_member();
+        let mut members: BTreeMap<NodeId, Node> = BTreeMap::new();
+        members.insert(
+            own.node_id,
+            Node { name: own.name, peer_addr: own.peer_addr, http_addr: own.http_addr },
+        );
+        for (addr, other) in others {
+            let (name, http_addr) = (other.name.clone(), other.http_addr.clone());
+            members.insert(other.node_id, Node { name, peer_addr: (*addr).to_owned(), http_addr });
+        }
+        if members.len() != self.peers.config.peers.len() {
+            return Ok("different nodes at the listed addresses: two of them are the same".to_owned());
+        }
+        tracing::info!(cluster_id, ?members, "making the cluster");
+        Ok(match self.raft.initialize(members).await {
+            Ok(()) => "the first election".to_owned(),
+            Err(error) => format!("Raft: {error}"),
+        })
+    }
+
+    /// Asks the leader for the next step.
+    async fn join(&self, seen: &[(&str, &DiscoverResponse)]) -> String {
+        let own_cluster = self.peers.cluster_id();
+        let members = || seen.iter().filter(|(_, a)| a.initialised && Some(a.cluster_id.as_str()) == own_cluster);
+        let named = members().map(|(_, answer)| answer.leader).find(|id| *id != 0);
+        let leader = members()
+            .find(|(_, answer)| answer.leads)
+            .or_else(|| members().find(|(_, answer)| Some(answer.node_id) == named));
+        let Some((addr, leader)) = leader else { return "the cluster to have a leader".to_owned() };
+        match self.peers.transport.join(leader.node_id, addr, self.peers.as_member()).await {
+            Ok(answer) if answer.voter => "the leader's log".to_owned(),
+            Ok(answer) => format!("{addr} says: {}", answer.message),
+            Err(status) => format!("{addr} says: {}", status.message()),
+        }
+    }
+
+    /// Notes the cluster's id on disk, then in every call.
+    fn adopt(&self, cluster_id: &str) -> Result<(), StoreError> {
+        if cluster_id.is_empty() {
+            return Ok(());
+        }
+        self.dir.adopt_cluster(cluster_id)?;
+        self.peers.identity.cluster_id.get_or_init(|| cluster_id.to_owned());
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+use std::collections::{HashMap, VecDeque};
+
+use quorate_core::RequestId;
+use quorate_core::limits::{BYTES_PER_ENTRY, COMMANDS_PER_ENTRY};
+use quorate_proto::peer::v1::{ForwardAnswer, ForwardFrame, ForwardResult, forward_answer::Kind};
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use crate::leadership::{Leader, Leadership};
+use crate::limits;
+use crate::proposal::{Proposal, Verdict};
+use crate::task::Tasks;
+use crate::transport::Transport;
+
+/// The way of commands to a leader elsewhere: one hop, over one long-lived stream. There is no timer: what gathers
+/// while a frame waits for the connection makes the next frame.
+#[derive(Clone)]
+pub(crate) struct Forwarder {
+    queue: mpsc::UnboundedSender<Proposal>, // bounded by the intake's room
+}
+
+impl Forwarder {
+    pub(crate) fn start(leadership: Leadership, transport: Transport, tasks: &Tasks) -> Forwarder {
+        let (queue, queued) = mpsc::unbounded_channel();
+        tasks.spawn("forwarder", Worker { leadership, transport, queued }.run());
+        Forwarder { queue }
+    }
+
+    /// Takes a proposal for the leader.
+    pub(crate) fn offer(&self, proposal: Proposal) {
+        if let Err(mpsc::error::SendError(proposal)) = self.queue.send(proposal) {
+            proposal.settle(Verdict::NotLeader);
+        }
+    }
+}
+
+struct Worker {
+    leadership: Leadership,
+    transport: Transport,
+    queued: mpsc::UnboundedReceiver<Proposal>,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        while let Some(first) = self.queued.recv().await {
+            let opened = match self.leadership.now() {
+                Some(leader) if !leader.here => self.open(leader).await.map(|stream| (leader, stream)),
+                _ => Err(Status::unavailable("no leader elsewhere")),
+            };
+            match opened {
+                Ok((leader, stream)) => self.converse(leader, stream, first).await,
+                Err(status) => {
+                    tracing::debug!(%status, "commands are not forwarded");
+                    // They were sent nowhere. Whoever made them pauses before the next attempt.
+                    first.settle(Verdict::NotLeader);
+                    while let Ok(proposal) = self.queued.try_recv() {
+                        proposal.settle(Verdict::NotLeader);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn open(&self, leader: Leader) -> Result<Stream, Status> {
+        let addr = self.leadership.peer_addr(leader.id);
+        let addr = addr.ok_or_else(|| Status::unavailable("the leader is no member"))?;
+        let (frames, waiting) = mpsc::channel(limits::FORWARD_FRAMES);
+        let results = self.transport.forward(leader.id, &addr, waiting).await?;
+        Ok(Stream { frames, results })
+    }
+
+    /// Forwards to this leader until it is another one, or the stream breaks.
+    async fn converse(&mut self, leader: Leader, mut stream: Stream, first: Proposal) {
+        let mut ready = VecDeque::from([first]);
+        let mut in_flight: HashMap<RequestId, Proposal> = HashMap::new();
+        let mut next = Vec::new();
+        loop {
+            tokio::select! {
+                result = stream.results.message() => match result {
+                    Ok(Some(result)) => settle(result, &mut in_flight),
+                    Ok(None) => break,
+                    Err(status) => {
+                        tracing::debug!(leader = leader.id, %status, "the forward stream broke");
+                        break;
+                    }
+                },
+                permit = stream.frames.reserve(), if !ready.is_empty() => {
+                    let Ok(permit) = permit else { break };
+                    let frame = frame(&mut ready, &mut in_flight);
+                    if !frame.envelopes.is_empty() {
+                        permit.send(frame);
+                    }
+                }
+                count = self.queued.recv_many(&mut next, COMMANDS_PER_ENTRY), if ready.len() < COMMANDS_PER_ENTRY => {
+                    if count == 0 {
+                        break;
+                    }
+                    ready.extend(next.drain(..));
+                }
+                () = self.leadership.changed() => {
+                    if self.leadership.now() != Some(leader) {
+                        break;
+                    }
+                }
+            }
+        }
+        for proposal in ready {
+            proposal.settle(Verdict::NotLeader);
+        }
+        for (_, proposal) in in_flight {
+            proposal.settle(Verdict::Unknown);
+        }
+    }
+}
+
+struct Stream {
+    frames: mpsc::Sender<ForwardFrame>,
+    results: Streaming<ForwardResult>,
+}
+
+/// The next frame: what is ready, up to the limits of a log entry.
+fn frame(ready: &mut VecDeque<Proposal>, in_flight: &mut HashMap<RequestId, Proposal>) -> ForwardFrame {
+    let mut bytes = 0;
+    let mut envelopes = Vec::with_capacity(ready.len().min(COMMANDS_PER_ENTRY));
+    while let Some(proposal) = ready.pop_front() {
+        if proposal.is_abandoned() {
+            continue;
+        }
+        bytes += proposal.envelope.len();
+        if (bytes > BYTES_PER_ENTRY && !envelopes.is_empty()) || envelopes.len() == COMMANDS_PER_ENTRY {
+            ready.push_front(proposal);
+            break;
+        }
+        envelopes.push(proposal.envelope.clone());
+        // One made again takes the place of the first, which is abandoned.
+        in_flight.insert(proposal.request_id, proposal);
+    }
+    ForwardFrame { envelopes }
+}
+
+fn settle(result: ForwardResult, in_flight: &mut HashMap<RequestId, Proposal>) {
+    for answer in result.answers {
+        let verdict = verdict(&answer);
+        let request_id: Option<[u8; 16]> = answer.request_id.as_ref().try_into().ok();
+        if let Some(proposal) = request_id.and_then(|id| in_flight.remove(&RequestId(id))) {
+            proposal.settle(verdict);
+        }
+    }
+}
+
+fn verdict(answer: &ForwardAnswer) -> Verdict {
+    match answer.kind() {
+        Kind::Appended => Verdict::Appended,
+        Kind::NotLeader => Verdict::NotLeader,
+        Kind::Overloaded => Verdict::Overloaded,
+        Kind::DiskFull => Verdict::DiskFull,
+        // A word of a newer version.
+        Kind::Unknown | Kind::Unspecified => Verdict::Unknown,
+    }
+}

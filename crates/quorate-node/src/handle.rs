@@ -1,0 +1,126 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use openraft::LogIdOptionExt;
+use openraft::async_runtime::WatchReceiver;
+use quorate_core::{Answered, Command, QueueId};
+use quorate_store::Reader;
+
+use crate::batcher::Batcher;
+use crate::intake::Intake;
+use crate::limits;
+use crate::peers::Peers;
+use crate::read_index::ReadIndex;
+use crate::status::{self, Cluster};
+use crate::wakeups::Wakeups;
+use crate::{Raft, SubmitError};
+
+/// One member of the cluster, for those who use it. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) raft: Raft,
+    pub(crate) intake: Intake,
+    pub(crate) batcher: Batcher,
+    pub(crate) read_index: ReadIndex,
+    pub(crate) reader: Reader,
+    pub(crate) wakeups: Wakeups,
+    pub(crate) peers: Peers,
+    pub(crate) recovered: Arc<AtomicBool>,
+    pub(crate) removed: Arc<AtomicBool>,
+}
+
+impl Handle {
+    pub(crate) fn new(parts: Parts) -> Handle {
+        Handle(Arc::new(parts))
+    }
+
+    /// Carries a command out, on whatever node leads, and answers once this node has applied it too.
+    ///
+    /// # Errors
+    /// See [`SubmitError`]. A refusal by the state machine is an answer, not an error.
+    pub async fn submit(&self, command: Command, within: Duration) -> Result<Answered, SubmitError> {
+        self.0.intake.submit(command, within).await
+    }
+
+    /// Waits until this node has applied everything that was committed when the call began: a read behind it is
+    /// linearizable. Calls that wait at the same time share one question to the leader.
+    ///
+    /// # Errors
+    /// [`SubmitError::NotApplied`] when no majority could be reached in time, [`SubmitError::Stopping`].
+    pub async fn barrier(&self, within: Duration) -> Result<(), SubmitError> {
+        self.0.read_index.barrier(within).await
+    }
+
+    /// Reads of this node's own table, as it is now.
+    pub fn reader(&self) -> &Reader {
+        &self.0.reader
+    }
+
+    /// Ends when a job may be there for this caller: at once if some are queued now, else in turn. Each job that
+    /// becomes queued wakes about one waiting caller, in the order of their calls.
+    pub async fn queued_wakeup(&self, queue: QueueId) {
+        self.0.wakeups.wait(queue, || self.0.reader.queued(queue)).await;
+    }
+
+    /// The cluster as this node sees it. Asks the other members, so it may take a second.
+    pub async fn cluster(&self) -> Cluster {
+        let term = self.0.raft.server_metrics().borrow_watched().vote.leader_id.term;
+        status::cluster(&self.0.peers, term).await
+    }
+
+    /// True while the Raft core answers.
+    pub async fn alive(&self) -> bool {
+        let answer = self.0.raft.with_raft_state(|_| ());
+        matches!(tokio::time::timeout(limits::ALIVE, answer).await, Ok(Ok(())))
+    }
+
+    /// True while a leader is known and this node has recovered what it had before it started.
+    pub fn ready(&self) -> bool {
+        self.0.recovered.load(Ordering::Relaxed)
+            && !self.0.removed.load(Ordering::Relaxed)
+            && self.0.peers.leadership.now().is_some()
+    }
+
+    /// Numbers for whoever watches this node.
+    pub fn gauges(&self) -> Gauges {
+        let data = self.0.raft.data_metrics().borrow_watched().clone();
+        let server = self.0.raft.server_metrics().borrow_watched().clone();
+        Gauges {
+            term: server.vote.leader_id.term,
+            leads: self.0.peers.leadership.now().is_some_and(|leader| leader.here),
+            last_log_index: data.last_log.index().unwrap_or(0),
+            applied_index: self.0.reader.applied_index(),
+            snapshot_index: data.snapshot.index().unwrap_or(0),
+            requests_waiting: self.0.intake.waiting(),
+            commands_at_leader: self.0.batcher.taken(),
+            disk_full: self.0.intake.disk.is_full(),
+            clock_offset_ms: self.0.peers.clock.own_offset_ms(),
+        }
+    }
+}
+
+/// How one node is doing, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gauges {
+    /// Raft's term.
+    pub term: u64,
+    /// This node leads.
+    pub leads: bool,
+    /// The end of its log.
+    pub last_log_index: u64,
+    /// The log index that its table reflects.
+    pub applied_index: u64,
+    /// The log index of its last snapshot; 0 before the first.
+    pub snapshot_index: u64,
+    /// Commands that were taken here and wait for their answer.
+    pub requests_waiting: usize,
+    /// Commands, forwarded ones included, that are gathered or under way at this leader.
+    pub commands_at_leader: usize,
+    /// Commands are refused for want of disk space.
+    pub disk_full: bool,
+    /// By how many milliseconds this node's wall clock is ahead of the members' median.
+    pub clock_offset_ms: i64,
+}

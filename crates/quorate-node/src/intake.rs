@@ -1,0 +1,185 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+use quorate_core::{Answered, Command, Envelope, Refusal, RequestId};
+use quorate_proto::log::v1 as log;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::SubmitError;
+use crate::batcher::Batcher;
+use crate::clock::LogClock;
+use crate::disk::Disk;
+use crate::forward::Forwarder;
+use crate::leadership::{Leader, Leadership};
+use crate::limits;
+use crate::pause::Pause;
+use crate::pending::{Awaited, Pending};
+use crate::proposal::{Proposal, Proposer, Verdict};
+use crate::room::Room;
+
+/// Where commands come in. A command is proposed, again and again if need be, until this node has applied it or its
+/// time is up: a client sees a leader's death as latency.
+#[derive(Clone)]
+pub(crate) struct Intake {
+    pub(crate) room: Room,
+    pub(crate) disk: Disk,
+    pub(crate) clock: LogClock,
+    pub(crate) pending: Pending,
+    pub(crate) leadership: Leadership,
+    pub(crate) batcher: Batcher,
+    pub(crate) forwarder: Forwarder,
+    /// Cancelled when nothing more is taken in.
+    pub(crate) closed: CancellationToken,
+}
+
+impl Intake {
+    /// Carries a command out within that time.
+    ///
+    /// # Errors
+    /// See [`SubmitError`].
+    pub(crate) async fn submit(&self, command: Command, within: Duration) -> Result<Answered, SubmitError> {
+        if self.closed.is_cancelled() {
+            return Err(SubmitError::Stopping);
+        }
+        if self.disk.is_full() {
+            return Err(SubmitError::DiskFull);
+        }
+        let within = within.min(limits::REQUEST);
+        let until = Instant::now() + within;
+        let now = tokio::select! {
+            now = self.clock.known() => now,
+            () = tokio::time::sleep_until(until) => return Err(SubmitError::NotApplied),
+            () = self.closed.cancelled() => return Err(SubmitError::Stopping),
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        let envelope = Envelope {
+            request_id: RequestId(rand::random()),
+            deadline: now.plus_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+            command,
+        };
+        let request_id = envelope.request_id;
+        let envelope: Bytes = log::Envelope::from(envelope).encode_to_vec().into();
+        let _place = self.room.take(envelope.len()).ok_or(SubmitError::Overloaded)?;
+        let awaited = self.pending.register(request_id);
+        Attempts { intake: self, request_id, envelope, awaited, until, maybe_appended: false }.run().await
+    }
+
+    /// Waits until every command that was taken is answered.
+    pub(crate) async fn drained(&self) {
+        while self.room.taken() > 0 {
+            tokio::time::sleep(limits::DRAIN_LOOK).await;
+        }
+    }
+
+    /// How many commands wait for their answer here.
+    pub(crate) fn waiting(&self) -> usize {
+        self.room.taken()
+    }
+}
+
+struct Attempts<'a> {
+    intake: &'a Intake,
+    request_id: RequestId,
+    envelope: Bytes,
+    awaited: Awaited,
+    until: Instant,
+    /// Some attempt may have put the command into the log.
+    maybe_appended: bool,
+}
+
+/// What ended one attempt.
+enum End {
+    Answered(Answered),
+    Verdict(Verdict),
+    /// No verdict, and the leader is another one, or it took too long.
+    Superseded,
+    TimeIsUp,
+}
+
+impl Attempts<'_> {
+    async fn run(mut self) -> Result<Answered, SubmitError> {
+        let mut leadership = self.intake.leadership.clone();
+        let mut pause = Pause::new();
+        loop {
+            let leader = tokio::select! {
+                biased;
+                answered = self.awaited.answer() => return self.judge(answered),
+                () = tokio::time::sleep_until(self.until) => return Err(self.unanswered()),
+                leader = leadership.known() => leader,
+            };
+            match self.attempt(leader, &mut leadership).await {
+                End::Answered(answered) => return self.judge(answered),
+                End::TimeIsUp => return Err(self.unanswered()),
+                End::Superseded => {
+                    self.maybe_appended = true;
+                    continue;
+                }
+                // It is committed: this node will apply it, or learn of it from a snapshot.
+                End::Verdict(Verdict::Appended) => {
+                    self.maybe_appended = true;
+                    return match tokio::time::timeout_at(self.until, self.awaited.answer()).await {
+                        Ok(answered) => self.judge(answered),
+                        Err(_) => Err(SubmitError::Unknown),
+                    };
+                }
+                End::Verdict(Verdict::Unknown) => self.maybe_appended = true,
+                End::Verdict(Verdict::NotLeader) => {}
+                End::Verdict(Verdict::Overloaded) if !self.maybe_appended => {
+                    return Err(SubmitError::Overloaded);
+                }
+                End::Verdict(Verdict::DiskFull) if !self.maybe_appended => return Err(SubmitError::DiskFull),
+                End::Verdict(Verdict::Overloaded | Verdict::DiskFull) => {}
+            }
+            // Another leader, or a moment later the same one.
+            tokio::select! {
+                biased;
+                answered = self.awaited.answer() => return self.judge(answered),
+                () = tokio::time::sleep_until(self.until) => return Err(self.unanswered()),
+                _ = leadership.other_than(Some(leader)) => {}
+                () = tokio::time::sleep(pause.next()) => {}
+            }
+        }
+    }
+
+    async fn attempt(&mut self, leader: Leader, leadership: &mut Leadership) -> End {
+        let (verdict, settled) = oneshot::channel();
+        let proposal = Proposal {
+            request_id: self.request_id,
+            envelope: self.envelope.clone(),
+            to: Proposer::Here(verdict),
+        };
+        if leader.here {
+            self.intake.batcher.offer(proposal);
+        } else {
+            self.intake.forwarder.offer(proposal);
+        }
+        tokio::select! {
+            biased;
+            answered = self.awaited.answer() => End::Answered(answered),
+            // A proposal that was dropped without a verdict may have gone anywhere.
+            verdict = settled => End::Verdict(verdict.unwrap_or(Verdict::Unknown)),
+            _ = leadership.other_than(Some(leader)) => End::Superseded,
+            () = tokio::time::sleep(limits::PROPOSE_AGAIN) => End::Superseded,
+            () = tokio::time::sleep_until(self.until) => {
+                self.maybe_appended = true;
+                End::TimeIsUp
+            }
+        }
+    }
+
+    fn judge(&self, answered: Answered) -> Result<Answered, SubmitError> {
+        match &answered.outcome {
+            // This copy was not carried out, and no earlier one was: this node would have seen it. A later one may be, if
+            // this one was refused because the clocks differ too much.
+            Err(Refusal::OutsideDeadline) => Err(self.unanswered()),
+            _ => Ok(answered),
+        }
+    }
+
+    fn unanswered(&self) -> SubmitError {
+        if self.maybe_appended { SubmitError::Unknown } else { SubmitError::NotApplied }
+    }
+}

@@ -1,0 +1,79 @@
+//! Every maximum and every period of a node, in one place.
+
+use std::time::Duration;
+
+use quorate_core::limits::{BODY_BYTES, REQUEST_MILLIS};
+
+/// Commands that this node has taken and not answered; beyond them it refuses.
+pub(crate) const TAKEN_COMMANDS: usize = 16_384;
+/// Their encoded bytes.
+pub(crate) const TAKEN_BYTES: usize = 128 << 20;
+/// Commands, local and forwarded, that wait at the leader or are being replicated; beyond them it refuses.
+pub(crate) const LEADER_COMMANDS: usize = 32_768;
+/// Their encoded bytes.
+pub(crate) const LEADER_BYTES: usize = 256 << 20;
+/// Log entries of commands that the leader has proposed and not seen applied. The others gather meanwhile.
+pub(crate) const ENTRIES_IN_FLIGHT: usize = 2;
+
+/// Longest message between peers, in bytes: room for a log entry that holds the longest request, and for the entries
+/// that are read from the log at once.
+pub(crate) const MESSAGE_BYTES: usize = 4 * BODY_BYTES;
+/// Streams that one peer may have open with this node.
+pub(crate) const STREAMS_PER_PEER: u32 = 64;
+/// Append frames without a result, on one stream.
+pub(crate) const FRAMES_IN_FLIGHT: usize = 32;
+/// Forward frames that wait for the connection.
+pub(crate) const FORWARD_FRAMES: usize = 4;
+/// Bytes in a chunk of a snapshot's file.
+pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
+/// Chunks of a snapshot that wait for the connection.
+pub(crate) const SNAPSHOT_CHUNKS: usize = 4;
+
+/// For a connection to be made.
+pub(crate) const CONNECT: Duration = Duration::from_secs(1);
+/// Between signs of life on a connection.
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(1);
+/// For a sign of life to be answered; then the connection is given up.
+pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// For an append frame to be answered. The answer waits for the follower's disk.
+pub(crate) const APPEND_SILENCE: Duration = Duration::from_secs(5);
+/// For a short question to a peer.
+pub(crate) const ASK: Duration = Duration::from_secs(1);
+/// For a snapshot to be sent and installed.
+pub(crate) const SNAPSHOT: Duration = Duration::from_secs(3_600);
+
+/// Longest time that a request may take. Its deadline in log time must be within [`REQUEST_MILLIS`] where it is
+/// applied; the rest is for clocks that differ.
+pub(crate) const REQUEST: Duration = Duration::from_millis(REQUEST_MILLIS - 10_000);
+/// A command without any answer for so long is proposed again.
+pub(crate) const PROPOSE_AGAIN: Duration = Duration::from_secs(2);
+/// Pause before a refused proposal is made again: the first, and the longest.
+pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
+
+/// Between two rounds of questions to the other members about their clocks and the membership.
+pub(crate) const WATCH: Duration = Duration::from_secs(5);
+/// What a peer's clock said is used for so long.
+pub(crate) const CLOCK_AGE: Duration = Duration::from_secs(60);
+/// A wall clock that is further off the median is reported, in milliseconds.
+pub(crate) const CLOCK_OFFSET_MILLIS: u64 = 1_000;
+/// Between two looks at the free space of the disk.
+pub(crate) const DISK_WATCH: Duration = Duration::from_secs(1);
+/// For the Raft core to answer, so that it counts as alive.
+pub(crate) const ALIVE: Duration = Duration::from_secs(2);
+/// Between two looks at whether the Raft core is alive.
+pub(crate) const ALIVE_WATCH: Duration = Duration::from_millis(500);
+/// Between two attempts to find or join the cluster.
+pub(crate) const JOIN_PAUSE: Duration = Duration::from_millis(200);
+/// For one step of a newcomer's way to be a voter. It waits for log entries to be committed.
+pub(crate) const JOIN: Duration = Duration::from_secs(10);
+/// Log entries that a newcomer may lag behind and still become a voter.
+pub(crate) const JOIN_LAG: u64 = 1_000;
+
+/// For requests that are under way to end, when this node stops.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+/// Between two looks at whether they have ended.
+pub(crate) const DRAIN_LOOK: Duration = Duration::from_millis(5);
+/// For another node to take the leadership over, when this one stops.
+pub(crate) const HANDOVER: Duration = Duration::from_secs(2);
+/// For open streams to end, when this node stops.
+pub(crate) const HANG_UP: Duration = Duration::from_secs(1);

@@ -1,0 +1,118 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use openraft::async_runtime::WatchReceiver;
+use openraft::{ChangeMembers, LogIdOptionExt, Precondition};
+use quorate_proto::log::v1::Member;
+use quorate_store::{Node, NodeId, StoredMembership};
+use tokio::sync::Mutex;
+
+use crate::Raft;
+use crate::limits;
+use crate::peers::Peers;
+
+/// The leader's part in taking a newcomer in. One change of the membership at a time.
+#[derive(Clone)]
+pub(crate) struct Admission {
+    raft: Raft,
+    peers: Peers,
+    gate: Arc<Mutex<()>>,
+}
+
+impl Admission {
+    pub(crate) fn new(raft: Raft, peers: Peers) -> Admission {
+        Admission { raft, peers, gate: Arc::default() }
+    }
+
+    /// The next step on `member`'s way: learner, caught up, voter. A newcomer that bears the name of a voter which is
+    /// gone takes its place, in one change. `Ok` when it is a voter, else what is waited for.
+    pub(crate) async fn step(&self, member: Member) -> Result<(), String> {
+        if !self.peers.leadership.now().is_some_and(|leader| leader.here) {
+            return Err("this node does not lead".to_owned());
+        }
+        let _gate = self.gate.try_lock().map_err(|_| "another change is under way".to_owned())?;
+        let stored = self.peers.leadership.membership();
+        let membership = stored.membership();
+        let id = member.node_id;
+        if membership.get_joint_config().len() > 1 {
+            return Err("another change is under way".to_owned());
+        }
+        if membership.voter_ids().any(|voter| voter == id) {
+            return Ok(());
+        }
+        let bearers = self.gone_bearers(&member, &stored).await?;
+        if membership.get_node(&id).is_none() {
+            return self.add_learner(member, &stored, &bearers).await;
+        }
+        self.caught_up(id)?;
+        self.promote(id, &stored, &bearers).await
+    }
+
+    /// The members that bore the newcomer's name before it.
+    async fn gone_bearers(
+        &self,
+        member: &Member,
+        stored: &StoredMembership,
+    ) -> Result<BTreeSet<NodeId>, String> {
+        let mut gone = BTreeSet::new();
+        for (id, node) in stored.membership().nodes() {
+            if node.name != member.name || *id == member.node_id {
+                continue;
+            }
+            let answer = self.peers.ask(&node.peer_addr).await;
+            if answer.is_some_and(|answer| answer.node_id == *id) {
+                return Err(format!("another node, {id}, bears the name {} and answers", node.name));
+            }
+            gone.insert(*id);
+        }
+        Ok(gone)
+    }
+
+    async fn add_learner(
+        &self,
+        member: Member,
+        stored: &StoredMembership,
+        bearers: &BTreeSet<NodeId>,
+    ) -> Result<(), String> {
+        let membership = stored.membership();
+        let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+        // Newcomers that are gone before they were voters.
+        let stale: BTreeSet<NodeId> = bearers.difference(&voters).copied().collect();
+        if !stale.is_empty() {
+            let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
+            let removed =
+                self.raft.change_membership_if(ChangeMembers::RemoveNodes(stale), true, [unchanged]).await;
+            removed.map_err(|error| error.to_string())?;
+        }
+        let Member { node_id, name, peer_addr, http_addr } = member;
+        tracing::info!(node_id, name, peer_addr, "a newcomer becomes a learner");
+        let node = Node { name, peer_addr, http_addr };
+        self.raft.add_learner(node_id, node, false).await.map_err(|error| error.to_string())?;
+        Err("it is a learner now, and catches up".to_owned())
+    }
+
+    fn caught_up(&self, id: NodeId) -> Result<(), String> {
+        let metrics = self.raft.data_metrics().borrow_watched().clone();
+        let last = metrics.last_log.index().unwrap_or(0);
+        let matched = metrics.replication.as_ref().and_then(|all| all.get(&id)).cloned().flatten().index();
+        match matched {
+            Some(matched) if last.saturating_sub(matched) <= limits::JOIN_LAG => Ok(()),
+            _ => Err(format!("it catches up: {} of {last}", matched.unwrap_or(0))),
+        }
+    }
+
+    async fn promote(
+        &self,
+        id: NodeId,
+        stored: &StoredMembership,
+        bearers: &BTreeSet<NodeId>,
+    ) -> Result<(), String> {
+        let voters = stored.membership().voter_ids().filter(|voter| !bearers.contains(voter));
+        let voters: BTreeSet<NodeId> = voters.chain([id]).collect();
+        tracing::info!(node_id = id, replaces = ?bearers, "a newcomer becomes a voter");
+        let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
+        let change = ChangeMembers::ReplaceAllVoters(voters);
+        self.raft.change_membership_if(change, false, [unchanged]).await.map_err(|error| error.to_string())?;
+        Ok(())
+    }
+}

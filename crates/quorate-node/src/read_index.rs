@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use openraft::ReadPolicy;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::leadership::Leadership;
+use crate::limits;
+use crate::pause::Pause;
+use crate::task::Tasks;
+use crate::transport::Transport;
+use crate::{Raft, SubmitError};
+
+/// Linearizable reads: up to where this node must have applied the log, so that it shows all that was committed when
+/// the question was asked (ReadIndex). One question to the leader is under way at a time; it is asked for all callers
+/// who came before it was sent.
+#[derive(Clone)]
+pub(crate) struct ReadIndex {
+    callers: mpsc::UnboundedSender<oneshot::Sender<Option<u64>>>,
+    applied: watch::Receiver<u64>,
+    closed: CancellationToken,
+}
+
+impl ReadIndex {
+    pub(crate) fn start(
+        raft: Raft,
+        leadership: Leadership,
+        transport: Transport,
+        applied: watch::Receiver<u64>,
+        closed: CancellationToken,
+        tasks: &Tasks,
+    ) -> ReadIndex {
+        let (callers, waiting) = mpsc::unbounded_channel();
+        tasks.spawn("read index", Worker { raft, leadership, transport, waiting }.run());
+        ReadIndex { callers, applied, closed }
+    }
+
+    /// Ends when this node has applied everything that was committed when the call began.
+    ///
+    /// # Errors
+    /// [`SubmitError::NotApplied`] when that did not come about in time, [`SubmitError::Stopping`].
+    pub(crate) async fn barrier(&self, within: Duration) -> Result<(), SubmitError> {
+        let until = Instant::now() + within;
+        tokio::select! {
+            reached = tokio::time::timeout_at(until, self.reach()) => {
+                reached.unwrap_or(Err(SubmitError::NotApplied))
+            }
+            () = self.closed.cancelled() => Err(SubmitError::Stopping),
+        }
+    }
+
+    async fn reach(&self) -> Result<(), SubmitError> {
+        let mut pause = Pause::new();
+        let index = loop {
+            let (caller, answer) = oneshot::channel();
+            self.callers.send(caller).map_err(|_| SubmitError::Stopping)?;
+            match answer.await {
+                Ok(Some(index)) => break index,
+                Ok(None) => tokio::time::sleep(pause.next()).await,
+                Err(_) => return Err(SubmitError::Stopping),
+            }
+        };
+        let mut applied = self.applied.clone();
+        applied.wait_for(|applied| *applied >= index).await.map_err(|_| SubmitError::Stopping)?;
+        Ok(())
+    }
+}
+
+struct Worker {
+    raft: Raft,
+    leadership: Leadership,
+    transport: Transport,
+    waiting: mpsc::UnboundedReceiver<oneshot::Sender<Option<u64>>>,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        while let Some(first) = self.waiting.recv().await {
+            let mut callers = vec![first];
+            while let Ok(caller) = self.waiting.try_recv() {
+                callers.push(caller);
+            }
+            let index = self.ask().await;
+            for caller in callers {
+                // A caller may have given up.
+                let _ = caller.send(index);
+            }
+        }
+    }
+
+    async fn ask(&self) -> Option<u64> {
+        let leader = self.leadership.now()?;
+        let asked = if leader.here {
+            let linearizer = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);
+            match tokio::time::timeout(limits::ASK, linearizer).await {
+                Ok(Ok(linearizer)) => Ok(linearizer.read_log_id().index()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("no answer in time".to_owned()),
+            }
+        } else {
+            let addr = self.leadership.peer_addr(leader.id)?;
+            let answer = self.transport.read_index(leader.id, &addr).await;
+            answer.map_err(|status| status.to_string())
+        };
+        asked.inspect_err(|reason| tracing::debug!(reason, "the leader gives no read index")).ok()
+    }
+}

@@ -1,0 +1,61 @@
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Room for commands that are under way: bounded in number and in bytes. It never makes anybody wait.
+#[derive(Clone)]
+pub(crate) struct Room {
+    commands: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    size: (usize, usize),
+}
+
+/// The place that one command takes, until it is dropped.
+pub(crate) struct Place {
+    _command: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl Room {
+    pub(crate) fn new(commands: usize, bytes: usize) -> Room {
+        Room {
+            commands: Arc::new(Semaphore::new(commands)),
+            bytes: Arc::new(Semaphore::new(bytes)),
+            size: (commands, bytes),
+        }
+    }
+
+    /// A place for a command of `bytes` bytes, if there is one.
+    pub(crate) fn take(&self, bytes: usize) -> Option<Place> {
+        // One command alone always fits.
+        let bytes = u32::try_from(bytes.min(self.size.1)).unwrap_or(u32::MAX);
+        Some(Place {
+            _command: Arc::clone(&self.commands).try_acquire_owned().ok()?,
+            _bytes: Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok()?,
+        })
+    }
+
+    /// How many commands are under way.
+    pub(crate) fn taken(&self) -> usize {
+        self.size.0 - self.commands.available_permits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_bounded_in_number_and_in_bytes() {
+        let room = Room::new(2, 100);
+        let first = room.take(60);
+        assert!(first.is_some());
+        assert!(room.take(41).is_none(), "too many bytes");
+        let second = room.take(40);
+        assert!(room.take(0).is_none(), "too many commands");
+        assert_eq!(room.taken(), 2);
+        drop((first, second));
+        assert_eq!(room.taken(), 0);
+        assert!(room.take(1_000).is_some(), "alone, the largest command fits");
+    }
+}

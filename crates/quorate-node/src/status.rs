@@ -1,0 +1,111 @@
+use crate::peers::Peers;
+
+/// The cluster as one node sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// The cluster's id; empty before its bootstrap.
+    pub id: String,
+    /// The node that answers.
+    pub node: String,
+    /// The leader's name, if one is known.
+    pub leader: Option<String>,
+    /// Raft's term.
+    pub term: u64,
+    /// Every member, by name.
+    pub members: Vec<Member>,
+    /// Voters that must agree.
+    pub quorum: usize,
+    /// Voters that may fail now without stopping the cluster.
+    pub tolerates: usize,
+}
+
+/// A member of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its id, drawn when its data directory was made.
+    pub id: u64,
+    /// What it is.
+    pub role: Role,
+    /// Where peers reach it.
+    pub peer_addr: String,
+    /// Where clients reach it.
+    pub http_addr: String,
+    /// The log index that it has applied; `None` where it did not answer.
+    pub applied_index: Option<u64>,
+    /// False when it did not answer.
+    pub reachable: bool,
+    /// By how many milliseconds its wall clock is ahead of the answering node's, where that was seen lately.
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// A member's part in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It leads.
+    Leader,
+    /// It votes.
+    Follower,
+    /// It only follows, so far.
+    Learner,
+}
+
+impl Role {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Leader => "leader",
+            Role::Follower => "follower",
+            Role::Learner => "learner",
+        }
+    }
+}
+
+/// Asks all members, and puts what they say together.
+pub(crate) async fn cluster(peers: &Peers, term: u64) -> Cluster {
+    let own_id = peers.identity.node_id;
+    let stored = peers.leadership.membership();
+    let membership = stored.membership();
+    let leader = peers.leadership.now();
+    let voters: Vec<u64> = membership.voter_ids().collect();
+    let asked = membership.nodes().map(|(id, node)| async move {
+        let (applied, reachable) = if *id == own_id {
+            (Some(*peers.applied.borrow()), true)
+        } else {
+            let answer = peers.ask(&node.peer_addr).await.filter(|answer| answer.node_id == *id);
+            (answer.as_ref().map(|answer| answer.applied_index), answer.is_some())
+        };
+        (*id, node, applied, reachable)
+    });
+    let mut members: Vec<Member> = futures::future::join_all(asked)
+        .await
+        .into_iter()
+        .map(|(id, node, applied_index, reachable)| Member {
+            name: node.name.clone(),
+            id,
+            role: match leader {
+                Some(leader) if leader.id == id => Role::Leader,
+                _ if voters.contains(&id) => Role::Follower,
+                _ => Role::Learner,
+            },
+            peer_addr: node.peer_addr.clone(),
+            http_addr: node.http_addr.clone(),
+            applied_index,
+            reachable,
+            clock_offset_ms: if id == own_id { Some(0) } else { peers.clock.offset_ms(id) },
+        })
+        .collect();
+    members.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
+    let quorum = if voters.is_empty() { 0 } else { voters.len() / 2 + 1 };
+    let up = members.iter().filter(|member| member.reachable && voters.contains(&member.id)).count();
+    Cluster {
+        id: peers.cluster_id().unwrap_or_default().to_owned(),
+        node: peers.config.name.clone(),
+        leader: leader.and_then(|leader| Some(membership.get_node(&leader.id)?.name.clone())),
+        term,
+        members,
+        quorum,
+        tolerates: up.saturating_sub(quorum),
+    }
+}

@@ -1,0 +1,189 @@
+use std::time::{Duration, Instant};
+
+use futures::{FutureExt, Stream};
+use openraft::base::{BoxFuture, BoxStream};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{
+    Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption, RaftNetworkFactory,
+};
+use openraft::raft::{
+    AppendEntriesRequest, SnapshotResponse, StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse,
+    VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, alias::SnapshotOf};
+use quorate_proto::Malformed;
+use quorate_store::{Node, NodeId, SnapshotDir, TypeConfig, Vote};
+use tonic::{Code, Status};
+
+use super::append::{Link, Session};
+use super::{Lane, Transport, messages, snapshot, within};
+use crate::clock::LogClock;
+
+type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
+
+/// Makes openraft's connections to the other members.
+pub(crate) struct Network {
+    pub(crate) transport: Transport,
+    pub(crate) clock: LogClock,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Client;
+
+    async fn new_client(&mut self, target: NodeId, node: &Node) -> Client {
+        self.client(target, node, Lane::Log)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: NodeId, node: &Node) -> Client {
+        self.client(target, node, Lane::Heartbeat)
+    }
+
+    async fn new_snapshot_client(&mut self, target: NodeId, node: &Node) -> Client {
+        self.client(target, node, Lane::Snapshot)
+    }
+}
+
+impl Network {
+    fn client(&self, id: NodeId, node: &Node, lane: Lane) -> Client {
+        let target = Target { transport: self.transport.clone(), id, node: node.clone() };
+        Client { target, lane, clock: self.clock.clone(), link: None }
+    }
+}
+
+/// The node at the other end.
+pub(super) struct Target {
+    pub(super) transport: Transport,
+    pub(super) id: NodeId,
+    pub(super) node: Node,
+}
+
+/// openraft's way to one other member.
+pub(crate) struct Client {
+    target: Target,
+    lane: Lane,
+    clock: LogClock,
+    /// Open while no session uses it.
+    link: Option<Link>,
+}
+
+impl NetStreamAppend<TypeConfig> for Client {
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        _option: RPCOption,
+    ) -> BoxFuture<'s, RpcResult<BoxStream<'s, RpcResult<StreamAppendResult<TypeConfig>>>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        Box::pin(async move {
+            let link = match self.link.take() {
+                Some(link) => link,
+                None => Link::open(&self.target, self.lane).await.map_err(|status| unreachable(&status))?,
+            };
+            let session = Session::new(&mut self.link, link, input, self.clock.clone());
+            Ok(Box::pin(session) as BoxStream<'s, _>)
+        })
+    }
+}
+
+impl NetVote<TypeConfig> for Client {
+    async fn vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        self.ask_vote(&request, option.soft_ttl(), false).await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        self.ask_vote(&request, option.soft_ttl(), true).await
+    }
+}
+
+impl Client {
+    async fn ask_vote(
+        &self,
+        request: &VoteRequest<TypeConfig>,
+        deadline: Duration,
+        before: bool,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        let message = messages::vote_request_message(request);
+        let asked = Instant::now();
+        let answer = async {
+            let request = self.target.transport.request(self.target.id, message)?;
+            let mut peer = self.target.transport.peer(&self.target.node.peer_addr, Lane::Control)?;
+            if before {
+                within(deadline, peer.pre_vote(request)).await
+            } else {
+                within(deadline, peer.vote(request)).await
+            }
+        };
+        let answer = answer.await.map_err(|status| rpc_error(&status))?;
+        self.clock.saw_wall(self.target.id, answer.wall_ms, asked.elapsed());
+        messages::vote_response(answer).map_err(|malformed| bad_answer(&malformed))
+    }
+}
+
+impl NetTransferLeader<TypeConfig> for Client {
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<TransferLeaderResponse<TypeConfig>> {
+        let message = messages::transfer_request_message(&request);
+        let answer = async {
+            let request = self.target.transport.request(self.target.id, message)?;
+            let mut peer = self.target.transport.peer(&self.target.node.peer_addr, Lane::Control)?;
+            within(option.soft_ttl(), peer.transfer_leader(request)).await
+        };
+        let answer = answer.await.map_err(|status| rpc_error(&status))?;
+        messages::transfer_response(answer).map_err(|malformed| bad_answer(&malformed))
+    }
+}
+
+impl NetSnapshot<TypeConfig> for Client {
+    type SnapshotData = SnapshotDir;
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let send = snapshot::send(&self.target, vote, snapshot, option.soft_ttl()).fuse();
+        let (mut send, mut cancel) = (std::pin::pin!(send), std::pin::pin!(cancel.fuse()));
+        futures::select_biased! {
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            answer = send => answer.map(SnapshotResponse::new).map_err(|status| rpc_error(&status).into()),
+        }
+    }
+}
+
+impl NetBackoff<TypeConfig> for Client {
+    /// As the Raft configuration has it.
+    fn backoff(&self) -> Option<Backoff> {
+        None
+    }
+}
+
+/// openraft pauses before it tries again.
+pub(super) fn unreachable(status: &Status) -> RPCError<TypeConfig> {
+    RPCError::Unreachable(Unreachable::new(status))
+}
+
+/// A call that failed. A peer that is not there, or not the one that is meant, is not asked again at once.
+fn rpc_error(status: &Status) -> RPCError<TypeConfig> {
+    match status.code() {
+        Code::Unavailable | Code::FailedPrecondition | Code::Unknown => unreachable(status),
+        _ => RPCError::Network(NetworkError::new(status)),
+    }
+}
+
+fn bad_answer(malformed: &Malformed) -> RPCError<TypeConfig> {
+    unreachable(&Status::internal(malformed.to_string()))
+}

@@ -1,0 +1,86 @@
+use quorate_store::NodeId;
+use tonic::Status;
+use tonic::metadata::{MetadataMap, MetadataValue};
+
+use super::Identity;
+
+const CLUSTER: &str = "quorate-cluster";
+const FROM: &str = "quorate-from";
+const TO: &str = "quorate-to";
+
+/// Says in a call's metadata who calls whom.
+pub(super) fn write(identity: &Identity, to: NodeId, metadata: &mut MetadataMap) -> Result<(), Status> {
+    let cluster_id = identity
+        .cluster_id
+        .get()
+        .ok_or_else(|| Status::failed_precondition("this node does not know its cluster yet"))?;
+    let cluster_id = MetadataValue::try_from(cluster_id)
+        .map_err(|_| Status::internal("the cluster's id is no metadata value"))?;
+    metadata.insert(CLUSTER, cluster_id);
+    metadata.insert(FROM, MetadataValue::from(identity.node_id));
+    metadata.insert(TO, MetadataValue::from(to));
+    Ok(())
+}
+
+/// Who calls, if the call is meant for this node.
+pub(super) fn check(identity: &Identity, metadata: &MetadataMap) -> Result<NodeId, Status> {
+    let text = |name| metadata.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let id = |name| {
+        let number: Result<NodeId, _> = text(name).parse();
+        number.map_err(|_| Status::invalid_argument(format!("the metadata {name} is no node id")))
+    };
+    let (from, to) = (id(FROM)?, id(TO)?);
+    if to != identity.node_id {
+        return Err(Status::failed_precondition(format!(
+            "node {to} is called, but here is node {}",
+            identity.node_id
+        )));
+    }
+    match identity.cluster_id.get() {
+        None => Err(Status::failed_precondition("this node does not know its cluster yet")),
+        Some(own) if own != text(CLUSTER) => Err(Status::failed_precondition(format!(
+            "a node of cluster {} calls, but this node belongs to cluster {own}",
+            text(CLUSTER)
+        ))),
+        Some(_) => Ok(from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, OnceLock};
+
+    use tonic::Code;
+
+    use super::*;
+
+    fn identity(node_id: NodeId, cluster_id: Option<&str>) -> Identity {
+        let known = OnceLock::new();
+        if let Some(id) = cluster_id {
+            known.set(id.to_owned()).unwrap();
+        }
+        Identity { node_id, cluster_id: Arc::new(known) }
+    }
+
+    fn call(from: &Identity, to: NodeId, taker: &Identity) -> Result<NodeId, Code> {
+        let mut metadata = MetadataMap::new();
+        write(from, to, &mut metadata).map_err(|status| status.code())?;
+        check(taker, &metadata).map_err(|status| status.code())
+    }
+
+    #[test]
+    fn only_the_node_that_is_meant_takes_a_call() {
+        let caller = identity(1, Some("a"));
+        assert_eq!(call(&caller, 2, &identity(2, Some("a"))), Ok(1));
+        assert_eq!(call(&caller, 2, &identity(3, Some("a"))), Err(Code::FailedPrecondition));
+        assert_eq!(call(&caller, 2, &identity(2, Some("b"))), Err(Code::FailedPrecondition));
+        assert_eq!(call(&caller, 2, &identity(2, None)), Err(Code::FailedPrecondition));
+        assert_eq!(call(&identity(1, None), 2, &identity(2, Some("a"))), Err(Code::FailedPrecondition));
+    }
+
+    #[test]
+    fn a_call_without_metadata_is_refused() {
+        let refused = check(&identity(1, Some("a")), &MetadataMap::new()).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+    }
+}

@@ -1,0 +1,154 @@
+//! gRPC between nodes. What a call means is openraft's matter or the node's; here are connections, deadlines, sizes
+//! and the check that a call is meant for this node.
+//!
+//! A transport that is encrypted needs a change in two places: [`Transport::channel`] and [`server::serve`].
+
+mod append;
+mod client;
+mod header;
+mod messages;
+pub(crate) mod server;
+mod snapshot;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use quorate_proto::peer::v1 as pb;
+use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
+use quorate_proto::peer::v1::peer_client::PeerClient;
+use quorate_store::NodeId;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+pub(crate) use client::Network;
+
+use crate::limits;
+
+/// Who this node is, in every call that it makes or takes.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) node_id: NodeId,
+    /// Set once, when this node knows to which cluster it belongs.
+    pub(crate) cluster_id: Arc<OnceLock<String>>,
+}
+
+/// This node's connections to its peers: made when first used, made again when they break.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    identity: Identity,
+    channels: Arc<Mutex<HashMap<(String, Lane), Channel>>>,
+}
+
+/// Calls of different urgency do not share a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    /// Replication.
+    Log,
+    /// Heartbeats: never behind a full frame.
+    Heartbeat,
+    /// Snapshots: never in anybody's way.
+    Snapshot,
+    /// Forwarded commands.
+    Forward,
+    /// Elections, ReadIndex, membership.
+    Control,
+}
+
+impl Transport {
+    pub(crate) fn new(identity: Identity) -> Transport {
+        Transport { identity, channels: Arc::default() }
+    }
+
+    fn channel(&self, addr: &str, lane: Lane) -> Result<Channel, Status> {
+        if let Some(channel) = self.channels.lock().get(&(addr.to_owned(), lane)) {
+            return Ok(channel.clone());
+        }
+        let endpoint = Endpoint::from_shared(format!("http://{addr}"))
+            .map_err(|error| Status::invalid_argument(format!("{addr}: {error}")))?;
+        let channel = endpoint
+            .connect_timeout(limits::CONNECT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(limits::KEEPALIVE)
+            .keep_alive_timeout(limits::KEEPALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .http2_adaptive_window(true)
+            .connect_lazy();
+        self.channels.lock().insert((addr.to_owned(), lane), channel.clone());
+        Ok(channel)
+    }
+
+    fn peer(&self, addr: &str, lane: Lane) -> Result<PeerClient<Channel>, Status> {
+        Ok(PeerClient::new(self.channel(addr, lane)?)
+            .max_decoding_message_size(limits::MESSAGE_BYTES)
+            .max_encoding_message_size(limits::MESSAGE_BYTES))
+    }
+
+    /// A call of this node to `to`.
+    fn request<T>(&self, to: NodeId, message: T) -> Result<Request<T>, Status> {
+        let mut request = Request::new(message);
+        header::write(&self.identity, to, request.metadata_mut())?;
+        Ok(request)
+    }
+
+    /// Opens a forward stream: frames go into the sender, results come out of the stream.
+    pub(crate) async fn forward(
+        &self,
+        to: NodeId,
+        addr: &str,
+        frames: tokio::sync::mpsc::Receiver<pb::ForwardFrame>,
+    ) -> Result<tonic::Streaming<pb::ForwardResult>, Status> {
+        let frames = tokio_stream::wrappers::ReceiverStream::new(frames);
+        let request = self.request(to, frames)?;
+        let mut peer = self.peer(addr, Lane::Forward)?;
+        within(limits::ASK, peer.forward(request)).await
+    }
+
+    /// Asks the leader up to where a linearizable read must have applied the log.
+    pub(crate) async fn read_index(&self, to: NodeId, addr: &str) -> Result<u64, Status> {
+        let request = self.request(to, pb::ReadIndexRequest {})?;
+        let mut peer = self.peer(addr, Lane::Control)?;
+        Ok(within(limits::ASK, peer.read_index(request)).await?.index)
+    }
+
+    /// Asks the leader for the next step on the way to be a member.
+    pub(crate) async fn join(
+        &self,
+        to: NodeId,
+        addr: &str,
+        member: quorate_proto::log::v1::Member,
+    ) -> Result<pb::JoinResponse, Status> {
+        let request = self.request(to, pb::JoinRequest { member: Some(member) })?;
+        let mut peer = self.peer(addr, Lane::Control)?;
+        within(limits::JOIN, peer.join(request)).await
+    }
+
+    /// Asks whoever listens at `addr` who it is; with the time that the question took.
+    pub(crate) async fn discover(
+        &self,
+        addr: &str,
+        name: &str,
+    ) -> Result<(pb::DiscoverResponse, Duration), Status> {
+        let question = pb::DiscoverRequest {
+            name: name.to_owned(),
+            node_id: self.identity.node_id,
+            cluster_id: self.identity.cluster_id.get().cloned().unwrap_or_default(),
+        };
+        let mut discovery = DiscoveryClient::new(self.channel(addr, Lane::Control)?);
+        let asked = Instant::now();
+        let answer = within(limits::ASK, discovery.discover(question)).await?;
+        Ok((answer, asked.elapsed()))
+    }
+}
+
+/// The answer, if it comes in time.
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, Status> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(answer) => answer.map(tonic::Response::into_inner),
+        Err(_) => Err(Status::deadline_exceeded(format!("no answer within {deadline:?}"))),
+    }
+}

@@ -1,0 +1,254 @@
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt};
+use openraft::ReadPolicy;
+use prost::Message;
+use quorate_core::{Envelope, RequestId, Timestamp};
+use quorate_proto::Malformed;
+use quorate_proto::log::v1 as log;
+use quorate_proto::peer::v1::discovery_server::{Discovery, DiscoveryServer};
+use quorate_proto::peer::v1::peer_server::{Peer, PeerServer};
+use quorate_proto::peer::v1::{self as pb, forward_answer::Kind};
+use quorate_store::{NodeId, ProtoForm, SnapshotStore, Vote};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Identity, header, messages, snapshot};
+use crate::Raft;
+use crate::batcher::Batcher;
+use crate::clock::LogClock;
+use crate::limits;
+use crate::membership::Admission;
+use crate::peers::Peers;
+use crate::proposal::{Proposal, Proposer, Verdict};
+
+type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Answers the peers.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) identity: Identity,
+    pub(crate) raft: Raft,
+    pub(crate) clock: LogClock,
+    pub(crate) batcher: Batcher,
+    pub(crate) snapshots: SnapshotStore,
+    pub(crate) admission: Admission,
+    pub(crate) peers: Peers,
+    /// Cancelled when this node hangs up.
+    pub(crate) hang_up: CancellationToken,
+}
+
+/// Serves peers until the service hangs up.
+pub(crate) async fn serve(service: Service, listener: TcpListener) {
+    let hang_up = service.hang_up.clone();
+    let identity = service.identity.clone();
+    let peer = PeerServer::new(service.clone())
+        .max_decoding_message_size(limits::MESSAGE_BYTES)
+        .max_encoding_message_size(limits::MESSAGE_BYTES);
+    let checked = tonic::service::interceptor::InterceptedService::new(peer, move |mut request: Request<()>| {
+        let from = header::check(&identity, request.metadata())?;
+        request.extensions_mut().insert(From(from));
+        Ok(request)
+    });
+    let server = Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(limits::KEEPALIVE))
+        .http2_keepalive_timeout(Some(limits::KEEPALIVE_TIMEOUT))
+        .http2_adaptive_window(Some(true))
+        .max_concurrent_streams(Some(limits::STREAMS_PER_PEER))
+        .add_service(checked)
+        .add_service(DiscoveryServer::new(service))
+        .serve_with_incoming_shutdown(
+            tokio_stream::wrappers::TcpListenerStream::new(listener),
+            hang_up.clone().cancelled_owned(),
+        );
+    let stuck = async {
+        hang_up.cancelled().await;
+        tokio::time::sleep(limits::HANG_UP).await;
+    };
+    tokio::select! {
+        served = server => if let Err(error) = served {
+            tracing::error!(%error, "the peer server ended");
+        },
+        () = stuck => {}
+    }
+}
+
+/// Who calls: put there by the check.
+#[derive(Clone, Copy)]
+struct From(NodeId);
+
+fn caller<T>(request: &Request<T>) -> NodeId {
+    request.extensions().get::<From>().expect("every call is checked").0
+}
+
+impl Service {
+    /// The answers of a stream, until this node hangs up.
+    fn results<T>(&self, stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Results<T>
+    where
+        T: 'static,
+    {
+        Box::pin(stream.take_until(self.hang_up.clone().cancelled_owned()))
+    }
+}
+
+#[tonic::async_trait]
+impl Peer for Service {
+    type AppendStream = Results<pb::AppendResult>;
+    type ForwardStream = Results<pb::ForwardResult>;
+
+    async fn append(
+        &self,
+        request: Request<Streaming<pb::AppendFrame>>,
+    ) -> Result<Response<Self::AppendStream>, Status> {
+        let from = caller(&request);
+        let clock = self.clock.clone();
+        // A frame that is no frame ends the stream: the leader sends again what was not answered.
+        let frames = tokio_stream::StreamExt::map_while(request.into_inner(), move |frame| {
+            let frame = frame.ok()?;
+            let log_time = Timestamp(frame.log_time_ms);
+            match messages::append_request(frame) {
+                Ok(request) => {
+                    clock.heard(request.vote.leader_id.term, log_time);
+                    Some(request)
+                }
+                Err(malformed) => {
+                    tracing::error!(from, %malformed, "a peer sent a frame that is none");
+                    None
+                }
+            }
+        });
+        let results = self.raft.stream_append(frames).map(|result| match result {
+            Ok(result) => Ok(messages::append_result_message(&result)),
+            Err(fatal) => Err(Status::unavailable(fatal.to_string())),
+        });
+        Ok(Response::new(self.results(results)))
+    }
+
+    async fn vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
+        let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
+        let response = self.raft.vote(request).await.map_err(unavailable)?;
+        Ok(Response::new(messages::vote_response_message(&response, self.clock.wall_ms())))
+    }
+
+    async fn pre_vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
+        let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
+        let response = self.raft.pre_vote(request).await.map_err(unavailable)?;
+        Ok(Response::new(messages::vote_response_message(&response, self.clock.wall_ms())))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<pb::TransferLeaderRequest>,
+    ) -> Result<Response<pb::TransferLeaderResponse>, Status> {
+        let request = messages::transfer_request(request.into_inner()).map_err(malformed)?;
+        let response = self.raft.handle_transfer_leader(request).await.map_err(unavailable)?;
+        Ok(Response::new(messages::transfer_response_message(&response)))
+    }
+
+    async fn snapshot(
+        &self,
+        request: Request<Streaming<pb::SnapshotFrame>>,
+    ) -> Result<Response<pb::SnapshotResponse>, Status> {
+        let from = caller(&request);
+        let receiver = self.snapshots.receive().await.map_err(|error| Status::aborted(error.to_string()))?;
+        let received = snapshot::receive(request.into_inner(), receiver).await?;
+        tracing::info!(from, last = ?received.snapshot.meta.last_log_id, "received a snapshot");
+        let installed = self.raft.install_full_snapshot(received.vote, received.snapshot);
+        let response = installed.await.map_err(unavailable)?;
+        Ok(Response::new(pb::SnapshotResponse { vote: Some(Vote::to_message(&response.vote)) }))
+    }
+
+    async fn forward(
+        &self,
+        request: Request<Streaming<pb::ForwardFrame>>,
+    ) -> Result<Response<Self::ForwardStream>, Status> {
+        let from = caller(&request);
+        let mut frames = request.into_inner();
+        let (verdicts, settled) = mpsc::unbounded_channel(); // bounded by the batcher's room
+        let batcher = self.batcher.clone();
+        let hang_up = self.hang_up.clone();
+        tokio::spawn(hang_up.run_until_cancelled_owned(async move {
+            while let Ok(Some(frame)) = frames.message().await {
+                for envelope in frame.envelopes {
+                    // Checked here: in the log it could not be refused any more.
+                    let checked = log::Envelope::decode(envelope.clone())
+                        .map_err(|error| error.to_string())
+                        .and_then(|message| Envelope::try_from(message).map_err(|error| error.to_string()));
+                    match checked {
+                        Ok(Envelope { request_id, .. }) => {
+                            let to = Proposer::Peer(verdicts.clone());
+                            batcher.offer(Proposal { request_id, envelope, to });
+                        }
+                        Err(reason) => {
+                            tracing::error!(from, reason, "a peer forwarded a command that is none");
+                            return;
+                        }
+                    }
+                }
+            }
+        }));
+        let results = futures::stream::unfold(settled, |mut settled| async move {
+            let mut some = Vec::new();
+            let count = settled.recv_many(&mut some, quorate_core::limits::COMMANDS_PER_ENTRY).await;
+            (count > 0).then(|| (Ok(forward_result(some)), settled))
+        });
+        Ok(Response::new(self.results(results)))
+    }
+
+    async fn read_index(
+        &self,
+        _request: Request<pb::ReadIndexRequest>,
+    ) -> Result<Response<pb::ReadIndexResponse>, Status> {
+        let linearizer = self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await.map_err(unavailable)?;
+        Ok(Response::new(pb::ReadIndexResponse { index: linearizer.read_log_id().index() }))
+    }
+
+    async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {
+        let from = caller(&request);
+        let member = request.into_inner().member;
+        let member = member.filter(|member| member.node_id == from);
+        let member = member.ok_or_else(|| Status::invalid_argument("a node can only join for itself"))?;
+        let step = self.admission.step(member).await;
+        Ok(Response::new(match step {
+            Ok(()) => pb::JoinResponse { voter: true, message: String::new() },
+            Err(message) => pb::JoinResponse { voter: false, message },
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl Discovery for Service {
+    async fn discover(
+        &self,
+        request: Request<pb::DiscoverRequest>,
+    ) -> Result<Response<pb::DiscoverResponse>, Status> {
+        Ok(Response::new(self.peers.introduce(&request.into_inner())))
+    }
+}
+
+fn forward_result(settled: Vec<(RequestId, Verdict)>) -> pb::ForwardResult {
+    let answers = settled.into_iter().map(|(request_id, verdict)| pb::ForwardAnswer {
+        request_id: bytes::Bytes::copy_from_slice(&request_id.0),
+        kind: match verdict {
+            Verdict::Appended => Kind::Appended,
+            Verdict::NotLeader => Kind::NotLeader,
+            Verdict::Overloaded => Kind::Overloaded,
+            Verdict::DiskFull => Kind::DiskFull,
+            Verdict::Unknown => Kind::Unknown,
+        }
+        .into(),
+    });
+    pb::ForwardResult { answers: answers.collect() }
+}
+
+fn malformed(malformed: Malformed) -> Status {
+    Status::invalid_argument(malformed.to_string())
+}
+
+fn unavailable(error: impl std::fmt::Display) -> Status {
+    Status::unavailable(error.to_string())
+}

@@ -1,0 +1,134 @@
+//! A snapshot on its way: start, then each file as head, chunks and end, then the end.
+
+use std::time::Duration;
+
+use openraft::alias::{SnapshotMetaOf, SnapshotOf};
+use quorate_proto::Malformed;
+use quorate_proto::peer::v1::{self as pb, snapshot_frame::Frame};
+use quorate_store::{
+    LogId, ProtoForm, SnapshotDir, SnapshotReceiver, StoreError, StoredMembership, TypeConfig, Vote,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use super::client::Target;
+use super::{Lane, within};
+use crate::limits;
+
+/// Sends a snapshot and waits until it is installed. The follower's vote comes back.
+pub(super) async fn send(
+    target: &Target,
+    vote: Vote,
+    snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
+    deadline: Duration,
+) -> Result<Vote, Status> {
+    let (frames, waiting) = mpsc::channel(limits::SNAPSHOT_CHUNKS);
+    let request = target.transport.request(target.id, ReceiverStream::new(waiting))?;
+    let mut peer = target.transport.peer(&target.node.peer_addr, Lane::Snapshot)?;
+    let call = within(deadline, peer.snapshot(request));
+    let feed = feed(frames, vote, snapshot);
+    // A feed that fails has dropped its end of the channel, and the follower misses the end: it refuses, so the call
+    // ends as well. What the follower says comes first.
+    let (answer, fed) = tokio::join!(call, feed);
+    let answer = answer?;
+    fed.map_err(|error| Status::aborted(error.to_string()))?;
+    let vote = answer.vote.ok_or_else(|| Status::internal("a snapshot's answer without a vote"))?;
+    Vote::from_message(vote).map_err(|malformed| Status::internal(malformed.to_string()))
+}
+
+async fn feed(
+    frames: mpsc::Sender<pb::SnapshotFrame>,
+    vote: Vote,
+    snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
+) -> Result<(), StoreError> {
+    // A closed channel: the call has ended and says why.
+    macro_rules! put {
+        ($frame:expr) => {
+            if frames.send(pb::SnapshotFrame { frame: Some($frame) }).await.is_err() {
+                return Ok(());
+            }
+        };
+    }
+    let (meta, dir) = (snapshot.meta, snapshot.snapshot);
+    put!(Frame::Start(pb::SnapshotStart {
+        vote: Some(vote.to_message()),
+        last_log_id: meta.last_log_id.as_ref().map(LogId::to_message),
+        membership: Some(meta.last_membership.to_message()),
+        format: SnapshotDir::FORMAT,
+    }));
+    for file in dir.files() {
+        put!(Frame::File(pb::SnapshotFile { name: file.name.clone(), bytes: file.bytes }));
+        let mut reader = dir.open(file).await?;
+        while let Some(chunk) = reader.chunk(limits::SNAPSHOT_CHUNK_BYTES).await? {
+            put!(Frame::Chunk(chunk));
+        }
+        put!(Frame::FileEnd(pb::SnapshotFileEnd { crc32c: reader.crc32c() }));
+    }
+    let files = u32::try_from(dir.files().len()).unwrap_or(u32::MAX);
+    put!(Frame::End(pb::SnapshotEnd { files }));
+    Ok(())
+}
+
+/// A received snapshot: complete, checked and on disk.
+pub(super) struct Received {
+    pub(super) vote: Vote,
+    pub(super) snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
+}
+
+/// Receives a snapshot. What was received of an incomplete one is removed.
+pub(super) async fn receive(
+    mut frames: Streaming<pb::SnapshotFrame>,
+    mut receiver: SnapshotReceiver,
+) -> Result<Received, Status> {
+    let Frame::Start(start) = next(&mut frames).await? else {
+        return Err(Status::invalid_argument("a snapshot that does not begin with its start"));
+    };
+    if start.format != SnapshotDir::FORMAT {
+        return Err(Status::failed_precondition(format!(
+            "a snapshot of format {}, but this node has {}",
+            start.format,
+            SnapshotDir::FORMAT
+        )));
+    }
+    let (vote, meta) = head(start).map_err(|malformed| Status::invalid_argument(malformed.to_string()))?;
+    let mut files = 0;
+    loop {
+        match next(&mut frames).await? {
+            Frame::Start(_) => return Err(Status::invalid_argument("a snapshot that begins twice")),
+            Frame::File(file) => receiver.begin_file(&file.name, file.bytes).await.map_err(refuse)?,
+            Frame::Chunk(data) => receiver.chunk(&data).await.map_err(refuse)?,
+            Frame::FileEnd(end) => {
+                receiver.end_file(end.crc32c).await.map_err(refuse)?;
+                files += 1;
+            }
+            Frame::End(end) if end.files != files => {
+                return Err(Status::data_loss(format!("{files} files of a snapshot that has {}", end.files)));
+            }
+            Frame::End(_) => {
+                let dir = receiver.finish().await.map_err(refuse)?;
+                return Ok(Received { vote, snapshot: SnapshotOf::<TypeConfig, _> { meta, snapshot: dir } });
+            }
+        }
+    }
+}
+
+fn head(start: pb::SnapshotStart) -> Result<(Vote, SnapshotMetaOf<TypeConfig>), Malformed> {
+    let missing = |field| Malformed::Field { message: "SnapshotStart", field };
+    let vote = Vote::from_message(start.vote.ok_or_else(|| missing("vote"))?)?;
+    let membership = start.membership.ok_or_else(|| missing("membership"))?;
+    let meta = SnapshotMetaOf::<TypeConfig> {
+        last_log_id: start.last_log_id.map(LogId::from_message).transpose()?,
+        last_membership: StoredMembership::from_message(membership)?,
+    };
+    Ok((vote, meta))
+}
+
+async fn next(frames: &mut Streaming<pb::SnapshotFrame>) -> Result<Frame, Status> {
+    let frame = frames.message().await?.ok_or_else(|| Status::aborted("the snapshot ends early"))?;
+    frame.frame.ok_or_else(|| Status::invalid_argument("an empty frame"))
+}
+
+fn refuse(error: StoreError) -> Status {
+    Status::aborted(error.to_string())
+}

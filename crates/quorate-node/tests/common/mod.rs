@@ -1,0 +1,189 @@
+//! Clusters of real nodes in one process, over loopback, with data directories of their own.
+#![allow(dead_code, unreachable_pub, reason = "every test binary uses a part of it")]
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use quorate_core::{Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueId, Reply};
+use quorate_node::{Handle, Node, NodeConfig, Role, Running, SubmitError};
+use tempfile::TempDir;
+
+/// Long enough for everything: a test that needs it has failed.
+pub const LONG: Duration = Duration::from_secs(40);
+pub const QUEUE: QueueId = QueueId::DEFAULT;
+
+pub struct Cluster {
+    root: TempDir,
+    configs: Vec<NodeConfig>,
+    running: Vec<Option<(Handle, Running)>>,
+}
+
+impl Cluster {
+    /// Prepares so many nodes; none is started.
+    pub fn new(size: usize) -> Cluster {
+        Cluster::tuned(size, |_| ())
+    }
+
+    /// The same, with other settings than the defaults.
+    pub fn tuned(size: usize, tune: impl Fn(&mut NodeConfig)) -> Cluster {
+        let root = tempfile::tempdir().unwrap();
+        // All at once, so that no port is given twice.
+        let taken: Vec<TcpListener> = (0..size).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let peers: Vec<(String, String)> = taken
+            .iter()
+            .enumerate()
+            .map(|(at, socket)| (format!("n{}", at + 1), socket.local_addr().unwrap().to_string()))
+            .collect();
+        let configs = peers.iter().map(|(name, addr)| {
+            let dir = root.path().join(name);
+            let mut config = NodeConfig::new(name, dir, addr, format!("{name}.test:80"), peers.clone());
+            config.disk_reserve = 0;
+            tune(&mut config);
+            config
+        });
+        Cluster { configs: configs.collect(), running: (0..size).map(|_| None).collect(), root }
+    }
+
+    /// Starts all of so many nodes and waits until a leader has been elected and all are ready.
+    pub async fn started(size: usize) -> Cluster {
+        let mut cluster = Cluster::new(size);
+        cluster.start_all().await;
+        cluster
+    }
+
+    pub async fn start_all(&mut self) {
+        for at in 0..self.configs.len() {
+            self.start(at).await;
+        }
+        for at in 0..self.configs.len() {
+            eventually("all nodes are ready", async || self.at(at).ready()).await;
+        }
+    }
+
+    pub async fn start(&mut self, at: usize) {
+        assert!(self.running[at].is_none());
+        self.running[at] = Some(Node::start(self.configs[at].clone()).await.unwrap());
+    }
+
+    pub async fn stop(&mut self, at: usize) {
+        let (handle, running) = self.running[at].take().unwrap();
+        drop(handle);
+        running.shutdown().await;
+    }
+
+    pub async fn stop_all(mut self) {
+        let running: Vec<_> = self.running.iter_mut().filter_map(Option::take).collect();
+        futures::future::join_all(running.into_iter().map(|(_, running)| running.shutdown())).await;
+    }
+
+    pub fn at(&self, at: usize) -> &Handle {
+        &self.running[at].as_ref().unwrap().0
+    }
+
+    pub fn dir(&self, at: usize) -> PathBuf {
+        self.configs[at].data_dir.clone()
+    }
+
+    pub fn config(&self, at: usize) -> &NodeConfig {
+        &self.configs[at]
+    }
+
+    pub fn root(&self) -> &std::path::Path {
+        self.root.path()
+    }
+
+    /// The nodes that run.
+    pub fn up(&self) -> Vec<usize> {
+        (0..self.running.len()).filter(|at| self.running[*at].is_some()).collect()
+    }
+
+    /// The node that leads, once all that run agree on it.
+    pub async fn leader(&self) -> usize {
+        let mut found = None;
+        eventually("all agree on the leader", async || {
+            let mut leading = self.up();
+            leading.retain(|at| self.at(*at).gauges().leads);
+            found = (leading.len() == 1 && self.up().iter().all(|at| self.at(*at).ready())).then(|| leading[0]);
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
+    }
+
+    /// A node that does not lead.
+    pub async fn follower(&self) -> usize {
+        let leader = self.leader().await;
+        self.up().into_iter().find(|at| *at != leader).unwrap()
+    }
+
+    /// All that run have applied the same.
+    pub async fn converged(&self) {
+        eventually("all have applied the same", async || {
+            let indexes: Vec<u64> = self.up().iter().map(|at| self.at(*at).gauges().applied_index).collect();
+            let ends: Vec<u64> = self.up().iter().map(|at| self.at(*at).gauges().last_log_index).collect();
+            indexes.iter().chain(&ends).all(|index| *index == indexes[0])
+        })
+        .await;
+    }
+
+    /// The names and ids of the voters, as this node sees them.
+    pub async fn voters(&self, at: usize) -> Vec<(String, u64)> {
+        let members = self.at(at).cluster().await.members;
+        let voters = members.into_iter().filter(|member| member.role != Role::Learner);
+        voters.map(|member| (member.name, member.id)).collect()
+    }
+}
+
+/// Waits for something that comes about by itself.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < LONG, "it did not come about within {LONG:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+pub fn job(number: u64) -> NewJob {
+    let mut id = [7; 16];
+    id[8..].copy_from_slice(&number.to_be_bytes());
+    NewJob {
+        id: JobId(id),
+        queue: QUEUE,
+        priority: Priority::default(),
+        image: "image".into(),
+        image_id: ImageId([9; 16]),
+        payload: Bytes::from_static(b"payload"),
+        delay: 0,
+        timeout: 600,
+        max_retries: 0,
+        retries_delay: 0,
+    }
+}
+
+pub fn enqueue(number: u64) -> Command {
+    Command::Enqueue { jobs: vec![job(number)], key: None }
+}
+
+pub fn consume(n: u32) -> Command {
+    Command::Consume { queue: QUEUE, n, key: None }
+}
+
+pub async fn submit(handle: &Handle, command: Command) -> Result<Answered, SubmitError> {
+    handle.submit(command, LONG).await
+}
+
+/// Enqueues and expects no error.
+pub async fn put(handle: &Handle, number: u64) -> Answered {
+    let answered = submit(handle, enqueue(number)).await.unwrap();
+    assert!(answered.outcome.is_ok(), "{answered:?}");
+    answered
+}
+
+pub fn jobs(answered: Answered) -> Vec<Job> {
+    match answered.outcome {
+        Ok(Reply::Jobs(jobs)) => jobs,
+        other => panic!("not jobs: {other:?}"),
+    }
+}

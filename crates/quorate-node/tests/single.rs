@@ -1,0 +1,50 @@
+//! A cluster of one node.
+
+mod common;
+
+use common::*;
+use quorate_core::{Refusal, Status};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_makes_a_cluster_of_its_own_and_answers() {
+    let cluster = Cluster::started(1).await;
+    let node = cluster.at(0);
+    let enqueued = put(node, 1).await;
+    assert_eq!(node.reader().job(job(1).id).await.unwrap().unwrap().status(), Status::Queued);
+    let granted = jobs(submit(node, consume(5)).await.unwrap());
+    assert_eq!(granted.len(), 1);
+    assert_eq!(granted[0].id, job(1).id);
+    node.barrier(LONG).await.unwrap();
+
+    let seen = node.cluster().await;
+    assert_eq!((seen.quorum, seen.tolerates), (1, 0));
+    assert_eq!(seen.leader.as_deref(), Some("n1"));
+    assert_eq!(seen.members.len(), 1);
+    assert!(seen.members[0].applied_index.unwrap() >= enqueued.position.index);
+    assert!(node.alive().await);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_an_answer() {
+    let cluster = Cluster::started(1).await;
+    put(cluster.at(0), 1).await;
+    let again = submit(cluster.at(0), enqueue(1)).await.unwrap();
+    assert_eq!(again.outcome, Err(Refusal::IdTaken));
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_acknowledged_is_there_after_a_restart() {
+    let mut cluster = Cluster::started(1).await;
+    for number in 0..20 {
+        put(cluster.at(0), number).await;
+    }
+    cluster.stop(0).await;
+    cluster.start_all().await;
+    let node = cluster.at(0);
+    node.barrier(LONG).await.unwrap();
+    assert_eq!(node.reader().queued(QUEUE), 20);
+    assert_eq!(jobs(submit(node, consume(100)).await.unwrap()).len(), 20);
+    cluster.stop_all().await;
+}
