@@ -49,7 +49,7 @@ impl Disk {
         Disk::open_with(&options(), path)
     }
 
-    fn open_with(options: &Options, path: &Path) -> Result<Disk, StoreError> {
+    pub(super) fn open_with(options: &Options, path: &Path) -> Result<Disk, StoreError> {
         let families = [
             ColumnFamilyDescriptor::new(ENTRIES, entries_options()),
             ColumnFamilyDescriptor::new(META, meta_options()),
@@ -185,7 +185,7 @@ fn decode(found: &[u8], value: Box<[u8]>) -> Result<Entry, StoreError> {
     Ok(entry)
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);

@@ -24,6 +24,9 @@ mod tail;
 mod view;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use reader::LogReader;
 pub use store::LogStore;
 pub use writer::OnFailure;

@@ -31,7 +31,7 @@ use crate::{
 /// is written.
 #[derive(Clone)]
 pub struct LogStore {
-    reader: LogReader,
+    pub(super) reader: LogReader,
     writer: Arc<WriterThread>,
 }
 
@@ -79,6 +79,7 @@ impl LogStore {
                 Err(e) => return Err(spawned(e)),
             },
             mark,
+            committed: recovered.committed,
             on_failure,
         };
         let thread = WriterThread::spawn(writer).map_err(spawned)?;

@@ -1,7 +1,7 @@
 use std::{io, sync::Arc};
 
 use super::{marker::Marker, queue::Group, shared::Shared};
-use crate::{StoreError, high_water::Mark};
+use crate::{LogId, StoreError, high_water::Mark};
 
 /// What the log's writer calls, once, when the disk failed. Nothing can be promised any more: the node ends the
 /// process.
@@ -17,6 +17,8 @@ pub(super) struct Writer {
     pub(super) marker: Marker,
     /// The mark of the last group, durable or in flight.
     pub(super) mark: Mark,
+    /// The commit position that is on the disk.
+    pub(super) committed: Option<LogId>,
     pub(super) on_failure: OnFailure,
 }
 
@@ -29,11 +31,18 @@ impl Writer {
                 Err(error) => return self.fail(&error, group),
             }
         }
-        // The last commit position had no group to go with.
-        let last = Group { committed: self.shared.committed(), ..Group::default() };
-        if let Err(error) = (self.write)(&last).and_then(|()| self.marker.wait().map_err(mark_error)) {
-            self.fail(&error, last);
+        if let Err(error) = self.conclude() {
+            self.fail(&error, Group::default());
         }
+    }
+
+    fn conclude(&mut self) -> Result<(), StoreError> {
+        let committed = self.shared.committed();
+        if committed != self.committed {
+            // It had no group to go with.
+            (self.write)(&Group { committed, ..Group::default() })?;
+        }
+        self.marker.wait().map_err(mark_error)
     }
 
     /// Makes a group durable. When it returns, everything in it may be promised, because the mark trails the log by
@@ -52,6 +61,7 @@ impl Writer {
             self.marker.wait().map_err(mark_error)?;
         }
         self.mark = mark;
+        self.committed = group.committed;
         self.shared.written(group.appends);
         Ok(())
     }

@@ -1,0 +1,276 @@
+//! What the writer does in which order, on a recorded disk: it runs on the test's own thread.
+
+use std::{
+    io,
+    sync::{Arc, mpsc::channel},
+    time::Duration,
+};
+
+use futures::{FutureExt, future::BoxFuture};
+use openraft::storage::IOFlushed;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::{entry, log_id, on_flushed};
+use crate::{
+    LogId, StoreError, Vote,
+    high_water::Mark,
+    limits::LOG_QUEUE_BYTES,
+    log::{
+        disk::Recovered,
+        marker::Marker,
+        queue::{Change, Group},
+        shared::Shared,
+        view::View,
+        writer::Writer,
+    },
+};
+
+/// How long a test waits before it calls a hang a failure.
+const HANG: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<String>>>);
+
+impl Events {
+    fn push(&self, event: impl Into<String>) {
+        self.0.lock().push(event.into());
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
+fn shared(last: Option<LogId>) -> Arc<Shared> {
+    let recovered = Recovered { last, ..Recovered::default() };
+    Arc::new(Shared::new(View::new(&recovered, 0)))
+}
+
+/// Queues an append of one entry; its callback notes `done INDEX`.
+fn append(shared: &Shared, events: &Events, index: u64) -> BoxFuture<'static, io::Result<()>> {
+    let events = events.clone();
+    let (flushed, result) = on_flushed(move || events.push(format!("done {index}")));
+    let entries = vec![entry(1, index, 10)];
+    let mut state = shared.change().unwrap();
+    state.view.append(&entries).unwrap();
+    shared.queue(state, Change::Append { entries, flushed });
+    result
+}
+
+fn truncate(shared: &Shared, kept: LogId) {
+    let mut state = shared.change().unwrap();
+    let removed = state.view.truncate_after(Some(kept)).unwrap();
+    shared.queue(state, Change::Truncate { kept: Some(kept), removed });
+}
+
+fn vote(shared: &Shared, vote: Vote) -> oneshot::Receiver<io::Result<()>> {
+    let (saved, wait) = oneshot::channel();
+    shared.queue(shared.change().unwrap(), Change::Vote { vote, saved });
+    wait
+}
+
+fn mark_event(mark: Mark) -> String {
+    format!("mark {:?} {:?}", mark.last.map(|id| id.index), mark.vote.map(|vote| vote.leader_id.term))
+}
+
+/// Runs the writer until the log is closed.
+fn run(
+    shared: &Arc<Shared>,
+    mark: Mark,
+    write: impl FnMut(&Group) -> Result<(), StoreError> + Send + 'static,
+    write_mark: impl FnMut(Mark) -> io::Result<()> + Send + 'static,
+    on_failure: impl Fn(&StoreError) + Send + Sync + 'static,
+) {
+    let marker = Marker::spawn(write_mark).unwrap();
+    let writer = Writer {
+        shared: shared.clone(),
+        write: Box::new(write),
+        marker,
+        mark,
+        committed: None,
+        on_failure: Arc::new(on_failure),
+    };
+    writer.run();
+}
+
+fn no_failure(error: &StoreError) {
+    panic!("{error}");
+}
+
+#[test]
+fn one_write_takes_everything_queued_and_callbacks_follow_in_order() {
+    let (shared, events) = (shared(None), Events::default());
+    for index in 0..3 {
+        drop(append(&shared, &events, index));
+    }
+    shared.close();
+    let on_write = events.clone();
+    run(
+        &shared,
+        Mark::default(),
+        move |group| {
+            on_write.push(format!("write {}", group.changes.len()));
+            Ok(())
+        },
+        |_| Ok(()),
+        no_failure,
+    );
+    assert_eq!(events.take(), ["write 3", "done 0", "done 1", "done 2"]);
+}
+
+#[test]
+fn a_commit_position_goes_with_a_group_or_alone_at_the_end() {
+    for late in [false, true] {
+        let (shared, events) = (shared(None), Events::default());
+        drop(append(&shared, &events, 0));
+        shared.change().unwrap().view.committed = Some(log_id(1, 0));
+        let (on_write, queue) = (events.clone(), shared.clone());
+        let write = move |group: &Group| {
+            on_write.push(format!("write {} {:?}", group.changes.len(), group.committed.map(|id| id.index)));
+            if late {
+                queue.change().map(|mut state| state.view.committed = Some(log_id(1, 7))).ok();
+            }
+            queue.close();
+            Ok(())
+        };
+        run(&shared, Mark::default(), write, |_| Ok(()), no_failure);
+        let expected = ["write 1 Some(0)", "done 0", "write 0 Some(7)"];
+        assert_eq!(events.take(), expected[..if late { 3 } else { 2 }]);
+    }
+}
+
+#[test]
+fn a_group_does_not_wait_for_its_own_mark_but_for_that_of_the_group_before() {
+    let (shared, events) = (shared(None), Events::default());
+    // The mark of the first group is written only when the second group is on the disk.
+    let (release, released) = channel::<()>();
+    let on_mark = events.clone();
+    let write_mark = move |mark: Mark| {
+        if mark.last == Some(log_id(1, 0)) {
+            released.recv_timeout(HANG).expect("the first group's callback must not wait for its mark");
+        }
+        on_mark.push(mark_event(mark));
+        Ok(())
+    };
+    drop(append(&shared, &events, 0));
+    let (on_write, queue) = (events.clone(), shared.clone());
+    let write = move |group: &Group| {
+        on_write.push(format!("write {}", group.changes.len()));
+        match group.appends {
+            1 => drop(append(&queue, &on_write, 1)),
+            2 => {
+                queue.close();
+                release.send(()).unwrap();
+            }
+            _ => {}
+        }
+        Ok(())
+    };
+    run(&shared, Mark::default(), write, write_mark, no_failure);
+    let events = events.take();
+    let at =
+        |event: &str| events.iter().position(|e| e == event).unwrap_or_else(|| panic!("{event}: {events:?}"));
+    assert!(at("done 0") < at("mark Some(0) None"), "{events:?}");
+    assert!(at("mark Some(0) None") < at("done 1"), "{events:?}");
+    assert!(events.contains(&"mark Some(1) None".to_owned()), "closing waits for the last mark: {events:?}");
+}
+
+#[test]
+fn a_vote_is_answered_when_its_mark_is_durable() {
+    let (shared, events) = (shared(None), Events::default());
+    drop(append(&shared, &events, 0));
+    let mut saved = vote(&shared, Vote::new(7, 1));
+    drop(append(&shared, &events, 1));
+    shared.close();
+    let (on_write, on_mark) = (events.clone(), events.clone());
+    run(
+        &shared,
+        Mark::default(),
+        move |group| {
+            on_write.push(format!("write {}", group.changes.len()));
+            Ok(())
+        },
+        move |mark| {
+            on_mark.push(mark_event(mark));
+            Ok(())
+        },
+        no_failure,
+    );
+    assert_eq!(events.take(), ["write 3", "mark Some(1) Some(7)", "done 0", "done 1"]);
+    saved.try_recv().unwrap().unwrap();
+}
+
+#[test]
+fn a_vote_without_a_durable_mark_is_not_granted() {
+    let shared = shared(None);
+    let mut saved = vote(&shared, Vote::new(7, 1));
+    run(&shared, Mark::default(), |_| Ok(()), |_| Err(io::Error::other("dead disk")), |_| {});
+    assert!(saved.try_recv().unwrap().unwrap_err().to_string().contains("dead disk"));
+}
+
+#[test]
+fn the_mark_is_lowered_before_the_log_is_cut() {
+    let (shared, events) = (shared(Some(log_id(1, 9))), Events::default());
+    truncate(&shared, log_id(1, 6));
+    drop(append(&shared, &events, 7));
+    truncate(&shared, log_id(1, 4));
+    drop(append(&shared, &events, 5));
+    drop(append(&shared, &events, 6));
+    shared.close();
+    let (on_write, on_mark) = (events.clone(), events.clone());
+    run(
+        &shared,
+        Mark { last: Some(log_id(1, 9)), vote: None },
+        move |group| {
+            on_write.push(format!("write {}", group.changes.len()));
+            Ok(())
+        },
+        move |mark| {
+            on_mark.push(mark_event(mark));
+            Ok(())
+        },
+        no_failure,
+    );
+    let events = events.take();
+    assert_eq!(events[..2], ["mark Some(4) None", "write 5"]);
+    assert!(events.contains(&"mark Some(6) None".to_owned()), "{events:?}");
+}
+
+#[test]
+fn a_failed_write_is_reported_once_and_refuses_everything_after() {
+    let (shared, events) = (shared(None), Events::default());
+    let first = append(&shared, &events, 0);
+    let (later, queue, on_write) = (Arc::new(Mutex::new(None)), shared.clone(), events.clone());
+    let queued_meanwhile = later.clone();
+    let write = move |_: &Group| {
+        *queued_meanwhile.lock() = Some(append(&queue, &on_write, 1));
+        on_write.push("write");
+        Err(StoreError::damaged("the disk", "full"))
+    };
+    let on_failure = events.clone();
+    run(&shared, Mark::default(), write, |_| Ok(()), move |e| on_failure.push(e.to_string()));
+    assert_eq!(events.take(), ["write", "the disk is damaged: full", "done 0", "done 1"]);
+
+    let second = later.lock().take().unwrap();
+    for result in [first.now_or_never(), second.now_or_never()] {
+        assert!(result.unwrap().unwrap_err().to_string().contains("full"));
+    }
+    assert!(shared.change().is_err());
+    assert!(shared.read().is_err());
+}
+
+#[test]
+fn an_append_waits_while_the_queue_is_full() {
+    let shared = shared(None);
+    assert!(shared.room().now_or_never().is_some());
+    let entries = vec![entry(1, 0, LOG_QUEUE_BYTES)];
+    let mut state = shared.change().unwrap();
+    state.view.append(&entries).unwrap();
+    shared.queue(state, Change::Append { entries, flushed: IOFlushed::noop() });
+
+    let mut waiting = Box::pin(shared.room());
+    assert!(waiting.as_mut().now_or_never().is_none());
+    shared.take().unwrap();
+    assert!(waiting.now_or_never().is_some());
+}
