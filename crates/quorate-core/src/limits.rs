@@ -52,7 +52,7 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 13] = [
     "jobs",
     "image",
     "payload",
@@ -65,4 +65,5 @@ pub const FIELDS: [&str; 12] = [
     "log",
     "details",
     "retention",
+    "idempotency_key",
 ];
