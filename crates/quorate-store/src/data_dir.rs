@@ -113,6 +113,15 @@ impl DataDir {
         Ok(DataDir { identity: Mutex::new(identity), ..self })
     }
 
+    /// Whether contents were set aside here once: the directory had belonged to another node before.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn was_set_aside(&self) -> Result<bool, StoreError> {
+        Ok(names(&self.path)?.iter().any(|name| name.starts_with(SET_ASIDE_PREFIX)))
+    }
+
     /// Where the Raft log is.
     pub(crate) fn raft(&self) -> PathBuf {
         self.path.join(RAFT)

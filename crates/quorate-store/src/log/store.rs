@@ -96,6 +96,11 @@ impl LogStore {
         let open = self.reader.shared.read().map(drop);
         open.map_err(|source| StoreError::Io { what: "the log's last writes".to_owned(), source })
     }
+
+    /// Whether a closed log has no other handle and no reader any more: with this one its files go.
+    pub fn is_last(&self) -> bool {
+        Arc::strong_count(&self.reader.disk) == 1
+    }
 }
 
 impl WriterThread {
