@@ -39,11 +39,7 @@ impl Batcher {
         tasks: &Tasks,
     ) -> Batcher {
         let (queue, queued) = mpsc::unbounded_channel();
-        let batcher = Batcher {
-            queue,
-            room: Room::new(limits::LEADER_COMMANDS, limits::LEADER_BYTES),
-            disk,
-        };
+        let batcher = Batcher { queue, room: Room::new(limits::LEADER_COMMANDS, limits::LEADER_BYTES), disk };
         let slots = Arc::new(Semaphore::new(limits::ENTRIES_IN_FLIGHT));
         let worker = Worker { raft, leadership, clock, slots, queued, held: None };
         tasks.spawn("batcher", worker.run());

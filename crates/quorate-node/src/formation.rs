@@ -63,7 +63,8 @@ impl Formation {
         }
         if !self.peers.config.is_first() {
             let first = &self.peers.config.peers[0].0;
-            let maker = seen.iter().find(|(_, answer)| answer.name == *first && !answer.cluster_id.is_empty());
+            let maker =
+                seen.iter().find(|(_, answer)| answer.name == *first && !answer.cluster_id.is_empty());
             if let Some((_, maker)) = maker {
                 self.adopt(&maker.cluster_id)?;
             }
@@ -88,15 +89,15 @@ impl Formation {
         if let Some((addr, other)) = others.iter().find(|(_, answer)| answer.cluster_id != cluster_id) {
             return Ok(match other.cluster_id.as_str() {
                 "" => format!("{addr} to note the cluster's id"),
-                id => format!("{addr} to be set up anew: it belongs to the cluster {id}, not to {cluster_id}"),
+                id => {
+                    format!("{addr} to be set up anew: it belongs to the cluster {id}, not to {cluster_id}")
+                }
             });
         }
         let own = self.peers.as_member();
         let mut members: BTreeMap<NodeId, Node> = BTreeMap::new();
-        members.insert(
-            own.node_id,
-            Node { name: own.name, peer_addr: own.peer_addr, http_addr: own.http_addr },
-        );
+        members
+            .insert(own.node_id, Node { name: own.name, peer_addr: own.peer_addr, http_addr: own.http_addr });
         for (addr, other) in others {
             let (name, http_addr) = (other.name.clone(), other.http_addr.clone());
             members.insert(other.node_id, Node { name, peer_addr: (*addr).to_owned(), http_addr });
@@ -114,7 +115,8 @@ impl Formation {
     /// Asks the leader for the next step.
     async fn join(&self, seen: &[(&str, &DiscoverResponse)]) -> String {
         let own_cluster = self.peers.cluster_id();
-        let members = || seen.iter().filter(|(_, a)| a.initialised && Some(a.cluster_id.as_str()) == own_cluster);
+        let members =
+            || seen.iter().filter(|(_, a)| a.initialised && Some(a.cluster_id.as_str()) == own_cluster);
         let named = members().map(|(_, answer)| answer.leader).find(|id| *id != 0);
         let leader = members()
             .find(|(_, answer)| answer.leads)

@@ -70,7 +70,7 @@ impl Intake {
     /// Waits until every command that was taken is answered.
     pub(crate) async fn drained(&self) {
         while self.room.taken() > 0 {
-            tokio::time::sleep(limits::DRAIN_LOOK).await;
+            tokio::time::sleep(limits::STOP_LOOK).await;
         }
     }
 

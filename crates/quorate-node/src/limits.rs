@@ -71,9 +71,9 @@ pub(crate) const JOIN_LAG: u64 = 1_000;
 
 /// For requests that are under way to end, when this node stops.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
-/// Between two looks at whether they have ended.
-pub(crate) const DRAIN_LOOK: Duration = Duration::from_millis(5);
+/// Between two looks at whether something has ended, when this node stops.
+pub(crate) const STOP_LOOK: Duration = Duration::from_millis(5);
 /// For another node to take the leadership over, when this one stops.
 pub(crate) const HANDOVER: Duration = Duration::from_secs(2);
-/// For open streams to end, when this node stops.
+/// For open streams, and for Raft's tasks, to end, when this node stops.
 pub(crate) const HANG_UP: Duration = Duration::from_secs(1);

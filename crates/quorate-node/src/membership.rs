@@ -112,7 +112,10 @@ impl Admission {
         tracing::info!(node_id = id, replaces = ?bearers, "a newcomer becomes a voter");
         let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
         let change = ChangeMembers::ReplaceAllVoters(voters);
-        self.raft.change_membership_if(change, false, [unchanged]).await.map_err(|error| error.to_string())?;
+        self.raft
+            .change_membership_if(change, false, [unchanged])
+            .await
+            .map_err(|error| error.to_string())?;
         Ok(())
     }
 }

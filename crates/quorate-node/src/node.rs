@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
@@ -130,9 +130,18 @@ impl Node {
         tasks.spawn("vital signs", watch_vital_signs(raft.clone()));
         tracing::info!(node_id = identity.node_id, name = peers.config.name, "the node has started");
 
-        let running = Running { raft: raft.clone(), leadership, intake: intake.clone(), tasks, hang_up, server, log, dir };
-        let parts =
-            Parts { raft, intake, batcher, read_index, reader, wakeups, peers, recovered, removed };
+        let running = Running {
+            raft: raft.clone(),
+            leadership,
+            intake: intake.clone(),
+            tasks,
+            hang_up,
+            server,
+            log,
+            observer: Arc::downgrade(&observer),
+            dir,
+        };
+        let parts = Parts { raft, intake, batcher, read_index, reader, wakeups, peers, recovered, removed };
         Ok((Handle::new(parts), running))
     }
 }
@@ -147,6 +156,8 @@ pub struct Running {
     hang_up: CancellationToken,
     server: JoinHandle<()>,
     log: LogStore,
+    /// The job table holds it; gone when the table is closed.
+    observer: Weak<Observer>,
     /// Goes last: the others have their files in it.
     dir: Arc<DataDir>,
 }
@@ -168,12 +179,22 @@ impl Running {
         if let Err(error) = self.raft.shutdown().await {
             tracing::error!(%error, "Raft did not end well");
         }
-        let log = self.log;
+        let log = self.log.clone();
         match tokio::task::spawn_blocking(move || log.close()).await {
-            Ok(Ok(())) => tracing::info!(dir = %self.dir.path().display(), "the node has stopped"),
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the log was not closed well"),
             Err(error) => tracing::error!(%error, "the log was not closed"),
         }
+        // Raft's own tasks end, and let go of the files, a moment after it has said that it ended.
+        let released = async {
+            while !(self.log.is_last() && self.observer.strong_count() == 0) {
+                tokio::time::sleep(limits::STOP_LOOK).await;
+            }
+        };
+        if tokio::time::timeout(limits::HANG_UP, released).await.is_err() {
+            tracing::warn!("some of Raft's tasks are still running");
+        }
+        tracing::info!(dir = %self.dir.path().display(), "the node has stopped");
     }
 
     /// A leader that goes makes the most advanced voter its successor, so that nobody waits for an election timeout.

@@ -69,7 +69,11 @@ mod tests {
     use super::*;
 
     fn answer(byte: u8) -> Answered {
-        Answered { request_id: RequestId([byte; 16]), position: Position::default(), outcome: Ok(Reply::Done) }
+        Answered {
+            request_id: RequestId([byte; 16]),
+            position: Position::default(),
+            outcome: Ok(Reply::Done),
+        }
     }
 
     #[tokio::test]

@@ -49,7 +49,12 @@ pub(super) struct Session<'s, S> {
 }
 
 impl<'s, S> Session<'s, S> {
-    pub(super) fn new(slot: &'s mut Option<Link>, link: Link, requests: S, clock: LogClock) -> Session<'s, S> {
+    pub(super) fn new(
+        slot: &'s mut Option<Link>,
+        link: Link,
+        requests: S,
+        clock: LogClock,
+    ) -> Session<'s, S> {
         let silence = Box::pin(tokio::time::sleep(limits::APPEND_SILENCE));
         Session { slot, link: Some(link), requests: Some(requests), unanswered: 0, silence, clock }
     }

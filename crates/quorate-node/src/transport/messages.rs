@@ -20,7 +20,10 @@ fn log_id_message(log_id: Option<&LogId>) -> Option<log::LogId> {
     log_id.map(LogId::to_message)
 }
 
-pub(super) fn append_frame(request: &AppendEntriesRequest<TypeConfig>, log_time: Timestamp) -> pb::AppendFrame {
+pub(super) fn append_frame(
+    request: &AppendEntriesRequest<TypeConfig>,
+    log_time: Timestamp,
+) -> pb::AppendFrame {
     pb::AppendFrame {
         vote: Some(request.vote.to_message()),
         prev_log_id: log_id_message(request.prev_log_id.as_ref()),
@@ -88,7 +91,9 @@ pub(super) fn vote_response(message: pb::VoteResponse) -> Result<VoteResponse<Ty
     Ok(VoteResponse::new(vote(message.vote, "VoteResponse", "vote")?, last, message.granted))
 }
 
-pub(super) fn transfer_request_message(request: &TransferLeaderRequest<TypeConfig>) -> pb::TransferLeaderRequest {
+pub(super) fn transfer_request_message(
+    request: &TransferLeaderRequest<TypeConfig>,
+) -> pb::TransferLeaderRequest {
     pb::TransferLeaderRequest {
         from_leader: Some(request.from_leader().to_message()),
         to_node_id: *request.to_node_id(),

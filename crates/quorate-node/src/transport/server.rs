@@ -48,11 +48,12 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
     let peer = PeerServer::new(service.clone())
         .max_decoding_message_size(limits::MESSAGE_BYTES)
         .max_encoding_message_size(limits::MESSAGE_BYTES);
-    let checked = tonic::service::interceptor::InterceptedService::new(peer, move |mut request: Request<()>| {
-        let from = header::check(&identity, request.metadata())?;
-        request.extensions_mut().insert(From(from));
-        Ok(request)
-    });
+    let checked =
+        tonic::service::interceptor::InterceptedService::new(peer, move |mut request: Request<()>| {
+            let from = header::check(&identity, request.metadata())?;
+            request.extensions_mut().insert(From(from));
+            Ok(request)
+        });
     let server = Server::builder()
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(limits::KEEPALIVE))
@@ -134,7 +135,10 @@ impl Peer for Service {
         Ok(Response::new(messages::vote_response_message(&response, self.clock.wall_ms())))
     }
 
-    async fn pre_vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
+    async fn pre_vote(
+        &self,
+        request: Request<pb::VoteRequest>,
+    ) -> Result<Response<pb::VoteResponse>, Status> {
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
         let response = self.raft.pre_vote(request).await.map_err(unavailable)?;
         Ok(Response::new(messages::vote_response_message(&response, self.clock.wall_ms())))

@@ -105,7 +105,8 @@ impl Cluster {
         eventually("all agree on the leader", async || {
             let mut leading = self.up();
             leading.retain(|at| self.at(*at).gauges().leads);
-            found = (leading.len() == 1 && self.up().iter().all(|at| self.at(*at).ready())).then(|| leading[0]);
+            found =
+                (leading.len() == 1 && self.up().iter().all(|at| self.at(*at).ready())).then(|| leading[0]);
             found.is_some()
         })
         .await;

@@ -1,0 +1,182 @@
+//! A cluster of three nodes.
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use quorate_core::{JobId, Status};
+use quorate_node::{Role, SubmitError};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_listed_nodes_make_one_cluster() {
+    let cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let seen = cluster.at(leader).cluster().await;
+    assert_eq!((seen.quorum, seen.tolerates), (2, 1));
+    assert_eq!(seen.members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["n1", "n2", "n3"]);
+    assert!(seen.members.iter().all(|member| member.reachable && member.clock_offset_ms.is_some()));
+    assert_eq!(seen.members.iter().filter(|member| member.role == Role::Leader).count(), 1);
+    for at in 0..3 {
+        let other = cluster.at(at).cluster().await;
+        assert_eq!(other.id, seen.id);
+        assert_eq!(other.leader, seen.leader);
+        assert_eq!(other.node, format!("n{}", at + 1));
+    }
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_node_takes_commands() {
+    let cluster = Cluster::started(3).await;
+    for at in 0..3 {
+        put(cluster.at(at), at as u64).await;
+        // The node that answers has applied it.
+        let stored = cluster.at(at).reader().job(job(at as u64).id).await.unwrap();
+        assert_eq!(stored.map(|job| job.status()), Some(Status::Queued));
+    }
+    cluster.converged().await;
+    for at in 0..3 {
+        assert_eq!(cluster.at(at).reader().queued(QUEUE), 3);
+    }
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_commands_share_log_entries_and_each_takes_effect_once() {
+    let cluster = Cluster::started(3).await;
+    let before = cluster.at(0).gauges().last_log_index;
+    let requests = (0..600).map(|number| {
+        let handle = cluster.at(number as usize % 3).clone();
+        tokio::spawn(async move { put(&handle, number).await })
+    });
+    let answers = futures::future::join_all(requests).await;
+    let mut positions: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().position).collect();
+    positions.sort();
+    positions.dedup();
+    assert_eq!(positions.len(), 600);
+    cluster.converged().await;
+    assert_eq!(cluster.at(0).reader().queued(QUEUE), 600);
+    let entries = cluster.at(0).gauges().last_log_index - before;
+    assert!(entries < 600, "{entries} entries");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_barrier_sees_what_another_node_acknowledged() {
+    let cluster = Cluster::started(3).await;
+    for number in 0..30 {
+        let (writer, reader) = (number as usize % 3, (number as usize + 1) % 3);
+        put(cluster.at(writer), number).await;
+        cluster.at(reader).barrier(LONG).await.unwrap();
+        assert!(cluster.at(reader).reader().job(job(number).id).await.unwrap().is_some());
+    }
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_stops_is_only_latency() {
+    let mut cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let survivor = cluster.follower().await;
+    let handle = cluster.at(survivor).clone();
+    // Commands that are under way all the while.
+    let writer = tokio::spawn(async move {
+        for number in 0..200 {
+            put(&handle, number).await;
+        }
+    });
+    cluster.stop(leader).await;
+    writer.await.unwrap();
+    let new_leader = cluster.leader().await;
+    assert_ne!(new_leader, leader);
+
+    cluster.start(leader).await;
+    eventually("it is back", async || cluster.at(leader).ready()).await;
+    cluster.at(leader).barrier(LONG).await.unwrap();
+    assert_eq!(cluster.at(leader).reader().queued(QUEUE), 200);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_restart_and_nothing_is_lost() {
+    let mut cluster = Cluster::started(3).await;
+    for number in 0..50 {
+        put(cluster.at(number as usize % 3), number).await;
+    }
+    let granted = jobs(submit(cluster.at(1), consume(10)).await.unwrap());
+    assert_eq!(granted.len(), 10);
+    for at in 0..3 {
+        cluster.stop(at).await;
+    }
+    cluster.start_all().await;
+    for at in 0..3 {
+        cluster.at(at).barrier(LONG).await.unwrap();
+        assert_eq!(cluster.at(at).reader().queued(QUEUE), 40);
+        let job = cluster.at(at).reader().job(granted[0].id).await.unwrap().unwrap();
+        assert_eq!(job.status(), Status::Running);
+    }
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_majority_commands_end_in_time_and_it_recovers_by_itself() {
+    let mut cluster = Cluster::started(3).await;
+    put(cluster.at(0), 1).await;
+    cluster.stop(1).await;
+    cluster.stop(2).await;
+    let short = Duration::from_millis(1_500);
+    // The first may still be taken by a leader that does not know yet that it is alone.
+    let first = cluster.at(0).submit(enqueue(2), short).await;
+    assert!(matches!(first, Err(SubmitError::Unknown | SubmitError::NotApplied)), "{first:?}");
+    let second = cluster.at(0).submit(enqueue(3), short).await;
+    assert_eq!(second, Err(SubmitError::NotApplied));
+    assert_eq!(cluster.at(0).barrier(short).await, Err(SubmitError::NotApplied));
+    // A read of its own table goes on.
+    assert!(cluster.at(0).reader().job(job(1).id).await.unwrap().is_some());
+
+    cluster.start(1).await;
+    put(cluster.at(0), 4).await;
+    assert!(cluster.at(0).reader().job(job(3).id).await.unwrap().is_none(), "it was said not to be applied");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_consumer_is_woken_by_a_job_from_another_node() {
+    let cluster = Cluster::started(3).await;
+    for (writer, waiter) in [(0, 1), (1, 2), (2, 0)] {
+        let waiting = cluster.at(waiter).clone();
+        let woken = tokio::spawn(async move {
+            loop {
+                waiting.queued_wakeup(QUEUE).await;
+                let granted = jobs(submit(&waiting, consume(1)).await.unwrap());
+                if let Some(job) = granted.into_iter().next() {
+                    return job.id;
+                }
+            }
+        });
+        put(cluster.at(writer), writer as u64).await;
+        let granted: JobId = tokio::time::timeout(LONG, woken).await.unwrap().unwrap();
+        assert_eq!(granted, job(writer as u64).id);
+    }
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delayed_job_becomes_queued_without_any_command() {
+    let cluster = Cluster::started(3).await;
+    let mut delayed = job(1);
+    delayed.delay = 1;
+    let command = quorate_core::Command::Enqueue { jobs: vec![delayed], key: None };
+    let enqueued = jobs(submit(cluster.at(0), command).await.unwrap());
+    assert_eq!(enqueued[0].status(), Status::Delayed);
+    for at in 0..3 {
+        tokio::time::timeout(LONG, cluster.at(at).queued_wakeup(QUEUE)).await.unwrap();
+        assert_eq!(cluster.at(at).reader().queued(QUEUE), 1);
+    }
+    cluster.converged().await;
+    let end = cluster.at(0).gauges().last_log_index;
+    put(cluster.at(0), 2).await;
+    assert_eq!(cluster.at(0).gauges().last_log_index, end + 1, "nothing is due, so nothing is proposed");
+    cluster.stop_all().await;
+}
