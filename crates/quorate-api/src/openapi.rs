@@ -16,7 +16,8 @@ use crate::{
     tags(
         (name = "jobs", description = "Many jobs: enqueue, list, consume"),
         (name = "job", description = "One job"),
-        (name = "images", description = "What jobs have named"),
+        (name = "images", description = "The images that jobs have named"),
+        (name = "image", description = "One image"),
         (name = "cluster", description = "The cluster and its settings"),
         (name = "node", description = "The node that answers"),
     ),

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::http::HeaderValue;
@@ -22,7 +22,7 @@ struct Inner<B> {
     node: HeaderValue,
     bodies: BodyReader,
     waiting: Semaphore,
-    document: Bytes,
+    document: OnceLock<Bytes>,
 }
 
 impl<B> Clone for Gateway<B> {
@@ -40,8 +40,8 @@ impl<B: Backend> Gateway<B> {
         let node = HeaderValue::from_str(&config.node).expect("a node's name is visible ASCII");
         let bodies = BodyReader::new(config.body_read, config.body_memory);
         let waiting = Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS));
-        let document = openapi::document(routes::all::<B>().paths);
-        Gateway { inner: Arc::new(Inner { backend, config, node, bodies, waiting, document }) }
+        let inner = Inner { backend, config, node, bodies, waiting, document: OnceLock::new() };
+        Gateway { inner: Arc::new(inner) }
     }
 
     /// Every route. [`crate::serve`] serves it.
@@ -67,9 +67,10 @@ impl<B: Backend> Gateway<B> {
         &self.inner.waiting
     }
 
-    /// The OpenAPI document.
+    /// The OpenAPI document, written when it is first asked for.
     pub(crate) fn document(&self) -> Bytes {
-        self.inner.document.clone()
+        let document = || openapi::document(routes::all::<B>().paths);
+        self.inner.document.get_or_init(document).clone()
     }
 
     /// What this node's own table reflects at least, from now on.

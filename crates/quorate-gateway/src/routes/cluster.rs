@@ -15,7 +15,6 @@ use crate::{Backend, Gateway, convert};
     get,
     path = "/v1/cluster",
     operation_id = "get_cluster",
-    tag = "cluster",
     responses((status = 200, description = "The cluster", body = Cluster))
 )]
 pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
@@ -29,7 +28,6 @@ pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer
     get,
     path = "/v1/cluster/settings",
     operation_id = "get_settings",
-    tag = "cluster",
     params(("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`")),
     responses((status = 200, description = "The settings", body = Settings), ReadErrors)
 )]
@@ -50,7 +48,6 @@ pub(crate) async fn settings<B: Backend>(
     put,
     path = "/v1/cluster/settings",
     operation_id = "put_settings",
-    tag = "cluster",
     request_body = SettingsRequest,
     responses((status = 200, description = "The settings as they are now", body = Settings), WriteErrors)
 )]

@@ -19,7 +19,6 @@ use crate::{Backend, Gateway, idempotency, long_poll};
     get,
     path = "/v1/jobs/consume",
     operation_id = "consume",
-    tag = "jobs",
     params(
         ("n" = Option<u32>, Query, description = "At most so many, 1 to 1,000. Default: 1"),
         ("wait" = Option<u32>, Query, description = "Seconds to wait for a job, 0 to 60. Default: 0"),
@@ -42,7 +41,6 @@ pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>, request: 
     post,
     path = "/v1/jobs/consume",
     operation_id = "consume_post",
-    tag = "jobs",
     params(
         ("n" = Option<u32>, Query, description = "At most so many, 1 to 1,000. Default: 1"),
         ("wait" = Option<u32>, Query, description = "Seconds to wait for a job, 0 to 60. Default: 0"),

@@ -11,7 +11,6 @@ use crate::{Backend, Gateway};
     get,
     path = "/healthz",
     operation_id = "healthz",
-    tag = "node",
     responses(
         (status = 200, description = "It does", body = Health),
         (status = 503, description = "It does not", body = ErrorWrapper),
@@ -26,7 +25,6 @@ pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> An
     get,
     path = "/readyz",
     operation_id = "readyz",
-    tag = "node",
     responses(
         (status = 200, description = "It can", body = Health),
         (status = 503, description = "It cannot, for now", body = ErrorWrapper),

@@ -15,7 +15,6 @@ use crate::{Backend, Gateway, convert};
     get,
     path = "/v1/images",
     operation_id = "list_images",
-    tag = "images",
     params(
         ("n" = Option<u32>, Query, description = "At most so many, 1 to 1,000. Default: 10"),
         ("cursor" = Option<String>, Query, description = "Where the last page ended"),
@@ -43,7 +42,6 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, RawQuery
     get,
     path = "/v1/image/{id}",
     operation_id = "get_image",
-    tag = "images",
     params(
         ("id" = String, Path, description = "The image's id, a job's `image_id`"),
         ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),

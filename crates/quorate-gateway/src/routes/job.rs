@@ -17,7 +17,6 @@ use crate::{Backend, Gateway, convert, idempotency, ids};
     get,
     path = "/v1/job/{id}",
     operation_id = "get_job",
-    tag = "job",
     params(
         ("id" = String, Path, description = "The job's id"),
         ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
@@ -56,7 +55,6 @@ async fn find<B: Backend>(gateway: &Gateway<B>, id: JobId) -> Result<Option<JobW
     delete,
     path = "/v1/job/{id}",
     operation_id = "delete_job",
-    tag = "job",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 204, description = "It is gone"), WriteErrors, NoSuchJob, Conflict)
 )]
@@ -69,7 +67,6 @@ pub(crate) async fn delete<B: Backend>(State(gateway): State<Gateway<B>>, JobPat
     post,
     path = "/v1/job/{id}/cancel",
     operation_id = "cancel_job",
-    tag = "job",
     params(("id" = String, Path, description = "The job's id")),
     request_body = Option<CancelRequest>,
     responses((status = 200, description = "The job, cancelled", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
@@ -92,7 +89,6 @@ pub(crate) async fn cancel<B: Backend>(
     post,
     path = "/v1/job/{id}/success",
     operation_id = "succeed_job",
-    tag = "job",
     params(("id" = String, Path, description = "The job's id")),
     request_body(content(
         (SuccessRequest = "multipart/form-data"),
@@ -119,7 +115,6 @@ pub(crate) async fn success<B: Backend>(
     post,
     path = "/v1/job/{id}/fail",
     operation_id = "fail_job",
-    tag = "job",
     params(("id" = String, Path, description = "The job's id")),
     request_body(content(
         (FailRequest = "multipart/form-data"),
@@ -148,7 +143,6 @@ pub(crate) async fn fail<B: Backend>(
     post,
     path = "/v1/job/{id}/touch",
     operation_id = "touch_job",
-    tag = "job",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 204, description = "Its deadline has moved"), WriteErrors, NoSuchJob, Conflict)
 )]
@@ -161,7 +155,6 @@ pub(crate) async fn touch<B: Backend>(State(gateway): State<Gateway<B>>, JobPath
     post,
     path = "/v1/job/{id}/retry",
     operation_id = "retry_job",
-    tag = "job",
     params(
         ("id" = String, Path, description = "The job's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key within 24 hours answers the same new job"),
@@ -183,7 +176,6 @@ pub(crate) async fn retry<B: Backend>(
     get,
     path = "/v1/job/{id}/log",
     operation_id = "get_log",
-    tag = "job",
     params(
         ("id" = String, Path, description = "The job's id"),
         ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),

@@ -16,7 +16,6 @@ use crate::{Backend, Gateway, convert, idempotency, limits};
     post,
     path = "/v1/jobs",
     operation_id = "enqueue",
-    tag = "jobs",
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key within 24 hours answers what the first call answered")),
     request_body = NewJobsWrapper,
     responses((status = 201, description = "The jobs, in the order given", body = JobsWrapper), WriteErrors, Conflict)
@@ -61,7 +60,6 @@ fn is_about(answered: &[Job], sent: &[(JobId, Bytes)]) -> bool {
     get,
     path = "/v1/jobs",
     operation_id = "list_jobs",
-    tag = "jobs",
     params(
         ("n" = Option<u32>, Query, description = "At most so many, 1 to 1,000. Default: 10"),
         ("cursor" = Option<String>, Query, description = "Where the last page ended"),

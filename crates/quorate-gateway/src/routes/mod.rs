@@ -58,8 +58,18 @@ impl<B: Backend> Routes<B> {
         for method in &methods {
             self.router = self.router.route(&P::path(), on(filter(method), handler.clone()));
         }
-        self.paths.add_path_operation(P::path(), methods, P::operation());
+        let mut operation = P::operation();
+        operation.tags = Some(vec![tag(&P::path()).into()]);
+        self.paths.add_path_operation(P::path(), methods, operation);
         self
+    }
+}
+
+/// The heading under which the document lists a path: its first word behind the version.
+fn tag(path: &str) -> &str {
+    match path.strip_prefix("/v1/") {
+        Some(rest) => rest.split('/').next().unwrap_or(rest),
+        None => "node",
     }
 }
 

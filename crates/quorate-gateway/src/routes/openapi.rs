@@ -9,7 +9,6 @@ use crate::{Backend, Gateway};
     get,
     path = "/openapi.json",
     operation_id = "openapi",
-    tag = "node",
     responses((status = 200, description = "The OpenAPI document", body = Object))
 )]
 pub(crate) async fn openapi<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {

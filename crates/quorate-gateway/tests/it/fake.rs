@@ -1,0 +1,264 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quorate_core::model::Model;
+use quorate_core::{
+    Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, RequestId,
+    Settings, Status, Table, Timestamp, apply,
+};
+use quorate_gateway::{Backend, Cluster, Member, Unavailable};
+use tokio::sync::Notify;
+
+/// A backend that carries commands out on the core's model at once. It can be told to fail, and to let its reads lag
+/// behind until a barrier, as a follower's do.
+#[derive(Clone, Default)]
+pub(crate) struct Fake {
+    state: Arc<Mutex<State>>,
+    /// The index that reads reflect.
+    applied: Arc<AtomicU64>,
+    barriers: Arc<AtomicU64>,
+    submitted: Arc<AtomicU64>,
+    lagging: Arc<AtomicBool>,
+    panicking: Arc<AtomicBool>,
+    unhealthy: Arc<AtomicBool>,
+    queued: Arc<Notify>,
+    /// Somebody waits for a job.
+    waiting: Arc<Notify>,
+    /// Somebody waits no longer.
+    left: Arc<Notify>,
+}
+
+/// A consumer's wait, however it ends.
+struct Wait(Arc<Notify>);
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+#[derive(Default)]
+struct State {
+    committed: Model,
+    /// What reads see.
+    seen: Model,
+    index: u64,
+    now: u64,
+    failing: Option<Unavailable>,
+    deleted_payloads: bool,
+}
+
+impl Fake {
+    /// Every command and barrier fails so, from now on.
+    pub(crate) fn fail_with(&self, unavailable: impl Into<Option<Unavailable>>) {
+        self.state.lock().failing = unavailable.into();
+    }
+
+    /// Reads stay as they are until a barrier.
+    pub(crate) fn lag(&self) {
+        self.lagging.store(true, Ordering::SeqCst);
+    }
+
+    /// Every command panics.
+    pub(crate) fn panic(&self) {
+        self.panicking.store(true, Ordering::SeqCst);
+    }
+
+    /// The Raft core is dead.
+    pub(crate) fn die(&self) {
+        self.unhealthy.store(true, Ordering::SeqCst);
+    }
+
+    /// Log time passes.
+    pub(crate) fn pass_seconds(&self, seconds: u64) {
+        self.state.lock().now += seconds * 1_000;
+        self.commit(Vec::new());
+    }
+
+    /// Every job's payload is gone when it is read.
+    pub(crate) fn delete_payloads(&self) {
+        self.state.lock().deleted_payloads = true;
+    }
+
+    pub(crate) fn barriers(&self) -> u64 {
+        self.barriers.load(Ordering::SeqCst)
+    }
+
+    /// How many commands came.
+    pub(crate) fn submitted(&self) -> u64 {
+        self.submitted.load(Ordering::SeqCst)
+    }
+
+    /// Ends once a consumer waits for a job.
+    pub(crate) async fn somebody_waits(&self) {
+        self.waiting.notified().await;
+    }
+
+    /// Ends once a consumer that waited does so no longer.
+    pub(crate) async fn somebody_left(&self) {
+        self.left.notified().await;
+    }
+
+    /// The status of a job, as committed.
+    pub(crate) fn status(&self, id: &str) -> Option<Status> {
+        let state = self.state.lock();
+        let mut jobs = state.committed.jobs().values();
+        jobs.find(|job| job.id.to_string() == id).map(Job::status)
+    }
+
+    fn commit(&self, envelopes: Vec<Envelope>) -> Vec<Answered> {
+        let mut state = self.state.lock();
+        state.index += 1;
+        let batch = Batch { stamp: Timestamp(state.now + 1_767_225_600_000), envelopes };
+        let index = state.index;
+        let before = queued(&state.committed);
+        let Ok(answers) = apply(&mut state.committed, index, &batch);
+        let more = queued(&state.committed).saturating_sub(before);
+        if !self.lagging.load(Ordering::SeqCst) {
+            self.catch_up(&mut state);
+        }
+        drop(state);
+        for _ in 0..more {
+            self.queued.notify_one();
+        }
+        answers
+    }
+
+    fn catch_up(&self, state: &mut State) {
+        state.seen = state.committed.clone();
+        self.applied.store(state.index, Ordering::SeqCst);
+    }
+
+    fn available(&self) -> Result<(), Unavailable> {
+        match &self.state.lock().failing {
+            Some(unavailable) => Err(unavailable.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn queued(model: &Model) -> usize {
+    model.jobs().values().filter(|job| job.status() == Status::Queued).count()
+}
+
+impl Backend for Fake {
+    async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
+        assert!(!self.panicking.load(Ordering::SeqCst), "told to panic");
+        let number = self.submitted.fetch_add(1, Ordering::SeqCst);
+        self.available()?;
+        let mut request_id = [0; 16];
+        request_id[..8].copy_from_slice(&number.to_be_bytes());
+        let deadline =
+            Timestamp(self.state.lock().now + 1_767_225_600_000).plus_millis(within.as_millis() as u64);
+        let envelope = Envelope { request_id: RequestId(request_id), deadline, command };
+        Ok(self.commit(vec![envelope]).remove(0))
+    }
+
+    async fn barrier(&self, _within: Duration) -> Result<(), Unavailable> {
+        self.barriers.fetch_add(1, Ordering::SeqCst);
+        self.available()?;
+        let mut state = self.state.lock();
+        self.catch_up(&mut state);
+        Ok(())
+    }
+
+    fn applied_index(&self) -> u64 {
+        self.applied.load(Ordering::SeqCst)
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>, Unavailable> {
+        Ok(self.state.lock().seen.jobs().get(&id).cloned())
+    }
+
+    async fn payloads(&self, jobs: &[Job]) -> Result<Vec<Option<Bytes>>, Unavailable> {
+        let state = self.state.lock();
+        let payload = |job: &Job| match state.committed.jobs().get(&job.id) {
+            Some(_) if !state.deleted_payloads => {
+                Some(state.committed.payload(job.id).cloned().unwrap_or_default())
+            }
+            Some(_) | None => None,
+        };
+        Ok(jobs.iter().map(payload).collect())
+    }
+
+    async fn log(&self, id: JobId) -> Result<Option<Bytes>, Unavailable> {
+        let state = self.state.lock();
+        let finished = state.seen.jobs().get(&id).is_some_and(|job| job.status().is_final());
+        Ok(finished.then(|| state.seen.log(id).cloned().unwrap_or_default()))
+    }
+
+    async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, Unavailable> {
+        let state = self.state.lock();
+        let wanted = |job: &&Job| {
+            query.before.is_none_or(|before| job.id < before)
+                && query.image.as_ref().is_none_or(|image| *image == job.image)
+                && match query.status {
+                    Some(status) => job.status() == status,
+                    None => !job.status().is_final(),
+                }
+        };
+        let mut found = state.seen.jobs().values().rev().filter(wanted);
+        let jobs: Vec<Job> = found.by_ref().take(query.n).cloned().collect();
+        let next = found.next().and(jobs.last()).map(|job| job.id);
+        Ok(JobsPage { jobs, next })
+    }
+
+    async fn image(&self, id: ImageId) -> Result<Option<Image>, Unavailable> {
+        let Ok(image) = self.state.lock().seen.image(id);
+        Ok(image)
+    }
+
+    async fn images(&self, n: usize, after: Option<ImageId>) -> Result<Vec<Image>, Unavailable> {
+        let images: BTreeMap<ImageId, Image> = self.state.lock().seen.dump().images;
+        Ok(images.into_values().filter(|image| after.is_none_or(|after| image.id > after)).take(n).collect())
+    }
+
+    fn settings(&self) -> Settings {
+        self.state.lock().seen.settings()
+    }
+
+    fn queued(&self, _queue: QueueId) -> u64 {
+        queued(&self.state.lock().seen) as u64
+    }
+
+    async fn queued_wakeup(&self, _queue: QueueId) {
+        let _wait = Wait(Arc::clone(&self.left));
+        let mut woken = std::pin::pin!(self.queued.notified());
+        woken.as_mut().enable();
+        self.waiting.notify_one();
+        woken.await;
+    }
+
+    async fn cluster(&self) -> Cluster {
+        Cluster {
+            id: "c1".into(),
+            node: "n1".into(),
+            leader: Some("n1".into()),
+            term: 3,
+            members: vec![Member {
+                name: "n1".into(),
+                id: u64::MAX,
+                role: "leader",
+                peer_addr: "127.0.0.1:7000".into(),
+                http_addr: "127.0.0.1:8080".into(),
+                applied_index: Some(5),
+                reachable: true,
+                clock_offset_ms: None,
+            }],
+            quorum: 1,
+            tolerates: 0,
+        }
+    }
+
+    async fn alive(&self) -> bool {
+        !self.unhealthy.load(Ordering::SeqCst)
+    }
+
+    async fn ready(&self) -> bool {
+        self.available().is_ok()
+    }
+}

@@ -1,0 +1,110 @@
+//! Whatever comes, it is never the server's fault: no 5xx, no panic, and every error has the wrapper.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::api::{Api, request};
+
+const CALLS: [&str; 15] = [
+    "POST /v1/jobs",
+    "GET /v1/jobs",
+    "POST /v1/jobs/consume",
+    "GET /v1/jobs/consume",
+    "GET /v1/job/ID",
+    "GET /v1/job/ID/log",
+    "POST /v1/job/ID/cancel",
+    "POST /v1/job/ID/success",
+    "POST /v1/job/ID/fail",
+    "POST /v1/job/ID/touch",
+    "POST /v1/job/ID/retry",
+    "DELETE /v1/job/ID",
+    "GET /v1/images",
+    "GET /v1/image/ID",
+    "PUT /v1/cluster/settings",
+];
+
+const CONTENT_TYPES: [&str; 8] = [
+    "",
+    "application/json",
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "multipart/form-data; boundary=X",
+    "multipart/form-data; boundary=\"",
+    "image/png",
+];
+
+/// Pieces of what clients send, so that random bodies get past the first byte.
+const PIECES: [&str; 24] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"jobs\":",
+    "{\"image\":\"a\"}",
+    ",",
+    "\"image\":",
+    "\"a\"",
+    "\"priority\":",
+    "1",
+    "-1",
+    "1e9",
+    "\"\\ud83d\"",
+    "--X\r\n",
+    "--X--\r\n",
+    "Content-Disposition: form-data; name=\"log\"\r\n\r\n",
+    "\r\n",
+    "log=",
+    "&",
+    "%zz",
+    "reason=killed",
+    "null",
+    "{\"n\":1,\"wait\":0}",
+];
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        vec(any::<u8>(), 0..200),
+        vec(select(&PIECES[..]), 0..20).prop_map(|pieces| pieces.concat().into_bytes()),
+    ]
+}
+
+fn query() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        "[0-9]{1,22}".boxed(),
+        "[ -~]{0,8}".prop_map(|text| text.replace(['#', ' ', '"', '<', '>', '`', '{', '}'], "%ff")).boxed(),
+    ];
+    let names = select(vec!["n", "cursor", "status", "image", "consistency", "x"]);
+    prop_oneof![Just(String::new()), (names, value).prop_map(|(name, value)| format!("?{name}={value}"))]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn random_requests_are_never_the_servers_fault(
+        call in select(&CALLS[..]),
+        content_type in select(&CONTENT_TYPES[..]),
+        query in query(),
+        body in body(),
+        is_running in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let api = Api::new();
+            let job = r#"{"image":"a"}"#;
+            let id = if is_running { api.running(job).await } else { api.enqueue(job).await };
+            let (method, path) = call.split_once(' ').unwrap();
+            let uri = format!("{}{query}", path.replace("ID", &id));
+            if uri.parse::<axum::http::Uri>().is_err() {
+                return;
+            }
+            let answered = api.call(request(method, &uri, &[("content-type", content_type)], body)).await;
+            assert!(answered.status < 500, "{answered:?}");
+            if answered.status >= 400 {
+                answered.fields();
+            }
+        });
+    }
+}

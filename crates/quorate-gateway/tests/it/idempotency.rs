@@ -1,0 +1,64 @@
+use crate::api::{Answered, Api, request};
+
+async fn post(api: &Api, path: &str, key: &str, body: &str) -> Answered {
+    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+    api.call(request("POST", path, &headers, body.to_owned())).await
+}
+
+#[tokio::test]
+async fn an_enqueue_repeated_answers_the_first_one() {
+    let api = Api::new();
+    let body = r#"[{"image":"a","payload":"p"},{"image":"b"}]"#;
+    let first = post(&api, "/v1/jobs", "k", body).await.expect(201).json();
+    assert_eq!(post(&api, "/v1/jobs", "k", body).await.expect(201).json(), first, "payloads too");
+    post(&api, "/v1/jobs", "k", "[{\"image\":\"c\"}]").await.expect(409);
+    post(&api, "/v1/jobs/consume", "k", "").await.expect(409);
+    assert_ne!(post(&api, "/v1/jobs", "other", body).await.expect(201).json(), first);
+}
+
+#[tokio::test]
+async fn a_consume_repeated_answers_what_still_runs_even_when_nothing_is_queued() {
+    let api = Api::new();
+    api.post("/v1/jobs", r#"[{"image":"a"},{"image":"b"}]"#).await.expect(201);
+    let first = post(&api, "/v1/jobs/consume?n=2", "k", "").await.expect(200).json();
+    assert_eq!(first["jobs"].as_array().unwrap().len(), 2);
+    assert_eq!(post(&api, "/v1/jobs/consume?n=2", "k", "").await.expect(200).json(), first);
+    let by_body = post(&api, "/v1/jobs/consume", "k", "{\"n\":2}").await.expect(200).json();
+    assert_eq!(by_body, first, "it is the same request, however n comes");
+    post(&api, "/v1/jobs/consume?n=1", "k", "").await.expect(409);
+
+    let id = first["jobs"][0]["id"].as_str().unwrap();
+    api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
+    let rest = post(&api, "/v1/jobs/consume?n=2", "k", "").await.expect(200).json();
+    assert_eq!(rest["jobs"].as_array().unwrap()[..], first["jobs"].as_array().unwrap()[1..]);
+}
+
+#[tokio::test]
+async fn a_retry_repeated_answers_the_same_job() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a"}"#).await;
+    api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
+    let path = format!("/v1/job/{id}/retry");
+    let first = post(&api, &path, "k", "").await.expect(200).json();
+    let new = first["job"]["id"].as_str().unwrap();
+    api.post(&format!("/v1/job/{new}/cancel"), "").await.expect(200);
+    let again = post(&api, &path, "k", "").await.expect(200).json();
+    assert_eq!(
+        (again["job"]["id"].as_str(), again["job"]["status"].as_str()),
+        (Some(new), Some("cancelled"))
+    );
+    assert_ne!(post(&api, &path, "k2", "").await.expect(200).json()["job"]["id"], new);
+}
+
+#[tokio::test]
+async fn keys_have_limits() {
+    let api = Api::new();
+    let body = r#"[{"image":"a"}]"#;
+    post(&api, "/v1/jobs", &"k".repeat(255), body).await.expect(201);
+    for bad in ["k".repeat(256), String::new(), "ключ".into()] {
+        let refused = post(&api, "/v1/jobs", &bad, body).await.expect(400);
+        assert_eq!(refused.fields().as_deref(), Some("Idempotency-Key"), "{bad}");
+    }
+    let twice = [("idempotency-key", "a"), ("idempotency-key", "b")];
+    api.call(request("POST", "/v1/jobs", &twice, body)).await.expect(400);
+}

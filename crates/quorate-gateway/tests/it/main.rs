@@ -1,0 +1,16 @@
+//! The gateway in front of a backend that is the core's model, without a cluster.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
+mod api;
+mod codes;
+mod consume;
+mod endpoints;
+mod fake;
+mod fuzz;
+mod idempotency;
+mod malformed;
+mod openapi;
+mod server;
+mod wire;
+mod wire_traps;

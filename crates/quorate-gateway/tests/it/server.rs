@@ -1,0 +1,268 @@
+//! The accept loop and its limits, over real sockets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_gateway::{ConnectionLimits, GatewayConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::wire::Server;
+
+const GET: &str = "GET /v1/jobs HTTP/1.1\r\nHost: q\r\n\r\n";
+
+async fn impatient() -> Server {
+    let limits = ConnectionLimits { header_read: Duration::from_millis(200), ..ConnectionLimits::default() };
+    Server::with(GatewayConfig::default(), limits).await
+}
+
+#[tokio::test]
+async fn a_connection_takes_one_request_after_the_other() {
+    let server = Server::start().await;
+    let mut connection = server.connect().await;
+    for _ in 0..3 {
+        connection.write(GET).await;
+        connection.answer().await.expect(200);
+    }
+    connection.write([GET, GET].concat()).await;
+    connection.answer().await.expect(200);
+    connection.answer().await.expect(200);
+    let refused = "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: 1\r\n\r\nx";
+    connection.write([refused, GET].concat()).await;
+    connection.answer().await.expect(400);
+    connection.answer().await.expect(200);
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_cut_off() {
+    let server = impatient().await;
+    assert!(server.connect().await.is_cut_off().await);
+}
+
+#[tokio::test]
+async fn who_never_ends_the_header_is_cut_off() {
+    let server = impatient().await;
+    for beginning in [
+        "P",
+        "PRI * HTTP/2.0\r\n",
+        "GET /v1/jobs HTTP/1.1\r\nHost:",
+        "GET /v1/jobs HTTP/1.1\r\nHost: q\r\nX: y\r\n",
+    ] {
+        let mut connection = server.connect().await;
+        connection.write(beginning).await;
+        assert!(connection.is_cut_off().await, "{beginning}");
+    }
+}
+
+#[tokio::test]
+async fn who_idles_after_an_answer_is_cut_off() {
+    let server = impatient().await;
+    let mut connection = server.connect().await;
+    connection.write(GET).await;
+    connection.answer().await.expect(200);
+    assert!(connection.is_cut_off().await);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_job_is_not_cut_off() {
+    let server = impatient().await;
+    let mut waiting = server.connect().await;
+    waiting.write("GET /v1/jobs/consume?wait=1 HTTP/1.1\r\nHost: q\r\n\r\n").await;
+    waiting.answer().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_a_408() {
+    let config = GatewayConfig { body_read: Duration::from_millis(200), ..GatewayConfig::default() };
+    let server = Server::with(config, ConnectionLimits::default()).await;
+    server
+        .exchange("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: 15\r\n\r\n[{\"ima")
+        .await
+        .expect(408)
+        .fields();
+}
+
+#[tokio::test]
+async fn a_body_over_its_limit_is_a_413_even_for_who_writes_before_reading() {
+    let server = Server::start().await;
+    let size = (8 << 20) + 1;
+    let announced = format!("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: {size}\r\n\r\n");
+    let answered = server.exchange([announced.into_bytes(), vec![b'['; size]].concat()).await.expect(413);
+    assert_eq!(answered.json()["error"]["message"], "the body is over its limit of 8388608 bytes");
+
+    let mut chunked = b"POST /v1/jobs HTTP/1.1\r\nHost: q\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..129 {
+        chunked.extend_from_slice(b"10000\r\n");
+        chunked.extend_from_slice(&[b' '; 0x10000]);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    chunked.extend_from_slice(b"0\r\n\r\n");
+    server.exchange(&chunked).await.expect(413);
+
+    let at_the_limit = format!("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: {}\r\n\r\n", 8 << 20);
+    server.exchange([at_the_limit.into_bytes(), vec![b' '; 8 << 20]].concat()).await.expect(400);
+}
+
+#[tokio::test]
+async fn who_asks_before_sending_is_refused_before_sending() {
+    let server = Server::start().await;
+    let ask = "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: 9000000\r\nExpect: 100-continue\r\n\r\n";
+    server.exchange(ask).await.expect(413);
+
+    let mut connection = server.connect().await;
+    connection
+        .write("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: 15\r\nExpect: 100-continue\r\n\r\n")
+        .await;
+    connection.answer().await.expect(100);
+    connection.write("[{\"image\":\"a\"}]").await;
+    connection.answer().await.expect(201);
+}
+
+#[tokio::test]
+async fn headers_are_bounded() {
+    let server = Server::start().await;
+    let long = format!("GET /v1/jobs HTTP/1.1\r\nHost: q\r\nX: {}\r\n\r\n", "x".repeat(70_000));
+    let mut connection = server.connect().await;
+    connection.write(long).await;
+    connection.answer().await.expect(431);
+    let many = format!("GET /v1/jobs HTTP/1.1\r\nHost: q\r\n{}\r\n", "X: y\r\n".repeat(101));
+    server.exchange(many).await.expect(431);
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_their_places_return() {
+    let limits = ConnectionLimits { connections: 2, ..ConnectionLimits::default() };
+    let server = Server::with(GatewayConfig::default(), limits).await;
+    let mut inside = [server.connect().await, server.connect().await];
+    for connection in &mut inside {
+        connection.write(GET).await;
+        connection.answer().await.expect(200);
+    }
+    assert!(server.connect().await.is_cut_off().await);
+    let [first, mut second] = inside;
+    second.write(GET).await;
+    second.answer().await.expect(200);
+    drop(first);
+    // The place is free once the server has seen the end of the first.
+    loop {
+        let mut connection = server.connect().await;
+        if connection.stream.write_all(GET.as_bytes()).await.is_ok() && !connection.is_cut_off().await {
+            connection.answer().await.expect(200);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn shutdown_finishes_what_is_in_flight_and_takes_no_more() {
+    let server = Server::start().await;
+    let mut half = server.connect().await;
+    half.write("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: 15\r\nExpect: 100-continue\r\n\r\n")
+        .await;
+    half.answer().await.expect(100);
+    let mut idle = server.connect().await;
+    idle.write(GET).await;
+    idle.answer().await.expect(200);
+    server.shutdown.cancel();
+    assert!(idle.is_cut_off().await, "an idle connection ends");
+    half.write("[{\"image\":\"a\"}]").await;
+    half.answer().await.expect(201);
+    server.served.await.unwrap();
+    assert!(TcpStream::connect(server.addr).await.is_err());
+}
+
+#[tokio::test]
+async fn who_stays_in_flight_for_too_long_does_not_hold_the_shutdown_up() {
+    let limits = ConnectionLimits { drain: Duration::from_millis(100), ..ConnectionLimits::default() };
+    let server = Server::with(GatewayConfig::default(), limits).await;
+    let mut half = server.connect().await;
+    half.write("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: 15\r\nExpect: 100-continue\r\n\r\n")
+        .await;
+    half.answer().await.expect(100);
+    server.shutdown.cancel();
+    server.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_too() {
+    let server = Server::start().await;
+    let stream = TcpStream::connect(server.addr).await.unwrap();
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(executor, hyper_util::rt::TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    for _ in 0..3 {
+        let uri = format!("http://{}/v1/jobs", server.addr);
+        let request = hyper::Request::get(uri).body(String::new()).unwrap();
+        let answered = sender.send_request(request).await.unwrap();
+        assert_eq!((answered.status().as_u16(), answered.version()), (200, hyper::Version::HTTP_2));
+    }
+}
+
+#[tokio::test]
+async fn who_stops_reading_is_cut_off() {
+    let limits = ConnectionLimits { write_stall: Duration::from_millis(200), ..ConnectionLimits::default() };
+    let server = Server::with(GatewayConfig::default(), limits).await;
+    let body = format!("[{{\"image\":\"a\",\"payload\":\"{}\"}}]", "x".repeat(1 << 20));
+    let post = format!("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for _ in 0..20 {
+        server.exchange(&post).await.expect(201);
+    }
+    let mut connection = server.connect().await;
+    connection.write("GET /v1/jobs?n=20 HTTP/1.1\r\nHost: q\r\n\r\n").await;
+    // Its shutdown ends only once the connection has: nobody reads the answer of 20 MiB.
+    connection.stream.readable().await.unwrap();
+    server.shutdown.cancel();
+    server.served.await.unwrap();
+    let mut got = Vec::new();
+    let _reset = connection.stream.read_to_end(&mut got).await;
+    assert!(got.len() < 20 << 20, "the answer was not finished");
+}
+
+/// Run by [`accepting_survives_the_last_file_descriptor`], in a process of its own with few descriptors.
+#[tokio::test]
+#[ignore = "needs a process with few file descriptors"]
+async fn with_few_file_descriptors() {
+    let heard = Heard::default();
+    let _hearing = tracing::subscriber::set_default(heard.clone());
+    let server = Server::start().await;
+    let mut files: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    // Room for the client's end of a connection, none for the server's.
+    files.pop();
+    let mut waiting = server.connect().await;
+    waiting.write(GET).await;
+    heard.0.notified().await;
+    drop(files);
+    waiting.answer().await.expect(200);
+}
+
+/// Hears when something is logged.
+#[derive(Clone, Default)]
+struct Heard(Arc<Notify>);
+
+impl tracing::Subscriber for Heard {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+    fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _span: &tracing::span::Id, _values: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+    fn event(&self, _event: &tracing::Event<'_>) {
+        self.0.notify_one();
+    }
+    fn enter(&self, _span: &tracing::span::Id) {}
+    fn exit(&self, _span: &tracing::span::Id) {}
+}
+
+#[test]
+fn accepting_survives_the_last_file_descriptor() {
+    let status = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 48 && exec \"$0\" --ignored --exact server::with_few_file_descriptors"])
+        .arg(std::env::current_exe().unwrap())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}

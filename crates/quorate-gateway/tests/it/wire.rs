@@ -1,0 +1,92 @@
+use std::net::SocketAddr;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use quorate_gateway::{ConnectionLimits, Gateway, GatewayConfig, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Answered;
+use crate::fake::Fake;
+
+/// A gateway behind a real socket.
+pub(crate) struct Server {
+    pub(crate) backend: Fake,
+    pub(crate) addr: SocketAddr,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) served: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Server {
+        Server::with(GatewayConfig::default(), ConnectionLimits::default()).await
+    }
+
+    pub(crate) async fn with(config: GatewayConfig, limits: ConnectionLimits) -> Server {
+        let backend = Fake::default();
+        let shutdown = config.shutdown.clone();
+        let router = Gateway::new(backend.clone(), config).router();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let served = tokio::spawn(serve(listener, router, limits, shutdown.clone()));
+        Server { backend, addr, shutdown, served }
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection { stream: TcpStream::connect(self.addr).await.unwrap(), read: Vec::new() }
+    }
+
+    /// Sends these bytes on a connection of their own and reads the answer.
+    pub(crate) async fn exchange(&self, bytes: impl AsRef<[u8]>) -> Answered {
+        let mut connection = self.connect().await;
+        connection.write(bytes).await;
+        connection.answer().await
+    }
+}
+
+/// A client's side of an HTTP/1 connection, byte by byte.
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Reads one answer; the connection may go on.
+    pub(crate) async fn answer(&mut self) -> Answered {
+        let end = loop {
+            if let Some(end) = self.read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                break end;
+            }
+            assert!(self.more().await, "the connection ended within an answer: {:?}", self.read);
+        };
+        let head = String::from_utf8(self.read[..end].to_vec()).unwrap();
+        self.read.drain(..end + 4);
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: HeaderMap = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
+            .collect();
+        let length =
+            headers.get("content-length").map_or(0, |length| length.to_str().unwrap().parse().unwrap());
+        while self.read.len() < length {
+            assert!(self.more().await, "the connection ended within a body");
+        }
+        let body = self.read.drain(..length).collect();
+        Answered { status, headers, body }
+    }
+
+    /// True once the server has closed the connection without a further byte.
+    pub(crate) async fn is_cut_off(&mut self) -> bool {
+        !self.more().await && self.read.is_empty()
+    }
+
+    async fn more(&mut self) -> bool {
+        self.stream.read_buf(&mut self.read).await.unwrap_or(0) > 0
+    }
+}
