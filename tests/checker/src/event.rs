@@ -212,13 +212,13 @@ pub struct NewJob {
     #[serde(default, skip_serializing_if = "is_no_delay")]
     pub delay: u32,
     /// Seconds that it may run.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "default_timeout", skip_serializing_if = "is_default_timeout")]
     pub timeout: u32,
     /// Automatic retries.
-    #[serde(default = "default_max_retries")]
+    #[serde(default = "default_max_retries", skip_serializing_if = "is_default_max_retries")]
     pub max_retries: u32,
     /// Seconds that an automatic retry waits.
-    #[serde(default = "default_retries_delay")]
+    #[serde(default = "default_retries_delay", skip_serializing_if = "is_default_retries_delay")]
     pub retries_delay: u32,
 }
 
@@ -241,13 +241,13 @@ pub struct JobRecord {
     #[serde(default, skip_serializing_if = "is_no_delay")]
     pub delay: u32,
     /// Seconds that it may run.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "default_timeout", skip_serializing_if = "is_default_timeout")]
     pub timeout: u32,
     /// Automatic retries left.
-    #[serde(default = "default_max_retries")]
+    #[serde(default = "default_max_retries", skip_serializing_if = "is_default_max_retries")]
     pub max_retries: u32,
     /// Seconds that its automatic retry waits.
-    #[serde(default = "default_retries_delay")]
+    #[serde(default = "default_retries_delay", skip_serializing_if = "is_default_retries_delay")]
     pub retries_delay: u32,
     /// `created_at`
     pub created: u64,
@@ -368,6 +368,15 @@ fn default_max_retries() -> u32 {
 }
 fn default_retries_delay() -> u32 {
     60
+}
+fn is_default_timeout(seconds: &u32) -> bool {
+    *seconds == default_timeout()
+}
+fn is_default_max_retries(retries: &u32) -> bool {
+    *retries == default_max_retries()
+}
+fn is_default_retries_delay(seconds: &u32) -> bool {
+    *seconds == default_retries_delay()
 }
 fn is_false(flag: &bool) -> bool {
     !flag

@@ -18,7 +18,8 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
         let ahead: Highest<At, (At, usize)> =
             lane().map(|stay| (stay.ready.last, (stay.left.first, stay.life))).collect();
         for stay in lane().filter(|stay| stay.taken) {
-            let passed = ahead.below(stay.ready.first).filter(|(left, _)| *left > stay.left.last);
+            let passed =
+                ahead.below(stay.ready.first.min(stay.left.first)).filter(|(left, _)| *left > stay.left.last);
             findings.require(passed.is_none(), || {
                 let (_, other) = passed.expect("the check found one");
                 show(facts, stay, other, "was queued before it")

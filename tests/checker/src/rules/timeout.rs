@@ -1,7 +1,7 @@
 //! A timeout is never early: a job that the cluster ended had its whole `timeout` from its start and from every touch
 //! that was acknowledged; in log time, and up to the skew that the run allows on the harness's clock.
 
-use crate::event::{Call, Outcome};
+use crate::event::{Call, Outcome, Reason};
 use crate::facts::Facts;
 use crate::rule::{Findings, Rule};
 
@@ -24,7 +24,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
         // The log time of a touch is not answered; the earliest that it can have been is.
         let touched = touched
             .map(|op| (*op, facts.effects[*op].exactly().map_or(0, |at| facts.clock.bounds(at.index).0)));
-        let first_seen = life.sightings.iter().filter(|seen| seen.job.status.is_final());
+        let first_seen = life.sightings.iter().filter(|seen| seen.job.reason == Some(Reason::Timeout));
         let first_seen = first_seen.filter_map(|seen| Some(facts.op(seen.op?).returned)).min();
         findings.require(completed >= started + timeout, || {
             let what =

@@ -51,7 +51,9 @@ fn is_known(facts: &Facts<'_>, life: &Life<'_>) -> Option<()> {
     let latest = life.latest()?.job;
     let born = is_automatic(facts, latest)? || life.births.iter().any(|(op, _)| exactly(*op));
     let granted = life.started().is_none() || life.grants.iter().any(|(op, _)| exactly(*op));
-    let ended = !latest.status.is_final() || life.timed_out() || of(is_end).any(exactly);
+    // A job that is gone has ended, even if nobody saw how.
+    let goes_on = !latest.status.is_final() && life.scans > 0;
+    let ended = goes_on || life.timed_out() || of(is_end).any(exactly);
     let open = of(|call| matches!(call, Call::Touch { .. })).any(|op| facts.op(op).outcome == Outcome::Info);
     // What is not there at the end was deleted, by a request that was answered.
     let gone = life.scans == 0 && !of(|call| matches!(call, Call::Delete { .. })).any(exactly);
@@ -69,18 +71,17 @@ fn requests(facts: &Facts<'_>, number: usize, steps: &mut Vec<Step>) -> Option<(
     // When time alone changed the job: a request whose log time may be before or after that proves nothing.
     let released = delay(facts, latest)?.checked_add(latest.created)?;
     let edges = [Some(released), life.completed().filter(|_| life.timed_out())];
-    let first = |ops: &[(usize, usize)]| {
-        ops.iter().map(|(op, _)| *op).find(|op| facts.effects[*op].exactly().is_some())
-    };
+    let first =
+        |ops: &[(usize, usize)]| ops.iter().copied().find(|(op, _)| facts.effects[*op].exactly().is_some());
     let made = first(&life.births).into_iter().chain(first(&life.grants));
     let named = life.calls.iter().copied().filter(|op| match facts.op(*op).call {
         Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. } => true,
         Call::Touch { .. } | Call::Delete { .. } => true,
-        // One that was answered with a job stands among that job's births.
-        Call::Retry { .. } => facts.op(*op).outcome == Outcome::Fail,
+        // One that was answered with a job stands among that job's births; one under a key may repeat an answer.
+        Call::Retry { .. } => facts.op(*op).outcome == Outcome::Fail && facts.op(*op).key.is_none(),
         Call::Enqueue { .. } | Call::Consume { .. } | Call::Get { .. } | Call::List { .. } => false,
     });
-    for op in made.chain(named) {
+    for (op, place) in made.chain(named.map(|op| (op, 0))) {
         let Some(index) = facts.op(op).index.filter(|index| index.offset.is_some()) else { continue };
         let (time, until) = facts.clock.bounds(index.index);
         let crosses = edges.into_iter().flatten().any(|edge| time < edge && edge <= until);
@@ -88,7 +89,7 @@ fn requests(facts: &Facts<'_>, number: usize, steps: &mut Vec<Step>) -> Option<(
         if crosses || touches {
             return None;
         }
-        steps.push(Step { at: At::command(index), time, life: number, op: Some(op) });
+        steps.push(Step { at: At::command(index).nth(place), time, life: number, op: Some(op) });
     }
     Some(())
 }

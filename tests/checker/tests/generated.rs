@@ -1,0 +1,227 @@
+//! Large generated histories hold; with one event changed they break, and the right rule says so.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic too")]
+
+use quorate_check::{Call, Event, History, Op, Outcome, Plan, Report, Status, check, generate};
+
+fn generated(events: usize, seed: u64) -> Vec<u8> {
+    let mut text = Vec::new();
+    generate(Plan { events, seed }, &mut text).unwrap();
+    text
+}
+
+fn judged(text: &[u8]) -> Report {
+    check(&History::read(text).unwrap())
+}
+
+#[test]
+fn generated_histories_hold() {
+    for seed in 0..6 {
+        let report = judged(&generated(6_000, seed));
+        assert!(report.holds(), "seed {seed}\n{report}");
+        // A history in which nothing is at stake proves nothing.
+        for rule in report.rules.iter().filter(|rule| !["log-kept", "not-found"].contains(&rule.name)) {
+            assert!(rule.checked > 0, "seed {seed}: nothing to check for {}", rule.name);
+        }
+        assert!(report.unknown > 20, "seed {seed}: only {} unknown outcomes", report.unknown);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    assert_eq!(generated(2_000, 7), generated(2_000, 7));
+    assert_ne!(generated(2_000, 7), generated(2_000, 8));
+}
+
+/// Changes a generated history and demands that a rule breaks. `change` says whether it found something to change.
+fn planted(rule: &str, change: impl Fn(&mut Vec<Event>) -> bool) {
+    for seed in 0..2 {
+        let text = generated(6_000, seed);
+        let mut events: Vec<Event> = text
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect();
+        assert!(change(&mut events), "seed {seed}: nothing to change for {rule}");
+        let ops = events.iter().filter(|event| matches!(event, Event::Op(_))).count();
+        if let Some(Event::End(end)) = events.last_mut() {
+            end.ops = ops;
+        }
+        let lines: Vec<String> = events.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+        let report = judged(lines.join("\n").as_bytes());
+        assert!(report.broken().any(|broken| broken.name == rule), "seed {seed}: {rule} holds\n{report}");
+    }
+}
+
+fn ops(events: &mut [Event]) -> impl Iterator<Item = &mut Op> {
+    events.iter_mut().filter_map(|event| match event {
+        Event::Op(op) => Some(&mut **op),
+        Event::Run(_) | Event::Healed(_) | Event::Scan(_) | Event::Job(_) | Event::End(_) => None,
+    })
+}
+
+/// The hundredth request of a kind, so that there is something before and after it.
+fn some(events: &mut [Event], such: impl Fn(&Op) -> bool) -> Option<&mut Op> {
+    ops(events).filter(|op| such(op)).nth(100)
+}
+
+fn ok(op: &Op) -> bool {
+    op.outcome == Outcome::Ok
+}
+
+#[test]
+fn a_stale_linearizable_read_is_found() {
+    planted("linearizable", |events| {
+        let read = some(events, |op| op.call.is_linearizable() && ok(op));
+        read.and_then(|op| op.index.as_mut()).map(|at| at.index /= 2).is_some()
+    });
+}
+
+#[test]
+fn an_altered_payload_is_found() {
+    planted("unaltered", |events| {
+        some(events, |op| matches!(op.call, Call::Get { .. }) && ok(op))
+            .map(|op| op.jobs[0].hash = "other".into())
+            .is_some()
+    });
+}
+
+#[test]
+fn a_job_that_nobody_enqueued_is_found() {
+    planted("unaltered", |events| {
+        let enqueue = |event: &Event| match event {
+            Event::Op(op) => matches!(op.call, Call::Enqueue { .. }) && ok(op) && op.key.is_none(),
+            _ => false,
+        };
+        let found = events.iter().position(enqueue);
+        found.map(|at| events.remove(at)).is_some()
+    });
+}
+
+#[test]
+fn a_refused_enqueue_that_took_effect_is_found() {
+    planted("unaltered", |events| {
+        let enqueue =
+            some(events, |op| matches!(op.call, Call::Enqueue { .. }) && ok(op) && op.key.is_none());
+        enqueue.map(|op| (op.outcome, op.index, op.jobs) = (Outcome::Fail, None, Vec::new())).is_some()
+    });
+}
+
+#[test]
+fn a_job_that_is_lost_on_one_node_is_found() {
+    planted("kept", |events| {
+        let last = events.iter().rposition(|event| matches!(event, Event::Job(_)));
+        let scan = events.iter().rposition(|event| matches!(event, Event::Scan(_)));
+        let (Some(last), Some(scan)) = (last, scan) else { return false };
+        events.remove(last);
+        if let Event::Scan(scan) = &mut events[scan] {
+            scan.jobs -= 1;
+        }
+        true
+    });
+}
+
+#[test]
+fn a_replica_that_differs_is_found() {
+    planted("converged", |events| {
+        let job = events.iter_mut().rev().find_map(|event| match event {
+            Event::Job(job) if job.status == Status::Success => Some(job),
+            _ => None,
+        });
+        job.map(|job| job.completed = job.completed.map(|at| at + 1)).is_some()
+    });
+}
+
+#[test]
+fn a_second_grant_is_found() {
+    planted("granted-once", |events| {
+        let grants =
+            |op: &Op| matches!(op.call, Call::Consume { .. }) && op.key.is_none() && !op.jobs.is_empty();
+        let Some(first) = some(events, grants).cloned() else { return false };
+        let second = ops(events).filter(|op| grants(op) && op.invoke > first.returned).nth(5);
+        second.map(|op| op.jobs.clone_from(&first.jobs)).is_some()
+    });
+}
+
+#[test]
+fn grants_that_nobody_asked_for_are_found() {
+    planted("granted-once", |events| {
+        let unknown =
+            ops(events).filter(|op| matches!(op.call, Call::Consume { .. }) && op.outcome == Outcome::Info);
+        unknown.map(|op| op.outcome = Outcome::Fail).count() > 0
+    });
+}
+
+#[test]
+fn an_end_that_nobody_asked_for_is_found() {
+    planted("cause", |events| {
+        let success = some(events, |op| matches!(op.call, Call::Success { .. }) && ok(op)).cloned();
+        let Some(success) = success else { return false };
+        let of = |event: &Event| matches!(event, Event::Op(op) if op.call == success.call);
+        events.retain(|event| !of(event));
+        true
+    });
+}
+
+#[test]
+fn a_queue_jumper_is_found() {
+    planted("fifo", |events| {
+        // Two lone jobs of one priority, taken by two consumes: each gets the other's.
+        let alone = |op: &Op| {
+            matches!(op.call, Call::Consume { .. })
+                && op.key.is_none()
+                && op.jobs.len() == 1
+                && op.jobs[0].retry_of.is_none()
+        };
+        let taken: Vec<Op> =
+            ops(events).filter(|op| alone(op) && op.jobs[0].delay == 0).map(|op| op.clone()).collect();
+        let swapped = taken.iter().zip(taken.iter().skip(1)).find(|(first, second)| {
+            let [first_job, second_job] = [&first.jobs[0], &second.jobs[0]];
+            first_job.priority == second_job.priority
+                && first_job.created < second_job.created
+                && second_job.created < first_job.started.unwrap_or(0)
+                && first.index < second.index
+        });
+        let Some((first, second)) = swapped else { return false };
+        let (first, second) = (first.clone(), second.clone());
+        for op in ops(events) {
+            if op.index == first.index && *op == first {
+                op.jobs[0].clone_from(&second.jobs[0]);
+            } else if *op == second {
+                op.jobs[0].clone_from(&first.jobs[0]);
+            }
+        }
+        true
+    });
+}
+
+#[test]
+fn a_write_that_travels_in_time_is_found() {
+    planted("real-time", |events| {
+        let write = some(events, |op| matches!(op.call, Call::Success { .. }) && ok(op));
+        write.and_then(|op| op.index.as_mut()).map(|at| at.index -= 30).is_some()
+    });
+}
+
+#[test]
+fn an_empty_answer_from_a_full_queue_is_found() {
+    planted("empty-consume", |events| {
+        let all: Vec<Op> = ops(events).filter(|op| ok(op)).map(|op| op.clone()).collect();
+        let consumes = || all.iter().filter(|op| matches!(op.call, Call::Consume { .. }) && op.key.is_none());
+        let waited = |id: &str, until: u64, from: u64| {
+            let enqueued = all.iter().find(|op| {
+                matches!(op.call, Call::Enqueue { .. }) && op.jobs.iter().any(|job| *job.id == *id)
+            });
+            enqueued.is_some_and(|op| op.returned < from) && until > from
+        };
+        // It was granted something; but it ended before another consume was sent, which took a job older than both.
+        let empty = consumes().find(|empty| {
+            !empty.jobs.is_empty()
+                && consumes().filter(|taker| taker.invoke > empty.returned).take(200).any(|taker| {
+                    taker.jobs.iter().any(|job| job.delay == 0 && waited(&job.id, taker.invoke, empty.invoke))
+                })
+        });
+        let Some(empty) = empty else { return false };
+        ops(events).filter(|op| *op == empty).map(|op| op.jobs.clear()).count() == 1
+    });
+}
