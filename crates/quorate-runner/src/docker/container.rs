@@ -4,14 +4,14 @@ use std::time::Duration;
 use bollard::Docker as Engine;
 use bollard::container::AttachContainerResults;
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig};
+use bollard::models::{ContainerCreateBody, ContainerState, HostConfig, HostConfigLogConfig};
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, RemoveContainerOptions, StopContainerOptions,
     WaitContainerOptions,
 };
 use futures::{StreamExt, TryStreamExt};
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::DockerConfig;
@@ -67,18 +67,18 @@ impl<'a> Container<'a> {
         patiently(stop, || self.engine.start_container(&self.id, None)).await?;
 
         let mut log = Log::default();
-        {
+        let state = {
             let mut streams = std::pin::pin!(exchange(attached, &work.payload, &mut log));
             let mut ended = std::pin::pin!(self.ended_or_stopped(grace, stop));
             tokio::select! {
-                ended = &mut ended => {
-                    ended?;
+                state = &mut ended => {
                     let _ = timeout(limits::OUTPUT_LINGER, streams).await;
+                    state?
                 }
                 () = &mut streams => ended.await?,
             }
-        }
-        Ok(Finished { end: self.end().await?, log: log.finish() })
+        };
+        Ok(Finished { end: end(&state), log: log.finish() })
     }
 
     /// Removes it with its volumes, whatever state it is in. Once its job has been run nothing depends on it: a failure
@@ -93,7 +93,11 @@ impl<'a> Container<'a> {
         }
     }
 
-    async fn ended_or_stopped(&self, grace: Duration, stop: &CancellationToken) -> Result<(), Error> {
+    async fn ended_or_stopped(
+        &self,
+        grace: Duration,
+        stop: &CancellationToken,
+    ) -> Result<ContainerState, Error> {
         tokio::select! {
             ended = self.ended() => return ended,
             () = stop.cancelled() => {}
@@ -102,17 +106,28 @@ impl<'a> Container<'a> {
         self.ended().await
     }
 
-    async fn ended(&self) -> Result<(), Error> {
+    /// Waits until it runs no more, and tells how it ended. The wait itself is only believed when the state agrees: it ends
+    /// too when the engine closes the connection.
+    async fn ended(&self) -> Result<ContainerState, Error> {
         let never = CancellationToken::new();
-        patiently(&never, || async {
-            let mut wait = std::pin::pin!(self.engine.wait_container(&self.id, None::<WaitContainerOptions>));
-            match wait.try_next().await {
-                // bollard makes an error of an exit code other than 0; the code is read when it is inspected.
-                Ok(_) | Err(Error::DockerContainerWaitError { .. }) => Ok(()),
-                Err(error) => Err(error),
+        loop {
+            patiently(&never, || async {
+                let mut wait =
+                    std::pin::pin!(self.engine.wait_container(&self.id, None::<WaitContainerOptions>));
+                match wait.try_next().await {
+                    // bollard makes an error of an exit status other than 0.
+                    Ok(_) | Err(Error::DockerContainerWaitError { .. }) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            })
+            .await?;
+            let inspected = patiently(&never, || self.engine.inspect_container(&self.id, None)).await?;
+            let state = inspected.state.unwrap_or_default();
+            if state.running != Some(true) {
+                return Ok(state);
             }
-        })
-        .await
+            sleep(*limits::ENGINE_PAUSE.start()).await;
+        }
     }
 
     async fn stop(&self, grace: Duration) -> Result<(), Error> {
@@ -125,17 +140,15 @@ impl<'a> Container<'a> {
             Err(error) => Err(error),
         }
     }
+}
 
-    async fn end(&self) -> Result<End, Error> {
-        let never = CancellationToken::new();
-        let ContainerInspectResponse { state, .. } =
-            patiently(&never, || self.engine.inspect_container(&self.id, None)).await?;
-        let state = state.unwrap_or_default();
-        Ok(match state.exit_code {
-            Some(_) if state.oom_killed == Some(true) => End::Killed("out of memory".into()),
-            Some(code) => End::of_exit_status(code),
-            None => End::BadExit("the engine does not say how the container ended".into()),
-        })
+fn end(state: &ContainerState) -> End {
+    match state.exit_code {
+        None => End::BadExit("the engine does not say how the container ended".into()),
+        // It may have got over the loss of a child.
+        Some(0) => End::Success,
+        Some(_) if state.oom_killed == Some(true) => End::Killed("out of memory".into()),
+        Some(code) => End::of_exit_status(code),
     }
 }
 

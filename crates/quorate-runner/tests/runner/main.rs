@@ -5,3 +5,9 @@ mod played_cluster;
 mod process;
 mod runner;
 mod scripts;
+
+/// Waits for what must happen, and fails loudly instead of hanging when it does not.
+async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    let patience = std::time::Duration::from_secs(60);
+    tokio::time::timeout(patience, happens).await.unwrap_or_else(|_| panic!("it did not happen: {what}"))
+}

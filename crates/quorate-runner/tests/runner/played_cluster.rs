@@ -12,6 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::soon;
+
 /// A call as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -100,7 +102,7 @@ impl PlayedCluster {
     /// Waits for this call, and passes over others.
     pub(crate) async fn next(&mut self, line: &str) -> Call {
         loop {
-            let call = self.calls.recv().await.expect("the played cluster runs");
+            let call = soon(line, self.calls.recv()).await.expect("the played cluster runs");
             if call.line == line {
                 return call;
             }

@@ -6,6 +6,7 @@ use quorate_runner::{Driver, End, Finished, Process, Programs, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::scripts::Scripts;
+use crate::soon;
 
 /// Far beyond any test: only a stop that never works waits for it.
 const FOREVER: Duration = Duration::from_secs(3_600);
@@ -140,7 +141,7 @@ async fn a_stop_ends_the_whole_family_by_force() {
     let (process, stop) =
         (driver(&scripts.entry("it", STUBBORN, &[&pipe]), AT_ONCE), CancellationToken::new());
     let work = work("");
-    let (finished, ()) = tokio::join!(process.run(&work, &stop), async {
+    let (finished, ()) = tokio::join!(soon("the end", process.run(&work, &stop)), async {
         pipe.line().await;
         stop.cancel();
     });

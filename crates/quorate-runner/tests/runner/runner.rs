@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::played_cluster::{PlayedCluster, error, job_with};
 use crate::scripts::{Scripts, WAIT};
+use crate::soon;
 
 /// Longer than any test, so that it plays no part.
 const LONG: u32 = 3_600;
@@ -38,7 +39,7 @@ impl AtWork {
     }
 
     async fn started(&mut self) -> String {
-        match self.events.recv().await.expect("the runner runs") {
+        match soon("an event", self.events.recv()).await.expect("the runner runs") {
             Event::Started { job_id, .. } => job_id,
             Event::Finished { .. } => panic!("finished before it started"),
         }
@@ -46,7 +47,7 @@ impl AtWork {
 
     async fn finished(&mut self) -> Outcome {
         loop {
-            match self.events.recv().await.expect("the runner runs") {
+            match soon("an event", self.events.recv()).await.expect("the runner runs") {
                 Event::Started { .. } => {}
                 Event::Finished { outcome, .. } => return outcome,
             }
@@ -55,7 +56,7 @@ impl AtWork {
 
     async fn end(self) {
         self.shutdown.drain();
-        self.runner.await.expect("the runner does not panic");
+        soon("the end", self.runner).await.expect("the runner does not panic");
     }
 }
 

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 
+use crate::soon;
+
 /// Waits for a line in the first pipe. (Open for both, since opening it for reading alone would wait for a writer.)
 pub(crate) const WAIT: &str = "exec 3<>$1; read line <&3";
 
@@ -53,7 +55,7 @@ impl Pipe {
     pub(crate) async fn line(&mut self) -> String {
         let mut line = String::new();
         loop {
-            match self.reader.read_u8().await {
+            match soon("a line of the script", self.reader.read_u8()).await {
                 Ok(b'\n') => return line,
                 Ok(byte) => line.push(byte.into()),
                 // Nobody has it open yet.
@@ -65,7 +67,7 @@ impl Pipe {
     /// Returns when no process has the pipe open any more: whoever had it is dead.
     pub(crate) async fn all_dead(&mut self) {
         let mut rest = Vec::new();
-        self.reader.read_to_end(&mut rest).await.expect("the pipe works");
+        soon("the death of all", self.reader.read_to_end(&mut rest)).await.expect("the pipe works");
     }
 
     /// Writes a line for a script that waits with [`WAIT`].
