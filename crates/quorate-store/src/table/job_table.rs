@@ -66,6 +66,11 @@ impl JobTable {
         self.snapshots.clone()
     }
 
+    #[cfg(test)]
+    pub(crate) fn writer(&mut self) -> &mut Writer {
+        self.writer.get_mut()
+    }
+
     fn apply_entries(&mut self, entries: &[Entry]) -> Result<Vec<Applied>, StoreError> {
         let writer = self.writer.get_mut();
         let applied = entries.iter().map(|entry| writer.apply(entry)).collect::<Result<_, _>>()?;

@@ -137,6 +137,7 @@ pub(crate) fn id_behind_time(key: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// The sixteen bytes of an id behind a prefix.
+#[cfg(test)]
 pub(crate) fn id_of(key: &[u8]) -> Option<[u8; 16]> {
     key.get(1..)?.try_into().ok()
 }

@@ -8,6 +8,8 @@ pub(crate) mod answers;
 pub(crate) mod codec;
 mod core_table;
 pub(crate) mod db;
+#[cfg(test)]
+mod dump;
 pub(crate) mod generation;
 mod generations;
 mod job_table;
@@ -16,6 +18,8 @@ mod lane;
 pub(crate) mod meta;
 mod observer;
 mod records;
+#[cfg(test)]
+mod tests;
 mod tuning;
 mod window;
 mod writer;

@@ -53,7 +53,8 @@ pub(crate) struct Batch {
 }
 
 impl Writer {
-    /// Takes up a generation where its last write left it. Reads little, however many jobs there are.
+    /// Takes up a generation where its last write left it. Reads no more than the windows hold, however many jobs
+    /// there are.
     pub(crate) fn load(generation: Arc<Generation>, tuning: Tuning) -> Result<Writer, StoreError> {
         let meta = Meta::read(&generation.db)?;
         let mut lanes = BTreeMap::new();
@@ -61,7 +62,7 @@ impl Writer {
             let lane = Lane::load(message, tuning.lane)?;
             lanes.insert(lane.key(), lane);
         }
-        let writer = Writer {
+        let mut writer = Writer {
             timers: by_time(Prefix::Timer, meta.fronts.timers, tuning.timers, |key, _| job_of(key)),
             ended: by_time(Prefix::Ended, meta.fronts.ended, tuning.index, |key, _| job_of(key)),
             images_named: by_time(Prefix::ImageNamed, meta.fronts.images, tuning.index, |key, _| {
@@ -76,6 +77,8 @@ impl Writer {
             tuning,
             generation,
         };
+        let next_work = quorate_core::next_due_at(&mut writer)?;
+        writer.publish(next_work);
         Ok(writer)
     }
 
@@ -156,12 +159,13 @@ impl Writer {
         self.keys_used.written();
         {
             let mut answers = generation.answers.write();
+            // In this order: those of the batch are on the disk, hence forgotten with a later one.
+            answers.forget_outlived(now);
             for (index, entry) in batch.answered {
                 answers.add(index, entry);
             }
-            answers.forget_outlived(now);
         }
-        generation.published.store(Arc::new(self.published(next_work)));
+        self.publish(next_work);
         Ok(())
     }
 
@@ -190,18 +194,19 @@ impl Writer {
         }
     }
 
-    fn published(&self, next_work: Option<Timestamp>) -> Published {
+    /// Lets the readers see what is known without reading.
+    fn publish(&self, next_work: Option<Timestamp>) {
         let mut queued = BTreeMap::new();
         for ((queue, _), lane) in &self.lanes {
             *queued.entry(*queue).or_default() += lane.queued();
         }
-        Published {
+        self.generation.published.store(Arc::new(Published {
             applied: self.meta.last_applied.map_or(0, |last| last.index),
             clock: self.meta.clock,
             settings: self.meta.settings,
             next_work,
             queued,
-        }
+        }));
     }
 
     /// A job as the batch under way, memory or the disk has it.

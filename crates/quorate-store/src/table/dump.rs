@@ -1,0 +1,167 @@
+//! All that a table holds, read row by row from the disk, with the checks that only the disk allows.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use quorate_core::{Dump, Image, ImageId, Job, JobId, KeyRecord, Timestamp};
+
+use super::codec;
+use super::db::{Db, Family, Row};
+use super::keys::{self, Prefix};
+use super::lane::Lane;
+use super::meta::Meta;
+use super::writer::Writer;
+use crate::StoreError;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+impl Writer {
+    /// What the disk holds after the last write; an error where it cannot be read. Panics where an index, a count or
+    /// a mark contradicts the records.
+    pub(crate) fn dump(&self) -> Result<Dump> {
+        let db = &self.generation.db;
+        let meta = Meta::read(db)?;
+        let (jobs, images, keys) = (jobs(db)?, images(db)?, idempotency_keys(db)?);
+        assert_eq!(meta.key_count, keys.len() as u64, "the count of keys");
+        check_by_time(db, Prefix::ImageNamed, images.values().map(keys::image_named).collect())?;
+        check_by_time(db, Prefix::KeyUsed, keys.values().map(keys::key_used).collect())?;
+        check_holders(db, &jobs)?;
+        check_fronts(db, &meta)?;
+        let answers = self.generation.answers.read();
+        Ok(Dump {
+            clock: meta.clock,
+            settings: meta.settings,
+            next_seq: meta.next_seq,
+            payloads: payloads(db)?,
+            logs: blobs(db, Prefix::Log)?,
+            queued: queued(db, &meta, &jobs)?,
+            timers: by_time(db, Prefix::Timer)?,
+            finished: by_time(db, Prefix::Ended)?,
+            images,
+            keys,
+            answers: answers
+                .iter(meta.clock)
+                .map(|(id, answer)| (*id, (answer.deadline, answer.position, answer.remembered.clone())))
+                .collect(),
+            jobs,
+        })
+    }
+}
+
+fn rows(db: &Db, family: Family, prefix: Prefix) -> Result<Vec<Row>> {
+    db.scan(family, &prefix.start(), &prefix.end()).collect()
+}
+
+fn jobs(db: &Db) -> Result<BTreeMap<JobId, Job>> {
+    let mut jobs = BTreeMap::new();
+    for prefix in [Prefix::ActiveJob, Prefix::FinishedJob] {
+        for (key, record) in rows(db, Family::Default, prefix)? {
+            let job = codec::decode_job(&record)?;
+            assert_eq!(*key, *keys::record(&job), "a record stands under its state's prefix");
+            assert!(jobs.insert(job.id, job).is_none(), "one record a job");
+        }
+    }
+    Ok(jobs)
+}
+
+fn images(db: &Db) -> Result<BTreeMap<ImageId, Image>> {
+    let rows = rows(db, Family::Default, Prefix::Image)?.into_iter();
+    rows.map(|(_, value)| codec::decode_image(&value).map(|image| (image.id, image))).collect()
+}
+
+fn idempotency_keys(db: &Db) -> Result<BTreeMap<Box<str>, KeyRecord>> {
+    let rows = rows(db, Family::Default, Prefix::IdempotencyKey)?.into_iter();
+    rows.map(|(_, value)| codec::decode_key(&value).map(|key| (key.key.clone(), key))).collect()
+}
+
+fn blobs(db: &Db, prefix: Prefix) -> Result<BTreeMap<JobId, Bytes>> {
+    let rows = rows(db, Family::Bulk, prefix)?.into_iter();
+    Ok(rows.map(|(key, value)| (JobId(keys::id_of(&key).unwrap()), value.into())).collect())
+}
+
+fn payloads(db: &Db) -> Result<BTreeMap<JobId, (u64, Bytes)>> {
+    let holders = blobs(db, Prefix::Holders)?;
+    let count = |owner: &JobId| holders.get(owner).map_or(Ok(1), |value| codec::decode_count(value));
+    let payloads = blobs(db, Prefix::Payload)?;
+    payloads.into_iter().map(|(owner, payload)| Ok((owner, (count(&owner)?, payload)))).collect()
+}
+
+/// No count outlives its payload, and each is the number of records that name it.
+fn check_holders(db: &Db, jobs: &BTreeMap<JobId, Job>) -> Result<()> {
+    let payloads = payloads(db)?;
+    assert!(
+        blobs(db, Prefix::Holders)?.keys().all(|owner| payloads.contains_key(owner)),
+        "counts of nothing"
+    );
+    let mut named = BTreeMap::new();
+    for job in jobs.values().filter(|job| job.payload.bytes > 0) {
+        *named.entry(job.payload.owner).or_insert(0) += 1;
+    }
+    let counted: BTreeMap<JobId, u64> =
+        payloads.iter().map(|(owner, (holders, _))| (*owner, *holders)).collect();
+    assert_eq!(counted, named, "the holders of payloads");
+    Ok(())
+}
+
+fn queued(db: &Db, meta: &Meta, jobs: &BTreeMap<JobId, Job>) -> Result<Vec<JobId>> {
+    let mut queued = Vec::new();
+    let mut lanes: Vec<_> = meta.lanes.iter().collect();
+    lanes.sort_by_key(|lane| (lane.queue, Reverse(lane.priority)));
+    for lane in lanes {
+        let (queue, priority) = Lane::load(lane, 1)?.key();
+        let from = keys::ready(queue, priority, lane.front);
+        let ready: Vec<Row> =
+            db.scan(Family::Idx, &from, &keys::lane_end(queue, priority)).collect::<Result<_>>()?;
+        assert_eq!(ready.len() as u64, lane.queued, "the count of a lane");
+        for (_, record) in ready {
+            let job = codec::decode_job(&record)?;
+            assert_eq!(jobs.get(&job.id), Some(&job), "a lane holds the records as they are");
+            queued.push(job.id);
+        }
+        let (first, erased) = (keys::ready(queue, priority, 0), keys::ready(queue, priority, lane.erased));
+        check_empty(db, Family::Idx, &first, &erased, "below the erased mark")?;
+    }
+    Ok(queued)
+}
+
+fn by_time(db: &Db, prefix: Prefix) -> Result<Vec<(Timestamp, JobId)>> {
+    let rows = rows(db, Family::Idx, prefix)?.into_iter();
+    Ok(rows
+        .map(|(key, _)| (keys::time_of(&key).unwrap(), JobId(keys::id_behind_time(&key).unwrap())))
+        .collect())
+}
+
+fn check_by_time(db: &Db, prefix: Prefix, mut expected: Vec<Vec<u8>>) -> Result<()> {
+    expected.sort();
+    let found: Vec<Vec<u8>> =
+        rows(db, Family::Idx, prefix)?.into_iter().map(|(key, _)| key.into_vec()).collect();
+    assert_eq!(found, expected, "an index by time");
+    Ok(())
+}
+
+fn check_empty(db: &Db, family: Family, from: &[u8], end: &[u8], what: &str) -> Result<()> {
+    let rows: Vec<Row> = db.scan(family, from, end).collect::<Result<_>>()?;
+    assert!(rows.is_empty(), "{what}: {rows:?}");
+    Ok(())
+}
+
+/// A start that seeks from the fronts misses nothing.
+fn check_fronts(db: &Db, meta: &Meta) -> Result<()> {
+    let fronts = meta.fronts;
+    for (prefix, front) in [
+        (Prefix::Timer, fronts.timers),
+        (Prefix::Ended, fronts.ended),
+        (Prefix::ImageNamed, fronts.images),
+        (Prefix::KeyUsed, fronts.keys),
+    ] {
+        assert_eq!(
+            db.scan(Family::Idx, &prefix.start(), &keys::at(prefix, front)).count(),
+            0,
+            "before a front"
+        );
+    }
+    let answers = keys::answers(meta.answers_front);
+    check_empty(db, Family::Default, &Prefix::Answers.start(), &answers, "erased answers")?;
+    Ok(())
+}

@@ -1,0 +1,52 @@
+use quorate_core::{QueueId, Reply};
+
+use super::harness::Harness;
+use super::jobs::{batch, consume, enqueue, id, new_job};
+use crate::table::tuning::Tuning;
+
+/// Enqueues the jobs of `numbers`, and has them granted in their order.
+async fn through(harness: &mut Harness, index: u64, numbers: std::ops::Range<u64>) {
+    let jobs = numbers.clone().map(new_job);
+    harness.apply([batch(index, [enqueue(jobs)])]).await;
+    let wanted = u32::try_from(numbers.end - numbers.start).unwrap();
+    let answers = harness.apply([batch(index + 1, [consume(wanted)])]).await;
+    let Ok(Reply::Jobs(granted)) = &answers[0][0].outcome else { panic!("{answers:?}") };
+    assert!(granted.iter().map(|job| job.id).eq(numbers.map(id)), "first in, first out");
+}
+
+/// Far more grants than are erased at once, with restarts in between: keys of granted jobs neither come back nor stay.
+#[tokio::test]
+async fn a_lane_is_erased_behind_its_front_and_a_restart_forgets_nothing() {
+    let tuning = Tuning { erase: 65_536, ..Tuning::default() };
+    let mut harness = Harness::new(tuning);
+    // These wait all the while, so the lane is never empty.
+    harness.apply([batch(1, [enqueue((0..3).map(new_job))])]).await;
+    for round in 0..70 {
+        let from = 3 + round * 1_000;
+        let jobs = (from..from + 1_000).map(new_job);
+        harness.apply([batch(2 + 2 * round, [enqueue(jobs)])]).await;
+        let answers = harness.apply([batch(3 + 2 * round, [consume(1_000)])]).await;
+        let Ok(Reply::Jobs(granted)) = &answers[0][0].outcome else { panic!("{answers:?}") };
+        assert!(granted.iter().map(|job| job.id).eq((from - 3..from + 997).map(id)), "first in, first out");
+        if round % 23 == 22 {
+            harness.reopen(tuning);
+            assert_eq!(harness.table().reader().queued(QueueId::DEFAULT), 3);
+        }
+    }
+    // `dump` finds nothing below the erased mark, which must have moved.
+    assert_eq!(harness.dump().queued, (70_000..70_003).map(id).collect::<Vec<_>>());
+    let lanes = harness.table().writer().meta().lanes.clone();
+    assert!(lanes.iter().all(|lane| lane.erased >= 65_536), "{lanes:?}");
+}
+
+/// A start takes the windows up from the marks, whatever was granted, and is not misled by an empty lane.
+#[tokio::test]
+async fn an_emptied_lane_goes_on_after_a_restart() {
+    let tuning = Tuning { lane: 2, erase: 3, ..Tuning::default() };
+    let mut harness = Harness::new(tuning);
+    for round in 0..6 {
+        through(&mut harness, 1 + 2 * round, round * 5..round * 5 + 5).await;
+        harness.reopen(tuning);
+        assert_eq!(harness.dump().queued, []);
+    }
+}

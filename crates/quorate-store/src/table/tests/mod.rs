@@ -1,0 +1,9 @@
+//! Tests of the table against the core's model, through restarts, snapshots and damage.
+
+mod against_model;
+mod damage;
+mod harness;
+mod jobs;
+mod lanes;
+mod reads;
+mod snapshots;

@@ -1,0 +1,149 @@
+use bytes::Bytes;
+use quorate_core::{Command, ImageId, Job, JobId, JobsPage, JobsQuery, Position, Refusal, Reply, Status};
+
+use super::harness::Harness;
+use super::jobs::{batch, consume, enqueue, id, new_job, request, succeed};
+use crate::Reader;
+use crate::reader::page;
+use crate::table::tuning::Tuning;
+
+/// Ten jobs: 0 to 3 finished (3 cancelled), 4 and 5 running, 6 to 9 queued; 0, 4 and 8 of another image.
+async fn ten() -> (Harness, Reader) {
+    let mut harness = Harness::new(Tuning::default());
+    let jobs = (0..10).map(|n| {
+        let mut job = new_job(n);
+        if n % 4 == 0 {
+            (job.image, job.image_id) = ("other".into(), ImageId([2; 16]));
+        }
+        job
+    });
+    harness.apply([batch(1, [enqueue(jobs), consume(6)])]).await;
+    let cancel = Command::Cancel { id: id(3), details: "".into() };
+    harness.apply([batch(2, [succeed(0, "log 0"), succeed(1, ""), succeed(2, "log 2"), cancel])]).await;
+    let reader = harness.table().reader();
+    (harness, reader)
+}
+
+fn ids(jobs: &[Job]) -> Vec<JobId> {
+    jobs.iter().map(|job| job.id).collect()
+}
+
+/// All pages of a query.
+async fn list(reader: &Reader, mut query: JobsQuery) -> Vec<JobId> {
+    let mut found = Vec::new();
+    loop {
+        let page = reader.jobs(query.clone()).await.unwrap();
+        assert!(page.jobs.len() <= query.n);
+        found.extend(ids(&page.jobs));
+        if page.next.is_none() {
+            return found;
+        }
+        query.before = page.next;
+    }
+}
+
+#[tokio::test]
+async fn lists_are_newest_first_filtered_and_paged() {
+    let (_harness, reader) = ten().await;
+    let all = |n| JobsQuery { n, ..JobsQuery::default() };
+    for n in [1, 2, 3, 6, 7, 1_000] {
+        assert_eq!(list(&reader, all(n)).await, [9, 8, 7, 6, 5, 4].map(id), "active, {n} a page");
+        let running = JobsQuery { status: Some(Status::Running), ..all(n) };
+        assert_eq!(list(&reader, running).await, [5, 4].map(id), "running, {n} a page");
+        let success = JobsQuery { status: Some(Status::Success), ..all(n) };
+        assert_eq!(list(&reader, success).await, [2, 1, 0].map(id), "success, {n} a page");
+        let cancelled = JobsQuery { status: Some(Status::Cancelled), ..all(n) };
+        assert_eq!(list(&reader, cancelled).await, [3].map(id), "cancelled, {n} a page");
+        let other = JobsQuery { image: Some("other".into()), ..all(n) };
+        assert_eq!(list(&reader, other).await, [8, 4].map(id), "of an image, {n} a page");
+    }
+    let page = reader.jobs(JobsQuery { before: Some(id(6)), ..all(1) }).await.unwrap();
+    assert_eq!((ids(&page.jobs), page.next), (vec![id(5)], Some(id(5))));
+}
+
+#[tokio::test]
+async fn a_page_looks_at_a_bounded_number_of_jobs() {
+    let (mut harness, _) = ten().await;
+    let query = JobsQuery { n: 5, status: Some(Status::Running), ..JobsQuery::default() };
+    let look = |query: &JobsQuery, harness: &mut Harness| {
+        page(&harness.table().writer().generation.db, query, 3).unwrap()
+    };
+    // 9, 8 and 7 are queued: a page that is empty, but not the last.
+    let first = look(&query, &mut harness);
+    assert_eq!(first, JobsPage { jobs: vec![], next: Some(id(7)) });
+    let second = look(&JobsQuery { before: first.next, ..query.clone() }, &mut harness);
+    assert_eq!((ids(&second.jobs), second.next), (vec![id(5), id(4)], Some(id(4))));
+    let last = look(&JobsQuery { before: second.next, ..query }, &mut harness);
+    assert_eq!(last, JobsPage::default());
+}
+
+#[tokio::test]
+async fn records_payloads_and_logs_are_found_in_memory_and_on_the_disk() {
+    let (mut harness, _) = ten().await;
+    harness.reopen(Tuning::default()); // now they are in files that no cache holds
+    let reader = harness.table().reader();
+    for round in ["from the disk", "from memory"] {
+        assert_eq!(reader.job(id(10)).await.unwrap(), None, "{round}");
+        let mut jobs = Vec::new();
+        for n in 0..10 {
+            let job = reader.job(id(n)).await.unwrap().expect("a job");
+            assert_eq!(job.id, id(n), "{round}");
+            jobs.push(job);
+        }
+        let payloads = reader.payloads(&jobs).await.unwrap();
+        for (n, payload) in payloads.into_iter().enumerate() {
+            assert_eq!(payload, Some(Bytes::from(format!("payload {n}"))), "{round}");
+        }
+        assert_eq!(reader.log(id(0)).await.unwrap(), Some("log 0".into()), "{round}");
+        assert_eq!(reader.log(id(1)).await.unwrap(), Some(Bytes::new()), "empty, {round}");
+        assert_eq!(reader.log(id(3)).await.unwrap(), Some(Bytes::new()), "cancelled, {round}");
+        assert_eq!(reader.log(id(4)).await.unwrap(), None, "running, {round}");
+        assert_eq!(reader.log(id(10)).await.unwrap(), None, "no such job, {round}");
+    }
+}
+
+#[tokio::test]
+async fn the_payload_of_a_deleted_job_is_gone_and_that_of_an_empty_one_is_empty() {
+    let (mut harness, reader) = ten().await;
+    let mut empty = new_job(20);
+    empty.payload = Bytes::new();
+    let gone = reader.job(id(2)).await.unwrap().unwrap();
+    harness.apply([batch(3, [Command::Delete { id: id(2) }, enqueue([empty])])]).await;
+    let empty = reader.job(id(20)).await.unwrap().unwrap();
+    assert_eq!(reader.payloads(&[gone, empty]).await.unwrap(), [None, Some(Bytes::new())]);
+    assert_eq!(reader.log(id(2)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn images_are_listed_by_id_from_behind_the_last_one() {
+    let (_harness, reader) = ten().await;
+    let (one, two) = (ImageId([1; 16]), ImageId([2; 16]));
+    let ids = |images: Vec<quorate_core::Image>| images.into_iter().map(|image| image.id).collect::<Vec<_>>();
+    assert_eq!(ids(reader.images(10, None).await.unwrap()), [one, two]);
+    assert_eq!(ids(reader.images(1, None).await.unwrap()), [one]);
+    assert_eq!(ids(reader.images(1, Some(one)).await.unwrap()), [two]);
+    assert_eq!(ids(reader.images(1, Some(two)).await.unwrap()), []);
+    assert_eq!(&*reader.image(two).await.unwrap().unwrap().name, "other");
+    assert_eq!(reader.image(ImageId([3; 16])).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn answers_are_given_again_as_the_jobs_are_now() {
+    let (mut harness, _) = ten().await;
+    harness.apply([batch(3, [Command::Delete { id: id(2) }, Command::Delete { id: id(9) }])]).await;
+    harness.reopen(Tuning::default());
+    let reader = harness.table().reader();
+    let answer = async |index, offset| reader.answer(request(index, offset)).await.unwrap().unwrap();
+    let jobs = async |index, offset| match answer(index, offset).await.outcome {
+        Ok(Reply::Jobs(jobs)) => ids(&jobs),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(jobs(1, 0).await, [0, 1, 3, 4, 5, 6, 7, 8, 9].map(id), "enqueued and still there");
+    assert_eq!(jobs(1, 1).await, [4, 5].map(id), "granted and still running");
+    assert_eq!(answer(2, 0).await.position, Position { index: 2, offset: 0 });
+    assert!(matches!(answer(2, 0).await.outcome, Ok(Reply::Job(job)) if job.status() == Status::Success));
+    assert_eq!(answer(2, 2).await.outcome, Err(Refusal::NoSuchJob), "deleted meanwhile");
+    assert_eq!(answer(3, 0).await.outcome, Ok(Reply::Done));
+    assert_eq!(answer(3, 1).await.outcome, Err(Refusal::WrongStatus { status: Status::Queued }));
+    assert_eq!(reader.answer(request(9, 9)).await.unwrap(), None);
+}
