@@ -1,5 +1,6 @@
 //! Every code of `docs/http-status-codes.md`, by a request that is answered so.
 
+use quorate_core::Status;
 use quorate_gateway::{GatewayConfig, Unavailable};
 use serde_json::json;
 
@@ -99,6 +100,21 @@ async fn what_the_backend_cannot_do() {
             assert_eq!(answered.json()["error"]["outcome"].as_str(), outcome, "{path}");
             assert_eq!(answered.header("retry-after"), retry_after, "{path}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_took_effect_is_not_called_undone_when_its_answer_fails() {
+    let api = Api::new();
+    let id = api.enqueue(r#"{"image":"a","payload":"p"}"#).await;
+    api.backend.fail_payloads();
+    for (path, status) in [
+        ("/v1/jobs/consume".to_owned(), Status::Running),
+        (format!("/v1/job/{id}/cancel"), Status::Cancelled),
+    ] {
+        let answered = api.post(&path, "").await.expect(503);
+        assert_eq!(answered.json()["error"]["outcome"], "unknown", "{path}");
+        assert_eq!(api.backend.status(&id), Some(status), "{path}");
     }
 }
 

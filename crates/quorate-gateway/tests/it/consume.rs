@@ -140,15 +140,33 @@ async fn there_is_a_bound_to_those_who_wait() {
     server.exchange("GET /v1/jobs/consume HTTP/1.1\r\nHost: q\r\n\r\n").await.expect(200);
 }
 
-#[tokio::test]
-async fn a_keyed_consume_that_waits_wakes_too() {
+/// The clock stands still while there is anything else to do: had the wakeup been missed, it would show 60 seconds.
+#[tokio::test(start_paused = true)]
+async fn who_waits_wakes_at_once() {
     let api = Api::new();
-    let consume = request("POST", "/v1/jobs/consume?wait=60", &[("idempotency-key", "k")], "");
-    let (taken, id) = tokio::join!(api.call(consume), async {
+    let started = tokio::time::Instant::now();
+    for headers in [&[][..], &[("idempotency-key", "k")]] {
+        let consume = request("POST", "/v1/jobs/consume?wait=60", headers, "");
+        let (taken, id) = tokio::join!(api.call(consume), async {
+            api.backend.somebody_waits().await;
+            api.enqueue(r#"{"image":"a"}"#).await
+        });
+        assert_eq!(taken.expect(200).json()["jobs"][0]["id"], id.as_str());
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_wakes_at_once() {
+    let config = GatewayConfig::default();
+    let shutdown = config.shutdown.clone();
+    let api = Api::with(config);
+    let started = tokio::time::Instant::now();
+    let (empty, ()) = tokio::join!(api.get("/v1/jobs/consume?wait=60"), async {
         api.backend.somebody_waits().await;
-        api.enqueue(r#"{"image":"a"}"#).await
+        shutdown.cancel();
     });
-    assert_eq!(taken.expect(200).json()["jobs"][0]["id"], id.as_str());
+    assert_eq!((empty.expect(200).json(), started.elapsed()), (json!({"jobs": []}), Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]

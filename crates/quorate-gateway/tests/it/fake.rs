@@ -49,7 +49,16 @@ struct State {
     index: u64,
     now: u64,
     failing: Option<Unavailable>,
-    deleted_payloads: bool,
+    payloads: Payloads,
+}
+
+/// What becomes of the reading of payloads.
+#[derive(Default, PartialEq)]
+enum Payloads {
+    #[default]
+    Found,
+    Deleted,
+    Failing,
 }
 
 impl Fake {
@@ -81,7 +90,12 @@ impl Fake {
 
     /// Every job's payload is gone when it is read.
     pub(crate) fn delete_payloads(&self) {
-        self.state.lock().deleted_payloads = true;
+        self.state.lock().payloads = Payloads::Deleted;
+    }
+
+    /// No payload can be read.
+    pub(crate) fn fail_payloads(&self) {
+        self.state.lock().payloads = Payloads::Failing;
     }
 
     pub(crate) fn barriers(&self) -> u64 {
@@ -177,12 +191,15 @@ impl Backend for Fake {
     async fn payloads(&self, jobs: &[Job]) -> Result<Vec<Option<Bytes>>, Unavailable> {
         let state = self.state.lock();
         let payload = |job: &Job| match state.committed.jobs().get(&job.id) {
-            Some(_) if !state.deleted_payloads => {
+            Some(_) if state.payloads == Payloads::Found => {
                 Some(state.committed.payload(job.id).cloned().unwrap_or_default())
             }
             Some(_) | None => None,
         };
-        Ok(jobs.iter().map(payload).collect())
+        match state.payloads {
+            Payloads::Found | Payloads::Deleted => Ok(jobs.iter().map(payload).collect()),
+            Payloads::Failing => Err(Unavailable::Stopping),
+        }
     }
 
     async fn log(&self, id: JobId) -> Result<Option<Bytes>, Unavailable> {
