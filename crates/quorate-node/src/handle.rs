@@ -91,6 +91,7 @@ impl Handle {
         Gauges {
             term: server.vote.leader_id.term,
             leads: self.0.peers.leadership.now().is_some_and(|leader| leader.here),
+            first_log_index: data.purged.index().map_or(0, |purged| purged + 1),
             last_log_index: data.last_log.index().unwrap_or(0),
             applied_index: self.0.reader.applied_index(),
             snapshot_index: data.snapshot.index().unwrap_or(0),
@@ -98,6 +99,7 @@ impl Handle {
             commands_at_leader: self.0.batcher.taken(),
             disk_full: self.0.intake.disk.is_full(),
             clock_offset_ms: self.0.peers.clock.own_offset_ms(),
+            removed: self.0.removed.load(Ordering::Relaxed),
         }
     }
 }
@@ -109,6 +111,8 @@ pub struct Gauges {
     pub term: u64,
     /// This node leads.
     pub leads: bool,
+    /// The beginning of its log: what was before is purged, since a snapshot has it.
+    pub first_log_index: u64,
     /// The end of its log.
     pub last_log_index: u64,
     /// The log index that its table reflects.
@@ -123,4 +127,6 @@ pub struct Gauges {
     pub disk_full: bool,
     /// By how many milliseconds this node's wall clock is ahead of the members' median.
     pub clock_offset_ms: i64,
+    /// This node was removed from the cluster: it takes part in nothing any more.
+    pub removed: bool,
 }

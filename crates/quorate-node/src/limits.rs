@@ -74,6 +74,6 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// Between two looks at whether something has ended, when this node stops.
 pub(crate) const STOP_LOOK: Duration = Duration::from_millis(5);
 /// For another node to take the leadership over, when this one stops.
-pub(crate) const HANDOVER: Duration = Duration::from_secs(2);
+pub(crate) const HANDOVER: Duration = Duration::from_secs(1);
 /// For open streams, and for Raft's tasks, to end, when this node stops.
 pub(crate) const HANG_UP: Duration = Duration::from_secs(1);

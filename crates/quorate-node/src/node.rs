@@ -171,6 +171,13 @@ impl Running {
             tracing::warn!(waiting = self.intake.waiting(), "stopping with requests unanswered");
         }
         self.hand_over().await;
+        self.halt().await;
+    }
+
+    /// Ends the node at once, as the end of its process would: requests that are under way get no answer, and the others
+    /// notice only by their timeouts. For tests of just that.
+    pub async fn halt(self) {
+        self.intake.closed.cancel();
         self.hang_up.cancel();
         self.tasks.stop().await;
         if let Err(error) = self.server.await {

@@ -74,27 +74,44 @@ async fn a_barrier_sees_what_another_node_acknowledged() {
     cluster.stop_all().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_stops_is_only_latency() {
-    let mut cluster = Cluster::started(3).await;
+/// Commands are under way at a follower while the leader ends.
+async fn only_latency(cluster: &mut Cluster, end: impl AsyncFnOnce(&mut Cluster, usize)) {
     let leader = cluster.leader().await;
     let survivor = cluster.follower().await;
-    let handle = cluster.at(survivor).clone();
-    // Commands that are under way all the while.
-    let writer = tokio::spawn(async move {
-        for number in 0..200 {
-            put(&handle, number).await;
-        }
-    });
-    cluster.stop(leader).await;
-    writer.await.unwrap();
-    let new_leader = cluster.leader().await;
-    assert_ne!(new_leader, leader);
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let handle = cluster.at(survivor).clone();
+            tokio::spawn(async move {
+                for number in 0..100 {
+                    put(&handle, writer * 100 + number).await;
+                }
+            })
+        })
+        .collect();
+    eventually("commands are under way", async || cluster.at(survivor).reader().queued(QUEUE) > 20).await;
+    end(cluster, leader).await;
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_ne!(cluster.leader().await, leader);
 
     cluster.start(leader).await;
     eventually("it is back", async || cluster.at(leader).ready()).await;
     cluster.at(leader).barrier(LONG).await.unwrap();
-    assert_eq!(cluster.at(leader).reader().queued(QUEUE), 200);
+    assert_eq!(cluster.at(leader).reader().queued(QUEUE), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_stops_is_only_latency() {
+    let mut cluster = Cluster::started(3).await;
+    only_latency(&mut cluster, async |cluster, leader| cluster.stop(leader).await).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_crashes_is_only_latency() {
+    let mut cluster = Cluster::started(3).await;
+    only_latency(&mut cluster, async |cluster, leader| cluster.crash(leader).await).await;
     cluster.stop_all().await;
 }
 

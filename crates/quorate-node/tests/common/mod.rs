@@ -28,6 +28,9 @@ impl Cluster {
 
     /// The same, with other settings than the defaults.
     pub fn tuned(size: usize, tune: impl Fn(&mut NodeConfig)) -> Cluster {
+        // RUST_LOG=quorate=debug shows what happened in a test that failed.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let root = tempfile::tempdir().unwrap();
         // All at once, so that no port is given twice.
         let taken: Vec<TcpListener> = (0..size).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
@@ -71,6 +74,13 @@ impl Cluster {
         let (handle, running) = self.running[at].take().unwrap();
         drop(handle);
         running.shutdown().await;
+    }
+
+    /// Ends a node without a word to the others.
+    pub async fn crash(&mut self, at: usize) {
+        let (handle, running) = self.running[at].take().unwrap();
+        drop(handle);
+        running.halt().await;
     }
 
     pub async fn stop_all(mut self) {

@@ -1,0 +1,152 @@
+//! Nodes that come back without their data, or late, or as somebody else.
+
+mod common;
+
+use std::path::Path;
+
+use common::*;
+
+async fn put_some(cluster: &Cluster, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        put(cluster.at(cluster.up()[0]), number).await;
+    }
+}
+
+/// The node's id, by its name, as the node at `at` has it.
+async fn id_of(cluster: &Cluster, at: usize, name: &str) -> u64 {
+    let voters = cluster.voters(at).await;
+    voters.into_iter().find(|(voter, _)| voter == name).unwrap().1
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Waits until the node at `at` has taken the place of the voter with the id `before`, under its name.
+async fn replaced(cluster: &Cluster, at: usize, before: u64) {
+    let name = cluster.config(at).name.clone();
+    eventually("the newcomer has taken the old one's place", async || {
+        let leader = cluster.leader().await;
+        let voters = cluster.voters(leader).await;
+        voters.len() == 3
+            && voters.iter().any(|(voter, id)| *voter == name && *id != before)
+            && voters.iter().all(|(_, id)| *id != before)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiped_node_takes_its_own_place_as_a_new_one() {
+    let mut cluster = Cluster::started(3).await;
+    put_some(&cluster, 0..30).await;
+    let lost = cluster.follower().await;
+    let name = cluster.config(lost).name.clone();
+    let before = id_of(&cluster, lost, &name).await;
+    cluster.stop(lost).await;
+    std::fs::remove_dir_all(cluster.dir(lost)).unwrap();
+
+    cluster.start(lost).await;
+    replaced(&cluster, lost, before).await;
+    cluster.at(lost).barrier(LONG).await.unwrap();
+    assert_eq!(cluster.at(lost).reader().queued(QUEUE), 30);
+    // It counts: with it and one other there is a majority.
+    let other = cluster.follower().await;
+    let other = if other == lost { cluster.leader().await } else { other };
+    cluster.crash(other).await;
+    put(cluster.at(lost), 30).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_log_was_lost_sets_it_aside_and_joins_anew() {
+    let mut cluster = Cluster::started(3).await;
+    put_some(&cluster, 0..10).await;
+    let lost = cluster.follower().await;
+    let before = id_of(&cluster, lost, &cluster.config(lost).name).await;
+    cluster.stop(lost).await;
+    std::fs::remove_dir_all(cluster.dir(lost).join("raft")).unwrap();
+
+    cluster.start(lost).await;
+    replaced(&cluster, lost, before).await;
+    cluster.at(lost).barrier(LONG).await.unwrap();
+    assert_eq!(cluster.at(lost).reader().queued(QUEUE), 10);
+    assert!(cluster.dir(lost).join("set-aside-1").exists());
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_node_whose_log_was_lost_does_not_start() {
+    let mut cluster = Cluster::started(1).await;
+    put_some(&cluster, 0..10).await;
+    cluster.stop(0).await;
+    std::fs::remove_dir_all(cluster.dir(0).join("raft")).unwrap();
+    let refused = quorate_node::Node::start(cluster.config(0).clone()).await.err().unwrap();
+    assert!(matches!(refused, quorate_node::StartError::LostAlone(_)), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_replaced_meanwhile_knows_it() {
+    let mut cluster = Cluster::started(3).await;
+    put_some(&cluster, 0..5).await;
+    let old = cluster.follower().await;
+    let before = id_of(&cluster, old, &cluster.config(old).name).await;
+    cluster.stop(old).await;
+    let kept = cluster.root().join("kept");
+    copy_dir(&cluster.dir(old), &kept);
+    std::fs::remove_dir_all(cluster.dir(old)).unwrap();
+    cluster.start(old).await;
+    replaced(&cluster, old, before).await;
+
+    // Somebody brings the old directory back.
+    cluster.stop(old).await;
+    std::fs::remove_dir_all(cluster.dir(old)).unwrap();
+    std::fs::rename(&kept, cluster.dir(old)).unwrap();
+    cluster.start(old).await;
+    eventually("it knows that it was removed", async || cluster.at(old).gauges().removed).await;
+    assert!(!cluster.at(old).ready());
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_far_behind_gets_a_snapshot() {
+    let mut cluster = Cluster::tuned(3, |config| {
+        config.snapshot_every = 20;
+        config.logs_kept = 5;
+    });
+    cluster.start_all().await;
+    put_some(&cluster, 0..5).await;
+    let late = cluster.follower().await;
+    cluster.stop(late).await;
+    let missed = cluster.at(cluster.leader().await).gauges().last_log_index;
+    put_some(&cluster, 5..100).await;
+    let granted = jobs(submit(cluster.at(cluster.leader().await), consume(7)).await.unwrap());
+    assert_eq!(granted.len(), 7);
+    let leader = cluster.leader().await;
+    eventually("the leader has purged what the other lacks", async || {
+        cluster.at(leader).gauges().first_log_index > missed + 1
+    })
+    .await;
+
+    cluster.start(late).await;
+    eventually("it is ready", async || cluster.at(late).ready()).await;
+    cluster.at(late).barrier(LONG).await.unwrap();
+    assert_eq!(cluster.at(late).reader().queued(QUEUE), 93);
+    assert!(cluster.at(late).gauges().snapshot_index > missed);
+    put(cluster.at(late), 100).await;
+    // What it got is on its disk.
+    cluster.stop(late).await;
+    cluster.start(late).await;
+    eventually("it is ready again", async || cluster.at(late).ready()).await;
+    cluster.at(late).barrier(LONG).await.unwrap();
+    assert_eq!(cluster.at(late).reader().queued(QUEUE), 94);
+    cluster.stop_all().await;
+}

@@ -1,0 +1,147 @@
+//! What a node makes of calls that no node of its cluster would make, or that come twice.
+
+mod common;
+
+use common::*;
+use prost::Message;
+use quorate_core::{Envelope, RequestId, Timestamp};
+use quorate_proto::log::v1 as log;
+use quorate_proto::peer::v1 as pb;
+use quorate_proto::peer::v1::forward_answer::Kind;
+use quorate_proto::peer::v1::peer_client::PeerClient;
+use tonic::metadata::MetadataValue;
+use tonic::transport::Channel;
+use tonic::{Code, Request};
+
+/// Somebody who calls the leader.
+struct Caller {
+    peer: PeerClient<Channel>,
+    cluster_id: String,
+    from: u64,
+    to: u64,
+}
+
+impl Caller {
+    /// As another member.
+    async fn new(cluster: &Cluster) -> Caller {
+        let leader = cluster.leader().await;
+        let seen = cluster.at(leader).cluster().await;
+        let member = |leads| seen.members.iter().find(|m| (m.role.as_str() == "leader") == leads).unwrap();
+        let (to, from) = (member(true), member(false));
+        let peer = PeerClient::connect(format!("http://{}", to.peer_addr)).await.unwrap();
+        Caller { peer, cluster_id: seen.id.clone(), from: from.id, to: to.id }
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        let metadata = request.metadata_mut();
+        metadata.insert("quorate-cluster", MetadataValue::try_from(&self.cluster_id).unwrap());
+        metadata.insert("quorate-from", MetadataValue::from(self.from));
+        metadata.insert("quorate-to", MetadataValue::from(self.to));
+        request
+    }
+
+    async fn read_index(&mut self) -> Result<u64, Code> {
+        let request = self.request(pb::ReadIndexRequest {});
+        let answer = self.peer.read_index(request).await;
+        answer.map(|answer| answer.into_inner().index).map_err(|status| status.code())
+    }
+
+    async fn forward(&mut self, frames: Vec<pb::ForwardFrame>, answers: usize) -> Vec<Kind> {
+        let count = frames.len();
+        // The stream stays open until the answers are there.
+        let (sender, waiting) = tokio::sync::mpsc::channel(count);
+        for frame in frames {
+            sender.send(frame).await.unwrap();
+        }
+        let request = self.request(tokio_stream::wrappers::ReceiverStream::new(waiting));
+        let mut results = self.peer.forward(request).await.unwrap().into_inner();
+        let mut kinds = Vec::new();
+        while kinds.len() < answers
+            && let Some(result) = results.message().await.unwrap()
+        {
+            kinds.extend(result.answers.iter().map(pb::ForwardAnswer::kind));
+        }
+        kinds
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_not_meant_for_this_node_is_refused() {
+    let cluster = Cluster::started(3).await;
+    let mut caller = Caller::new(&cluster).await;
+    assert!(caller.read_index().await.unwrap() > 0);
+
+    let cluster_id = std::mem::replace(&mut caller.cluster_id, "another".to_owned());
+    assert_eq!(caller.read_index().await, Err(Code::FailedPrecondition));
+    caller.cluster_id = cluster_id;
+    caller.to += 1;
+    assert_eq!(caller.read_index().await, Err(Code::FailedPrecondition));
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vote_from_another_cluster_deposes_nobody() {
+    let cluster = Cluster::started(3).await;
+    let term = cluster.at(0).gauges().term;
+    let mut caller = Caller::new(&cluster).await;
+    caller.cluster_id = "another".to_owned();
+    let vote = log::Vote { term: term + 100, node_id: caller.from, committed: false };
+    let message = pb::VoteRequest { vote: Some(vote), last_log_id: None, leadership_transfer: true };
+    let request = caller.request(message);
+    let refused = caller.peer.vote(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    put(cluster.at(0), 1).await;
+    assert_eq!(cluster.at(0).gauges().term, term);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_proposed_twice_takes_effect_once() {
+    let cluster = Cluster::started(3).await;
+    put(cluster.at(0), 1).await;
+    put(cluster.at(0), 2).await;
+    let deadline = Timestamp(cluster.at(0).reader().clock().0 + 30_000);
+    let envelope = Envelope { request_id: RequestId([5; 16]), deadline, command: consume(1) };
+    let bytes = bytes::Bytes::from(log::Envelope::from(envelope).encode_to_vec());
+    let twice = pb::ForwardFrame { envelopes: vec![bytes.clone(), bytes.clone()] };
+    let again = pb::ForwardFrame { envelopes: vec![bytes] };
+
+    let mut caller = Caller::new(&cluster).await;
+    assert_eq!(caller.forward(vec![twice, again], 3).await, [Kind::Appended; 3]);
+    cluster.converged().await;
+    assert_eq!(cluster.at(0).reader().queued(QUEUE), 1, "one job was granted, once");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_command_does_not_get_into_the_log() {
+    let cluster = Cluster::started(3).await;
+    let end = cluster.at(0).gauges().last_log_index;
+    let mut caller = Caller::new(&cluster).await;
+    let frame = pb::ForwardFrame { envelopes: vec![bytes::Bytes::from_static(b"\xff\xff\xff")] };
+    assert_eq!(caller.forward(vec![frame], 1).await, []);
+    put(cluster.at(0), 1).await;
+    cluster.converged().await;
+    assert_eq!(cluster.at(0).gauges().last_log_index, end + 1);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_joins_under_the_name_of_a_member_that_answers() {
+    let cluster = Cluster::started(3).await;
+    let mut caller = Caller::new(&cluster).await;
+    caller.from = 4_711;
+    let member = log::Member {
+        node_id: 4_711,
+        name: "n2".to_owned(),
+        peer_addr: "127.0.0.1:1".to_owned(),
+        http_addr: "127.0.0.1:1".to_owned(),
+    };
+    let request = caller.request(pb::JoinRequest { member: Some(member) });
+    let answer = caller.peer.join(request).await.unwrap().into_inner();
+    assert!(!answer.voter);
+    assert!(answer.message.contains("bears the name n2"), "{}", answer.message);
+    assert_eq!(cluster.at(0).cluster().await.members.len(), 3);
+    cluster.stop_all().await;
+}
