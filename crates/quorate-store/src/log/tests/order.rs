@@ -205,6 +205,7 @@ fn a_vote_is_answered_when_its_mark_is_durable() {
 fn a_vote_without_a_durable_mark_is_not_granted() {
     let shared = shared(None);
     let mut saved = vote(&shared, Vote::new(7, 1));
+    shared.close();
     run(&shared, Mark::default(), |_| Ok(()), |_| Err(io::Error::other("dead disk")), |_| {});
     assert!(saved.try_recv().unwrap().unwrap_err().to_string().contains("dead disk"));
 }
