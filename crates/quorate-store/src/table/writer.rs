@@ -90,6 +90,7 @@ impl Writer {
     /// Applies an entry. [`Writer::write`] makes it visible.
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Applied, StoreError> {
         let index = entry.log_id.index;
+        let first_seq = self.meta.next_seq;
         let answered = match &entry.payload {
             EntryPayload::Blank => Vec::new(),
             EntryPayload::Membership(membership) => {
@@ -115,7 +116,9 @@ impl Writer {
             self.batch.answered.push((index, answers));
         }
         self.meta.last_applied = Some(entry.log_id);
-        Ok(Applied { index, clock: self.meta.clock, answered })
+        // Each job that becomes queued takes one.
+        let queued = self.meta.next_seq - first_seq;
+        Ok(Applied { index, clock: self.meta.clock, answered, queued })
     }
 
     /// Writes what was applied since the last write, all or nothing, and lets the readers see it.
