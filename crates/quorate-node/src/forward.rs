@@ -43,11 +43,7 @@ struct Worker {
 impl Worker {
     async fn run(mut self) {
         while let Some(first) = self.queued.recv().await {
-            let opened = match self.leadership.now() {
-                Some(leader) if !leader.here => self.open(leader).await.map(|stream| (leader, stream)),
-                _ => Err(Status::unavailable("no leader elsewhere")),
-            };
-            match opened {
+            match self.open().await {
                 Ok((leader, stream)) => self.converse(leader, stream, first).await,
                 Err(status) => {
                     tracing::debug!(%status, "commands are not forwarded");
@@ -61,12 +57,20 @@ impl Worker {
         }
     }
 
-    async fn open(&self, leader: Leader) -> Result<Stream, Status> {
+    /// Opens a stream to the leader. The one that is known may be dead: another one is not waited for behind it.
+    async fn open(&self) -> Result<(Leader, Stream), Status> {
+        let leader = self.leadership.now().filter(|leader| !leader.here);
+        let leader = leader.ok_or_else(|| Status::unavailable("no leader elsewhere"))?;
         let addr = self.leadership.peer_addr(leader.id);
         let addr = addr.ok_or_else(|| Status::unavailable("the leader is no member"))?;
         let (frames, waiting) = mpsc::channel(limits::FORWARD_FRAMES);
-        let results = self.transport.forward(leader.id, &addr, waiting).await?;
-        Ok(Stream { frames, results })
+        let mut leadership = self.leadership.clone();
+        tokio::select! {
+            results = self.transport.forward(leader.id, &addr, waiting) => {
+                Ok((leader, Stream { frames, results: results? }))
+            }
+            _ = leadership.other_than(Some(leader)) => Err(Status::unavailable("another leader")),
+        }
     }
 
     /// Forwards to this leader until it is another one, or the stream breaks.

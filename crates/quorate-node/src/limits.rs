@@ -45,8 +45,9 @@ pub(crate) const SNAPSHOT: Duration = Duration::from_secs(3_600);
 /// Longest time that a request may take. Its deadline in log time must be within [`REQUEST_MILLIS`] where it is
 /// applied; the rest is for clocks that differ.
 pub(crate) const REQUEST: Duration = Duration::from_millis(REQUEST_MILLIS - 10_000);
-/// A command without any answer for so long is proposed again.
-pub(crate) const PROPOSE_AGAIN: Duration = Duration::from_secs(2);
+/// A command without any answer for so long is proposed again. Long: a broken stream and a new leader are noticed
+/// sooner, and to propose again what only waits would add to the load.
+pub(crate) const PROPOSE_AGAIN: Duration = Duration::from_secs(10);
 /// Pause before a refused proposal is made again: the first, and the longest.
 pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 

@@ -26,7 +26,15 @@ impl Admission {
 
     /// The next step on `member`'s way: learner, caught up, voter. A newcomer that bears the name of a voter which is
     /// gone takes its place, in one change. `Ok` when it is a voter, else what is waited for.
+    ///
+    /// Goes on when the caller does not wait any more: a change of voters has two halves.
     pub(crate) async fn step(&self, member: Member) -> Result<(), String> {
+        let this = self.clone();
+        let step = tokio::spawn(async move { this.run_step(member).await });
+        step.await.unwrap_or_else(|panicked| Err(panicked.to_string()))
+    }
+
+    async fn run_step(&self, member: Member) -> Result<(), String> {
         if !self.peers.leadership.now().is_some_and(|leader| leader.here) {
             return Err("this node does not lead".to_owned());
         }
@@ -34,8 +42,9 @@ impl Admission {
         let stored = self.peers.leadership.membership();
         let membership = stored.membership();
         let id = member.node_id;
-        if membership.get_joint_config().len() > 1 {
-            return Err("another change is under way".to_owned());
+        if let [_, .., target] = membership.get_joint_config().as_slice() {
+            self.finish(target.clone()).await?;
+            return Err("a change that another leader had begun was ended first".to_owned());
         }
         if membership.voter_ids().any(|voter| voter == id) {
             return Ok(());
@@ -99,6 +108,13 @@ impl Admission {
             Some(matched) if last.saturating_sub(matched) <= limits::JOIN_LAG => Ok(()),
             _ => Err(format!("it catches up: {} of {last}", matched.unwrap_or(0))),
         }
+    }
+
+    /// Ends a change that was interrupted between its two halves.
+    async fn finish(&self, target: BTreeSet<NodeId>) -> Result<(), String> {
+        tracing::info!(voters = ?target, "ending an interrupted change of the membership");
+        self.raft.change_membership(target, false).await.map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     async fn promote(

@@ -100,8 +100,11 @@ impl Worker {
             }
         } else {
             let addr = self.leadership.peer_addr(leader.id)?;
-            let answer = self.transport.read_index(leader.id, &addr).await;
-            answer.map_err(|status| status.to_string())
+            let mut leadership = self.leadership.clone();
+            tokio::select! {
+                answer = self.transport.read_index(leader.id, &addr) => answer.map_err(|status| status.to_string()),
+                _ = leadership.other_than(Some(leader)) => Err("another leader".to_owned()),
+            }
         };
         asked.inspect_err(|reason| tracing::debug!(reason, "the leader gives no read index")).ok()
     }
