@@ -37,7 +37,9 @@ mod pending;
 mod proposal;
 mod read_index;
 mod room;
+mod running;
 mod status;
+mod stores;
 mod task;
 mod ticker;
 mod transport;
@@ -47,7 +49,8 @@ mod watch;
 pub use config::NodeConfig;
 pub use error::{StartError, SubmitError};
 pub use handle::{Gauges, Handle};
-pub use node::{Node, Running};
+pub use node::Node;
+pub use running::Running;
 pub use status::{Cluster, Member, Role};
 
 /// Raft, over this node's log and job table.

@@ -1,4 +1,5 @@
 //! Nodes that come back without their data, or late, or as somebody else.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A cluster of one node.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 

@@ -1,0 +1,103 @@
+use std::sync::{Arc, Weak};
+
+use openraft::LogIdOptionExt;
+use openraft::async_runtime::WatchReceiver;
+use quorate_store::{DataDir, LogStore, NodeId};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::Raft;
+use crate::intake::Intake;
+use crate::leadership::Leadership;
+use crate::limits;
+use crate::observer::Observer;
+use crate::task::Tasks;
+
+/// What keeps a node running. Dropped without [`Running::shutdown`], it goes on.
+#[must_use = "a node is to be shut down"]
+pub struct Running {
+    pub(crate) raft: Raft,
+    pub(crate) leadership: Leadership,
+    pub(crate) intake: Intake,
+    pub(crate) tasks: Tasks,
+    pub(crate) hang_up: CancellationToken,
+    pub(crate) server: JoinHandle<()>,
+    pub(crate) log: LogStore,
+    /// The job table holds it; gone when the table is closed.
+    pub(crate) observer: Weak<Observer>,
+    /// Goes last: the others have their files in it.
+    pub(crate) dir: Arc<DataDir>,
+}
+
+impl Running {
+    /// Ends the node: nothing more is taken in, what is under way is answered, the leadership is handed over, the log
+    /// is flushed. Bounded in time. The data directory is free when this returns and every [`Handle`] is dropped.
+    pub async fn shutdown(self) {
+        self.intake.closed.cancel();
+        if tokio::time::timeout(limits::DRAIN, self.intake.drained()).await.is_err() {
+            tracing::warn!(waiting = self.intake.waiting(), "stopping with requests unanswered");
+        }
+        self.hand_over().await;
+        self.halt().await;
+    }
+
+    /// Ends the node at once, as the end of its process would: requests that are under way get no answer, and the others
+    /// notice only by their timeouts. For tests of just that.
+    pub async fn halt(self) {
+        self.intake.closed.cancel();
+        self.hang_up.cancel();
+        self.tasks.stop().await;
+        if let Err(error) = self.server.await {
+            tracing::error!(%error, "the peer server panicked");
+        }
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::error!(%error, "Raft did not end well");
+        }
+        let log = self.log.clone();
+        match tokio::task::spawn_blocking(move || log.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the log was not closed well"),
+            Err(error) => tracing::error!(%error, "the log was not closed"),
+        }
+        // Raft's own tasks end, and let go of the files, a moment after it has said that it ended.
+        let released = async {
+            while !(self.log.is_last() && self.observer.strong_count() == 0) {
+                tokio::time::sleep(limits::STOP_LOOK).await;
+            }
+        };
+        if tokio::time::timeout(limits::HANG_UP, released).await.is_err() {
+            tracing::warn!("some of Raft's tasks are still running");
+        }
+        tracing::info!(dir = %self.dir.path().display(), "the node has stopped");
+    }
+
+    /// A leader that goes makes the most advanced voter its successor, so that nobody waits for an election timeout.
+    async fn hand_over(&self) {
+        let Some(leader) = self.leadership.now().filter(|leader| leader.here) else { return };
+        let Some(successor) = self.successor(leader.id) else { return };
+        tracing::info!(successor, "handing the leadership over");
+        if self.raft.trigger().transfer_leader(successor).await.is_err() {
+            return;
+        }
+        let mut leadership = self.leadership.clone();
+        let taken_over = async {
+            loop {
+                if leadership.now().is_some_and(|leader| !leader.here) {
+                    return;
+                }
+                leadership.changed().await;
+            }
+        };
+        if tokio::time::timeout(limits::HANDOVER, taken_over).await.is_err() {
+            tracing::warn!("nobody has taken the leadership over");
+        }
+    }
+
+    fn successor(&self, own_id: NodeId) -> Option<NodeId> {
+        let stored = self.leadership.membership();
+        let metrics = self.raft.data_metrics().borrow_watched().clone();
+        let replication = metrics.replication?;
+        let voters = stored.membership().voter_ids().filter(|id| *id != own_id);
+        voters.max_by_key(|id| replication.get(id).cloned().flatten().index())
+    }
+}
