@@ -1,1 +1,38 @@
-fn main() {}
+//! The one binary: a node, a local cluster, a runner, and the commands that speak to a cluster.
+
+mod bench;
+mod cli;
+mod cluster;
+mod demo;
+mod dev;
+mod failure;
+mod health;
+mod job;
+mod logging;
+mod output;
+mod run;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Serve(args) => serve::main(*args),
+        Command::Dev(args) => dev::main(args),
+        Command::Run(args) => run::main(args),
+        Command::Job(args) => job::main(args),
+        Command::Cluster(args) => cluster::main(args),
+        Command::Health(args) => health::main(&args),
+        Command::Bench(args) => bench::main(args),
+        Command::Demo(args) => demo::main(args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,0 +1,94 @@
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use quorate_client::{Client, ClientConfig, Error};
+
+use crate::{bench, cluster, demo, dev, health, job, run, serve};
+
+/// A job queue that is there as long as a quorum of its nodes is.
+#[derive(Parser)]
+#[command(name = "quorate", version, about, long_about = LONG, after_help = AFTER, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const LONG: &str = "A job queue that is there as long as a quorum of its nodes is.
+
+Several nodes keep one table of jobs by Raft. Every node answers the Titan API v1 over HTTP. An answer to a write
+goes out after a majority of the nodes has it on disk.";
+
+const AFTER: &str = "First steps:
+  quorate dev --nodes 3 --data-dir /tmp/quorate     start a cluster on this machine
+  quorate job enqueue --image hello --payload hi    enqueue a job
+  quorate run --program 'hello=/usr/bin/cat'        run jobs of the image `hello` with cat
+  quorate job list                                  see what is waiting and running
+  quorate cluster status                            see the nodes
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused (the job's status does not allow it),
+5 no node or no majority answered, and nothing was done, 6 the outcome is unknown.";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run one node of a cluster.
+    Serve(Box<serve::ServeArgs>),
+    /// Run a whole cluster on this machine, each node a process of its own.
+    Dev(dev::DevArgs),
+    /// Run jobs: take them from the cluster and hand them to programs or containers.
+    Run(run::RunArgs),
+    /// Enqueue, look at and steer jobs.
+    Job(job::JobArgs),
+    /// Look at the cluster and its settings.
+    Cluster(cluster::ClusterArgs),
+    /// Ask one node whether it is well; the exit code says it (for a container's health check).
+    Health(health::HealthArgs),
+    /// Measure a cluster: many clients enqueue, consume and finish single jobs.
+    Bench(bench::BenchArgs),
+    /// Show it all: three nodes, real jobs, a killed leader, and a table of what became of every job.
+    Demo(demo::DemoArgs),
+}
+
+/// Which cluster to speak to, and how to print what it says.
+#[derive(Args, Clone)]
+pub(crate) struct Target {
+    /// The nodes' URLs, separated by commas; any of them will do, more of them survive a dead one.
+    #[arg(
+        long,
+        env = "QUORATE_NODES",
+        value_delimiter = ',',
+        value_name = "URL,…",
+        default_value = "http://127.0.0.1:8080,http://127.0.0.1:8081,http://127.0.0.1:8082"
+    )]
+    pub(crate) nodes: Vec<String>,
+    /// Seconds that a command may take, retries included.
+    #[arg(long, env = "QUORATE_DEADLINE", value_name = "SECONDS", default_value_t = 10.0)]
+    pub(crate) deadline: f64,
+    /// Print JSON, for machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Target {
+    /// Runs calls on a client of this cluster.
+    ///
+    /// # Errors
+    /// The calls', or the URLs are no URLs.
+    pub(crate) fn block_on<T>(
+        &self,
+        calls: impl AsyncFnOnce(&Client) -> Result<T, Error>,
+    ) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let client = self.client()?;
+        Ok(runtime.block_on(calls(&client))?)
+    }
+
+    fn client(&self) -> anyhow::Result<Client> {
+        anyhow::ensure!(
+            (0.1..=3_600.0).contains(&self.deadline),
+            "deadline: {} is not between 0.1 and 3600 seconds",
+            self.deadline
+        );
+        let deadline = Duration::from_secs_f64(self.deadline);
+        Ok(Client::new(ClientConfig { deadline, ..ClientConfig::new(self.nodes.iter().cloned()) })?)
+    }
+}

@@ -1,0 +1,77 @@
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use quorate_client::api::{Cluster, SettingsRequest};
+
+use crate::cli::Target;
+use crate::output;
+
+/// Look at the cluster and its settings.
+#[derive(Args)]
+pub(crate) struct ClusterArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the members, the leader, and how many failures the cluster tolerates.
+    Status {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show the settings that hold for the whole cluster, or change them.
+    Settings {
+        /// Keep finished jobs for so many seconds from now on.
+        #[arg(long, value_name = "SECONDS")]
+        retention: Option<u64>,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// No node answered, or the cluster refused.
+pub(crate) fn main(args: ClusterArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Status { target } => {
+            let cluster = target.block_on(async |client| client.cluster().await)?;
+            if target.json { output::json(&cluster)? } else { show(&cluster) }
+        }
+        Command::Settings { retention, target } => {
+            let settings = target.block_on(async |client| match retention {
+                Some(retention) => client.put_settings(&SettingsRequest { retention }).await,
+                None => client.settings().await,
+            })?;
+            if target.json {
+                output::json(&settings)?;
+            } else {
+                println!("retention  {} s (finished jobs are kept that long)", settings.retention);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(cluster: &Cluster) {
+    let mut table = output::table(["name", "role", "http", "peer", "applied", "reachable", "clock"]);
+    for member in &cluster.members {
+        table.add_row([
+            member.name.clone(),
+            member.role.clone(),
+            member.http_addr.clone(),
+            member.peer_addr.clone(),
+            member.applied_index.map_or_else(|| "?".to_owned(), |index| index.to_string()),
+            if member.reachable { "yes" } else { "NO" }.to_owned(),
+            member.clock_offset_ms.map_or_else(String::new, |offset| format!("{offset:+} ms")),
+        ]);
+    }
+    println!("{table}");
+    let leader = cluster.leader.as_deref().unwrap_or("none known");
+    println!(
+        "leader {leader}, term {}; {} must agree, {} may fail; seen by {}, cluster {}",
+        cluster.term, cluster.quorum, cluster.tolerates, cluster.node, cluster.id
+    );
+}

@@ -1,0 +1,85 @@
+mod local_cluster;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) use local_cluster::LocalCluster;
+
+/// Run a whole cluster on this machine, each node a process of its own.
+///
+/// Prints every node's URL and process id, then one line `ready`. Kill a node with `kill -9 PID` to see the others go
+/// on; Ctrl-C ends them all, and the same command starts them again with what they had.
+#[derive(Args)]
+pub(crate) struct DevArgs {
+    /// How many nodes.
+    #[arg(long, default_value_t = 3)]
+    nodes: u16,
+    /// The first node's HTTP port; the others use the ports behind it.
+    #[arg(long, default_value_t = 8080)]
+    http_port: u16,
+    /// The first node's peer port; the others use the ports behind it [default: 1000 above --http-port].
+    #[arg(long)]
+    peer_port: Option<u16>,
+    /// Where the nodes keep everything, a folder for each.
+    #[arg(long, value_name = "DIR", default_value = "quorate-dev")]
+    data_dir: PathBuf,
+    /// What the nodes log, to a file for each in the data directory.
+    #[arg(long, default_value = "info,openraft=warn")]
+    log_level: String,
+}
+
+/// Runs the cluster until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn main(args: DevArgs) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Runtime::new()?.block_on(run(args))
+}
+
+async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+    let peer_port = args.peer_port.unwrap_or_else(|| args.http_port.saturating_add(1_000));
+    let mut cluster =
+        LocalCluster::new(args.nodes, args.http_port, peer_port, &args.data_dir, &args.log_level)?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    cluster.start_all()?;
+    for node in cluster.nodes() {
+        println!(
+            "{}  {}  pid {}  log {}",
+            node.name,
+            node.url(),
+            node.pid().unwrap_or(0),
+            node.log_file().display()
+        );
+    }
+    tokio::select! {
+        ready = crate::health::wait_until_ready(&mut cluster, Duration::from_secs(60)) => ready?,
+        _ = interrupt.recv() => return stop(cluster).await,
+        _ = terminate.recv() => return stop(cluster).await,
+    }
+    println!("ready");
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            (position, status) = cluster.ended() => {
+                let name = cluster.nodes().get(position).map_or("?", |node| node.name.as_str());
+                match status {
+                    Ok(status) => println!("{name} ended: {status}; the others go on. Restart this command to start it again."),
+                    Err(error) => println!("{name} cannot be waited for: {error}"),
+                }
+            }
+        }
+    }
+    stop(cluster).await
+}
+
+async fn stop(mut cluster: LocalCluster) -> anyhow::Result<ExitCode> {
+    println!("stopping");
+    cluster.stop_all(Duration::from_secs(15)).await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,128 @@
+mod enqueue;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use quorate_client::ListJobs;
+use quorate_client::api::Status;
+
+use crate::cli::Target;
+use crate::output;
+
+/// Enqueue, look at and steer jobs.
+#[derive(Args)]
+pub(crate) struct JobArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Enqueue a job, or many from a file.
+    Enqueue(enqueue::EnqueueArgs),
+    /// Show a job.
+    Get(OneJob),
+    /// List jobs, newest first; without --status those that wait or run.
+    List {
+        /// At most so many, 1 to 1000.
+        #[arg(short, long, default_value_t = 20)]
+        n: u32,
+        /// Only those in this status.
+        #[arg(long, value_enum)]
+        status: Option<StatusArg>,
+        /// Only those of this image.
+        #[arg(long)]
+        image: Option<String>,
+        /// Where the page before ended.
+        #[arg(long)]
+        cursor: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Print the log of a finished job, byte for byte.
+    Log(OneJob),
+    /// Call off a job that has not finished.
+    Cancel {
+        /// Why, for people.
+        #[arg(long, default_value = "")]
+        details: String,
+        #[command(flatten)]
+        job: OneJob,
+    },
+    /// Enqueue a finished job again, as a new job.
+    Retry(OneJob),
+    /// Remove a finished job and its log, for good.
+    Delete(OneJob),
+}
+
+#[derive(Args)]
+struct OneJob {
+    /// The job's id.
+    id: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StatusArg {
+    Delayed,
+    Queued,
+    Running,
+    Success,
+    Error,
+    Cancelled,
+}
+
+impl From<StatusArg> for Status {
+    fn from(status: StatusArg) -> Status {
+        match status {
+            StatusArg::Delayed => Status::Delayed,
+            StatusArg::Queued => Status::Queued,
+            StatusArg::Running => Status::Running,
+            StatusArg::Success => Status::Success,
+            StatusArg::Error => Status::Error,
+            StatusArg::Cancelled => Status::Cancelled,
+        }
+    }
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// No node answered, or the cluster refused.
+pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Enqueue(args) => enqueue::main(args)?,
+        Command::Get(OneJob { id, target }) => {
+            let job = target.block_on(async |client| client.get(&id).await)?;
+            show::one(&job, &target)?;
+        }
+        Command::List { n, status, image, cursor, target } => {
+            let list = ListJobs { n: Some(n), cursor, status: status.map(Status::from), image };
+            let page = target.block_on(async |client| client.list(&list).await)?;
+            show::page(&page, &target)?;
+        }
+        Command::Log(OneJob { id, target }) => {
+            let log = target.block_on(async |client| client.log(&id).await)?;
+            std::io::Write::write_all(&mut std::io::stdout(), &log)?;
+        }
+        Command::Cancel { details, job: OneJob { id, target } } => {
+            let job = target.block_on(async |client| client.cancel(&id, &details).await)?;
+            show::one(&job, &target)?;
+        }
+        Command::Retry(OneJob { id, target }) => {
+            let job = target.block_on(async |client| client.retry(&id, None).await)?;
+            show::one(&job, &target)?;
+        }
+        Command::Delete(OneJob { id, target }) => {
+            target.block_on(async |client| client.delete(&id).await)?;
+            if target.json {
+                output::json(&serde_json::json!({ "deleted": id }))?
+            } else {
+                println!("deleted {id}")
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

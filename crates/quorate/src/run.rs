@@ -1,0 +1,148 @@
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use quorate_client::{Client, ClientConfig};
+use quorate_runner::{
+    Docker, DockerConfig, Driver, Event, Outcome, Process, Program, Programs, Runner, RunnerConfig, Shutdown,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::logging::{self, LogFormat};
+
+/// Run jobs: take them from the cluster and hand them to programs or containers.
+///
+/// A job's image chooses what runs. --program maps an image's name to a local program; with --docker every other image is
+/// a container image. The payload comes on standard input and in PAYLOAD, the job's id in JOB_ID; what the job writes
+/// becomes its log; exit status 0 is success. SIGTERM: take nothing new, finish what runs. Twice: stop what runs too.
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct RunArgs {
+    /// The nodes' URLs, separated by commas.
+    #[arg(
+        long,
+        env = "QUORATE_NODES",
+        value_delimiter = ',',
+        value_name = "URL,…",
+        default_value = "http://127.0.0.1:8080,http://127.0.0.1:8081,http://127.0.0.1:8082"
+    )]
+    nodes: Vec<String>,
+    /// Use the first node while it works, instead of an order of this runner's own.
+    #[arg(long, env = "QUORATE_IN_ORDER")]
+    in_order: bool,
+    /// Jobs at once.
+    #[arg(short, long, env = "QUORATE_CONCURRENCY", default_value_t = 4)]
+    concurrency: usize,
+    /// Run jobs of an image with a local program: `wordcount=/usr/bin/wc -w`. Repeat it, or separate by `;`.
+    #[arg(long, env = "QUORATE_PROGRAMS", value_delimiter = ';', value_name = "IMAGE=PROGRAM [ARGUMENT…]")]
+    program: Vec<Program>,
+    /// Run jobs of all other images as containers, on the engine that DOCKER_HOST names or the local one.
+    #[arg(long, env = "QUORATE_DOCKER")]
+    docker: bool,
+    /// Memory of a container, in MiB.
+    #[arg(long, env = "QUORATE_DOCKER_MEMORY", default_value_t = 256)]
+    docker_memory: u64,
+    /// Processors of a container.
+    #[arg(long, env = "QUORATE_DOCKER_CPUS", default_value_t = 1.0)]
+    docker_cpus: f64,
+    /// Network of a container [default: the engine's default].
+    #[arg(long, env = "QUORATE_DOCKER_NETWORK")]
+    docker_network: Option<String>,
+    /// Seconds between SIGTERM and SIGKILL for a job that must end.
+    #[arg(long, env = "QUORATE_GRACE", default_value_t = 5)]
+    grace: u64,
+    /// Let a job run longer than its timeout, as long as this runner lives to touch it.
+    #[arg(long, env = "QUORATE_EXTEND_TIMEOUT")]
+    extend_timeout: bool,
+    /// How to log to standard error.
+    #[arg(long, env = "QUORATE_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// What to log.
+    #[arg(long, env = "QUORATE_LOG_LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+const EXAMPLE: &str = "Examples:
+  quorate run --program 'wordcount=/usr/bin/wc -w' --program 'sha256=/usr/bin/sha256sum'
+  quorate run --docker --docker-memory 512 --concurrency 8 --nodes http://n1:8080,http://n2:8080,http://n3:8080";
+
+/// Runs jobs until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// A flag is wrong, or the container engine does not answer.
+pub(crate) fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
+    logging::start(args.log_format, &args.log_level)?;
+    tokio::runtime::Runtime::new()?.block_on(run(args))
+}
+
+async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    ensure!(
+        !args.program.is_empty() || args.docker,
+        "nothing to run: give --program IMAGE=PROGRAM for a local program, or --docker for containers"
+    );
+    ensure!(
+        (1..=1_000).contains(&args.concurrency),
+        "concurrency: {} is not between 1 and 1000",
+        args.concurrency
+    );
+    let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&args.nodes) };
+    let client = Client::new(config).context("nodes")?;
+    let drivers = drivers(&args).await?;
+    let config = RunnerConfig {
+        concurrency: args.concurrency,
+        extend_timeout: args.extend_timeout,
+        ..RunnerConfig::default()
+    };
+    let shutdown = Shutdown::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let runner = Runner::new(client, drivers, config).on_event(log_event);
+    tracing::info!(concurrency = args.concurrency, nodes = args.nodes.join(","), "taking jobs");
+    let running = runner.run(&shutdown);
+    tokio::pin!(running);
+    loop {
+        tokio::select! {
+            () = &mut running => break,
+            _ = terminate.recv() => shutdown.signal(),
+            _ = interrupt.recv() => shutdown.signal(),
+        }
+        tracing::info!("ending: nothing new is taken; a second signal stops what runs");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn drivers(args: &RunArgs) -> anyhow::Result<Vec<Arc<dyn Driver>>> {
+    let grace = Duration::from_secs(args.grace);
+    let mut drivers: Vec<Arc<dyn Driver>> = Vec::new();
+    if !args.program.is_empty() {
+        let programs = Programs::new(args.program.iter().cloned()).context("program")?;
+        drivers.push(Arc::new(Process::new(programs, grace)));
+    }
+    if args.docker {
+        let config = DockerConfig {
+            memory_bytes: args.docker_memory.saturating_mul(1 << 20),
+            cpus: args.docker_cpus,
+            network: args.docker_network.clone(),
+            grace,
+            ..DockerConfig::default()
+        };
+        drivers.push(Arc::new(Docker::connect(config).await.context("docker")?));
+    }
+    Ok(drivers)
+}
+
+fn log_event(event: Event) {
+    match event {
+        Event::Started { job_id, image } => tracing::info!(job_id, image, "started"),
+        Event::Finished { job_id, outcome, took } => {
+            let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            match outcome {
+                Outcome::Success => tracing::info!(job_id, ms, "success"),
+                Outcome::Failed { reason, details } => tracing::info!(job_id, ms, ?reason, details, "failed"),
+                Outcome::Dropped(why) => tracing::warn!(job_id, ms, why, "dropped"),
+                Outcome::Unreported(why) => tracing::error!(job_id, ms, why, "not reported"),
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_core::{Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings};
+use quorate_gateway::{Backend, Cluster, Member, Unavailable};
+use quorate_node::{Handle, SubmitError};
+
+/// A node as the gateway sees it.
+#[derive(Clone)]
+pub(crate) struct NodeBackend(pub(crate) Handle);
+
+impl Backend for NodeBackend {
+    fn submit(
+        &self,
+        command: Command,
+        within: Duration,
+    ) -> impl Future<Output = Result<Answered, Unavailable>> + Send {
+        async move { self.0.submit(command, within).await.map_err(unavailable) }
+    }
+
+    fn barrier(&self, within: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send {
+        async move { self.0.barrier(within).await.map_err(unavailable) }
+    }
+
+    fn applied_index(&self) -> u64 {
+        self.0.reader().applied_index()
+    }
+
+    fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, Unavailable>> + Send {
+        async move { self.0.reader().job(id).await.map_err(unreadable) }
+    }
+
+    fn payloads(&self, jobs: &[Job]) -> impl Future<Output = Result<Vec<Option<Bytes>>, Unavailable>> + Send {
+        async move { self.0.reader().payloads(jobs).await.map_err(unreadable) }
+    }
+
+    fn log(&self, id: JobId) -> impl Future<Output = Result<Option<Bytes>, Unavailable>> + Send {
+        async move { self.0.reader().log(id).await.map_err(unreadable) }
+    }
+
+    fn jobs(&self, query: JobsQuery) -> impl Future<Output = Result<JobsPage, Unavailable>> + Send {
+        async move { self.0.reader().jobs(query).await.map_err(unreadable) }
+    }
+
+    fn image(&self, id: ImageId) -> impl Future<Output = Result<Option<Image>, Unavailable>> + Send {
+        async move { self.0.reader().image(id).await.map_err(unreadable) }
+    }
+
+    fn images(
+        &self,
+        n: usize,
+        after: Option<ImageId>,
+    ) -> impl Future<Output = Result<Vec<Image>, Unavailable>> + Send {
+        async move { self.0.reader().images(n, after).await.map_err(unreadable) }
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.reader().settings()
+    }
+
+    fn queued(&self, queue: QueueId) -> u64 {
+        self.0.reader().queued(queue)
+    }
+
+    fn queued_wakeup(&self, queue: QueueId) -> impl Future<Output = ()> + Send {
+        self.0.queued_wakeup(queue)
+    }
+
+    fn cluster(&self) -> impl Future<Output = Cluster> + Send {
+        async move { cluster(self.0.cluster().await) }
+    }
+
+    fn alive(&self) -> impl Future<Output = bool> + Send {
+        self.0.alive()
+    }
+
+    fn ready(&self) -> impl Future<Output = bool> + Send {
+        std::future::ready(self.0.ready())
+    }
+}
+
+fn unavailable(error: SubmitError) -> Unavailable {
+    match error {
+        SubmitError::Overloaded => Unavailable::Overloaded,
+        SubmitError::DiskFull => Unavailable::DiskFull,
+        SubmitError::NotApplied => Unavailable::NotApplied,
+        SubmitError::Unknown => Unavailable::Unknown,
+        SubmitError::Stopping => Unavailable::Stopping,
+    }
+}
+
+/// A read that failed is said here, once; the client asks another node.
+fn unreadable(error: impl std::fmt::Display) -> Unavailable {
+    tracing::error!(%error, "the job table could not be read");
+    Unavailable::Stopping
+}
+
+fn cluster(seen: quorate_node::Cluster) -> Cluster {
+    let quorate_node::Cluster { id, node, leader, term, members, quorum, tolerates } = seen;
+    let members = members
+        .into_iter()
+        .map(|member| Member {
+            name: member.name,
+            id: member.id,
+            role: member.role.as_str(),
+            peer_addr: member.peer_addr,
+            http_addr: member.http_addr,
+            applied_index: member.applied_index,
+            reachable: member.reachable,
+            clock_offset_ms: member.clock_offset_ms,
+        })
+        .collect();
+    Cluster { id, node, leader, term, members, quorum, tolerates }
+}

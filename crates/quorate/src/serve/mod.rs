@@ -1,0 +1,104 @@
+mod backend;
+mod config;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use quorate_gateway::{ConnectionLimits, Gateway, GatewayConfig};
+use quorate_node::{Node, NodeConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::logging;
+use backend::NodeBackend;
+pub(crate) use config::{Config, ServeArgs};
+
+/// Runs one node until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// A setting is wrong, an address is taken, or the data directory cannot be used.
+pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let until_stdin_closes = args.until_stdin_closes;
+    let config = args.resolve()?;
+    logging::start(config.log_format, &config.log_level)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(run(config, until_stdin_closes))
+}
+
+async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
+    let ending = Ending::new(until_stdin_closes)?;
+    let listener = TcpListener::bind(config.http_addr)
+        .await
+        .with_context(|| format!("http-addr: cannot listen on {}", config.http_addr))?;
+    let (handle, running) = Node::start(NodeConfig::new(
+        &config.name,
+        &config.data_dir,
+        config.peer_addr.to_string(),
+        &config.http_advertise,
+        config.peers.clone(),
+    ))
+    .await?;
+
+    let closing = CancellationToken::new();
+    let gateway = Gateway::new(
+        NodeBackend(handle),
+        GatewayConfig {
+            node: config.name.clone(),
+            payload_bytes: config.max_payload,
+            write_wait: config.write_timeout,
+            read_wait: config.write_timeout,
+            shutdown: closing.clone(),
+            ..GatewayConfig::default()
+        },
+    );
+    let router = gateway.router();
+    drop(gateway);
+    tracing::info!(http = %config.http_addr, peer = %config.peer_addr, "serving");
+    let serving =
+        tokio::spawn(quorate_gateway::serve(listener, router, ConnectionLimits::default(), closing.clone()));
+    ending.wait().await;
+    tracing::info!("ending: no new connections, requests in flight are finished");
+    closing.cancel();
+    serving.await.context("the HTTP server panicked")?;
+    running.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What ends a node.
+struct Ending {
+    terminate: Signal,
+    interrupt: Signal,
+    until_stdin_closes: bool,
+}
+
+impl Ending {
+    fn new(until_stdin_closes: bool) -> anyhow::Result<Ending> {
+        Ok(Ending {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            until_stdin_closes,
+        })
+    }
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            () = stdin_closes(), if self.until_stdin_closes => {}
+        }
+    }
+}
+
+/// Reads standard input to its end, on a thread of its own, which the process does not wait for.
+async fn stdin_closes() {
+    let (closed, wait) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        // An error ends it like an end does.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        drop(closed);
+    });
+    let _ = wait.await;
+}
