@@ -8,3 +8,11 @@ pub(crate) const LOG_QUEUE_BYTES: usize = 32 << 20;
 /// Bytes of entries in one answer to a reader that does not ask for all. One entry may be larger alone. A message
 /// between nodes holds one answer.
 pub(crate) const LOG_READ_BYTES: usize = 2 << 20;
+/// Most files of a snapshot. A file has up to 64 MB.
+pub(crate) const SNAPSHOT_FILES: usize = 100_000;
+/// Records that one page of a list looks at: a filter that fits little gives short pages, not long waits.
+pub(crate) const LIST_RECORDS: usize = 10_000;
+/// Entries of jobs that are gone in a row that a list walks over, and how often it begins anew behind such a row.
+pub(crate) const LIST_GONE: u64 = 20_000;
+/// See [`LIST_GONE`].
+pub(crate) const LIST_SLICES: usize = 128;

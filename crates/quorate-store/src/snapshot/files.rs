@@ -5,9 +5,8 @@ use std::path::Path;
 
 use super::SnapshotFile;
 use crate::StoreError;
+use crate::limits::SNAPSHOT_FILES;
 
-/// Most files that a snapshot may have: a RocksDB file has up to 64 MB, so this is 6 TB.
-pub(super) const FILES: usize = 100_000;
 /// Longest name; RocksDB's are far shorter.
 const NAME_BYTES: usize = 64;
 
@@ -35,8 +34,8 @@ pub(super) fn list(dir: &Path) -> Result<Vec<SnapshotFile>, StoreError> {
             files.push(SnapshotFile { name, bytes });
         }
     }
-    if files.len() > FILES {
-        return Err(StoreError::damaged("the snapshot", format!("it has more than {FILES} files")));
+    if files.len() > SNAPSHOT_FILES {
+        return Err(StoreError::damaged("the snapshot", format!("it has more than {SNAPSHOT_FILES} files")));
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)

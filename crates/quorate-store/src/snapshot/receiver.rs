@@ -5,6 +5,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{RemovableDir, SnapshotDir, files};
 use crate::StoreError;
+use crate::limits::SNAPSHOT_FILES;
 
 /// A snapshot that is being received, file by file. Dropped before [`SnapshotReceiver::finish`], it leaves nothing.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl SnapshotReceiver {
             return Err(bad(format!("{name:?} is no file of a snapshot")));
         }
         self.files += 1;
-        if self.files > files::FILES {
+        if self.files > SNAPSHOT_FILES {
             return Err(bad("it has too many files"));
         }
         let path = self.dir.path().join(name);

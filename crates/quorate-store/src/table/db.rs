@@ -2,8 +2,7 @@ use std::path::Path;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
-    DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, ReadTier, WriteBatch,
-    checkpoint::Checkpoint,
+    DBRecoveryMode, IteratorMode, Options, ReadOptions, ReadTier, WriteBatch, checkpoint::Checkpoint,
 };
 
 use crate::StoreError;
@@ -40,6 +39,14 @@ pub(crate) enum Cached<T> {
     Known(Option<T>),
     /// Only the disk knows.
     OnDisk,
+}
+
+/// What a bounded scan meets.
+pub(crate) enum Found {
+    /// A row.
+    Row(Row),
+    /// So many entries of rows that are gone that it goes no further.
+    TooMuchGone,
 }
 
 pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
@@ -108,35 +115,30 @@ impl Db {
         from: &[u8],
         end: &[u8],
     ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
-        self.rows(family, from, end, Direction::Forward)
+        let mut options = ReadOptions::default();
+        options.set_iterate_range(from.to_vec()..end.to_vec());
+        self.0
+            .iterator_cf_opt(self.family(family), options, IteratorMode::Start)
+            .map(|row| row.map_err(StoreError::rocksdb(WHAT)))
     }
 
-    /// The rows below `end`, down to `from`, backwards.
+    /// The rows below `end`, down to `from`, backwards. Gives up, with [`Found::TooMuchGone`], where more than
+    /// `skipped` entries in a row are of rows that are gone.
     pub(crate) fn scan_back(
         &self,
         family: Family,
         from: &[u8],
         end: &[u8],
-    ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
-        self.rows(family, from, end, Direction::Reverse)
-    }
-
-    fn rows(
-        &self,
-        family: Family,
-        from: &[u8],
-        end: &[u8],
-        direction: Direction,
-    ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
+        skipped: u64,
+    ) -> impl Iterator<Item = Result<Found, StoreError>> + '_ {
         let mut options = ReadOptions::default();
         options.set_iterate_range(from.to_vec()..end.to_vec());
-        let mode = match direction {
-            Direction::Forward => IteratorMode::Start,
-            Direction::Reverse => IteratorMode::End,
-        };
-        self.0
-            .iterator_cf_opt(self.family(family), options, mode)
-            .map(|row| row.map_err(StoreError::rocksdb(WHAT)))
+        options.set_max_skippable_internal_keys(skipped);
+        self.0.iterator_cf_opt(self.family(family), options, IteratorMode::End).map(|row| match row {
+            Ok(row) => Ok(Found::Row(row)),
+            Err(error) if error.kind() == rocksdb::ErrorKind::Incomplete => Ok(Found::TooMuchGone),
+            Err(error) => Err(StoreError::rocksdb(WHAT)(error)),
+        })
     }
 
     pub(crate) fn put(&self, batch: &mut WriteBatch, family: Family, key: &[u8], value: &[u8]) {

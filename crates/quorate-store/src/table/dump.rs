@@ -155,11 +155,7 @@ fn check_fronts(db: &Db, meta: &Meta) -> Result<()> {
         (Prefix::ImageNamed, fronts.images),
         (Prefix::KeyUsed, fronts.keys),
     ] {
-        assert_eq!(
-            db.scan(Family::Idx, &prefix.start(), &keys::at(prefix, front)).count(),
-            0,
-            "before a front"
-        );
+        check_empty(db, Family::Idx, &prefix.start(), &keys::at(prefix, front), "before a front")?;
     }
     let answers = keys::answers(meta.answers_front);
     check_empty(db, Family::Default, &Prefix::Answers.start(), &answers, "erased answers")?;

@@ -1,4 +1,5 @@
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -11,6 +12,7 @@ use rocksdb::Cache;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::answers::Answers;
+use super::codec::WHAT;
 use super::db::{self, Db};
 use super::generation::Generation;
 use super::generations::Generations;
@@ -105,11 +107,16 @@ fn take_up(db: Db, dir: RemovableDir, tuning: Tuning) -> Result<Writer, StoreErr
     Writer::load(Arc::new(generation), tuning)
 }
 
-/// Runs what waits for the disk, without holding up the runtime's other tasks.
-fn blocking<T>(work: impl FnOnce() -> T) -> T {
+/// Runs what waits for the disk, without holding up the runtime's other tasks. A panic is an error: openraft stops,
+/// instead of waiting for an answer for ever.
+fn blocking<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let work = || match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::damaged(WHAT, "a rule that always holds does not; see the panic above")),
+    };
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        _ => work(), // a test's runtime has no other thread
+        Ok(_) | Err(_) => work(), // a test's runtime has no other thread
     }
 }
 

@@ -1,13 +1,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use openraft::entry::RaftEntry;
+use openraft::storage::RaftStateMachine;
 use quorate_core::model::Model;
 use quorate_core::testing::Workload;
 use quorate_core::{Dump, apply};
 
-use super::harness::{Harness, assert_same};
-use crate::StoreError;
+use super::harness::{Harness, assert_same, entry, log_id};
+use super::jobs::{self, batch, consume, enqueue, new_job, succeed};
+use crate::table::keys;
 use crate::table::tuning::Tuning;
+use crate::{BatchBytes, Entry, StoreError};
 
 /// A closed table with some history, and the dumps after each of its entries.
 async fn history(seed: u64) -> (Harness, Vec<Dump>) {
@@ -142,4 +146,26 @@ fn copy_all(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// What is no batch, and a rule of the core that does not hold, end the replica: an error, no answer, no hang.
+#[tokio::test]
+async fn an_entry_that_cannot_be_applied_is_an_error_and_changes_nothing() {
+    let mut harness = Harness::new(Tuning::default());
+    harness.apply([batch(1, [enqueue([new_job(1)])])]).await;
+    let before = harness.dump();
+    let no_batch = Entry::new_normal(log_id(2), BatchBytes("no batch".into()));
+    let error = harness.table().apply(futures::stream::iter([Ok((no_batch, None))])).await.unwrap_err();
+    assert!(error.to_string().contains("entry 2"), "{error}");
+    assert_same(&harness.dump(), &before, "nothing of it");
+
+    // As if an index had lost a running job.
+    harness.apply([batch(2, [consume(1)])]).await;
+    let writer = harness.table().writer();
+    writer.timers.remove(&keys::timer(jobs::NOW.plus_seconds(60), jobs::id(1)));
+    let (index, batch) = batch(3, [succeed(1, "")]);
+    let error =
+        harness.table().apply(futures::stream::iter([Ok((entry(index, batch), None))])).await.unwrap_err();
+    assert!(error.to_string().contains("the job table is damaged"), "{error}");
+    assert_eq!(harness.table().reader().applied_index(), 2);
 }

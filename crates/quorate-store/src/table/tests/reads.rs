@@ -1,10 +1,12 @@
 use bytes::Bytes;
-use quorate_core::{Command, ImageId, Job, JobId, JobsPage, JobsQuery, Position, Refusal, Reply, Status};
+use quorate_core::{
+    Command, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Position, Refusal, Reply, Status,
+};
 
 use super::harness::Harness;
 use super::jobs::{batch, consume, enqueue, id, new_job, request, succeed};
 use crate::Reader;
-use crate::reader::page;
+use crate::reader::list::{Bounds, page};
 use crate::table::tuning::Tuning;
 
 /// Ten jobs: 0 to 3 finished (3 cancelled), 4 and 5 running, 6 to 9 queued; 0, 4 and 8 of another image.
@@ -66,7 +68,8 @@ async fn a_page_looks_at_a_bounded_number_of_jobs() {
     let (mut harness, _) = ten().await;
     let query = JobsQuery { n: 5, status: Some(Status::Running), ..JobsQuery::default() };
     let look = |query: &JobsQuery, harness: &mut Harness| {
-        page(&harness.table().writer().generation.db, query, 3).unwrap()
+        page(&harness.table().writer().generation.db, query, Bounds { records: 3, ..Bounds::default() })
+            .unwrap()
     };
     // 9, 8 and 7 are queued: a page that is empty, but not the last.
     let first = look(&query, &mut harness);
@@ -75,6 +78,32 @@ async fn a_page_looks_at_a_bounded_number_of_jobs() {
     assert_eq!((ids(&second.jobs), second.next), (vec![id(5), id(4)], Some(id(4))));
     let last = look(&JobsQuery { before: second.next, ..query }, &mut harness);
     assert_eq!(last, JobsPage::default());
+}
+
+/// A crowd of finished jobs lies between the active ones: the list finds them all, in bounded steps.
+#[tokio::test]
+async fn a_list_gets_past_jobs_that_are_gone() {
+    let mut harness = Harness::new(Tuning::default());
+    let seconds = |n: u64| JobId((u128::from(n) << 90).to_be_bytes()); // ids a second apart
+    let jobs = (0..300).map(|n| NewJob { id: seconds(n), ..new_job(n) });
+    harness.apply([batch(1, [enqueue(jobs)])]).await;
+    let cancel =
+        (0..300).filter(|n| n % 100 != 7).map(|n| Command::Cancel { id: seconds(n), details: "".into() });
+    harness.apply([batch(2, cancel)]).await;
+    let bounds = Bounds { gone: 5, slices: 60, ..Bounds::default() };
+    let mut query = JobsQuery { n: 10, ..JobsQuery::default() };
+    let (mut found, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = page(&harness.table().writer().generation.db, &query, bounds).unwrap();
+        found.extend(ids(&page.jobs));
+        pages += 1;
+        match page.next {
+            Some(next) => query.before = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(found, [207, 107, 7].map(seconds));
+    assert!(pages > 3, "the bound was not met");
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+pub(crate) mod list;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -5,23 +7,23 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quorate_core::{
     Answered, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Refusal, Remembered, Reply,
-    RequestId, Settings, State, Status, Timestamp,
+    RequestId, Settings, State, Timestamp,
 };
 
+use self::list::Bounds;
 use crate::StoreError;
 use crate::table::codec;
 use crate::table::db::{Cached, Db, Family};
 use crate::table::generation::Generation;
 use crate::table::keys::{self, Prefix};
 
-/// Rows that one page of a list looks at: a filter that fits little gives short pages, not long waits.
-const SCANNED: usize = 10_000;
-
 /// Reads the job table as it is now, from any thread. A cheap handle that goes on to the next table when a snapshot
 /// replaces this one.
 ///
 /// What is asked all the time is answered from memory without waiting. A record, payload or log is taken from memory
 /// where it is there, and from the disk on a thread that may wait; lists always are.
+///
+/// It keeps the table open: while there is a reader, the data directory is in use.
 #[derive(Clone)]
 pub struct Reader {
     live: Arc<ArcSwap<Generation>>,
@@ -166,7 +168,7 @@ impl Reader {
     /// # Errors
     /// The table cannot be read.
     pub async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, StoreError> {
-        self.on_disk(move |db| page(db, &query, SCANNED)).await
+        self.on_disk(move |db| list::page(db, &query, Bounds::default())).await
     }
 
     /// An image.
@@ -225,32 +227,4 @@ impl Reader {
 
 fn copy(db: &Db, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
     Ok(db.get(family, key)?.map(|value| Bytes::copy_from_slice(&value)))
-}
-
-/// The jobs that fit among the next `scanned` ones.
-pub(crate) fn page(db: &Db, query: &JobsQuery, scanned: usize) -> Result<JobsPage, StoreError> {
-    let prefix = match query.status {
-        Some(status) if status.is_final() => Prefix::FinishedJob,
-        Some(_) | None => Prefix::ActiveJob,
-    };
-    let end = query.before.map_or(prefix.end(), |id| keys::by_id(prefix, &id.0));
-    let mut page = JobsPage::default();
-    for (row, place) in db.scan_back(Family::Default, &prefix.start(), &end).zip(1..) {
-        let (_, record) = row?;
-        let job = codec::decode_job(&record)?;
-        let id = job.id;
-        if fits(&job, query) {
-            page.jobs.push(job);
-        }
-        if page.jobs.len() >= query.n || place >= scanned {
-            page.next = Some(id);
-            break;
-        }
-    }
-    Ok(page)
-}
-
-fn fits(job: &Job, query: &JobsQuery) -> bool {
-    query.status.is_none_or(|status: Status| job.status() == status)
-        && query.image.as_ref().is_none_or(|image| job.image == *image)
 }
