@@ -25,3 +25,15 @@ impl<K: Ord + Copy, V: Ord + Copy> FromIterator<(K, V)> for Highest<K, V> {
         Highest { by_key }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Highest;
+
+    #[test]
+    fn a_running_maximum_below_a_key() {
+        let highest: Highest<u64, u64> = [(30, 1), (10, 5), (20, 3), (20, 9)].into_iter().collect();
+        let at = |key| highest.below(key);
+        assert_eq!([at(10), at(11), at(20), at(21), at(99)], [None, Some(5), Some(5), Some(9), Some(9)]);
+    }
+}

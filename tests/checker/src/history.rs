@@ -1,7 +1,9 @@
 use crate::map::{Map, Set};
 use std::io::BufRead;
 
-use crate::event::{Call, End, Event, FORMAT, JobRecord, NewJob, Op, Outcome, Run};
+use crate::call::Call;
+use crate::event::{End, Event, FORMAT, Op, Outcome, Run};
+use crate::job::{JobRecord, NewJob};
 
 /// A history, read whole. Nothing of it was skipped: what cannot be read is an error.
 #[derive(Clone, Debug)]

@@ -7,11 +7,13 @@
 //! not. What the format means and what the rules prove is in `docs/history-checker.md`.
 
 mod body_hash;
+mod call;
 mod event;
 mod facts;
 mod generate;
 mod highest;
 mod history;
+mod job;
 mod log_index;
 mod map;
 mod report;
@@ -20,11 +22,11 @@ mod rules;
 mod writer;
 
 pub use body_hash::body_hash;
-pub use event::{
-    Call, End, Event, FORMAT, Healed, JobRecord, NewJob, Op, Outcome, Reason, Run, Scan, Status,
-};
+pub use call::Call;
+pub use event::{End, Event, FORMAT, Healed, Op, Outcome, Run, Scan};
 pub use generate::{Plan, generate};
 pub use history::{History, NodeScan, Unreadable};
+pub use job::{JobRecord, NewJob, Reason, Status};
 pub use log_index::{LogIndex, NoLogIndex};
 pub use report::{Report, RuleReport, ViolationReport, check};
 pub use writer::HistoryWriter;

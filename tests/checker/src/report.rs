@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, panic, thread};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -56,10 +56,14 @@ pub struct ViolationReport {
 pub fn check(history: &History) -> Report {
     let facts = Facts::new(history);
     let count = |outcome| history.ops.iter().filter(|op| op.outcome == outcome).count();
-    let rules = RULES.iter().map(|rule| {
+    let ask = |rule: &Rule| {
         let mut findings = Findings::default();
         (rule.check)(&facts, &mut findings);
         RuleReport::new(rule, findings, history)
+    };
+    let rules = thread::scope(|scope| {
+        let asked = RULES.each_ref().map(|rule| scope.spawn(|| ask(rule)));
+        asked.map(|rule| rule.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
     });
     Report {
         operations: history.ops.len(),
@@ -67,7 +71,7 @@ pub fn check(history: &History) -> Report {
         unknown: count(Outcome::Info),
         jobs: facts.lives.len(),
         scans: history.scans.len(),
-        rules: rules.collect(),
+        rules: rules.into(),
     }
 }
 

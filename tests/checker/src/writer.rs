@@ -2,7 +2,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::event::{End, Healed, JobRecord, Op, Run, Scan};
+use crate::event::{End, Healed, Op, Run, Scan};
+use crate::job::JobRecord;
 
 /// Writes a history, line by line. Events of many clients go through one writer; their order does not matter.
 pub struct HistoryWriter<W: Write> {

@@ -1,6 +1,7 @@
 use super::at::{At, Span};
 use super::effect::Effect;
-use crate::event::{Call, Op};
+use crate::call::Call;
+use crate::event::Op;
 
 /// What answers tell of log time: at which entry it was what. Between these it is only bounded, since it never goes
 /// back.
@@ -78,5 +79,31 @@ impl LogClock {
             Some(at) => At::start_of(self.known[at].index + 1),
             None => At::START,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{At, LogClock, Tick};
+
+    fn clock() -> LogClock {
+        let known = [(3, 100), (5, 100), (9, 200)];
+        LogClock { known: known.map(|(index, time)| Tick { index, time }).to_vec() }
+    }
+
+    #[test]
+    fn time_is_bounded_by_the_entries_around() {
+        let bounds = |index| clock().bounds(index);
+        assert_eq!([bounds(1), bounds(3), bounds(4)], [(0, 100), (100, 100), (100, 100)]);
+        assert_eq!([bounds(7), bounds(9), bounds(10)], [(100, 200), (200, 200), (200, u64::MAX)]);
+    }
+
+    #[test]
+    fn a_time_is_somewhere_between_entries() {
+        let when = |time| (clock().when(time).first, clock().when(time).last);
+        assert_eq!(when(99), (At::START, At::end_of(2)));
+        assert_eq!(when(100), (At::START, At::end_of(8)));
+        assert_eq!(when(150), (At::start_of(6), At::end_of(8)));
+        assert_eq!(when(201), (At::start_of(10), At::END));
     }
 }

@@ -1,7 +1,8 @@
-use crate::map::Map;
-
 use super::at::At;
-use crate::event::{Call, Op, Outcome, Reason};
+use crate::call::Call;
+use crate::event::{Op, Outcome};
+use crate::job::Reason;
+use crate::map::Map;
 
 /// Where a request had its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

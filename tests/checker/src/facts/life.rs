@@ -1,4 +1,4 @@
-use crate::event::{JobRecord, NewJob, Reason, Status};
+use crate::job::{JobRecord, NewJob, Reason, Status};
 
 /// All that a history says of one job.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Life<'h> {
     pub(crate) retries: Vec<usize>,
     /// In how many scans it stands.
     pub(crate) scans: usize,
+    /// What [`Life::latest`] gives.
+    latest: Option<Sighting<'h>>,
 }
 
 /// A job as somebody saw it.
@@ -40,15 +42,23 @@ impl<'h> Life<'h> {
             calls: Vec::new(),
             retries: Vec::new(),
             scans: 0,
+            latest: None,
         }
+    }
+
+    /// Adds a sighting.
+    pub(super) fn see(&mut self, seen: Sighting<'h>) {
+        let order = |seen: &Sighting<'_>| (seen.job.status.rank(), seen.op.is_none(), seen.line);
+        self.scans += usize::from(seen.op.is_none());
+        if self.latest.is_none_or(|latest| order(&latest) <= order(&seen)) {
+            self.latest = Some(seen);
+        }
+        self.sightings.push(seen);
     }
 
     /// The furthest that it was ever seen; where it was seen as far more than once, the scan's or the last one.
     pub(crate) fn latest(&self) -> Option<Sighting<'h>> {
-        self.sightings
-            .iter()
-            .max_by_key(|seen| (seen.job.status.rank(), seen.op.is_none(), seen.line))
-            .copied()
+        self.latest
     }
 
     /// Its record in the first scan that has it.

@@ -7,10 +7,10 @@ mod effect;
 mod life;
 mod stay;
 
-use crate::map::Map;
-
-use crate::event::{Call, Op, Outcome};
+use crate::call::Call;
+use crate::event::{Op, Outcome};
 use crate::history::History;
+use crate::map::Map;
 
 pub(crate) use at::{At, Span};
 pub(crate) use clock::{LogClock, answered_times};
@@ -51,9 +51,7 @@ impl<'h> Facts<'h> {
         }
         for scan in &history.scans {
             for (place, job) in scan.jobs.iter().enumerate() {
-                let life = facts.life_mut(&job.id);
-                life.scans += 1;
-                life.sightings.push(Sighting { op: None, line: scan.line + 1 + place, job });
+                facts.life_mut(&job.id).see(Sighting { op: None, line: scan.line + 1 + place, job });
             }
         }
         facts.link();
@@ -68,7 +66,7 @@ impl<'h> Facts<'h> {
         }
         for (place, job) in op.jobs.iter().enumerate() {
             let life = self.life_mut(&job.id);
-            life.sightings.push(Sighting { op: Some(number), line, job });
+            life.see(Sighting { op: Some(number), line, job });
             match op.call {
                 Call::Enqueue { .. } | Call::Retry { .. } => life.births.push((number, place)),
                 Call::Consume { .. } => life.grants.push((number, place)),

@@ -1,7 +1,8 @@
-use crate::map::Map;
-
 use super::{At, Effect, Facts, Life, Span};
-use crate::event::{Call, JobRecord, Outcome, Status};
+use crate::call::Call;
+use crate::event::Outcome;
+use crate::job::{JobRecord, Status};
+use crate::map::Map;
 
 /// A job's stay in its lane: from where it became queued to where it left.
 #[derive(Clone, Debug)]

@@ -4,7 +4,8 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use crate::body_hash::body_hash;
-use crate::event::{Call, NewJob, Reason};
+use crate::call::Call;
+use crate::job::{NewJob, Reason};
 
 /// A client with at most one open request, which knows jobs by what it was answered.
 pub(super) struct Client {

@@ -3,6 +3,7 @@
 
 mod client;
 mod cluster;
+mod command;
 mod record;
 mod world;
 

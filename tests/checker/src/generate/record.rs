@@ -1,6 +1,6 @@
 use quorate_core::{Job, JobId, State};
 
-use crate::event::{JobRecord, Reason, Status};
+use crate::job::{JobRecord, Reason, Status};
 use crate::map::Map;
 
 /// What every job's payload is, by its owner: tag and hash.

@@ -1,18 +1,16 @@
 use std::io::{self, Write};
 
-use bytes::Bytes;
-use quorate_core::{
-    Answered, Command, Envelope, IdempotencyKey, ImageId, Job, JobId, NewJob, Priority, QueueId, Refusal,
-    Reply, RequestId, Table, Timestamp, limits,
-};
+use quorate_core::{Answered, Envelope, Job, QueueId, Refusal, Reply, RequestId, Table, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::client::Client;
 use super::cluster::{Cluster, NAMES};
-use super::record::{Payloads, record};
-use crate::body_hash::body_hash;
-use crate::event::{Call, JobRecord, Op, Outcome};
+use super::command::{Commands, job_id};
+use super::record::record;
+use crate::call::Call;
+use crate::event::{Op, Outcome};
+use crate::job::JobRecord;
 use crate::log_index::LogIndex;
 use crate::map::Map;
 use crate::writer::HistoryWriter;
@@ -36,8 +34,7 @@ pub(super) struct World {
     open: Vec<Open>,
     /// Commands that reach the leader late, and when.
     late: Vec<(u64, Envelope)>,
-    payloads: Payloads,
-    drawn: u128,
+    commands: Commands,
     written: usize,
 }
 
@@ -67,8 +64,7 @@ impl World {
             clients: (0..CLIENTS).map(Client::new).collect(),
             open: Vec::new(),
             late: Vec::new(),
-            payloads: Payloads::default(),
-            drawn: 0,
+            commands: Commands::default(),
             written: 0,
         }
     }
@@ -109,13 +105,18 @@ impl World {
         Ok(())
     }
 
+    /// The leader's clock.
+    fn log_time(&self) -> Timestamp {
+        Timestamp(EPOCH + self.now / 1_000)
+    }
+
     fn is_level(&self) -> bool {
         self.cluster.nodes.iter().all(|node| node.applied == self.cluster.committed)
     }
 
     pub(super) fn scans(&self) -> impl Iterator<Item = (&'static str, u64, Vec<JobRecord>)> {
         self.cluster.nodes.iter().zip(NAMES).map(|(node, name)| {
-            let jobs = node.model.jobs().values().map(|job| record(job, &self.payloads));
+            let jobs = node.model.jobs().values().map(|job| record(job, &self.commands.payloads));
             (name, node.applied, jobs.collect())
         })
     }
@@ -136,7 +137,7 @@ impl World {
             index: None,
             jobs: Vec::new(),
         };
-        let envelope = self.envelope(&op);
+        let envelope = self.commands.envelope(&op, self.log_time());
         if self.faults && self.rng.random_bool(0.02) {
             // The client hears nothing. The command is lost, or in time, or late; a retry goes to another node.
             match (envelope, self.rng.random_range(0..3)) {
@@ -183,7 +184,7 @@ impl World {
             self.late.extract_if(.., |(at, _)| *at <= self.now || !self.faults).map(|(_, envelope)| envelope);
         self.cluster.proposed.extend(due);
         let gap = u64::from(self.rng.random_bool(0.01));
-        self.cluster.commit(Timestamp(EPOCH + self.now / 1_000), gap);
+        self.cluster.commit(self.log_time(), gap);
         for node in 0..NAMES.len() {
             let entries = if self.faults { self.rng.random_range(0..6) } else { usize::MAX };
             let answers = self.cluster.advance(node, entries);
@@ -218,7 +219,7 @@ impl World {
                     if matches!(open.op.call, Call::Consume { .. }) && !self.is_empty(node) =>
                 {
                     // A job has come meanwhile.
-                    if let Some(envelope) = self.envelope(&open.op) {
+                    if let Some(envelope) = self.commands.envelope(&open.op, self.log_time()) {
                         open.waits_for = WaitsFor::Apply(envelope.request_id);
                         self.cluster.proposed.push(envelope);
                         self.open.push(open);
@@ -258,7 +259,7 @@ impl World {
             named.into_iter().collect()
         };
         let found = !shown.is_empty() || !matches!(op.call, Call::Get { .. });
-        op.jobs = shown.into_iter().map(|job| record(job, &self.payloads)).collect();
+        op.jobs = shown.into_iter().map(|job| record(job, &self.commands.payloads)).collect();
         op.outcome = if found { Outcome::Ok } else { Outcome::Fail };
         op.status = Some(if found { 200 } else { 404 });
     }
@@ -276,7 +277,7 @@ impl World {
                 panic!("the generator sends nothing that is refused so: {refusal:?}")
             }
         };
-        op.jobs = jobs.iter().map(|job| record(job, &self.payloads)).collect();
+        op.jobs = jobs.iter().map(|job| record(job, &self.commands.payloads)).collect();
         (op.outcome, op.status) = (outcome, Some(status));
     }
 
@@ -298,61 +299,4 @@ impl World {
         let Ok(next) = self.cluster.nodes[node].model.next_queued(QueueId::DEFAULT);
         next.is_none()
     }
-
-    /// The command of a request; `None` for a read.
-    fn envelope(&mut self, op: &Op) -> Option<Envelope> {
-        let key = op.key.as_ref().map(|key| IdempotencyKey { key: key.clone(), body_hash: [0; 32] });
-        let command = match &op.call {
-            Call::Enqueue { jobs } => {
-                Command::Enqueue { jobs: jobs.iter().map(|new| self.new_job(new)).collect(), key }
-            }
-            Call::Consume { n } => Command::Consume { queue: QueueId::DEFAULT, n: *n, key },
-            Call::Success { id: of, .. } => Command::Succeed { id: job_id(of), log: Bytes::new() },
-            Call::Fail { id: of, reason, .. } => {
-                let reason = match reason {
-                    crate::event::Reason::Timeout => quorate_core::Reason::Timeout,
-                    crate::event::Reason::Killed => quorate_core::Reason::Killed,
-                    crate::event::Reason::BadExit => quorate_core::Reason::BadExit,
-                };
-                Command::Fail { id: job_id(of), reason, details: "".into(), log: Bytes::new() }
-            }
-            Call::Cancel { id: of } => Command::Cancel { id: job_id(of), details: "".into() },
-            Call::Touch { id: of } => Command::Touch { id: job_id(of) },
-            Call::Retry { id: of } => Command::Retry { id: job_id(of), new_id: JobId(self.draw()), key },
-            Call::Delete { id: of } => Command::Delete { id: job_id(of) },
-            Call::Get { .. } | Call::List { .. } => return None,
-        };
-        let deadline = Timestamp(EPOCH + self.now / 1_000).plus_millis(limits::REQUEST_MILLIS);
-        Some(Envelope { request_id: RequestId(self.draw()), deadline, command })
-    }
-
-    fn new_job(&mut self, new: &crate::event::NewJob) -> NewJob {
-        let id = JobId(self.draw());
-        self.payloads.insert(id, (new.tag.clone(), body_hash(new.tag.as_bytes())));
-        NewJob {
-            id,
-            queue: QueueId::DEFAULT,
-            priority: Priority::new(new.priority).expect("clients choose 0 to 2"),
-            image: "generated".into(),
-            image_id: ImageId([0; 16]),
-            payload: Bytes::copy_from_slice(new.tag.as_bytes()),
-            delay: new.delay,
-            timeout: new.timeout,
-            max_retries: new.max_retries,
-            retries_delay: new.retries_delay,
-        }
-    }
-
-    /// Sixteen bytes that were never drawn before, ordered like the ids of jobs.
-    fn draw(&mut self) -> [u8; 16] {
-        self.drawn += 1;
-        let time = u128::from(EPOCH + self.now / 1_000) << 80;
-        (time | (7 << 76) | self.drawn).to_be_bytes()
-    }
-}
-
-/// The id that an answer gave as text.
-fn job_id(text: &str) -> JobId {
-    let digits = text.replace('-', "");
-    JobId(u128::from_str_radix(&digits, 16).expect("clients name ids that they were answered").to_be_bytes())
 }

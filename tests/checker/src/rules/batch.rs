@@ -1,9 +1,10 @@
 //! I15: the jobs of one enqueue are added all or none, at one time, and answered in the order given.
 
-use crate::map::Set;
-
-use crate::event::{Call, NewJob, Outcome};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::Facts;
+use crate::job::NewJob;
+use crate::map::Set;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {

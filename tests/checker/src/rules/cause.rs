@@ -1,8 +1,10 @@
 //! No effect without a cause, nor before it: a job is there, runs or has ended only after somebody sent the request for
 //! that.
 
-use crate::event::{Call, JobRecord, Outcome, Reason, Status};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::{Facts, Life};
+use crate::job::{JobRecord, Reason, Status};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule =
@@ -22,6 +24,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
             // The first attempt had no answer.
             false => answered.map_or(unanswered_consume, |answered| answered.min(unanswered_consume)),
         };
+        let born = born(facts, life);
         for seen in &life.sightings {
             let by = seen.op.map_or(u64::MAX, |op| facts.op(op).returned);
             let mut early = |holds: bool, what: &str| {
@@ -29,7 +32,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
                     (format!("job {} {what} before anybody asked for that", life.id), vec![seen.line])
                 });
             };
-            early(born(facts, seen.job) <= by, "is there");
+            early(born <= by, "is there");
             if seen.job.started.is_some() {
                 early(granted < u64::MAX && granted <= by, "runs");
             }
@@ -42,8 +45,9 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
 }
 
 /// When the first request went out that can have made the job. A retry that the cluster adds has no request of its own.
-fn born(facts: &Facts<'_>, job: &JobRecord) -> u64 {
-    let attempts = facts.asked.get(&*job.tag).into_iter().flat_map(|asked| &asked.ops);
+fn born(facts: &Facts<'_>, life: &Life<'_>) -> u64 {
+    let tag = life.latest().map_or("", |seen| &*seen.job.tag);
+    let attempts = facts.asked.get(tag).into_iter().flat_map(|asked| &asked.ops);
     attempts.map(|op| facts.op(*op).invoke).min().unwrap_or(0)
 }
 

@@ -1,10 +1,9 @@
 //! I17: replicas agree. At the end every node was scanned, has applied the same, and holds the same jobs.
 
-use crate::map::Map;
-
-use crate::event::JobRecord;
 use crate::facts::Facts;
 use crate::history::NodeScan;
+use crate::job::JobRecord;
+use crate::map::Map;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {

@@ -1,7 +1,8 @@
 //! I11: a delay is never cut short: neither in log time, nor, up to the skew that the run allows, on the harness's
 //! clock, which does not jump when a leader's does.
 
-use crate::event::{Call, Outcome};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::{Facts, Life, delay};
 use crate::rule::{Findings, Rule};
 

@@ -1,6 +1,6 @@
 //! A deleted job is gone for good, from every node.
 
-use crate::event::Call;
+use crate::call::Call;
 use crate::facts::{At, Facts};
 use crate::rule::{Findings, Rule};
 

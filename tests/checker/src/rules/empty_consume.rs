@@ -1,11 +1,11 @@
 //! I6c: an empty answer is true. A consume finds nothing only if no job was queued at some moment of it: not where a
 //! job was certainly queued before it was sent and is taken by a request sent after it was answered.
 
-use crate::map::Map;
-
-use crate::event::{Call, Op, Outcome};
+use crate::call::Call;
+use crate::event::{Op, Outcome};
 use crate::facts::{At, Facts};
 use crate::highest::Highest;
+use crate::map::Map;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule =

@@ -1,6 +1,7 @@
 //! I12: late is late. A job that has run past its deadline cannot be ended by anybody but the cluster.
 
-use crate::event::{Call, Outcome};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::{At, Facts, Life};
 use crate::rule::{Findings, Rule};
 

@@ -1,8 +1,10 @@
 //! I4, I10: an end is final. Everybody sees the same one, an acknowledged end is that one, and nothing is granted,
 //! touched or ended behind it in the log.
 
-use crate::event::{Call, JobRecord, Outcome, Status};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::{At, Facts, Life};
+use crate::job::{JobRecord, Status};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {

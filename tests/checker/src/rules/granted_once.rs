@@ -1,8 +1,10 @@
 //! I3: a job is granted to one consumer, once; what was granted without an answer is accounted for by consumes whose
 //! outcome is not known.
 
-use crate::event::{Call, Outcome, Status};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::{Effect, Facts};
+use crate::job::Status;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule =

@@ -1,7 +1,8 @@
 //! I8: a linearizable read reflects every write that was answered before it was sent. It is asked for with
 //! `consistency=linearizable`; that something is not there, and that a queue is empty, is always answered so.
 
-use crate::event::{Call, Op, Outcome};
+use crate::call::Call;
+use crate::event::{Op, Outcome};
 use crate::facts::{At, Facts};
 use crate::highest::Highest;
 use crate::rule::{Findings, Rule};

@@ -1,6 +1,6 @@
 //! The log of a finished job is the one that its worker was acknowledged for.
 
-use crate::event::Call;
+use crate::call::Call;
 use crate::facts::Facts;
 use crate::rule::{Findings, Rule};
 

@@ -1,4 +1,4 @@
-//! One invariant, one file. Every rule reads [`Facts`] and says what breaks it, with the lines that show it.
+//! One invariant, one file. Every rule reads [`crate::facts::Facts`] and says what breaks it, with the lines that show it.
 
 mod batch;
 mod cause;

@@ -1,10 +1,9 @@
 //! I7: what one node answers never goes back in time: neither the applied index, nor the life of a job; not after a
 //! restart either.
 
-use crate::map::Map;
-
 use crate::facts::{Facts, Life};
 use crate::highest::Highest;
+use crate::map::Map;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {

@@ -1,6 +1,7 @@
 //! No false 404: a job that an answer has shown is found from then on, through every node, until somebody deletes it.
 
-use crate::event::{Call, Outcome};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::{Facts, Life};
 use crate::rule::{Findings, Rule};
 

@@ -1,10 +1,10 @@
 //! I14: a request whose outcome is not known has none or one effect, and so have all attempts under one
 //! `Idempotency-Key` together: each gives the first answer again.
 
-use crate::map::{Map, Set};
-
-use crate::event::{Call, Op};
+use crate::call::Call;
+use crate::event::Op;
 use crate::facts::Facts;
+use crate::map::{Map, Set};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! Timers are not lost: at the end no job waits for a delay, or runs past a deadline, that has long passed.
 
 use super::expired::last_sign;
-use crate::event::{JobRecord, Status};
 use crate::facts::{At, Facts, Life, delay};
+use crate::job::{JobRecord, Status};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {

@@ -1,6 +1,6 @@
 //! A read shows all that happened up to the applied index that it gives.
 
-use crate::event::Call;
+use crate::call::Call;
 use crate::facts::{At, Facts, Life};
 use crate::rule::{Findings, Rule};
 

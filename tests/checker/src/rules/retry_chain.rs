@@ -1,8 +1,10 @@
 //! I5: a failed job with retries left has exactly one automatic retry, with one less; both are linked to each other,
 //! and a chain cannot be longer than what was asked for. Anything else is retried only on request.
 
-use crate::event::{Call, Outcome, Status};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::{Facts, Life, Sighting};
+use crate::job::Status;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {

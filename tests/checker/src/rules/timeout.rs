@@ -1,8 +1,10 @@
 //! A timeout is never early: a job that the cluster ended had its whole `timeout` from its start and from every touch
 //! that was acknowledged; in log time, and up to the skew that the run allows on the harness's clock.
 
-use crate::event::{Call, Outcome, Reason};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::Facts;
+use crate::job::Reason;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! The times of a job are set once: where it started or ended does not depend on who is asked, and its life runs
 //! forward.
 
-use crate::event::{JobRecord, Status};
 use crate::facts::Facts;
+use crate::job::{JobRecord, Status};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule =

@@ -1,8 +1,9 @@
 //! I2: no phantom, nothing altered. Each job that was seen was asked for, with this payload and these parameters; a
 //! retry has those of the job that it retries.
 
-use crate::event::{JobRecord, NewJob, Outcome};
-use crate::facts::{Facts, Life, Sighting};
+use crate::event::Outcome;
+use crate::facts::{Asked, Facts, Life};
+use crate::job::{JobRecord, NewJob};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -13,36 +14,41 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
     for life in &facts.lives {
+        let Some(first) = life.sightings.first() else {
+            nowhere(facts, findings, life);
+            continue;
+        };
+        let asked = facts.asked.get(&*first.job.tag);
         for seen in &life.sightings {
-            let wrong = wrong(facts, life, seen.job);
+            let wrong = wrong(facts, asked, first.job, seen.job);
             findings.require(wrong.is_none(), || {
-                let asked = facts.asked.get(&*seen.job.tag).map(|asked| facts.history.line_of(asked.ops[0]));
+                let asked = asked.map(|asked| facts.history.line_of(asked.ops[0]));
                 let what = format!("job {} {}", life.id, wrong.unwrap_or_default());
                 (what, asked.into_iter().chain([seen.line]).collect::<Vec<_>>())
-            });
-        }
-        if life.sightings.is_empty() {
-            let answered = life.calls.iter().find(|op| facts.op(**op).outcome == Outcome::Ok);
-            findings.require(answered.is_none(), || {
-                let lines = facts.lines(answered.copied());
-                (
-                    format!(
-                        "a request on job {} was answered well, though nobody ever saw that job",
-                        life.id
-                    ),
-                    lines,
-                )
             });
         }
     }
 }
 
-fn wrong(facts: &Facts<'_>, life: &Life<'_>, job: &JobRecord) -> Option<&'static str> {
-    let Some(asked) = facts.asked.get(&*job.tag) else { return Some("was never asked for") };
+/// A job that nobody ever saw has no request that was answered well.
+fn nowhere(facts: &Facts<'_>, findings: &mut Findings, life: &Life<'_>) {
+    let answered = life.calls.iter().copied().find(|op| facts.op(*op).outcome == Outcome::Ok);
+    findings.require(answered.is_none(), || {
+        let what = format!("a request on job {} was answered well, and nobody ever saw that job", life.id);
+        (what, facts.lines(answered))
+    });
+}
+
+fn wrong(
+    facts: &Facts<'_>,
+    asked: Option<&Asked<'_>>,
+    first: &JobRecord,
+    job: &JobRecord,
+) -> Option<&'static str> {
+    let Some(asked) = asked else { return Some("was never asked for") };
     if asked.ops.iter().all(|op| facts.op(*op).outcome == Outcome::Fail) {
         return Some("was refused, yet is there");
     }
-    let first = life.sightings.first().map(|seen: &Sighting<'_>| seen.job)?;
     let new = asked.new;
     if job.hash != new.hash {
         return Some("has another payload than it was given");

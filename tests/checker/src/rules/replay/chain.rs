@@ -1,4 +1,5 @@
-use crate::event::{Call, Outcome};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::{At, Facts, Life, delay, is_automatic};
 
 /// A step of a chain's life: a request, or the cluster's timeout.
@@ -68,9 +69,9 @@ fn is_end(call: &Call) -> bool {
 fn requests(facts: &Facts<'_>, number: usize, steps: &mut Vec<Step>) -> Option<()> {
     let life = &facts.lives[number];
     let latest = life.latest()?.job;
-    // When time alone changed the job: a request whose log time may be before or after that proves nothing.
+    // When time changed the job: a request whose log time may be before or after that proves nothing.
     let released = delay(facts, latest)?.checked_add(latest.created)?;
-    let edges = [Some(released), life.completed().filter(|_| life.timed_out())];
+    let edges = [Some(latest.created), Some(released), life.completed().filter(|_| life.timed_out())];
     let first =
         |ops: &[(usize, usize)]| ops.iter().copied().find(|(op, _)| facts.effects[*op].exactly().is_some());
     let made = first(&life.births).into_iter().chain(first(&life.grants));

@@ -8,8 +8,10 @@ use quorate_core::{
 use quorate_core::{RequestId, Timestamp, limits};
 
 use super::chain::Step;
-use crate::event::{Call, JobRecord, Outcome, Reason, Status};
+use crate::call::Call;
+use crate::event::Outcome;
 use crate::facts::Facts;
+use crate::job::{JobRecord, Reason, Status};
 use crate::rule::Findings;
 
 /// Replays a chain through the model and compares every answer, and what is left at the end.

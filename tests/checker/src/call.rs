@@ -1,0 +1,121 @@
+use serde::{Deserialize, Serialize};
+
+use crate::job::{NewJob, Reason};
+
+/// A request to the REST interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Call {
+    /// `POST /jobs`
+    Enqueue {
+        /// In the order given.
+        jobs: Vec<NewJob>,
+    },
+    /// `POST /jobs/consume`
+    Consume {
+        /// At most so many.
+        n: u32,
+    },
+    /// `POST /job/{id}/success`
+    Success {
+        /// Which.
+        id: Box<str>,
+        /// Hash of the log that was sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<Box<str>>,
+    },
+    /// `POST /job/{id}/fail`
+    Fail {
+        /// Which.
+        id: Box<str>,
+        /// Why.
+        reason: Reason,
+        /// Hash of the log that was sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<Box<str>>,
+    },
+    /// `POST /job/{id}/cancel`
+    Cancel {
+        /// Which.
+        id: Box<str>,
+    },
+    /// `POST /job/{id}/touch`
+    Touch {
+        /// Which.
+        id: Box<str>,
+    },
+    /// `POST /job/{id}/retry`
+    Retry {
+        /// The job to run again.
+        id: Box<str>,
+    },
+    /// `DELETE /job/{id}`
+    Delete {
+        /// Which.
+        id: Box<str>,
+    },
+    /// `GET /job/{id}`
+    Get {
+        /// Which.
+        id: Box<str>,
+        /// With `?consistency=linearizable`.
+        #[serde(default, skip_serializing_if = "is_false")]
+        linearizable: bool,
+    },
+    /// `GET /jobs`
+    List {
+        /// With `?consistency=linearizable`.
+        #[serde(default, skip_serializing_if = "is_false")]
+        linearizable: bool,
+    },
+}
+
+impl Call {
+    /// True where it only reads.
+    pub fn is_read(&self) -> bool {
+        match self {
+            Call::Get { .. } | Call::List { .. } => true,
+            Call::Enqueue { .. }
+            | Call::Consume { .. }
+            | Call::Success { .. }
+            | Call::Fail { .. }
+            | Call::Cancel { .. }
+            | Call::Touch { .. }
+            | Call::Retry { .. }
+            | Call::Delete { .. } => false,
+        }
+    }
+
+    /// True for a read that asks for certainty.
+    pub fn is_linearizable(&self) -> bool {
+        match self {
+            Call::Get { linearizable, .. } | Call::List { linearizable } => *linearizable,
+            Call::Enqueue { .. }
+            | Call::Consume { .. }
+            | Call::Success { .. }
+            | Call::Fail { .. }
+            | Call::Cancel { .. }
+            | Call::Touch { .. }
+            | Call::Retry { .. }
+            | Call::Delete { .. } => false,
+        }
+    }
+
+    /// The job that it names.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Call::Enqueue { .. } | Call::Consume { .. } | Call::List { .. } => None,
+            Call::Success { id, .. }
+            | Call::Fail { id, .. }
+            | Call::Cancel { id }
+            | Call::Touch { id }
+            | Call::Retry { id }
+            | Call::Delete { id }
+            | Call::Get { id, .. } => Some(id),
+        }
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}

@@ -1,0 +1,78 @@
+use bytes::Bytes;
+use quorate_core::{
+    Command, Envelope, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueId, RequestId, Timestamp,
+    limits,
+};
+
+use super::record::Payloads;
+use crate::body_hash::body_hash;
+use crate::call::Call;
+use crate::event::Op;
+use crate::job::Reason;
+
+/// Makes the commands of requests, as a gateway does.
+#[derive(Default)]
+pub(super) struct Commands {
+    /// What it gave jobs for payloads.
+    pub(super) payloads: Payloads,
+    drawn: u128,
+}
+
+impl Commands {
+    /// The command of a request; `None` for a read.
+    pub(super) fn envelope(&mut self, op: &Op, now: Timestamp) -> Option<Envelope> {
+        let key = op.key.as_ref().map(|key| IdempotencyKey { key: key.clone(), body_hash: [0; 32] });
+        let command = match &op.call {
+            Call::Enqueue { jobs } => {
+                Command::Enqueue { jobs: jobs.iter().map(|new| self.new_job(new, now)).collect(), key }
+            }
+            Call::Consume { n } => Command::Consume { queue: QueueId::DEFAULT, n: *n, key },
+            Call::Success { id: of, .. } => Command::Succeed { id: job_id(of), log: Bytes::new() },
+            Call::Fail { id: of, reason, .. } => {
+                let reason = match reason {
+                    Reason::Timeout => quorate_core::Reason::Timeout,
+                    Reason::Killed => quorate_core::Reason::Killed,
+                    Reason::BadExit => quorate_core::Reason::BadExit,
+                };
+                Command::Fail { id: job_id(of), reason, details: "".into(), log: Bytes::new() }
+            }
+            Call::Cancel { id: of } => Command::Cancel { id: job_id(of), details: "".into() },
+            Call::Touch { id: of } => Command::Touch { id: job_id(of) },
+            Call::Retry { id: of } => Command::Retry { id: job_id(of), new_id: JobId(self.draw(now)), key },
+            Call::Delete { id: of } => Command::Delete { id: job_id(of) },
+            Call::Get { .. } | Call::List { .. } => return None,
+        };
+        let deadline = now.plus_millis(limits::REQUEST_MILLIS);
+        Some(Envelope { request_id: RequestId(self.draw(now)), deadline, command })
+    }
+
+    fn new_job(&mut self, new: &crate::job::NewJob, now: Timestamp) -> NewJob {
+        let id = JobId(self.draw(now));
+        self.payloads.insert(id, (new.tag.clone(), body_hash(new.tag.as_bytes())));
+        NewJob {
+            id,
+            queue: QueueId::DEFAULT,
+            priority: Priority::new(new.priority).expect("clients choose 0 to 2"),
+            image: "generated".into(),
+            image_id: ImageId([0; 16]),
+            payload: Bytes::copy_from_slice(new.tag.as_bytes()),
+            delay: new.delay,
+            timeout: new.timeout,
+            max_retries: new.max_retries,
+            retries_delay: new.retries_delay,
+        }
+    }
+
+    /// Sixteen bytes that were never drawn before, ordered like the ids of jobs.
+    fn draw(&mut self, now: Timestamp) -> [u8; 16] {
+        self.drawn += 1;
+        let time = u128::from(now.0) << 80;
+        (time | (7 << 76) | self.drawn).to_be_bytes()
+    }
+}
+
+/// The id that an answer gave as text.
+pub(super) fn job_id(text: &str) -> JobId {
+    let digits = text.replace('-', "");
+    JobId(u128::from_str_radix(&digits, 16).expect("clients name ids that they were answered").to_be_bytes())
+}
