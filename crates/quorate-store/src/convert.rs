@@ -124,3 +124,82 @@ impl ProtoForm for StoredMembership {
         Ok(StoredMembership::new(log_id, required(m.membership, "StoredMembership", "membership")?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn log_id() -> impl Strategy<Value = LogId> {
+        (any::<u64>(), any::<u64>())
+            .prop_map(|(term, index)| LogId { leader_id: CommittedLeaderId::new(term), index })
+    }
+
+    /// One voter set or two, or none, and learners.
+    fn membership() -> impl Strategy<Value = Membership> {
+        let ids = || prop::collection::btree_set(any::<u64>(), 1..4);
+        (prop::collection::vec(ids(), 0..3), ids()).prop_map(|(configs, learners)| {
+            let ids: BTreeSet<u64> = configs.iter().flatten().chain(&learners).copied().collect();
+            let node = |id| Node {
+                name: format!("n{id}"),
+                peer_addr: format!("{id}:1"),
+                http_addr: format!("{id}:2"),
+            };
+            Membership::new(configs, ids.into_iter().map(|id| (id, node(id))).collect::<BTreeMap<_, _>>())
+                .unwrap()
+        })
+    }
+
+    fn payload() -> impl Strategy<Value = EntryPayload<BatchBytes, u64, Node>> {
+        prop_oneof![
+            Just(EntryPayload::Blank),
+            any::<Vec<u8>>().prop_map(|bytes| EntryPayload::Normal(BatchBytes(Bytes::from(bytes)))),
+            membership().prop_map(EntryPayload::Membership),
+        ]
+    }
+
+    /// What it is after it was a message.
+    fn again<T: ProtoForm>(value: &T) -> T {
+        T::from_message(value.to_message()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_comes_back(
+            log_id in log_id(),
+            payload in payload(),
+            membership in membership(),
+            (term, node_id, committed) in any::<(u64, u64, bool)>(),
+            initial in any::<bool>(),
+        ) {
+            let vote = if committed { Vote::new_committed(term, node_id) } else { Vote::new(term, node_id) };
+            let entry = Entry { log_id, payload };
+            let stored = StoredMembership::new((!initial).then_some(log_id), membership);
+            prop_assert_eq!(again(&log_id), log_id);
+            prop_assert_eq!(again(&vote), vote);
+            prop_assert_eq!(again(&entry), entry);
+            prop_assert_eq!(again(&stored), stored);
+        }
+    }
+
+    #[test]
+    fn what_misses_a_field_is_refused() {
+        let log_id = Some(v1::LogId { term: 1, index: 2 });
+        let field = |message, field| Malformed::Field { message, field };
+        let no_payload = Entry::from_message(v1::Entry { log_id, payload: None });
+        assert_eq!(no_payload.unwrap_err(), field("Entry", "payload"));
+        let blank = Some(v1::entry::Payload::Blank(v1::Blank {}));
+        let no_id = Entry::from_message(v1::Entry { log_id: None, payload: blank });
+        assert_eq!(no_id.unwrap_err(), field("Entry", "log_id"));
+        let no_membership = StoredMembership::from_message(v1::StoredMembership { log_id, membership: None });
+        assert_eq!(no_membership.unwrap_err(), field("StoredMembership", "membership"));
+        // A voter that is no member, and an empty set of voters.
+        for node_ids in [vec![1], vec![]] {
+            let configs = vec![v1::VoterSet { node_ids }];
+            let refused = Membership::from_message(v1::Membership { configs, members: vec![] });
+            assert_eq!(refused.unwrap_err(), field("Membership", "configs"));
+        }
+    }
+}

@@ -38,7 +38,7 @@ impl DataDir {
     ///
     /// [`StoreError::Locked`], [`StoreError::ForeignFormat`], [`StoreError::Damaged`], [`StoreError::Io`].
     pub fn open(path: &Path) -> Result<DataDir, StoreError> {
-        fs::create_dir_all(path).map_err(StoreError::io("create", path))?;
+        create(path).map_err(StoreError::io("create", path))?;
         let format_path = path.join(FORMAT);
         // Before the first write into it: somebody else's directory is left as it is.
         if !format::check(&format_path)?
@@ -141,6 +141,12 @@ impl DataDir {
     pub(crate) fn high_water(&self) -> PathBuf {
         self.path.join(HIGH_WATER)
     }
+}
+
+/// Makes a directory, unless it is there; durable when it returns.
+fn create(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    dir.canonicalize()?.parent().map_or(Ok(()), sync_dir)
 }
 
 /// The names in a directory. Names that are no UTF-8 are nobody's of ours; they are shown as well as may be.

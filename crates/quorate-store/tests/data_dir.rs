@@ -1,5 +1,7 @@
 //! The data directory: whose it is, in which state, and what happens when it is damaged.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::{fs, path::Path};
 
 use quorate_store::{DataDir, LogStore, StoreError};

@@ -1,5 +1,7 @@
 //! What a damaged log does: it is refused with a reason, and never read as another log.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,5 +1,7 @@
 //! openraft's own conformance suite, over the log on disk and the job table on disk.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::sync::Arc;
 
 use openraft::StorageError;

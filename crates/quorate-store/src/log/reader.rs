@@ -30,7 +30,7 @@ impl LogReader {
             }
         }
         let reader = self.clone();
-        let read = move || Ok(reader.read_disk(range, limit)?);
+        let read = move || reader.read_disk(range, limit);
         tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
     }
 
