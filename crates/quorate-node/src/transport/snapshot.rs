@@ -106,7 +106,7 @@ pub(super) async fn receive(
                 return Err(Status::data_loss(format!("{files} files of a snapshot that has {}", end.files)));
             }
             Frame::End(_) => {
-                let dir = receiver.finish().await.map_err(refuse)?;
+                let dir = receiver.finish(&meta).await.map_err(refuse)?;
                 return Ok(Received { vote, snapshot: SnapshotOf::<TypeConfig, _> { meta, snapshot: dir } });
             }
         }

@@ -96,6 +96,14 @@ impl Reader {
         Ok(jobs)
     }
 
+    /// True for an Idempotency-Key that stands for an answer.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn knows_key(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.value(Family::Default, keys::idempotency_key(key)).await?.is_some())
+    }
+
     /// A job's record.
     ///
     /// # Errors

@@ -3,19 +3,19 @@ use std::path::PathBuf;
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 
-use super::{RemovableDir, SnapshotDir, files};
+use super::store::SnapshotMeta;
+use super::{RemovableDir, SnapshotDir, SnapshotStore, files};
 use crate::StoreError;
 use crate::limits::SNAPSHOT_FILES;
 
 /// A snapshot that is being received, file by file. Dropped before [`SnapshotReceiver::finish`], it leaves nothing.
-#[derive(Debug)]
 pub struct SnapshotReceiver {
+    store: SnapshotStore,
     dir: RemovableDir,
     files: usize,
     open: Option<OpenFile>,
 }
 
-#[derive(Debug)]
 struct OpenFile {
     path: PathBuf,
     file: File,
@@ -24,10 +24,13 @@ struct OpenFile {
 }
 
 impl SnapshotReceiver {
-    /// Receives into `dir`, which must not exist.
-    pub(super) async fn begin(dir: RemovableDir) -> Result<SnapshotReceiver, StoreError> {
+    /// Receives into `dir`, which must not exist, for `store`.
+    pub(super) async fn begin(
+        store: SnapshotStore,
+        dir: RemovableDir,
+    ) -> Result<SnapshotReceiver, StoreError> {
         fs::create_dir(dir.path()).await.map_err(StoreError::io("create", dir.path()))?;
-        Ok(SnapshotReceiver { dir, files: 0, open: None })
+        Ok(SnapshotReceiver { store, dir, files: 0, open: None })
     }
 
     /// Begins the next file.
@@ -84,16 +87,25 @@ impl SnapshotReceiver {
         open.file.sync_all().await.map_err(StoreError::io("sync", &open.path))
     }
 
-    /// The snapshot, complete and on disk. It goes with its last handle; installing it copies what is needed.
+    /// The snapshot, complete, on disk, and holding what `meta` says. It goes with its last handle; installing it
+    /// copies what is needed.
     ///
     /// # Errors
-    /// [`StoreError::BadSnapshot`] when a file is still open; [`StoreError::Io`] when it cannot be flushed.
-    pub async fn finish(self) -> Result<SnapshotDir, StoreError> {
+    /// [`StoreError::BadSnapshot`] when a file is still open, or when it cannot be read as a snapshot or holds
+    /// something else; [`StoreError::Io`] when it cannot be flushed.
+    pub async fn finish(self, meta: &SnapshotMeta) -> Result<SnapshotDir, StoreError> {
         if self.open.is_some() {
             return Err(bad("it ends within a file"));
         }
-        files::sync_dir(self.dir.path())?;
-        SnapshotDir::read(self.dir)
+        let (meta, SnapshotReceiver { store, dir, .. }) = (meta.clone(), self);
+        let finish = move || {
+            files::sync_dir(dir.path())?;
+            let snapshot = SnapshotDir::read(dir)?;
+            store.verify(&snapshot, &meta)?;
+            Ok(snapshot)
+        };
+        let ended = tokio::task::spawn_blocking(finish).await;
+        ended.unwrap_or_else(|error| Err(bad(error.to_string())))
     }
 }
 

@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +12,7 @@ use super::{RemovableDir, SnapshotDir, SnapshotReceiver};
 use crate::table::{db::Db, meta::Meta};
 use crate::{StoreError, TypeConfig};
 
-type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
+pub(super) type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 type Snapshot = SnapshotOf<TypeConfig, SnapshotDir>;
 
 const TEMPORARY: &str = "tmp-";
@@ -77,14 +77,14 @@ impl SnapshotStore {
     /// # Errors
     /// [`StoreError::Io`].
     pub async fn receive(&self) -> Result<SnapshotReceiver, StoreError> {
-        SnapshotReceiver::begin(self.temporary()).await
+        SnapshotReceiver::begin(self.clone(), self.temporary()).await
     }
 
     /// Checks that a snapshot holds what `meta` says. Reads the disk.
     ///
     /// # Errors
     /// [`StoreError::BadSnapshot`] when it holds something else or cannot be read.
-    pub fn verify(&self, snapshot: &SnapshotDir, meta: &SnapshotMeta) -> Result<(), StoreError> {
+    pub(crate) fn verify(&self, snapshot: &SnapshotDir, meta: &SnapshotMeta) -> Result<(), StoreError> {
         let found = self
             .meta(snapshot.path())
             .map_err(|error| StoreError::BadSnapshot { reason: error.to_string() })?;
@@ -132,7 +132,7 @@ impl SnapshotStore {
     }
 
     /// What the checkpoint itself says that it holds.
-    fn meta(&self, path: &std::path::Path) -> Result<SnapshotMeta, StoreError> {
+    fn meta(&self, path: &Path) -> Result<SnapshotMeta, StoreError> {
         let db = Db::open_read_only(path, &self.0.cache)?;
         Ok(Meta::read(&db)?.snapshot_meta())
     }
@@ -143,7 +143,7 @@ impl SnapshotStore {
 }
 
 /// The number at the end of a directory's name.
-fn number(path: &std::path::Path) -> u64 {
+fn number(path: &Path) -> u64 {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }

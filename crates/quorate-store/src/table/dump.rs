@@ -28,6 +28,7 @@ impl Writer {
         check_by_time(db, Prefix::KeyUsed, keys.values().map(keys::key_used).collect())?;
         check_holders(db, &jobs)?;
         check_fronts(db, &meta)?;
+        assert!(self.is_bounded(), "memory is bounded");
         let answers = self.generation.answers.read();
         Ok(Dump {
             clock: meta.clock,
@@ -46,6 +47,18 @@ impl Writer {
                 .collect(),
             jobs,
         })
+    }
+}
+
+impl Writer {
+    fn is_bounded(&self) -> bool {
+        self.timers.is_bounded()
+            && self.ended.is_bounded()
+            && self.images_named.is_bounded()
+            && self.keys_used.is_bounded()
+            && self.lanes.values().all(Lane::is_bounded)
+            && self.running.len() <= self.tuning.running
+            && self.images.len() <= self.tuning.images
     }
 }
 

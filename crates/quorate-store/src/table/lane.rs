@@ -106,6 +106,11 @@ impl Lane {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.jobs.is_bounded()
+    }
+
     /// The batch is on the disk.
     pub(crate) fn written(&mut self) {
         self.jobs.written();

@@ -127,6 +127,12 @@ impl<V: Clone> Window<V> {
         self.near.keys().next().or(self.horizon.as_ref()).map(Vec::as_slice)
     }
 
+    /// True when it holds no more in memory than it may after a write.
+    #[cfg(test)]
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.near.len() <= 2 * self.capacity && self.far.is_empty()
+    }
+
     fn is_near(&self, key: &[u8]) -> bool {
         self.horizon.as_ref().is_none_or(|horizon| key < horizon.as_slice())
     }

@@ -31,9 +31,9 @@ pub(crate) struct Writer {
     pub(super) images_named: Window<ImageId>,
     pub(super) keys_used: Window<Box<str>>,
     /// Records of running jobs, so that ending one reads nothing.
-    running: HashMap<JobId, Job>,
+    pub(super) running: HashMap<JobId, Job>,
     /// Images that were looked for lately: every enqueue asks.
-    images: HashMap<ImageId, Image>,
+    pub(super) images: HashMap<ImageId, Image>,
     pub(super) batch: Batch,
 }
 

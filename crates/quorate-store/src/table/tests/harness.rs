@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use openraft::alias::SnapshotOf;
 use openraft::entry::RaftEntry;
 use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
 use openraft::vote::leader_id_std::CommittedLeaderId;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 use crate::snapshot::SnapshotDir;
 use crate::table::tuning::Tuning;
 use crate::table::{Applied, ApplyObserver, JobTable};
-use crate::{BatchBytes, DataDir, Entry, LogId};
+use crate::{BatchBytes, DataDir, Entry, LogId, StoreError, TypeConfig};
 
 /// A job table in a directory of its own, which can be closed and opened again.
 pub(crate) struct Harness {
@@ -82,7 +83,7 @@ impl Harness {
         self.table = Some(self.try_open(tuning).unwrap());
     }
 
-    pub(crate) fn try_open(&self, tuning: Tuning) -> Result<JobTable, crate::StoreError> {
+    pub(crate) fn try_open(&self, tuning: Tuning) -> Result<JobTable, StoreError> {
         let observer: Arc<Recorder> = Arc::clone(&self.observer);
         // A cache of its own, as a process has after a restart.
         JobTable::open_tuned(&self.data_dir, observer, tuning, &Cache::new_lru_cache(1 << 20))
@@ -109,23 +110,26 @@ impl Harness {
     /// Makes a snapshot and has another table install it, by the way of the network.
     pub(crate) async fn send_snapshot(&mut self, to: &mut Harness) {
         let snapshot = self.table().get_snapshot_builder().await.build_snapshot().await.unwrap();
-        let received = transfer(&snapshot.snapshot, to).await;
+        let received = transfer(&snapshot, to).await.unwrap();
         to.table().install_snapshot(&snapshot.meta, received).await.unwrap();
     }
 }
 
-pub(crate) async fn transfer(snapshot: &SnapshotDir, to: &mut Harness) -> SnapshotDir {
-    let mut receiver = to.table().snapshots().receive().await.unwrap();
-    for file in snapshot.files() {
-        receiver.begin_file(&file.name, file.bytes).await.unwrap();
-        let mut reader = snapshot.open(file).await.unwrap();
-        while let Some(chunk) = reader.chunk(700).await.unwrap() {
-            receiver.chunk(&chunk).await.unwrap();
+/// A snapshot's way over the network, chunk by chunk.
+pub(crate) async fn transfer(snapshot: &Snapshot, to: &mut Harness) -> Result<SnapshotDir, StoreError> {
+    let mut receiver = to.table().snapshots().receive().await?;
+    for file in snapshot.snapshot.files() {
+        receiver.begin_file(&file.name, file.bytes).await?;
+        let mut reader = snapshot.snapshot.open(file).await?;
+        while let Some(chunk) = reader.chunk(700).await? {
+            receiver.chunk(&chunk).await?;
         }
-        receiver.end_file(reader.crc32c()).await.unwrap();
+        receiver.end_file(reader.crc32c()).await?;
     }
-    receiver.finish().await.unwrap()
+    receiver.finish(&snapshot.meta).await
 }
+
+pub(crate) type Snapshot = SnapshotOf<TypeConfig, SnapshotDir>;
 
 pub(crate) fn log_id(index: u64) -> LogId {
     LogId { leader_id: CommittedLeaderId::new(1), index }

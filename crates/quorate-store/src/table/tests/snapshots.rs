@@ -1,11 +1,12 @@
 use std::fs;
 
+use openraft::alias::SnapshotMetaOf;
 use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
 
-use super::harness::{Harness, assert_same, log_id, transfer};
+use super::harness::{Harness, Snapshot, assert_same, log_id, transfer};
 use super::jobs::{batch, enqueue, new_job};
 use crate::table::tuning::Tuning;
-use crate::{SnapshotDir, StoreError};
+use crate::{StoreError, TypeConfig};
 
 async fn with_jobs(count: u64) -> Harness {
     let mut harness = Harness::new(Tuning::default());
@@ -22,7 +23,7 @@ fn names(dir: &std::path::Path) -> Vec<String> {
     names
 }
 
-async fn build(harness: &mut Harness) -> openraft::alias::SnapshotOf<crate::TypeConfig, SnapshotDir> {
+async fn build(harness: &mut Harness) -> Snapshot {
     harness.table().get_snapshot_builder().await.build_snapshot().await.unwrap()
 }
 
@@ -36,7 +37,8 @@ async fn a_snapshot_survives_a_restart_and_says_what_it_holds() {
     harness.reopen(Tuning::default());
     let current = harness.table().get_current_snapshot().await.unwrap().unwrap();
     assert_eq!(current.meta.last_log_id, Some(log_id(3)));
-    harness.table().snapshots().verify(&current.snapshot, &current.meta).unwrap();
+    let mut other = Harness::new(Tuning::default());
+    transfer(&current, &mut other).await.unwrap();
 }
 
 /// The meta is read from the checkpoint: entries that are applied between the builder's making and its work count.
@@ -63,7 +65,7 @@ async fn a_superseded_snapshot_stays_while_it_is_being_sent() {
     assert_eq!(names(&harness.data_dir.snapshot()).len(), 2, "both are there");
 
     let mut other = Harness::new(Tuning::default());
-    let received = transfer(&first.snapshot, &mut other).await;
+    let received = transfer(&first, &mut other).await.unwrap();
     other.table().install_snapshot(&first.meta, received).await.unwrap();
     assert_eq!(other.table().reader().applied_index(), 1);
 
@@ -79,7 +81,7 @@ async fn an_older_snapshot_never_takes_the_place_of_a_newer_one() {
 
     let mut harness = with_jobs(2).await;
     let mut slow = harness.table().get_snapshot_builder().await;
-    let received = transfer(&newer.snapshot, &mut harness).await;
+    let received = transfer(&newer, &mut harness).await.unwrap();
     harness.table().install_snapshot(&newer.meta, received).await.unwrap();
     let built = slow.build_snapshot().await.unwrap();
     assert_eq!(built.meta.last_log_id, Some(log_id(5)));
@@ -95,7 +97,7 @@ async fn an_installed_snapshot_replaces_the_table_for_readers_and_for_good() {
     let newer = build(&mut ahead).await;
     let mut harness = with_jobs(2).await;
     let reader = harness.table().reader();
-    let received = transfer(&newer.snapshot, &mut harness).await;
+    let received = transfer(&newer, &mut harness).await.unwrap();
     harness.table().install_snapshot(&newer.meta, received).await.unwrap();
 
     assert_eq!(*harness.observer.installed.lock(), 1);
@@ -119,15 +121,11 @@ async fn a_snapshot_that_is_announced_as_another_one_changes_nothing() {
     let newer = build(&mut ahead).await;
     let mut harness = with_jobs(2).await;
     let before = harness.dump();
-    let received = transfer(&newer.snapshot, &mut harness).await;
-    let announced = openraft::alias::SnapshotMetaOf::<crate::TypeConfig> {
-        last_log_id: Some(log_id(6)),
-        ..newer.meta.clone()
-    };
-    assert!(matches!(
-        harness.table().snapshots().verify(&received, &announced),
-        Err(StoreError::BadSnapshot { .. })
-    ));
+    let received = transfer(&newer, &mut harness).await.unwrap();
+    let announced = SnapshotMetaOf::<TypeConfig> { last_log_id: Some(log_id(6)), ..newer.meta.clone() };
+    let mislabelled = Snapshot { meta: announced.clone(), ..newer };
+    let refused = transfer(&mislabelled, &mut harness).await;
+    assert!(matches!(refused, Err(StoreError::BadSnapshot { .. })), "{refused:?}");
     harness.table().install_snapshot(&announced, received).await.unwrap_err();
     assert_same(&harness.dump(), &before, "not installed");
     assert_eq!(names(&harness.data_dir.jobs()), ["CURRENT", "gen-1"]);
@@ -213,6 +211,6 @@ async fn what_a_peer_sends_is_checked_frame_by_frame() {
 
     let mut receiver = store.receive().await.unwrap();
     receiver.begin_file("000001.sst", 3).await.unwrap();
-    assert!(receiver.finish().await.is_err(), "an open file");
+    assert!(receiver.finish(&SnapshotMetaOf::<TypeConfig>::default()).await.is_err(), "an open file");
     assert_eq!(names(&harness.data_dir.snapshot()), [""; 0], "nothing is left of what was refused");
 }
