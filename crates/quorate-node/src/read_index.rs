@@ -109,3 +109,37 @@ impl Worker {
         asked.inspect_err(|reason| tracing::debug!(reason, "the leader gives no read index")).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_barrier_waits_until_this_node_has_applied_what_the_leader_said() {
+        let (callers, mut waiting) = mpsc::unbounded_channel();
+        let (apply, applied) = watch::channel(3);
+        let read_index = ReadIndex { callers, applied, closed: CancellationToken::new() };
+        let mut barrier = Box::pin(read_index.barrier(Duration::from_secs(600)));
+        assert!(barrier.as_mut().now_or_never().is_none());
+        waiting.recv().await.unwrap().send(Some(5)).unwrap();
+        assert!(barrier.as_mut().now_or_never().is_none());
+        apply.send_replace(4);
+        assert!(barrier.as_mut().now_or_never().is_none());
+        apply.send_replace(5);
+        assert_eq!(barrier.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_barrier_ends_with_the_node() {
+        let (callers, _waiting) = mpsc::unbounded_channel();
+        let (_apply, applied) = watch::channel(3);
+        let closed = CancellationToken::new();
+        let read_index = ReadIndex { callers, applied, closed: closed.clone() };
+        let mut barrier = Box::pin(read_index.barrier(Duration::from_secs(600)));
+        assert!(barrier.as_mut().now_or_never().is_none());
+        closed.cancel();
+        assert_eq!(barrier.await, Err(SubmitError::Stopping));
+    }
+}

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Identity, header, messages, snapshot};
@@ -54,18 +55,16 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
             request.extensions_mut().insert(From(from));
             Ok(request)
         });
+    // The builder's own setting does not reach connections of a listener that it is given.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let server = Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(limits::KEEPALIVE))
         .http2_keepalive_timeout(Some(limits::KEEPALIVE_TIMEOUT))
         .http2_adaptive_window(Some(true))
         .max_concurrent_streams(Some(limits::STREAMS_PER_PEER))
         .add_service(checked)
         .add_service(DiscoveryServer::new(service))
-        .serve_with_incoming_shutdown(
-            tokio_stream::wrappers::TcpListenerStream::new(listener),
-            hang_up.clone().cancelled_owned(),
-        );
+        .serve_with_incoming_shutdown(incoming, hang_up.clone().cancelled_owned());
     let stuck = async {
         hang_up.cancelled().await;
         tokio::time::sleep(limits::HANG_UP).await;
