@@ -19,7 +19,9 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
         let Some(ended) = life.ended() else { continue };
         let timeout = u64::from(ended.job.timeout) * 1_000;
         let (Some(started), Some(completed)) = (ended.job.started, ended.job.completed) else { continue };
-        let granted = life.grants.iter().map(|(op, _)| (*op, started));
+        // An answer under a key that was used before tells nothing of when the job was taken.
+        let granted = life.grants.iter().filter(|(op, _)| facts.effects[*op].exactly().is_some());
+        let granted = granted.map(|(op, _)| (*op, started));
         let touched = life.calls.iter().filter(|op| {
             matches!(facts.op(**op).call, Call::Touch { .. }) && facts.op(**op).outcome == Outcome::Ok
         });
