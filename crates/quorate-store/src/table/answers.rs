@@ -1,4 +1,4 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use prost::Message;
 use quorate_core::{Position, Remembered, RequestId, Timestamp};
@@ -6,6 +6,7 @@ use quorate_proto::{answered_value, log::v1};
 
 use super::codec;
 use super::db::{Db, Family};
+use super::ids::IdMap;
 use super::keys::{self, Prefix};
 use crate::StoreError;
 
@@ -13,9 +14,9 @@ use crate::StoreError;
 /// those of one log entry.
 #[derive(Default)]
 pub(crate) struct Answers {
-    by_request: HashMap<RequestId, Answer>,
+    by_request: IdMap<RequestId, Answer>,
     /// In the order of the log.
-    entries: VecDeque<Entry>,
+    entries: VecDeque<EntryAnswers>,
 }
 
 /// One request's answer.
@@ -26,14 +27,12 @@ pub(crate) struct Answer {
     pub(crate) remembered: Remembered,
 }
 
-/// What the requests of a log entry were answered.
-pub(crate) type EntryAnswers = Vec<(RequestId, Answer)>;
-
-struct Entry {
-    index: u64,
-    /// Its last deadline.
-    until: Timestamp,
-    requests: Vec<RequestId>,
+/// Which requests a log entry answered.
+pub(crate) struct EntryAnswers {
+    pub(crate) index: u64,
+    /// The last deadline of them.
+    pub(crate) until: Timestamp,
+    pub(crate) requests: Vec<RequestId>,
 }
 
 impl Answers {
@@ -43,7 +42,11 @@ impl Answers {
         for row in db.scan(Family::Default, &keys::answers(front), &Prefix::Answers.end()) {
             let (key, value) = row?;
             let index = codec::intact(keys::index_of(&key), "the key of answers")?;
-            answers.add(index, decode(&value)?);
+            let decoded = decode(&value)?;
+            let requests = decoded.iter().map(|(request, _)| *request).collect();
+            let until = decoded.iter().map(|(_, answer)| answer.deadline).max().unwrap_or_default();
+            answers.by_request.extend(decoded);
+            answers.add([EntryAnswers { index, until, requests }], IdMap::default());
         }
         Ok(answers)
     }
@@ -53,14 +56,17 @@ impl Answers {
         self.by_request.get(&request).filter(|answer| answer.deadline >= now)
     }
 
-    /// Adds those of the next entry that has any.
-    pub(crate) fn add(&mut self, index: u64, answers: EntryAnswers) {
-        assert!(
-            self.entries.back().is_none_or(|last| last.index < index),
-            "entries come in the order of the log"
-        );
-        let until = answers.iter().map(|(_, answer)| answer.deadline).max().unwrap_or_default();
-        self.entries.push_back(Entry { index, until, requests: answers.iter().map(|(id, _)| *id).collect() });
+    /// Adds the answers of the next entries that have any.
+    pub(crate) fn add(
+        &mut self,
+        entries: impl IntoIterator<Item = EntryAnswers>,
+        answers: IdMap<RequestId, Answer>,
+    ) {
+        for entry in entries {
+            let follows = self.entries.back().is_none_or(|last| last.index < entry.index);
+            assert!(follows, "entries come in the order of the log");
+            self.entries.push_back(entry);
+        }
         self.by_request.extend(answers);
     }
 
@@ -95,22 +101,19 @@ impl Answers {
 }
 
 /// The value of one entry on disk.
-pub(crate) fn encode(answers: &EntryAnswers) -> Vec<u8> {
-    let messages = answers.iter().map(|(request, answer)| {
-        answered_value(*request, answer.deadline, answer.position, &answer.remembered)
+pub(crate) fn encode<'a>(answers: impl Iterator<Item = (RequestId, &'a Answer)>) -> Vec<u8> {
+    let messages = answers.map(|(request, answer)| {
+        answered_value(request, answer.deadline, answer.position, &answer.remembered)
     });
     v1::Answers { answers: messages.collect() }.encode_to_vec()
 }
 
-fn decode(value: &[u8]) -> Result<EntryAnswers, StoreError> {
+fn decode(value: &[u8]) -> Result<Vec<(RequestId, Answer)>, StoreError> {
     let message = v1::Answers::decode(value).map_err(|error| StoreError::damaged(codec::WHAT, error))?;
-    message
-        .answers
-        .into_iter()
-        .map(|answer| {
-            let (request, deadline, position, remembered) =
-                answer.try_into().map_err(|error| StoreError::damaged(codec::WHAT, error))?;
-            Ok((request, Answer { deadline, position, remembered }))
-        })
-        .collect()
+    let answers = message.answers.into_iter().map(|answer| {
+        let (request, deadline, position, remembered) =
+            answer.try_into().map_err(|error| StoreError::damaged(codec::WHAT, error))?;
+        Ok((request, Answer { deadline, position, remembered }))
+    });
+    answers.collect()
 }

@@ -198,7 +198,7 @@ impl Table for Writer {
 
     fn remember(&mut self, request_id: RequestId, deadline: Timestamp, at: Position, answer: Remembered) {
         let answer = Answer { deadline, position: at, remembered: answer };
-        self.batch.answers.insert(request_id, answer.clone());
-        self.batch.entry_answers.push((request_id, answer));
+        self.batch.answers.insert(request_id, answer);
+        self.batch.entry_answers.push(request_id);
     }
 }

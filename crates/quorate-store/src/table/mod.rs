@@ -12,6 +12,7 @@ pub(crate) mod db;
 mod dump;
 pub(crate) mod generation;
 mod generations;
+mod ids;
 mod job_table;
 pub(crate) mod keys;
 mod lane;

@@ -10,6 +10,7 @@ use super::answers::{self, Answer, EntryAnswers};
 use super::codec::{self, WHAT};
 use super::db::Family;
 use super::generation::{Generation, Published};
+use super::ids::IdMap;
 use super::keys::{self, Prefix};
 use super::lane::Lane;
 use super::meta::{Fronts, Meta};
@@ -31,9 +32,9 @@ pub(crate) struct Writer {
     pub(super) images_named: Window<ImageId>,
     pub(super) keys_used: Window<Box<str>>,
     /// Records of running jobs, so that ending one reads nothing.
-    pub(super) running: HashMap<JobId, Job>,
+    pub(super) running: IdMap<JobId, Job>,
     /// Images that were looked for lately: every enqueue asks.
-    pub(super) images: HashMap<ImageId, Image>,
+    pub(super) images: IdMap<ImageId, Image>,
     pub(super) batch: Batch,
 }
 
@@ -41,15 +42,15 @@ pub(crate) struct Writer {
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(super) rows: WriteBatch,
-    pub(super) jobs: HashMap<JobId, Option<Job>>,
-    pub(super) images: HashMap<ImageId, Option<Image>>,
+    pub(super) jobs: IdMap<JobId, Option<Job>>,
+    pub(super) images: IdMap<ImageId, Option<Image>>,
     pub(super) keys: HashMap<Box<str>, Option<KeyRecord>>,
-    pub(super) holders: HashMap<JobId, u64>,
-    pub(super) answers: HashMap<RequestId, Answer>,
+    pub(super) holders: IdMap<JobId, u64>,
+    pub(super) answers: IdMap<RequestId, Answer>,
     /// Of the entry under way.
-    pub(super) entry_answers: EntryAnswers,
+    pub(super) entry_answers: Vec<RequestId>,
     /// Of the entries before it.
-    answered: Vec<(u64, EntryAnswers)>,
+    answered: Vec<EntryAnswers>,
 }
 
 impl Writer {
@@ -70,8 +71,8 @@ impl Writer {
             }),
             keys_used: by_time(Prefix::KeyUsed, meta.fronts.keys, tuning.index, |key, _| text_of(key)),
             lanes,
-            running: HashMap::new(),
-            images: HashMap::new(),
+            running: IdMap::default(),
+            images: IdMap::default(),
             batch: Batch::default(),
             meta,
             tuning,
@@ -104,21 +105,22 @@ impl Writer {
                 quorate_core::apply(self, index, &batch)?
             }
         };
-        let answers = std::mem::take(&mut self.batch.entry_answers);
-        if !answers.is_empty() {
-            let Writer { generation, batch, .. } = self;
-            generation.db.put(
-                &mut batch.rows,
-                Family::Default,
-                &keys::answers(index),
-                &answers::encode(&answers),
-            );
-            self.batch.answered.push((index, answers));
-        }
+        self.note_answers(index);
         self.meta.last_applied = Some(entry.log_id);
         // Each job that becomes queued takes one.
         let queued = self.meta.next_seq - first_seq;
         Ok(Applied { index, clock: self.meta.clock, answered, queued })
+    }
+
+    /// Puts the answers of an entry into the batch, as one value.
+    fn note_answers(&mut self, index: u64) {
+        let Writer { generation, batch, .. } = self;
+        let requests = std::mem::take(&mut batch.entry_answers);
+        let answers = || requests.iter().filter_map(|id| Some((*id, batch.answers.get(id)?)));
+        let Some(until) = answers().map(|(_, answer)| answer.deadline).max() else { return };
+        let value = answers::encode(answers());
+        generation.db.put(&mut batch.rows, Family::Default, &keys::answers(index), &value);
+        batch.answered.push(EntryAnswers { index, until, requests });
     }
 
     /// Writes what was applied since the last write, all or nothing, and lets the readers see it.
@@ -136,7 +138,7 @@ impl Writer {
             for index in answers.outlived(now) {
                 db.delete(&mut self.batch.rows, Family::Default, &keys::answers(index));
             }
-            let oldest_in_batch = self.batch.answered.first().map(|(index, _)| *index);
+            let oldest_in_batch = self.batch.answered.first().map(|entry| entry.index);
             let next = self.meta.last_applied.map_or(0, |last| last.index + 1);
             self.meta.answers_front = answers.front(now).or(oldest_in_batch).unwrap_or(next);
         }
@@ -164,16 +166,14 @@ impl Writer {
             let mut answers = generation.answers.write();
             // In this order: those of the batch are on the disk, hence forgotten with a later one.
             answers.forget_outlived(now);
-            for (index, entry) in batch.answered {
-                answers.add(index, entry);
-            }
+            answers.add(batch.answered, batch.answers);
         }
         self.publish(next_work);
         Ok(())
     }
 
     /// Keeps in memory what will soon be asked for.
-    fn keep(&mut self, jobs: HashMap<JobId, Option<Job>>, images: HashMap<ImageId, Option<Image>>) {
+    fn keep(&mut self, jobs: IdMap<JobId, Option<Job>>, images: IdMap<ImageId, Option<Image>>) {
         for (id, job) in jobs {
             match job {
                 Some(job) if matches!(job.state, State::Running { .. }) => {

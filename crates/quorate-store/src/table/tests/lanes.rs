@@ -1,4 +1,4 @@
-use quorate_core::{QueueId, Reply};
+use quorate_core::{Job, QueueId, Reply, Table};
 
 use super::harness::Harness;
 use super::jobs::{batch, consume, enqueue, id, new_job};
@@ -49,4 +49,22 @@ async fn an_emptied_lane_goes_on_after_a_restart() {
         harness.reopen(tuning);
         assert_eq!(harness.dump().queued, []);
     }
+}
+
+/// The core does not change a queued job today; if it does, its lane has it as it is.
+#[tokio::test]
+async fn a_queued_job_that_is_changed_stays_at_its_place() {
+    let mut harness = Harness::new(Tuning { lane: 1, ..Tuning::default() });
+    harness.apply([batch(1, [enqueue((0..3).map(new_job))])]).await;
+    let writer = harness.table().writer();
+    for n in 0..3 {
+        let before = writer.job(id(n)).unwrap().unwrap();
+        let after = Job { timeout: 77, ..before.clone() };
+        writer.put_job(Some(&before), &after).unwrap();
+    }
+    writer.write().unwrap();
+    harness.dump(); // compares the lane's records
+    let answers = harness.apply([batch(2, [consume(3)])]).await;
+    let Ok(Reply::Jobs(granted)) = &answers[0][0].outcome else { panic!("{answers:?}") };
+    assert!(granted.iter().map(|job| (job.id, job.timeout)).eq((0..3).map(|n| (id(n), 77))));
 }
