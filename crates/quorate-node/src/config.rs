@@ -104,3 +104,38 @@ impl NodeConfig {
         config.validate().map_err(|error| StartError::Raft(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peers(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(name, addr)| ((*name).to_owned(), (*addr).to_owned())).collect()
+    }
+
+    fn refused(name: &str, list: &[(&str, &str)]) -> Option<&'static str> {
+        match NodeConfig::new(name, "/nowhere", "0.0.0.0:1", "a:80", peers(list)).check() {
+            Ok(()) => None,
+            Err(StartError::Config { setting, .. }) => Some(setting),
+            Err(error) => panic!("another error: {error}"),
+        }
+    }
+
+    #[test]
+    fn a_wrong_list_of_peers_is_refused() {
+        assert_eq!(refused("n1", &[("n1", "a:1"), ("n2", "b:1")]), None);
+        assert_eq!(refused("", &[("", "a:1")]), Some("name"));
+        assert_eq!(refused("n3", &[("n1", "a:1"), ("n2", "b:1")]), Some("peers"));
+        assert_eq!(refused("n1", &[("n1", "a:1"), ("n1", "b:1")]), Some("peers"));
+        assert_eq!(refused("n1", &[("n1", "a:1"), ("n2", "a:1")]), Some("peers"));
+        assert_eq!(refused("n1", &[("n1", "a b")]), Some("peers"));
+    }
+
+    #[test]
+    fn raft_accepts_the_settings() {
+        let config = NodeConfig::new("n1", "/nowhere", "0.0.0.0:1", "a:80", peers(&[("n1", "a:1")]));
+        let raft = config.raft().unwrap();
+        // What openraft asks of it: the lease, and the longest election timeout.
+        assert!(raft.quorum_loss_probe_interval >= Some(2 * raft.election_timeout_max));
+    }
+}

@@ -33,6 +33,8 @@ pub(crate) struct Intake {
     pub(crate) forwarder: Forwarder,
     /// Cancelled when nothing more is taken in.
     pub(crate) closed: CancellationToken,
+    /// Cancelled when what was taken in is answered no more.
+    pub(crate) ended: CancellationToken,
 }
 
 impl Intake {
@@ -64,7 +66,20 @@ impl Intake {
         let envelope: Bytes = log::Envelope::from(envelope).encode_to_vec().into();
         let _place = self.room.take(envelope.len()).ok_or(SubmitError::Overloaded)?;
         let awaited = self.pending.register(request_id);
-        Attempts { intake: self, request_id, envelope, awaited, until, maybe_appended: false }.run().await
+        let mut attempts = Attempts {
+            intake: self,
+            request_id,
+            envelope,
+            awaited,
+            until,
+            begun: false,
+            maybe_appended: false,
+        };
+        tokio::select! {
+            answered = attempts.run() => return answered,
+            () = self.ended.cancelled() => {}
+        }
+        Err(if attempts.begun { SubmitError::Unknown } else { SubmitError::Stopping })
     }
 
     /// Waits until every command that was taken is answered.
@@ -86,6 +101,8 @@ struct Attempts<'a> {
     envelope: Bytes,
     awaited: Awaited,
     until: Instant,
+    /// There was an attempt.
+    begun: bool,
     /// Some attempt may have put the command into the log.
     maybe_appended: bool,
 }
@@ -100,7 +117,7 @@ enum End {
 }
 
 impl Attempts<'_> {
-    async fn run(mut self) -> Result<Answered, SubmitError> {
+    async fn run(&mut self) -> Result<Answered, SubmitError> {
         let mut leadership = self.intake.leadership.clone();
         let mut pause = Pause::new();
         loop {
@@ -145,6 +162,7 @@ impl Attempts<'_> {
     }
 
     async fn attempt(&mut self, leader: Leader, leadership: &mut Leadership) -> End {
+        self.begun = true;
         let (verdict, settled) = oneshot::channel();
         let proposal = Proposal {
             request_id: self.request_id,

@@ -80,6 +80,7 @@ impl Node {
             batcher: batcher.clone(),
             forwarder: Forwarder::start(leadership.clone(), transport.clone(), &tasks),
             closed: closed.clone(),
+            ended: tasks.ended(),
         };
         let read_index = ReadIndex::start(
             raft.clone(),

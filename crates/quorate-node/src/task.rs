@@ -1,5 +1,7 @@
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
+use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -13,12 +15,18 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     pub(crate) fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let guard = AbortOnPanic(name);
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
-            let _guard = guard;
-            let _ = stop.run_until_cancelled(task).await;
+            let task = AssertUnwindSafe(task).catch_unwind();
+            if let Some(Err(_)) = stop.run_until_cancelled(task).await {
+                die(&format!("the task {name} panicked"));
+            }
         });
+    }
+
+    /// Is cancelled when the tasks end.
+    pub(crate) fn ended(&self) -> CancellationToken {
+        self.stop.clone()
     }
 
     /// Ends all tasks at their next pause, and waits for that.
@@ -26,16 +34,6 @@ impl Tasks {
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
-    }
-}
-
-struct AbortOnPanic(&'static str);
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            die(&format!("the task {} panicked", self.0));
-        }
     }
 }
 

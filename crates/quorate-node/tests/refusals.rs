@@ -1,0 +1,90 @@
+//! Commands that a node does not take.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use quorate_node::SubmitError;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_its_bounds_a_node_refuses_at_once() {
+    let mut cluster = Cluster::started(3).await;
+    let node = cluster.follower().await;
+    for at in 0..3 {
+        if at != node {
+            cluster.crash(at).await;
+        }
+    }
+    // Nothing is answered any more, so what was taken stays.
+    let requests: Vec<_> = (0..16_384)
+        .map(|number| {
+            let handle = cluster.at(node).clone();
+            tokio::spawn(async move { handle.submit(enqueue(number), LONG).await })
+        })
+        .collect();
+    eventually("there is no place left", async || cluster.at(node).gauges().requests_waiting == 16_384).await;
+    assert_eq!(cluster.at(node).submit(enqueue(1), LONG).await, Err(SubmitError::Overloaded));
+
+    for request in &requests {
+        request.abort();
+    }
+    eventually("who gives up gives up the place", async || cluster.at(node).gauges().requests_waiting == 0)
+        .await;
+    let again = cluster.at(node).submit(enqueue(1), Duration::from_millis(10)).await;
+    assert_ne!(again, Err(SubmitError::Overloaded));
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_refused_here_and_at_the_leader() {
+    let mut cluster = Cluster::tuned(3, |config| {
+        if config.name != "n3" {
+            config.disk_reserve = u64::MAX;
+        }
+    });
+    cluster.start_all().await;
+    while cluster.leader().await == 2 {
+        cluster.crash(2).await;
+        cluster.leader().await;
+        cluster.start(2).await;
+    }
+    assert_eq!(submit(cluster.at(0), enqueue(1)).await, Err(SubmitError::DiskFull));
+    assert_eq!(submit(cluster.at(2), enqueue(2)).await, Err(SubmitError::DiskFull));
+    // What is not written goes on.
+    cluster.at(2).barrier(LONG).await.unwrap();
+    assert_eq!(cluster.at(2).reader().queued(QUEUE), 0);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_takes_nothing_more_and_answers_what_it_took() {
+    let mut cluster = Cluster::started(3).await;
+    let node = cluster.follower().await;
+    let handle = cluster.at(node).clone();
+    let callers: Vec<_> = (0..8)
+        .map(|caller| {
+            let handle = handle.clone();
+            tokio::spawn(async move {
+                for number in 0.. {
+                    match submit(&handle, enqueue(caller * 1_000_000 + number)).await {
+                        Ok(_) => {}
+                        Err(error) => return error,
+                    }
+                }
+                unreachable!("it ends with the node")
+            })
+        })
+        .collect();
+    eventually("they are answered", async || handle.reader().queued(QUEUE) > 20).await;
+    cluster.stop(node).await;
+    for caller in callers {
+        assert_eq!(caller.await.unwrap(), SubmitError::Stopping);
+    }
+    assert_eq!(submit(&handle, enqueue(99)).await, Err(SubmitError::Stopping));
+    assert_eq!(handle.barrier(LONG).await, Err(SubmitError::Stopping));
+    assert!(!handle.alive().await);
+    drop(handle);
+    cluster.stop_all().await;
+}
