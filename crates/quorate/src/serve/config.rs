@@ -50,6 +50,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
+    /// Log entries between two snapshots: small in tests, which cannot wait for so many.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    pub(crate) snapshot_every: Option<u64>,
+    /// Log entries that are kept behind a snapshot.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    pub(crate) logs_kept: Option<u64>,
     /// End when standard input is closed: how `quorate dev` takes its nodes along, even when it is killed.
     #[arg(long, hide = true)]
     #[serde(skip)]
@@ -74,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) peers: Vec<(String, String)>,
     pub(crate) write_timeout: std::time::Duration,
     pub(crate) max_payload: usize,
+    pub(crate) snapshot_every: Option<u64>,
+    pub(crate) logs_kept: Option<u64>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
 }
@@ -117,6 +127,8 @@ impl ServeArgs {
             peers,
             write_timeout: std::time::Duration::from_secs_f64(seconds),
             max_payload,
+            snapshot_every: self.snapshot_every,
+            logs_kept: self.logs_kept,
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
             log_level: self.log_level.or(file.log_level).unwrap_or_else(|| "info,openraft=warn".to_owned()),
         })

@@ -33,14 +33,16 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     let listener = TcpListener::bind(config.http_addr)
         .await
         .with_context(|| format!("http-addr: cannot listen on {}", config.http_addr))?;
-    let (handle, running) = Node::start(NodeConfig::new(
+    let mut node = NodeConfig::new(
         &config.name,
         &config.data_dir,
         config.peer_addr.to_string(),
         &config.http_advertise,
         config.peers.clone(),
-    ))
-    .await?;
+    );
+    node.snapshot_every = config.snapshot_every.unwrap_or(node.snapshot_every);
+    node.logs_kept = config.logs_kept.unwrap_or(node.logs_kept);
+    let (handle, running) = Node::start(node).await?;
 
     let closing = CancellationToken::new();
     let gateway = Gateway::new(
