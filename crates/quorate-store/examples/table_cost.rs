@@ -1,7 +1,7 @@
 //! What the job table costs: processor time of the apply thread per command, and bytes on disk, at a given depth.
 //!
 //! ```text
-//! cargo run --release -p quorate-store --example table_cost -- [queued jobs] [jobs to run through]
+//! cargo run --release -p quorate-store --example table_cost -- [queued jobs] [jobs to run through] [commands an entry]
 //! ```
 
 use std::fs;
@@ -19,9 +19,6 @@ use quorate_core::{
 };
 use quorate_store::{Applied, ApplyObserver, BatchBytes, DataDir, JobTable, LogId, TypeConfig};
 
-/// Commands in a log entry.
-const COMMANDS: u64 = 64;
-
 struct Unheard;
 
 impl ApplyObserver for Unheard {
@@ -32,19 +29,22 @@ impl ApplyObserver for Unheard {
 
 struct Run {
     table: JobTable,
+    /// Commands in a log entry.
+    packed: usize,
     index: u64,
     clock: u64,
     request: u128,
 }
 
 impl Run {
-    /// Applies commands, 64 an entry and an entry a write, and prints what one took.
+    /// Applies commands, an entry a write, and prints what one took.
     async fn apply(&mut self, what: &str, commands: impl Iterator<Item = Command>) {
         let (mut cpu, mut wall, mut count) = (0, 0, 0);
         let mut commands = commands.peekable();
         while commands.peek().is_some() {
-            let entry = self.entry(commands.by_ref().take(COMMANDS as usize).collect());
-            count += COMMANDS;
+            let packed: Vec<_> = commands.by_ref().take(self.packed).collect();
+            count += packed.len();
+            let entry = self.entry(packed);
             let (cpu_before, wall_before) = (thread_cpu(), Instant::now());
             self.table.apply(futures::stream::iter([Ok((entry, None))])).await.expect("applied");
             cpu += thread_cpu() - cpu_before;
@@ -122,10 +122,12 @@ async fn main() {
     let depth = arguments.next().unwrap_or(20_000);
     let through = arguments.next().unwrap_or(100_000);
 
+    let packed = arguments.next().map_or(64, |packed| usize::try_from(packed).expect("a small number"));
+
     let dir = tempfile::tempdir().expect("a directory");
     let data_dir = DataDir::open(dir.path()).expect("a data directory");
     let table = JobTable::open(&data_dir, Arc::new(Unheard)).expect("a table");
-    let mut run = Run { table, index: 0, clock: 1_700_000_000_000, request: 0 };
+    let mut run = Run { table, packed, index: 0, clock: 1_700_000_000_000, request: 0 };
 
     run.apply("fill", (0..depth).map(enqueue)).await;
     for (step, from) in (0..through).step_by(10_000).enumerate() {

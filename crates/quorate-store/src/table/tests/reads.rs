@@ -1,10 +1,10 @@
 use bytes::Bytes;
 use quorate_core::{
-    Command, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Position, Refusal, Reply, Status,
+    Batch, Command, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Position, Refusal, Reply, Status,
 };
 
 use super::harness::Harness;
-use super::jobs::{batch, consume, enqueue, id, new_job, request, succeed};
+use super::jobs::{NOW, batch, consume, enqueue, id, new_job, request, succeed};
 use crate::Reader;
 use crate::reader::list::{Bounds, page};
 use crate::table::tuning::Tuning;
@@ -154,6 +154,23 @@ async fn images_are_listed_by_id_from_behind_the_last_one() {
     assert_eq!(ids(reader.images(1, Some(two)).await.unwrap()), []);
     assert_eq!(&*reader.image(two).await.unwrap().unwrap().name, "other");
     assert_eq!(reader.image(ImageId([3; 16])).await.unwrap(), None);
+}
+
+/// What is kept of images in memory goes with them.
+#[tokio::test]
+async fn an_image_that_went_and_comes_back_is_a_new_one() {
+    let (mut harness, reader) = ten().await;
+    let much_later = NOW.plus_seconds(30 * 24 * 3_600);
+    harness.apply([(3, Batch { stamp: much_later, envelopes: vec![] })]).await;
+    assert_eq!(reader.images(10, None).await.unwrap(), []);
+    let (_, mut again) = batch(4, [enqueue([new_job(20)])]);
+    again.stamp = much_later;
+    for envelope in &mut again.envelopes {
+        envelope.deadline = much_later;
+    }
+    harness.apply([(4, again)]).await;
+    let image = reader.image(ImageId([1; 16])).await.unwrap().unwrap();
+    assert_eq!(image.created_at, much_later);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@ use std::fs;
 
 use openraft::alias::SnapshotMetaOf;
 use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
+use quorate_core::Dump;
+use quorate_core::testing::Workload;
 
 use super::harness::{Harness, Snapshot, assert_same, log_id, transfer};
 use super::jobs::{batch, enqueue, new_job};
@@ -53,6 +55,29 @@ async fn the_meta_is_that_of_the_data() {
     let mut other = Harness::new(Tuning::default());
     other.table().install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap();
     assert_same(&other.dump(), &expected, "installed");
+}
+
+/// Snapshots that are made while entries are applied hold what the model holds at the entry that they name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_made_beside_apply_is_of_one_moment() {
+    let mut harness = Harness::new(Tuning::default());
+    let mut workload = Workload::new(11);
+    let mut dumps = vec![Dump::default()];
+    for _ in 0..6 {
+        let mut builder = harness.table().get_snapshot_builder().await;
+        let building = tokio::spawn(async move { builder.build_snapshot().await.unwrap() });
+        while !building.is_finished() {
+            let applied = workload.next().unwrap();
+            harness.apply([(applied.index, applied.batch)]).await;
+            dumps.push(workload.model().dump());
+        }
+        let snapshot = building.await.unwrap();
+        let index = snapshot.meta.last_log_id.map_or(0, |last| last.index);
+        let mut other = Harness::new(Tuning::default());
+        let received = transfer(&snapshot, &mut other).await.unwrap();
+        other.table().install_snapshot(&snapshot.meta, received).await.unwrap();
+        assert_same(&other.dump(), &dumps[usize::try_from(index).unwrap()], &format!("at entry {index}"));
+    }
 }
 
 #[tokio::test]
