@@ -20,6 +20,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// The log index that reads reflect now.
     fn applied_index(&self) -> u64;
 
+    /// True for an Idempotency-Key that stands for an answer here.
+    fn knows_key(&self, key: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send;
     /// A job's record.
     fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, Unavailable>> + Send;
     /// The payloads of these jobs, in their order; `None` for one that was deleted meanwhile.

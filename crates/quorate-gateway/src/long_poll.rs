@@ -14,8 +14,8 @@ const QUEUE: QueueId = QueueId::DEFAULT;
 /// Takes up to `n` jobs; where there is none, waits for one up to `wait`. No jobs is an answer.
 ///
 /// A poll that finds nothing appends nothing to the log: this node's own table says so, once a barrier has made sure
-/// that it is no stale copy. Only with an Idempotency-Key the log is asked first, since the key may stand for jobs
-/// already taken.
+/// that it is no stale copy. Only an Idempotency-Key that is known then goes to the log all the same: it stands for
+/// jobs already taken.
 ///
 /// Dropped while it waits (the client is gone), it has submitted nothing and takes no job.
 pub(crate) async fn consume<B: Backend>(
@@ -26,7 +26,7 @@ pub(crate) async fn consume<B: Backend>(
 ) -> Result<(Vec<Job>, Index), Failure> {
     let backend = gateway.backend();
     let until = Instant::now() + wait;
-    let mut must_ask_log = key.is_some();
+    let mut must_ask_log = false;
     let mut is_current = false;
     let mut waiting = None;
     loop {
@@ -47,6 +47,9 @@ pub(crate) async fn consume<B: Backend>(
         } else if !is_current {
             gateway.barrier().await?;
             is_current = true;
+            if let Some(key) = &key {
+                must_ask_log = backend.knows_key(&key.key).await?;
+            }
             continue;
         }
         if Instant::now() >= until || gateway.config().shutdown.is_cancelled() {

@@ -19,6 +19,10 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 
+/// The C library's allocator took a tenth of a busy node's processor time: docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {

@@ -184,6 +184,11 @@ impl Backend for Fake {
         self.applied.load(Ordering::SeqCst)
     }
 
+    async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
+        let Ok(record) = self.state.lock().seen.key(key);
+        Ok(record.is_some())
+    }
+
     async fn job(&self, id: JobId) -> Result<Option<Job>, Unavailable> {
         Ok(self.state.lock().seen.jobs().get(&id).cloned())
     }

@@ -34,6 +34,17 @@ async fn a_consume_repeated_answers_what_still_runs_even_when_nothing_is_queued(
 }
 
 #[tokio::test]
+async fn an_empty_consume_appends_nothing_even_with_a_key() {
+    let api = Api::new();
+    let before = api.backend.submitted();
+    assert_eq!(
+        post(&api, "/v1/jobs/consume", "k", "").await.expect(200).json()["jobs"],
+        serde_json::json!([])
+    );
+    assert_eq!((api.backend.submitted(), api.backend.barriers()), (before, 1));
+}
+
+#[tokio::test]
 async fn a_retry_repeated_answers_the_same_job() {
     let api = Api::new();
     let id = api.running(r#"{"image":"a"}"#).await;

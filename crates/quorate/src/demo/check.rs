@@ -82,7 +82,11 @@ async fn look(client: &Client, job: &Enqueued) -> Result<Result<(), String>, Err
     }
     let log = client.log(&job.id).await?;
     if log != job.work.expected.as_bytes() {
-        return Ok(Err(format!("its log is {:?}", String::from_utf8_lossy(&log))));
+        return Ok(Err(format!(
+            "its log is {:?}, not {:?}",
+            String::from_utf8_lossy(&log),
+            job.work.expected
+        )));
     }
     Ok(Ok(()))
 }

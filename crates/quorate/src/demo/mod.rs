@@ -205,7 +205,7 @@ fn by_hand(args: &DemoArgs, dir: &Path, id: &str) -> String {
         "  target/release/quorate dev --nodes 3 --http-port {port} --data-dir {}
   curl -s localhost:{}/v1/job/{id}
   curl -s localhost:{}/v1/job/{id}/log
-  curl -s localhost:{port}/v1/jobs -d '{{\"jobs\":[{{\"image\":\"hello\",\"payload\":\"world\"}}]}}'
+  curl -s localhost:{port}/v1/jobs -H 'Content-Type: application/json' -d '{{\"jobs\":[{{\"image\":\"hello\",\"payload\":\"world\"}}]}}'
   curl -s 'localhost:{}/v1/jobs/consume?wait=5'
   curl -s localhost:{port}/v1/cluster",
         dir.display(),

@@ -120,6 +120,7 @@ fn text_files(dir: &Path, files: &mut Vec<(PathBuf, String)>) -> anyhow::Result<
 fn run(command: &str, input: &str) -> anyhow::Result<String> {
     let mut child = Command::new("/bin/sh")
         .args(["-c", command])
+        .env_clear() // as a runner does: what a word is depends on the locale
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -27,6 +27,10 @@ impl Backend for NodeBackend {
         self.0.reader().applied_index()
     }
 
+    fn knows_key(&self, key: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+        async move { self.0.reader().knows_key(key).await.map_err(unreadable) }
+    }
+
     fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, Unavailable>> + Send {
         async move { self.0.reader().job(id).await.map_err(unreadable) }
     }

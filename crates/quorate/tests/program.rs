@@ -1,0 +1,196 @@
+//! The program as a user starts it: real processes, real disks, real sockets.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::Mutex;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
+
+/// Clusters are started one after the other: ports are looked for first and bound later.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// `count` ports behind each other that are free, as are those 1000 above.
+fn free_ports(count: u16) -> u16 {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    (20_000..31_000)
+        .step_by(10)
+        .find(|base| (*base..base + count).all(|port| is_free(port) && is_free(port + 1_000)))
+        .expect("some ports are free")
+}
+
+/// A `quorate dev`, ended with the test.
+struct Dev {
+    process: Child,
+    lines: BufReader<ChildStdout>,
+    /// Name, URL and process id of every node.
+    nodes: Vec<(String, String, i32)>,
+}
+
+impl Dev {
+    fn start(dir: &Path, port: u16) -> Dev {
+        let mut process = Command::new(QUORATE)
+            .args(["dev", "--nodes", "3", "--http-port", &port.to_string(), "--data-dir"])
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap());
+        let mut nodes = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "dev ended before it was ready");
+            if line == "ready\n" {
+                break;
+            }
+            let words: Vec<&str> = line.split_whitespace().collect();
+            assert_eq!(words[2], "pid", "{line}");
+            nodes.push((words[0].to_owned(), words[1].to_owned(), words[3].parse().unwrap()));
+        }
+        assert_eq!(nodes.len(), 3);
+        Dev { process, lines, nodes }
+    }
+
+    fn urls(&self) -> String {
+        self.nodes.iter().map(|(_, url, _)| url.as_str()).collect::<Vec<_>>().join(",")
+    }
+
+    /// Runs a command on the nodes whose names are given, and wants it to succeed.
+    fn json(&self, nodes: &[&str], args: &[&str]) -> Value {
+        let urls: Vec<&str> = self
+            .nodes
+            .iter()
+            .filter(|(name, _, _)| nodes.contains(&name.as_str()))
+            .map(|(_, url, _)| url.as_str())
+            .collect();
+        let output = quorate(&[args, &["--json", "--nodes", &urls.join(",")]].concat());
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Ends it as Ctrl-C would, and reads what it says until then.
+    fn stop(mut self) -> String {
+        kill(Pid::from_raw(self.process.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut self.lines, &mut rest).unwrap();
+        assert!(self.process.wait().unwrap().success());
+        rest
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        // Its nodes end with it.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn quorate(args: &[&str]) -> Output {
+    Command::new(QUORATE).args(args).output().unwrap()
+}
+
+#[test]
+fn a_cluster_survives_its_leader_and_a_restart_and_loses_nothing() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(3);
+    let dev = Dev::start(dir.path(), port);
+
+    let enqueue = ["job", "enqueue", "--image", "a", "--payload"];
+    let first = dev.json(&["n1"], &[&enqueue[..], &["one"]].concat());
+    let id = first[0]["id"].as_str().unwrap();
+    // No false 404: another node may not have it yet, and makes sure.
+    assert_eq!(dev.json(&["n3"], &["job", "get", id])["payload"], "one");
+
+    let cluster = dev.json(&["n2"], &["cluster", "status"]);
+    let leader = cluster["leader"].as_str().unwrap().to_owned();
+    assert_eq!((cluster["quorum"].as_u64(), cluster["tolerates"].as_u64()), (Some(2), Some(1)));
+    let (_, _, pid) = dev.nodes.iter().find(|(name, _, _)| *name == leader).unwrap();
+    kill(Pid::from_raw(*pid), Signal::SIGKILL).unwrap();
+
+    // One surviving node at a time: it waits for a new leader, and the client sees no error.
+    let survivors: Vec<&str> =
+        dev.nodes.iter().map(|(name, _, _)| name.as_str()).filter(|name| *name != leader).collect();
+    for survivor in &survivors {
+        dev.json(&[survivor], &[&enqueue[..], &["two"]].concat());
+    }
+    let said = dev.stop();
+    assert!(said.contains(&format!("{leader} ended: signal: 9")), "{said}");
+
+    let dev = Dev::start(dir.path(), port);
+    let jobs = dev.json(&[&leader], &["job", "list"]);
+    let payloads: Vec<&str> =
+        jobs["jobs"].as_array().unwrap().iter().map(|job| job["payload"].as_str().unwrap()).collect();
+    assert_eq!(payloads, ["two", "two", "one"]);
+    dev.stop();
+}
+
+#[test]
+fn the_nodes_end_with_dev_even_when_it_is_killed() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(3);
+    let mut dev = Dev::start(dir.path(), port);
+    dev.process.kill().unwrap();
+    dev.process.wait().unwrap();
+    for node in 0..3 {
+        // A node that has ended has left its port.
+        while TcpListener::bind(("127.0.0.1", port + node)).is_err() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn errors_have_exit_codes_and_say_what_to_do() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let dev = Dev::start(dir.path(), free_ports(3));
+    let urls = dev.urls();
+    let queued = dev.json(&["n1"], &["job", "enqueue", "--image", "a"]);
+    let queued = queued[0]["id"].as_str().unwrap();
+    let nobody = "http://127.0.0.1:1";
+    let table: [(&[&str], i32, &str); 6] = [
+        (&["job", "get", "00000000-0000-7000-8000-000000000000", "--nodes", &urls], 3, "no such job"),
+        (&["job", "delete", queued, "--nodes", &urls], 4, "queued"),
+        (&["job", "enqueue", "--image", "a", "--priority", "9", "--nodes", &urls], 1, "jobs[0].priority"),
+        (&["job", "list", "--nodes", nobody, "--deadline", "0.3"], 5, "Nothing was done"),
+        (&["cluster", "status", "--nodes", "ftp://x"], 1, "expected http://HOST:PORT"),
+        (&["job", "fetch"], 2, "unrecognized subcommand"),
+    ];
+    for (args, code, says) in table {
+        let output = quorate(args);
+        let stderr = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains(&says.to_lowercase()), "{args:?} said: {stderr}");
+    }
+    dev.stop();
+}
+
+#[test]
+fn the_demo_ends_well() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let output = Command::new(QUORATE)
+        .args(["demo", "--jobs", "30", "--http-port", &free_ports(3).to_string(), "--data-dir"])
+        .arg(&data)
+        .arg("--input")
+        .arg(&input)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("30 of 30"), "{said}");
+    // What is no demo's is not removed.
+    let foreign = quorate(&["demo", "--data-dir", input.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&foreign.stderr).contains("left alone"));
+    assert!(input.join("main.rs").exists());
+}
