@@ -91,6 +91,7 @@ impl Writer {
     /// Applies an entry. [`Writer::write`] makes it visible.
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Applied, StoreError> {
         let index = entry.log_id.index;
+        assert!(self.meta.last_applied.is_none_or(|last| last.index < index), "an entry is applied once");
         let first_seq = self.meta.next_seq;
         let answered = match &entry.payload {
             EntryPayload::Blank => Vec::new(),
