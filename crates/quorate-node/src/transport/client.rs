@@ -1,6 +1,7 @@
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use futures::{FutureExt, Stream};
+use futures::{FutureExt, Stream, StreamExt};
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{
@@ -77,12 +78,17 @@ impl NetStreamAppend<TypeConfig> for Client {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         Box::pin(async move {
+            // openraft pauses after a failure, but within `input`: a link that is opened before there is something to say
+            // would be tried without a pause.
+            let mut requests = input.peekable();
+            if Pin::new(&mut requests).peek().await.is_none() {
+                return Ok(futures::stream::empty().boxed());
+            }
             let link = match self.link.take() {
                 Some(link) => link,
                 None => Link::open(&self.target, self.lane).await.map_err(|status| unreachable(&status))?,
             };
-            let session = Session::new(&mut self.link, link, input, self.clock.clone());
-            Ok(Box::pin(session) as BoxStream<'s, _>)
+            Ok(Session::new(&mut self.link, link, requests, self.clock.clone()).boxed())
         })
     }
 }

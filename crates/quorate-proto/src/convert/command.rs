@@ -23,7 +23,9 @@ impl From<Command> for Message {
                 details: details.into(),
                 log,
             }),
-            Command::Cancel { id, details } => Message::Cancel(pb::Cancel { id: id_out(id), details: details.into() }),
+            Command::Cancel { id, details } => {
+                Message::Cancel(pb::Cancel { id: id_out(id), details: details.into() })
+            }
             Command::Touch { id } => Message::Touch(pb::Touch { id: id_out(id) }),
             Command::Retry { id, new_id, key } => Message::Retry(pb::Retry {
                 id: id_out(id),
@@ -52,7 +54,9 @@ impl TryFrom<Message> for Command {
                 n: consume.n,
                 key: consume.key.map(IdempotencyKey::try_from).transpose()?,
             },
-            Message::Succeed(succeed) => Command::Succeed { id: id_in("Succeed", &succeed.id)?, log: succeed.log },
+            Message::Succeed(succeed) => {
+                Command::Succeed { id: id_in("Succeed", &succeed.id)?, log: succeed.log }
+            }
             Message::Fail(fail) => Command::Fail {
                 id: id_in("Fail", &fail.id)?,
                 reason: fields::reason_in("Fail", fail.reason)?,

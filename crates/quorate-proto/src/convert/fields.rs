@@ -26,10 +26,7 @@ pub(super) fn hash(message: &'static str, field: &'static str, bytes: &[u8]) -> 
 
 /// 0, 1 or 2.
 pub(super) fn priority(message: &'static str, number: u32) -> Result<Priority, Malformed> {
-    u8::try_from(number)
-        .ok()
-        .and_then(Priority::new)
-        .ok_or(Malformed::Field { message, field: "priority" })
+    u8::try_from(number).ok().and_then(Priority::new).ok_or(Malformed::Field { message, field: "priority" })
 }
 
 pub(super) fn reason_out(reason: Reason) -> i32 {

@@ -14,7 +14,11 @@ impl From<&Job> for pb::Job {
             priority: job.priority.get().into(),
             image: job.image.to_string(),
             image_id: Bytes::copy_from_slice(&job.image_id.0),
-            payload_owner: if job.payload.owner == job.id { Bytes::new() } else { bytes(Some(job.payload.owner)) },
+            payload_owner: if job.payload.owner == job.id {
+                Bytes::new()
+            } else {
+                bytes(Some(job.payload.owner))
+            },
             payload_bytes: job.payload.bytes,
             delay: job.delay,
             timeout: job.timeout,
@@ -75,7 +79,9 @@ fn state_out(state: &State) -> StateMessage {
             },
             details: details.to_string(),
         }),
-        State::Cancelled { details } => StateMessage::Cancelled(pb::Cancelled { details: details.to_string() }),
+        State::Cancelled { details } => {
+            StateMessage::Cancelled(pb::Cancelled { details: details.to_string() })
+        }
     }
 }
 

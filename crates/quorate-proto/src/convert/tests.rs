@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use prost::Message;
 use quorate_core::{
-    Batch, Command, EndedBy, Envelope, IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload, Position,
-    Priority, QueueId, Reason, Refusal, Remembered, RequestId, Settings, State, Status, Timestamp,
+    Batch, Command, EndedBy, Envelope, IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload,
+    Position, Priority, QueueId, Reason, Refusal, Remembered, RequestId, Settings, State, Status, Timestamp,
 };
 
 use crate::log::v1 as pb;
