@@ -1,0 +1,74 @@
+//! Between what goes over the wire and what a history has.
+
+use anyhow::Context;
+use quorate_api as api;
+use quorate_check::{JobRecord, NewJob, Reason, Status, body_hash};
+
+/// The payload of the job with this tag. It begins with the tag, and its length is the tag's own: up to some KiB for a
+/// few.
+pub(crate) fn payload(tag: &str) -> String {
+    let sum: usize = tag.bytes().map(usize::from).sum();
+    let length = if sum % 16 == 0 { 4_096 } else { sum % 64 };
+    format!("{tag} {}", "x".repeat(length))
+}
+
+/// The log that whoever finishes this job sends.
+pub(crate) fn log_of(id: &str) -> String {
+    format!("the log of {id}")
+}
+
+/// What is sent for a job.
+pub(crate) fn new_job(job: &NewJob) -> api::NewJob {
+    api::NewJob {
+        image: "chaos".to_owned(),
+        payload: Some(payload(&job.tag)),
+        delay: Some(job.delay),
+        timeout: Some(job.timeout),
+        priority: Some(u32::from(job.priority)),
+        max_retries: Some(job.max_retries),
+        retries_delay: Some(job.retries_delay),
+    }
+}
+
+/// What an answer says of a job.
+///
+/// # Errors
+/// It has a time or a number that no answer should have.
+pub(crate) fn record(job: &api::Job) -> anyhow::Result<JobRecord> {
+    let tag = job.payload.split_once(' ').map_or(job.payload.as_str(), |(tag, _)| tag);
+    Ok(JobRecord {
+        id: job.id.as_str().into(),
+        tag: tag.into(),
+        hash: body_hash(job.payload.as_bytes()),
+        status: match job.status {
+            api::Status::Delayed => Status::Delayed,
+            api::Status::Queued => Status::Queued,
+            api::Status::Running => Status::Running,
+            api::Status::Success => Status::Success,
+            api::Status::Error => Status::Error,
+            api::Status::Cancelled => Status::Cancelled,
+        },
+        priority: u8::try_from(job.priority).context("a priority above 255")?,
+        delay: job.delay,
+        timeout: job.timeout,
+        max_retries: job.max_retries,
+        retries_delay: job.retries_delay,
+        created: millis(&job.created_at)?,
+        started: job.started_at.as_deref().map(millis).transpose()?,
+        completed: job.completed_at.as_deref().map(millis).transpose()?,
+        reason: match job.reason {
+            None | Some(api::Reason::ClientRequest) => None,
+            Some(api::Reason::Timeout) => Some(Reason::Timeout),
+            Some(api::Reason::Killed) => Some(Reason::Killed),
+            Some(api::Reason::BadExit) => Some(Reason::BadExit),
+        },
+        retry_of: job.retry_of.as_deref().map(Into::into),
+        retry_id: job.retry_id.as_deref().map(Into::into),
+        log: None,
+    })
+}
+
+fn millis(text: &str) -> anyhow::Result<u64> {
+    let time: jiff::Timestamp = text.parse().with_context(|| format!("`{text}` is no time"))?;
+    u64::try_from(time.as_millisecond()).with_context(|| format!("`{text}` is before 1970"))
+}

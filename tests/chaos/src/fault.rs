@@ -1,0 +1,114 @@
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+
+/// What is done to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// SIGKILL, and started again after a while.
+    Kill,
+    /// SIGSTOP, and SIGCONT after a while.
+    Pause,
+    /// SIGTERM, waited for, and started again.
+    Restart,
+    /// SIGKILL, its data removed, and started again: as a new node that takes the place.
+    Wipe,
+    /// SIGKILL, and started again when the others have let go of the log that it lacks.
+    Outage,
+    /// Everything that was not fsynced is lost, and the process with it.
+    PowerCut,
+    /// Cut off from its peers, not from its clients, and connected again.
+    Disconnect,
+    /// Its container is removed and made anew, on the old data.
+    Recreate,
+}
+
+/// To which nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Victim {
+    Leader,
+    Follower,
+    Majority,
+    All,
+}
+
+/// A fault. As text: `kill-leader`, `power-cut-all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// What is done.
+    pub action: Action,
+    /// To whom.
+    pub victim: Victim,
+}
+
+const ACTIONS: [(Action, &str); 8] = [
+    (Action::Kill, "kill"),
+    (Action::Pause, "pause"),
+    (Action::Restart, "restart"),
+    (Action::Wipe, "wipe"),
+    (Action::Outage, "outage"),
+    (Action::PowerCut, "power-cut"),
+    (Action::Disconnect, "disconnect"),
+    (Action::Recreate, "recreate"),
+];
+
+const VICTIMS: [(Victim, &str); 4] = [
+    (Victim::Leader, "leader"),
+    (Victim::Follower, "follower"),
+    (Victim::Majority, "majority"),
+    (Victim::All, "all"),
+];
+
+impl Fault {
+    /// This to these.
+    pub const fn new(action: Action, victim: Victim) -> Fault {
+        Fault { action, victim }
+    }
+
+    /// True where most nodes go on, so that requests through them must succeed.
+    pub fn leaves_majority(self) -> bool {
+        match self.victim {
+            Victim::Leader | Victim::Follower => true,
+            Victim::Majority | Victim::All => false,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let action = ACTIONS.iter().find(|(action, _)| *action == self.action).map_or("?", |(_, name)| name);
+        let victim = VICTIMS.iter().find(|(victim, _)| *victim == self.victim).map_or("?", |(_, name)| name);
+        write!(f, "{action}-{victim}")
+    }
+}
+
+impl FromStr for Fault {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Fault> {
+        let Some((action, victim)) = text.rsplit_once('-') else { bail!("`{text}` is not ACTION-VICTIM") };
+        let action = ACTIONS.iter().find(|(_, name)| *name == action);
+        let victim = VICTIMS.iter().find(|(_, name)| *name == victim);
+        let no = || format!("`{text}` is no fault, for example kill-leader or power-cut-all");
+        Ok(Fault::new(action.with_context(no)?.0, victim.with_context(no)?.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_read_as_it_is_written() {
+        for (action, _) in ACTIONS {
+            for (victim, _) in VICTIMS {
+                let fault = Fault::new(action, victim);
+                assert_eq!(fault.to_string().parse::<Fault>().unwrap(), fault);
+            }
+        }
+        assert!("kill".parse::<Fault>().is_err());
+        assert!("kill-nobody".parse::<Fault>().is_err());
+    }
+}

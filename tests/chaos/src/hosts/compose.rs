@@ -1,0 +1,209 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use tokio::process::Command;
+
+use super::{Host, Node};
+use crate::fault::{Action, Fault, Victim};
+
+/// The project's name: it keeps this stack apart from one that somebody uses.
+const PROJECT: &str = "quorate-chaos";
+/// Where the nodes are published.
+const FIRST_PORT: u16 = 18_080;
+const NODES: [&str; 3] = ["n1", "n2", "n3"];
+
+/// The nodes of `deploy/compose.yaml`, without its runners: what is not in the history must not happen.
+pub(crate) struct Compose {
+    file: PathBuf,
+    nodes: Vec<Node>,
+    /// `docker-compose`, or `docker compose`.
+    program: &'static [&'static str],
+}
+
+impl Compose {
+    /// Looks whether there is a Docker engine and the image, and removes what an earlier run left.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) async fn new(file: &Path) -> anyhow::Result<Compose> {
+        let file = std::fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
+        docker(&["version"]).await.context("no Docker engine answers")?;
+        let program: &[&str] = if run("docker-compose", &["version"], &[]).await.is_ok() {
+            &["docker-compose"]
+        } else {
+            &["docker", "compose"]
+        };
+        let nodes = NODES.iter().zip(FIRST_PORT..);
+        let nodes = nodes
+            .map(|(name, port)| Node { name: (*name).to_owned(), url: format!("http://127.0.0.1:{port}") });
+        let compose = Compose { file, nodes: nodes.collect(), program };
+        compose.compose(&["down", "--volumes", "--remove-orphans"]).await?;
+        Ok(compose)
+    }
+
+    async fn compose(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let (program, first) = self.program.split_first().context("no compose")?;
+        let file = self.file.to_str().context("the compose file's path is not text")?;
+        let all: Vec<&str> = first
+            .iter()
+            .copied()
+            .chain(["-p", PROJECT, "-f", file])
+            .chain(arguments.iter().copied())
+            .collect();
+        let ports: Vec<(String, String)> = (1..)
+            .zip(FIRST_PORT..)
+            .take(NODES.len())
+            .map(|(node, port)| (format!("HTTP_PORT_N{node}"), port.to_string()))
+            .collect();
+        run(program, &all, &ports).await
+    }
+
+    async fn container(&self, node: usize) -> anyhow::Result<String> {
+        // v1 lists a stopped container, v2 only with `--all`.
+        let all: &[&str] = if self.program.len() > 1 { &["ps", "-q", "--all"] } else { &["ps", "-q"] };
+        let arguments: Vec<&str> = all.iter().copied().chain([NODES[node]]).collect();
+        let id = self.compose(&arguments).await?.trim().to_owned();
+        ensure!(!id.is_empty(), "{} has no container", NODES[node]);
+        Ok(id)
+    }
+
+    async fn containers(&self, nodes: &[usize]) -> anyhow::Result<Vec<String>> {
+        let mut containers = Vec::new();
+        for node in nodes {
+            containers.push(self.container(*node).await?);
+        }
+        Ok(containers)
+    }
+
+    async fn all(&self, command: &[&str], nodes: &[usize]) -> anyhow::Result<Vec<String>> {
+        let containers = self.containers(nodes).await?;
+        let arguments: Vec<&str> =
+            command.iter().copied().chain(containers.iter().map(String::as_str)).collect();
+        docker(&arguments).await?;
+        Ok(containers)
+    }
+
+    async fn expect(&self, containers: &[String], field: &str, value: &str) -> anyhow::Result<()> {
+        for container in containers {
+            let found =
+                docker(&["inspect", "--format", &format!("{{{{.State.{field}}}}}"), container]).await?;
+            ensure!(found.trim() == value, "{field} of {container} is {}, not {value}", found.trim());
+        }
+        Ok(())
+    }
+}
+
+impl Host for Compose {
+    fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        use Action::{Disconnect, Kill, Pause, Recreate, Restart, Wipe};
+        use Victim::{All, Follower, Leader};
+        [
+            (Kill, Leader),
+            (Kill, Follower),
+            (Kill, All),
+            (Pause, Leader),
+            (Pause, Follower),
+            (Disconnect, Leader),
+            (Disconnect, Follower),
+            (Restart, All),
+            (Wipe, Follower),
+            (Recreate, All),
+        ]
+        .map(|(action, victim)| Fault::new(action, victim))
+        .into()
+    }
+
+    fn skipped(&self) -> Option<String> {
+        None
+    }
+
+    async fn start(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        let names = nodes.iter().map(|node| NODES[*node]);
+        let arguments: Vec<&str> =
+            ["up", "-d", "--no-deps", "--no-recreate"].into_iter().chain(names).collect();
+        self.compose(&arguments).await.map(drop)
+    }
+
+    async fn kill(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        let containers = self.all(&["kill", "--signal", "KILL"], nodes).await?;
+        self.expect(&containers, "Running", "false").await
+    }
+
+    async fn stop(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        let containers = self.all(&["stop", "--time", "30"], nodes).await?;
+        self.expect(&containers, "ExitCode", "0").await
+    }
+
+    async fn pause(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        let containers = self.all(&["pause"], nodes).await?;
+        self.expect(&containers, "Paused", "true").await
+    }
+
+    async fn resume(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        self.all(&["unpause"], nodes).await.map(drop)
+    }
+
+    async fn wipe(&mut self, node: usize) -> anyhow::Result<()> {
+        docker(&["rm", "--force", &self.container(node).await?]).await?;
+        docker(&["volume", "rm", &format!("{PROJECT}_{}", NODES[node])]).await.map(drop)
+    }
+
+    async fn cut_power(&mut self, _: &[usize]) -> anyhow::Result<()> {
+        bail!("the containers share the machine's disk")
+    }
+
+    async fn disconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        for container in self.containers(nodes).await? {
+            docker(&["network", "disconnect", &format!("{PROJECT}_peers"), &container]).await?;
+        }
+        Ok(())
+    }
+
+    async fn reconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        for (node, container) in nodes.iter().zip(self.containers(nodes).await?) {
+            let alias = format!("{}-peer", NODES[*node]);
+            let network = format!("{PROJECT}_peers");
+            docker(&["network", "connect", "--alias", &alias, &network, &container]).await?;
+        }
+        Ok(())
+    }
+
+    async fn recreate(&mut self, node: usize) -> anyhow::Result<()> {
+        let before = self.container(node).await?;
+        self.compose(&["up", "-d", "--no-deps", "--force-recreate", NODES[node]]).await?;
+        ensure!(self.container(node).await? != before, "{} has its old container", NODES[node]);
+        Ok(())
+    }
+
+    async fn ended(&mut self) -> anyhow::Result<Option<String>> {
+        // The engine starts it again by itself: what counts is that this happened.
+        for (node, container) in NODES.iter().zip(self.containers(&[0, 1, 2]).await?) {
+            let restarts = docker(&["inspect", "--format", "{{.RestartCount}}", &container]).await?;
+            if restarts.trim() != "0" {
+                return Ok(Some(format!("{node} ended by itself {} times", restarts.trim())));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn shut_down(&mut self) -> anyhow::Result<()> {
+        self.compose(&["down", "--volumes"]).await.map(drop)
+    }
+}
+
+async fn docker(arguments: &[&str]) -> anyhow::Result<String> {
+    run("docker", arguments, &[]).await
+}
+
+async fn run(program: &str, arguments: &[&str], environment: &[(String, String)]) -> anyhow::Result<String> {
+    let output = Command::new(program).args(arguments).envs(environment.iter().cloned()).output().await;
+    let output = output.with_context(|| format!("{program} cannot be run"))?;
+    if !output.status.success() {
+        bail!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,63 @@
+//! What holds the nodes, and what can be done to them there.
+
+mod compose;
+mod disk;
+mod processes;
+
+pub(crate) use compose::Compose;
+pub(crate) use processes::Processes;
+
+use crate::fault::Fault;
+
+/// Where a node is reached. Nodes are named by their position in [`Host::nodes`].
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    /// Its base URL.
+    pub(crate) url: String,
+}
+
+/// Three nodes, and the ways to harm them. Every method returns once its effect is seen to be there, and fails where
+/// it is not: a fault that did not take hold proves nothing.
+pub(crate) trait Host {
+    fn nodes(&self) -> &[Node];
+
+    /// What it can do.
+    fn faults(&self) -> Vec<Fault>;
+
+    /// What it cannot do here, and why, in a line.
+    fn skipped(&self) -> Option<String>;
+
+    /// Starts nodes that do not run.
+    async fn start(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    /// SIGKILL to all of them at once.
+    async fn kill(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    /// Asks them to end, and waits until they have, in good order.
+    async fn stop(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    async fn pause(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    async fn resume(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    /// Removes all data of a node that does not run.
+    async fn wipe(&mut self, node: usize) -> anyhow::Result<()>;
+
+    /// Takes the power from all of them at once: what they have not fsynced is lost. They do not run any more.
+    async fn cut_power(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    /// Cuts nodes off from their peers.
+    async fn disconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    async fn reconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    /// Makes a node anew on its old data.
+    async fn recreate(&mut self, node: usize) -> anyhow::Result<()>;
+
+    /// Which node has ended although nobody harmed it, and how.
+    async fn ended(&mut self) -> anyhow::Result<Option<String>>;
+
+    /// Ends everything and gives back what was taken from the machine.
+    async fn shut_down(&mut self) -> anyhow::Result<()>;
+}

@@ -1,0 +1,312 @@
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, ChildStdin, Command};
+
+use super::disk::Disk;
+use super::{Host, Node};
+use crate::fault::{Action, Fault, Victim};
+use crate::limits;
+
+/// `quorate serve` processes on this machine.
+///
+/// They end with this process, however it ends: they hold the other end of a pipe that they read.
+pub(crate) struct Processes {
+    binary: PathBuf,
+    nodes: Vec<Node>,
+    local: Vec<Local>,
+    peers: String,
+    /// Why the power cannot be cut here.
+    no_power_cuts: Option<String>,
+}
+
+/// What a node is on this machine.
+struct Local {
+    dir: PathBuf,
+    log: PathBuf,
+    http: String,
+    peer: String,
+    disk: Option<Disk>,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    /// The pipe that the child reads.
+    _lifeline: Option<ChildStdin>,
+}
+
+impl Processes {
+    /// Finds addresses and makes data directories in `dir`, on disks of their own if power is to be cut. Starts
+    /// nothing.
+    ///
+    /// # Errors
+    /// The binary or the directory is not there, or no ports are free.
+    pub(crate) async fn new(
+        binary: &Path,
+        dir: &Path,
+        count: usize,
+        power_cuts: bool,
+    ) -> anyhow::Result<Processes> {
+        ensure!(binary.is_file(), "{} is not there: `cargo build --bin quorate` makes it", binary.display());
+        let ports = free_ports(2 * count)?;
+        let (http, peer) = ports.split_at(count);
+        let mut no_power_cuts = (!power_cuts).then(|| "they were not asked for".to_owned());
+        let mut nodes = Vec::new();
+        let mut local = Vec::new();
+        for (position, (http, peer)) in http.iter().zip(peer).enumerate() {
+            let name = format!("n{}", position + 1);
+            let root = dir.join(&name);
+            if tokio::fs::try_exists(&root).await? {
+                tokio::fs::remove_dir_all(&root)
+                    .await
+                    .with_context(|| format!("cannot remove {}", root.display()))?;
+            }
+            tokio::fs::create_dir_all(&root).await?;
+            let disk = match no_power_cuts {
+                Some(_) => None,
+                None => match Disk::make(&dir.join(format!("{name}.ext4")), &root).await {
+                    Ok(disk) => Some(disk),
+                    Err(error) => {
+                        no_power_cuts = Some(format!("{error:#}"));
+                        None
+                    }
+                },
+            };
+            let (http, peer) = (format!("127.0.0.1:{http}"), format!("127.0.0.1:{peer}"));
+            nodes.push(Node { url: format!("http://{http}"), name: name.clone() });
+            let log = dir.join(format!("{name}.log"));
+            local.push(Local { dir: root.join("data"), log, http, peer, disk, running: None });
+        }
+        let peers: Vec<String> =
+            nodes.iter().zip(&local).map(|(node, local)| format!("{}={}", node.name, local.peer)).collect();
+        Ok(Processes { binary: binary.to_owned(), nodes, local, peers: peers.join(","), no_power_cuts })
+    }
+
+    fn spawn(&mut self, node: usize) -> anyhow::Result<()> {
+        let name = &self.nodes[node].name;
+        let local = &mut self.local[node];
+        ensure!(local.running.is_none(), "{name} runs already");
+        let log = std::fs::File::options().create(true).append(true).open(&local.log)?;
+        let mut child = Command::new(&self.binary)
+            .arg("serve")
+            .args(["--name", name])
+            .arg("--data-dir")
+            .arg(&local.dir)
+            .args(["--http-addr", &local.http])
+            .args(["--peer-addr", &local.peer])
+            .args(["--peers", &self.peers])
+            .args(["--log-level", "info,openraft=warn"])
+            .args(["--snapshot-every", &limits::SNAPSHOT_EVERY.to_string()])
+            .args(["--logs-kept", &limits::LOGS_KEPT.to_string()])
+            .arg("--until-stdin-closes")
+            .process_group(0) // Ctrl-C reaches the harness alone
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.binary.display()))?;
+        local.running = Some(Running { _lifeline: child.stdin.take(), child });
+        Ok(())
+    }
+
+    fn pid(&self, node: usize) -> anyhow::Result<Pid> {
+        let running = self.local[node].running.as_ref();
+        let pid = running.and_then(|running| running.child.id());
+        let pid = pid.with_context(|| format!("{} does not run", self.nodes[node].name))?;
+        Ok(Pid::from_raw(i32::try_from(pid)?))
+    }
+
+    fn signal(&self, nodes: &[usize], signal: Signal) -> anyhow::Result<()> {
+        for node in nodes {
+            kill(self.pid(*node)?, signal)
+                .with_context(|| format!("{signal} to {}", self.nodes[*node].name))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a node that was sent SIGKILL or SIGTERM is gone, and looks whether that is what ended it.
+    async fn gone(&mut self, node: usize, signal: Signal) -> anyhow::Result<()> {
+        let name = self.nodes[node].name.clone();
+        let mut running = self.local[node].running.take().with_context(|| format!("{name} does not run"))?;
+        let ended = tokio::time::timeout(limits::STOP, running.child.wait()).await;
+        let status = ended.with_context(|| format!("{name} does not end after {signal}"))??;
+        let as_meant = match signal {
+            Signal::SIGKILL => status.signal() == Some(Signal::SIGKILL as i32),
+            _ => status.success(),
+        };
+        ensure!(
+            as_meant,
+            "{name} was sent {signal} and ended with {status}; see {}",
+            self.local[node].log.display()
+        );
+        Ok(())
+    }
+
+    /// The kernel's word for what a process does: `T` when it is stopped.
+    async fn state(&self, node: usize) -> anyhow::Result<char> {
+        let stat = tokio::fs::read_to_string(format!("/proc/{}/stat", self.pid(node)?)).await?;
+        // The command's name stands in parentheses before it, and may contain anything.
+        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+        state.context("/proc has another form")
+    }
+}
+
+impl Host for Processes {
+    fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        use Action::{Kill, Outage, Pause, PowerCut, Restart, Wipe};
+        use Victim::{All, Follower, Leader, Majority};
+        let mut faults: Vec<Fault> = [
+            (Kill, Leader),
+            (Kill, Follower),
+            (Kill, Majority),
+            (Kill, All),
+            (Pause, Leader),
+            (Pause, Follower),
+            (Restart, Leader),
+            (Restart, Follower),
+            (Restart, All),
+            (Wipe, Leader),
+            (Wipe, Follower),
+            (Outage, Follower),
+        ]
+        .map(|(action, victim)| Fault::new(action, victim))
+        .into();
+        if self.no_power_cuts.is_none() {
+            faults.extend([Leader, Follower, All].map(|victim| Fault::new(PowerCut, victim)));
+        }
+        faults
+    }
+
+    fn skipped(&self) -> Option<String> {
+        self.no_power_cuts.as_ref().map(|why| format!("SKIPPED power cuts: {why}"))
+    }
+
+    async fn start(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        nodes.iter().try_for_each(|node| self.spawn(*node))
+    }
+
+    async fn kill(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        self.signal(nodes, Signal::SIGKILL)?;
+        for node in nodes {
+            self.gone(*node, Signal::SIGKILL).await?;
+        }
+        Ok(())
+    }
+
+    async fn stop(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        self.signal(nodes, Signal::SIGTERM)?;
+        for node in nodes {
+            self.gone(*node, Signal::SIGTERM).await?;
+        }
+        Ok(())
+    }
+
+    async fn pause(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        self.signal(nodes, Signal::SIGSTOP)?;
+        for node in nodes {
+            // The signal is under way for a moment.
+            let mut looks = 0;
+            while self.state(*node).await? != 'T' {
+                looks += 1;
+                ensure!(looks < 100, "{} does not stop", self.nodes[*node].name);
+                tokio::time::sleep(limits::POLL / 10).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn resume(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        for node in nodes {
+            ensure!(
+                self.state(*node).await? == 'T',
+                "{} was not stopped all the time",
+                self.nodes[*node].name
+            );
+        }
+        self.signal(nodes, Signal::SIGCONT)
+    }
+
+    async fn wipe(&mut self, node: usize) -> anyhow::Result<()> {
+        let local = &self.local[node];
+        ensure!(local.running.is_none(), "{} runs", self.nodes[node].name);
+        tokio::fs::remove_dir_all(&local.dir).await.context("cannot wipe the data directory")
+    }
+
+    async fn cut_power(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        for node in nodes {
+            let disk = self.local[*node].disk.as_ref().context("this node has no disk of its own")?;
+            disk.cut().await?;
+        }
+        for node in nodes {
+            // It may have ended by itself meanwhile: its disk answers with errors.
+            if let Some(mut running) = self.local[*node].running.take() {
+                running.child.kill().await?;
+            }
+        }
+        for node in nodes {
+            let disk = self.local[*node].disk.as_ref().context("this node has no disk of its own")?;
+            disk.power_up().await?;
+        }
+        Ok(())
+    }
+
+    async fn disconnect(&mut self, _: &[usize]) -> anyhow::Result<()> {
+        bail!("processes share one network")
+    }
+
+    async fn reconnect(&mut self, _: &[usize]) -> anyhow::Result<()> {
+        bail!("processes share one network")
+    }
+
+    async fn recreate(&mut self, _: usize) -> anyhow::Result<()> {
+        bail!("a process has no container")
+    }
+
+    async fn ended(&mut self) -> anyhow::Result<Option<String>> {
+        for (node, local) in self.nodes.iter().zip(&mut self.local) {
+            if let Some(running) = &mut local.running
+                && let Some(status) = running.child.try_wait()?
+            {
+                return Ok(Some(format!(
+                    "{} ended by itself: {status}; see {}",
+                    node.name,
+                    local.log.display()
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn shut_down(&mut self) -> anyhow::Result<()> {
+        for local in &mut self.local {
+            if let Some(mut running) = local.running.take() {
+                running.child.kill().await?;
+            }
+            if let Some(disk) = local.disk.take() {
+                disk.remove().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ports that nothing uses, below those that the kernel gives to outgoing connections: a node that is down would find
+/// its own taken otherwise.
+fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+    let spread = u16::try_from(std::process::id() % 500)? * 20;
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let ports: Vec<u16> = (20_000 + spread..32_000).filter(free).take(count).collect();
+    ensure!(ports.len() == count, "no free ports");
+    Ok(ports)
+}

@@ -1,0 +1,27 @@
+//! Runs a cluster under faults and has what its clients saw judged.
+//!
+//! A [`Host`](hosts::Host) holds the nodes: processes on this machine, or the compose stack. Clients send requests without
+//! end and record every attempt; a schedule drawn from a seed kills, pauses, wipes and cuts; at the end the cluster
+//! heals, every node is scanned, and the history goes to `quorate-check`. A run that could not do what it set out to do
+//! is an error, not a success.
+
+mod client;
+mod clock;
+mod convert;
+mod fault;
+mod hosts;
+mod limits;
+mod nemesis;
+mod observe;
+mod probes;
+mod recorder;
+mod report;
+mod rest;
+mod run;
+mod scan;
+mod schedule;
+
+pub use fault::{Action, Fault, Victim};
+pub use report::{FaultRow, Summary};
+pub use run::{HostKind, Options, Verdict, run};
+pub use schedule::Plan;

@@ -1,0 +1,36 @@
+//! How long things may take, and how much is done at once.
+
+use std::time::Duration;
+
+/// A client gives up on an attempt: later than the node does, which answers within its write timeout of 5 s.
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(10);
+/// A client gives up on a connection.
+pub(crate) const CONNECT: Duration = Duration::from_secs(1);
+/// A client closes an idle connection before the node does, which would make a request's outcome unknown.
+pub(crate) const IDLE: Duration = Duration::from_secs(4);
+/// All nodes must be ready so soon after a fault is over; later, the cluster counts as stuck.
+pub(crate) const HEAL: Duration = Duration::from_secs(60);
+/// Every job must be finished so soon after the last fault.
+pub(crate) const DRAIN: Duration = Duration::from_secs(180);
+/// All nodes must be at rest and equal so soon after that.
+pub(crate) const REST: Duration = Duration::from_secs(60);
+/// A node that was asked to end must have ended.
+pub(crate) const STOP: Duration = Duration::from_secs(30);
+/// Between two looks at something that is waited for.
+pub(crate) const POLL: Duration = Duration::from_millis(100);
+/// Between two probes of how soon writes are acknowledged again.
+pub(crate) const PROBE_EVERY: Duration = Duration::from_millis(25);
+/// Probes are sent for so long at most.
+pub(crate) const PROBES: Duration = Duration::from_secs(30);
+/// Jobs of a page of the scan.
+pub(crate) const PAGE: usize = 1_000;
+/// Logs that the scan reads on each node, of the newest finished jobs.
+pub(crate) const LOGS: usize = 300;
+/// Jobs that a client remembers.
+pub(crate) const KNOWN: usize = 32;
+/// Log entries between two snapshots: few, so that a node which was away needs one.
+pub(crate) const SNAPSHOT_EVERY: u64 = 500;
+/// Log entries kept behind a snapshot.
+pub(crate) const LOGS_KEPT: u64 = 100;
+/// Size of a node's disk image, of which only what is written takes space.
+pub(crate) const DISK_BYTES: u64 = 2 << 30;

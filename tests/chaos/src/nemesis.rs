@@ -1,0 +1,217 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::ensure;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use tokio::time::{Instant, sleep};
+
+use crate::client::Shared;
+use crate::clock::Clock;
+use crate::fault::{Action, Fault, Victim};
+use crate::hosts::Host;
+use crate::limits;
+use crate::observe::{Observer, Stuck};
+use crate::probes::{FIRST_PROBE, probe};
+use crate::rest::Rest;
+use crate::schedule::Step;
+
+/// A fault that took hold and is over.
+#[derive(Clone, Debug)]
+pub(crate) struct Injected {
+    pub(crate) fault: Fault,
+    /// Names of the nodes that were harmed.
+    pub(crate) victims: Vec<String>,
+    /// Just before it began, on the clock of the run.
+    pub(crate) from: u64,
+    /// When nodes were told to go on as before.
+    pub(crate) over: u64,
+    /// When all nodes were seen to be well again.
+    pub(crate) healed: u64,
+    /// True where it took the leader and left a majority.
+    pub(crate) took_leader: bool,
+}
+
+/// Does the harm.
+pub(crate) struct Nemesis<H> {
+    pub(crate) host: H,
+    pub(crate) observer: Observer,
+    shared: Arc<Shared>,
+    rest: Arc<Rest>,
+    clock: Clock,
+    rng: StdRng,
+    probes: Arc<AtomicU32>,
+}
+
+impl<H: Host> Nemesis<H> {
+    pub(crate) fn new(host: H, shared: Arc<Shared>, clock: Clock, seed: u64) -> anyhow::Result<Nemesis<H>> {
+        Ok(Nemesis {
+            host,
+            observer: Observer::new()?,
+            shared,
+            rest: Arc::new(Rest::new(clock)?),
+            clock,
+            rng: StdRng::seed_from_u64(seed.rotate_left(17)),
+            probes: Arc::new(AtomicU32::new(FIRST_PROBE)),
+        })
+    }
+
+    /// Injects a fault, holds it, takes it back, and waits until the cluster has healed.
+    ///
+    /// # Errors
+    /// The fault did not take hold, or the cluster is [`Stuck`].
+    pub(crate) async fn inject(&mut self, step: Step) -> anyhow::Result<Injected> {
+        let Step { fault, hold, .. } = step;
+        let nodes = self.host.nodes().to_vec();
+        let leader = self.observer.leader(&nodes).await?;
+        let victims = self.victims(fault.victim, leader);
+        let survivors: Vec<usize> = (0..nodes.len()).filter(|node| !victims.contains(node)).collect();
+        let took_leader = fault.leaves_majority() && victims.contains(&leader);
+        let from = self.clock.now();
+        let probes = took_leader.then(|| {
+            let (rest, shared) = (Arc::clone(&self.rest), Arc::clone(&self.shared));
+            (rest, shared, survivors.clone(), Arc::clone(&self.probes))
+        });
+
+        let over = match fault.action {
+            Action::Kill => {
+                self.host.kill(&victims).await?;
+                self.hold(hold, probes).await?;
+                let over = self.clock.now();
+                self.host.start(&victims).await?;
+                over
+            }
+            Action::Pause => {
+                self.host.pause(&victims).await?;
+                self.hold(hold, probes).await?;
+                let over = self.clock.now();
+                self.host.resume(&victims).await?;
+                over
+            }
+            Action::Restart => {
+                // A node that is asked to end may take its time: probing begins with the signal.
+                let probing =
+                    probes.map(|(rest, shared, nodes, next)| tokio::spawn(probe(rest, shared, nodes, next)));
+                self.host.stop(&victims).await?;
+                if let Some(probing) = probing {
+                    probing.await??;
+                }
+                let over = self.clock.now();
+                self.host.start(&victims).await?;
+                over
+            }
+            Action::Wipe => self.wipe(&victims, &survivors, hold, probes).await?,
+            Action::Outage => {
+                let before = self.observer.applied(&nodes[victims[0]], true).await?;
+                self.host.kill(&victims).await?;
+                self.fall_behind(&nodes[survivors[0]], before).await?;
+                let over = self.clock.now();
+                self.host.start(&victims).await?;
+                over
+            }
+            Action::PowerCut => {
+                self.host.cut_power(&victims).await?;
+                self.hold(hold, probes).await?;
+                let over = self.clock.now();
+                self.host.start(&victims).await?;
+                over
+            }
+            Action::Disconnect => {
+                self.host.disconnect(&victims).await?;
+                self.hold(hold, probes).await?;
+                let over = self.clock.now();
+                self.host.reconnect(&victims).await?;
+                over
+            }
+            Action::Recreate => {
+                for node in &victims {
+                    self.host.recreate(*node).await?;
+                    self.observer.healed(&mut self.host).await?;
+                }
+                self.clock.now()
+            }
+        };
+        self.observer.healed(&mut self.host).await?;
+        for node in &victims {
+            self.shared.closed[*node].store(false, Ordering::Release);
+        }
+        let victims = victims.into_iter().map(|node| nodes[node].name.clone()).collect();
+        Ok(Injected { fault, victims, from, over, healed: self.clock.now(), took_leader })
+    }
+
+    async fn wipe(
+        &mut self,
+        victims: &[usize],
+        survivors: &[usize],
+        hold: std::time::Duration,
+        probes: Option<Probes>,
+    ) -> anyhow::Result<u64> {
+        let nodes = self.host.nodes().to_vec();
+        let mut before = Vec::new();
+        for node in victims {
+            before.push(self.observer.id_of(&nodes[survivors[0]], &nodes[*node].name).await?);
+            self.shared.closed[*node].store(true, Ordering::Release);
+        }
+        self.host.kill(victims).await?;
+        self.hold(hold, probes).await?;
+        let over = self.clock.now();
+        for node in victims {
+            self.host.wipe(*node).await?;
+        }
+        self.host.start(victims).await?;
+        let deadline = Instant::now() + limits::HEAL;
+        for (node, before) in victims.iter().zip(before) {
+            let name = &nodes[*node].name;
+            while self.observer.id_of(&nodes[survivors[0]], name).await.is_ok_and(|id| id == before) {
+                if Instant::now() >= deadline {
+                    return Err(Stuck(format!("{name} was wiped, and nobody takes it as a new node")).into());
+                }
+                sleep(limits::POLL).await;
+            }
+        }
+        Ok(over)
+    }
+
+    /// Lets the fault last, while probes ask when writes succeed again.
+    async fn hold(&self, hold: std::time::Duration, probes: Option<Probes>) -> anyhow::Result<()> {
+        let until = Instant::now() + hold;
+        if let Some((rest, shared, nodes, next)) = probes {
+            probe(rest, shared, nodes, next).await?;
+        }
+        tokio::time::sleep_until(until).await;
+        Ok(())
+    }
+
+    /// Waits until the others have let go of the log that comes after `before`.
+    async fn fall_behind(&self, survivor: &crate::hosts::Node, before: u64) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limits::DRAIN;
+        let enough = before + 2 * limits::SNAPSHOT_EVERY + limits::LOGS_KEPT;
+        while self.observer.applied(survivor, false).await? < enough {
+            ensure!(Instant::now() < deadline, "the log does not grow enough for a snapshot");
+            sleep(limits::POLL).await;
+        }
+        Ok(())
+    }
+
+    fn victims(&mut self, victim: Victim, leader: usize) -> Vec<usize> {
+        let count = self.host.nodes().len();
+        let mut others: Vec<usize> = (0..count).filter(|node| *node != leader).collect();
+        others.shuffle(&mut self.rng);
+        match victim {
+            Victim::Leader => vec![leader],
+            Victim::Follower => others.into_iter().take(1).collect(),
+            Victim::Majority => {
+                let majority = count / 2 + 1;
+                if self.rng.random_bool(0.7) {
+                    std::iter::once(leader).chain(others).take(majority).collect()
+                } else {
+                    others.into_iter().take(majority).collect()
+                }
+            }
+            Victim::All => (0..count).collect(),
+        }
+    }
+}
+
+type Probes = (Arc<Rest>, Arc<Shared>, Vec<usize>, Arc<AtomicU32>);

@@ -1,0 +1,136 @@
+use anyhow::Context;
+use quorate_api::{Cluster, JobsWrapper};
+use tokio::time::{Instant, timeout};
+
+use crate::hosts::{Host, Node};
+use crate::limits;
+
+/// The product did not do in time what it must: a finding, not an error of the harness.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Stuck(pub(crate) String);
+
+/// Looks at the nodes from outside. What it asks is no part of the history: it changes nothing.
+pub(crate) struct Observer(reqwest::Client);
+
+impl Observer {
+    pub(crate) fn new() -> anyhow::Result<Observer> {
+        let http = reqwest::Client::builder()
+            .timeout(limits::ATTEMPT)
+            .connect_timeout(limits::CONNECT)
+            .pool_max_idle_per_host(0)
+            .no_proxy();
+        Ok(Observer(http.build()?))
+    }
+
+    /// The cluster as a node sees it.
+    pub(crate) async fn cluster(&self, node: &Node) -> anyhow::Result<Cluster> {
+        let answer = self.0.get(format!("{}/v1/cluster", node.url)).send().await?.error_for_status()?;
+        Ok(answer.json().await?)
+    }
+
+    /// The leader, as those who know of the highest term say.
+    pub(crate) async fn leader(&self, nodes: &[Node]) -> anyhow::Result<usize> {
+        let deadline = Instant::now() + limits::HEAL;
+        loop {
+            let mut seen: Vec<(u64, String)> = Vec::new();
+            for node in nodes {
+                if let Ok(cluster) = self.cluster(node).await
+                    && let Some(leader) = cluster.leader
+                {
+                    seen.push((cluster.term, leader));
+                }
+            }
+            let leader = seen.into_iter().max().map(|(_, leader)| leader);
+            if let Some(position) =
+                leader.and_then(|leader| nodes.iter().position(|node| node.name == leader))
+            {
+                return Ok(position);
+            }
+            if Instant::now() >= deadline {
+                return Err(Stuck("no node knows a leader".to_owned()).into());
+            }
+            tokio::time::sleep(limits::POLL).await;
+        }
+    }
+
+    /// The node id of a member, as `node` sees it.
+    pub(crate) async fn id_of(&self, node: &Node, member: &str) -> anyhow::Result<String> {
+        let cluster = self.cluster(node).await?;
+        let member = cluster.members.into_iter().find(|other| other.name == member);
+        Ok(member.context("the member is not in the cluster")?.id)
+    }
+
+    /// How far a node has applied the log, made sure with the leader if `linearizable`.
+    pub(crate) async fn applied(&self, node: &Node, linearizable: bool) -> anyhow::Result<u64> {
+        let consistency = if linearizable { "linearizable" } else { "local" };
+        let url = format!("{}/v1/jobs?n=1&consistency={consistency}", node.url);
+        let answer = self.0.get(url).send().await?.error_for_status()?;
+        let index = answer.headers().get("Quorate-Index").context("a list without Quorate-Index")?;
+        Ok(index.to_str()?.parse()?)
+    }
+
+    /// True when no job of a node waits or runs.
+    pub(crate) async fn is_drained(&self, node: &Node) -> anyhow::Result<bool> {
+        let url = format!("{}/v1/jobs?n=1&consistency=linearizable", node.url);
+        let answer = self.0.get(url).send().await?.error_for_status()?;
+        Ok(answer.json::<JobsWrapper>().await?.jobs.is_empty())
+    }
+
+    /// Waits until every node is a member, ready, and answers as of now.
+    ///
+    /// # Errors
+    /// [`Stuck`] if that takes too long or a node has ended by itself.
+    pub(crate) async fn healed(&self, host: &mut impl Host) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limits::HEAL;
+        loop {
+            if let Some(ended) = host.ended().await? {
+                return Err(Stuck(ended).into());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let problem = match timeout(left, self.problem(host.nodes())).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(problem)) => problem,
+                Err(_) => "a node does not answer".to_owned(),
+            };
+            if Instant::now() >= deadline {
+                let what = format!("not healed {} s after a fault: {problem}", limits::HEAL.as_secs());
+                return Err(Stuck(what).into());
+            }
+            tokio::time::sleep(limits::POLL).await;
+        }
+    }
+
+    /// What is still missing.
+    async fn problem(&self, nodes: &[Node]) -> Option<String> {
+        for node in nodes {
+            let ready = self.0.get(format!("{}/readyz", node.url)).send().await;
+            match ready {
+                Ok(ready) if ready.status().is_success() => {}
+                Ok(ready) => return Some(format!("{} is not ready: {}", node.name, ready.status())),
+                Err(error) => return Some(format!("{} does not answer: {error}", node.name)),
+            }
+            let cluster = match self.cluster(node).await {
+                Ok(cluster) => cluster,
+                Err(error) => return Some(format!("{} does not show the cluster: {error}", node.name)),
+            };
+            let voters: Vec<&str> = cluster
+                .members
+                .iter()
+                .filter(|member| member.reachable && member.role != "learner")
+                .map(|member| member.name.as_str())
+                .collect();
+            if cluster.members.len() != nodes.len() || voters.len() != nodes.len() {
+                return Some(format!(
+                    "{} sees the voters {voters:?} of {} members",
+                    node.name,
+                    cluster.members.len()
+                ));
+            }
+            if let Err(error) = self.applied(node, true).await {
+                return Some(format!("{} does not read: {error}", node.name));
+            }
+        }
+        None
+    }
+}

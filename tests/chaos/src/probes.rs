@@ -1,0 +1,55 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use quorate_check::{Call, Outcome};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval};
+
+use crate::client::{Shared, new_job};
+use crate::limits;
+use crate::rest::Rest;
+
+/// Client numbers from here on are those of probes: each sends one request.
+pub(crate) const FIRST_PROBE: u32 = 1_000;
+
+/// Measures how soon a write is acknowledged after the leader has died: one small enqueue to the survivors in turn,
+/// every few milliseconds, whether or not the earlier ones have been answered, until one is acknowledged.
+pub(crate) async fn probe(
+    rest: Arc<Rest>,
+    shared: Arc<Shared>,
+    survivors: Vec<usize>,
+    next: Arc<AtomicU32>,
+) -> anyhow::Result<()> {
+    let acknowledged = Arc::new(AtomicBool::new(false));
+    let deadline = Instant::now() + limits::PROBES;
+    let mut ticks = interval(limits::PROBE_EVERY);
+    let mut open = JoinSet::new();
+    let mut turn = survivors.into_iter().cycle();
+    while !acknowledged.load(Ordering::Acquire) && Instant::now() < deadline {
+        ticks.tick().await;
+        let Some(node) = turn.next() else { break };
+        let (rest, shared) = (Arc::clone(&rest), Arc::clone(&shared));
+        let acknowledged = Arc::clone(&acknowledged);
+        let client = next.fetch_add(1, Ordering::Relaxed);
+        open.spawn(async move {
+            let call = Call::Enqueue { jobs: vec![new_job(&format!("p{client}"))] };
+            let op = rest.attempt(client, &shared.nodes[node], call, None).await?;
+            if op.outcome == Outcome::Ok {
+                acknowledged.store(true, Ordering::Release);
+            }
+            shared.recorder.op(&op)?;
+            anyhow::Ok(())
+        });
+    }
+    while let Some(probe) = open.join_next().await {
+        probe??;
+    }
+    Ok(())
+}
+
+/// The time from `death` to the first acknowledgement of a write that was sent after it, in microseconds.
+pub(crate) fn gap(history: &quorate_check::History, death: u64) -> Option<u64> {
+    let writes = history.ops.iter().filter(|op| op.invoke >= death && op.outcome == Outcome::Ok);
+    let writes = writes.filter(|op| matches!(op.call, Call::Enqueue { .. }));
+    writes.map(|op| op.returned - death).min()
+}

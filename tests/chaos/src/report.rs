@@ -1,0 +1,176 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use quorate_check::{History, Op, Report};
+
+use crate::client::is_answered;
+use crate::fault::{Action, Fault};
+use crate::nemesis::Injected;
+use crate::probes::gap;
+
+/// What a run amounts to.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// A line for each fault.
+    pub rows: Vec<FaultRow>,
+    /// Requests.
+    pub requests: usize,
+    /// Requests that were answered with 2xx.
+    pub ok: usize,
+    /// Requests whose outcome nobody knows.
+    pub unknown: usize,
+    /// Jobs that were seen.
+    pub jobs: usize,
+    /// Acknowledged jobs that are not there any more.
+    pub lost: usize,
+    /// Jobs that were granted twice.
+    pub doubled: usize,
+    /// Requests through nodes that were left alone which got no answer while a majority lived.
+    pub failed: usize,
+    /// Rules of the checker that are broken.
+    pub broken: Vec<&'static str>,
+    /// How long it took, from the first request to the last.
+    pub time: Duration,
+}
+
+/// All faults of one kind.
+#[derive(Clone, Debug)]
+pub struct FaultRow {
+    /// Which.
+    pub fault: Fault,
+    /// How often it took hold.
+    pub times: usize,
+    /// Successful requests while it lasted and healed.
+    pub ok: usize,
+    /// As in [`Summary::failed`]; none where no majority was left.
+    pub failed: Option<usize>,
+    /// From the leader's death to the next acknowledged write, in microseconds, ascending.
+    pub gaps: Vec<u64>,
+    /// From the end of the fault until all nodes were well, in microseconds, ascending.
+    pub heals: Vec<u64>,
+}
+
+impl Summary {
+    pub(crate) fn new(history: &History, report: &Report, injected: &[Injected]) -> Summary {
+        let broken =
+            |name| report.rules.iter().filter(|rule| rule.name == name).map(|rule| rule.broken).sum();
+        let mut faults: BTreeMap<Fault, Vec<&Injected>> = BTreeMap::new();
+        for one in injected {
+            faults.entry(one.fault).or_default().push(one);
+        }
+        let rows: Vec<FaultRow> =
+            faults.into_iter().map(|(fault, injected)| FaultRow::new(history, fault, &injected)).collect();
+        Summary {
+            requests: report.operations,
+            ok: report.ok,
+            unknown: report.unknown,
+            jobs: report.jobs,
+            lost: broken("kept"),
+            doubled: broken("granted-once"),
+            failed: rows.iter().filter_map(|row| row.failed).sum(),
+            broken: report.broken().map(|rule| rule.name).collect(),
+            time: Duration::from_micros(history.ops.iter().map(|op| op.returned).max().unwrap_or_default()),
+            rows,
+        }
+    }
+}
+
+impl FaultRow {
+    fn new(history: &History, fault: Fault, injected: &[&Injected]) -> FaultRow {
+        let during = |one: &Injected| {
+            let (from, until) = (one.from, one.healed);
+            history.ops.iter().filter(move |op| op.invoke <= until && op.returned >= from)
+        };
+        let failed = |one: &&Injected| during(one).filter(|op| is_failed_through_survivor(op, one)).count();
+        let counts = fault.leaves_majority() && fault.action != Action::Recreate;
+        let mut gaps: Vec<u64> =
+            injected.iter().filter(|one| one.took_leader).filter_map(|one| gap(history, one.from)).collect();
+        let mut heals: Vec<u64> = injected.iter().map(|one| one.healed - one.over).collect();
+        gaps.sort_unstable();
+        heals.sort_unstable();
+        FaultRow {
+            fault,
+            times: injected.len(),
+            ok: injected.iter().map(|one| during(one).filter(|op| is_ok(op)).count()).sum(),
+            failed: counts.then(|| injected.iter().map(failed).sum()),
+            gaps,
+            heals,
+        }
+    }
+}
+
+fn is_ok(op: &Op) -> bool {
+    op.outcome == quorate_check::Outcome::Ok
+}
+
+fn is_failed_through_survivor(op: &Op, one: &Injected) -> bool {
+    !is_answered(op) && !one.victims.iter().any(|victim| **victim == *op.node)
+}
+
+/// The value below which so many percent lie, of ascending values.
+fn percentile(values: &[u64], percent: usize) -> Option<u64> {
+    let rank = (values.len() * percent).div_ceil(100).max(1);
+    values.get(rank - 1).copied()
+}
+
+fn seconds(micros: Option<u64>) -> String {
+    micros.map_or_else(
+        || "–".to_owned(),
+        |micros| format!("{:.2} s", Duration::from_micros(micros).as_secs_f64()),
+    )
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "| fault | times | requests ok meanwhile | failed through the others | leader's death to the next acknowledged \
+             write: p50, p99, max | all nodes well again: p50, max |"
+        )?;
+        writeln!(f, "|---|--:|--:|--:|---|---|")?;
+        for row in &self.rows {
+            let failed = row.failed.map_or_else(|| "–".to_owned(), |failed| failed.to_string());
+            let gap = match row.gaps.as_slice() {
+                [] => "–".to_owned(),
+                gaps => {
+                    [percentile(gaps, 50), percentile(gaps, 99), gaps.last().copied()].map(seconds).join(", ")
+                }
+            };
+            let heal = [percentile(&row.heals, 50), row.heals.last().copied()].map(seconds).join(", ");
+            writeln!(f, "| {} | {} | {} | {failed} | {gap} | {heal} |", row.fault, row.times, row.ok)?;
+        }
+        let mut gaps: Vec<u64> = self.rows.iter().flat_map(|row| row.gaps.iter().copied()).collect();
+        gaps.sort_unstable();
+        let times: usize = self.rows.iter().map(|row| row.times).sum();
+        let all =
+            [percentile(&gaps, 50), percentile(&gaps, 99), gaps.last().copied()].map(seconds).join(", ");
+        writeln!(f, "| all | {times} | | {} | {all} | |", self.failed)?;
+        writeln!(f)?;
+        writeln!(
+            f,
+            "{} requests in {:.0} s ({} ok, {} unknown), {} jobs: **{} acknowledged jobs lost, {} granted twice.**",
+            self.requests,
+            self.time.as_secs_f64(),
+            self.ok,
+            self.unknown,
+            self.jobs,
+            self.lost,
+            self.doubled
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_occurred() {
+        let values: Vec<u64> = (1..=10).collect();
+        assert_eq!(percentile(&values, 50), Some(5));
+        assert_eq!(percentile(&values, 99), Some(10));
+        assert_eq!(percentile(&values[..1], 50), Some(1));
+        assert_eq!(percentile(&[], 50), None);
+    }
+}

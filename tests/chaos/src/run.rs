@@ -1,0 +1,207 @@
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use quorate_check::{Call, FORMAT, History, Run, check};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::client::{Client, Phase, Shared, new_job};
+use crate::clock::Clock;
+use crate::fault::Action;
+use crate::hosts::{Compose, Host, Processes};
+use crate::limits;
+use crate::nemesis::{Injected, Nemesis};
+use crate::observe::Stuck;
+use crate::recorder::Recorder;
+use crate::report::Summary;
+use crate::rest::Rest;
+use crate::scan::scan;
+use crate::schedule::{Plan, Schedule};
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the nodes are.
+    pub host: HostKind,
+    /// Where history, logs and data go; made if it is not there.
+    pub dir: PathBuf,
+    /// Draws the schedule and what the clients do.
+    pub seed: u64,
+    /// What happens.
+    pub plan: Plan,
+    /// Clients that send requests all the time.
+    pub clients: u32,
+    /// Requests that must succeed for the run to prove something.
+    pub min_ok: usize,
+}
+
+/// Where the nodes are.
+#[derive(Clone, Debug)]
+pub enum HostKind {
+    /// Processes of this binary on this machine.
+    Processes {
+        /// `quorate`
+        binary: PathBuf,
+    },
+    /// The stack of this compose file.
+    Compose {
+        /// `deploy/compose.yaml`
+        file: PathBuf,
+    },
+}
+
+/// What came out.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Every rule holds.
+    Good(Summary),
+    /// The history, in this file, breaks rules: the checker's words.
+    Broken(Summary, PathBuf, String),
+    /// The cluster did not do in time what it must.
+    Stuck(String),
+}
+
+/// Runs a cluster under faults and judges it.
+///
+/// # Errors
+/// The run proves nothing: the harness failed, a fault did not take hold, or too few requests succeeded.
+pub async fn run(options: &Options) -> anyhow::Result<Verdict> {
+    tokio::fs::create_dir_all(&options.dir).await?;
+    let dir = tokio::fs::canonicalize(&options.dir).await?;
+    match &options.host {
+        HostKind::Processes { binary } => {
+            let power_cuts = match &options.plan {
+                Plan::For(_) => true,
+                Plan::Each(faults) => faults.iter().any(|fault| fault.action == Action::PowerCut),
+            };
+            run_on(Processes::new(binary, &dir, 3, power_cuts).await?, options).await
+        }
+        HostKind::Compose { file } => run_on(Compose::new(file).await?, options).await,
+    }
+}
+
+async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
+    if let Some(skipped) = host.skipped() {
+        eprintln!("{skipped}");
+    }
+    if let Plan::Each(faults) = &options.plan {
+        let possible = host.faults();
+        for fault in faults {
+            ensure!(possible.contains(fault), "{fault} is not possible on this host");
+        }
+    }
+    let path = options.dir.join("history.jsonl");
+    let run = Run {
+        format: FORMAT,
+        nodes: host.nodes().iter().map(|node| node.name.as_str().into()).collect(),
+        skew_ms: 1_000,
+        late_ms: 10_000,
+        retention: 7 * 24 * 60 * 60,
+        about: format!("seed {}", options.seed),
+    };
+    let clock = Clock::start();
+    let shared = Arc::new(Shared::new(Recorder::new(&path, &run)?, host.nodes()));
+    let mut nemesis = Nemesis::new(host, Arc::clone(&shared), clock, options.seed)?;
+    let ran = harm_and_heal(&mut nemesis, shared, clock, options).await;
+    // Also when it failed, so that nothing is left behind; that failure is the one to tell of.
+    let shut_down = nemesis.host.shut_down().await;
+    let injected = match ran {
+        Ok(injected) => injected,
+        Err(error) if error.is::<Stuck>() => return Ok(Verdict::Stuck(format!("{error:#}"))),
+        Err(error) => return Err(error),
+    };
+    shut_down?;
+    let history = History::read(BufReader::new(File::open(&path)?)).context("the history")?;
+    let report = check(&history);
+    ensure!(
+        report.ok >= options.min_ok,
+        "only {} requests succeeded, {} are needed to prove something",
+        report.ok,
+        options.min_ok
+    );
+    let summary = Summary::new(&history, &report, &injected);
+    Ok(if report.holds() {
+        Verdict::Good(summary)
+    } else {
+        Verdict::Broken(summary, path, report.to_string())
+    })
+}
+
+/// The run itself, up to the last line of the history.
+async fn harm_and_heal(
+    nemesis: &mut Nemesis<impl Host>,
+    shared: Arc<Shared>,
+    clock: Clock,
+    options: &Options,
+) -> anyhow::Result<Vec<Injected>> {
+    let nodes = nemesis.host.nodes().to_vec();
+    let all: Vec<usize> = (0..nodes.len()).collect();
+    nemesis.host.start(&all).await?;
+    nemesis.observer.healed(&mut nemesis.host).await?;
+
+    let mut clients = JoinSet::new();
+    for number in 0..options.clients {
+        let client = Client::new(number, options.seed, Rest::new(clock)?, Arc::clone(&shared));
+        clients.spawn(client.run());
+    }
+    let mut injected = Vec::new();
+    let mut schedule = Schedule::new(&options.plan, &nemesis.host.faults(), options.seed);
+    while let Some(step) = schedule.next() {
+        sleep(step.quiet).await;
+        let one = nemesis.inject(step).await.with_context(|| format!("{}", step.fault))?;
+        eprintln!(
+            "{:7.1} s  {} {}: {:.1} s, well again after {:.1} s",
+            one.from as f64 / 1e6,
+            one.fault,
+            one.victims.join(" "),
+            (one.over - one.from) as f64 / 1e6,
+            (one.healed - one.over) as f64 / 1e6,
+        );
+        injected.push(one);
+        // A client that ended has met an error, and the run is worth nothing without it.
+        if let Some(ended) = clients.try_join_next() {
+            ended??;
+        }
+    }
+
+    shared.recorder.healed(clock.now())?;
+    shared.enter(Phase::Drain);
+    greet(&shared, clock, options.clients).await?;
+    let deadline = Instant::now() + limits::DRAIN;
+    while !nemesis.observer.is_drained(&nodes[0]).await? {
+        if Instant::now() >= deadline {
+            return Err(
+                Stuck(format!("jobs are left {} s after the last fault", limits::DRAIN.as_secs())).into()
+            );
+        }
+        sleep(limits::POLL).await;
+    }
+    shared.enter(Phase::Stop);
+    while let Some(ended) = clients.join_next().await {
+        ended??;
+    }
+    nemesis.observer.healed(&mut nemesis.host).await?;
+    let scans = scan(&nodes).await?;
+    for (node, scan) in nodes.iter().zip(&scans) {
+        shared.recorder.scan(&node.name, scan.index, &scan.jobs)?;
+    }
+    shared.recorder.finish()?;
+    Ok(injected)
+}
+
+/// One write and one read through every node, now that the faults are over.
+async fn greet(shared: &Shared, clock: Clock, client: u32) -> anyhow::Result<()> {
+    let rest = Rest::new(clock)?;
+    for node in &shared.nodes {
+        let tag = format!("greeting-{}", node.name);
+        let op = rest.attempt(client, node, Call::Enqueue { jobs: vec![new_job(&tag)] }, None).await?;
+        shared.recorder.op(&op)?;
+        let Some(job) = op.jobs.first() else { continue };
+        let call = Call::Get { id: job.id.clone(), linearizable: true };
+        shared.recorder.op(&rest.attempt(client, node, call, None).await?)?;
+    }
+    Ok(())
+}
