@@ -17,7 +17,7 @@ fn code(error: &Error) -> u8 {
     match error {
         Error::Refused(refused) => match refused.kind {
             RefusedKind::NotFound => 3,
-            RefusedKind::Conflict { .. } => 4,
+            RefusedKind::Conflict => 4,
             RefusedKind::Invalid | RefusedKind::Unauthorized | RefusedKind::TooLarge => 1,
         },
         Error::Unavailable(_) => 5,

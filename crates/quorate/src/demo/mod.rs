@@ -72,7 +72,7 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let urls = cluster.urls();
     println!("three nodes are ready: {}", urls.join("  "));
 
-    let clients = urls.iter().map(|url| client(&[url.clone()])).collect::<anyhow::Result<Vec<Client>>>()?;
+    let clients = urls.iter().map(|url| client(url)).collect::<anyhow::Result<Vec<Client>>>()?;
     let runners = Runners::start(&urls, &programs, &dir)?;
     let bar = progress(args.jobs);
 
@@ -168,8 +168,8 @@ fn others(clients: &[Client], without: usize) -> Vec<Client> {
     clients.iter().enumerate().filter(|(n, _)| *n != without).map(|(_, client)| client.clone()).collect()
 }
 
-fn client(nodes: &[String]) -> anyhow::Result<Client> {
-    Ok(Client::new(ClientConfig { shuffle: false, ..ClientConfig::new(nodes) })?)
+fn client(url: &str) -> anyhow::Result<Client> {
+    Ok(Client::new(ClientConfig::new([url]))?)
 }
 
 fn progress(jobs: usize) -> ProgressBar {

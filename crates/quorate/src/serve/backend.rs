@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,52 +10,44 @@ use quorate_node::{Handle, SubmitError};
 pub(crate) struct NodeBackend(pub(crate) Handle);
 
 impl Backend for NodeBackend {
-    fn submit(
-        &self,
-        command: Command,
-        within: Duration,
-    ) -> impl Future<Output = Result<Answered, Unavailable>> + Send {
-        async move { self.0.submit(command, within).await.map_err(unavailable) }
+    async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
+        self.0.submit(command, within).await.map_err(unavailable)
     }
 
-    fn barrier(&self, within: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send {
-        async move { self.0.barrier(within).await.map_err(unavailable) }
+    async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
+        self.0.barrier(within).await.map_err(unavailable)
     }
 
     fn applied_index(&self) -> u64 {
         self.0.reader().applied_index()
     }
 
-    fn knows_key(&self, key: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send {
-        async move { self.0.reader().knows_key(key).await.map_err(unreadable) }
+    async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
+        self.0.reader().knows_key(key).await.map_err(unreadable)
     }
 
-    fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, Unavailable>> + Send {
-        async move { self.0.reader().job(id).await.map_err(unreadable) }
+    async fn job(&self, id: JobId) -> Result<Option<Job>, Unavailable> {
+        self.0.reader().job(id).await.map_err(unreadable)
     }
 
-    fn payloads(&self, jobs: &[Job]) -> impl Future<Output = Result<Vec<Option<Bytes>>, Unavailable>> + Send {
-        async move { self.0.reader().payloads(jobs).await.map_err(unreadable) }
+    async fn payloads(&self, jobs: &[Job]) -> Result<Vec<Option<Bytes>>, Unavailable> {
+        self.0.reader().payloads(jobs).await.map_err(unreadable)
     }
 
-    fn log(&self, id: JobId) -> impl Future<Output = Result<Option<Bytes>, Unavailable>> + Send {
-        async move { self.0.reader().log(id).await.map_err(unreadable) }
+    async fn log(&self, id: JobId) -> Result<Option<Bytes>, Unavailable> {
+        self.0.reader().log(id).await.map_err(unreadable)
     }
 
-    fn jobs(&self, query: JobsQuery) -> impl Future<Output = Result<JobsPage, Unavailable>> + Send {
-        async move { self.0.reader().jobs(query).await.map_err(unreadable) }
+    async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, Unavailable> {
+        self.0.reader().jobs(query).await.map_err(unreadable)
     }
 
-    fn image(&self, id: ImageId) -> impl Future<Output = Result<Option<Image>, Unavailable>> + Send {
-        async move { self.0.reader().image(id).await.map_err(unreadable) }
+    async fn image(&self, id: ImageId) -> Result<Option<Image>, Unavailable> {
+        self.0.reader().image(id).await.map_err(unreadable)
     }
 
-    fn images(
-        &self,
-        n: usize,
-        after: Option<ImageId>,
-    ) -> impl Future<Output = Result<Vec<Image>, Unavailable>> + Send {
-        async move { self.0.reader().images(n, after).await.map_err(unreadable) }
+    async fn images(&self, n: usize, after: Option<ImageId>) -> Result<Vec<Image>, Unavailable> {
+        self.0.reader().images(n, after).await.map_err(unreadable)
     }
 
     fn settings(&self) -> Settings {
@@ -67,20 +58,20 @@ impl Backend for NodeBackend {
         self.0.reader().queued(queue)
     }
 
-    fn queued_wakeup(&self, queue: QueueId) -> impl Future<Output = ()> + Send {
-        self.0.queued_wakeup(queue)
+    async fn queued_wakeup(&self, queue: QueueId) {
+        self.0.queued_wakeup(queue).await;
     }
 
-    fn cluster(&self) -> impl Future<Output = Cluster> + Send {
-        async move { cluster(self.0.cluster().await) }
+    async fn cluster(&self) -> Cluster {
+        cluster(self.0.cluster().await)
     }
 
-    fn alive(&self) -> impl Future<Output = bool> + Send {
-        self.0.alive()
+    async fn alive(&self) -> bool {
+        self.0.alive().await
     }
 
-    fn ready(&self) -> impl Future<Output = bool> + Send {
-        std::future::ready(self.0.ready())
+    async fn ready(&self) -> bool {
+        self.0.ready()
     }
 }
 
