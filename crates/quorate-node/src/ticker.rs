@@ -12,7 +12,8 @@ use crate::batcher::Batcher;
 use crate::clock::LogClock;
 use crate::leadership::Leadership;
 
-/// After a tick that was refused, or after [`ROUNDS`] ticks that left work from the same moment.
+/// Between two looks: while commands are under way, after a tick that was refused, and after [`ROUNDS`] ticks that left
+/// work from the same moment.
 const PAUSE: Duration = Duration::from_millis(100);
 /// One tick does a bounded part of what is due. So many in a row for one moment are more than that: something is wrong,
 /// and must not fill the log.
@@ -42,8 +43,9 @@ impl Ticker {
             let wait = match self.reader.next_work() {
                 None => None,
                 Some(due) if due > now => Some(Duration::from_millis(due.0 - now.0)),
-                // What is under way does it; then the table changes.
-                Some(_) if !self.batcher.is_idle() => None,
+                // What is under way does it, unless it was stamped before this was due: so look again. It may have been
+                // applied already, and then nothing else would wake this up.
+                Some(_) if !self.batcher.is_idle() => Some(PAUSE),
                 Some(due) => {
                     last = (due, if last.0 == due { last.1 + 1 } else { 0 });
                     if last.1 < ROUNDS && self.tick(now).await {
