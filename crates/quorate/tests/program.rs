@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -99,7 +99,7 @@ fn quorate(args: &[&str]) -> Output {
 
 #[test]
 fn a_cluster_survives_its_leader_and_a_restart_and_loses_nothing() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap();
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let port = free_ports(3);
     let dev = Dev::start(dir.path(), port);
@@ -135,7 +135,7 @@ fn a_cluster_survives_its_leader_and_a_restart_and_loses_nothing() {
 
 #[test]
 fn the_nodes_end_with_dev_even_when_it_is_killed() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap();
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let port = free_ports(3);
     let mut dev = Dev::start(dir.path(), port);
@@ -151,7 +151,7 @@ fn the_nodes_end_with_dev_even_when_it_is_killed() {
 
 #[test]
 fn errors_have_exit_codes_and_say_what_to_do() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap();
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let dev = Dev::start(dir.path(), free_ports(3));
     let urls = dev.urls();
@@ -177,7 +177,7 @@ fn errors_have_exit_codes_and_say_what_to_do() {
 
 #[test]
 fn the_demo_ends_well() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap();
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
