@@ -2,6 +2,8 @@
 # make test     every test
 # make verify   the read-only gate: format, lints, walls, documents, tests
 # make fix      the only target that rewrites files
+# make chaos    kills, pauses, wipes and cuts a cluster of processes; SEED=n MINUTES=m, or FAULTS=kill-leader:35,…
+# make chaos-compose   the same with the nodes of deploy/compose.yaml
 #
 # Each installs what is missing first: Debian packages as root or with sudo (else it says which), cargo-deny with cargo.
 
@@ -11,11 +13,14 @@ SHELL := /bin/bash
 
 DEMO_DIR ?= .demo
 JOBS ?= 240
+SEED ?= 1
+MINUTES ?= 2
+FAULTS ?=
 
-.PHONY: help demo test verify lint fix build prepare cargo-deny bench
+.PHONY: help demo test verify lint fix build prepare cargo-deny bench chaos chaos-compose image
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
 
 demo: prepare
 	@echo "Building quorate (release)$(FIRST_BUILD)"
@@ -46,8 +51,23 @@ fix: prepare
 bench: build
 	target/release/quorate bench
 
+CHAOS = target/release/quorate-chaos --seed $(SEED) $(if $(FAULTS),--faults $(FAULTS),--minutes $(MINUTES))
+
+chaos: build
+	@cargo build --release --quiet -p quorate-chaos
+	@$(CHAOS)
+
+chaos-compose:
+	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory image && cargo build --release --quiet -p quorate-chaos && $(CHAOS) --host compose; \
+	else echo "SKIPPED chaos-compose: no Docker engine answers"; fi
+
 # The first build compiles RocksDB: about half an hour of processor time, divided by the number of cores.
 FIRST_BUILD = $(shell test -d target && echo "" || echo ": the first build compiles RocksDB, about $$(( 36 / $$(nproc) + 3 )) minutes on this machine")
+
+# The image that deploy/compose.yaml runs, with the binary of this machine.
+image: build
+	@deploy/base-image.sh
+	@docker build --quiet --file deploy/Dockerfile --target prebuilt --tag quorate:latest .
 
 PACKAGES = build-essential libclang-dev pkg-config
 

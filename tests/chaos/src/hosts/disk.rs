@@ -17,8 +17,11 @@ pub(crate) struct Disk {
 
 /// The ioctl `EXT4_IOC_SHUTDOWN` with the flag `NOLOGFLUSH`. It has no command line tool everywhere, no safe wrapper
 /// in Rust, and every Debian has Perl.
-const SHUT_DOWN: &str =
-    r#"open(my $dir, "<", $ARGV[0]) or die "$!\n"; ioctl($dir, 0x8004587d, pack("L", 2)) or die "$!\n";"#;
+const SHUT_DOWN: &str = r#"
+    open(my $dir, "<", $ARGV[0]) or die "$!\n";
+    my $flags = pack("L", 2);
+    ioctl($dir, 0x8004587d, $flags) or die "$!\n";
+"#;
 
 impl Disk {
     /// Makes it and mounts it.
