@@ -9,9 +9,6 @@ pub struct Error {
     /// What in the request is to blame, for example `jobs[1].priority`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<String>,
-    /// Only with 503: whether the request may have taken effect.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<WriteOutcome>,
 }
 
 /// What became of a request that got no answer from the cluster.
@@ -29,4 +26,7 @@ pub enum WriteOutcome {
 pub struct ErrorWrapper {
     /// What went wrong.
     pub error: Error,
+    /// Only with 503: whether the request may have taken effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<WriteOutcome>,
 }

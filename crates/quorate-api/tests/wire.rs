@@ -74,7 +74,8 @@ fn a_new_job_says_only_what_was_set() {
 #[test]
 fn an_error_on_the_wire() {
     let error = |fields: Option<&str>, outcome| ErrorWrapper {
-        error: Error { message: "no".into(), fields: fields.map(Into::into), outcome },
+        error: Error { message: "no".into(), fields: fields.map(Into::into) },
+        outcome,
     };
     assert_eq!(
         serde_json::to_string(&error(Some("jobs[1].priority"), None)).unwrap(),
@@ -82,7 +83,7 @@ fn an_error_on_the_wire() {
     );
     assert_eq!(
         serde_json::to_string(&error(None, Some(WriteOutcome::NotApplied))).unwrap(),
-        r#"{"error":{"message":"no","outcome":"not_applied"}}"#
+        r#"{"error":{"message":"no"},"outcome":"not_applied"}"#
     );
 }
 

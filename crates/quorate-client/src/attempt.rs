@@ -106,13 +106,13 @@ fn classify(status: StatusCode, retry_after: Option<Duration>, body: &Bytes) -> 
     match status {
         StatusCode::TOO_MANY_REQUESTS => Failure::Busy(setback()),
         StatusCode::REQUEST_TIMEOUT | StatusCode::INSUFFICIENT_STORAGE => Failure::NotApplied(setback()),
-        StatusCode::SERVICE_UNAVAILABLE => match error.as_ref().and_then(|error| error.error.outcome) {
+        StatusCode::SERVICE_UNAVAILABLE => match error.as_ref().and_then(|error| error.outcome) {
             Some(WriteOutcome::NotApplied) => Failure::NotApplied(setback()),
             Some(WriteOutcome::Unknown) | None => Failure::Unknown(setback()),
         },
         status if status.is_server_error() => Failure::Unknown(setback()),
         status => match (refused_kind(status), error) {
-            (Some(kind), Some(ErrorWrapper { error })) => Failure::Refused(Refused {
+            (Some(kind), Some(ErrorWrapper { error, outcome: _ })) => Failure::Refused(Refused {
                 kind,
                 status: status.as_u16(),
                 message: error.message,

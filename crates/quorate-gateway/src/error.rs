@@ -186,7 +186,7 @@ impl IntoResponse for ApiError {
             | ApiError::DiskFull => (None, None),
         };
         let status = self.status();
-        let body = ErrorWrapper { error: Error { message: self.message().into_owned(), fields, outcome } };
+        let body = ErrorWrapper { error: Error { message: self.message().into_owned(), fields }, outcome };
         let mut response = answer::json(status, None, &body);
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response

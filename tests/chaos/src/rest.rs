@@ -135,8 +135,7 @@ fn jobs(call: &Call, body: &[u8]) -> anyhow::Result<Vec<JobRecord>> {
 fn failure(status: StatusCode, body: &[u8]) -> Outcome {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => {
-            let outcome =
-                serde_json::from_slice::<ErrorWrapper>(body).ok().and_then(|body| body.error.outcome);
+            let outcome = serde_json::from_slice::<ErrorWrapper>(body).ok().and_then(|body| body.outcome);
             match outcome {
                 Some(WriteOutcome::NotApplied) => Outcome::Fail,
                 Some(WriteOutcome::Unknown) | None => Outcome::Info,

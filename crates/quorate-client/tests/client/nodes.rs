@@ -49,7 +49,7 @@ async fn a_leaderless_node_is_left_at_once_for_the_next() {
     let leaderless = Answer::SaysRetryAfter(
         503,
         3_600,
-        r#"{"error":{"message":"no leader","outcome":"not_applied"}}"#.into(),
+        r#"{"error":{"message":"no leader"},"outcome":"not_applied"}"#.into(),
     );
     let cluster = Cluster::start(2, [leaderless, jobs(&["a"]), jobs(&["b"])]).await;
     let client = cluster.client();

@@ -132,5 +132,5 @@ pub(crate) fn error(status: u16, message: &str) -> Answer {
 }
 
 pub(crate) fn unavailable(outcome: &str) -> Answer {
-    Answer::Says(503, format!(r#"{{"error":{{"message":"no leader","outcome":"{outcome}"}}}}"#))
+    Answer::Says(503, format!(r#"{{"error":{{"message":"no leader"}},"outcome":"{outcome}"}}"#))
 }
