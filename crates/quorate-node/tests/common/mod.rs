@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quorate_core::{Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueId, Reply};
-use quorate_node::{Handle, Node, NodeConfig, Role, Running, SubmitError};
+use quorate_node::{Handle, Node, NodeConfig, Role, Running, StartError, SubmitError};
 use tempfile::TempDir;
 
 /// Long enough for everything: a test that needs it has failed.
@@ -66,9 +66,18 @@ impl Cluster {
         }
     }
 
+    /// Starts a node. Its last incarnation may still have the directory open, as long as somebody has a handle of it.
     pub async fn start(&mut self, at: usize) {
         assert!(self.running[at].is_none());
-        self.running[at] = Some(Node::start(self.configs[at].clone()).await.unwrap());
+        eventually("the directory is free", async || match Node::start(self.configs[at].clone()).await {
+            Ok(started) => {
+                self.running[at] = Some(started);
+                true
+            }
+            Err(StartError::Store(error)) if error.to_string().contains("lock hold") => false,
+            Err(error) => panic!("{error}"),
+        })
+        .await;
     }
 
     pub async fn stop(&mut self, at: usize) {
