@@ -31,7 +31,7 @@ pub struct Running {
 
 impl Running {
     /// Ends the node: nothing more is taken in, what is under way is answered, the leadership is handed over, the log
-    /// is flushed. Bounded in time. The data directory is free when this returns and every [`Handle`] is dropped.
+    /// is flushed. Bounded in time. The data directory is free when this returns and every [`crate::Handle`] is dropped.
     pub async fn shutdown(self) {
         self.intake.closed.cancel();
         if tokio::time::timeout(limits::DRAIN, self.intake.drained()).await.is_err() {

@@ -194,3 +194,29 @@ fn rpc_error(status: &Status) -> RPCError<TypeConfig> {
 fn bad_answer(malformed: &Malformed) -> RPCError<TypeConfig> {
     unreachable(&Status::internal(malformed.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, OnceLock};
+
+    use quorate_core::Timestamp;
+
+    use super::*;
+    use crate::clock::System;
+    use crate::transport::Identity;
+
+    #[tokio::test]
+    async fn a_link_is_not_tried_while_openraft_pauses() {
+        let identity = Identity { node_id: 1, cluster_id: Arc::new(OnceLock::from("a".to_owned())) };
+        let mut network = Network {
+            transport: Transport::new(identity),
+            clock: LogClock::new(System::new(), Timestamp::ZERO),
+        };
+        // To try it would fail at once.
+        let node = Node { peer_addr: "no address".to_owned(), ..Node::default() };
+        let mut client = network.new_client(2, &node).await;
+        let option = RPCOption::new(Duration::from_secs(1));
+        let pausing = futures::stream::pending();
+        assert!(client.stream_append(pausing, option).now_or_never().is_none());
+    }
+}

@@ -52,7 +52,7 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
     let checked =
         tonic::service::interceptor::InterceptedService::new(peer, move |mut request: Request<()>| {
             let from = header::check(&identity, request.metadata())?;
-            request.extensions_mut().insert(From(from));
+            request.extensions_mut().insert(Caller(from));
             Ok(request)
         });
     // The builder's own setting does not reach connections of a listener that it is given.
@@ -79,10 +79,10 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
 
 /// Who calls: put there by the check.
 #[derive(Clone, Copy)]
-struct From(NodeId);
+struct Caller(NodeId);
 
 fn caller<T>(request: &Request<T>) -> NodeId {
-    request.extensions().get::<From>().expect("every call is checked").0
+    request.extensions().get::<Caller>().expect("every call is checked").0
 }
 
 impl Service {
