@@ -8,7 +8,7 @@ use quorate_check::{JobRecord, NewJob, Reason, Status, body_hash};
 /// few.
 pub(crate) fn payload(tag: &str) -> String {
     let sum: usize = tag.bytes().map(usize::from).sum();
-    let length = if sum % 16 == 0 { 4_096 } else { sum % 64 };
+    let length = if sum.is_multiple_of(16) { 4_096 } else { sum % 64 };
     format!("{tag} {}", "x".repeat(length))
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Injected {
     pub(crate) victims: Vec<String>,
     /// Just before it began, on the clock of the run.
     pub(crate) from: u64,
+    /// When it was seen to have taken hold.
+    pub(crate) struck: u64,
     /// When nodes were told to go on as before.
     pub(crate) over: u64,
     /// When all nodes were seen to be well again.
@@ -74,20 +76,18 @@ impl<H: Host> Nemesis<H> {
             (rest, shared, survivors.clone(), Arc::clone(&self.probes))
         });
 
-        let over = match fault.action {
+        let (struck, over) = match fault.action {
             Action::Kill => {
                 self.host.kill(&victims).await?;
-                self.hold(hold, probes).await?;
-                let over = self.clock.now();
+                let times = self.hold(hold, probes).await?;
                 self.host.start(&victims).await?;
-                over
+                times
             }
             Action::Pause => {
                 self.host.pause(&victims).await?;
-                self.hold(hold, probes).await?;
-                let over = self.clock.now();
+                let times = self.hold(hold, probes).await?;
                 self.host.resume(&victims).await?;
-                over
+                times
             }
             Action::Restart => {
                 // A node that is asked to end may take its time: probing begins with the signal.
@@ -99,37 +99,40 @@ impl<H: Host> Nemesis<H> {
                 }
                 let over = self.clock.now();
                 self.host.start(&victims).await?;
-                over
+                (from, over)
             }
             Action::Wipe => self.wipe(&victims, &survivors, hold, probes).await?,
             Action::Outage => {
                 let before = self.observer.applied(&nodes[victims[0]], true).await?;
+                let snapshots = self.host.snapshots_received(victims[0]).await?;
                 self.host.kill(&victims).await?;
+                let struck = self.clock.now();
                 self.fall_behind(&nodes[survivors[0]], before).await?;
                 let over = self.clock.now();
                 self.host.start(&victims).await?;
-                over
+                self.observer.healed(&mut self.host).await?;
+                let received = self.host.snapshots_received(victims[0]).await? > snapshots;
+                ensure!(received, "the node caught up without a snapshot");
+                (struck, over)
             }
             Action::PowerCut => {
                 self.host.cut_power(&victims).await?;
-                self.hold(hold, probes).await?;
-                let over = self.clock.now();
+                let times = self.hold(hold, probes).await?;
                 self.host.start(&victims).await?;
-                over
+                times
             }
             Action::Disconnect => {
                 self.host.disconnect(&victims).await?;
-                self.hold(hold, probes).await?;
-                let over = self.clock.now();
+                let times = self.hold(hold, probes).await?;
                 self.host.reconnect(&victims).await?;
-                over
+                times
             }
             Action::Recreate => {
                 for node in &victims {
                     self.host.recreate(*node).await?;
                     self.observer.healed(&mut self.host).await?;
                 }
-                self.clock.now()
+                (from, self.clock.now())
             }
         };
         self.observer.healed(&mut self.host).await?;
@@ -137,7 +140,7 @@ impl<H: Host> Nemesis<H> {
             self.shared.closed[*node].store(false, Ordering::Release);
         }
         let victims = victims.into_iter().map(|node| nodes[node].name.clone()).collect();
-        Ok(Injected { fault, victims, from, over, healed: self.clock.now(), took_leader })
+        Ok(Injected { fault, victims, from, struck, over, healed: self.clock.now(), took_leader })
     }
 
     async fn wipe(
@@ -146,7 +149,7 @@ impl<H: Host> Nemesis<H> {
         survivors: &[usize],
         hold: std::time::Duration,
         probes: Option<Probes>,
-    ) -> anyhow::Result<u64> {
+    ) -> anyhow::Result<(u64, u64)> {
         let nodes = self.host.nodes().to_vec();
         let mut before = Vec::new();
         for node in victims {
@@ -154,8 +157,7 @@ impl<H: Host> Nemesis<H> {
             self.shared.closed[*node].store(true, Ordering::Release);
         }
         self.host.kill(victims).await?;
-        self.hold(hold, probes).await?;
-        let over = self.clock.now();
+        let times = self.hold(hold, probes).await?;
         for node in victims {
             self.host.wipe(*node).await?;
         }
@@ -170,17 +172,18 @@ impl<H: Host> Nemesis<H> {
                 sleep(limits::POLL).await;
             }
         }
-        Ok(over)
+        Ok(times)
     }
 
-    /// Lets the fault last, while probes ask when writes succeed again.
-    async fn hold(&self, hold: std::time::Duration, probes: Option<Probes>) -> anyhow::Result<()> {
+    /// Lets a fault that has taken hold last, while probes ask when writes succeed again. Says from when to when.
+    async fn hold(&self, hold: std::time::Duration, probes: Option<Probes>) -> anyhow::Result<(u64, u64)> {
+        let struck = self.clock.now();
         let until = Instant::now() + hold;
         if let Some((rest, shared, nodes, next)) = probes {
             probe(rest, shared, nodes, next).await?;
         }
         tokio::time::sleep_until(until).await;
-        Ok(())
+        Ok((struck, self.clock.now()))
     }
 
     /// Waits until the others have let go of the log that comes after `before`.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use quorate_check::{Call, Outcome};
+use quorate_check::{Call, History, Outcome};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
@@ -47,9 +47,10 @@ pub(crate) async fn probe(
     Ok(())
 }
 
-/// The time from `death` to the first acknowledgement of a write that was sent after it, in microseconds.
-pub(crate) fn gap(history: &quorate_check::History, death: u64) -> Option<u64> {
-    let writes = history.ops.iter().filter(|op| op.invoke >= death && op.outcome == Outcome::Ok);
+/// How long after `from`, when a leader was about to die, the first write was acknowledged that was sent after `struck`,
+/// when it was seen to be dead; in microseconds. So it is never too short, and too long by the time between the two.
+pub(crate) fn gap(history: &History, from: u64, struck: u64) -> Option<u64> {
+    let writes = history.ops.iter().filter(|op| op.invoke >= struck && op.outcome == Outcome::Ok);
     let writes = writes.filter(|op| matches!(op.call, Call::Enqueue { .. }));
-    writes.map(|op| op.returned - death).min()
+    writes.map(|op| op.returned - from).min()
 }

@@ -84,8 +84,11 @@ impl FaultRow {
         };
         let failed = |one: &&Injected| during(one).filter(|op| is_failed_through_survivor(op, one)).count();
         let counts = fault.leaves_majority() && fault.action != Action::Recreate;
-        let mut gaps: Vec<u64> =
-            injected.iter().filter(|one| one.took_leader).filter_map(|one| gap(history, one.from)).collect();
+        let mut gaps: Vec<u64> = injected
+            .iter()
+            .filter(|one| one.took_leader)
+            .filter_map(|one| gap(history, one.from, one.struck))
+            .collect();
         let mut heals: Vec<u64> = injected.iter().map(|one| one.healed - one.over).collect();
         gaps.sort_unstable();
         heals.sort_unstable();

@@ -3,13 +3,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use tokio::process::Command;
 
+use super::ports::free_ports;
 use super::{Host, Node};
 use crate::fault::{Action, Fault, Victim};
 
 /// The project's name: it keeps this stack apart from one that somebody uses.
 const PROJECT: &str = "quorate-chaos";
-/// Where the nodes are published.
-const FIRST_PORT: u16 = 18_080;
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
 /// The nodes of `deploy/compose.yaml`, without its runners: what is not in the history must not happen.
@@ -18,6 +17,10 @@ pub(crate) struct Compose {
     nodes: Vec<Node>,
     /// `docker-compose`, or `docker compose`.
     program: &'static [&'static str],
+    /// What the compose file takes from the environment.
+    settings: Vec<(String, String)>,
+    /// The nodes' containers: to ask for them takes longer than a fault should.
+    containers: [String; NODES.len()],
 }
 
 impl Compose {
@@ -33,10 +36,19 @@ impl Compose {
         } else {
             &["docker", "compose"]
         };
-        let nodes = NODES.iter().zip(FIRST_PORT..);
-        let nodes = nodes
+        let ports = free_ports(NODES.len())?;
+        let nodes = NODES
+            .iter()
+            .zip(&ports)
             .map(|(name, port)| Node { name: (*name).to_owned(), url: format!("http://127.0.0.1:{port}") });
-        let compose = Compose { file, nodes: nodes.collect(), program };
+        let settings = (1..).zip(&ports).map(|(node, port)| (format!("HTTP_PORT_N{node}"), port.to_string()));
+        let compose = Compose {
+            file,
+            nodes: nodes.collect(),
+            settings: settings.collect(),
+            program,
+            containers: Default::default(),
+        };
         compose.compose(&["down", "--volumes", "--remove-orphans"]).await?;
         Ok(compose)
     }
@@ -50,12 +62,7 @@ impl Compose {
             .chain(["-p", PROJECT, "-f", file])
             .chain(arguments.iter().copied())
             .collect();
-        let ports: Vec<(String, String)> = (1..)
-            .zip(FIRST_PORT..)
-            .take(NODES.len())
-            .map(|(node, port)| (format!("HTTP_PORT_N{node}"), port.to_string()))
-            .collect();
-        run(program, &all, &ports).await
+        run(program, &all, &self.settings).await
     }
 
     async fn container(&self, node: usize) -> anyhow::Result<String> {
@@ -67,16 +74,20 @@ impl Compose {
         Ok(id)
     }
 
-    async fn containers(&self, nodes: &[usize]) -> anyhow::Result<Vec<String>> {
-        let mut containers = Vec::new();
-        for node in nodes {
-            containers.push(self.container(*node).await?);
+    /// Notes the containers, which compose may have made anew.
+    async fn note_containers(&mut self) -> anyhow::Result<()> {
+        for node in 0..NODES.len() {
+            self.containers[node] = self.container(node).await?;
         }
-        Ok(containers)
+        Ok(())
+    }
+
+    fn containers(&self, nodes: &[usize]) -> Vec<String> {
+        nodes.iter().map(|node| self.containers[*node].clone()).collect()
     }
 
     async fn all(&self, command: &[&str], nodes: &[usize]) -> anyhow::Result<Vec<String>> {
-        let containers = self.containers(nodes).await?;
+        let containers = self.containers(nodes);
         let arguments: Vec<&str> =
             command.iter().copied().chain(containers.iter().map(String::as_str)).collect();
         docker(&arguments).await?;
@@ -125,7 +136,8 @@ impl Host for Compose {
         let names = nodes.iter().map(|node| NODES[*node]);
         let arguments: Vec<&str> =
             ["up", "-d", "--no-deps", "--no-recreate"].into_iter().chain(names).collect();
-        self.compose(&arguments).await.map(drop)
+        self.compose(&arguments).await?;
+        self.note_containers().await
     }
 
     async fn kill(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
@@ -148,7 +160,7 @@ impl Host for Compose {
     }
 
     async fn wipe(&mut self, node: usize) -> anyhow::Result<()> {
-        docker(&["rm", "--force", &self.container(node).await?]).await?;
+        docker(&["rm", "--force", &self.containers[node]]).await?;
         docker(&["volume", "rm", &format!("{PROJECT}_{}", NODES[node])]).await.map(drop)
     }
 
@@ -157,14 +169,14 @@ impl Host for Compose {
     }
 
     async fn disconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
-        for container in self.containers(nodes).await? {
+        for container in self.containers(nodes) {
             docker(&["network", "disconnect", &format!("{PROJECT}_peers"), &container]).await?;
         }
         Ok(())
     }
 
     async fn reconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
-        for (node, container) in nodes.iter().zip(self.containers(nodes).await?) {
+        for (node, container) in nodes.iter().zip(self.containers(nodes)) {
             let alias = format!("{}-peer", NODES[*node]);
             let network = format!("{PROJECT}_peers");
             docker(&["network", "connect", "--alias", &alias, &network, &container]).await?;
@@ -173,15 +185,21 @@ impl Host for Compose {
     }
 
     async fn recreate(&mut self, node: usize) -> anyhow::Result<()> {
-        let before = self.container(node).await?;
+        let before = self.containers[node].clone();
         self.compose(&["up", "-d", "--no-deps", "--force-recreate", NODES[node]]).await?;
-        ensure!(self.container(node).await? != before, "{} has its old container", NODES[node]);
+        self.note_containers().await?;
+        ensure!(self.containers[node] != before, "{} has its old container", NODES[node]);
         Ok(())
+    }
+
+    async fn snapshots_received(&self, node: usize) -> anyhow::Result<usize> {
+        let log = docker(&["logs", &self.containers[node]]).await?;
+        Ok(log.matches("received a snapshot").count())
     }
 
     async fn ended(&mut self) -> anyhow::Result<Option<String>> {
         // The engine starts it again by itself: what counts is that this happened.
-        for (node, container) in NODES.iter().zip(self.containers(&[0, 1, 2]).await?) {
+        for (node, container) in NODES.iter().zip(self.containers.clone()) {
             let restarts = docker(&["inspect", "--format", "{{.RestartCount}}", &container]).await?;
             if restarts.trim() != "0" {
                 return Ok(Some(format!("{node} ended by itself {} times", restarts.trim())));

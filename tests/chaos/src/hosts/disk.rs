@@ -13,6 +13,7 @@ pub(crate) struct Disk {
     image: PathBuf,
     mount: PathBuf,
     mounted: bool,
+    powered: bool,
 }
 
 /// The ioctl `EXT4_IOC_SHUTDOWN` with the flag `NOLOGFLUSH`. It has no command line tool everywhere, no safe wrapper
@@ -33,7 +34,8 @@ impl Disk {
             std::fs::File::create(image).with_context(|| format!("cannot write {}", image.display()))?;
         file.set_len(limits::DISK_BYTES)?;
         tool("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), image.as_os_str()]).await?;
-        let mut disk = Disk { image: image.to_owned(), mount: mount.to_owned(), mounted: false };
+        let mut disk =
+            Disk { image: image.to_owned(), mount: mount.to_owned(), mounted: false, powered: true };
         disk.mount().await?;
         disk.mounted = true;
         Ok(disk)
@@ -47,19 +49,25 @@ impl Disk {
     ///
     /// # Errors
     /// It did not take hold.
-    pub(crate) async fn cut(&self) -> anyhow::Result<()> {
+    pub(crate) async fn cut(&mut self) -> anyhow::Result<()> {
         tool("perl", &["-e".as_ref(), SHUT_DOWN.as_ref(), self.mount.as_os_str()]).await?;
+        self.powered = false;
         ensure!(std::fs::File::create(self.mount.join("probe")).is_err(), "the disk still takes writes");
         Ok(())
     }
 
-    /// Gives power back: what the journal has is replayed. Nobody must have files open.
+    /// Gives power back if it was cut: what the journal has is replayed. Nobody must have files open.
     ///
     /// # Errors
     /// It cannot be unmounted or mounted.
-    pub(crate) async fn power_up(&self) -> anyhow::Result<()> {
+    pub(crate) async fn power_up(&mut self) -> anyhow::Result<()> {
+        if self.powered {
+            return Ok(());
+        }
         tool("umount", &[self.mount.as_os_str()]).await?;
-        self.mount().await
+        self.mount().await?;
+        self.powered = true;
+        Ok(())
     }
 
     /// Unmounts it and removes the file.

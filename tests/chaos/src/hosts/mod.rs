@@ -2,6 +2,7 @@
 
 mod compose;
 mod disk;
+mod ports;
 mod processes;
 
 pub(crate) use compose::Compose;
@@ -54,6 +55,9 @@ pub(crate) trait Host {
 
     /// Makes a node anew on its old data.
     async fn recreate(&mut self, node: usize) -> anyhow::Result<()>;
+
+    /// How many snapshots a node has been sent by others so far.
+    async fn snapshots_received(&self, node: usize) -> anyhow::Result<usize>;
 
     /// Which node has ended although nobody harmed it, and how.
     async fn ended(&mut self) -> anyhow::Result<Option<String>>;

@@ -1,4 +1,3 @@
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,6 +8,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::disk::Disk;
+use super::ports::free_ports;
 use super::{Host, Node};
 use crate::fault::{Action, Fault, Victim};
 use crate::limits;
@@ -193,7 +193,13 @@ impl Host for Processes {
     }
 
     async fn start(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
-        nodes.iter().try_for_each(|node| self.spawn(*node))
+        for node in nodes {
+            if let Some(disk) = &mut self.local[*node].disk {
+                disk.power_up().await?;
+            }
+            self.spawn(*node)?;
+        }
+        Ok(())
     }
 
     async fn kill(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
@@ -245,7 +251,7 @@ impl Host for Processes {
 
     async fn cut_power(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
         for node in nodes {
-            let disk = self.local[*node].disk.as_ref().context("this node has no disk of its own")?;
+            let disk = self.local[*node].disk.as_mut().context("this node has no disk of its own")?;
             disk.cut().await?;
         }
         for node in nodes {
@@ -253,10 +259,6 @@ impl Host for Processes {
             if let Some(mut running) = self.local[*node].running.take() {
                 running.child.kill().await?;
             }
-        }
-        for node in nodes {
-            let disk = self.local[*node].disk.as_ref().context("this node has no disk of its own")?;
-            disk.power_up().await?;
         }
         Ok(())
     }
@@ -271,6 +273,11 @@ impl Host for Processes {
 
     async fn recreate(&mut self, _: usize) -> anyhow::Result<()> {
         bail!("a process has no container")
+    }
+
+    async fn snapshots_received(&self, node: usize) -> anyhow::Result<usize> {
+        let log = tokio::fs::read_to_string(&self.local[node].log).await?;
+        Ok(log.matches("received a snapshot").count())
     }
 
     async fn ended(&mut self) -> anyhow::Result<Option<String>> {
@@ -299,14 +306,4 @@ impl Host for Processes {
         }
         Ok(())
     }
-}
-
-/// Ports that nothing uses, below those that the kernel gives to outgoing connections: a node that is down would find
-/// its own taken otherwise.
-fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
-    let spread = u16::try_from(std::process::id() % 500)? * 20;
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    let ports: Vec<u16> = (20_000 + spread..32_000).filter(free).take(count).collect();
-    ensure!(ports.len() == count, "no free ports");
-    Ok(ports)
 }
