@@ -181,6 +181,18 @@ fn errors_have_exit_codes_and_say_what_to_do() {
 }
 
 #[test]
+fn a_taken_port_is_named() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(3);
+    let _taken = TcpListener::bind(("127.0.0.1", port + 1)).unwrap();
+    let data_dir = dir.path().to_str().unwrap();
+    let output = quorate(&["dev", "--http-port", &port.to_string(), "--data-dir", data_dir]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains(&format!("127.0.0.1:{} is taken", port + 1)), "{stderr}");
+}
+
+#[test]
 fn the_demo_ends_well() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();

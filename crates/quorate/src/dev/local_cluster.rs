@@ -99,6 +99,10 @@ impl LocalCluster {
         let (peers, log_level) = (self.peers.clone(), self.log_level.clone());
         let node = self.node(position)?;
         ensure!(node.child.is_none(), "{} runs already", node.name);
+        // Whoever has the port would answer in the node's place.
+        for (setting, addr) in [("http-port", &node.http_addr), ("peer-port", &node.peer_addr)] {
+            std::net::TcpListener::bind(addr).with_context(|| format!("{setting}: {addr} is taken"))?;
+        }
         let log = std::fs::File::options()
             .create(true)
             .append(true)
