@@ -250,17 +250,14 @@ impl Host for Processes {
     }
 
     async fn cut_power(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        // A machine without power runs nothing. A process that went on for a moment could be told by a file system that is
+        // being shut down that a sync had succeeded, and promise what is lost.
+        self.pause(nodes).await?;
         for node in nodes {
             let disk = self.local[*node].disk.as_mut().context("this node has no disk of its own")?;
             disk.cut().await?;
         }
-        for node in nodes {
-            // It may have ended by itself meanwhile: its disk answers with errors.
-            if let Some(mut running) = self.local[*node].running.take() {
-                running.child.kill().await?;
-            }
-        }
-        Ok(())
+        self.kill(nodes).await
     }
 
     async fn disconnect(&mut self, _: &[usize]) -> anyhow::Result<()> {
