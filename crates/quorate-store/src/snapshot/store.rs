@@ -67,6 +67,11 @@ impl SnapshotStore {
         Ok(store)
     }
 
+    /// Whether nobody else has these snapshots any more: none is being built, received or installed.
+    pub fn is_last(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// The current snapshot, if there is one.
     pub fn current(&self) -> Option<Snapshot> {
         self.0.current.lock().clone()
