@@ -76,5 +76,7 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 pub(crate) const STOP_LOOK: Duration = Duration::from_millis(5);
 /// For another node to take the leadership over, when this one stops.
 pub(crate) const HANDOVER: Duration = Duration::from_secs(1);
-/// For open streams, and for Raft's tasks, to end, when this node stops.
+/// For open streams to end, when this node stops.
 pub(crate) const HANG_UP: Duration = Duration::from_secs(1);
+/// For Raft's tasks, and for a snapshot that is being built, to let go of the files, when this node stops.
+pub(crate) const RELEASE: Duration = Duration::from_secs(5);

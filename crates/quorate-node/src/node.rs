@@ -105,7 +105,7 @@ impl Node {
             raft: raft.clone(),
             clock: clock.clone(),
             batcher: batcher.clone(),
-            snapshots,
+            snapshots: snapshots.clone(),
             admission: Admission::new(raft.clone(), peers.clone()),
             peers: peers.clone(),
             hang_up: hang_up.clone(),
@@ -139,6 +139,7 @@ impl Node {
             server,
             log,
             observer: Arc::downgrade(&observer),
+            snapshots,
             dir,
         };
         let parts = Parts { raft, intake, batcher, read_index, reader, wakeups, peers, recovered, removed };

@@ -2,7 +2,7 @@ use std::sync::{Arc, Weak};
 
 use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
-use quorate_store::{DataDir, LogStore, NodeId};
+use quorate_store::{DataDir, LogStore, NodeId, SnapshotStore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,8 @@ pub struct Running {
     pub(crate) log: LogStore,
     /// The job table holds it; gone when the table is closed.
     pub(crate) observer: Weak<Observer>,
+    /// What builds or receives a snapshot holds it.
+    pub(crate) snapshots: SnapshotStore,
     /// Goes last: the others have their files in it.
     pub(crate) dir: Arc<DataDir>,
 }
@@ -61,11 +63,11 @@ impl Running {
         }
         // Raft's own tasks end, and let go of the files, a moment after it has said that it ended.
         let released = async {
-            while !(self.log.is_last() && self.observer.strong_count() == 0) {
+            while !(self.log.is_last() && self.observer.strong_count() == 0 && self.snapshots.is_last()) {
                 tokio::time::sleep(limits::STOP_LOOK).await;
             }
         };
-        if tokio::time::timeout(limits::HANG_UP, released).await.is_err() {
+        if tokio::time::timeout(limits::RELEASE, released).await.is_err() {
             tracing::warn!("some of Raft's tasks are still running");
         }
         tracing::info!(dir = %self.dir.path().display(), "the node has stopped");
