@@ -17,6 +17,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Waits until this node has applied everything that was committed when the call began (ReadIndex). Calls that
     /// wait at the same time share one question to the leader.
     fn barrier(&self, within: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// False for a node that was started and may still be behind what it answered before: a read must pass a barrier
+    /// first, or it would go back in time.
+    fn caught_up(&self) -> bool;
     /// The log index that reads reflect now.
     fn applied_index(&self) -> u64;
 

@@ -93,6 +93,11 @@ impl<B: Backend> Gateway<B> {
         }
     }
 
+    /// True when a read must pass a barrier first: it was asked for, or this node has just been started.
+    pub(crate) fn must_be_sure(&self, linearizable: bool) -> bool {
+        linearizable || !self.backend().caught_up()
+    }
+
     /// Makes the next read linearizable.
     ///
     /// # Errors

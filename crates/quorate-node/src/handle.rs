@@ -54,6 +54,12 @@ impl Handle {
         self.0.read_index.barrier(within).await
     }
 
+    /// True once this node shows at least what it had answered before it was started: until then a read needs a
+    /// [`Handle::barrier`].
+    pub fn caught_up(&self) -> bool {
+        self.0.recovered.load(Ordering::Relaxed)
+    }
+
     /// Reads of this node's own table, as it is now.
     pub fn reader(&self) -> &Reader {
         &self.0.reader

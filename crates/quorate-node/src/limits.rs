@@ -80,3 +80,6 @@ pub(crate) const HANDOVER: Duration = Duration::from_secs(1);
 pub(crate) const HANG_UP: Duration = Duration::from_secs(1);
 /// For Raft's tasks, and for a snapshot that is being built, to let go of the files, when this node stops.
 pub(crate) const RELEASE: Duration = Duration::from_secs(5);
+
+/// How long one question of a node that recovers may take, before it asks again.
+pub(crate) const RECOVERY_QUESTION: Duration = Duration::from_secs(5);

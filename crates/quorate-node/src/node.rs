@@ -29,7 +29,7 @@ use crate::transport::server::{self, Service};
 use crate::transport::{Identity, Network, Transport};
 use crate::wakeups::Wakeups;
 use crate::watch::Watch;
-use crate::{NodeConfig, Raft, StartError};
+use crate::{NodeConfig, Raft, StartError, SubmitError};
 
 /// One member of a cluster.
 pub struct Node;
@@ -126,7 +126,7 @@ impl Node {
         tasks.spawn("ticker", ticker.run());
         tasks.spawn("watch", watch.run());
         tasks.spawn("formation", formation.form());
-        tasks.spawn("recovery", recover(raft.clone(), Arc::clone(&recovered)));
+        tasks.spawn("recovery", recover(raft.clone(), read_index.clone(), Arc::clone(&recovered)));
         tasks.spawn("vital signs", watch_vital_signs(raft.clone()));
         tracing::info!(node_id = identity.node_id, name = peers.config.name, "the node has started");
 
@@ -147,15 +147,30 @@ impl Node {
     }
 }
 
-/// Notes when this node has applied what had been committed when it started.
-async fn recover(raft: Raft, recovered: Arc<AtomicBool>) {
-    match raft.wait_for_recovery(None).await {
-        Ok(metrics) => {
-            recovered.store(true, Ordering::Relaxed);
-            tracing::info!(applied = metrics.last_applied.index(), "this node has recovered");
+/// Notes when this node has applied all that had been committed when it started.
+///
+/// Its own log does not tell how far that was: before a power cut it may have applied, and answered from, entries that the
+/// others had on disk and it had not. So the leader is asked.
+async fn recover(raft: Raft, read_index: ReadIndex, recovered: Arc<AtomicBool>) {
+    let applied = match raft.wait_for_recovery(None).await {
+        Ok(metrics) => metrics.last_applied.index(),
+        Err(error) => return tracing::debug!(%error, "Raft ended before this node had recovered"),
+    };
+    loop {
+        match read_index.barrier(limits::RECOVERY_QUESTION).await {
+            Ok(()) => break,
+            Err(SubmitError::Stopping) => return,
+            // No majority yet.
+            Err(
+                SubmitError::NotApplied
+                | SubmitError::Overloaded
+                | SubmitError::DiskFull
+                | SubmitError::Unknown,
+            ) => {}
         }
-        Err(error) => tracing::debug!(%error, "Raft ended before this node had recovered"),
     }
+    recovered.store(true, Ordering::Relaxed);
+    tracing::info!(applied, "this node has recovered");
 }
 
 /// Ends the process when the Raft core has panicked or its storage failed: the metrics would go on as if nothing were.

@@ -35,7 +35,7 @@ pub(crate) async fn settings<B: Backend>(
     State(gateway): State<Gateway<B>>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    if Query::parse(query.as_deref(), &["consistency"])?.linearizable()? {
+    if gateway.must_be_sure(Query::parse(query.as_deref(), &["consistency"])?.linearizable()?) {
         gateway.barrier().await?;
     }
     let index = gateway.applied();

@@ -26,7 +26,7 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, RawQuery
     let query = Query::parse(query.as_deref(), &["n", "cursor", "consistency"])?;
     let n = query.page_length()?;
     let after = query.cursor()?.map(ImageId);
-    if query.linearizable()? {
+    if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;
     }
     let index = gateway.applied();
@@ -62,7 +62,7 @@ pub(crate) async fn get<B: Backend>(
         let image = ImageWrapper { image: convert::image(image) };
         answer::json(StatusCode::OK, Some(index), &image)
     };
-    if !linearizable {
+    if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();
         if let Some(image) = gateway.backend().image(id).await? {
             return Ok(found(image, index));

@@ -29,7 +29,7 @@ pub(crate) async fn get<B: Backend>(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let linearizable = Query::parse(query.as_deref(), &["consistency"])?.linearizable()?;
-    if !linearizable {
+    if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();
         if let Some(job) = find(&gateway, id).await? {
             return Ok(answer::json(StatusCode::OK, Some(index), &job));
@@ -195,7 +195,7 @@ pub(crate) async fn log<B: Backend>(
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     };
-    if !linearizable {
+    if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();
         if let Some(log) = gateway.backend().log(id).await? {
             return Ok(answer(log, index));

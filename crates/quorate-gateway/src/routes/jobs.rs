@@ -77,7 +77,7 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, RawQuery
         status: query.status()?,
         image: query.text("image").map(Into::into),
     };
-    if query.linearizable()? {
+    if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;
     }
     let index = gateway.applied();

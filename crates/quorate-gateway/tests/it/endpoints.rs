@@ -243,6 +243,23 @@ async fn there_is_no_false_404() {
     assert_eq!(api.backend.barriers(), 3);
 }
 
+/// Or its reads would go back behind what it had answered before.
+#[tokio::test]
+async fn a_node_that_was_just_started_makes_sure_first() {
+    let api = Api::new();
+    let id = api.enqueue(r#"{"image":"a"}"#).await;
+    api.backend.lag();
+    api.backend.restart();
+    api.post(&format!("/v1/job/{id}/cancel"), "").await.expect(200);
+    let read = api.get(&format!("/v1/job/{id}")).await.expect(200).json();
+    assert_eq!(read["job"]["status"], "cancelled");
+    for path in ["/v1/jobs", "/v1/images", "/v1/cluster/settings", &format!("/v1/job/{id}/log")] {
+        let before = api.backend.barriers();
+        api.get(path).await.expect(200);
+        assert_eq!(api.backend.barriers(), before + 1, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_linearizable_read_makes_sure_first() {
     let api = Api::new();

@@ -23,6 +23,7 @@ pub(crate) struct Fake {
     barriers: Arc<AtomicU64>,
     submitted: Arc<AtomicU64>,
     lagging: Arc<AtomicBool>,
+    just_started: Arc<AtomicBool>,
     panicking: Arc<AtomicBool>,
     unhealthy: Arc<AtomicBool>,
     queued: Arc<Notify>,
@@ -70,6 +71,11 @@ impl Fake {
     /// Reads stay as they are until a barrier.
     pub(crate) fn lag(&self) {
         self.lagging.store(true, Ordering::SeqCst);
+    }
+
+    /// This node was started again, and does not know yet what it had answered.
+    pub(crate) fn restart(&self) {
+        self.just_started.store(true, Ordering::SeqCst);
     }
 
     /// Every command panics.
@@ -178,6 +184,10 @@ impl Backend for Fake {
         let mut state = self.state.lock();
         self.catch_up(&mut state);
         Ok(())
+    }
+
+    fn caught_up(&self) -> bool {
+        !self.just_started.load(Ordering::SeqCst)
     }
 
     fn applied_index(&self) -> u64 {

@@ -84,7 +84,8 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
 
     let leader = leader(&cluster, &clients).await?;
     let name = format!("n{}", leader + 1);
-    bar.println(format!("{} jobs ran; killing the leader {name} with SIGKILL", programs.runs()?.len()));
+    let ran = programs.runs()?.len();
+    bar.suspend(|| println!("{ran} jobs ran; killing the leader {name} with SIGKILL"));
     cluster.kill(leader).await?;
     let killed = Instant::now();
     let survivors: Vec<Client> = others(&clients, leader);
@@ -95,10 +96,11 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let failover = killed.elapsed();
     jobs.extend(enqueue(&survivors, late.collect()).await.context("writes through the surviving nodes")?);
     let during = wait_for_runs(&programs, jobs.len() * 4 / 5, &bar).await?;
-    bar.println(format!(
-        "the first write was acknowledged {:.2} s after the kill; {during} jobs ran with two nodes; starting {name} again",
-        failover.as_secs_f64()
-    ));
+    let seconds = failover.as_secs_f64();
+    bar.suspend(|| {
+        println!("the first write was acknowledged {seconds:.2} s after the kill");
+        println!("{during} jobs have run, with two nodes; starting {name} again");
+    });
     cluster.start(leader)?;
     bar.set_message(format!("{name} comes back"));
     wait_for_runs(&programs, jobs.len(), &bar).await?;

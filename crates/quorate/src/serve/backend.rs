@@ -18,6 +18,10 @@ impl Backend for NodeBackend {
         self.0.barrier(within).await.map_err(unavailable)
     }
 
+    fn caught_up(&self) -> bool {
+        self.0.caught_up()
+    }
+
     fn applied_index(&self) -> u64 {
         self.0.reader().applied_index()
     }
