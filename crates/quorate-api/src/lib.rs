@@ -1,5 +1,5 @@
 //! The REST vocabulary of the Titan API v1: what goes over the wire as JSON, for the gateway and for clients, and the
-//! part of the OpenAPI document that describes it ([`openapi`]; the gateway adds the operations).
+//! part of the OpenAPI document that describes it ([`openapi()`]; the gateway adds the operations).
 //!
 //! Answers tolerate fields that they do not know, so that an old client understands a newer node; requests refuse them,
 //! so that a typo is not swallowed.

@@ -110,7 +110,7 @@ impl Command {
     }
 }
 
-/// A job to enqueue. Its fields were checked against [`crate::limits`] by the gateway; [`crate::apply`] checks them
+/// A job to enqueue. Its fields were checked against [`crate::limits`] by the gateway; [`crate::apply()`] checks them
 /// again and refuses the whole command where one is outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewJob {

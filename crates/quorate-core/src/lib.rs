@@ -1,6 +1,6 @@
 //! The job life cycle, pure: what a command does to the table of jobs.
 //!
-//! A committed log entry is a [`Batch`]: a time and some commands. [`apply`] carries it out on a [`Table`] and
+//! A committed log entry is a [`Batch`]: a time and some commands. [`apply()`] carries it out on a [`Table`] and
 //! answers every command. It reads no clock, draws no random number and does no IO of its own, so that every
 //! replica that applies the same log holds the same table.
 //!

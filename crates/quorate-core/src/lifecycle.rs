@@ -1,5 +1,5 @@
 //! A job's life as data: which event leads from which status to which. `docs/lifecycle.md` is drawn from it, and a
-//! test shows that [`crate::apply`] makes these transitions and no other.
+//! test shows that [`crate::apply()`] makes these transitions and no other.
 
 use crate::Status;
 

@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::{Image, ImageId, Job, JobId, Position, QueueId, Remembered, RequestId, Settings, Timestamp};
 
-/// The table of jobs as [`crate::apply`] needs it: synchronous, and a write is seen by every later read.
+/// The table of jobs as [`crate::apply()`] needs it: synchronous, and a write is seen by every later read.
 ///
 /// There are two: [`crate::model::Model`] in memory, the oracle, and RocksDB in `quorate-store`. An error means
 /// that the storage is broken; apply passes it on and the replica stops.
