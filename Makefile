@@ -4,6 +4,7 @@
 # make fix      the only target that rewrites files
 # make chaos    kills, pauses, wipes and cuts a cluster of processes; SEED=n MINUTES=m, or FAULTS=kill-leader:35,…
 # make chaos-compose   the same with the nodes of deploy/compose.yaml
+# make planted  plants bugs into a test build, one at a time, and sees whether the chaos runs find them; BUGS=stale-read,…
 #
 # Each installs what is missing first: Debian packages as root or with sudo (else it says which), cargo-deny with cargo.
 
@@ -16,11 +17,12 @@ JOBS ?= 240
 SEED ?= 1
 MINUTES ?= 2
 FAULTS ?=
+BUGS ?=
 
-.PHONY: help demo test verify lint fix build prepare cargo-deny bench chaos chaos-compose image
+.PHONY: help demo test verify lint fix build prepare cargo-deny bench chaos chaos-compose planted image
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -10
 
 demo: prepare
 	@echo "Building quorate (release)$(FIRST_BUILD)"
@@ -60,6 +62,15 @@ chaos: build
 chaos-compose:
 	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory image && cargo build --release --quiet -p quorate-chaos && $(CHAOS) --host compose; \
 	else echo "SKIPPED chaos-compose: no Docker engine answers"; fi
+
+# The test build takes the place of target/release/quorate only for as long as it takes to copy it.
+planted: build
+	@echo "Building quorate with bugs to choose from"
+	@cargo build --release --quiet --bin quorate --features quorate/planted-bugs
+	@mkdir -p target/planted && cp target/release/quorate target/planted/quorate
+	@cargo build --release --quiet --bin quorate
+	@cargo build --release --quiet -p quorate-chaos
+	@target/release/quorate-planted --binary target/planted/quorate $(if $(BUGS),--bugs $(BUGS))
 
 # The first build compiles RocksDB: about half an hour of processor time, divided by the number of cores.
 FIRST_BUILD = $(shell test -d target && echo "" || echo ": the first build compiles RocksDB, about $$(( 36 / $$(nproc) + 3 )) minutes on this machine")

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Makes the public base image `debian:bookworm-slim` from Debian's packages, where no registry can be reached. Needs root,
-# debootstrap and Docker. Half a minute. Does nothing where the image is there already.
+# Sees to it that the public base image `debian:bookworm-slim` is there: pulls it, or makes it from Debian's packages where no
+# registry can be reached, which needs root and takes half a minute.
 set -euo pipefail
 
 image=debian:bookworm-slim
 if docker image inspect "$image" >/dev/null 2>&1; then
   echo "$image is there already"
+  exit 0
+fi
+if timeout 60 docker pull --quiet "$image" >/dev/null 2>&1; then
+  echo "$image was pulled"
   exit 0
 fi
 command -v debootstrap >/dev/null || { apt-get update -qq; apt-get install -y -qq debootstrap >/dev/null; }

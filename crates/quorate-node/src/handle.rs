@@ -6,11 +6,13 @@ use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
 use quorate_core::{Answered, Command, QueueId};
 use quorate_store::Reader;
+use quorate_store::planted::{Bug, planted};
 
 use crate::batcher::Batcher;
 use crate::intake::Intake;
 use crate::limits;
 use crate::peers::Peers;
+use crate::planted::submit_one_by_one;
 use crate::read_index::ReadIndex;
 use crate::status::{self, Cluster};
 use crate::wakeups::Wakeups;
@@ -42,6 +44,9 @@ impl Handle {
     /// # Errors
     /// See [`SubmitError`]. A refusal by the state machine is an answer, not an error.
     pub async fn submit(&self, command: Command, within: Duration) -> Result<Answered, SubmitError> {
+        if planted(Bug::SplitBatch) {
+            return submit_one_by_one(&self.0.intake, command, within).await;
+        }
         self.0.intake.submit(command, within).await
     }
 
@@ -83,11 +88,14 @@ impl Handle {
         matches!(tokio::time::timeout(limits::ALIVE, answer).await, Ok(Ok(())))
     }
 
-    /// True while a leader is known and this node has recovered what it had before it started.
-    pub fn ready(&self) -> bool {
-        self.0.recovered.load(Ordering::Relaxed)
+    /// True while this node has recovered what it had before it started, and reaches a majority through the leader. Asks,
+    /// so it may take [`limits::READY`].
+    ///
+    /// That a leader is known is not enough: a node that is cut off goes on knowing the last one.
+    pub async fn ready(&self) -> bool {
+        self.caught_up()
             && !self.0.removed.load(Ordering::Relaxed)
-            && self.0.peers.leadership.now().is_some()
+            && self.barrier(limits::READY).await.is_ok()
     }
 
     /// Numbers for whoever watches this node.

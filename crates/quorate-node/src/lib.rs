@@ -34,6 +34,7 @@ mod observer;
 mod pause;
 mod peers;
 mod pending;
+mod planted;
 mod proposal;
 mod read_index;
 mod room;

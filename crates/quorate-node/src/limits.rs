@@ -61,6 +61,8 @@ pub(crate) const CLOCK_OFFSET_MILLIS: u64 = 1_000;
 pub(crate) const DISK_WATCH: Duration = Duration::from_secs(1);
 /// For the Raft core to answer, so that it counts as alive.
 pub(crate) const ALIVE: Duration = Duration::from_secs(2);
+/// For a majority to be reached, so that this node counts as ready.
+pub(crate) const READY: Duration = Duration::from_secs(1);
 /// Between two looks at whether the Raft core is alive.
 pub(crate) const ALIVE_WATCH: Duration = Duration::from_millis(500);
 /// Between two attempts to find or join the cluster.

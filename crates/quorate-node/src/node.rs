@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 
 use openraft::LogIdOptionExt;
 use quorate_core::Timestamp;
+use quorate_store::planted::{Bug, planted};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +44,7 @@ impl Node {
     /// # Errors
     /// See [`StartError`]: what can be said before the first peer is asked.
     pub async fn start(config: NodeConfig) -> Result<(Handle, Running), StartError> {
+        quorate_store::planted::announce();
         config.check()?;
         let raft_config = Arc::new(config.raft()?);
         let listen = |source| StartError::Listen { addr: config.peer_listen.clone(), source };
@@ -156,7 +158,7 @@ async fn recover(raft: Raft, read_index: ReadIndex, recovered: Arc<AtomicBool>) 
         Ok(metrics) => metrics.last_applied.index(),
         Err(error) => return tracing::debug!(%error, "Raft ended before this node had recovered"),
     };
-    loop {
+    while !planted(Bug::ReadBeforeRecovery) {
         match read_index.barrier(limits::RECOVERY_QUESTION).await {
             Ok(()) => break,
             Err(SubmitError::Stopping) => return,

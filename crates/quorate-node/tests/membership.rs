@@ -113,7 +113,7 @@ async fn a_node_that_was_replaced_meanwhile_knows_it() {
     std::fs::rename(&kept, cluster.dir(old)).unwrap();
     cluster.start(old).await;
     eventually("it knows that it was removed", async || cluster.at(old).gauges().removed).await;
-    assert!(!cluster.at(old).ready());
+    assert!(!cluster.at(old).ready().await);
     cluster.stop_all().await;
 }
 
@@ -138,7 +138,7 @@ async fn a_node_that_is_far_behind_gets_a_snapshot() {
     .await;
 
     cluster.start(late).await;
-    eventually("it is ready", async || cluster.at(late).ready()).await;
+    eventually("it is ready", async || cluster.at(late).ready().await).await;
     cluster.at(late).barrier(LONG).await.unwrap();
     assert_eq!(cluster.at(late).reader().queued(QUEUE), 93);
     assert!(cluster.at(late).gauges().snapshot_index > missed);
@@ -146,7 +146,7 @@ async fn a_node_that_is_far_behind_gets_a_snapshot() {
     // What it got is on its disk.
     cluster.stop(late).await;
     cluster.start(late).await;
-    eventually("it is ready again", async || cluster.at(late).ready()).await;
+    eventually("it is ready again", async || cluster.at(late).ready().await).await;
     cluster.at(late).barrier(LONG).await.unwrap();
     assert_eq!(cluster.at(late).reader().queued(QUEUE), 94);
     cluster.stop_all().await;

@@ -77,7 +77,7 @@ async fn what_was_acknowledged_is_never_lost() {
         tokio::time::sleep(Duration::from_millis(outage)).await;
         cluster.start(at).await;
         nodes[at].send_replace(Some(cluster.at(at).clone()));
-        eventually("it is ready", async || cluster.at(at).ready()).await;
+        eventually("it is ready", async || cluster.at(at).ready().await).await;
         if what == "wipe" {
             let old = before.iter().find(|(name, _)| *name == cluster.config(at).name).unwrap().1;
             eventually("it has its place", async || {

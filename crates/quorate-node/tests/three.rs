@@ -97,7 +97,7 @@ async fn only_latency(cluster: &mut Cluster, end: impl AsyncFnOnce(&mut Cluster,
     assert_ne!(cluster.leader().await, leader);
 
     cluster.start(leader).await;
-    eventually("it is back", async || cluster.at(leader).ready()).await;
+    eventually("it is back", async || cluster.at(leader).ready().await).await;
     cluster.at(leader).barrier(LONG).await.unwrap();
     assert_eq!(cluster.at(leader).reader().queued(QUEUE), 400);
 }
@@ -114,6 +114,23 @@ async fn a_leader_that_crashes_is_only_latency() {
     let mut cluster = Cluster::started(3).await;
     only_latency(&mut cluster, async |cluster, leader| cluster.crash(leader).await).await;
     cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_a_majority_is_not_ready() {
+    for leader_stays in [true, false] {
+        let mut cluster = Cluster::started(3).await;
+        let (leader, follower) = (cluster.leader().await, cluster.follower().await);
+        let stays = if leader_stays { leader } else { follower };
+        let others: Vec<usize> = cluster.up().into_iter().filter(|at| *at != stays).collect();
+        for other in &others {
+            cluster.crash(*other).await;
+        }
+        assert!(!cluster.at(stays).ready().await);
+        cluster.start(others[0]).await;
+        eventually("it is ready again", async || cluster.at(stays).ready().await).await;
+        cluster.stop_all().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

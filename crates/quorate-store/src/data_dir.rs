@@ -7,8 +7,9 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    Identity, StoreError, format,
+    Identity, NodeId, StoreError, format,
     high_water::HighWater,
+    planted::{Bug, planted},
     sealed::{replace_file, sync_dir},
 };
 
@@ -180,7 +181,10 @@ fn begin_anew(dir: &Path) -> Result<Identity, StoreError> {
     }
     HighWater::create(&dir.join(HIGH_WATER))?;
     // The identity comes last: where it is, the mark is.
-    let identity = Identity::draw();
+    let mut identity = Identity::draw();
+    if planted(Bug::WipedNodeVotes) {
+        identity.node_id = NodeId::from(crc32c::crc32c(dir.as_os_str().as_encoded_bytes())) + 1;
+    }
     identity.write(&dir.join(IDENTITY))?;
     Ok(identity)
 }

@@ -10,6 +10,7 @@ use quorate_proto::{Malformed, log::v1};
 use crate::{
     LogId, StoreError, Vote,
     convert::ProtoForm,
+    planted::{Bug, planted},
     sealed::{replace_file, seal, unseal},
 };
 
@@ -67,6 +68,9 @@ impl HighWater {
         self.sequence += 1;
         let offset = (self.sequence % 2) * SLOT_BYTES as u64;
         self.file.write_all_at(&slot(self.sequence, mark), offset)?;
+        if planted(Bug::AckBeforeFsync) {
+            return Ok(());
+        }
         self.file.sync_data()
     }
 }

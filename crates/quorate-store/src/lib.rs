@@ -21,6 +21,7 @@ mod high_water;
 mod identity;
 mod limits;
 mod log;
+pub mod planted;
 mod reader;
 mod sealed;
 mod snapshot;

@@ -14,6 +14,9 @@ pub enum Action {
     Restart,
     /// SIGKILL, its data removed, and started again: as a new node that takes the place.
     Wipe,
+    /// SIGKILL, and started again with the log of an earlier time: a disk that has lost what it had synced. The node comes
+    /// back as a new one.
+    LoseTail,
     /// SIGKILL, and started again when the others have let go of the log that it lacks.
     Outage,
     /// Everything that was not fsynced is lost, and the process with it.
@@ -43,11 +46,12 @@ pub struct Fault {
     pub victim: Victim,
 }
 
-const ACTIONS: [(Action, &str); 8] = [
+const ACTIONS: [(Action, &str); 9] = [
     (Action::Kill, "kill"),
     (Action::Pause, "pause"),
     (Action::Restart, "restart"),
     (Action::Wipe, "wipe"),
+    (Action::LoseTail, "lose-tail"),
     (Action::Outage, "outage"),
     (Action::PowerCut, "power-cut"),
     (Action::Disconnect, "disconnect"),

@@ -13,6 +13,7 @@ mod hosts;
 mod limits;
 mod nemesis;
 mod observe;
+mod planted;
 mod probes;
 mod recorder;
 mod report;
@@ -22,6 +23,7 @@ mod scan;
 mod schedule;
 
 pub use fault::{Action, Fault, Victim};
+pub use planted::{EXPERIMENTS, Experiment, Finding};
 pub use report::{FaultRow, Summary};
 pub use run::{HostKind, Options, Verdict, run};
 pub use schedule::Plan;

@@ -32,5 +32,7 @@ pub(crate) const KNOWN: usize = 32;
 pub(crate) const SNAPSHOT_EVERY: u64 = 500;
 /// Log entries kept behind a snapshot.
 pub(crate) const LOGS_KEPT: u64 = 100;
+/// Log entries that a node gets before it loses them.
+pub(crate) const TAIL: u64 = 50;
 /// Size of a node's disk image, of which only what is written takes space.
 pub(crate) const DISK_BYTES: u64 = 2 << 30;

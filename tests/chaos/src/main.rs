@@ -33,6 +33,9 @@ struct Arguments {
     /// The stack under test.
     #[arg(long, value_name = "FILE", default_value = "deploy/compose.yaml")]
     compose_file: PathBuf,
+    /// What its nodes run.
+    #[arg(long, value_name = "IMAGE", default_value = "quorate:latest")]
+    image: String,
     /// Where the history, the logs and the data go.
     #[arg(long, value_name = "DIR", default_value = "target/chaos")]
     dir: PathBuf,
@@ -80,9 +83,9 @@ async fn main_run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let host = match arguments.host {
         Hosts::Processes => {
             let beside = std::env::current_exe()?.with_file_name("quorate");
-            HostKind::Processes { binary: arguments.binary.unwrap_or(beside) }
+            HostKind::Processes { binary: arguments.binary.unwrap_or(beside), planted_bug: None }
         }
-        Hosts::Compose => HostKind::Compose { file: arguments.compose_file },
+        Hosts::Compose => HostKind::Compose { file: arguments.compose_file, image: arguments.image },
     };
     let plan = if arguments.faults.is_empty() {
         Plan::For(Duration::try_from_secs_f64(arguments.minutes * 60.0).context("minutes")?)

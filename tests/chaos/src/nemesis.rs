@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::client::Shared;
 use crate::clock::Clock;
 use crate::fault::{Action, Fault, Victim};
-use crate::hosts::Host;
+use crate::hosts::{Host, Node};
 use crate::limits;
 use crate::observe::{Observer, Stuck};
 use crate::probes::{FIRST_PROBE, probe};
@@ -101,7 +101,13 @@ impl<H: Host> Nemesis<H> {
                 self.host.start(&victims).await?;
                 (from, over)
             }
-            Action::Wipe => self.wipe(&victims, &survivors, hold, probes).await?,
+            Action::Wipe => self.lose_data(fault.action, &victims, &survivors, hold, probes).await?,
+            Action::LoseTail => {
+                for victim in &victims {
+                    self.keep_log(*victim).await?;
+                }
+                self.lose_data(fault.action, &victims, &survivors, hold, probes).await?
+            }
             Action::Outage => {
                 let before = self.observer.applied(&nodes[victims[0]], true).await?;
                 let snapshots = self.host.snapshots_received(victims[0]).await?;
@@ -143,8 +149,21 @@ impl<H: Host> Nemesis<H> {
         Ok(Injected { fault, victims, from, struck, over, healed: self.clock.now(), took_leader })
     }
 
-    async fn wipe(
+    /// Keeps a node's log, and waits until what it has is not enough any more.
+    async fn keep_log(&mut self, node: usize) -> anyhow::Result<()> {
+        self.host.kill(&[node]).await?;
+        self.host.keep_log(node).await?;
+        self.host.start(&[node]).await?;
+        self.observer.healed(&mut self.host).await?;
+        let node = self.host.nodes()[node].clone();
+        let enough = self.observer.applied(&node, true).await? + limits::TAIL;
+        self.grow(&node, enough).await
+    }
+
+    /// Nodes lose data, and are to come back as new ones.
+    async fn lose_data(
         &mut self,
+        action: Action,
         victims: &[usize],
         survivors: &[usize],
         hold: std::time::Duration,
@@ -159,7 +178,11 @@ impl<H: Host> Nemesis<H> {
         self.host.kill(victims).await?;
         let times = self.hold(hold, probes).await?;
         for node in victims {
-            self.host.wipe(*node).await?;
+            if action == Action::LoseTail {
+                self.host.lose_tail(*node).await?;
+            } else {
+                self.host.wipe(*node).await?;
+            }
         }
         self.host.start(victims).await?;
         let deadline = Instant::now() + limits::HEAL;
@@ -167,7 +190,7 @@ impl<H: Host> Nemesis<H> {
             let name = &nodes[*node].name;
             while self.observer.id_of(&nodes[survivors[0]], name).await.is_ok_and(|id| id == before) {
                 if Instant::now() >= deadline {
-                    return Err(Stuck(format!("{name} was wiped, and nobody takes it as a new node")).into());
+                    return Err(Stuck(format!("{name} has lost data, and goes on as if it had not")).into());
                 }
                 sleep(limits::POLL).await;
             }
@@ -187,11 +210,15 @@ impl<H: Host> Nemesis<H> {
     }
 
     /// Waits until the others have let go of the log that comes after `before`.
-    async fn fall_behind(&self, survivor: &crate::hosts::Node, before: u64) -> anyhow::Result<()> {
+    async fn fall_behind(&self, survivor: &Node, before: u64) -> anyhow::Result<()> {
+        self.grow(survivor, before + 2 * limits::SNAPSHOT_EVERY + limits::LOGS_KEPT).await
+    }
+
+    /// Waits until a node has applied the log up to there.
+    async fn grow(&self, node: &Node, enough: u64) -> anyhow::Result<()> {
         let deadline = Instant::now() + limits::DRAIN;
-        let enough = before + 2 * limits::SNAPSHOT_EVERY + limits::LOGS_KEPT;
-        while self.observer.applied(survivor, false).await? < enough {
-            ensure!(Instant::now() < deadline, "the log does not grow enough for a snapshot");
+        while self.observer.applied(node, false).await? < enough {
+            ensure!(Instant::now() < deadline, "the log does not grow enough");
             sleep(limits::POLL).await;
         }
         Ok(())

@@ -128,10 +128,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| fault | times | requests ok meanwhile | failed through the others | leader's death to the next acknowledged \
-             write: p50, p99, max | all nodes well again: p50, max |"
+            "| fault | times | requests ok meanwhile | failed through the others | lost | granted twice | leader's death to the \
+             next acknowledged write: p50, p99, max | all nodes well again: p50, max |"
         )?;
-        writeln!(f, "|---|--:|--:|--:|---|---|")?;
+        writeln!(f, "|---|--:|--:|--:|--:|--:|---|---|")?;
         for row in &self.rows {
             let failed = row.failed.map_or_else(|| "–".to_owned(), |failed| failed.to_string());
             let gap = match row.gaps.as_slice() {
@@ -141,14 +141,16 @@ impl fmt::Display for Summary {
                 }
             };
             let heal = [percentile(&row.heals, 50), row.heals.last().copied()].map(seconds).join(", ");
-            writeln!(f, "| {} | {} | {} | {failed} | {gap} | {heal} |", row.fault, row.times, row.ok)?;
+            writeln!(f, "| {} | {} | {} | {failed} | | | {gap} | {heal} |", row.fault, row.times, row.ok)?;
         }
         let mut gaps: Vec<u64> = self.rows.iter().flat_map(|row| row.gaps.iter().copied()).collect();
         gaps.sort_unstable();
         let times: usize = self.rows.iter().map(|row| row.times).sum();
         let all =
             [percentile(&gaps, 50), percentile(&gaps, 99), gaps.last().copied()].map(seconds).join(", ");
-        writeln!(f, "| all | {times} | | {} | {all} | |", self.failed)?;
+        let Summary { ok, failed, lost, doubled, .. } = self;
+        // A job is lost or doubled at the end of a run, by all that happened in it.
+        writeln!(f, "| the whole run | {times} | {ok} | {failed} | {lost} | {doubled} | {all} | |")?;
         writeln!(f)?;
         writeln!(
             f,

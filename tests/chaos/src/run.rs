@@ -45,11 +45,15 @@ pub enum HostKind {
     Processes {
         /// `quorate`
         binary: PathBuf,
+        /// The bug that they are to have, if that is a build which can have one.
+        planted_bug: Option<String>,
     },
     /// The stack of this compose file.
     Compose {
         /// `deploy/compose.yaml`
         file: PathBuf,
+        /// What its nodes run.
+        image: String,
     },
 }
 
@@ -72,14 +76,14 @@ pub async fn run(options: &Options) -> anyhow::Result<Verdict> {
     tokio::fs::create_dir_all(&options.dir).await?;
     let dir = tokio::fs::canonicalize(&options.dir).await?;
     match &options.host {
-        HostKind::Processes { binary } => {
+        HostKind::Processes { binary, planted_bug } => {
             let power_cuts = match &options.plan {
                 Plan::For(_) => true,
                 Plan::Each(faults) => faults.iter().any(|fault| fault.action == Action::PowerCut),
             };
-            run_on(Processes::new(binary, &dir, 3, power_cuts).await?, options).await
+            run_on(Processes::new(binary, planted_bug.as_deref(), &dir, 3, power_cuts).await?, options).await
         }
-        HostKind::Compose { file } => run_on(Compose::new(file).await?, options).await,
+        HostKind::Compose { file, image } => run_on(Compose::new(file, image).await?, options).await,
     }
 }
 

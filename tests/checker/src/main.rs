@@ -33,6 +33,10 @@ struct Arguments {
     seed: u64,
 }
 
+/// A history is millions of short texts.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {

@@ -20,7 +20,7 @@ pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> An
     ok_if(gateway.backend().alive().await, "the Raft core of this node does not answer")
 }
 
-/// Whether this node can serve: a leader is known and it has recovered. One that cannot should get no requests for now.
+/// Whether this node can serve: it has recovered, and reaches a majority through the leader. One that cannot should get no requests for now.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -34,7 +34,7 @@ pub(crate) async fn readyz<B: Backend>(State(gateway): State<Gateway<B>>) -> Ans
     let stopping = gateway.config().shutdown.is_cancelled();
     ok_if(
         !stopping && gateway.backend().ready().await,
-        "this node has no leader, has not recovered, or is stopping",
+        "this node reaches no majority, has not recovered, or is stopping",
     )
 }
 

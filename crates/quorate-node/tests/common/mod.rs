@@ -62,7 +62,7 @@ impl Cluster {
             self.start(at).await;
         }
         for at in 0..self.configs.len() {
-            eventually("all nodes are ready", async || self.at(at).ready()).await;
+            eventually("all nodes are ready", async || self.at(at).ready().await).await;
         }
     }
 
@@ -125,9 +125,12 @@ impl Cluster {
         eventually("all agree on the leader", async || {
             let mut leading = self.up();
             leading.retain(|at| self.at(*at).gauges().leads);
-            found =
-                (leading.len() == 1 && self.up().iter().all(|at| self.at(*at).ready())).then(|| leading[0]);
-            found.is_some()
+            let mut agreed = leading.len() == 1;
+            for at in self.up() {
+                agreed = agreed && self.at(at).ready().await;
+            }
+            found = agreed.then(|| leading[0]);
+            agreed
         })
         .await;
         found.unwrap()

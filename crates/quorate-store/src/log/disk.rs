@@ -12,6 +12,7 @@ use super::{
     queue::{Change, Group},
     view::after,
 };
+use crate::planted::{Bug, planted};
 use crate::{Entry, LogId, StoreError, Vote, convert::ProtoForm};
 
 const WHAT: &str = "the Raft log";
@@ -111,7 +112,7 @@ impl Disk {
             None => batch.delete_cf(meta, COMMITTED),
         }
         let mut options = WriteOptions::default();
-        options.set_sync(!group.changes.is_empty());
+        options.set_sync(!group.changes.is_empty() && !planted(Bug::AckBeforeFsync));
         self.db.write_opt(batch, &options).map_err(StoreError::rocksdb(WHAT))?;
         if let Some(purged) = purged {
             // Only now: files do not come back, the purge position might not have been durable.

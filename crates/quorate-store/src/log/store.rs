@@ -25,6 +25,7 @@ use crate::{
     DataDir, Entry, LogId, StoreError, TypeConfig, Vote,
     high_water::{HighWater, Mark},
     limits::LOG_TAIL_BYTES,
+    planted::{Bug, planted},
 };
 
 /// The Raft log and the vote, as Raft writes them. Clones are the same log; when the last one goes, what is queued
@@ -147,7 +148,7 @@ fn check_mark(disk: &Disk, mark: Mark, recovered: &Recovered) -> Result<(), Stor
         }
     };
     let has_vote = mark.vote.is_none_or(|marked| vote.is_some_and(|vote| vote >= marked));
-    if has_entry && has_vote {
+    if (has_entry && has_vote) || planted(Bug::IgnoreHighWaterMark) {
         return Ok(());
     }
     let say = |last: Option<LogId>, vote: Option<Vote>| {
@@ -176,6 +177,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         {
             let mut state = self.reader.shared.change()?;
             state.view.vote = Some(*vote);
+            if planted(Bug::ForgetVote) {
+                return Ok(());
+            }
             self.reader.shared.queue(state, Change::Vote { vote: *vote, saved });
         }
         wait.await.map_err(|_| io::Error::other("the log's writer ended"))?

@@ -12,6 +12,7 @@ use super::db::Family;
 use super::keys::{self, Prefix};
 use super::writer::Writer;
 use crate::StoreError;
+use crate::planted::{Bug, planted};
 
 impl Table for Writer {
     type Error = StoreError;
@@ -149,6 +150,9 @@ impl Table for Writer {
     }
 
     fn key(&mut self, key: &str) -> Result<Option<KeyRecord>, StoreError> {
+        if planted(Bug::ForgetKeys) {
+            return Ok(None);
+        }
         if let Some(changed) = self.batch.keys.get(key) {
             return Ok(changed.clone());
         }
@@ -188,6 +192,9 @@ impl Table for Writer {
     }
 
     fn answer(&self, request_id: RequestId) -> Option<(Position, Remembered)> {
+        if planted(Bug::ForgetAnswers) {
+            return None;
+        }
         let now = self.meta.clock;
         if let Some(answer) = self.batch.answers.get(&request_id).filter(|answer| answer.deadline >= now) {
             return Some((answer.position, answer.remembered.clone()));

@@ -18,6 +18,7 @@ pub(crate) mod keys;
 mod lane;
 pub(crate) mod meta;
 mod observer;
+mod planted;
 mod records;
 #[cfg(test)]
 mod tests;

@@ -14,8 +14,10 @@ use super::ids::IdMap;
 use super::keys::{self, Prefix};
 use super::lane::Lane;
 use super::meta::{Fronts, Meta};
+use super::planted::local_clock;
 use super::tuning::Tuning;
 use super::window::{Decode, Window};
+use crate::planted::{Bug, planted};
 use crate::{Entry, StoreError, StoredMembership};
 
 /// The only one that changes a generation: applies log entries to it, many in one write.
@@ -94,15 +96,23 @@ impl Writer {
         assert!(self.meta.last_applied.is_none_or(|last| last.index < index), "an entry is applied once");
         let first_seq = self.meta.next_seq;
         let answered = match &entry.payload {
-            EntryPayload::Blank => Vec::new(),
+            EntryPayload::Blank => {
+                if planted(Bug::DoubleGrant) {
+                    self.queue_running_jobs_again()?;
+                }
+                Vec::new()
+            }
             EntryPayload::Membership(membership) => {
                 self.meta.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
                 Vec::new()
             }
             EntryPayload::Normal(bytes) => {
-                let batch = quorate_proto::decode_batch(bytes.0.clone()).map_err(|error| {
+                let mut batch = quorate_proto::decode_batch(bytes.0.clone()).map_err(|error| {
                     StoreError::damaged("the Raft log", format!("entry {index}: {error}"))
                 })?;
+                if planted(Bug::LocalClock) {
+                    batch.stamp = local_clock();
+                }
                 quorate_core::apply(self, index, &batch)?
             }
         };

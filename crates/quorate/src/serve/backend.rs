@@ -75,7 +75,7 @@ impl Backend for NodeBackend {
     }
 
     async fn ready(&self) -> bool {
-        self.0.ready()
+        self.0.ready().await
     }
 }
 

@@ -28,7 +28,7 @@ impl Compose {
     ///
     /// # Errors
     /// There is none.
-    pub(crate) async fn new(file: &Path) -> anyhow::Result<Compose> {
+    pub(crate) async fn new(file: &Path, image: &str) -> anyhow::Result<Compose> {
         let file = std::fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
         docker(&["version"]).await.context("no Docker engine answers")?;
         let program: &[&str] = if run("docker-compose", &["version"], &[]).await.is_ok() {
@@ -42,6 +42,7 @@ impl Compose {
             .zip(&ports)
             .map(|(name, port)| Node { name: (*name).to_owned(), url: format!("http://127.0.0.1:{port}") });
         let settings = (1..).zip(&ports).map(|(node, port)| (format!("HTTP_PORT_N{node}"), port.to_string()));
+        let settings = settings.chain([("QUORATE_IMAGE".to_owned(), image.to_owned())]);
         let compose = Compose {
             file,
             nodes: nodes.collect(),
@@ -162,6 +163,14 @@ impl Host for Compose {
     async fn wipe(&mut self, node: usize) -> anyhow::Result<()> {
         docker(&["rm", "--force", &self.containers[node]]).await?;
         docker(&["volume", "rm", &format!("{PROJECT}_{}", NODES[node])]).await.map(drop)
+    }
+
+    async fn keep_log(&mut self, _: usize) -> anyhow::Result<()> {
+        bail!("the containers' volumes are not touched")
+    }
+
+    async fn lose_tail(&mut self, _: usize) -> anyhow::Result<()> {
+        bail!("the containers' volumes are not touched")
     }
 
     async fn cut_power(&mut self, _: &[usize]) -> anyhow::Result<()> {

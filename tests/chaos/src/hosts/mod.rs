@@ -45,6 +45,12 @@ pub(crate) trait Host {
     /// Removes all data of a node that does not run.
     async fn wipe(&mut self, node: usize) -> anyhow::Result<()>;
 
+    /// Puts a copy of the log of a node that does not run aside.
+    async fn keep_log(&mut self, node: usize) -> anyhow::Result<()>;
+
+    /// Gives a node that does not run that copy in place of its log. What says how long the log is stays.
+    async fn lose_tail(&mut self, node: usize) -> anyhow::Result<()>;
+
     /// Takes the power from all of them at once: what they have not fsynced is lost. They do not run any more.
     async fn cut_power(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
 

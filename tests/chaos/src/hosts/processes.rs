@@ -12,12 +12,14 @@ use super::ports::free_ports;
 use super::{Host, Node};
 use crate::fault::{Action, Fault, Victim};
 use crate::limits;
+use crate::observe::Stuck;
 
 /// `quorate serve` processes on this machine.
 ///
 /// They end with this process, however it ends: they hold the other end of a pipe that they read.
 pub(crate) struct Processes {
     binary: PathBuf,
+    planted_bug: Option<String>,
     nodes: Vec<Node>,
     local: Vec<Local>,
     peers: String,
@@ -35,6 +37,25 @@ struct Local {
     running: Option<Running>,
 }
 
+impl Local {
+    fn raft_log(&self) -> PathBuf {
+        self.dir.join("raft")
+    }
+
+    /// Why the node ended the process, if it did, and where more is told.
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let last = log.lines().rev().find_map(|line| line.split_once("the process ends reason="));
+        let reason = last.map_or_else(|| "it gives no reason".to_owned(), |(_, reason)| reason.to_owned());
+        format!("{reason}; see {}", self.log.display())
+    }
+
+    /// On the same disk.
+    fn kept_log(&self) -> PathBuf {
+        self.dir.with_file_name("kept-log")
+    }
+}
+
 struct Running {
     child: Child,
     /// The pipe that the child reads.
@@ -49,6 +70,7 @@ impl Processes {
     /// The binary or the directory is not there, or no ports are free.
     pub(crate) async fn new(
         binary: &Path,
+        planted_bug: Option<&str>,
         dir: &Path,
         count: usize,
         power_cuts: bool,
@@ -85,7 +107,14 @@ impl Processes {
         }
         let peers: Vec<String> =
             nodes.iter().zip(&local).map(|(node, local)| format!("{}={}", node.name, local.peer)).collect();
-        Ok(Processes { binary: binary.to_owned(), nodes, local, peers: peers.join(","), no_power_cuts })
+        Ok(Processes {
+            binary: binary.to_owned(),
+            planted_bug: planted_bug.map(ToOwned::to_owned),
+            nodes,
+            local,
+            peers: peers.join(","),
+            no_power_cuts,
+        })
     }
 
     fn spawn(&mut self, node: usize) -> anyhow::Result<()> {
@@ -105,6 +134,7 @@ impl Processes {
             .args(["--snapshot-every", &limits::SNAPSHOT_EVERY.to_string()])
             .args(["--logs-kept", &limits::LOGS_KEPT.to_string()])
             .arg("--until-stdin-closes")
+            .env("QUORATE_PLANTED_BUG", self.planted_bug.as_deref().unwrap_or_default())
             .process_group(0) // Ctrl-C reaches the harness alone
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -141,11 +171,10 @@ impl Processes {
             Signal::SIGKILL => status.signal() == Some(Signal::SIGKILL as i32),
             _ => status.success(),
         };
-        ensure!(
-            as_meant,
-            "{name} was sent {signal} and ended with {status}; see {}",
-            self.local[node].log.display()
-        );
+        if !as_meant {
+            let words = self.local[node].last_words();
+            return Err(Stuck(format!("{name} was sent {signal} and ended with {status}: {words}")).into());
+        }
         Ok(())
     }
 
@@ -164,7 +193,7 @@ impl Host for Processes {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        use Action::{Kill, Outage, Pause, PowerCut, Restart, Wipe};
+        use Action::{Kill, LoseTail, Outage, Pause, PowerCut, Restart, Wipe};
         use Victim::{All, Follower, Leader, Majority};
         let mut faults: Vec<Fault> = [
             (Kill, Leader),
@@ -178,6 +207,7 @@ impl Host for Processes {
             (Restart, All),
             (Wipe, Leader),
             (Wipe, Follower),
+            (LoseTail, Follower),
             (Outage, Follower),
         ]
         .map(|(action, victim)| Fault::new(action, victim))
@@ -249,6 +279,28 @@ impl Host for Processes {
         tokio::fs::remove_dir_all(&local.dir).await.context("cannot wipe the data directory")
     }
 
+    async fn keep_log(&mut self, node: usize) -> anyhow::Result<()> {
+        let local = &self.local[node];
+        ensure!(local.running.is_none(), "{} runs", self.nodes[node].name);
+        let (log, kept) = (local.raft_log(), local.kept_log());
+        if tokio::fs::try_exists(&kept).await? {
+            tokio::fs::remove_dir_all(&kept).await?;
+        }
+        tokio::fs::create_dir(&kept).await?;
+        let mut files = tokio::fs::read_dir(&log).await?;
+        while let Some(file) = files.next_entry().await? {
+            tokio::fs::copy(file.path(), kept.join(file.file_name())).await.context("cannot copy the log")?;
+        }
+        Ok(())
+    }
+
+    async fn lose_tail(&mut self, node: usize) -> anyhow::Result<()> {
+        let local = &self.local[node];
+        ensure!(local.running.is_none(), "{} runs", self.nodes[node].name);
+        tokio::fs::remove_dir_all(local.raft_log()).await?;
+        tokio::fs::rename(local.kept_log(), local.raft_log()).await.context("cannot replace the log")
+    }
+
     async fn cut_power(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
         // A machine without power runs nothing. A process that went on for a moment could be told by a file system that is
         // being shut down that a sync had succeeded, and promise what is lost.
@@ -279,13 +331,12 @@ impl Host for Processes {
 
     async fn ended(&mut self) -> anyhow::Result<Option<String>> {
         for (node, local) in self.nodes.iter().zip(&mut self.local) {
-            if let Some(running) = &mut local.running
-                && let Some(status) = running.child.try_wait()?
-            {
+            let Some(running) = &mut local.running else { continue };
+            if let Some(status) = running.child.try_wait()? {
                 return Ok(Some(format!(
-                    "{} ended by itself: {status}; see {}",
+                    "{} ended by itself with {status}: {}",
                     node.name,
-                    local.log.display()
+                    local.last_words()
                 )));
             }
         }

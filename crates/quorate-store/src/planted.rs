@@ -1,0 +1,67 @@
+//! Bugs that are planted on purpose, to see that the tests would find them: `make planted`, docs/reliability.md.
+//!
+//! Only a build with the feature `planted-bugs` can have them, and one at a time, named by the environment variable
+//! `QUORATE_PLANTED_BUG`. In every other build [`planted`] is false for the compiler, and nothing of them is left.
+
+/// A bug, each of a kind that some queue or Raft store has had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// The log and its mark are acknowledged when they are written, not when they are synced.
+    AckBeforeFsync,
+    /// A vote is kept in memory alone.
+    ForgetVote,
+    /// A node that has lost the end of its log goes on as if it had not.
+    IgnoreHighWaterMark,
+    /// A node whose data were wiped comes back under its old id, and votes.
+    WipedNodeVotes,
+    /// Jobs are stamped with the clock of the node that applies them.
+    LocalClock,
+    /// A new leader takes the consumers for dead and hands their running jobs out again.
+    DoubleGrant,
+    /// A command that is proposed again is carried out again.
+    ForgetAnswers,
+    /// A request that is repeated under its Idempotency-Key is carried out again.
+    ForgetKeys,
+    /// The jobs of one enqueue go into the log one by one.
+    SplitBatch,
+    /// A linearizable read does not ask the leader.
+    StaleRead,
+    /// A node answers local reads as soon as it has started.
+    ReadBeforeRecovery,
+}
+
+const BUGS: [(Bug, &str); 11] = [
+    (Bug::AckBeforeFsync, "ack-before-fsync"),
+    (Bug::ForgetVote, "forget-vote"),
+    (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
+    (Bug::WipedNodeVotes, "wiped-node-votes"),
+    (Bug::LocalClock, "local-clock"),
+    (Bug::DoubleGrant, "double-grant"),
+    (Bug::ForgetAnswers, "forget-answers"),
+    (Bug::ForgetKeys, "forget-keys"),
+    (Bug::SplitBatch, "split-batch"),
+    (Bug::StaleRead, "stale-read"),
+    (Bug::ReadBeforeRecovery, "read-before-recovery"),
+];
+
+/// True in a test build in which this bug was asked for.
+pub fn planted(bug: Bug) -> bool {
+    cfg!(feature = "planted-bugs") && chosen() == Some(bug)
+}
+
+/// Says in the log which bug a test build has. Ends the process if there is none of that name: a test would take it for
+/// one that is not found.
+pub fn announce() {
+    if cfg!(feature = "planted-bugs") {
+        tracing::error!(bug = ?chosen(), "A BUG IS PLANTED: this build is for tests of the tests");
+    }
+}
+
+fn chosen() -> Option<Bug> {
+    static CHOSEN: std::sync::OnceLock<Option<Bug>> = std::sync::OnceLock::new();
+    *CHOSEN.get_or_init(|| {
+        let name = std::env::var("QUORATE_PLANTED_BUG").ok().filter(|name| !name.is_empty())?;
+        let bug = BUGS.iter().find(|(_, known)| *known == name);
+        Some(bug.unwrap_or_else(|| panic!("QUORATE_PLANTED_BUG: there is no bug `{name}`")).0)
+    })
+}

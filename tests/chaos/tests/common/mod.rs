@@ -1,0 +1,79 @@
+//! What the tests of this folder share.
+
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// What the tests call the image that they make.
+pub(crate) const IMAGE: &str = "quorate:test";
+
+/// The `quorate` that was built with this test.
+pub(crate) fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    // target/PROFILE/deps/TEST-HASH
+    let profile = test.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps");
+    let binary = profile.join("quorate");
+    assert!(
+        binary.is_file(),
+        "{} is missing: run `cargo build --bin quorate` before this test",
+        binary.display()
+    );
+    binary
+}
+
+/// The project's root.
+pub(crate) fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.expect("this crate is in tests/ of the project").to_owned()
+}
+
+/// Makes the image of [`binary`]. The error says why that cannot be done here.
+pub(crate) fn image() -> Result<(), String> {
+    if !succeeds("docker", &["version"]) {
+        return Err("no Docker engine answers".to_owned());
+    }
+    if !succeeds("docker-compose", &["version"]) {
+        return Err("docker-compose is missing".to_owned());
+    }
+    let made = run(Command::new(root().join("deploy/base-image.sh")));
+    if !made.status.success() {
+        let why = String::from_utf8_lossy(&made.stdout).into_owned();
+        assert!(!is_root(), "deploy/base-image.sh: {why}");
+        return Err(format!("the base image cannot be made without root: {}", why.trim()));
+    }
+    // What the Dockerfile takes, and nothing else: the binary, without what only a debugger reads.
+    let context = tempfile::tempdir().expect("a temporary directory");
+    let target = context.path().join("target/release");
+    fs::create_dir_all(&target).expect("a directory");
+    fs::copy(binary(), target.join("quorate")).expect("a copy of the binary");
+    succeeds("strip", &[target.join("quorate").to_str().expect("a path that is text")]);
+    let mut build = Command::new("docker");
+    build.args(["build", "--quiet", "--target", "prebuilt", "--tag", IMAGE, "--file"]);
+    build.arg(root().join("deploy/Dockerfile")).arg(context.path());
+    let built = run(build);
+    assert!(built.status.success(), "docker build: {}", String::from_utf8_lossy(&built.stderr));
+    Ok(())
+}
+
+/// Free ports, below those that the kernel gives to outgoing connections.
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let ports: Vec<u16> = (18_000..20_000).filter(free).take(count).collect();
+    assert_eq!(ports.len(), count, "no free ports");
+    ports
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+fn run(mut command: Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}

@@ -1,0 +1,137 @@
+//! Runs every command of docs/operations/compose.md in its order, in one shell, and compares what they print with what the
+//! page shows: `…` there stands for anything.
+//!
+//! So that nobody's own cluster is touched, the project, the ports and the image have other names here, and `make image`
+//! has been done.
+
+mod common;
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+const PROJECT: &str = "quorate-page";
+/// Before each command, the script prints this and the command's number.
+const MARK: &str = "@@@ command ";
+
+/// A command of the page.
+struct Step {
+    command: String,
+    /// The lines that the page shows below it.
+    shown: Vec<String>,
+}
+
+#[test]
+fn every_command_of_the_compose_page_does_what_the_page_says() {
+    if let Err(why) = common::image() {
+        println!("SKIPPED the page on docker-compose: {why}");
+        return;
+    }
+    let page = fs::read_to_string(common::root().join("docs/operations/compose.md")).expect("the page");
+    let ports = common::free_ports(5);
+    let steps = steps(&renamed(&page, &ports));
+    assert!(steps.len() > 20, "the page has commands");
+
+    let down = ["-f", "deploy/compose.yaml", "-f", "deploy/compose.five.yaml", "down", "--volumes"];
+    let clean = || compose(&ports).args(down).output().expect("docker-compose");
+    clean();
+    let (well, output) = run(&script(&steps), &ports);
+    clean();
+    assert!(well, "a command failed; all of them printed:\n{output}");
+
+    let mut outputs = output.split(MARK).skip(1);
+    for step in &steps {
+        let printed = outputs.next().expect("every command was run");
+        for line in &step.shown {
+            assert!(
+                printed.lines().any(|found| matches(line, found)),
+                "`{}` shows `{line}`, and it printed:\n{printed}",
+                step.command
+            );
+        }
+    }
+}
+
+/// The page with names that nobody else uses.
+fn renamed(page: &str, ports: &[u16]) -> String {
+    let mut page = page.replace("make image", "true").replace("deploy_n2", &format!("{PROJECT}_n2"));
+    page = page.replace("quorate:latest", common::IMAGE);
+    for (port, known) in ports.iter().zip(8080..) {
+        page = page.replace(&format!("127.0.0.1:{known}"), &format!("127.0.0.1:{port}"));
+    }
+    page
+}
+
+/// The commands of all console blocks. A command begins with `$`, goes on where lines are indented, and what it prints
+/// follows.
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut inside = false;
+    for line in page.lines() {
+        match (inside, line) {
+            (false, "```console") => inside = true,
+            (false, _) => {}
+            (true, "```") => inside = false,
+            (true, line) => match (line.strip_prefix("$ "), steps.last_mut()) {
+                (Some(command), _) => steps.push(Step { command: command.to_owned(), shown: Vec::new() }),
+                (None, Some(step)) if line.starts_with("  ") => {
+                    step.command.push('\n');
+                    step.command.push_str(line);
+                }
+                (None, Some(step)) => step.shown.push(line.to_owned()),
+                (None, None) => panic!("`{line}` stands before the first command"),
+            },
+        }
+    }
+    steps
+}
+
+fn script(steps: &[Step]) -> String {
+    let mut script = String::from("set -euo pipefail\nexec 2>&1\n");
+    for (step, number) in steps.iter().zip(1..) {
+        script.push_str(&format!("echo; echo '{MARK}{number}'\n{}\n", step.command));
+    }
+    script
+}
+
+/// Runs the script, for some minutes at most.
+fn run(script: &str, ports: &[u16]) -> (bool, String) {
+    let mut bash = Command::new("timeout");
+    bash.args(["600", "bash", "-c", script]).stdin(Stdio::null());
+    let output = in_project(bash, ports).output().expect("bash");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn compose(ports: &[u16]) -> Command {
+    in_project(Command::new("docker-compose"), ports)
+}
+
+fn in_project(mut command: Command, ports: &[u16]) -> Command {
+    command
+        .current_dir(common::root())
+        .env("COMPOSE_PROJECT_NAME", PROJECT)
+        .env("QUORATE_IMAGE", common::IMAGE);
+    for (port, node) in ports.iter().zip(1..) {
+        command.env(format!("HTTP_PORT_N{node}"), port.to_string());
+    }
+    command
+}
+
+/// Whether a line is as the page shows it.
+fn matches(shown: &str, found: &str) -> bool {
+    let parts: Vec<&str> = shown.split('…').collect();
+    let [first, between @ .., last] = parts.as_slice() else { return shown == found };
+    let rest = found.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
+    let found_all = between
+        .iter()
+        .try_fold(rest.unwrap_or_default(), |rest, part| rest.find(part).map(|at| &rest[at + part.len()..]));
+    rest.is_some() && found_all.is_some()
+}
+
+#[test]
+fn dots_stand_for_anything() {
+    assert!(matches("hello", "hello"));
+    assert!(!matches("hello", "hello there"));
+    assert!(!matches("a…a", "a"));
+    assert!(matches(r#"{"id":"…",…,"status":"success",…}"#, r#"{"id":"1","a":2,"status":"success","b":3}"#));
+    assert!(!matches(r#"{"id":"…",…,"status":"success",…}"#, r#"{"id":"1","a":2,"status":"error","b":3}"#));
+}
