@@ -22,7 +22,7 @@ BUGS ?=
 .PHONY: help demo test verify lint fix build prepare cargo-deny bench chaos chaos-compose planted image
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -10
+	@sed '/^#/!Q; s/^# \{0,1\}//' Makefile
 
 demo: prepare
 	@echo "Building quorate (release)$(FIRST_BUILD)"
@@ -63,12 +63,11 @@ chaos-compose:
 	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory image && cargo build --release --quiet -p quorate-chaos && $(CHAOS) --host compose; \
 	else echo "SKIPPED chaos-compose: no Docker engine answers"; fi
 
-# The test build takes the place of target/release/quorate only for as long as it takes to copy it.
+# The test build takes the place of target/release/quorate for as long as it takes to copy it.
 planted: build
 	@echo "Building quorate with bugs to choose from"
-	@cargo build --release --quiet --bin quorate --features quorate/planted-bugs
-	@mkdir -p target/planted && cp target/release/quorate target/planted/quorate
-	@cargo build --release --quiet --bin quorate
+	@mkdir -p target/planted; trap 'cargo build --release --quiet --bin quorate' EXIT; \
+	cargo build --release --quiet --bin quorate --features quorate/planted-bugs && cp target/release/quorate target/planted/quorate
 	@cargo build --release --quiet -p quorate-chaos
 	@target/release/quorate-planted --binary target/planted/quorate $(if $(BUGS),--bugs $(BUGS))
 

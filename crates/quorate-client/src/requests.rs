@@ -57,6 +57,6 @@ pub struct JobFailure {
 pub enum Probe {
     /// Does its Raft core answer?
     Alive,
-    /// Does it know a leader, and has it recovered?
+    /// Has it recovered, and does it reach a majority through the leader?
     Ready,
 }

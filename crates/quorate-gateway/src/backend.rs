@@ -54,7 +54,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn cluster(&self) -> impl Future<Output = Cluster> + Send;
     /// True while the Raft core answers.
     fn alive(&self) -> impl Future<Output = bool> + Send;
-    /// True while a leader is known and this node has recovered.
+    /// True while this node has recovered and reaches a majority through the leader. Asks, so it may take a second.
     fn ready(&self) -> impl Future<Output = bool> + Send;
 }
 

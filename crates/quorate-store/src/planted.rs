@@ -3,6 +3,8 @@
 //! Only a build with the feature `planted-bugs` can have them, and one at a time, named by the environment variable
 //! `QUORATE_PLANTED_BUG`. In every other build [`planted`] is false for the compiler, and nothing of them is left.
 
+use std::sync::OnceLock;
+
 /// A bug, each of a kind that some queue or Raft store has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
@@ -18,8 +20,6 @@ pub enum Bug {
     LocalClock,
     /// A new leader takes the consumers for dead and hands their running jobs out again.
     DoubleGrant,
-    /// A command that is proposed again is carried out again.
-    ForgetAnswers,
     /// A request that is repeated under its Idempotency-Key is carried out again.
     ForgetKeys,
     /// The jobs of one enqueue go into the log one by one.
@@ -30,14 +30,13 @@ pub enum Bug {
     ReadBeforeRecovery,
 }
 
-const BUGS: [(Bug, &str); 11] = [
+const BUGS: [(Bug, &str); 10] = [
     (Bug::AckBeforeFsync, "ack-before-fsync"),
     (Bug::ForgetVote, "forget-vote"),
     (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
     (Bug::WipedNodeVotes, "wiped-node-votes"),
     (Bug::LocalClock, "local-clock"),
     (Bug::DoubleGrant, "double-grant"),
-    (Bug::ForgetAnswers, "forget-answers"),
     (Bug::ForgetKeys, "forget-keys"),
     (Bug::SplitBatch, "split-batch"),
     (Bug::StaleRead, "stale-read"),
@@ -53,12 +52,13 @@ pub fn planted(bug: Bug) -> bool {
 /// one that is not found.
 pub fn announce() {
     if cfg!(feature = "planted-bugs") {
-        tracing::error!(bug = ?chosen(), "A BUG IS PLANTED: this build is for tests of the tests");
+        let name = chosen().and_then(|bug| BUGS.iter().find(|(known, _)| *known == bug));
+        tracing::error!(bug = name.map_or("none", |(_, name)| name), "THIS BUILD CAN HAVE PLANTED BUGS");
     }
 }
 
 fn chosen() -> Option<Bug> {
-    static CHOSEN: std::sync::OnceLock<Option<Bug>> = std::sync::OnceLock::new();
+    static CHOSEN: OnceLock<Option<Bug>> = OnceLock::new();
     *CHOSEN.get_or_init(|| {
         let name = std::env::var("QUORATE_PLANTED_BUG").ok().filter(|name| !name.is_empty())?;
         let bug = BUGS.iter().find(|(_, known)| *known == name);

@@ -15,7 +15,7 @@ pub(crate) struct HealthArgs {
     /// The node's URL.
     #[arg(long, env = "QUORATE_HEALTH_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// Ask whether it can serve (it has recovered and knows a leader), not only whether it lives.
+    /// Ask whether it can serve (it has recovered, and reaches a majority through the leader), not only whether it lives.
     #[arg(long)]
     ready: bool,
 }

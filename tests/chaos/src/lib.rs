@@ -23,6 +23,7 @@ mod scan;
 mod schedule;
 
 pub use fault::{Action, Fault, Victim};
+pub use hosts::{alone, free_ports};
 pub use planted::{EXPERIMENTS, Experiment, Finding};
 pub use report::{FaultRow, Summary};
 pub use run::{HostKind, Options, Verdict, run};

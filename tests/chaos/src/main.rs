@@ -85,7 +85,11 @@ async fn main_run(arguments: Arguments) -> anyhow::Result<Verdict> {
             let beside = std::env::current_exe()?.with_file_name("quorate");
             HostKind::Processes { binary: arguments.binary.unwrap_or(beside), planted_bug: None }
         }
-        Hosts::Compose => HostKind::Compose { file: arguments.compose_file, image: arguments.image },
+        Hosts::Compose => HostKind::Compose {
+            file: arguments.compose_file,
+            image: arguments.image,
+            project: "quorate-chaos".to_owned(),
+        },
     };
     let plan = if arguments.faults.is_empty() {
         Plan::For(Duration::try_from_secs_f64(arguments.minutes * 60.0).context("minutes")?)

@@ -10,14 +10,18 @@ use crate::schedule::Plan;
 
 /// Runs with other seeds before a bug counts as not found.
 const SEEDS: u64 = 3;
+/// Requests that must succeed in a run without a bug.
+const MIN_OK: usize = 500;
 
-/// A bug that a test build of `quorate` has when it is told to, and the faults under which it shows.
+/// A bug that a test build of `quorate` has when it is told to, the faults under which it shows, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Experiment {
     /// Its name there; none for the control, which has no bug and must pass.
     pub bug: Option<&'static str>,
     /// Each so many times.
     faults: &'static [(Action, Victim, usize)],
+    /// The rule that must be broken, or what the run must say: any other failure does not count.
+    shows: &'static str,
 }
 
 /// All of them, the control first.
@@ -33,17 +37,26 @@ pub const EXPERIMENTS: [Experiment; 11] = [
             (PowerCut, Follower, 2),
             (PowerCut, All, 1),
         ],
+        shows: "",
     },
-    Experiment { bug: Some("ack-before-fsync"), faults: &[(PowerCut, All, 2)] },
-    Experiment { bug: Some("forget-vote"), faults: &[(Kill, Leader, 4), (Kill, All, 4)] },
-    Experiment { bug: Some("ignore-high-water-mark"), faults: &[(LoseTail, Follower, 3)] },
-    Experiment { bug: Some("wiped-node-votes"), faults: &[(Wipe, Follower, 3)] },
-    Experiment { bug: Some("local-clock"), faults: &[(Kill, Follower, 1)] },
-    Experiment { bug: Some("double-grant"), faults: &[(Kill, Leader, 3)] },
-    Experiment { bug: Some("forget-keys"), faults: &[(Kill, Leader, 8)] },
-    Experiment { bug: Some("split-batch"), faults: &[(Kill, Leader, 8)] },
-    Experiment { bug: Some("stale-read"), faults: &[(Pause, Follower, 4)] },
-    Experiment { bug: Some("read-before-recovery"), faults: &[(PowerCut, Follower, 20)] },
+    Experiment { bug: Some("ack-before-fsync"), faults: &[(PowerCut, All, 2)], shows: "`kept`" },
+    Experiment {
+        bug: Some("forget-vote"),
+        faults: &[(Kill, Leader, 4), (Kill, All, 4)],
+        shows: "cannot follow",
+    },
+    Experiment {
+        bug: Some("ignore-high-water-mark"),
+        faults: &[(LoseTail, Follower, 3)],
+        shows: "as if it had not",
+    },
+    Experiment { bug: Some("wiped-node-votes"), faults: &[(Wipe, Follower, 3)], shows: "as if it had not" },
+    Experiment { bug: Some("local-clock"), faults: &[(Kill, Follower, 1)], shows: "`converged`" },
+    Experiment { bug: Some("double-grant"), faults: &[(Kill, Leader, 3)], shows: "`granted-once`" },
+    Experiment { bug: Some("forget-keys"), faults: &[(Kill, Leader, 8)], shows: "`one-effect`" },
+    Experiment { bug: Some("split-batch"), faults: &[(Kill, Leader, 8)], shows: "`batch`" },
+    Experiment { bug: Some("stale-read"), faults: &[(Pause, Follower, 4)], shows: "`linearizable`" },
+    Experiment { bug: Some("read-before-recovery"), faults: &[(PowerCut, All, 12)], shows: "`monotonic`" },
 ];
 
 /// What came of an experiment.
@@ -51,11 +64,18 @@ pub const EXPERIMENTS: [Experiment; 11] = [
 pub struct Finding {
     /// How many runs it took.
     pub runs: u64,
-    /// What the runs said of it; none where every one of them took the cluster for a good one.
-    pub caught_by: Option<String>,
+    /// What the last run said is wrong; none where it took the cluster for a good one.
+    pub found: Option<String>,
+    /// The tests say what they should.
+    pub as_expected: bool,
 }
 
 impl Experiment {
+    /// The bug's name, or `control`.
+    pub fn name(&self) -> &'static str {
+        self.bug.unwrap_or("control")
+    }
+
     /// The faults of a run, as text.
     pub fn faults(&self) -> String {
         let faults = self.faults.iter().map(|(action, victim, times)| match times {
@@ -65,51 +85,69 @@ impl Experiment {
         faults.collect::<Vec<_>>().join(", ")
     }
 
-    /// True where the tests say what they should: a bug is found, and none where there is none.
-    pub fn succeeded(&self, finding: &Finding) -> bool {
-        self.bug.is_some() == finding.caught_by.is_some()
-    }
-
-    /// Runs a cluster of this build, until something is found.
+    /// Runs clusters of this build, until the bug shows as it must.
     ///
     /// # Errors
     /// The build is not one that can have bugs, or a run proves nothing.
     pub async fn conduct(&self, binary: &Path, dir: &Path) -> anyhow::Result<Finding> {
         let most = if self.bug.is_some() { SEEDS } else { 1 };
-        for seed in 1..=most {
-            let dir = dir.join(format!("{}-{seed}", self.bug.unwrap_or("control")));
-            let faults = self.faults.iter();
-            let options = Options {
-                host: HostKind::Processes {
-                    binary: binary.to_owned(),
-                    planted_bug: self.bug.map(ToOwned::to_owned),
-                },
-                dir: dir.clone(),
-                seed,
-                plan: Plan::Each(
-                    faults
-                        .flat_map(|(action, victim, times)| {
-                            std::iter::repeat_n(Fault::new(*action, *victim), *times)
-                        })
-                        .collect(),
-                ),
-                clients: 10,
-                min_ok: 1,
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            let found = self.run_once(binary, dir, runs).await?;
+            let as_expected = match (&found, self.bug) {
+                (None, None) => true,
+                (Some(found), Some(_)) => found.contains(self.shows),
+                (None, Some(_)) | (Some(_), None) => false,
             };
-            let verdict = run(&options).await;
-            let log = std::fs::read_to_string(dir.join("n1.log")).context("the log of n1")?;
-            ensure!(
-                log.contains("A BUG IS PLANTED"),
-                "{} can have no bugs: build it with `--features planted-bugs`",
-                binary.display()
-            );
-            let caught_by = match verdict? {
-                Verdict::Good(_) => continue,
-                Verdict::Broken(summary, _, _) => format!("`{}`", summary.broken.join("`, `")),
-                Verdict::Stuck(what) => what,
-            };
-            return Ok(Finding { runs: seed, caught_by: Some(caught_by) });
+            if as_expected || runs == most {
+                return Ok(Finding { runs, found, as_expected });
+            }
         }
-        Ok(Finding { runs: most, caught_by: None })
+    }
+
+    async fn run_once(&self, binary: &Path, dir: &Path, seed: u64) -> anyhow::Result<Option<String>> {
+        let dir = dir.join(format!("{}-{seed}", self.name()));
+        let each = |&(action, victim, times): &(Action, Victim, usize)| {
+            std::iter::repeat_n(Fault::new(action, victim), times)
+        };
+        let options = Options {
+            host: HostKind::Processes {
+                binary: binary.to_owned(),
+                planted_bug: self.bug.map(ToOwned::to_owned),
+            },
+            dir: dir.clone(),
+            seed,
+            plan: Plan::Each(self.faults.iter().flat_map(each).collect()),
+            clients: 10,
+            // A bug may let little succeed.
+            min_ok: if self.bug.is_some() { 1 } else { MIN_OK },
+        };
+        let found = match run(&options).await? {
+            Verdict::Good(_) => None,
+            Verdict::Broken(summary, _, _) => Some(format!("`{}`", summary.broken.join("`, `"))),
+            Verdict::Stuck(what) => Some(what),
+        };
+        let log = std::fs::read_to_string(dir.join("n1.log")).context("the log of n1")?;
+        ensure!(
+            log.contains(&format!("PLANTED BUGS bug=\"{}\"", self.bug.unwrap_or("none"))),
+            "{} has no such bug: build it with `--features planted-bugs`",
+            binary.display()
+        );
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bug_that_can_be_planted_has_its_experiment() {
+        let bugs = include_str!("../../../crates/quorate-store/src/planted.rs");
+        let known: Vec<&str> =
+            bugs.lines().filter_map(|line| line.trim().strip_prefix("(Bug::")?.split('"').nth(1)).collect();
+        let tried: Vec<&str> = EXPERIMENTS.iter().filter_map(|experiment| experiment.bug).collect();
+        assert_eq!(tried, known);
     }
 }

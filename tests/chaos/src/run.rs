@@ -54,6 +54,8 @@ pub enum HostKind {
         file: PathBuf,
         /// What its nodes run.
         image: String,
+        /// The name that keeps it apart from other stacks.
+        project: String,
     },
 }
 
@@ -83,7 +85,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Verdict> {
             };
             run_on(Processes::new(binary, planted_bug.as_deref(), &dir, 3, power_cuts).await?, options).await
         }
-        HostKind::Compose { file, image } => run_on(Compose::new(file, image).await?, options).await,
+        HostKind::Compose { file, image, project } => {
+            run_on(Compose::new(file, image, project).await?, options).await
+        }
     }
 }
 

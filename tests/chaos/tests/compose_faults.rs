@@ -23,6 +23,7 @@ async fn acknowledged_jobs_survive_killed_paused_cut_off_and_recreated_container
         host: HostKind::Compose {
             file: common::root().join("deploy/compose.yaml"),
             image: common::IMAGE.to_owned(),
+            project: "quorate-chaos-test".to_owned(),
         },
         dir: dir.path().to_owned(),
         seed: 1,

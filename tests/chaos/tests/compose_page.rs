@@ -1,8 +1,8 @@
 //! Runs every command of docs/operations/compose.md in its order, in one shell, and compares what they print with what the
 //! page shows: `…` there stands for anything.
 //!
-//! So that nobody's own cluster is touched, the project, the ports and the image have other names here, and `make image`
-//! has been done.
+//! So that nobody's own cluster is touched, the project, the ports and the image have other names here. `make image` has
+//! been done, once: what is upgraded to is the same version.
 
 mod common;
 
@@ -10,6 +10,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 const PROJECT: &str = "quorate-page";
+const IMAGE_BEFORE: &str = "quorate:test-before";
 /// Before each command, the script prints this and the command's number.
 const MARK: &str = "@@@ command ";
 
@@ -22,17 +23,32 @@ struct Step {
 
 #[test]
 fn every_command_of_the_compose_page_does_what_the_page_says() {
-    if let Err(why) = common::image() {
+    let ready = match common::succeeds("docker-compose", &["version"]) {
+        true => common::image(),
+        false => Err("docker-compose is missing".to_owned()),
+    };
+    if let Err(why) = ready {
         println!("SKIPPED the page on docker-compose: {why}");
         return;
     }
+    let _alone = quorate_chaos::alone(PROJECT).expect("nobody else tests the page");
     let page = fs::read_to_string(common::root().join("docs/operations/compose.md")).expect("the page");
-    let ports = common::free_ports(5);
+    let ports = quorate_chaos::free_ports(5).expect("free ports");
     let steps = steps(&renamed(&page, &ports));
     assert!(steps.len() > 20, "the page has commands");
+    for Step { command, .. } in &steps {
+        let others = ["deploy_", "deploy-", " -p ", "quorate:latest", "quorate:before", "127.0.0.1:80"];
+        assert!(
+            !others.iter().any(|name| command.contains(name)),
+            "`{command}` touches what is somebody else's"
+        );
+    }
 
     let down = ["-f", "deploy/compose.yaml", "-f", "deploy/compose.five.yaml", "down", "--volumes"];
-    let clean = || compose(&ports).args(down).output().expect("docker-compose");
+    let clean = || {
+        compose(&ports).args(down).output().expect("docker-compose");
+        common::succeeds("docker", &["image", "rm", IMAGE_BEFORE]);
+    };
     clean();
     let (well, output) = run(&script(&steps), &ports);
     clean();
@@ -53,8 +69,8 @@ fn every_command_of_the_compose_page_does_what_the_page_says() {
 
 /// The page with names that nobody else uses.
 fn renamed(page: &str, ports: &[u16]) -> String {
-    let mut page = page.replace("make image", "true").replace("deploy_n2", &format!("{PROJECT}_n2"));
-    page = page.replace("quorate:latest", common::IMAGE);
+    let mut page = page.replace("make image", "true").replace("deploy_", &format!("{PROJECT}_"));
+    page = page.replace("quorate:latest", common::IMAGE).replace("quorate:before", IMAGE_BEFORE);
     for (port, known) in ports.iter().zip(8080..) {
         page = page.replace(&format!("127.0.0.1:{known}"), &format!("127.0.0.1:{port}"));
     }
@@ -86,7 +102,8 @@ fn steps(page: &str) -> Vec<Step> {
 }
 
 fn script(steps: &[Step]) -> String {
-    let mut script = String::from("set -euo pipefail\nexec 2>&1\n");
+    let down = "docker-compose -f deploy/compose.yaml -f deploy/compose.five.yaml down --volumes";
+    let mut script = format!("set -euo pipefail\nexec 2>&1\ntrap '{down}' INT TERM\n");
     for (step, number) in steps.iter().zip(1..) {
         script.push_str(&format!("echo; echo '{MARK}{number}'\n{}\n", step.command));
     }
@@ -96,7 +113,8 @@ fn script(steps: &[Step]) -> String {
 /// Runs the script, for some minutes at most.
 fn run(script: &str, ports: &[u16]) -> (bool, String) {
     let mut bash = Command::new("timeout");
-    bash.args(["600", "bash", "-c", script]).stdin(Stdio::null());
+    // In the foreground, so that Ctrl-C reaches the script too.
+    bash.args(["--foreground", "600", "bash", "-c", script]).stdin(Stdio::null());
     let output = in_project(bash, ports).output().expect("bash");
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -192,9 +192,6 @@ impl Table for Writer {
     }
 
     fn answer(&self, request_id: RequestId) -> Option<(Position, Remembered)> {
-        if planted(Bug::ForgetAnswers) {
-            return None;
-        }
         let now = self.meta.clock;
         if let Some(answer) = self.batch.answers.get(&request_id).filter(|answer| answer.deadline >= now) {
             return Some((answer.position, answer.remembered.clone()));

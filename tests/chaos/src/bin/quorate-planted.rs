@@ -7,8 +7,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::Parser;
-use quorate_chaos::EXPERIMENTS;
+use quorate_chaos::{EXPERIMENTS, Experiment};
 
 /// Plants one bug after the other into a cluster, and sees whether it is found.
 #[derive(Parser)]
@@ -28,39 +29,59 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     // Ctrl-C drops the run, which ends its nodes and unmounts their disks.
-    let all_found = tokio::select! {
-        all_found = conduct_all(Arguments::parse()) => all_found,
+    let result = tokio::select! {
+        code = conduct_all(Arguments::parse()) => code,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
-    match all_found {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("This proves nothing: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("This proves nothing: {error:#}");
+        ExitCode::from(2)
+    })
 }
 
-async fn conduct_all(arguments: Arguments) -> anyhow::Result<bool> {
-    let mut lines = Vec::new();
-    let mut all_as_they_should = true;
-    for experiment in EXPERIMENTS {
-        let name = experiment.bug.unwrap_or("control");
-        if !arguments.bugs.is_empty() && !arguments.bugs.iter().any(|bug| bug == name) {
-            continue;
-        }
+async fn conduct_all(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    println!("| bug | faults of a run | runs | found by |\n|---|---|--:|---|");
+    let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
+    for experiment in chosen(&arguments.bugs)? {
+        let name = experiment.name();
         eprintln!("{name}: {}", experiment.faults());
-        let finding = experiment.conduct(&arguments.binary, &arguments.dir).await?;
-        let caught_by = finding.caught_by.as_deref().unwrap_or("nothing");
-        eprintln!("{name}: run {}: {caught_by}", finding.runs);
-        lines.push(format!("| {name} | {} | {} | {caught_by} |", experiment.faults(), finding.runs));
-        all_as_they_should &= experiment.succeeded(&finding);
+        let (runs, found) = match experiment.conduct(&arguments.binary, &arguments.dir).await {
+            Ok(finding) => {
+                if !finding.as_expected {
+                    wrong.push(name);
+                }
+                (finding.runs.to_string(), finding.found.unwrap_or_else(|| "nothing".to_owned()))
+            }
+            Err(error) => {
+                unknown.push(name);
+                ("–".to_owned(), format!("not learned: {error:#}"))
+            }
+        };
+        println!("| {name} | {} | {runs} | {found} |", experiment.faults());
     }
-    println!("| bug | faults of a run | runs | found by |\n|---|---|--:|---|\n{}", lines.join("\n"));
-    println!(
-        "\n{}",
-        if all_as_they_should { "Every bug is found." } else { "The tests are not good enough." }
-    );
-    Ok(all_as_they_should)
+    Ok(match (wrong.as_slice(), unknown.as_slice()) {
+        ([], []) => {
+            println!("\nEach showed what it should.");
+            ExitCode::SUCCESS
+        }
+        ([], unknown) => {
+            println!("\nNot learned: {}.", unknown.join(", "));
+            ExitCode::from(2)
+        }
+        (wrong, _) => {
+            println!("\nThe tests are not good enough: {}.", wrong.join(", "));
+            ExitCode::from(1)
+        }
+    })
+}
+
+/// The experiments that were asked for: all, if none was.
+fn chosen(names: &[String]) -> anyhow::Result<Vec<Experiment>> {
+    for name in names {
+        let all = EXPERIMENTS.map(|experiment| experiment.name()).join(", ");
+        ensure!(EXPERIMENTS.iter().any(|known| known.name() == name), "`{name}` is none of {all}");
+    }
+    let asked =
+        |experiment: &Experiment| names.is_empty() || names.iter().any(|name| name == experiment.name());
+    Ok(EXPERIMENTS.into_iter().filter(asked).collect())
 }

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -7,13 +8,14 @@ use super::ports::free_ports;
 use super::{Host, Node};
 use crate::fault::{Action, Fault, Victim};
 
-/// The project's name: it keeps this stack apart from one that somebody uses.
-const PROJECT: &str = "quorate-chaos";
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
 /// The nodes of `deploy/compose.yaml`, without its runners: what is not in the history must not happen.
 pub(crate) struct Compose {
     file: PathBuf,
+    /// Its name keeps this stack apart from one that somebody uses.
+    project: String,
+    _alone: File,
     nodes: Vec<Node>,
     /// `docker-compose`, or `docker compose`.
     program: &'static [&'static str],
@@ -27,8 +29,9 @@ impl Compose {
     /// Looks whether there is a Docker engine and the image, and removes what an earlier run left.
     ///
     /// # Errors
-    /// There is none.
-    pub(crate) async fn new(file: &Path, image: &str) -> anyhow::Result<Compose> {
+    /// There is none, or another run has this project.
+    pub(crate) async fn new(file: &Path, image: &str, project: &str) -> anyhow::Result<Compose> {
+        let alone = alone(project)?;
         let file = std::fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
         docker(&["version"]).await.context("no Docker engine answers")?;
         let program: &[&str] = if run("docker-compose", &["version"], &[]).await.is_ok() {
@@ -42,9 +45,14 @@ impl Compose {
             .zip(&ports)
             .map(|(name, port)| Node { name: (*name).to_owned(), url: format!("http://127.0.0.1:{port}") });
         let settings = (1..).zip(&ports).map(|(node, port)| (format!("HTTP_PORT_N{node}"), port.to_string()));
-        let settings = settings.chain([("QUORATE_IMAGE".to_owned(), image.to_owned())]);
+        let settings = settings.chain([
+            ("HTTP_BIND".to_owned(), "127.0.0.1".to_owned()),
+            ("QUORATE_IMAGE".to_owned(), image.to_owned()),
+        ]);
         let compose = Compose {
             file,
+            project: project.to_owned(),
+            _alone: alone,
             nodes: nodes.collect(),
             settings: settings.collect(),
             program,
@@ -60,7 +68,7 @@ impl Compose {
         let all: Vec<&str> = first
             .iter()
             .copied()
-            .chain(["-p", PROJECT, "-f", file])
+            .chain(["-p", &self.project, "-f", file])
             .chain(arguments.iter().copied())
             .collect();
         run(program, &all, &self.settings).await
@@ -162,7 +170,7 @@ impl Host for Compose {
 
     async fn wipe(&mut self, node: usize) -> anyhow::Result<()> {
         docker(&["rm", "--force", &self.containers[node]]).await?;
-        docker(&["volume", "rm", &format!("{PROJECT}_{}", NODES[node])]).await.map(drop)
+        docker(&["volume", "rm", &format!("{}_{}", self.project, NODES[node])]).await.map(drop)
     }
 
     async fn keep_log(&mut self, _: usize) -> anyhow::Result<()> {
@@ -179,7 +187,7 @@ impl Host for Compose {
 
     async fn disconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
         for container in self.containers(nodes) {
-            docker(&["network", "disconnect", &format!("{PROJECT}_peers"), &container]).await?;
+            docker(&["network", "disconnect", &format!("{}_peers", self.project), &container]).await?;
         }
         Ok(())
     }
@@ -187,7 +195,7 @@ impl Host for Compose {
     async fn reconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
         for (node, container) in nodes.iter().zip(self.containers(nodes)) {
             let alias = format!("{}-peer", NODES[*node]);
-            let network = format!("{PROJECT}_peers");
+            let network = format!("{}_peers", self.project);
             docker(&["network", "connect", "--alias", &alias, &network, &container]).await?;
         }
         Ok(())
@@ -220,6 +228,18 @@ impl Host for Compose {
     async fn shut_down(&mut self) -> anyhow::Result<()> {
         self.compose(&["down", "--volumes"]).await.map(drop)
     }
+}
+
+/// Keeps other runs from a compose project, whose containers and volumes a run begins and ends with removing, as long as
+/// the value lives.
+///
+/// # Errors
+/// Another run has it.
+pub fn alone(project: &str) -> anyhow::Result<File> {
+    let path = std::env::temp_dir().join(format!("{project}.lock"));
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.try_lock().with_context(|| format!("another run uses the compose project {project}"))?;
+    Ok(file)
 }
 
 async fn docker(arguments: &[&str]) -> anyhow::Result<String> {

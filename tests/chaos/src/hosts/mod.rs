@@ -6,6 +6,8 @@ mod ports;
 mod processes;
 
 pub(crate) use compose::Compose;
+pub use compose::alone;
+pub use ports::free_ports;
 pub(crate) use processes::Processes;
 
 use crate::fault::Fault;

@@ -35,14 +35,14 @@ pub(crate) fn image() -> Result<(), String> {
     if !succeeds("docker", &["version"]) {
         return Err("no Docker engine answers".to_owned());
     }
-    if !succeeds("docker-compose", &["version"]) {
+    if !succeeds("docker-compose", &["version"]) && !succeeds("docker", &["compose", "version"]) {
         return Err("docker-compose is missing".to_owned());
     }
     let made = run(Command::new(root().join("deploy/base-image.sh")));
     if !made.status.success() {
         let why = String::from_utf8_lossy(&made.stdout).into_owned();
-        assert!(!is_root(), "deploy/base-image.sh: {why}");
-        return Err(format!("the base image cannot be made without root: {}", why.trim()));
+        assert!(!is_root_of_debian(), "deploy/base-image.sh: {why}");
+        return Err(format!("no base image: it takes a registry, or root of a Debian. {}", why.trim()));
     }
     // What the Dockerfile takes, and nothing else: the binary, without what only a debugger reads.
     let context = tempfile::tempdir().expect("a temporary directory");
@@ -58,19 +58,12 @@ pub(crate) fn image() -> Result<(), String> {
     Ok(())
 }
 
-/// Free ports, below those that the kernel gives to outgoing connections.
-pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    let ports: Vec<u16> = (18_000..20_000).filter(free).take(count).collect();
-    assert_eq!(ports.len(), count, "no free ports");
-    ports
+fn is_root_of_debian() -> bool {
+    let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    root && Path::new("/etc/debian_version").exists()
 }
 
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
-}
-
-fn succeeds(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
