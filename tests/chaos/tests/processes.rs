@@ -2,12 +2,11 @@
 
 mod common;
 
-use common::binary;
-use quorate_chaos::{Action, Fault, HostKind, Options, Plan, Verdict, Victim, run};
+use quorate_chaos::{Action, HostKind, Victim};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn acknowledged_jobs_survive_kills_pauses_restarts_and_a_wiped_node() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
+async fn acknowledged_jobs_survive_kills_pauses_restarts_and_lost_data() {
+    let host = HostKind::Processes { binary: common::binary(), planted_bug: None };
     let faults = [
         (Action::Kill, Victim::Leader),
         (Action::Kill, Victim::Leader),
@@ -16,20 +15,7 @@ async fn acknowledged_jobs_survive_kills_pauses_restarts_and_a_wiped_node() {
         (Action::Pause, Victim::Leader),
         (Action::Restart, Victim::Leader),
         (Action::Wipe, Victim::Follower),
+        (Action::LoseTail, Victim::Follower),
     ];
-    let options = Options {
-        host: HostKind::Processes { binary: binary(), planted_bug: None },
-        dir: dir.path().to_owned(),
-        seed: 1,
-        plan: Plan::Each(faults.map(|(action, victim)| Fault::new(action, victim)).into()),
-        clients: 6,
-        min_ok: 200,
-    };
-    match run(&options).await.expect("the run proves something") {
-        Verdict::Good(summary) => println!("{summary}"),
-        Verdict::Broken(summary, _, report) => {
-            panic!("{report}\n{summary}\nThe history is kept in {}", dir.keep().display())
-        }
-        Verdict::Stuck(what) => panic!("{what}\nLogs are kept in {}", dir.keep().display()),
-    }
+    common::every_rule_holds(host, &faults).await;
 }

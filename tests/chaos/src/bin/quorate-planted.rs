@@ -40,9 +40,10 @@ async fn main() -> ExitCode {
 }
 
 async fn conduct_all(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let experiments = chosen(&arguments.bugs)?;
     println!("| bug | faults of a run | runs | found by |\n|---|---|--:|---|");
     let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
-    for experiment in chosen(&arguments.bugs)? {
+    for experiment in experiments {
         let name = experiment.name();
         eprintln!("{name}: {}", experiment.faults());
         let (runs, found) = match experiment.conduct(&arguments.binary, &arguments.dir).await {

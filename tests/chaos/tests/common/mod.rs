@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use quorate_chaos::{Action, Fault, HostKind, Options, Plan, Verdict, Victim, run};
+
 /// What the tests call the image that they make.
 pub(crate) const IMAGE: &str = "quorate:test";
 
@@ -24,6 +26,26 @@ pub(crate) fn binary() -> PathBuf {
     binary
 }
 
+/// Runs a cluster under these faults, and fails where the history breaks a rule.
+pub(crate) async fn every_rule_holds(host: HostKind, faults: &[(Action, Victim)]) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let options = Options {
+        host,
+        dir: dir.path().to_owned(),
+        seed: 1,
+        plan: Plan::Each(faults.iter().map(|&(action, victim)| Fault::new(action, victim)).collect()),
+        clients: 6,
+        min_ok: 200,
+    };
+    match run(&options).await.expect("the run proves something") {
+        Verdict::Good(summary) => println!("{summary}"),
+        Verdict::Broken(summary, _, report) => {
+            panic!("{report}\n{summary}\nThe history is kept in {}", dir.keep().display())
+        }
+        Verdict::Stuck(what) => panic!("{what}\nHistory and logs are kept in {}", dir.keep().display()),
+    }
+}
+
 /// The project's root.
 pub(crate) fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
@@ -38,7 +60,7 @@ pub(crate) fn image() -> Result<(), String> {
     if !succeeds("docker-compose", &["version"]) && !succeeds("docker", &["compose", "version"]) {
         return Err("docker-compose is missing".to_owned());
     }
-    let made = run(Command::new(root().join("deploy/base-image.sh")));
+    let made = output(Command::new(root().join("deploy/base-image.sh")));
     if !made.status.success() {
         let why = String::from_utf8_lossy(&made.stdout).into_owned();
         assert!(!is_root_of_debian(), "deploy/base-image.sh: {why}");
@@ -53,7 +75,7 @@ pub(crate) fn image() -> Result<(), String> {
     let mut build = Command::new("docker");
     build.args(["build", "--quiet", "--target", "prebuilt", "--tag", IMAGE, "--file"]);
     build.arg(root().join("deploy/Dockerfile")).arg(context.path());
-    let built = run(build);
+    let built = output(build);
     assert!(built.status.success(), "docker build: {}", String::from_utf8_lossy(&built.stderr));
     Ok(())
 }
@@ -67,6 +89,6 @@ pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
-fn run(mut command: Command) -> Output {
+fn output(mut command: Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
