@@ -12,7 +12,7 @@ use crate::batcher::Batcher;
 use crate::intake::Intake;
 use crate::limits;
 use crate::peers::Peers;
-use crate::planted::submit_one_by_one;
+use crate::planted::{submit_one_by_one, without_key};
 use crate::read_index::ReadIndex;
 use crate::status::{self, Cluster};
 use crate::wakeups::Wakeups;
@@ -44,6 +44,9 @@ impl Handle {
     /// # Errors
     /// See [`SubmitError`]. A refusal by the state machine is an answer, not an error.
     pub async fn submit(&self, command: Command, within: Duration) -> Result<Answered, SubmitError> {
+        if planted(Bug::ForgetKeys) {
+            return self.0.intake.submit(without_key(command), within).await;
+        }
         if planted(Bug::SplitBatch) {
             return submit_one_by_one(&self.0.intake, command, within).await;
         }

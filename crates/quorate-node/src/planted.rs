@@ -7,6 +7,16 @@ use quorate_core::{Answered, Command, IdempotencyKey, Reply};
 use crate::SubmitError;
 use crate::intake::Intake;
 
+/// For [`quorate_store::planted::Bug::ForgetKeys`].
+pub(crate) fn without_key(mut command: Command) -> Command {
+    if let Command::Enqueue { key, .. } | Command::Consume { key, .. } | Command::Retry { key, .. } =
+        &mut command
+    {
+        *key = None;
+    }
+    command
+}
+
 /// For [`quorate_store::planted::Bug::SplitBatch`].
 pub(crate) async fn submit_one_by_one(
     intake: &Intake,

@@ -12,7 +12,6 @@ use super::db::Family;
 use super::keys::{self, Prefix};
 use super::writer::Writer;
 use crate::StoreError;
-use crate::planted::{Bug, planted};
 
 impl Table for Writer {
     type Error = StoreError;
@@ -150,9 +149,6 @@ impl Table for Writer {
     }
 
     fn key(&mut self, key: &str) -> Result<Option<KeyRecord>, StoreError> {
-        if planted(Bug::ForgetKeys) {
-            return Ok(None);
-        }
         if let Some(changed) = self.batch.keys.get(key) {
             return Ok(changed.clone());
         }
