@@ -3,7 +3,6 @@ use std::sync::{Arc, OnceLock};
 
 use openraft::LogIdOptionExt;
 use quorate_core::Timestamp;
-use quorate_store::planted::{Bug, planted};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -158,7 +157,7 @@ async fn recover(raft: Raft, read_index: ReadIndex, recovered: Arc<AtomicBool>) 
         Ok(metrics) => metrics.last_applied.index(),
         Err(error) => return tracing::debug!(%error, "Raft ended before this node had recovered"),
     };
-    while !planted(Bug::ReadBeforeRecovery) {
+    loop {
         match read_index.barrier(limits::RECOVERY_QUESTION).await {
             Ok(()) => break,
             Err(SubmitError::Stopping) => return,

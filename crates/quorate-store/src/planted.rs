@@ -26,11 +26,9 @@ pub enum Bug {
     SplitBatch,
     /// A linearizable read does not ask the leader.
     StaleRead,
-    /// A node answers local reads as soon as it has started.
-    ReadBeforeRecovery,
 }
 
-const BUGS: [(Bug, &str); 10] = [
+const BUGS: [(Bug, &str); 9] = [
     (Bug::AckBeforeFsync, "ack-before-fsync"),
     (Bug::ForgetVote, "forget-vote"),
     (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
@@ -40,7 +38,6 @@ const BUGS: [(Bug, &str); 10] = [
     (Bug::ForgetKeys, "forget-keys"),
     (Bug::SplitBatch, "split-batch"),
     (Bug::StaleRead, "stale-read"),
-    (Bug::ReadBeforeRecovery, "read-before-recovery"),
 ];
 
 /// True in a test build in which this bug was asked for.

@@ -25,7 +25,7 @@ pub struct Experiment {
 }
 
 /// All of them, the control first.
-pub const EXPERIMENTS: [Experiment; 11] = [
+pub const EXPERIMENTS: [Experiment; 10] = [
     Experiment {
         bug: None,
         faults: &[
@@ -56,7 +56,6 @@ pub const EXPERIMENTS: [Experiment; 11] = [
     Experiment { bug: Some("forget-keys"), faults: &[(Kill, Leader, 8)], shows: "`one-effect`" },
     Experiment { bug: Some("split-batch"), faults: &[(Kill, Leader, 8)], shows: "`batch`" },
     Experiment { bug: Some("stale-read"), faults: &[(Pause, Follower, 4)], shows: "`linearizable`" },
-    Experiment { bug: Some("read-before-recovery"), faults: &[(PowerCut, All, 12)], shows: "`monotonic`" },
 ];
 
 /// What came of an experiment.
