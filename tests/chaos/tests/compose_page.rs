@@ -103,7 +103,7 @@ fn steps(page: &str) -> Vec<Step> {
 
 fn script(steps: &[Step]) -> String {
     let down = "docker-compose -f deploy/compose.yaml -f deploy/compose.five.yaml down --volumes";
-    let mut script = format!("set -euo pipefail\nexec 2>&1\ntrap '{down}' INT TERM\n");
+    let mut script = format!("set -euo pipefail\nexec 2>&1\ntrap '{down}; exit 130' INT TERM\n");
     for (step, number) in steps.iter().zip(1..) {
         script.push_str(&format!("echo; echo '{MARK}{number}'\n{}\n", step.command));
     }
