@@ -19,6 +19,7 @@
 
 mod batcher;
 mod clock;
+mod commit_index;
 mod config;
 mod disk;
 mod error;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batcher::Batcher;
 use crate::clock::{LogClock, System};
+use crate::commit_index::CommitIndex;
 use crate::disk::Disk;
 use crate::formation::Formation;
 use crate::forward::Forwarder;
@@ -83,8 +84,10 @@ impl Node {
             closed: closed.clone(),
             ended: tasks.ended(),
         };
+        let commit_index =
+            CommitIndex { own_id: identity.node_id, raft: raft.clone(), transport: transport.clone() };
         let read_index = ReadIndex::start(
-            raft.clone(),
+            commit_index.clone(),
             leadership.clone(),
             transport.clone(),
             applied.clone(),
@@ -106,6 +109,7 @@ impl Node {
             raft: raft.clone(),
             clock: clock.clone(),
             batcher: batcher.clone(),
+            commit_index,
             snapshots: snapshots.clone(),
             admission: Admission::new(raft.clone(), peers.clone()),
             peers: peers.clone(),

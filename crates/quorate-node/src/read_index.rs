@@ -1,17 +1,16 @@
 use std::time::Duration;
 
-use openraft::ReadPolicy;
 use quorate_store::planted::{Bug, planted};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::SubmitError;
+use crate::commit_index::CommitIndex;
 use crate::leadership::Leadership;
-use crate::limits;
 use crate::pause::Pause;
 use crate::task::Tasks;
 use crate::transport::Transport;
-use crate::{Raft, SubmitError};
 
 /// Linearizable reads: up to where this node must have applied the log, so that it shows all that was committed when
 /// the question was asked (ReadIndex). One question to the leader is under way at a time; it is asked for all callers
@@ -25,7 +24,7 @@ pub(crate) struct ReadIndex {
 
 impl ReadIndex {
     pub(crate) fn start(
-        raft: Raft,
+        commit_index: CommitIndex,
         leadership: Leadership,
         transport: Transport,
         applied: watch::Receiver<u64>,
@@ -33,7 +32,7 @@ impl ReadIndex {
         tasks: &Tasks,
     ) -> ReadIndex {
         let (callers, waiting) = mpsc::unbounded_channel();
-        tasks.spawn("read index", Worker { raft, leadership, transport, waiting }.run());
+        tasks.spawn("read index", Worker { commit_index, leadership, transport, waiting }.run());
         ReadIndex { callers, applied, closed }
     }
 
@@ -72,7 +71,7 @@ impl ReadIndex {
 }
 
 struct Worker {
-    raft: Raft,
+    commit_index: CommitIndex,
     leadership: Leadership,
     transport: Transport,
     waiting: mpsc::UnboundedReceiver<oneshot::Sender<Option<u64>>>,
@@ -96,12 +95,7 @@ impl Worker {
     async fn ask(&self) -> Option<u64> {
         let leader = self.leadership.now()?;
         let asked = if leader.here {
-            let linearizer = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);
-            match tokio::time::timeout(limits::ASK, linearizer).await {
-                Ok(Ok(linearizer)) => Ok(linearizer.read_log_id().index()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => Err("no answer in time".to_owned()),
-            }
+            self.commit_index.confirmed().await.map_err(|unconfirmed| unconfirmed.to_string())
         } else {
             let addr = self.leadership.peer_addr(leader.id)?;
             let mut leadership = self.leadership.clone();

@@ -15,10 +15,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use quorate_proto::Malformed;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
 use quorate_proto::peer::v1::peer_client::PeerClient;
-use quorate_store::NodeId;
+use quorate_store::{NodeId, ProtoForm, Vote};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -110,6 +111,15 @@ impl Transport {
         let request = self.request(to, pb::ReadIndexRequest {})?;
         let mut peer = self.peer(addr, Lane::Control)?;
         Ok(within(limits::ASK, peer.read_index(request)).await?.index)
+    }
+
+    /// Asks a member whom it follows.
+    pub(crate) async fn current_vote(&self, to: NodeId, addr: &str) -> Result<Vote, Status> {
+        let request = self.request(to, pb::CurrentVoteRequest {})?;
+        let mut peer = self.peer(addr, Lane::Control)?;
+        let vote = within(limits::ASK, peer.current_vote(request)).await?.vote;
+        let vote = vote.ok_or(Malformed::Field { message: "CurrentVoteResponse", field: "vote" });
+        vote.and_then(Vote::from_message).map_err(|malformed| Status::internal(malformed.to_string()))
     }
 
     /// Asks the leader for the next step on the way to be a member.

@@ -1,7 +1,6 @@
 use std::pin::Pin;
 
 use futures::{Stream, StreamExt};
-use openraft::ReadPolicy;
 use prost::Message;
 use quorate_core::{Envelope, RequestId, Timestamp};
 use quorate_proto::Malformed;
@@ -21,6 +20,7 @@ use super::{Identity, header, messages, snapshot};
 use crate::Raft;
 use crate::batcher::Batcher;
 use crate::clock::LogClock;
+use crate::commit_index::CommitIndex;
 use crate::limits;
 use crate::membership::Admission;
 use crate::peers::Peers;
@@ -35,6 +35,7 @@ pub(crate) struct Service {
     pub(crate) raft: Raft,
     pub(crate) clock: LogClock,
     pub(crate) batcher: Batcher,
+    pub(crate) commit_index: CommitIndex,
     pub(crate) snapshots: SnapshotStore,
     pub(crate) admission: Admission,
     pub(crate) peers: Peers,
@@ -206,8 +207,16 @@ impl Peer for Service {
         &self,
         _request: Request<pb::ReadIndexRequest>,
     ) -> Result<Response<pb::ReadIndexResponse>, Status> {
-        let linearizer = self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await.map_err(unavailable)?;
-        Ok(Response::new(pb::ReadIndexResponse { index: linearizer.read_log_id().index() }))
+        let index = self.commit_index.confirmed().await.map_err(unavailable)?;
+        Ok(Response::new(pb::ReadIndexResponse { index }))
+    }
+
+    async fn current_vote(
+        &self,
+        _request: Request<pb::CurrentVoteRequest>,
+    ) -> Result<Response<pb::CurrentVoteResponse>, Status> {
+        let vote = self.commit_index.current_vote().await?;
+        Ok(Response::new(pb::CurrentVoteResponse { vote: Some(vote.to_message()) }))
     }
 
     async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {

@@ -1,0 +1,127 @@
+use std::collections::BTreeSet;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use openraft::{RaftState, ServerState};
+
+use quorate_store::{NodeId, TypeConfig, Vote};
+use tonic::Status;
+
+use crate::Raft;
+use crate::transport::Transport;
+
+/// The leader's side of ReadIndex: how far the log is committed, and that nobody else has committed more.
+///
+/// The index is taken first; then a majority says that it still follows this leader. A newer leader would have had the
+/// votes of a majority before it committed anything, and two majorities share a node (Ongaro, Consensus, 2014, §6.4).
+#[derive(Clone)]
+pub(crate) struct CommitIndex {
+    pub(crate) own_id: NodeId,
+    pub(crate) raft: Raft,
+    pub(crate) transport: Transport,
+}
+
+/// Why a node cannot say how far the log is committed. The question may be asked again, of whoever leads then.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unconfirmed {
+    #[error("this node does not lead")]
+    NotLeader,
+    #[error("the leader has not committed anything in its term yet")]
+    NewLeader,
+    #[error("node {by} has voted for another leader")]
+    Deposed { by: NodeId },
+    #[error("no majority of the members has answered")]
+    NoMajority,
+    #[error("Raft has ended: {0}")]
+    Ended(String),
+}
+
+impl CommitIndex {
+    /// The index up to which the log was committed at some time after the call began.
+    pub(crate) async fn confirmed(&self) -> Result<u64, Unconfirmed> {
+        let reign = self.raft.with_raft_state(Reign::of).await;
+        let reign = reign.map_err(|fatal| Unconfirmed::Ended(fatal.to_string()))??;
+        let others = reign.members.iter().filter(|(id, _)| *id != self.own_id);
+        let mut votes: FuturesUnordered<_> =
+            others.map(|(id, addr)| async { (*id, self.transport.current_vote(*id, addr).await) }).collect();
+        let mut followers = BTreeSet::from([self.own_id]);
+        while !is_quorum(&reign.voters, &followers) {
+            let Some((id, vote)) = votes.next().await else { return Err(Unconfirmed::NoMajority) };
+            match vote {
+                Ok(vote) if vote.leader_id == reign.vote.leader_id => {
+                    followers.insert(id);
+                }
+                Ok(vote) if vote.leader_id.term > reign.vote.leader_id.term => {
+                    return Err(Unconfirmed::Deposed { by: id });
+                }
+                // It has not heard of this leader yet.
+                Ok(_) => {}
+                Err(status) => tracing::debug!(id, %status, "a member does not say whom it follows"),
+            }
+        }
+        Ok(reign.committed)
+    }
+
+    /// The vote that this node has given, or the leader that it has accepted since.
+    pub(crate) async fn current_vote(&self) -> Result<Vote, Status> {
+        // Within the core: in order with the votes that it gives.
+        let vote = self.raft.with_raft_state(|state| *state.vote_ref()).await;
+        vote.map_err(|fatal| Status::unavailable(fatal.to_string()))
+    }
+}
+
+/// What a leader knows when it is asked.
+struct Reign {
+    vote: Vote,
+    committed: u64,
+    /// A majority of each is needed: there are two while the membership changes.
+    voters: Vec<BTreeSet<NodeId>>,
+    /// The voters, and where they are.
+    members: Vec<(NodeId, String)>,
+}
+
+impl Reign {
+    fn of(state: &RaftState<TypeConfig>) -> Result<Reign, Unconfirmed> {
+        if state.server_state != ServerState::Leader {
+            return Err(Unconfirmed::NotLeader);
+        }
+        let vote = *state.vote_ref();
+        // What leaders before it have committed, a leader knows once an entry of its own is committed.
+        let committed =
+            state.cluster_committed().filter(|committed| committed.leader_id.term == vote.leader_id.term);
+        let committed = committed.ok_or(Unconfirmed::NewLeader)?.index;
+        let membership = state.membership_state.effective().membership();
+        let voters = membership.get_joint_config().clone();
+        let members = voters.iter().flatten().collect::<BTreeSet<_>>();
+        let addr = |id: &NodeId| membership.get_node(id).map(|node| (*id, node.peer_addr.clone()));
+        let members = members.into_iter().filter_map(addr).collect();
+        Ok(Reign { vote, committed, voters, members })
+    }
+}
+
+/// Whether these nodes are a majority of each of the sets.
+fn is_quorum(sets: &[BTreeSet<NodeId>], nodes: &BTreeSet<NodeId>) -> bool {
+    sets.iter().all(|voters| voters.intersection(nodes).count() > voters.len() / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quorum_is_a_majority_of_each_configuration() {
+        let quorum = |sets: &[&[NodeId]], nodes: &[NodeId]| {
+            let sets: Vec<BTreeSet<NodeId>> = sets.iter().map(|set| set.iter().copied().collect()).collect();
+            is_quorum(&sets, &nodes.iter().copied().collect())
+        };
+        assert!(quorum(&[&[1]], &[1]));
+        assert!(!quorum(&[&[1, 2]], &[1]));
+        assert!(quorum(&[&[1, 2, 3]], &[1, 3]));
+        assert!(!quorum(&[&[1, 2, 3]], &[1, 4, 5]), "learners do not count");
+        assert!(!quorum(&[&[1, 2, 3, 4]], &[1, 2]));
+        // 1, 2 and 3 become 3, 4 and 5.
+        assert!(!quorum(&[&[1, 2, 3], &[3, 4, 5]], &[1, 2, 3]));
+        assert!(!quorum(&[&[1, 2, 3], &[3, 4, 5]], &[3, 4, 5]));
+        assert!(quorum(&[&[1, 2, 3], &[3, 4, 5]], &[2, 3, 4]));
+    }
+}
