@@ -1,13 +1,16 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use openraft::{RaftState, ServerState};
-
+use parking_lot::Mutex;
 use quorate_store::{NodeId, TypeConfig, Vote};
 use tonic::Status;
 
 use crate::Raft;
+use crate::question::{Question, question};
+use crate::task::Tasks;
 use crate::transport::Transport;
 
 /// The leader's side of ReadIndex: how far the log is committed, and that nobody else has committed more.
@@ -16,10 +19,16 @@ use crate::transport::Transport;
 /// votes of a majority before it committed anything, and two majorities share a node (Ongaro, Consensus, 2014, §6.4).
 #[derive(Clone)]
 pub(crate) struct CommitIndex {
-    pub(crate) own_id: NodeId,
-    pub(crate) raft: Raft,
-    pub(crate) transport: Transport,
+    own_id: NodeId,
+    raft: Raft,
+    transport: Transport,
+    tasks: Tasks,
+    /// To each other voter: whom it follows.
+    votes: Arc<Mutex<HashMap<Voter, Question<Option<Vote>>>>>,
 }
+
+/// Its id, and where it is reached.
+type Voter = (NodeId, String);
 
 /// Why a node cannot say how far the log is committed. The question may be asked again, of whoever leads then.
 #[derive(Debug, thiserror::Error)]
@@ -28,38 +37,60 @@ pub(crate) enum Unconfirmed {
     NotLeader,
     #[error("the leader has not committed anything in its term yet")]
     NewLeader,
-    #[error("node {by} has voted for another leader")]
-    Deposed { by: NodeId },
-    #[error("no majority of the members has answered")]
+    #[error("no majority says that it follows this leader")]
     NoMajority,
     #[error("Raft has ended: {0}")]
     Ended(String),
 }
 
 impl CommitIndex {
+    pub(crate) fn new(own_id: NodeId, raft: Raft, transport: Transport, tasks: Tasks) -> CommitIndex {
+        CommitIndex { own_id, raft, transport, tasks, votes: Arc::default() }
+    }
+
     /// The index up to which the log was committed at some time after the call began.
     pub(crate) async fn confirmed(&self) -> Result<u64, Unconfirmed> {
         let reign = self.raft.with_raft_state(Reign::of).await;
         let reign = reign.map_err(|fatal| Unconfirmed::Ended(fatal.to_string()))??;
-        let others = reign.members.iter().filter(|(id, _)| *id != self.own_id);
-        let mut votes: FuturesUnordered<_> =
-            others.map(|(id, addr)| async { (*id, self.transport.current_vote(*id, addr).await) }).collect();
+        let mut votes: FuturesUnordered<_> = self.ask(&reign).into_iter().collect();
         let mut followers = BTreeSet::from([self.own_id]);
         while !is_quorum(&reign.voters, &followers) {
             let Some((id, vote)) = votes.next().await else { return Err(Unconfirmed::NoMajority) };
-            match vote {
-                Ok(vote) if vote.leader_id == reign.vote.leader_id => {
-                    followers.insert(id);
-                }
-                Ok(vote) if vote.leader_id.term > reign.vote.leader_id.term => {
-                    return Err(Unconfirmed::Deposed { by: id });
-                }
-                // It has not heard of this leader yet.
-                Ok(_) => {}
-                Err(status) => tracing::debug!(id, %status, "a member does not say whom it follows"),
+            if vote.is_some_and(|vote| vote.leader_id == reign.vote.leader_id) {
+                followers.insert(id);
             }
         }
         Ok(reign.committed)
+    }
+
+    /// Asks the other voters whom they follow.
+    fn ask(&self, reign: &Reign) -> Vec<impl Future<Output = (NodeId, Option<Vote>)> + use<>> {
+        let mut votes = self.votes.lock();
+        votes.retain(|voter, _| reign.members.contains(voter));
+        let others = reign.members.iter().filter(|(id, _)| *id != self.own_id);
+        others
+            .map(|voter| {
+                let question = votes.entry(voter.clone()).or_insert_with(|| self.question(voter));
+                let (id, answer) = (voter.0, question.answer());
+                async move { (id, answer.await.flatten()) }
+            })
+            .collect()
+    }
+
+    /// Not cut short when a majority has answered without it: a node that is away would be left with a thousand broken
+    /// calls.
+    fn question(&self, (id, addr): &Voter) -> Question<Option<Vote>> {
+        let (question, asker) = question();
+        let (transport, id, addr) = (self.transport.clone(), *id, addr.clone());
+        self.tasks.spawn("votes", async move {
+            let ask = || async {
+                let vote = transport.current_vote(id, &addr).await;
+                vote.inspect_err(|status| tracing::debug!(id, %status, "it does not say whom it follows"))
+                    .ok()
+            };
+            asker.run(ask).await;
+        });
+        question
     }
 
     /// The vote that this node has given, or the leader that it has accepted since.
@@ -76,8 +107,8 @@ struct Reign {
     committed: u64,
     /// A majority of each is needed: there are two while the membership changes.
     voters: Vec<BTreeSet<NodeId>>,
-    /// The voters, and where they are.
-    members: Vec<(NodeId, String)>,
+    /// The voters of all.
+    members: Vec<Voter>,
 }
 
 impl Reign {

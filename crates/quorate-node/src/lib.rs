@@ -37,6 +37,7 @@ mod peers;
 mod pending;
 mod planted;
 mod proposal;
+mod question;
 mod read_index;
 mod room;
 mod running;

@@ -39,6 +39,8 @@ pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const APPEND_SILENCE: Duration = Duration::from_secs(5);
 /// For a short question to a peer.
 pub(crate) const ASK: Duration = Duration::from_secs(1);
+/// For a voter to say whom it follows. Shorter than a linearizable read waits for the leader: it may ask again.
+pub(crate) const ASK_VOTE: Duration = Duration::from_millis(500);
 /// For a snapshot to be sent and installed.
 pub(crate) const SNAPSHOT: Duration = Duration::from_secs(3_600);
 

@@ -84,8 +84,7 @@ impl Node {
             closed: closed.clone(),
             ended: tasks.ended(),
         };
-        let commit_index =
-            CommitIndex { own_id: identity.node_id, raft: raft.clone(), transport: transport.clone() };
+        let commit_index = CommitIndex::new(identity.node_id, raft.clone(), transport.clone(), tasks.clone());
         let read_index = ReadIndex::start(
             commit_index.clone(),
             leadership.clone(),

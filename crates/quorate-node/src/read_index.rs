@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use quorate_store::planted::{Bug, planted};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -9,15 +9,15 @@ use crate::SubmitError;
 use crate::commit_index::CommitIndex;
 use crate::leadership::Leadership;
 use crate::pause::Pause;
+use crate::question::{Question, question};
 use crate::task::Tasks;
 use crate::transport::Transport;
 
 /// Linearizable reads: up to where this node must have applied the log, so that it shows all that was committed when
-/// the question was asked (ReadIndex). One question to the leader is under way at a time; it is asked for all callers
-/// who came before it was sent.
+/// the question was asked (ReadIndex).
 #[derive(Clone)]
 pub(crate) struct ReadIndex {
-    callers: mpsc::UnboundedSender<oneshot::Sender<Option<u64>>>,
+    leader: Question<Option<u64>>,
     applied: watch::Receiver<u64>,
     closed: CancellationToken,
 }
@@ -31,9 +31,11 @@ impl ReadIndex {
         closed: CancellationToken,
         tasks: &Tasks,
     ) -> ReadIndex {
-        let (callers, waiting) = mpsc::unbounded_channel();
-        tasks.spawn("read index", Worker { commit_index, leadership, transport, waiting }.run());
-        ReadIndex { callers, applied, closed }
+        let (leader, asker) = question();
+        tasks.spawn("read index", async move {
+            asker.run(|| ask_leader(&commit_index, &leadership, &transport)).await;
+        });
+        ReadIndex { leader, applied, closed }
     }
 
     /// Ends when this node has applied everything that was committed when the call began.
@@ -56,12 +58,10 @@ impl ReadIndex {
     async fn reach(&self) -> Result<(), SubmitError> {
         let mut pause = Pause::new();
         let index = loop {
-            let (caller, answer) = oneshot::channel();
-            self.callers.send(caller).map_err(|_| SubmitError::Stopping)?;
-            match answer.await {
-                Ok(Some(index)) => break index,
-                Ok(None) => tokio::time::sleep(pause.next()).await,
-                Err(_) => return Err(SubmitError::Stopping),
+            match self.leader.answer().await {
+                Some(Some(index)) => break index,
+                Some(None) => tokio::time::sleep(pause.next()).await,
+                None => return Err(SubmitError::Stopping),
             }
         };
         let mut applied = self.applied.clone();
@@ -70,42 +70,26 @@ impl ReadIndex {
     }
 }
 
-struct Worker {
-    commit_index: CommitIndex,
-    leadership: Leadership,
-    transport: Transport,
-    waiting: mpsc::UnboundedReceiver<oneshot::Sender<Option<u64>>>,
-}
-
-impl Worker {
-    async fn run(mut self) {
-        while let Some(first) = self.waiting.recv().await {
-            let mut callers = vec![first];
-            while let Ok(caller) = self.waiting.try_recv() {
-                callers.push(caller);
-            }
-            let index = self.ask().await;
-            for caller in callers {
-                // A caller may have given up.
-                let _ = caller.send(index);
-            }
-        }
-    }
-
-    async fn ask(&self) -> Option<u64> {
-        let leader = self.leadership.now()?;
-        let asked = if leader.here {
-            self.commit_index.confirmed().await.map_err(|unconfirmed| unconfirmed.to_string())
+async fn ask_leader(
+    commit_index: &CommitIndex,
+    leadership: &Leadership,
+    transport: &Transport,
+) -> Option<u64> {
+    let leader = leadership.now()?;
+    let asked = async {
+        if leader.here {
+            commit_index.confirmed().await.map_err(|unconfirmed| unconfirmed.to_string())
         } else {
-            let addr = self.leadership.peer_addr(leader.id)?;
-            let mut leadership = self.leadership.clone();
-            tokio::select! {
-                answer = self.transport.read_index(leader.id, &addr) => answer.map_err(|status| status.to_string()),
-                _ = leadership.other_than(Some(leader)) => Err("another leader".to_owned()),
-            }
-        };
-        asked.inspect_err(|reason| tracing::debug!(reason, "the leader gives no read index")).ok()
-    }
+            let addr = leadership.peer_addr(leader.id).ok_or("its address is not known")?;
+            transport.read_index(leader.id, &addr).await.map_err(|status| status.to_string())
+        }
+    };
+    let mut leadership = leadership.clone();
+    let answer = tokio::select! {
+        answer = asked => answer,
+        _ = leadership.other_than(Some(leader)) => Err("another leader".to_owned()),
+    };
+    answer.inspect_err(|reason| tracing::debug!(reason, "the leader gives no read index")).ok()
 }
 
 #[cfg(test)]
@@ -116,12 +100,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_barrier_waits_until_this_node_has_applied_what_the_leader_said() {
-        let (callers, mut waiting) = mpsc::unbounded_channel();
+        let (leader, asker) = question();
         let (apply, applied) = watch::channel(3);
-        let read_index = ReadIndex { callers, applied, closed: CancellationToken::new() };
+        let read_index = ReadIndex { leader, applied, closed: CancellationToken::new() };
         let mut barrier = Box::pin(read_index.barrier(Duration::from_secs(600)));
         assert!(barrier.as_mut().now_or_never().is_none());
-        waiting.recv().await.unwrap().send(Some(5)).unwrap();
+        assert!(asker.run(async || Some(5)).now_or_never().is_none());
         assert!(barrier.as_mut().now_or_never().is_none());
         apply.send_replace(4);
         assert!(barrier.as_mut().now_or_never().is_none());
@@ -131,10 +115,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_barrier_ends_with_the_node() {
-        let (callers, _waiting) = mpsc::unbounded_channel();
+        let (leader, _asker) = question();
         let (_apply, applied) = watch::channel(3);
         let closed = CancellationToken::new();
-        let read_index = ReadIndex { callers, applied, closed: closed.clone() };
+        let read_index = ReadIndex { leader, applied, closed: closed.clone() };
         let mut barrier = Box::pin(read_index.barrier(Duration::from_secs(600)));
         assert!(barrier.as_mut().now_or_never().is_none());
         closed.cancel();

@@ -193,13 +193,14 @@ async fn an_answer_from_before_the_read_confirms_no_leader() {
     }
     let [first, second] = followers.as_slice() else { panic!("two of three follow") };
     let handle = cluster.at(leader).clone();
+    put(&handle, 1).await;
     handle.barrier(LONG).await.unwrap();
 
     // Both have the job and say so; both answers are under way when the followers turn to another leader.
     first.answer(Answers::None);
     second.answer(Answers::None);
     let writer = handle.clone();
-    let write = tokio::spawn(async move { put(&writer, 1).await });
+    let write = tokio::spawn(async move { put(&writer, 2).await });
     first.sees(|seen| seen.entries).await;
     second.sees(|seen| seen.entries).await;
     // Now somebody asks for a linearizable read.

@@ -117,7 +117,7 @@ impl Transport {
     pub(crate) async fn current_vote(&self, to: NodeId, addr: &str) -> Result<Vote, Status> {
         let request = self.request(to, pb::CurrentVoteRequest {})?;
         let mut peer = self.peer(addr, Lane::Control)?;
-        let vote = within(limits::ASK, peer.current_vote(request)).await?.vote;
+        let vote = within(limits::ASK_VOTE, peer.current_vote(request)).await?.vote;
         let vote = vote.ok_or(Malformed::Field { message: "CurrentVoteResponse", field: "vote" });
         vote.and_then(Vote::from_message).map_err(|malformed| Status::internal(malformed.to_string()))
     }
