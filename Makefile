@@ -60,7 +60,7 @@ chaos: build
 	@$(CHAOS)
 
 chaos-compose:
-	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory image && cargo build --release --quiet -p quorate-chaos && $(CHAOS) --host compose; \
+	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory image IMAGE=quorate:chaos && cargo build --release --quiet -p quorate-chaos && $(CHAOS) --host compose; \
 	else echo "SKIPPED chaos-compose: no Docker engine answers"; fi
 
 # The test build takes the place of target/release/quorate for as long as it takes to copy it.
@@ -74,10 +74,13 @@ planted: build
 # The first build compiles RocksDB: about half an hour of processor time, divided by the number of cores.
 FIRST_BUILD = $(shell test -d target && echo "" || echo ": the first build compiles RocksDB, about $$(( 36 / $$(nproc) + 3 )) minutes on this machine")
 
+IMAGE = quorate:latest
+
 # The image that deploy/compose.yaml runs, with the binary of this machine.
 image: build
 	@deploy/base-image.sh
-	@docker build --quiet --file deploy/Dockerfile --target prebuilt --tag quorate:latest .
+	@docker build --quiet --file deploy/Dockerfile --target prebuilt --tag $(IMAGE) .
+	@docker run --rm $(IMAGE) --version || { echo "This machine's binary does not run in the image: its libraries are newer. Build inside: docker build -f deploy/Dockerfile -t $(IMAGE) ."; exit 1; }
 
 PACKAGES = build-essential libclang-dev pkg-config
 

@@ -22,8 +22,9 @@ fi
 echo "Making $image with debootstrap"
 debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "${mirror:-http://deb.debian.org/debian}" >"$root.log" 2>&1 \
   || { tail -n 20 "$root.log"; exit 1; }
-# The machine's own way to its package mirror, so that the Dockerfile's apt-get works in the image too.
-cp -a /etc/apt/sources.list* /etc/apt/apt.conf.d "$root/etc/apt/" 2>/dev/null || true
+# The machine's own way to its package mirror, so that the Dockerfile's apt-get works in the image too; not its sources, which
+# may be those of another release.
+cp -a /etc/apt/apt.conf.d "$root/etc/apt/" 2>/dev/null || true
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 tar -C "$root" -c . | docker import --change 'CMD ["bash"]' - "$image" >/dev/null
 echo "$image is ready"

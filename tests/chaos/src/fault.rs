@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 pub enum Action {
     /// SIGKILL, and started again after a while.
     Kill,
+    /// SIGKILL from behind the back of what watches over the node, which is to start it again.
+    Crash,
     /// SIGSTOP, and SIGCONT after a while.
     Pause,
     /// SIGTERM, waited for, and started again.
@@ -46,8 +48,9 @@ pub struct Fault {
     pub victim: Victim,
 }
 
-const ACTIONS: [(Action, &str); 9] = [
+const ACTIONS: [(Action, &str); 10] = [
     (Action::Kill, "kill"),
+    (Action::Crash, "crash"),
     (Action::Pause, "pause"),
     (Action::Restart, "restart"),
     (Action::Wipe, "wipe"),

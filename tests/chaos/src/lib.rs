@@ -5,6 +5,7 @@
 //! heals, every node is scanned, and the history goes to `quorate-check`. A run that could not do what it set out to do
 //! is an error, not a success.
 
+mod availability;
 mod client;
 mod clock;
 mod convert;

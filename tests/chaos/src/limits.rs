@@ -14,6 +14,10 @@ pub(crate) const HEAL: Duration = Duration::from_secs(60);
 pub(crate) const DRAIN: Duration = Duration::from_secs(180);
 /// All nodes must be at rest and equal so soon after that.
 pub(crate) const REST: Duration = Duration::from_secs(60);
+/// A node that crashed must have been started again so soon by what watches over it.
+pub(crate) const START_AGAIN: Duration = Duration::from_secs(30);
+/// An order to the container engine must have been carried out.
+pub(crate) const ORDER: Duration = Duration::from_secs(180);
 /// A node that was asked to end must have ended.
 pub(crate) const STOP: Duration = Duration::from_secs(30);
 /// Between two looks at something that is waited for.

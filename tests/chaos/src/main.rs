@@ -34,7 +34,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "deploy/compose.yaml")]
     compose_file: PathBuf,
     /// What its nodes run.
-    #[arg(long, value_name = "IMAGE", default_value = "quorate:latest")]
+    #[arg(long, value_name = "IMAGE", default_value = "quorate:chaos")]
     image: String,
     /// Where the history, the logs and the data go.
     #[arg(long, value_name = "DIR", default_value = "target/chaos")]

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::ensure;
+use quorate_check::Op;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -35,6 +36,13 @@ pub(crate) struct Injected {
     pub(crate) took_leader: bool,
 }
 
+impl Injected {
+    /// True where the request was under way while this lasted or healed.
+    pub(crate) fn meets(&self, op: &Op) -> bool {
+        op.invoke <= self.healed && op.returned >= self.from
+    }
+}
+
 /// Does the harm.
 pub(crate) struct Nemesis<H> {
     pub(crate) host: H,
@@ -65,6 +73,10 @@ impl<H: Host> Nemesis<H> {
     /// The fault did not take hold, or the cluster is [`Stuck`].
     pub(crate) async fn inject(&mut self, step: Step) -> anyhow::Result<Injected> {
         let Step { fault, hold, .. } = step;
+        // What ended in the quiet before must not hide behind this fault.
+        if let Some(ended) = self.host.ended().await? {
+            return Err(Stuck(ended).into());
+        }
         let nodes = self.host.nodes().to_vec();
         let leader = self.observer.leader(&nodes).await?;
         let victims = self.victims(fault.victim, leader);
@@ -81,6 +93,12 @@ impl<H: Host> Nemesis<H> {
                 self.host.kill(&victims).await?;
                 let times = self.hold(hold, probes).await?;
                 self.host.start(&victims).await?;
+                times
+            }
+            Action::Crash => {
+                self.host.crash(&victims).await?;
+                let times = self.hold(hold, probes).await?;
+                self.host.started_again(&victims).await?;
                 times
             }
             Action::Pause => {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use quorate_check::{History, Op, Report};
 
-use crate::client::is_answered;
 use crate::fault::{Action, Fault};
 use crate::nemesis::Injected;
 use crate::probes::gap;
@@ -26,9 +25,9 @@ pub struct Summary {
     pub lost: usize,
     /// Jobs that were granted twice.
     pub doubled: usize,
-    /// Requests through nodes that were left alone which got no answer while a majority lived.
+    /// Requests that failed although a majority lived, through nodes that nobody had harmed.
     pub failed: usize,
-    /// Rules of the checker that are broken.
+    /// Rules of the checker that are broken, and `available` where requests failed.
     pub broken: Vec<&'static str>,
     /// How long it took, from the first request to the last.
     pub time: Duration,
@@ -43,7 +42,7 @@ pub struct FaultRow {
     pub times: usize,
     /// Successful requests while it lasted and healed.
     pub ok: usize,
-    /// As in [`Summary::failed`]; none where no majority was left.
+    /// Of [`Summary::failed`], those while it lasted and healed; none where no majority was left.
     pub failed: Option<usize>,
     /// From the leader's death to the next acknowledged write, in microseconds, ascending.
     pub gaps: Vec<u64>,
@@ -52,15 +51,23 @@ pub struct FaultRow {
 }
 
 impl Summary {
-    pub(crate) fn new(history: &History, report: &Report, injected: &[Injected]) -> Summary {
+    pub(crate) fn new(
+        history: &History,
+        report: &Report,
+        injected: &[Injected],
+        failures: &[&Op],
+    ) -> Summary {
         let broken =
             |name| report.rules.iter().filter(|rule| rule.name == name).map(|rule| rule.broken).sum();
         let mut faults: BTreeMap<Fault, Vec<&Injected>> = BTreeMap::new();
         for one in injected {
             faults.entry(one.fault).or_default().push(one);
         }
-        let rows: Vec<FaultRow> =
-            faults.into_iter().map(|(fault, injected)| FaultRow::new(history, fault, &injected)).collect();
+        let rows = faults
+            .into_iter()
+            .map(|(fault, injected)| FaultRow::new(history, fault, &injected, failures))
+            .collect();
+        let unavailable = (!failures.is_empty()).then_some("available");
         Summary {
             requests: report.operations,
             ok: report.ok,
@@ -68,8 +75,8 @@ impl Summary {
             jobs: report.jobs,
             lost: broken("kept"),
             doubled: broken("granted-once"),
-            failed: rows.iter().filter_map(|row| row.failed).sum(),
-            broken: report.broken().map(|rule| rule.name).collect(),
+            failed: failures.len(),
+            broken: report.broken().map(|rule| rule.name).chain(unavailable).collect(),
             time: Duration::from_micros(history.ops.iter().map(|op| op.returned).max().unwrap_or_default()),
             rows,
         }
@@ -77,12 +84,9 @@ impl Summary {
 }
 
 impl FaultRow {
-    fn new(history: &History, fault: Fault, injected: &[&Injected]) -> FaultRow {
-        let during = |one: &Injected| {
-            let (from, until) = (one.from, one.healed);
-            history.ops.iter().filter(move |op| op.invoke <= until && op.returned >= from)
-        };
-        let failed = |one: &&Injected| during(one).filter(|op| is_failed_through_survivor(op, one)).count();
+    fn new(history: &History, fault: Fault, injected: &[&Injected], failures: &[&Op]) -> FaultRow {
+        let ok = |one: &&Injected| history.ops.iter().filter(|op| is_ok(op) && one.meets(op)).count();
+        let failed = |one: &&Injected| failures.iter().filter(|op| one.meets(op)).count();
         let counts = fault.leaves_majority() && fault.action != Action::Recreate;
         let mut gaps: Vec<u64> = injected
             .iter()
@@ -95,7 +99,7 @@ impl FaultRow {
         FaultRow {
             fault,
             times: injected.len(),
-            ok: injected.iter().map(|one| during(one).filter(|op| is_ok(op)).count()).sum(),
+            ok: injected.iter().map(ok).sum(),
             failed: counts.then(|| injected.iter().map(failed).sum()),
             gaps,
             heals,
@@ -105,10 +109,6 @@ impl FaultRow {
 
 fn is_ok(op: &Op) -> bool {
     op.outcome == quorate_check::Outcome::Ok
-}
-
-fn is_failed_through_survivor(op: &Op, one: &Injected) -> bool {
-    !is_answered(op) && !one.victims.iter().any(|victim| **victim == *op.node)
 }
 
 /// The value below which so many percent lie, of ascending values.

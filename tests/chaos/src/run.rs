@@ -8,6 +8,7 @@ use quorate_check::{Call, FORMAT, History, Run, check};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::availability::{failures, tell};
 use crate::client::{Client, Phase, Shared, new_job};
 use crate::clock::Clock;
 use crate::fault::Action;
@@ -64,7 +65,7 @@ pub enum HostKind {
 pub enum Verdict {
     /// Every rule holds.
     Good(Summary),
-    /// The history, in this file, breaks rules: the checker's words.
+    /// The history, in this file, breaks rules: what was found, in words.
     Broken(Summary, PathBuf, String),
     /// The cluster did not do in time what it must.
     Stuck(String),
@@ -130,11 +131,12 @@ async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
         report.ok,
         options.min_ok
     );
-    let summary = Summary::new(&history, &report, &injected);
-    Ok(if report.holds() {
+    let failures = failures(&history.ops, &injected);
+    let summary = Summary::new(&history, &report, &injected, &failures);
+    Ok(if summary.broken.is_empty() {
         Verdict::Good(summary)
     } else {
-        Verdict::Broken(summary, path, report.to_string())
+        Verdict::Broken(summary, path, format!("{report}{}", tell(&failures)))
     })
 }
 
@@ -179,11 +181,15 @@ async fn harm_and_heal(
     shared.enter(Phase::Drain);
     greet(&shared, clock, options.clients).await?;
     let deadline = Instant::now() + limits::DRAIN;
-    while !nemesis.observer.is_drained(&nodes[0]).await? {
+    loop {
+        let what = match nemesis.observer.is_drained(&nodes[0]).await {
+            Ok(true) => break,
+            Ok(false) => "jobs are left".to_owned(),
+            Err(error) => format!("no answer whether jobs are left ({error:#})"),
+        };
         if Instant::now() >= deadline {
-            return Err(
-                Stuck(format!("jobs are left {} s after the last fault", limits::DRAIN.as_secs())).into()
-            );
+            let what = format!("{what} {} s after the last fault", limits::DRAIN.as_secs());
+            return Err(Stuck(what).into());
         }
         sleep(limits::POLL).await;
     }

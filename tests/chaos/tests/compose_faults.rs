@@ -6,7 +6,7 @@ mod common;
 use quorate_chaos::{Action, HostKind, Victim};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn acknowledged_jobs_survive_killed_paused_cut_off_and_recreated_containers() {
+async fn acknowledged_jobs_survive_killed_paused_crashed_cut_off_and_recreated_containers() {
     if let Err(why) = common::image() {
         println!("SKIPPED chaos with docker-compose: {why}");
         return;
@@ -19,6 +19,7 @@ async fn acknowledged_jobs_survive_killed_paused_cut_off_and_recreated_container
     let faults = [
         (Action::Kill, Victim::Leader),
         (Action::Pause, Victim::Leader),
+        (Action::Crash, Victim::Follower),
         (Action::Disconnect, Victim::Leader),
         (Action::Wipe, Victim::Follower),
         (Action::Recreate, Victim::All),

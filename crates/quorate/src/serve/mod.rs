@@ -1,5 +1,6 @@
 mod backend;
 mod config;
+mod open_files;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
     let ending = Ending::new(until_stdin_closes)?;
+    let open_files = open_files::allow();
     let listener = TcpListener::bind(config.http_addr)
         .await
         .with_context(|| format!("http-addr: cannot listen on {}", config.http_addr))?;
@@ -58,9 +60,11 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     );
     let router = gateway.router();
     drop(gateway);
-    tracing::info!(http = %config.http_addr, peer = %config.peer_addr, "serving");
-    let serving =
-        tokio::spawn(quorate_gateway::serve(listener, router, ConnectionLimits::default(), closing.clone()));
+    tracing::info!(http = %config.http_addr, peer = %config.peer_addr, open_files, "serving");
+    let mut limits = ConnectionLimits::default();
+    // The other half is the table's, the log's and the peers'.
+    limits.connections = limits.connections.min(open_files / 2);
+    let serving = tokio::spawn(quorate_gateway::serve(listener, router, limits, closing.clone()));
     ending.wait().await;
     tracing::info!("ending: no new connections, requests in flight are finished");
     closing.cancel();

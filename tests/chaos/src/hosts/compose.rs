@@ -2,11 +2,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::ports::free_ports;
 use super::{Host, Node};
 use crate::fault::{Action, Fault, Victim};
+use crate::limits;
+use crate::observe::Stuck;
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
@@ -23,6 +28,9 @@ pub(crate) struct Compose {
     settings: Vec<(String, String)>,
     /// The nodes' containers: to ask for them takes longer than a fault should.
     containers: [String; NODES.len()],
+    /// How often the engine was made to start each of them again by itself, since somebody else did.
+    restarts: [u64; NODES.len()],
+    is_down: bool,
 }
 
 impl Compose {
@@ -34,11 +42,10 @@ impl Compose {
         let alone = alone(project)?;
         let file = std::fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
         docker(&["version"]).await.context("no Docker engine answers")?;
-        let program: &[&str] = if run("docker-compose", &["version"], &[]).await.is_ok() {
-            &["docker-compose"]
-        } else {
-            &["docker", "compose"]
-        };
+        let mut v1 = std::process::Command::new("docker-compose");
+        v1.arg("version");
+        let program: &[&str] =
+            if run(v1).await.is_ok() { &["docker-compose"] } else { &["docker", "compose"] };
         let ports = free_ports(NODES.len())?;
         let nodes = NODES
             .iter()
@@ -57,21 +64,22 @@ impl Compose {
             settings: settings.collect(),
             program,
             containers: Default::default(),
+            restarts: Default::default(),
+            is_down: false,
         };
         compose.compose(&["down", "--volumes", "--remove-orphans"]).await?;
         Ok(compose)
     }
 
     async fn compose(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let (program, first) = self.program.split_first().context("no compose")?;
-        let file = self.file.to_str().context("the compose file's path is not text")?;
-        let all: Vec<&str> = first
-            .iter()
-            .copied()
-            .chain(["-p", &self.project, "-f", file])
-            .chain(arguments.iter().copied())
-            .collect();
-        run(program, &all, &self.settings).await
+        run(self.command(arguments)).await
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(self.program[0]);
+        command.args(&self.program[1..]).args(["-p", &self.project, "-f"]).arg(&self.file).args(arguments);
+        command.envs(self.settings.iter().cloned());
+        command
     }
 
     async fn container(&self, node: usize) -> anyhow::Result<String> {
@@ -105,11 +113,20 @@ impl Compose {
 
     async fn expect(&self, containers: &[String], field: &str, value: &str) -> anyhow::Result<()> {
         for container in containers {
-            let found =
-                docker(&["inspect", "--format", &format!("{{{{.State.{field}}}}}"), container]).await?;
-            ensure!(found.trim() == value, "{field} of {container} is {}, not {value}", found.trim());
+            let found = inspect(container, &format!("{{{{.State.{field}}}}}")).await?;
+            ensure!(found == value, "{field} of {container} is {found}, not {value}");
         }
         Ok(())
+    }
+
+    async fn is_connected(&self, container: &str) -> anyhow::Result<bool> {
+        let networks = inspect(container, "{{json .NetworkSettings.Networks}}").await?;
+        Ok(networks.contains(&format!("\"{}_peers\"", self.project)))
+    }
+
+    /// How often the engine has started a node's container again by itself, since somebody else did.
+    async fn restart_count(&self, node: usize) -> anyhow::Result<u64> {
+        Ok(inspect(&self.containers[node], "{{.RestartCount}}").await?.parse()?)
     }
 }
 
@@ -119,11 +136,13 @@ impl Host for Compose {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        use Action::{Disconnect, Kill, Pause, Recreate, Restart, Wipe};
-        use Victim::{All, Follower, Leader};
-        [
+        use Action::{Crash, Disconnect, Kill, Pause, Recreate, Restart, Wipe};
+        use Victim::{All, Follower, Leader, Majority};
+        let crashes: &[_] = if may_crash() { &[(Crash, Leader), (Crash, Follower)] } else { &[] };
+        let others = [
             (Kill, Leader),
             (Kill, Follower),
+            (Kill, Majority),
             (Kill, All),
             (Pause, Leader),
             (Pause, Follower),
@@ -132,13 +151,13 @@ impl Host for Compose {
             (Restart, All),
             (Wipe, Follower),
             (Recreate, All),
-        ]
-        .map(|(action, victim)| Fault::new(action, victim))
-        .into()
+        ];
+        let all = others.iter().chain(crashes);
+        all.map(|&(action, victim)| Fault::new(action, victim)).collect()
     }
 
     fn skipped(&self) -> Option<String> {
-        None
+        (!may_crash()).then(|| "SKIPPED crashes: only root may kill what runs in a container".to_owned())
     }
 
     async fn start(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
@@ -146,12 +165,45 @@ impl Host for Compose {
         let arguments: Vec<&str> =
             ["up", "-d", "--no-deps", "--no-recreate"].into_iter().chain(names).collect();
         self.compose(&arguments).await?;
+        for node in nodes {
+            self.restarts[*node] = 0;
+        }
         self.note_containers().await
     }
 
     async fn kill(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
         let containers = self.all(&["kill", "--signal", "KILL"], nodes).await?;
-        self.expect(&containers, "Running", "false").await
+        self.expect(&containers, "Running", "false").await?;
+        self.expect(&containers, "ExitCode", "137").await
+    }
+
+    async fn crash(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        let mut pids = Vec::new();
+        for node in nodes {
+            let pid: i32 = inspect(&self.containers[*node], "{{.State.Pid}}").await?.parse()?;
+            let program = std::fs::read_to_string(format!("/proc/{pid}/cmdline"));
+            let program = program.context("the engine runs on another machine")?;
+            ensure!(pid > 1 && program.starts_with("quorate\0"), "process {pid} is not a node");
+            pids.push(Pid::from_raw(pid));
+        }
+        for (node, pid) in nodes.iter().zip(pids) {
+            self.restarts[*node] += 1;
+            kill(pid, Signal::SIGKILL)?;
+        }
+        Ok(())
+    }
+
+    async fn started_again(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limits::START_AGAIN;
+        for node in nodes {
+            while self.restart_count(*node).await? < self.restarts[*node] {
+                if Instant::now() >= deadline {
+                    return Err(Stuck(format!("{} crashed and is not started again", NODES[*node])).into());
+                }
+                sleep(limits::POLL).await;
+            }
+        }
+        Ok(())
     }
 
     async fn stop(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
@@ -188,6 +240,7 @@ impl Host for Compose {
     async fn disconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
         for container in self.containers(nodes) {
             docker(&["network", "disconnect", &format!("{}_peers", self.project), &container]).await?;
+            ensure!(!self.is_connected(&container).await?, "{container} is still connected to its peers");
         }
         Ok(())
     }
@@ -197,6 +250,7 @@ impl Host for Compose {
             let alias = format!("{}-peer", NODES[*node]);
             let network = format!("{}_peers", self.project);
             docker(&["network", "connect", "--alias", &alias, &network, &container]).await?;
+            ensure!(self.is_connected(&container).await?, "{container} is not connected to its peers");
         }
         Ok(())
     }
@@ -205,6 +259,7 @@ impl Host for Compose {
         let before = self.containers[node].clone();
         self.compose(&["up", "-d", "--no-deps", "--force-recreate", NODES[node]]).await?;
         self.note_containers().await?;
+        self.restarts[node] = 0;
         ensure!(self.containers[node] != before, "{} has its old container", NODES[node]);
         Ok(())
     }
@@ -216,18 +271,35 @@ impl Host for Compose {
 
     async fn ended(&mut self) -> anyhow::Result<Option<String>> {
         // The engine starts it again by itself: what counts is that this happened.
-        for (node, container) in NODES.iter().zip(self.containers.clone()) {
-            let restarts = docker(&["inspect", "--format", "{{.RestartCount}}", &container]).await?;
-            if restarts.trim() != "0" {
-                return Ok(Some(format!("{node} ended by itself {} times", restarts.trim())));
+        for (node, name) in NODES.iter().enumerate() {
+            let restarts = self.restart_count(node).await?;
+            if restarts > self.restarts[node] {
+                let times = restarts - self.restarts[node];
+                return Ok(Some(format!("{name} ended by itself {times} times")));
             }
         }
         Ok(None)
     }
 
     async fn shut_down(&mut self) -> anyhow::Result<()> {
-        self.compose(&["down", "--volumes"]).await.map(drop)
+        self.compose(&["down", "--volumes"]).await?;
+        self.is_down = true;
+        Ok(())
     }
+}
+
+/// A run that was broken off leaves nothing behind either.
+impl Drop for Compose {
+    fn drop(&mut self) {
+        if !self.is_down {
+            let _ = self.command(&["down", "--volumes"]).output();
+        }
+    }
+}
+
+/// True where this program may kill what runs in a container.
+fn may_crash() -> bool {
+    nix::unistd::geteuid().is_root()
 }
 
 /// Keeps other runs from a compose project, whose containers and volumes a run begins and ends with removing, as long as
@@ -243,14 +315,22 @@ pub fn alone(project: &str) -> anyhow::Result<File> {
 }
 
 async fn docker(arguments: &[&str]) -> anyhow::Result<String> {
-    run("docker", arguments, &[]).await
+    let mut command = std::process::Command::new("docker");
+    command.args(arguments);
+    run(command).await
 }
 
-async fn run(program: &str, arguments: &[&str], environment: &[(String, String)]) -> anyhow::Result<String> {
-    let output = Command::new(program).args(arguments).envs(environment.iter().cloned()).output().await;
-    let output = output.with_context(|| format!("{program} cannot be run"))?;
+async fn inspect(container: &str, format: &str) -> anyhow::Result<String> {
+    Ok(docker(&["inspect", "--format", format, container]).await?.trim().to_owned())
+}
+
+async fn run(command: std::process::Command) -> anyhow::Result<String> {
+    let what = format!("{command:?}");
+    let output = Command::from(command).kill_on_drop(true).output();
+    let output = timeout(limits::ORDER, output).await.with_context(|| format!("{what} does not end"))?;
+    let output = output.with_context(|| format!("{what} cannot be run"))?;
     if !output.status.success() {
-        bail!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!("{what}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

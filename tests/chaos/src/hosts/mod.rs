@@ -37,6 +37,12 @@ pub(crate) trait Host {
     /// SIGKILL to all of them at once.
     async fn kill(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
 
+    /// SIGKILL to all of them, of which what watches over them does not know.
+    async fn crash(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    /// Waits until nodes that crashed have been started again.
+    async fn started_again(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
     /// Asks them to end, and waits until they have, in good order.
     async fn stop(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
 

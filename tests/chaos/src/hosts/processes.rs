@@ -242,6 +242,14 @@ impl Host for Processes {
         Ok(())
     }
 
+    async fn crash(&mut self, _: &[usize]) -> anyhow::Result<()> {
+        bail!("nothing watches over the processes")
+    }
+
+    async fn started_again(&mut self, _: &[usize]) -> anyhow::Result<()> {
+        bail!("nothing watches over the processes")
+    }
+
     async fn stop(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
         self.signal(nodes, Signal::SIGTERM)?;
         for node in nodes {

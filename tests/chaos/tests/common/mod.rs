@@ -71,6 +71,7 @@ pub(crate) fn image() -> Result<(), String> {
     let target = context.path().join("target/release");
     fs::create_dir_all(&target).expect("a directory");
     fs::copy(binary(), target.join("quorate")).expect("a copy of the binary");
+    fs::copy(root().join("LICENSE"), context.path().join("LICENSE")).expect("a copy of the licence");
     succeeds("strip", &[target.join("quorate").to_str().expect("a path that is text")]);
     let mut build = Command::new("docker");
     build.args(["build", "--quiet", "--target", "prebuilt", "--tag", IMAGE, "--file"]);

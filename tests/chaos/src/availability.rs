@@ -1,0 +1,88 @@
+use std::fmt::Write;
+
+use quorate_check::Op;
+
+use crate::client::is_answered;
+use crate::nemesis::Injected;
+
+/// Failures that are shown.
+const SHOWN: usize = 5;
+
+/// Requests that got no answer, or one that says that the cluster cannot, although a majority lived, through nodes that
+/// nobody had harmed. An election is no excuse: requests wait for it.
+pub(crate) fn failures<'o>(ops: &'o [Op], injected: &[Injected]) -> Vec<&'o Op> {
+    let is_excused = |op: &Op| {
+        let mut meanwhile = injected.iter().filter(|one| one.meets(op));
+        meanwhile
+            .any(|one| !one.fault.leaves_majority() || one.victims.iter().any(|victim| **victim == *op.node))
+    };
+    ops.iter().filter(|op| !is_answered(op) && !is_excused(op)).collect()
+}
+
+/// The failures in words; nothing if there are none.
+pub(crate) fn tell(failures: &[&Op]) -> String {
+    let mut told = String::new();
+    if !failures.is_empty() {
+        let _ = writeln!(
+            told,
+            "\navailable is broken ({} times): while a majority lives, a node that is well answers",
+            failures.len()
+        );
+    }
+    for op in failures.iter().take(SHOWN) {
+        let _ = writeln!(told, "  {op:?}");
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_check::{Call, Outcome};
+
+    use super::*;
+    use crate::fault::{Action, Fault, Victim};
+
+    fn op(node: &str, invoke: u64, outcome: Outcome, status: Option<u16>) -> Op {
+        let call = Call::List { linearizable: false };
+        let (node, returned) = (node.into(), invoke + 10);
+        Op {
+            client: 1,
+            node,
+            invoke,
+            returned,
+            call,
+            key: None,
+            outcome,
+            status,
+            index: None,
+            jobs: Vec::new(),
+        }
+    }
+
+    fn injected(victim: Victim, victims: &[&str], from: u64) -> Injected {
+        Injected {
+            fault: Fault::new(Action::Kill, victim),
+            victims: victims.iter().map(ToString::to_string).collect(),
+            from,
+            struck: from + 10,
+            over: from + 50,
+            healed: from + 90,
+            took_leader: false,
+        }
+    }
+
+    #[test]
+    fn a_failure_is_excused_by_harm_to_its_node_or_to_a_majority_and_by_nothing_else() {
+        let faults = [injected(Victim::Leader, &["n1"], 100), injected(Victim::Majority, &["n1", "n2"], 300)];
+        let failed = |node, invoke, status| {
+            let ops = [op(node, invoke, Outcome::Fail, status), op(node, invoke, Outcome::Ok, Some(200))];
+            !failures(&ops, &faults).is_empty()
+        };
+        assert!(failed("n2", 150, Some(503)), "the leader of the others died");
+        assert!(failed("n2", 150, None));
+        assert!(!failed("n2", 150, Some(409)), "that is an answer");
+        assert!(!failed("n1", 95, None), "it was killed meanwhile");
+        assert!(failed("n1", 200, None), "nobody harms it any more");
+        assert!(!failed("n3", 350, Some(503)), "no majority lives");
+    }
+}
