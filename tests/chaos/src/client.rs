@@ -56,6 +56,9 @@ impl Shared {
     }
 }
 
+/// How many of the requests with a key are sent again although they were answered.
+const REPEATED: f64 = 0.05;
+
 /// A client with at most one open request, which knows jobs by what it was answered.
 pub(crate) struct Client {
     number: u32,
@@ -127,10 +130,14 @@ impl Client {
         if !is_answered(&op) {
             self.home = (self.home + 1) % self.shared.nodes.len();
             // Whoever sent a key may repeat the request, so it does.
-            if let Some(key) = op.key {
-                self.again = Some((op.call, key));
-            }
+            self.again = op.key.map(|key| (op.call, key));
             return;
+        }
+        // As one who ended before he had noted the answer.
+        if self.rng.random_bool(REPEATED)
+            && let Some(key) = &op.key
+        {
+            self.again = Some((op.call.clone(), key.clone()));
         }
         for job in &op.jobs {
             self.known.push_back(job.id.clone());

@@ -53,7 +53,7 @@ pub const EXPERIMENTS: [Experiment; 10] = [
     Experiment { bug: Some("wiped-node-votes"), faults: &[(Wipe, Follower, 3)], shows: "as if it had not" },
     Experiment { bug: Some("local-clock"), faults: &[(Kill, Follower, 1)], shows: "`converged`" },
     Experiment { bug: Some("double-grant"), faults: &[(Kill, Leader, 3)], shows: "`granted-once`" },
-    Experiment { bug: Some("forget-keys"), faults: &[(Kill, Leader, 8)], shows: "`one-effect`" },
+    Experiment { bug: Some("forget-keys"), faults: &[(Kill, Leader, 2)], shows: "`one-effect`" },
     Experiment { bug: Some("split-batch"), faults: &[(Kill, Leader, 8)], shows: "`batch`" },
     Experiment { bug: Some("stale-read"), faults: &[(Pause, Follower, 4)], shows: "`linearizable`" },
 ];
