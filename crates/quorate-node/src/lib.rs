@@ -8,7 +8,8 @@
 //! pending      … and its answer, from this node's own apply   ─┘
 //! batcher      many commands, one log entry                   ─┐ at the leader
 //! ticker       an entry when something is due                  │
-//! membership   newcomers                                      ─┘
+//! membership   newcomers                                       │
+//! handover     its end                                        ─┘
 //! read_index   linearizable reads
 //! wakeups      who waits for a job
 //! clock        log time
@@ -26,6 +27,7 @@ mod error;
 mod formation;
 mod forward;
 mod handle;
+mod handover;
 mod intake;
 mod leadership;
 mod limits;

@@ -78,7 +78,13 @@ pub(crate) const JOIN_LAG: u64 = 1_000;
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// Between two looks at whether something has ended, when this node stops.
 pub(crate) const STOP_LOOK: Duration = Duration::from_millis(5);
-/// For another node to take the leadership over, when this one stops.
+/// For a voter to say that it is alive, before the leadership is handed over to it.
+pub(crate) const SUCCESSOR_ASK: Duration = Duration::from_millis(500);
+/// Log entries that a successor may lag behind: it must have them before it can be elected.
+pub(crate) const SUCCESSOR_LAG: u64 = 1_000;
+/// For the successor to take the leadership over, before the next one is tried.
+pub(crate) const HANDOVER_TRY: Duration = Duration::from_millis(500);
+/// For anybody to take the leadership over, after all successors were tried.
 pub(crate) const HANDOVER: Duration = Duration::from_secs(1);
 /// For open streams to end, when this node stops.
 pub(crate) const HANG_UP: Duration = Duration::from_secs(1);

@@ -13,6 +13,7 @@ use crate::disk::Disk;
 use crate::formation::Formation;
 use crate::forward::Forwarder;
 use crate::handle::{Handle, Parts};
+use crate::handover::Handover;
 use crate::intake::Intake;
 use crate::leadership::Leadership;
 use crate::limits;
@@ -136,7 +137,7 @@ impl Node {
 
         let running = Running {
             raft: raft.clone(),
-            leadership,
+            handover: Handover { raft: raft.clone(), peers: peers.clone() },
             intake: intake.clone(),
             tasks,
             hang_up,

@@ -1,14 +1,12 @@
 use std::sync::{Arc, Weak};
 
-use openraft::LogIdOptionExt;
-use openraft::async_runtime::WatchReceiver;
-use quorate_store::{DataDir, LogStore, NodeId, SnapshotStore};
+use quorate_store::{DataDir, LogStore, SnapshotStore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Raft;
+use crate::handover::Handover;
 use crate::intake::Intake;
-use crate::leadership::Leadership;
 use crate::limits;
 use crate::observer::Observer;
 use crate::task::Tasks;
@@ -17,7 +15,7 @@ use crate::task::Tasks;
 #[must_use = "a node is to be shut down"]
 pub struct Running {
     pub(crate) raft: Raft,
-    pub(crate) leadership: Leadership,
+    pub(crate) handover: Handover,
     pub(crate) intake: Intake,
     pub(crate) tasks: Tasks,
     pub(crate) hang_up: CancellationToken,
@@ -73,33 +71,9 @@ impl Running {
         tracing::info!(dir = %self.dir.path().display(), "the node has stopped");
     }
 
-    /// A leader that goes makes the most advanced voter its successor, so that nobody waits for an election timeout.
-    async fn hand_over(&self) {
-        let Some(leader) = self.leadership.now().filter(|leader| leader.here) else { return };
-        let Some(successor) = self.successor(leader.id) else { return };
-        tracing::info!(successor, "handing the leadership over");
-        if self.raft.trigger().transfer_leader(successor).await.is_err() {
-            return;
-        }
-        let mut leadership = self.leadership.clone();
-        let taken_over = async {
-            loop {
-                if leadership.now().is_some_and(|leader| !leader.here) {
-                    return;
-                }
-                leadership.changed().await;
-            }
-        };
-        if tokio::time::timeout(limits::HANDOVER, taken_over).await.is_err() {
-            tracing::warn!("nobody has taken the leadership over");
-        }
-    }
-
-    fn successor(&self, own_id: NodeId) -> Option<NodeId> {
-        let stored = self.leadership.membership();
-        let metrics = self.raft.data_metrics().borrow_watched().clone();
-        let replication = metrics.replication?;
-        let voters = stored.membership().voter_ids().filter(|id| *id != own_id);
-        voters.max_by_key(|id| replication.get(id).cloned().flatten().index())
+    /// Hands the leadership over to another voter that is alive and up to date. True when this node does not lead any
+    /// more, or did not before. Bounded in time; this node goes on as a follower.
+    pub async fn hand_over(&self) -> bool {
+        self.handover.hand_over(|_| true).await
     }
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub mod follower;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -96,6 +98,18 @@ impl Cluster {
     pub async fn stop_all(mut self) {
         let running: Vec<_> = self.running.iter_mut().filter_map(Option::take).collect();
         futures::future::join_all(running.into_iter().map(|(_, running)| running.shutdown())).await;
+    }
+
+    /// Asks a node to hand its leadership over.
+    pub async fn hand_over(&self, at: usize) -> bool {
+        self.running[at].as_ref().unwrap().1.hand_over().await
+    }
+
+    /// The node that has this id.
+    pub async fn with_id(&self, id: u64) -> usize {
+        let members = self.at(self.up()[0]).cluster().await.members;
+        let name = members.into_iter().find(|member| member.id == id).unwrap().name;
+        self.configs.iter().position(|config| config.name == name).unwrap()
     }
 
     pub fn at(&self, at: usize) -> &Handle {

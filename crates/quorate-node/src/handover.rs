@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use openraft::LogIdOptionExt;
+use openraft::async_runtime::WatchReceiver;
+use quorate_proto::peer::v1::DiscoverResponse;
+use quorate_store::{Node, NodeId};
+
+use crate::Raft;
+use crate::limits;
+use crate::peers::Peers;
+
+/// How a leader gives its place to another voter, so that nobody waits for an election timeout.
+///
+/// A leader that has begun to hand over proposes nothing and sends no heartbeats any more, whoever was named: one that
+/// is dead, or lacks a part of the log, would cost an election timeout. So only those that answer now are named, the
+/// most advanced first, and the next one when the first does not take over.
+#[derive(Clone)]
+pub(crate) struct Handover {
+    pub(crate) raft: Raft,
+    pub(crate) peers: Peers,
+}
+
+impl Handover {
+    /// Makes a voter that `suits`, by what it says of itself, the leader. True when this node does not lead any more, or
+    /// did not before. False when nobody was there to take over, or nobody did in time.
+    pub(crate) async fn hand_over(&self, suits: impl Fn(&DiscoverResponse) -> bool) -> bool {
+        if !self.leads() {
+            return true;
+        }
+        let successors = self.successors(suits).await;
+        if successors.is_empty() {
+            // It goes on leading.
+            tracing::info!("there is nobody to hand the leadership over to");
+            return !self.leads();
+        }
+        for successor in successors {
+            tracing::info!(successor, "handing the leadership over");
+            if self.raft.trigger().transfer_leader(successor).await.is_err() {
+                return !self.leads();
+            }
+            if self.taken_over(limits::HANDOVER_TRY).await {
+                return true;
+            }
+        }
+        // The others miss the heartbeats by now, and elect somebody.
+        let taken_over = self.taken_over(limits::HANDOVER).await;
+        if !taken_over {
+            tracing::warn!("nobody has taken the leadership over");
+        }
+        taken_over
+    }
+
+    fn leads(&self) -> bool {
+        self.peers.leadership.now().is_some_and(|leader| leader.here)
+    }
+
+    async fn taken_over(&self, within: Duration) -> bool {
+        let mut leadership = self.peers.leadership.clone();
+        let taken_over = async {
+            while leadership.now().is_none_or(|leader| leader.here) {
+                leadership.changed().await;
+            }
+        };
+        tokio::time::timeout(within, taken_over).await.is_ok()
+    }
+
+    /// Who may take over, the best first.
+    async fn successors(&self, suits: impl Fn(&DiscoverResponse) -> bool) -> Vec<NodeId> {
+        let stored = self.peers.leadership.membership();
+        let own_id = self.peers.identity.node_id;
+        let voters = stored.membership().voter_ids().filter(|id| *id != own_id);
+        let voters = voters.filter_map(|id| Some((id, stored.membership().get_node(&id)?)));
+        let asked = futures::future::join_all(voters.map(|(id, node)| self.ask(id, node))).await;
+        let metrics = self.raft.data_metrics().borrow_watched().clone();
+        let Some(replication) = metrics.replication else { return Vec::new() };
+        let matched = |id: &NodeId| replication.get(id).cloned().flatten().index();
+        let living = asked.into_iter().flatten().filter(|answer| suits(answer));
+        let living = living.map(|answer| (answer.node_id, matched(&answer.node_id))).collect();
+        best_first(living, metrics.last_log.index())
+    }
+
+    async fn ask(&self, id: NodeId, node: &Node) -> Option<DiscoverResponse> {
+        let answer = tokio::time::timeout(limits::SUCCESSOR_ASK, self.peers.ask(&node.peer_addr)).await;
+        answer.ok().flatten().filter(|answer| answer.node_id == id)
+    }
+}
+
+/// The nodes by how far their logs go, without those that could not catch up with `last` in time.
+fn best_first(mut nodes: Vec<(NodeId, Option<u64>)>, last: Option<u64>) -> Vec<NodeId> {
+    let lag = |matched: &Option<u64>| last.unwrap_or(0).saturating_sub(matched.unwrap_or(0));
+    nodes.retain(|(_, matched)| lag(matched) <= limits::SUCCESSOR_LAG);
+    nodes.sort_by_key(|(_, matched)| lag(matched));
+    nodes.into_iter().map(|(id, _)| id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_advanced_comes_first_and_one_far_behind_not_at_all() {
+        let last = limits::SUCCESSOR_LAG + 10;
+        let nodes = vec![(1, Some(last - 1)), (2, None), (3, Some(last)), (4, Some(9)), (5, Some(10))];
+        assert_eq!(best_first(nodes, Some(last)), [3, 1, 5]);
+        assert_eq!(best_first(vec![(1, None)], None), [1]);
+    }
+}

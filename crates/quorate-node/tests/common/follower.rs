@@ -1,0 +1,195 @@
+//! A follower that does as a test says, in the place of one that has ended.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use quorate_node::Member;
+use quorate_proto::log::v1 as log;
+use quorate_proto::peer::v1 as pb;
+use quorate_proto::peer::v1::discovery_server::{Discovery, DiscoveryServer};
+use quorate_proto::peer::v1::peer_server::{Peer, PeerServer};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::LONG;
+
+/// Which of the frames that it gets a follower answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    All,
+    /// It follows another leader.
+    None,
+    /// The same, but what it had answered before, entries, is only under way.
+    Entries,
+}
+
+/// What a follower has seen since it follows another leader.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    /// Entries.
+    pub entries: bool,
+    /// After them, on the same stream, that they are committed.
+    pub commit: bool,
+    /// The question whom it follows.
+    pub question: bool,
+}
+
+/// A follower that does as the test says. It keeps no log: it has what it is sent.
+#[derive(Clone)]
+pub struct Follower {
+    member: Member,
+    answers: Arc<watch::Sender<Answers>>,
+    seen: Arc<watch::Sender<Seen>>,
+    vote: Arc<watch::Sender<log::Vote>>,
+    successors: Arc<watch::Sender<Vec<u64>>>,
+}
+
+impl Follower {
+    /// At the address of this member, which has ended.
+    pub async fn serve(member: &Member) -> Follower {
+        let follower = Follower {
+            member: member.clone(),
+            answers: Arc::new(watch::Sender::new(Answers::All)),
+            seen: Arc::default(),
+            vote: Arc::default(),
+            successors: Arc::default(),
+        };
+        let listener = TcpListener::bind(&member.peer_addr).await.unwrap();
+        let server = Server::builder()
+            .add_service(PeerServer::new(follower.clone()))
+            .add_service(DiscoveryServer::new(follower.clone()));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        follower
+    }
+
+    pub fn answer(&self, answers: Answers) {
+        self.answers.send_replace(answers);
+    }
+
+    /// Whom the leader wanted to be its successor, one after the other. It takes no leadership over.
+    pub fn successors(&self) -> Vec<u64> {
+        self.successors.borrow().clone()
+    }
+
+    fn deposed(&self) -> bool {
+        *self.answers.borrow() != Answers::All
+    }
+
+    pub async fn sees(&self, what: impl Fn(&Seen) -> bool) {
+        let mut seen = self.seen.subscribe();
+        tokio::time::timeout(LONG, seen.wait_for(what)).await.unwrap().unwrap();
+    }
+}
+
+type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Discovery for Follower {
+    async fn discover(&self, _request: Request<pb::DiscoverRequest>) -> Answer<pb::DiscoverResponse> {
+        let (name, node_id) = (self.member.name.clone(), self.member.id);
+        let answer = pb::DiscoverResponse { name, node_id, initialised: true, ..Default::default() };
+        Ok(Response::new(answer))
+    }
+}
+
+#[tonic::async_trait]
+impl Peer for Follower {
+    type AppendStream = Results<pb::AppendResult>;
+    type ForwardStream = Results<pb::ForwardResult>;
+
+    async fn append(&self, request: Request<Streaming<pb::AppendFrame>>) -> Answer<Self::AppendStream> {
+        let mut frames = request.into_inner();
+        let (results, answered) = mpsc::channel(64);
+        let follower = self.clone();
+        // Frames are taken while earlier ones are not answered.
+        tokio::spawn(async move {
+            let mut entries_before = false;
+            while let Ok(Some(frame)) = frames.message().await {
+                follower.vote.send_replace(frame.vote.unwrap());
+                let entries = !frame.entries.is_empty();
+                if follower.deposed() {
+                    follower.seen.send_modify(|seen| {
+                        seen.entries |= entries;
+                        seen.commit |= entries_before && !entries;
+                    });
+                    entries_before |= entries;
+                }
+                let last = frame.entries.last().and_then(|entry| entry.log_id);
+                let matched = pb::Matched { log_id: last.or(frame.prev_log_id) };
+                let result = pb::append_result::Result::Matched(matched);
+                if results.send((entries, pb::AppendResult { result: Some(result) })).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let answers = self.answers.clone();
+        let results = ReceiverStream::new(answered).then(move |(entries, result)| {
+            let mut answers = answers.subscribe();
+            async move {
+                let now = |answers: &Answers| match answers {
+                    Answers::All => true,
+                    Answers::None => false,
+                    Answers::Entries => entries,
+                };
+                answers.wait_for(now).await.unwrap();
+                Ok(result)
+            }
+        });
+        Ok(Response::new(Box::pin(results)))
+    }
+
+    async fn vote(&self, request: Request<pb::VoteRequest>) -> Answer<pb::VoteResponse> {
+        let vote = request.into_inner().vote;
+        Ok(Response::new(pb::VoteResponse { vote, granted: !self.deposed(), last_log_id: None, wall_ms: 0 }))
+    }
+
+    async fn pre_vote(&self, request: Request<pb::VoteRequest>) -> Answer<pb::VoteResponse> {
+        self.vote(request).await
+    }
+
+    async fn current_vote(
+        &self,
+        _request: Request<pb::CurrentVoteRequest>,
+    ) -> Answer<pb::CurrentVoteResponse> {
+        let mut vote = *self.vote.borrow();
+        if self.deposed() {
+            self.seen.send_modify(|seen| seen.question = true);
+            vote = log::Vote { term: vote.term + 1, node_id: self.member.id, committed: true };
+        }
+        Ok(Response::new(pb::CurrentVoteResponse { vote: Some(vote) }))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<pb::TransferLeaderRequest>,
+    ) -> Answer<pb::TransferLeaderResponse> {
+        self.successors.send_modify(|successors| successors.push(request.into_inner().to_node_id));
+        Ok(Response::new(pb::TransferLeaderResponse { refused: None }))
+    }
+
+    async fn snapshot(
+        &self,
+        _request: Request<Streaming<pb::SnapshotFrame>>,
+    ) -> Answer<pb::SnapshotResponse> {
+        Err(Status::unimplemented("a follower of a test"))
+    }
+
+    async fn forward(&self, _request: Request<Streaming<pb::ForwardFrame>>) -> Answer<Self::ForwardStream> {
+        Err(Status::unimplemented("a follower of a test"))
+    }
+
+    async fn read_index(&self, _request: Request<pb::ReadIndexRequest>) -> Answer<pb::ReadIndexResponse> {
+        Err(Status::unimplemented("a follower of a test"))
+    }
+
+    async fn join(&self, _request: Request<pb::JoinRequest>) -> Answer<pb::JoinResponse> {
+        Err(Status::unimplemented("a follower of a test"))
+    }
+}
