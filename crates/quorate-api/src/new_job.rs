@@ -11,6 +11,7 @@ pub struct NewJob {
     pub image: String,
     /// The job's input, at most 1 MiB. Default: empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1_048_576)]
     pub payload: Option<String>,
     /// Seconds to wait before it is queued, 0 to 31,536,000. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]

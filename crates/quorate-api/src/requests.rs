@@ -20,6 +20,7 @@ pub struct ConsumeRequest {
 #[serde(deny_unknown_fields)]
 pub struct CancelRequest {
     /// Why, for people; at most 16 KiB.
+    #[schema(max_length = 16_384)]
     pub details: String,
 }
 
@@ -29,6 +30,7 @@ pub struct CancelRequest {
 pub struct SuccessRequest {
     /// The job's output, at most 1 MiB. Default: empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1_048_576)]
     pub log: Option<String>,
 }
 
@@ -41,8 +43,10 @@ pub struct FailRequest {
     pub reason: Option<String>,
     /// Why, for people; at most 16 KiB. Default: empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 16_384)]
     pub details: Option<String>,
     /// The job's output, at most 1 MiB. Default: empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1_048_576)]
     pub log: Option<String>,
 }

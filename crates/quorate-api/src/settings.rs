@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Settings {
     /// Seconds that a finished job is kept.
+    #[schema(minimum = 60, maximum = 315_360_000)]
     pub retention: u64,
 }
 

@@ -1,33 +1,67 @@
-//! What is around every route: the node's name in every answer, and a panic that ends one request instead of a connection.
+//! What is around every route: what the head of any request must be, the node's name and `Allow` in answers, and a panic
+//! that ends one request instead of a connection.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 
 use crate::error::ApiError;
+use crate::head;
 
 const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
 
-/// The router with its edge.
-pub(crate) fn around(router: Router, node: HeaderValue) -> Router {
-    router
-        .fallback(async || ApiError::NoSuchRoute)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .layer(middleware::from_fn_with_state(node, edge))
+/// The edge of a router. A clone is the same edge.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    node: HeaderValue,
+    /// By path: the value of `Allow`.
+    allow: Arc<HashMap<String, HeaderValue>>,
 }
 
-async fn edge(
-    axum::extract::State(node): axum::extract::State<HeaderValue>,
-    request: Request,
-    next: Next,
-) -> Response {
+impl Edge {
+    /// The edge of the node `node`, around paths with these methods.
+    pub(crate) fn new(node: HeaderValue, methods: HashMap<String, Vec<&'static str>>) -> Edge {
+        let value = |methods: Vec<&str>| {
+            HeaderValue::try_from(methods.join(", ")).expect("names of methods are a header value")
+        };
+        let allow = methods.into_iter().map(|(path, methods)| (path, value(methods))).collect();
+        Edge { node, allow: Arc::new(allow) }
+    }
+
+    /// The router with its edge.
+    pub(crate) fn around(self, router: Router) -> Router {
+        router
+            .fallback(async || ApiError::NoSuchRoute)
+            .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+            .layer(middleware::from_fn_with_state(self, Edge::handle))
+    }
+
+    async fn handle(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+        let path = request.extensions().get::<MatchedPath>().cloned();
+        let mut response = match head::check(&request) {
+            Ok(()) => run(request, next).await,
+            Err(error) => malformed(error, request.version()),
+        };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED
+            && let Some(allow) = path.and_then(|path| edge.allow.get(path.as_str()).cloned())
+        {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response.headers_mut().insert(QUORATE_NODE, edge.node);
+        response
+    }
+}
+
+async fn run(request: Request, next: Next) -> Response {
     // Handlers share nothing that a panic could leave half changed: semaphores, and the backend's own affair.
-    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
             let message =
@@ -35,7 +69,14 @@ async fn edge(
             tracing::error!(panics = 1, message, "a request panicked");
             ApiError::Internal.into_response()
         }
-    };
-    response.headers_mut().insert(QUORATE_NODE, node);
+    }
+}
+
+/// Where the head is not understood, neither is where the request ends: its connection is closed.
+fn malformed(error: ApiError, version: Version) -> Response {
+    let mut response = error.into_response();
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }

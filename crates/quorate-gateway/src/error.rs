@@ -46,10 +46,14 @@ pub(crate) enum ApiError {
     UnsupportedMediaType {
         accepted: &'static str,
     },
+    /// More header fields than a request may have.
+    HeaderTooLarge,
     /// Too much in flight. Nothing was done.
     Overloaded,
     /// A bug: it is logged where it is found. Nothing of it goes to the client.
     Internal,
+    /// A Transfer-Encoding other than `chunked`.
+    UnsupportedTransferEncoding,
     /// No answer from the cluster.
     Unavailable {
         outcome: WriteOutcome,
@@ -88,7 +92,9 @@ impl ApiError {
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ApiError::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+            ApiError::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
             ApiError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         }
@@ -116,8 +122,14 @@ impl ApiError {
                 format!("the {what} is over its limit of {limit} bytes").into()
             }
             ApiError::UnsupportedMediaType { accepted } => format!("this call takes {accepted}").into(),
+            ApiError::HeaderTooLarge => {
+                format!("the request has more than {} header fields", limits::HEADER_FIELDS).into()
+            }
             ApiError::Overloaded => "too many requests are in flight; nothing was done".into(),
             ApiError::Internal => "the server made a mistake; it is in its log".into(),
+            ApiError::UnsupportedTransferEncoding => {
+                "the only Transfer-Encoding known here is chunked".into()
+            }
             ApiError::Unavailable { outcome: _, message } => (*message).into(),
             ApiError::DiskFull => "the disk is full; nothing was done".into(),
         }
@@ -181,8 +193,10 @@ impl IntoResponse for ApiError {
             | ApiError::KeyReused
             | ApiError::TooLarge { .. }
             | ApiError::UnsupportedMediaType { .. }
+            | ApiError::HeaderTooLarge
             | ApiError::Overloaded
             | ApiError::Internal
+            | ApiError::UnsupportedTransferEncoding
             | ApiError::DiskFull => (None, None),
         };
         let status = self.status();
@@ -240,8 +254,10 @@ mod tests {
                 | ApiError::KeyReused
                 | ApiError::TooLarge { .. }
                 | ApiError::UnsupportedMediaType { .. }
+                | ApiError::HeaderTooLarge
                 | ApiError::Overloaded
                 | ApiError::Internal
+                | ApiError::UnsupportedTransferEncoding
                 | ApiError::Unavailable { .. }
                 | ApiError::DiskFull => {}
             }
@@ -259,8 +275,10 @@ mod tests {
             ApiError::KeyReused,
             ApiError::TooLarge { what: "body", limit: 1 },
             ApiError::UnsupportedMediaType { accepted: "JSON" },
+            ApiError::HeaderTooLarge,
             ApiError::Overloaded,
             ApiError::Internal,
+            ApiError::UnsupportedTransferEncoding,
             ApiError::from(Unavailable::Unknown),
             ApiError::DiskFull,
         ];

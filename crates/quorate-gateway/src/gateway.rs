@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 
 use crate::answer::Index;
 use crate::body::BodyReader;
+use crate::edge::Edge;
 use crate::error::{ApiError, Failure};
-use crate::{Backend, GatewayConfig, Unavailable, edge, openapi, routes};
+use crate::{Backend, GatewayConfig, Unavailable, openapi, routes};
 
 /// The Titan API in front of a backend. A clone is another handle to the same.
 pub struct Gateway<B> {
@@ -46,8 +47,9 @@ impl<B: Backend> Gateway<B> {
 
     /// Every route. [`crate::serve`] serves it.
     pub fn router(&self) -> Router {
-        let router = routes::all::<B>().router.with_state(self.clone());
-        edge::around(router, self.inner.node.clone())
+        let routes = routes::all::<B>();
+        let edge = Edge::new(self.inner.node.clone(), routes.methods);
+        edge.around(routes.router.with_state(self.clone()))
     }
 
     pub(crate) fn backend(&self) -> &B {

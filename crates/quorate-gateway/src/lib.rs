@@ -12,6 +12,7 @@ mod convert;
 mod edge;
 mod error;
 mod gateway;
+mod head;
 mod idempotency;
 mod ids;
 mod limits;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Most header fields of a request.
+pub(crate) const HEADER_FIELDS: usize = 100;
 /// Most seconds that a consume may wait.
 pub(crate) const WAIT_SECONDS: u32 = 60;
 /// Jobs and images listed when `n` is not given.
@@ -27,8 +29,6 @@ pub struct ConnectionLimits {
     pub header_read: Duration,
     /// Longest header of a request, in bytes. At least 8 KiB.
     pub header_bytes: usize,
-    /// Most header fields of a request (HTTP/1).
-    pub header_fields: usize,
     /// Most requests at once on an HTTP/2 connection.
     pub streams: u32,
     /// Longest time in which a client takes no byte of its answer.
@@ -43,7 +43,6 @@ impl Default for ConnectionLimits {
             connections: 10_000,
             header_read: Duration::from_secs(10),
             header_bytes: 64 << 10,
-            header_fields: 100,
             streams: 200,
             write_stall: Duration::from_secs(30),
             drain: Duration::from_secs(15),

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use quorate_api::ErrorWrapper;
-use utoipa::IntoResponses;
 use utoipa::openapi::Paths;
+use utoipa::{IntoParams, IntoResponses};
 
 /// The OpenAPI document: the vocabulary of `quorate-api` with the operations of this gateway's routes.
 pub(crate) fn document(paths: Paths) -> Bytes {
@@ -9,6 +9,72 @@ pub(crate) fn document(paths: Paths) -> Bytes {
     document.info.version = env!("CARGO_PKG_VERSION").into();
     document.paths = paths;
     document.to_json().expect("a document of strings and lists is JSON").into()
+}
+
+/// How much of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct PageParams {
+    /// At most so many. Default: 10.
+    #[param(minimum = 1, maximum = 1_000)]
+    n: Option<u32>,
+    /// Where the last page ended.
+    #[param(format = "uuid")]
+    cursor: Option<String>,
+}
+
+/// Which jobs of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct JobsParams {
+    /// Only jobs in this status: one of the six of a job, or `succeeded` for `success`, `failed` for `error`. Default: the
+    /// delayed, queued and running.
+    #[param(pattern = "^(delayed|queued|running|success|error|cancelled|succeeded|failed)?$")]
+    status: Option<String>,
+    /// Only jobs of this image.
+    image: Option<String>,
+}
+
+/// How many jobs to take.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct ConsumeParams {
+    /// At most so many. Default: 1.
+    #[param(minimum = 1, maximum = 1_000)]
+    n: Option<u32>,
+    /// Seconds to wait for a job. Default: 0.
+    #[param(minimum = 0, maximum = 60)]
+    wait: Option<u32>,
+}
+
+/// How certain a read is.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct ReadParams {
+    /// `local` (default) or `linearizable`; a consume is always the latter.
+    #[param(pattern = "^(local|linearizable)?$")]
+    consistency: Option<String>,
+}
+
+/// What makes a call safe to repeat.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct KeyHeader {
+    /// Visible ASCII. The same key within 24 hours answers what the first call answered; of a consume, the jobs that still
+    /// run.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$",
+        nullable = false
+    )]
+    idempotency_key: Option<String>,
 }
 
 /// What every read can be answered besides its own.

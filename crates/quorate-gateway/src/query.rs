@@ -1,5 +1,8 @@
+use std::convert::Infallible;
 use std::ops::RangeInclusive;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use quorate_core::Status;
 
 use crate::body::urlencoded;
@@ -7,35 +10,45 @@ use crate::error::ApiError;
 use crate::limits;
 
 /// The parameters of a query string. Only known ones, each at most once; an empty one is as good as absent.
-#[derive(Debug, Default)]
-pub(crate) struct Query(Vec<(&'static str, String)>);
+///
+/// As an extractor it is what [`crate::routes`] has parsed, for every route, by the parameters that its description lists.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Query, Infallible> {
+        Ok(parts.extensions.remove().unwrap_or_default())
+    }
+}
 
 impl Query {
     /// # Errors
     /// 400: an unknown or repeated parameter, or bytes that are not UTF-8.
-    pub(crate) fn parse(raw: Option<&str>, known: &[&'static str]) -> Result<Query, ApiError> {
-        let raw = raw.unwrap_or_default();
+    pub(crate) fn parse(raw: &str, known: &[String]) -> Result<Query, ApiError> {
         if raw.len() > limits::QUERY_BYTES {
             return Err(ApiError::invalid("query", format!("is longer than {} bytes", limits::QUERY_BYTES)));
         }
         let mut query = Query::default();
         for (name, value) in urlencoded::pairs(raw.as_bytes()) {
-            let Some(&name) = known.iter().find(|known| known.as_bytes() == &*name) else {
+            let Some(name) = known.iter().find(|known| known.as_bytes() == &*name) else {
                 let name = String::from_utf8_lossy(&name).into_owned();
                 return Err(ApiError::invalid(name, "is not a parameter of this call"));
             };
-            let value = String::from_utf8(value).map_err(|_| ApiError::invalid(name, "is not UTF-8"))?;
-            if query.0.iter().any(|(earlier, _)| *earlier == name) {
-                return Err(ApiError::invalid(name, "is given twice"));
+            let value =
+                String::from_utf8(value).map_err(|_| ApiError::invalid(name.clone(), "is not UTF-8"))?;
+            if query.0.iter().any(|(earlier, _)| earlier == name) {
+                return Err(ApiError::invalid(name.clone(), "is given twice"));
             }
-            query.0.push((name, value));
+            query.0.push((name.clone(), value));
         }
         Ok(query)
     }
 
     /// A parameter's text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(given, _)| *given == name)?;
+        let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
         (!value.is_empty()).then_some(value)
     }
 

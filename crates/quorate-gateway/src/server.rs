@@ -16,7 +16,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::ConnectionLimits;
+use crate::{ConnectionLimits, limits};
 
 /// How long accepting pauses when the process has no file descriptor left for one more connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -81,7 +81,7 @@ fn http(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read)
         .max_buf_size(limits.header_bytes)
-        .max_headers(limits.header_fields);
+        .max_headers(limits::HEADER_FIELDS);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)

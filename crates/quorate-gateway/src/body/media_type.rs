@@ -23,9 +23,8 @@ impl MediaType {
     /// # Errors
     /// 415: the body is compressed, which no call takes.
     pub(crate) fn of(headers: &HeaderMap) -> Result<MediaType, ApiError> {
-        if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
-            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-        {
+        let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+        if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
             return Err(ApiError::UnsupportedMediaType {
                 accepted: "bodies without a Content-Encoding only",
             });

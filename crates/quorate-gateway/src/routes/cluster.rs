@@ -1,4 +1,4 @@
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use quorate_api::{Cluster, Settings, SettingsRequest};
 use quorate_core::{Command, Reply, limits};
@@ -6,7 +6,7 @@ use quorate_core::{Command, Reply, limits};
 use crate::answer::{self, Answer, Index};
 use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
-use crate::openapi::{ReadErrors, WriteErrors};
+use crate::openapi::{ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
 use crate::{Backend, Gateway, convert};
 
@@ -28,14 +28,11 @@ pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer
     get,
     path = "/v1/cluster/settings",
     operation_id = "get_settings",
-    params(("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`")),
+    params(ReadParams),
     responses((status = 200, description = "The settings", body = Settings), ReadErrors)
 )]
-pub(crate) async fn settings<B: Backend>(
-    State(gateway): State<Gateway<B>>,
-    RawQuery(query): RawQuery,
-) -> Answer {
-    if gateway.must_be_sure(Query::parse(query.as_deref(), &["consistency"])?.linearizable()?) {
+pub(crate) async fn settings<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
+    if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;
     }
     let index = gateway.applied();

@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use quorate_api::{ConsumeRequest, JobsWrapper};
 use quorate_core::limits::JOBS_PER_REQUEST;
 
@@ -10,7 +9,7 @@ use crate::answer::{self, Answer};
 use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
 use crate::limits::WAIT_SECONDS;
-use crate::openapi::{Conflict, WriteErrors};
+use crate::openapi::{Conflict, ConsumeParams, KeyHeader, ReadParams, WriteErrors};
 use crate::query::{Query, within};
 use crate::{Backend, Gateway, idempotency, long_poll};
 
@@ -19,21 +18,16 @@ use crate::{Backend, Gateway, idempotency, long_poll};
     get,
     path = "/v1/jobs/consume",
     operation_id = "consume",
-    params(
-        ("n" = Option<u32>, Query, description = "At most so many, 1 to 1,000. Default: 1"),
-        ("wait" = Option<u32>, Query, description = "Seconds to wait for a job, 0 to 60. Default: 0"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key within 24 hours answers those jobs of the first answer that still run"),
-    ),
+    params(ConsumeParams, ReadParams, KeyHeader),
     responses((status = 200, description = "The jobs taken, in the order to run them; maybe none", body = JobsWrapper), WriteErrors, Conflict)
 )]
-pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>, request: Request) -> Answer {
-    // axum answers HEAD with what GET does, and this GET takes jobs.
-    if request.method() == Method::HEAD {
-        return Err(ApiError::MethodNotAllowed.into());
-    }
-    let (parts, _body) = request.into_parts();
-    let asked = in_query(&parts)?;
-    consume(&gateway, &parts, asked).await
+pub(crate) async fn get<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let asked = in_query(&query)?;
+    consume(&gateway, &headers, asked).await
 }
 
 /// The same as GET, for callers behind proxies that repeat a GET.
@@ -41,17 +35,17 @@ pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>, request: 
     post,
     path = "/v1/jobs/consume",
     operation_id = "consume_post",
-    params(
-        ("n" = Option<u32>, Query, description = "At most so many, 1 to 1,000. Default: 1"),
-        ("wait" = Option<u32>, Query, description = "Seconds to wait for a job, 0 to 60. Default: 0"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key within 24 hours answers those jobs of the first answer that still run"),
-    ),
+    params(ConsumeParams, ReadParams, KeyHeader),
     request_body = Option<ConsumeRequest>,
     responses((status = 200, description = "The jobs taken, in the order to run them; maybe none", body = JobsWrapper), WriteErrors, Conflict)
 )]
-pub(crate) async fn post<B: Backend>(State(gateway): State<Gateway<B>>, request: Request) -> Answer {
+pub(crate) async fn post<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    query: Query,
+    request: Request,
+) -> Answer {
     let (parts, body) = request.into_parts();
-    let mut asked = in_query(&parts)?;
+    let mut asked = in_query(&query)?;
     let body = gateway.bodies().read(&parts.headers, body).await?;
     if !body.bytes.trim_ascii().is_empty() {
         let (MediaType::Json | MediaType::Absent) = MediaType::of(&parts.headers)? else {
@@ -61,22 +55,21 @@ pub(crate) async fn post<B: Backend>(State(gateway): State<Gateway<B>>, request:
         asked = ConsumeRequest { n: n.or(asked.n), wait: wait.or(asked.wait) };
     }
     drop(body);
-    consume(&gateway, &parts, asked).await
+    consume(&gateway, &parts.headers, asked).await
 }
 
-fn in_query(parts: &Parts) -> Result<ConsumeRequest, ApiError> {
-    let query = Query::parse(parts.uri.query(), &["n", "wait", "consistency"])?;
+fn in_query(query: &Query) -> Result<ConsumeRequest, ApiError> {
     // A consume is linearizable, whatever was asked for.
     query.linearizable()?;
     Ok(ConsumeRequest { n: query.integer("n")?, wait: query.integer("wait")? })
 }
 
-async fn consume<B: Backend>(gateway: &Gateway<B>, parts: &Parts, asked: ConsumeRequest) -> Answer {
+async fn consume<B: Backend>(gateway: &Gateway<B>, headers: &HeaderMap, asked: ConsumeRequest) -> Answer {
     let n = asked.n.unwrap_or(1);
     let wait = asked.wait.unwrap_or(0);
     within("n", n, 1..=JOBS_PER_REQUEST as u32)?;
     within("wait", wait, 0..=WAIT_SECONDS)?;
-    let key = idempotency::key(&parts.headers, "consume", &n.to_be_bytes())?;
+    let key = idempotency::key(headers, "consume", &n.to_be_bytes())?;
 
     let wait = Duration::from_secs(u64::from(wait));
     let (jobs, index) = long_poll::consume(gateway, n, wait, key).await?;

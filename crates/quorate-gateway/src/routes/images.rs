@@ -1,11 +1,11 @@
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use quorate_api::{ErrorWrapper, ImageWrapper, ImagesWrapper};
 use quorate_core::ImageId;
 
 use crate::answer::{self, Answer};
 use crate::error::{ApiError, Failure};
-use crate::openapi::ReadErrors;
+use crate::openapi::{PageParams, ReadErrors, ReadParams};
 use crate::query::Query;
 use crate::routes::path_id::ImagePath;
 use crate::{Backend, Gateway, convert};
@@ -15,15 +15,10 @@ use crate::{Backend, Gateway, convert};
     get,
     path = "/v1/images",
     operation_id = "list_images",
-    params(
-        ("n" = Option<u32>, Query, description = "At most so many, 1 to 1,000. Default: 10"),
-        ("cursor" = Option<String>, Query, description = "Where the last page ended"),
-        ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
-    ),
+    params(PageParams, ReadParams),
     responses((status = 200, description = "A page of images", body = ImagesWrapper), ReadErrors)
 )]
-pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, RawQuery(query): RawQuery) -> Answer {
-    let query = Query::parse(query.as_deref(), &["n", "cursor", "consistency"])?;
+pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
     let n = query.page_length()?;
     let after = query.cursor()?.map(ImageId);
     if gateway.must_be_sure(query.linearizable()?) {
@@ -42,10 +37,7 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, RawQuery
     get,
     path = "/v1/image/{id}",
     operation_id = "get_image",
-    params(
-        ("id" = String, Path, description = "The image's id, a job's `image_id`"),
-        ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
-    ),
+    params(("id" = String, Path, description = "The image's id, a job's `image_id`"), ReadParams),
     responses(
         (status = 200, description = "The image", body = ImageWrapper),
         (status = 404, description = "There is no such image", body = ErrorWrapper),
@@ -55,9 +47,9 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, RawQuery
 pub(crate) async fn get<B: Backend>(
     State(gateway): State<Gateway<B>>,
     ImagePath(id): ImagePath,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Answer {
-    let linearizable = Query::parse(query.as_deref(), &["consistency"])?.linearizable()?;
+    let linearizable = query.linearizable()?;
     let found = |image, index| {
         let image = ImageWrapper { image: convert::image(image) };
         answer::json(StatusCode::OK, Some(index), &image)

@@ -1,4 +1,4 @@
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use quorate_api::{CancelRequest, FailRequest, JobWrapper, SuccessRequest};
@@ -7,7 +7,7 @@ use quorate_core::{Command, Job, JobId, Position, Reply};
 use crate::answer::{self, Answer, Index};
 use crate::body::{self, Form, MediaType};
 use crate::error::{ApiError, Failure};
-use crate::openapi::{Conflict, NoSuchJob, ReadErrors, WriteErrors};
+use crate::openapi::{Conflict, KeyHeader, NoSuchJob, ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
 use crate::routes::path_id::JobPath;
 use crate::{Backend, Gateway, convert, idempotency, ids};
@@ -17,18 +17,15 @@ use crate::{Backend, Gateway, convert, idempotency, ids};
     get,
     path = "/v1/job/{id}",
     operation_id = "get_job",
-    params(
-        ("id" = String, Path, description = "The job's id"),
-        ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
-    ),
+    params(("id" = String, Path, description = "The job's id"), ReadParams),
     responses((status = 200, description = "The job", body = JobWrapper), ReadErrors, NoSuchJob)
 )]
 pub(crate) async fn get<B: Backend>(
     State(gateway): State<Gateway<B>>,
     JobPath(id): JobPath,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Answer {
-    let linearizable = Query::parse(query.as_deref(), &["consistency"])?.linearizable()?;
+    let linearizable = query.linearizable()?;
     if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();
         if let Some(job) = find(&gateway, id).await? {
@@ -68,7 +65,7 @@ pub(crate) async fn delete<B: Backend>(State(gateway): State<Gateway<B>>, JobPat
     path = "/v1/job/{id}/cancel",
     operation_id = "cancel_job",
     params(("id" = String, Path, description = "The job's id")),
-    request_body = Option<CancelRequest>,
+    request_body(content((Option<CancelRequest> = "application/json"), (Option<String> = "text/plain"))),
     responses((status = 200, description = "The job, cancelled", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
 )]
 pub(crate) async fn cancel<B: Backend>(
@@ -91,9 +88,9 @@ pub(crate) async fn cancel<B: Backend>(
     operation_id = "succeed_job",
     params(("id" = String, Path, description = "The job's id")),
     request_body(content(
-        (SuccessRequest = "multipart/form-data"),
-        (SuccessRequest = "application/x-www-form-urlencoded"),
-        (SuccessRequest = "application/json"),
+        (Option<SuccessRequest> = "multipart/form-data"),
+        (Option<SuccessRequest> = "application/x-www-form-urlencoded"),
+        (Option<SuccessRequest> = "application/json"),
     )),
     responses((status = 200, description = "The job, finished", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
 )]
@@ -117,9 +114,9 @@ pub(crate) async fn success<B: Backend>(
     operation_id = "fail_job",
     params(("id" = String, Path, description = "The job's id")),
     request_body(content(
-        (FailRequest = "multipart/form-data"),
-        (FailRequest = "application/x-www-form-urlencoded"),
-        (FailRequest = "application/json"),
+        (Option<FailRequest> = "multipart/form-data"),
+        (Option<FailRequest> = "application/x-www-form-urlencoded"),
+        (Option<FailRequest> = "application/json"),
     )),
     responses((status = 200, description = "The job, failed", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
 )]
@@ -155,10 +152,7 @@ pub(crate) async fn touch<B: Backend>(State(gateway): State<Gateway<B>>, JobPath
     post,
     path = "/v1/job/{id}/retry",
     operation_id = "retry_job",
-    params(
-        ("id" = String, Path, description = "The job's id"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key within 24 hours answers the same new job"),
-    ),
+    params(("id" = String, Path, description = "The job's id"), KeyHeader),
     responses((status = 200, description = "The new job", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
 )]
 pub(crate) async fn retry<B: Backend>(
@@ -176,18 +170,15 @@ pub(crate) async fn retry<B: Backend>(
     get,
     path = "/v1/job/{id}/log",
     operation_id = "get_log",
-    params(
-        ("id" = String, Path, description = "The job's id"),
-        ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
-    ),
+    params(("id" = String, Path, description = "The job's id"), ReadParams),
     responses((status = 200, description = "The log", body = String, content_type = "text/plain; charset=utf-8"), ReadErrors, NoSuchJob)
 )]
 pub(crate) async fn log<B: Backend>(
     State(gateway): State<Gateway<B>>,
     JobPath(id): JobPath,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Answer {
-    let linearizable = Query::parse(query.as_deref(), &["consistency"])?.linearizable()?;
+    let linearizable = query.linearizable()?;
     let answer = |log, index| {
         let mut response: Response =
             answer::with_type(StatusCode::OK, Some(index), "text/plain; charset=utf-8", log);

@@ -1,4 +1,4 @@
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use quorate_api::{JobsWrapper, NewJobsWrapper};
@@ -7,7 +7,7 @@ use quorate_core::{Command, Job, JobId, JobsQuery, Reply};
 use crate::answer::{self, Answer, Index};
 use crate::body::{self, MediaType, Object};
 use crate::error::{ApiError, Failure};
-use crate::openapi::{Conflict, ReadErrors, WriteErrors};
+use crate::openapi::{Conflict, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
 use crate::{Backend, Gateway, convert, idempotency, limits};
 
@@ -16,7 +16,7 @@ use crate::{Backend, Gateway, convert, idempotency, limits};
     post,
     path = "/v1/jobs",
     operation_id = "enqueue",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key within 24 hours answers what the first call answered")),
+    params(KeyHeader),
     request_body = NewJobsWrapper,
     responses((status = 201, description = "The jobs, in the order given", body = JobsWrapper), WriteErrors, Conflict)
 )]
@@ -60,17 +60,10 @@ fn is_about(answered: &[Job], sent: &[(JobId, Bytes)]) -> bool {
     get,
     path = "/v1/jobs",
     operation_id = "list_jobs",
-    params(
-        ("n" = Option<u32>, Query, description = "At most so many, 1 to 1,000. Default: 10"),
-        ("cursor" = Option<String>, Query, description = "Where the last page ended"),
-        ("status" = Option<String>, Query, description = "Only jobs in this status"),
-        ("image" = Option<String>, Query, description = "Only jobs of this image"),
-        ("consistency" = Option<String>, Query, description = "`local` (default) or `linearizable`"),
-    ),
+    params(PageParams, JobsParams, ReadParams),
     responses((status = 200, description = "A page of jobs", body = JobsWrapper), ReadErrors)
 )]
-pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, RawQuery(query): RawQuery) -> Answer {
-    let query = Query::parse(query.as_deref(), &["n", "cursor", "status", "image", "consistency"])?;
+pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
     let asked = JobsQuery {
         n: query.page_length()?,
         before: query.cursor()?.map(JobId),

@@ -10,19 +10,29 @@ mod jobs;
 mod openapi;
 mod path_id;
 
-use axum::Router;
-use axum::handler::Handler;
-use axum::routing::{MethodFilter, on};
-use utoipa::openapi::{HttpMethod, Paths};
+use std::collections::HashMap;
+use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::{HttpMethod, Paths, RefOr};
+
+use crate::error::ApiError;
+use crate::query::Query;
 use crate::{Backend, Gateway};
 
 /// The routes of the API. (utoipa makes a type `__path_NAME` beside every handler.)
 pub(crate) fn all<B: Backend>() -> Routes<B> {
-    Routes { router: Router::new(), paths: Paths::new() }
+    Routes { router: Router::new(), paths: Paths::new(), methods: HashMap::new() }
         .add(jobs::__path_enqueue, jobs::enqueue::<B>)
         .add(jobs::__path_list, jobs::list::<B>)
-        .add(consume::__path_get, consume::get::<B>)
+        .add_with_effect(consume::__path_get, consume::get::<B>)
         .add(consume::__path_post, consume::post::<B>)
         .add(job::__path_get, job::get::<B>)
         .add(job::__path_delete, job::delete::<B>)
@@ -46,6 +56,8 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
 pub(crate) struct Routes<B> {
     pub(crate) router: Router<Gateway<B>>,
     pub(crate) paths: Paths,
+    /// The methods of each path, for `Allow`.
+    pub(crate) methods: HashMap<String, Vec<&'static str>>,
 }
 
 impl<B: Backend> Routes<B> {
@@ -54,15 +66,77 @@ impl<B: Backend> Routes<B> {
         _description: P,
         handler: impl Handler<T, Gateway<B>>,
     ) -> Routes<B> {
-        let methods = P::methods();
-        for method in &methods {
-            self.router = self.router.route(&P::path(), on(filter(method), handler.clone()));
-        }
         let mut operation = P::operation();
         operation.tags = Some(vec![tag(&P::path()).into()]);
+        without_null_body(&mut operation);
+        let known = Arc::new(query_parameters(&operation));
+        let methods = P::methods();
+        for method in &methods {
+            let route = on(filter(method), handler.clone())
+                .route_layer(middleware::from_fn_with_state(Arc::clone(&known), parse_query));
+            self.router = self.router.route(&P::path(), route);
+            self.methods.entry(P::path()).or_default().extend(names(method));
+        }
         self.paths.add_path_operation(P::path(), methods, operation);
         self
     }
+
+    /// Adds a GET that has an effect: axum would answer HEAD with what it does.
+    fn add_with_effect<P: utoipa::Path, T: 'static>(
+        mut self,
+        description: P,
+        handler: impl Handler<T, Gateway<B>>,
+    ) -> Routes<B> {
+        self = self.add(description, handler);
+        self.router =
+            self.router.route(&P::path(), on(MethodFilter::HEAD, async || ApiError::MethodNotAllowed));
+        self.methods.entry(P::path()).or_default().retain(|method| *method != "HEAD");
+        self
+    }
+}
+
+/// Refuses, for every route, the parameters that its description does not list.
+async fn parse_query(
+    State(known): State<Arc<Vec<String>>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if let Some(raw) = request.uri().query() {
+        let query = Query::parse(raw, &known)?;
+        request.extensions_mut().insert(query);
+    }
+    Ok(next.run(request).await)
+}
+
+fn query_parameters(operation: &Operation) -> Vec<String> {
+    let parameters = operation.parameters.iter().flatten();
+    let of_query = parameters.filter(|parameter| parameter.parameter_in == ParameterIn::Query);
+    of_query.map(|parameter| parameter.name.clone()).collect()
+}
+
+/// utoipa says by `null` that a body may be missing. No call takes that word for it.
+fn without_null_body(operation: &mut Operation) {
+    let Some(body) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        match &mut content.schema {
+            Some(RefOr::T(Schema::OneOf(one_of))) => {
+                one_of.items.retain(|item| !is_null(item));
+                if one_of.items.len() == 1 {
+                    content.schema = one_of.items.pop();
+                }
+            }
+            Some(RefOr::T(Schema::Object(object))) => {
+                if let SchemaType::Array(types) = &mut object.schema_type {
+                    types.retain(|one| *one != Type::Null);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
 }
 
 /// The heading under which the document lists a path: its first word behind the version.
@@ -83,5 +157,19 @@ fn filter(method: &HttpMethod) -> MethodFilter {
         HttpMethod::Head => MethodFilter::HEAD,
         HttpMethod::Patch => MethodFilter::PATCH,
         HttpMethod::Trace => MethodFilter::TRACE,
+    }
+}
+
+/// As `Allow` names them.
+fn names(method: &HttpMethod) -> &'static [&'static str] {
+    match method {
+        HttpMethod::Get => &["GET", "HEAD"],
+        HttpMethod::Post => &["POST"],
+        HttpMethod::Put => &["PUT"],
+        HttpMethod::Delete => &["DELETE"],
+        HttpMethod::Options => &["OPTIONS"],
+        HttpMethod::Head => &["HEAD"],
+        HttpMethod::Patch => &["PATCH"],
+        HttpMethod::Trace => &["TRACE"],
     }
 }

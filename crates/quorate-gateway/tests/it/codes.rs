@@ -26,16 +26,17 @@ async fn unknown_routes_and_methods_have_the_wrapper() {
         assert_eq!(answered.header("quorate-node"), Some("quorate"), "{path}");
     }
     for (method, path, allow) in [
-        ("PUT", "/v1/jobs", "GET,HEAD,POST"),
-        ("PATCH", "/v1/job/0198c0de-0000-7000-8000-000000000001", "DELETE,GET,HEAD"),
+        ("PUT", "/v1/jobs", "GET, HEAD, POST"),
+        ("PATCH", "/v1/job/0198c0de-0000-7000-8000-000000000001", "DELETE, GET, HEAD"),
         ("GET", "/v1/job/0198c0de-0000-7000-8000-000000000001/touch", "POST"),
-        ("DELETE", "/v1/jobs/consume", "GET,HEAD,POST"),
-        ("POST", "/healthz", "GET,HEAD"),
+        ("DELETE", "/v1/jobs/consume", "GET, POST"),
+        ("OPTIONS", "/v1/jobs/consume", "GET, POST"),
+        ("POST", "/healthz", "GET, HEAD"),
     ] {
         let answered = api.send(method, path, "").await.expect(405);
-        let mut allowed: Vec<&str> = answered.header("allow").unwrap().split(',').collect();
+        let mut allowed: Vec<&str> = answered.header("allow").unwrap().split(", ").collect();
         allowed.sort_unstable();
-        assert_eq!((allowed.join(","), answered.fields()), (allow.to_owned(), None), "{method} {path}");
+        assert_eq!((allowed.join(", "), answered.fields()), (allow.to_owned(), None), "{method} {path}");
     }
 }
 

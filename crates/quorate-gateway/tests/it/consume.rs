@@ -56,7 +56,8 @@ async fn a_job_deleted_before_its_payload_was_read_is_left_out() {
 async fn head_takes_no_job() {
     let api = Api::new();
     let id = api.enqueue(r#"{"image":"a"}"#).await;
-    api.call(request("HEAD", "/v1/jobs/consume", &[], "")).await.expect(405);
+    let refused = api.call(request("HEAD", "/v1/jobs/consume", &[], "")).await.expect(405);
+    assert_eq!(refused.header("allow"), Some("GET, POST"));
     assert_eq!(api.backend.status(&id), Some(Status::Queued));
 }
 

@@ -8,6 +8,7 @@ mod consume;
 mod endpoints;
 mod fake;
 mod fuzz;
+mod heads;
 mod idempotency;
 mod malformed;
 mod openapi;

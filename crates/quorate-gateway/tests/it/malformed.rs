@@ -81,6 +81,7 @@ async fn bodies() {
         (jobs, JSON, &many, 400, "jobs"),
         (jobs, JSON, &no_jobs, 400, "jobs"),
         (consume, JSON, "[]", 400, "body"),
+        (consume, JSON, "null", 400, "body"),
         (consume, JSON, "{\"n\":0}", 400, "n"),
         (consume, JSON, "{\"n\":1001}", 400, "n"),
         (consume, JSON, "{\"n\":\"1\"}", 400, "n"),
@@ -150,6 +151,8 @@ async fn content_types_that_no_call_takes() {
     }
     let compressed = [("content-type", JSON), ("content-encoding", "gzip")];
     api.call(request("POST", "/v1/jobs", &compressed, "x")).await.expect(415);
+    let twice = [("content-type", JSON), ("content-encoding", "identity"), ("content-encoding", "gzip")];
+    api.call(request("POST", "/v1/jobs", &twice, "x")).await.expect(415);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
 use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
@@ -65,4 +67,114 @@ async fn every_reference_leads_somewhere_and_every_operation_has_a_name() {
         }
     }
     assert_eq!(names.len(), CALLS.len());
+}
+
+/// Every operation: its method, its path with an id in it, and itself.
+async fn operations(api: &Api) -> Vec<(String, String, Value)> {
+    let document = api.get("/openapi.json").await.expect(200).json();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let path = path.replace("{id}", "0198c0de-0000-7000-8000-000000000001");
+            operations.push((method.to_uppercase(), path, operation.clone()));
+        }
+    }
+    operations
+}
+
+#[tokio::test]
+async fn no_route_takes_a_parameter_that_its_description_does_not_list() {
+    let api = Api::new();
+    for (method, path, _) in operations(&api).await {
+        let refused = api.send(&method, &format!("{path}?foo=1"), "").await.expect(400);
+        assert_eq!(refused.fields().as_deref(), Some("foo"), "{method} {path}");
+    }
+    assert_eq!(api.backend.submitted(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn parameters_have_the_bounds_that_the_document_gives_them() {
+    let api = Api::new();
+    let mut numbers = 0;
+    for (method, path, operation) in operations(&api).await {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
+            assert_ne!(schema["type"][1], "null", "{method} {path} {name}: no parameter can be null");
+            if schema["type"] != "integer" {
+                continue;
+            }
+            numbers += 1;
+            let bound = |bound: &str| schema[bound].as_i64().unwrap();
+            let (least, most) = (bound("minimum"), bound("maximum"));
+            for (value, is_taken) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+                let answered = api.send(&method, &format!("{path}?{name}={value}"), "").await;
+                assert_eq!(answered.status == 200, is_taken, "{method} {path}?{name}={value}");
+            }
+        }
+    }
+    assert_eq!(numbers, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_in_bodies_have_the_bounds_that_the_document_gives_them() {
+    let api = Api::new();
+    let document = api.get("/openapi.json").await.expect(200).json();
+    for (schema, method, path) in [
+        ("ConsumeRequest", "POST", "/v1/jobs/consume"),
+        ("SettingsRequest", "PUT", "/v1/cluster/settings"),
+        ("NewJob", "POST", "/v1/jobs"),
+    ] {
+        for (name, property) in document["components"]["schemas"][schema]["properties"].as_object().unwrap() {
+            let Some(most) = property["maximum"].as_i64() else { continue };
+            let least = property["minimum"].as_i64().unwrap();
+            for (value, is_taken) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+                let body = match schema {
+                    "NewJob" => format!("[{{\"image\":\"a\",\"{name}\":{value}}}]"),
+                    _ => format!("{{\"{name}\":{value}}}"),
+                };
+                let answered = api.send(method, path, body).await;
+                assert_eq!(answered.status < 300, is_taken, "{schema} {name} {value}");
+            }
+        }
+    }
+    for settings in ["Settings", "SettingsRequest"] {
+        let retention = &document["components"]["schemas"][settings]["properties"]["retention"];
+        assert_eq!(
+            (retention["minimum"].as_i64(), retention["maximum"].as_i64()),
+            (Some(60), Some(315_360_000))
+        );
+    }
+}
+
+#[tokio::test]
+async fn keys_are_what_the_document_says() {
+    let api = Api::new();
+    let mut calls = 0;
+    for (method, path, operation) in operations(&api).await {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        for key in parameters.filter(|parameter| parameter["in"] == "header") {
+            assert_eq!(key["name"], "Idempotency-Key");
+            let expected = json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"});
+            assert_eq!(key["schema"], expected, "{method} {path}");
+            calls += 1;
+        }
+    }
+    assert_eq!(calls, 4, "enqueue, both consumes, retry");
+}
+
+#[tokio::test]
+async fn a_body_may_be_missing_but_not_null() {
+    let api = Api::new();
+    for (method, path, operation) in operations(&api).await {
+        let body = &operation["requestBody"];
+        if body.is_null() {
+            continue;
+        }
+        assert!(!body.to_string().contains("null"), "{method} {path}: {body}");
+        let must_be_there =
+            matches!((&*method, &*path), ("POST", "/v1/jobs") | ("PUT", "/v1/cluster/settings"));
+        assert_eq!(body["required"] == true, must_be_there, "{method} {path}");
+    }
+    api.post("/v1/jobs/consume", "null").await.expect(400);
+    api.post("/v1/jobs/consume", "").await.expect(200);
 }

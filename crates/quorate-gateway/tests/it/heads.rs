@@ -1,0 +1,108 @@
+//! Heads that are refused whatever they ask for, over real sockets.
+
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
+use crate::wire::Server;
+
+#[tokio::test]
+async fn a_head_that_can_be_understood_in_two_ways_is_refused_and_the_connection_closed() {
+    let server = Server::start().await;
+    for (head, status, fields) in [
+        ("GET /v1/jobs HTTP/1.1", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: q\r\nHost: q", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: a b", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: user@q", 400, Some("Host")),
+        ("GET /nowhere HTTP/1.1", 400, Some("Host")),
+        (
+            "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\n\
+             Content-Length: 0",
+            400,
+            Some("Content-Type"),
+        ),
+        (
+            "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nIdempotency-Key: a\r\nIdempotency-Key: a\r\nContent-Length: 0",
+            400,
+            Some("Idempotency-Key"),
+        ),
+        ("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nTransfer-Encoding: gzip, chunked", 501, None),
+        (
+            "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+            501,
+            None,
+        ),
+        ("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nTransfer-Encoding: chunked, chunked", 501, None),
+    ] {
+        let mut connection = server.connect().await;
+        connection.write(format!("{head}\r\n\r\n")).await;
+        let refused = connection.answer().await.expect(status);
+        assert_eq!(refused.fields().as_deref(), fields, "{head}");
+        assert_eq!(refused.header("quorate-node"), Some("quorate"), "{head}");
+        assert_eq!(refused.header("connection"), Some("close"), "{head}");
+        assert!(connection.is_cut_off().await, "{head}");
+    }
+    assert_eq!(server.backend.submitted(), 0);
+}
+
+/// hyper answers these, without a body.
+#[tokio::test]
+async fn a_head_that_cannot_be_parsed_is_a_400() {
+    let server = Server::start().await;
+    for head in [
+        "GET /v1/jobs HTTP/1.1\r\nHost: q\r\nX: y\r\n folded",
+        "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: 1\r\nContent-Length: 2",
+        "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: +1",
+        "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nTransfer-Encoding: gzip",
+        "GET /v1/jobs HTTP/1.1\r\nHost : q",
+    ] {
+        let mut connection = server.connect().await;
+        connection.write(format!("{head}\r\n\r\n")).await;
+        connection.answer().await.expect(400);
+        assert!(connection.is_cut_off().await, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn heads_that_are_well() {
+    let server = Server::start().await;
+    for head in [
+        "GET /v1/jobs HTTP/1.0",
+        "GET /v1/jobs HTTP/1.1\r\nHost:",
+        "GET /v1/jobs HTTP/1.1\r\nHost: [::1]:8080",
+        "GET http://elsewhere/v1/jobs HTTP/1.1\r\nHost: q",
+    ] {
+        server.exchange(format!("{head}\r\n\r\n")).await.expect(200);
+    }
+    let chunked = "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nTransfer-Encoding: Chunked\r\n\r\n\
+                   f\r\n[{\"image\":\"a\"}]\r\n0\r\n\r\n";
+    server.exchange(chunked).await.expect(201);
+}
+
+#[tokio::test]
+async fn the_same_holds_for_http_2() {
+    let server = Server::start().await;
+    let stream = TcpStream::connect(server.addr).await.unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = || hyper::Request::get(format!("http://{}/v1/jobs", server.addr));
+    let many =
+        |count: usize| (0..count).fold(request(), |request, field| request.header(format!("x-{field}"), "y"));
+    for (request, status) in [
+        (request(), 200),
+        (request().header("host", server.addr.to_string()), 200),
+        (request().header("host", "elsewhere"), 400),
+        (request().header("host", "q").header("host", "q"), 400),
+        (request().header("content-type", "a/b").header("content-type", "a/b"), 400),
+        (many(100), 200),
+        (many(101), 431),
+    ] {
+        let answered =
+            sender.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap();
+        assert_eq!(answered.status(), status);
+        let body = answered.into_body().collect().await.unwrap().to_bytes();
+        assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok());
+    }
+}
