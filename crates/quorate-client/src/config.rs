@@ -10,7 +10,8 @@ pub struct ClientConfig {
     pub token: Option<String>,
     /// How long one call may take with all its attempts (a consume: on top of its `wait`).
     pub deadline: Duration,
-    /// How long one node gets to answer before the next one is asked (a consume: on top of its `wait`).
+    /// How long one node gets to answer before the next one is asked (a consume: on top of its `wait`). The node is told,
+    /// and stops waiting for a leader early enough for its answer to arrive.
     pub attempt_timeout: Duration,
     /// How long one node gets to accept a connection.
     pub connect_timeout: Duration,
@@ -23,13 +24,14 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// The defaults for these nodes: 30 s for a call, 5 s for an attempt, 1 s for a connection.
+    /// The defaults for these nodes: 30 s for a call, 7 s for an attempt, of which a node may wait 5 s for a leader as it
+    /// does by default, 1 s for a connection.
     pub fn new(nodes: impl IntoIterator<Item = impl Into<String>>) -> ClientConfig {
         ClientConfig {
             nodes: nodes.into_iter().map(Into::into).collect(),
             token: None,
             deadline: Duration::from_secs(30),
-            attempt_timeout: Duration::from_secs(5),
+            attempt_timeout: Duration::from_secs(7),
             connect_timeout: Duration::from_secs(1),
             draw_keys: true,
             shuffle: true,

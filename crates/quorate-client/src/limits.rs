@@ -10,5 +10,15 @@ pub(crate) const CONNECTION_IDLE: Duration = Duration::from_secs(5);
 /// Shortest and longest ceiling of the pause between two rounds over the nodes; it doubles from one to the other.
 pub(crate) const PAUSE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(50)..=Duration::from_secs(2);
+/// What the answer gets of an attempt's time to arrive, after the node has waited as long as it may: at most so long, and
+/// the fourth part of a short attempt.
+pub(crate) const ANSWER: Duration = Duration::from_secs(2);
+/// See [`ANSWER`].
+pub(crate) const ANSWER_PART: u32 = 4;
+/// A call makes no other attempt in the last fifth of its deadline: one that is cut off may have been carried out.
+pub(crate) const LAST_ATTEMPT_PART: u32 = 5;
+/// A connection gets at most half of that, or this: it must fail before the attempt does, which would not know whether the
+/// request had been sent.
+pub(crate) const SHORTEST_CONNECT: Duration = Duration::from_millis(100);
 /// Most characters of a foreign answer's body that an error repeats.
 pub(crate) const QUOTED_CHARS: usize = 300;

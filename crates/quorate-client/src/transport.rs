@@ -12,6 +12,9 @@ use crate::nodes::Nodes;
 use crate::pause::Pause;
 use crate::{ClientConfig, Error};
 
+/// How long the node may wait before it answers, in seconds.
+const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
+
 /// Gets a call to a node that carries it out: asks one after the other, round after round, until the deadline.
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -44,9 +47,11 @@ impl Transport {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
+        let shortest = config.attempt_timeout.min(config.deadline / limits::LAST_ATTEMPT_PART);
+        let connect = config.connect_timeout.min((shortest / 2).max(limits::SHORTEST_CONNECT));
         let http = reqwest::Client::builder()
             .default_headers(headers)
-            .connect_timeout(config.connect_timeout)
+            .connect_timeout(connect)
             .tcp_nodelay(true)
             .pool_idle_timeout(limits::CONNECTION_IDLE)
             .redirect(reqwest::redirect::Policy::none()) // a node forwards, it never redirects
@@ -67,6 +72,7 @@ impl Transport {
     /// only busy, since its neighbours bear the same load.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Bytes, Failed> {
         let deadline = Instant::now() + self.deadline + call.wait;
+        let last_attempt = deadline - self.deadline / limits::LAST_ATTEMPT_PART;
         let mut pause = Pause::new();
         let mut in_doubt = false;
         loop {
@@ -99,12 +105,12 @@ impl Transport {
                 if in_doubt && call.repeat == Repeat::UnlessUnknown {
                     return Err(Failed { error: Error::Unknown(last), in_doubt });
                 }
-                if busy || Instant::now() >= deadline {
+                if busy || Instant::now() >= last_attempt {
                     break;
                 }
             }
             let pause = pause.next(retry_after);
-            if Instant::now() + pause >= deadline {
+            if Instant::now() + pause >= last_attempt {
                 let error = if in_doubt { Error::Unknown(last) } else { Error::Unavailable(last) };
                 return Err(Failed { error, in_doubt });
             }
@@ -131,7 +137,14 @@ impl Transport {
     async fn ask(&self, node: usize, call: &Call<'_>, deadline: Instant) -> Result<Bytes, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         let limit = left.min(self.attempt_timeout + call.wait);
+        let patience = patience(limit).as_secs_f64();
         let request = self.http.request(call.method.clone(), call.url(self.nodes.url(node)));
-        attempt(request.timeout(limit), call).await
+        let request = request.timeout(limit).header(QUORATE_TIMEOUT, format!("{patience:.3}"));
+        attempt(request, call).await
     }
+}
+
+/// How long a node may take for an answer that must arrive within `limit`.
+fn patience(limit: Duration) -> Duration {
+    limit - limits::ANSWER.min(limit / limits::ANSWER_PART)
 }

@@ -10,7 +10,7 @@ use crate::answer::Index;
 use crate::body::BodyReader;
 use crate::edge::Edge;
 use crate::error::{ApiError, Failure};
-use crate::{Backend, GatewayConfig, Unavailable, openapi, routes};
+use crate::{Backend, GatewayConfig, Unavailable, openapi, patience, routes};
 
 /// The Titan API in front of a backend. A clone is another handle to the same.
 pub struct Gateway<B> {
@@ -49,7 +49,8 @@ impl<B: Backend> Gateway<B> {
     pub fn router(&self) -> Router {
         let routes = routes::all::<B>();
         let edge = Edge::new(self.inner.node.clone(), routes.methods);
-        edge.around(routes.router.with_state(self.clone()))
+        let router = routes.router.layer(axum::middleware::from_fn(patience::patience));
+        edge.around(router.with_state(self.clone()))
     }
 
     pub(crate) fn backend(&self) -> &B {
@@ -85,7 +86,8 @@ impl<B: Backend> Gateway<B> {
     /// # Errors
     /// It was refused (with its place in the log), or got no answer.
     pub(crate) async fn submit(&self, command: Command) -> Result<(Position, Reply), Failure> {
-        let answered = self.backend().submit(command, self.config().write_wait).await?;
+        let within = patience::within(self.config().write_wait);
+        let answered = self.backend().submit(command, within).await?;
         match answered.outcome {
             Ok(reply) => Ok((answered.position, reply)),
             Err(refusal) => Err(Failure {
@@ -105,7 +107,8 @@ impl<B: Backend> Gateway<B> {
     /// # Errors
     /// 503: no leader answered in time.
     pub(crate) async fn barrier(&self) -> Result<(), ApiError> {
-        self.backend().barrier(self.config().read_wait).await.map_err(|unavailable| match unavailable {
+        let within = patience::within(self.config().read_wait);
+        self.backend().barrier(within).await.map_err(|unavailable| match unavailable {
             // A read has no outcome to be unsure of.
             Unavailable::Unknown => ApiError::from(Unavailable::NotApplied),
             Unavailable::Overloaded

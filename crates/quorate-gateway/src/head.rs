@@ -4,15 +4,16 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Version, header};
 
 use crate::error::ApiError;
-use crate::{idempotency, limits};
+use crate::{idempotency, limits, patience};
 
 /// Fields that stand in a request at most once: of two, nobody knows which one was meant.
-const AT_MOST_ONCE: [(HeaderName, &str); 5] = [
+const AT_MOST_ONCE: [(HeaderName, &str); 6] = [
     (header::HOST, "Host"),
     (header::CONTENT_LENGTH, "Content-Length"),
     (header::CONTENT_TYPE, "Content-Type"),
     (header::EXPECT, "Expect"),
     (idempotency::HEADER, "Idempotency-Key"),
+    (patience::HEADER, patience::QUORATE_TIMEOUT),
 ];
 
 /// # Errors

@@ -18,6 +18,7 @@ mod ids;
 mod limits;
 mod long_poll;
 mod openapi;
+mod patience;
 mod query;
 mod routes;
 mod server;

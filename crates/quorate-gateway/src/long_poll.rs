@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::answer::Index;
 use crate::error::{ApiError, Failure};
-use crate::{Backend, Gateway};
+use crate::{Backend, Gateway, patience};
 
 const QUEUE: QueueId = QueueId::DEFAULT;
 
@@ -25,7 +25,7 @@ pub(crate) async fn consume<B: Backend>(
     key: Option<IdempotencyKey>,
 ) -> Result<(Vec<Job>, Index), Failure> {
     let backend = gateway.backend();
-    let until = Instant::now() + wait;
+    let until = Instant::now() + patience::within(wait);
     let mut must_ask_log = false;
     let mut is_current = false;
     let mut waiting = None;

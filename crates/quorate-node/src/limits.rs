@@ -1,4 +1,4 @@
-//! Every maximum and every period of a node, in one place.
+//! Every maximum and every period of a node, in one place. Who waits for whom, from a client to a voter: docs/timeouts.md.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ pub(crate) const DISK_WATCH: Duration = Duration::from_secs(1);
 /// For the Raft core to answer, so that it counts as alive.
 pub(crate) const ALIVE: Duration = Duration::from_secs(2);
 /// For a majority to be reached, so that this node counts as ready.
-pub(crate) const READY: Duration = Duration::from_secs(1);
+pub(crate) const READY: Duration = Duration::from_secs(2);
 /// Between two looks at whether the Raft core is alive.
 pub(crate) const ALIVE_WATCH: Duration = Duration::from_millis(500);
 /// Between two attempts to find or join the cluster.
@@ -93,3 +93,15 @@ pub(crate) const RELEASE: Duration = Duration::from_secs(5);
 
 /// How long one question of a node that recovers may take, before it asks again.
 pub(crate) const RECOVERY_QUESTION: Duration = Duration::from_secs(5);
+
+/// Whoever waits for an answer waits longer than the one who gives it waits for its own.
+const _: () = {
+    const fn waits_for(asker: Duration, answerer: Duration) {
+        assert!(asker.as_millis() > answerer.as_millis());
+    }
+    waits_for(ASK, ASK_VOTE);
+    waits_for(READY, ASK);
+    waits_for(RECOVERY_QUESTION, ASK);
+    waits_for(JOIN, ASK);
+    waits_for(PROPOSE_AGAIN, ASK);
+};

@@ -27,7 +27,7 @@ pub(crate) struct HealthArgs {
 pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (probe, word) = if args.ready { (Probe::Ready, "ready") } else { (Probe::Alive, "alive") };
-    let client = client(&args.url, Duration::from_secs(2))?;
+    let client = client(&args.url)?;
     runtime.block_on(client.probe(probe))?;
     println!("{word}");
     Ok(ExitCode::SUCCESS)
@@ -40,7 +40,7 @@ pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
 pub(crate) async fn wait_until_ready(cluster: &mut LocalCluster, patience: Duration) -> anyhow::Result<()> {
     let deadline = tokio::time::Instant::now() + patience;
     for url in cluster.urls() {
-        let client = client(&url, Duration::from_secs(1))?;
+        let client = client(&url)?;
         while let Err(error) = client.probe(Probe::Ready).await {
             cluster.check_running()?;
             if tokio::time::Instant::now() >= deadline {
@@ -55,7 +55,10 @@ pub(crate) async fn wait_until_ready(cluster: &mut LocalCluster, patience: Durat
 /// How often a node that is not ready yet is asked again.
 const POLL: Duration = Duration::from_millis(50);
 
-fn client(url: &str, attempt_timeout: Duration) -> anyhow::Result<Client> {
-    let config = ClientConfig { attempt_timeout, ..ClientConfig::new([url]) };
+/// How long a node gets to say whether it is well. It asks itself and others, for up to 2 s.
+const PROBE: Duration = Duration::from_secs(3);
+
+fn client(url: &str) -> anyhow::Result<Client> {
+    let config = ClientConfig { attempt_timeout: PROBE, ..ClientConfig::new([url]) };
     Client::new(config).context("url")
 }

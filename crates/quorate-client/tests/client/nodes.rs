@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use quorate_client::{Client, ClientConfig, Error};
+use quorate_client::{Client, ClientConfig, Consume, Error};
 
 use crate::support::{Answer, Cluster, error, job, jobs, one_job, unavailable};
 
@@ -105,6 +105,36 @@ async fn the_deadline_ends_it_with_what_is_known() {
         }
         assert!(cluster.seen().len() > 1, "it was not tried again");
     }
+}
+
+/// A node that waits for a leader says in the end that nothing was done. That must arrive before the client gives up,
+/// however long the node would wait by itself, at the first attempt and at the last.
+#[tokio::test]
+async fn that_nothing_was_done_arrives_before_the_client_gives_up() {
+    for seconds in [1, 60] {
+        let leaderless = Answer::FindsNoLeader(Duration::from_secs(seconds));
+        let cluster = Cluster::start(1, vec![leaderless; 100]).await;
+        let config = ClientConfig {
+            attempt_timeout: Duration::from_secs(1),
+            deadline: Duration::from_secs(4),
+            ..cluster.config()
+        };
+        let result = Client::new(config).expect("a good configuration").enqueue(&[], None).await;
+        assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
+        assert!(cluster.seen().len() > 1, "it was not tried again");
+    }
+}
+
+#[tokio::test]
+async fn by_default_a_node_may_wait_for_a_leader_as_long_as_it_does_by_default() {
+    let cluster = Cluster::start(1, [jobs(&["a"]), jobs(&["a"])]).await;
+    let client = cluster.client();
+    client.enqueue(&[], None).await.expect("an answer");
+    client.consume(&Consume { wait: 60, ..Default::default() }).await.expect("an answer");
+    let seen = cluster.seen();
+    let patience = seen.iter().map(|seen| seen.headers["quorate-timeout"].to_str().expect("ASCII"));
+    let patience: Vec<f64> = patience.map(|text| text.parse().expect("seconds")).collect();
+    assert!(patience[0] > 5.0 && patience[1] >= 65.0, "{patience:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -21,6 +22,8 @@ pub(crate) enum Answer {
     CutShort,
     /// Nothing, ever.
     Hangs,
+    /// That nothing was done, after it has waited for a leader: so long, or as long as the client waits.
+    FindsNoLeader(Duration),
 }
 
 /// A request as it arrived.
@@ -93,6 +96,7 @@ impl Cluster {
     }
 
     async fn answer(&self, seen: Seen) -> Response<Body> {
+        let headers = seen.headers.clone();
         self.seen.lock().expect("no panic under the lock").push(seen);
         let answer = self.script.lock().expect("no panic under the lock").pop_front();
         let response = |status: u16| Response::builder().status(status);
@@ -106,6 +110,11 @@ impl Cluster {
                 response(200).header("Content-Length", 100).body(Body::from_stream(cut))
             }
             Answer::Hangs => std::future::pending().await,
+            Answer::FindsNoLeader(wait) => {
+                let patience = headers["quorate-timeout"].to_str().expect("ASCII").parse().expect("seconds");
+                tokio::time::sleep(wait.min(Duration::from_secs_f64(patience))).await;
+                response(503).body(r#"{"error":{"message":"no leader"},"outcome":"not_applied"}"#.into())
+            }
         }
         .expect("a good response")
     }

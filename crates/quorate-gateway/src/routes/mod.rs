@@ -19,13 +19,13 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use utoipa::openapi::path::{Operation, ParameterIn};
-use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{HttpMethod, Paths, RefOr};
 
 use crate::error::ApiError;
 use crate::query::Query;
-use crate::{Backend, Gateway};
+use crate::{Backend, Gateway, patience};
 
 /// The routes of the API. (utoipa makes a type `__path_NAME` beside every handler.)
 pub(crate) fn all<B: Backend>() -> Routes<B> {
@@ -68,6 +68,7 @@ impl<B: Backend> Routes<B> {
     ) -> Routes<B> {
         let mut operation = P::operation();
         operation.tags = Some(vec![tag(&P::path()).into()]);
+        operation.parameters.get_or_insert_default().push(timeout_parameter());
         without_null_body(&mut operation);
         let known = Arc::new(query_parameters(&operation));
         let methods = P::methods();
@@ -137,6 +138,16 @@ fn without_null_body(operation: &mut Operation) {
 
 fn is_null(schema: &RefOr<Schema>) -> bool {
     matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
+}
+
+/// What every operation takes.
+fn timeout_parameter() -> Parameter {
+    ParameterBuilder::new()
+        .name(patience::QUORATE_TIMEOUT)
+        .parameter_in(ParameterIn::Header)
+        .description(Some("Seconds that the client waits for the answer: this node waits for a leader no longer, and says what became of the request"))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(patience::LONGEST))))
+        .build()
 }
 
 /// The heading under which the document lists a path: its first word behind the version.

@@ -20,6 +20,8 @@ pub(crate) struct Fake {
     state: Arc<Mutex<State>>,
     /// The index that reads reflect.
     applied: Arc<AtomicU64>,
+    /// How long the last command or barrier may take.
+    within: Arc<Mutex<Duration>>,
     barriers: Arc<AtomicU64>,
     submitted: Arc<AtomicU64>,
     lagging: Arc<AtomicBool>,
@@ -104,6 +106,11 @@ impl Fake {
         self.state.lock().payloads = Payloads::Failing;
     }
 
+    /// How long the last command or barrier was allowed to take.
+    pub(crate) fn within(&self) -> Duration {
+        *self.within.lock()
+    }
+
     pub(crate) fn barriers(&self) -> u64 {
         self.barriers.load(Ordering::SeqCst)
     }
@@ -168,6 +175,7 @@ fn queued(model: &Model) -> usize {
 impl Backend for Fake {
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         assert!(!self.panicking.load(Ordering::SeqCst), "told to panic");
+        *self.within.lock() = within;
         let number = self.submitted.fetch_add(1, Ordering::SeqCst);
         self.available()?;
         let mut request_id = [0; 16];
@@ -178,7 +186,8 @@ impl Backend for Fake {
         Ok(self.commit(vec![envelope]).remove(0))
     }
 
-    async fn barrier(&self, _within: Duration) -> Result<(), Unavailable> {
+    async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
+        *self.within.lock() = within;
         self.barriers.fetch_add(1, Ordering::SeqCst);
         self.available()?;
         let mut state = self.state.lock();

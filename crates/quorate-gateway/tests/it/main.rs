@@ -12,6 +12,7 @@ mod heads;
 mod idempotency;
 mod malformed;
 mod openapi;
+mod patience;
 mod server;
 mod wire;
 mod wire_traps;

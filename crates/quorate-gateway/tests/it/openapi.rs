@@ -152,14 +152,28 @@ async fn keys_are_what_the_document_says() {
     let mut calls = 0;
     for (method, path, operation) in operations(&api).await {
         let parameters = operation["parameters"].as_array().into_iter().flatten();
-        for key in parameters.filter(|parameter| parameter["in"] == "header") {
-            assert_eq!(key["name"], "Idempotency-Key");
+        for key in parameters.filter(|parameter| parameter["name"] == "Idempotency-Key") {
+            assert_eq!(key["in"], "header");
             let expected = json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"});
             assert_eq!(key["schema"], expected, "{method} {path}");
             calls += 1;
         }
     }
     assert_eq!(calls, 4, "enqueue, both consumes, retry");
+}
+
+#[tokio::test]
+async fn every_call_takes_its_clients_patience() {
+    for (method, path, operation) in operations(&Api::new()).await {
+        let parameters = operation["parameters"].as_array().unwrap();
+        let timeout = parameters.iter().find(|parameter| parameter["name"] == "Quorate-Timeout").unwrap();
+        assert_eq!(
+            (&timeout["in"], &timeout["required"]),
+            (&json!("header"), &json!(false)),
+            "{method} {path}"
+        );
+        assert_eq!(timeout["schema"], json!({"type": "number", "minimum": 0, "maximum": 86_400}));
+    }
 }
 
 #[tokio::test]

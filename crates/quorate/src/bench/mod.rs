@@ -86,7 +86,7 @@ async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     cluster.start_all()?;
     wait_until_ready(&mut cluster, Duration::from_secs(60)).await?;
     let rounds = measure(&args, &cluster.urls()).await;
-    cluster.stop_all(Duration::from_secs(15)).await;
+    cluster.stop_all().await;
     report::print(&args, &cluster.urls(), &rounds?)
 }
 

@@ -109,7 +109,7 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let verdict = check::check(&clients, &jobs, &programs).await;
     bar.finish_and_clear();
     runners.stop().await;
-    cluster.stop_all(Duration::from_secs(15)).await;
+    cluster.stop_all().await;
     let verdict = verdict?;
     verdict.show(failover, started.elapsed(), &name);
     println!(

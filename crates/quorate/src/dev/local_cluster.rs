@@ -7,6 +7,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdin, Command};
 
+/// How long a node gets to end after SIGTERM: longer than it takes at most (docs/timeouts.md).
+const GRACE: Duration = Duration::from_secs(30);
+
 /// A cluster on this machine: every node is a child process of `quorate serve` with a data directory of its own.
 ///
 /// The children end with this process, however it ends: they hold the other end of a pipe that they read.
@@ -153,15 +156,15 @@ impl LocalCluster {
         child.kill().await.with_context(|| format!("cannot kill {}", node.name))
     }
 
-    /// Ends every node with SIGTERM, all at once, and kills what is left after `grace`.
-    pub(crate) async fn stop_all(&mut self, grace: Duration) {
+    /// Ends every node with SIGTERM, all at once, and kills what is left after [`GRACE`].
+    pub(crate) async fn stop_all(&mut self) {
         for node in &self.nodes {
             if let Some(pid) = node.pid().and_then(|pid| i32::try_from(pid).ok()) {
                 // It may have ended by itself meanwhile.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
             }
         }
-        let deadline = tokio::time::Instant::now() + grace;
+        let deadline = tokio::time::Instant::now() + GRACE;
         for node in &mut self.nodes {
             if let Some(mut child) = node.child.take() {
                 match tokio::time::timeout_at(deadline, child.wait()).await {

@@ -80,6 +80,6 @@ async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
 
 async fn stop(mut cluster: LocalCluster) -> anyhow::Result<ExitCode> {
     println!("stopping");
-    cluster.stop_all(Duration::from_secs(15)).await;
+    cluster.stop_all().await;
     Ok(ExitCode::SUCCESS)
 }
