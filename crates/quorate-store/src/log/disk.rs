@@ -4,8 +4,8 @@ use bytes::Bytes;
 use prost::Message;
 use quorate_proto::log::v1;
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode,
-    Options, Snapshot, WriteBatch, WriteOptions,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction,
+    IteratorMode, Options, WriteBatch, WriteOptions,
 };
 
 use super::{
@@ -124,7 +124,16 @@ impl Disk {
 
     /// The log as it is on disk now.
     pub(super) fn snapshot(&self) -> DiskSnapshot<'_> {
-        DiskSnapshot { disk: self, snapshot: self.db.snapshot() }
+        DiskSnapshot { entries: self.db.raw_iterator_cf(self.family(ENTRIES)) }
+    }
+
+    /// Has all entries in files that a purge can drop.
+    #[cfg(test)]
+    pub(super) fn settle(&self) -> Result<(), StoreError> {
+        let entries = self.family(ENTRIES);
+        self.db.flush_cf(entries).map_err(StoreError::rocksdb(WHAT))?;
+        self.db.compact_range_cf(entries, None::<&[u8]>, None::<&[u8]>);
+        Ok(())
     }
 
     fn meta<T: ProtoForm<Message: Message + Default>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
@@ -151,20 +160,30 @@ impl Disk {
 
 type KeyValue = (Box<[u8]>, Box<[u8]>);
 
-/// The log as it was on disk at one moment.
+/// The log as it was on disk at one moment. An iterator, which keeps the files that it may read: a snapshot of RocksDB's
+/// does not, and a purge drops files, whoever has a snapshot.
 pub(super) struct DiskSnapshot<'a> {
-    disk: &'a Disk,
-    snapshot: Snapshot<'a>,
+    /// Made without reading anything.
+    entries: DBRawIterator<'a>,
 }
 
-impl DiskSnapshot<'_> {
+impl<'a> DiskSnapshot<'a> {
     /// The entries of a range, all of which the log must have.
-    pub(super) fn entries(&self, range: Range<u64>) -> impl Iterator<Item = Result<Entry, StoreError>> {
-        let from_start = IteratorMode::From(&key(range.start), Direction::Forward);
-        let mut items = self.snapshot.iterator_cf(self.disk.family(ENTRIES), from_start);
-        range.map(move |index| match items.next().transpose().map_err(StoreError::rocksdb(WHAT))? {
-            Some((found, value)) if *found == key(index) => decode(&found, value),
-            Some(_) | None => Err(StoreError::damaged(WHAT, format!("the entry {index} is missing"))),
+    pub(super) fn entries(
+        mut self,
+        range: Range<u64>,
+    ) -> impl Iterator<Item = Result<Entry, StoreError>> + 'a {
+        self.entries.seek(key(range.start));
+        range.map(move |index| {
+            let entry = match self.entries.item() {
+                Some((found, value)) if found == key(index) => decode(found, value.into())?,
+                Some(_) | None => {
+                    self.entries.status().map_err(StoreError::rocksdb(WHAT))?;
+                    return Err(StoreError::damaged(WHAT, format!("the entry {index} is missing")));
+                }
+            };
+            self.entries.next();
+            Ok(entry)
         })
     }
 }

@@ -44,7 +44,7 @@ impl LogReader {
         let split = state.view.tail.first().clamp(range.start, range.end);
         let tail = limited(state.view.tail.range(split..range.end).map(Ok), limit)?;
         // Taken under the lock. The disk never has less than the view says of what is before the tail, and what is
-        // cut off later does not show in it.
+        // cut off or purged later is still in it.
         let snapshot = self.disk.snapshot();
         drop(state);
         let disk = snapshot.entries(range.start..split);

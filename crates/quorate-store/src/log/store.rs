@@ -142,8 +142,7 @@ fn check_mark(disk: &Disk, mark: Mark, recovered: &Recovered) -> Result<(), Stor
         Some(id) if purged.is_some_and(|purged| id.index <= purged.index) => true,
         Some(id) if last.is_none_or(|last| last.index < id.index) => false,
         Some(id) => {
-            let snapshot = disk.snapshot();
-            let entry = snapshot.entries(id.index..id.index + 1).next().transpose()?;
+            let entry = disk.snapshot().entries(id.index..id.index + 1).next().transpose()?;
             entry.is_some_and(|entry| entry.log_id == id)
         }
     };

@@ -198,6 +198,29 @@ async fn a_purge_frees_the_disk() {
     assert!(bytes < 256 << 20, "{} MiB are left of 512 MiB, of which 8 MiB are alive", bytes >> 20);
 }
 
+/// A purge drops whole files, which a reader has begun to look at: one that follows from far behind.
+#[test]
+fn what_is_purged_while_it_is_read_is_read_to_its_end() {
+    let dir = TempDir::new().unwrap();
+    let disk = Disk::open(dir.path()).unwrap();
+    let all: Vec<Entry> = (0..100).map(|index| entry(1, index, 1 << 20)).collect();
+    for some in all.chunks(10) {
+        let mut group = Group::default();
+        group.push(Change::Append { entries: some.to_vec(), flushed: on_flushed(|| {}).0 });
+        disk.write(&group).unwrap();
+        group.changes.into_iter().for_each(|change| change.complete(Ok(())));
+    }
+    disk.settle().unwrap();
+    let snapshot = disk.snapshot();
+    let mut group = Group::default();
+    group.push(Change::Purge { upto: log_id(1, 90) });
+    disk.write(&group).unwrap();
+    let gone = disk.snapshot().entries(0..1).next().unwrap();
+    assert!(gone.is_err(), "no file was dropped, so this test shows nothing");
+    let read: Vec<Entry> = snapshot.entries(0..100).collect::<Result<_, _>>().unwrap();
+    assert_eq!(read, all);
+}
+
 #[test]
 fn a_group_is_synced_and_a_commit_position_alone_is_not() {
     let dir = TempDir::new().unwrap();
