@@ -1,60 +1,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use quorate_check::{Call, NewJob, Op, Outcome, Reason, body_hash};
+use quorate_check::{Call, JobRecord, Op, Outcome, Reason, body_hash};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::convert::{log_of, payload};
-use crate::hosts::Node;
+use crate::convert::log_of;
+use crate::draw::{enqueue, success};
 use crate::limits;
-use crate::recorder::Recorder;
 use crate::rest::Rest;
-
-/// What all clients of a run share.
-pub(crate) struct Shared {
-    pub(crate) recorder: Recorder,
-    pub(crate) nodes: Vec<Node>,
-    /// Nodes that clients leave alone: a wiped one, until it has caught up with what its predecessor had answered.
-    pub(crate) closed: Vec<AtomicBool>,
-    phase: AtomicU8,
-}
-
-/// What the clients do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    /// All kinds of requests.
-    Work,
-    /// Only what empties the queue.
-    Drain,
-    Stop,
-}
-
-impl Shared {
-    pub(crate) fn new(recorder: Recorder, nodes: &[Node]) -> Shared {
-        Shared {
-            recorder,
-            nodes: nodes.to_vec(),
-            closed: nodes.iter().map(|_| AtomicBool::new(false)).collect(),
-            phase: AtomicU8::new(Phase::Work as u8),
-        }
-    }
-
-    pub(crate) fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Release);
-    }
-
-    fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
-            phase if phase == Phase::Work as u8 => Phase::Work,
-            phase if phase == Phase::Drain as u8 => Phase::Drain,
-            _ => Phase::Stop,
-        }
-    }
-}
+use crate::shared::{Phase, Shared};
 
 /// How many of the requests with a key are sent again although they were answered.
 const REPEATED: f64 = 0.05;
@@ -62,31 +19,59 @@ const REPEATED: f64 = 0.05;
 /// A client with at most one open request, which knows jobs by what it was answered.
 pub(crate) struct Client {
     number: u32,
+    seed: u64,
     rng: StdRng,
     rest: Rest,
     shared: Arc<Shared>,
     /// The node that it asks while that answers.
     home: usize,
     /// The attempt to send again, under its key.
-    again: Option<(Call, Box<str>)>,
+    again: Option<Next>,
     /// Jobs that were granted to it.
     held: VecDeque<Box<str>>,
+    /// Jobs with a long timeout that were granted to it: it touches them, and ends them when all is over.
+    kept: VecDeque<Box<str>>,
     /// Jobs that it once saw.
     known: VecDeque<Box<str>>,
+    /// Consumes that were answered with jobs, with their keys.
+    spent: VecDeque<Next>,
+    /// The last round in which it took part.
+    round: u32,
     sent: u64,
+}
+
+/// A request, as it is to be sent.
+#[derive(Clone)]
+struct Next {
+    call: Call,
+    key: Option<Box<str>>,
+    /// To a certain node.
+    node: Option<usize>,
+    /// Goes away after so long.
+    leaves: Option<Duration>,
+}
+
+impl Next {
+    fn new(call: Call, key: Option<Box<str>>) -> Next {
+        Next { call, key, node: None, leaves: None }
+    }
 }
 
 impl Client {
     pub(crate) fn new(number: u32, seed: u64, rest: Rest, shared: Arc<Shared>) -> Client {
         Client {
             number,
+            seed,
             rng: StdRng::seed_from_u64(seed ^ (u64::from(number) << 32)),
             rest,
             home: number as usize % shared.nodes.len(),
             shared,
             again: None,
             held: VecDeque::new(),
+            kept: VecDeque::new(),
             known: VecDeque::new(),
+            spent: VecDeque::new(),
+            round: 0,
             sent: 0,
         }
     }
@@ -101,14 +86,18 @@ impl Client {
             if phase == Phase::Stop {
                 return Ok(());
             }
-            let Some(node) = self.choose() else {
+            let (Some(home), Some(next)) = (self.choose(), self.next(phase)) else {
                 tokio::time::sleep(limits::POLL).await;
                 continue;
             };
-            let (call, key) = self.next(phase);
+            let Next { call, key, node, leaves } = next;
+            let node = node.filter(|node| self.shared.is_open(*node)).unwrap_or(home);
+            let waits = matches!(call, Call::Consume { wait: 1.., .. });
             let shared = Arc::clone(&self.shared);
-            let op = self.rest.attempt(self.number, &shared.nodes[node], call, key).await?;
-            self.shared.recorder.op(&op)?;
+            shared.waiting.fetch_add(u32::from(waits), Ordering::Relaxed);
+            let op = self.rest.attempt(self.number, &shared.nodes[node], call, key, leaves).await?;
+            shared.waiting.fetch_sub(u32::from(waits), Ordering::Relaxed);
+            shared.recorder.op(&op)?;
             let idle = matches!(op.call, Call::Consume { .. }) && op.jobs.is_empty();
             let pause = if is_answered(&op) && !idle { 1..15 } else { 20..80 };
             self.learn(op);
@@ -118,67 +107,142 @@ impl Client {
 
     /// Its home mostly, any other sometimes.
     fn choose(&mut self) -> Option<usize> {
-        let open = |node: &usize| !self.shared.closed[*node].load(Ordering::Acquire);
         if self.rng.random_bool(0.1) {
             self.home = self.rng.random_range(0..self.shared.nodes.len());
         }
         let count = self.shared.nodes.len();
-        (0..count).map(|step| (self.home + step) % count).find(open)
+        (0..count).map(|step| (self.home + step) % count).find(|node| self.shared.is_open(*node))
     }
 
     fn learn(&mut self, op: Op) {
         if !is_answered(&op) {
-            self.home = (self.home + 1) % self.shared.nodes.len();
+            // Who goes away is not always one who comes back.
+            if op.left && self.rng.random_bool(0.5) {
+                return;
+            }
+            self.home = (self.home + usize::from(!op.left)) % self.shared.nodes.len();
             // Whoever sent a key may repeat the request, so it does.
-            self.again = op.key.map(|key| (op.call, key));
+            self.again = op.key.map(|key| Next::new(op.call, Some(key)));
             return;
         }
         // As one who ended before he had noted the answer.
-        if self.rng.random_bool(REPEATED)
-            && let Some(key) = &op.key
-        {
-            self.again = Some((op.call.clone(), key.clone()));
+        if self.rng.random_bool(REPEATED) && op.key.is_some() {
+            self.again = Some(Next::new(op.call.clone(), op.key.clone()));
         }
         for job in &op.jobs {
-            self.known.push_back(job.id.clone());
-            if self.known.len() > limits::KNOWN {
-                self.known.pop_front();
-            }
+            push(&mut self.known, job.id.clone(), limits::KNOWN);
         }
         if matches!(op.call, Call::Consume { .. }) {
-            self.held.extend(op.jobs.into_iter().map(|job| job.id));
+            if op.key.is_some() && !op.jobs.is_empty() {
+                push(&mut self.spent, Next::new(op.call, op.key), limits::KNOWN);
+            }
+            for JobRecord { id, timeout, .. } in op.jobs {
+                let keeps = limits::LONG_TIMEOUT.contains(&timeout) && self.kept.len() < limits::KEPT;
+                if keeps { self.kept.push_back(id) } else { self.held.push_back(id) }
+            }
         }
     }
 
-    fn next(&mut self, phase: Phase) -> (Call, Option<Box<str>>) {
-        if let Some((call, key)) = self.again.take() {
-            return (call, Some(key));
+    fn next(&mut self, phase: Phase) -> Option<Next> {
+        if phase != Phase::Wait
+            && let Some(next) = self.again.take()
+        {
+            return Some(next);
         }
         self.sent += 1;
         let key: Box<str> = format!("c{}-{}", self.number, self.sent).into();
-        if (phase == Phase::Drain || self.rng.random_bool(0.6))
+        let chance = match phase {
+            Phase::Work => 0.6,
+            Phase::Empty | Phase::Gather(_) | Phase::Wait | Phase::Repeat(_) | Phase::Drain => 1.0,
+            Phase::Stop => 0.0,
+        };
+        if self.rng.random_bool(chance)
             && let Some(id) = self.held.pop_front()
         {
-            return (self.work(id, phase), None);
+            return Some(Next::new(self.work(id, phase), None));
         }
-        if phase == Phase::Drain {
-            return (Call::Consume { n: 5 }, None);
+        match phase {
+            Phase::Work => Some(self.anything(key)),
+            Phase::Empty => Some(Next::new(Call::Consume { n: 5, wait: 0 }, None)),
+            Phase::Gather(round) => Some(self.wait(round, key)),
+            Phase::Repeat(round) => self.repeat(round),
+            Phase::Drain => Some(match self.kept.pop_front() {
+                Some(id) => Next::new(success(id), None),
+                None => Next::new(Call::Consume { n: 5, wait: 0 }, None),
+            }),
+            Phase::Wait | Phase::Stop => None,
         }
+    }
+
+    fn anything(&mut self, key: Box<str>) -> Next {
         let rng = &mut self.rng;
         let known =
             (!self.known.is_empty()).then(|| self.known[rng.random_range(0..self.known.len())].clone());
-        match (rng.random_range(0..100), known) {
+        let (call, key) = match (rng.random_range(0..100), known) {
             (0..35, _) => (enqueue(rng, &key), rng.random_bool(0.7).then_some(key)),
-            (35..65, _) | (_, None) => {
-                (Call::Consume { n: rng.random_range(1..=4) }, rng.random_bool(0.4).then_some(key))
+            (35..63, _) | (_, None) => {
+                let wait = if rng.random_bool(0.2) { rng.random_range(1..=3) } else { 0 };
+                let call = Call::Consume { n: rng.random_range(1..=4), wait };
+                let leaves = (wait > 0 && rng.random_bool(0.2))
+                    .then(|| Duration::from_millis(rng.random_range(5..1_500)));
+                return Next { leaves, ..Next::new(call, rng.random_bool(0.4).then_some(key)) };
             }
-            (65..82, Some(id)) => (Call::Get { id, linearizable: rng.random_bool(0.4) }, None),
+            (63..65, Some(id)) => match self.late(0..=3) {
+                Some(repeat) => return repeat,
+                None => (Call::Get { id, linearizable: true }, None),
+            },
+            (65..80, Some(id)) => (Call::Get { id, linearizable: rng.random_bool(0.4) }, None),
+            (80..82, Some(id)) => (Call::Touch { id: self.kept.front().cloned().unwrap_or(id) }, None),
             (82..88, Some(_)) => (Call::List { linearizable: rng.random_bool(0.4) }, None),
             (88..92, Some(id)) => (Call::Retry { id }, rng.random_bool(0.5).then_some(key)),
             (92..96, Some(id)) => (Call::Cancel { id }, None),
             (96..99, Some(id)) => (success(id), None),
             (_, Some(id)) => (Call::Delete { id }, None),
+        };
+        Next::new(call, key)
+    }
+
+    /// Waits for a job.
+    fn wait(&mut self, round: u32, key: Box<str>) -> Next {
+        let is_first = self.round != round;
+        self.round = round;
+        // All clients draw alike: in every other round they wait at one node.
+        let mut all = StdRng::seed_from_u64(self.seed ^ (u64::from(round) << 40));
+        let node = all.random_bool(0.5).then(|| all.random_range(0..self.shared.nodes.len()));
+        // Two neighbours draw alike: some of them are two attempts under one key, at one node.
+        let pair = self.number / 2;
+        let mut pairs = StdRng::seed_from_u64(self.seed ^ (u64::from(round) << 40) ^ u64::from(pair + 1));
+        if is_first && pairs.random_bool(0.5) {
+            let node = node.or(Some(pairs.random_range(0..self.shared.nodes.len())));
+            let call = Call::Consume { n: 1, wait: pairs.random_range(limits::LONG_WAIT) };
+            return Next { node, ..Next::new(call, Some(format!("r{round}-{pair}").into())) };
         }
+        let rng = &mut self.rng;
+        let call = Call::Consume { n: 1, wait: rng.random_range(limits::LONG_WAIT) };
+        let next = match rng.random_range(0..100) {
+            0..15 => {
+                let leaves = Some(Duration::from_millis(rng.random_range(5..3_000)));
+                let key = rng.random_bool(0.5).then_some(key);
+                Next { leaves, ..Next::new(call, key) }
+            }
+            15..60 => Next::new(call, Some(key)),
+            _ => Next::new(call, None),
+        };
+        Next { node, ..next }
+    }
+
+    /// Sends a key that had its jobs again, once in a round.
+    fn repeat(&mut self, round: u32) -> Option<Next> {
+        let takes_part = self.round != round && self.rng.random_bool(0.5);
+        self.round = round;
+        if takes_part { self.late(limits::LONG_WAIT) } else { None }
+    }
+
+    /// A consume that was answered with jobs once, as one who never learned of that sends it again.
+    fn late(&mut self, wait: std::ops::RangeInclusive<u32>) -> Option<Next> {
+        let Next { call, key, .. } = self.spent.pop_front()?;
+        let Call::Consume { n, .. } = call else { return None };
+        Some(Next::new(Call::Consume { n, wait: self.rng.random_range(wait) }, key))
     }
 
     /// What it does with a job that it holds: mostly it succeeds; sometimes it forgets it, which ends in a timeout.
@@ -198,34 +262,10 @@ impl Client {
     }
 }
 
-fn success(id: Box<str>) -> Call {
-    Call::Success { log: Some(body_hash(log_of(&id).as_bytes())), id }
-}
-
-/// A single job or a few, with all parameters, under tags made from the key.
-fn enqueue(rng: &mut StdRng, key: &str) -> Call {
-    let count = if rng.random_bool(0.7) { 1 } else { rng.random_range(2..=6) };
-    let jobs = (0..count).map(|place| NewJob {
-        priority: rng.random_range(0..=2),
-        delay: if rng.random_bool(0.1) { rng.random_range(1..=2) } else { 0 },
-        timeout: if rng.random_bool(0.2) { rng.random_range(1..=3) } else { 20 },
-        max_retries: rng.random_range(0..=2),
-        retries_delay: rng.random_range(0..=1),
-        ..new_job(&format!("{key}-{place}"))
-    });
-    Call::Enqueue { jobs: jobs.collect() }
-}
-
-/// A job of which only the tag matters.
-pub(crate) fn new_job(tag: &str) -> NewJob {
-    NewJob {
-        tag: tag.into(),
-        hash: body_hash(payload(tag).as_bytes()),
-        priority: 0,
-        delay: 0,
-        timeout: 20,
-        max_retries: 0,
-        retries_delay: 0,
+fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
+    queue.push_back(item);
+    if queue.len() > most {
+        queue.pop_front();
     }
 }
 

@@ -1,9 +1,28 @@
 //! How long things may take, and how much is done at once.
 
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-/// A client gives up on an attempt: later than the node does, which answers within its write timeout of 5 s.
+/// A client gives up on an attempt, on top of its wait: later than the node does, which answers within its write timeout of 5 s.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(10);
+/// A consume waited for its jobs if it took so long, in microseconds.
+pub(crate) const REALLY_WAITED: u64 = 200_000;
+/// Seconds that a consume of a round waits: several times what may be between a job and its consumer.
+pub(crate) const LONG_WAIT: RangeInclusive<u32> = 15..=20;
+/// Clients work for so long between two rounds, in milliseconds.
+pub(crate) const WORK: Range<u64> = 2_000..5_000;
+/// The queue gets so long to become empty before a round.
+pub(crate) const EMPTY: Duration = Duration::from_secs(5);
+/// Clients get so long to send the requests of a round.
+pub(crate) const GATHER: Duration = Duration::from_millis(1_500);
+/// A round is over after this at the latest.
+pub(crate) const ROUND: Duration = Duration::from_secs(21);
+/// The delay of a job that is not to be released within a run, in seconds.
+pub(crate) const LONG_DELAY: u32 = 1_800;
+/// The timeout of a job that is not to time out within a run, in seconds.
+pub(crate) const LONG_TIMEOUT: RangeInclusive<u32> = 600..=1_200;
+/// Jobs with such a timeout that a client keeps running.
+pub(crate) const KEPT: usize = 3;
 /// A client gives up on a connection.
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 /// A client closes an idle connection before the node does, which would make a request's outcome unknown.

@@ -8,7 +8,6 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use tokio::time::{Instant, sleep};
 
-use crate::client::Shared;
 use crate::clock::Clock;
 use crate::fault::{Action, Fault, Victim};
 use crate::hosts::{Host, Node};
@@ -17,6 +16,7 @@ use crate::observe::{Observer, Stuck};
 use crate::probes::{FIRST_PROBE, probe};
 use crate::rest::Rest;
 use crate::schedule::Step;
+use crate::shared::Shared;
 
 /// A fault that took hold and is over.
 #[derive(Clone, Debug)]
@@ -37,6 +37,16 @@ pub(crate) struct Injected {
 }
 
 impl Injected {
+    /// As the history has it.
+    pub(crate) fn record(&self) -> quorate_check::Fault {
+        quorate_check::Fault {
+            name: self.fault.to_string().into(),
+            nodes: self.victims.iter().map(|name| name.as_str().into()).collect(),
+            from: self.from,
+            until: self.healed,
+        }
+    }
+
     /// True where the request was under way while this lasted or healed.
     pub(crate) fn meets(&self, op: &Op) -> bool {
         op.invoke <= self.healed && op.returned >= self.from

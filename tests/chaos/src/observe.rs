@@ -1,5 +1,5 @@
 use anyhow::Context;
-use quorate_api::{Cluster, JobsWrapper};
+use quorate_api::{Cluster, Job, JobsWrapper};
 use tokio::time::{Instant, timeout};
 
 use crate::hosts::{Host, Node};
@@ -68,6 +68,13 @@ impl Observer {
         let answer = self.0.get(url).send().await?.error_for_status()?;
         let index = answer.headers().get("Quorate-Index").context("a list without Quorate-Index")?;
         Ok(index.to_str()?.parse()?)
+    }
+
+    /// Up to a page of a node's jobs in this status.
+    pub(crate) async fn jobs(&self, node: &Node, status: &str) -> anyhow::Result<Vec<Job>> {
+        let url = format!("{}/v1/jobs?n={}&status={status}", node.url, limits::PAGE);
+        let answer = self.0.get(url).send().await?.error_for_status()?;
+        Ok(answer.json::<JobsWrapper>().await?.jobs)
     }
 
     /// True when no job of a node waits or runs.

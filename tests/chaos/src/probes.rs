@@ -5,9 +5,10 @@ use quorate_check::{Call, History, Outcome};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
-use crate::client::{Shared, new_job};
+use crate::draw::new_job;
 use crate::limits;
 use crate::rest::Rest;
+use crate::shared::Shared;
 
 /// Client numbers from here on are those of probes: each sends one request.
 pub(crate) const FIRST_PROBE: u32 = 1_000;
@@ -33,7 +34,7 @@ pub(crate) async fn probe(
         let client = next.fetch_add(1, Ordering::Relaxed);
         open.spawn(async move {
             let call = Call::Enqueue { jobs: vec![new_job(&format!("p{client}"))] };
-            let op = rest.attempt(client, &shared.nodes[node], call, None).await?;
+            let op = rest.attempt(client, &shared.nodes[node], call, None, None).await?;
             if op.outcome == Outcome::Ok {
                 acknowledged.store(true, Ordering::Release);
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use parking_lot::Mutex;
-use quorate_check::{HistoryWriter, JobRecord, Op, Run};
+use quorate_check::{Fault, HistoryWriter, JobRecord, Op, Run};
 
 /// The history as all clients write it.
 pub(crate) struct Recorder(Mutex<Option<HistoryWriter<BufWriter<File>>>>);
@@ -19,12 +19,16 @@ impl Recorder {
         self.write(|history| history.op(op))
     }
 
+    pub(crate) fn fault(&self, fault: &Fault) -> io::Result<()> {
+        self.write(|history| history.fault(fault))
+    }
+
     pub(crate) fn healed(&self, at: u64) -> io::Result<()> {
         self.write(|history| history.healed(at))
     }
 
-    pub(crate) fn scan(&self, node: &str, index: u64, jobs: &[JobRecord]) -> io::Result<()> {
-        self.write(|history| history.scan(node, index, jobs))
+    pub(crate) fn scan(&self, node: &str, index: u64, at: u64, jobs: &[JobRecord]) -> io::Result<()> {
+        self.write(|history| history.scan(node, index, Some(at), jobs))
     }
 
     /// Writes the last line; nothing can follow.

@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use quorate_check::{History, Op, Report};
+use quorate_check::{Call, History, Op, Report};
 
 use crate::fault::{Action, Fault};
+use crate::limits;
 use crate::nemesis::Injected;
 use crate::probes::gap;
 
@@ -29,6 +30,10 @@ pub struct Summary {
     pub failed: usize,
     /// Rules of the checker that are broken, and `available` where requests failed.
     pub broken: Vec<&'static str>,
+    /// Consumes that waited and then got a job.
+    pub waited: usize,
+    /// Consumes under a key that had had its jobs.
+    pub repeated: usize,
     /// How long it took, from the first request to the last.
     pub time: Duration,
 }
@@ -77,6 +82,8 @@ impl Summary {
             doubled: broken("granted-once"),
             failed: failures.len(),
             broken: report.broken().map(|rule| rule.name).chain(unavailable).collect(),
+            waited: history.ops.iter().filter(|op| waited(op)).count(),
+            repeated: report.rules.iter().filter(|rule| rule.name == "spent").map(|rule| rule.checked).sum(),
             time: Duration::from_micros(history.ops.iter().map(|op| op.returned).max().unwrap_or_default()),
             rows,
         }
@@ -105,6 +112,12 @@ impl FaultRow {
             heals,
         }
     }
+}
+
+/// True for a consume that found nothing at first.
+fn waited(op: &Op) -> bool {
+    let waits = matches!(op.call, Call::Consume { wait: 1.., .. });
+    waits && is_ok(op) && !op.jobs.is_empty() && op.returned - op.invoke >= limits::REALLY_WAITED
 }
 
 fn is_ok(op: &Op) -> bool {
@@ -152,6 +165,11 @@ impl fmt::Display for Summary {
         // A job is lost or doubled at the end of a run, by all that happened in it.
         writeln!(f, "| the whole run | {times} | {ok} | {failed} | {lost} | {doubled} | {all} | |")?;
         writeln!(f)?;
+        writeln!(
+            f,
+            "{} consumes waited for their jobs, {} came under a key that had had its jobs.",
+            self.waited, self.repeated
+        )?;
         writeln!(
             f,
             "{} requests in {:.0} s ({} ok, {} unknown), {} jobs: **{} acknowledged jobs lost, {} granted twice.**",

@@ -1,7 +1,11 @@
+use std::time::Duration;
+
 use anyhow::Context;
 use quorate_api::{ErrorWrapper, JobWrapper, JobsWrapper, NewJobsWrapper, WriteOutcome};
 use quorate_check::{Call, JobRecord, Op, Outcome, Reason};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
+
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::convert;
@@ -28,7 +32,8 @@ impl Rest {
         Ok(Rest { http, clock })
     }
 
-    /// One attempt. The call says all that is sent: payloads and logs follow from tags and ids.
+    /// One attempt. The call says all that is sent: payloads and logs follow from tags and ids. A client that `leaves`
+    /// waits for the answer for so long, and then closes the connection.
     ///
     /// # Errors
     /// The node answers something that is not of this API.
@@ -38,13 +43,15 @@ impl Rest {
         node: &Node,
         call: Call,
         key: Option<Box<str>>,
+        leaves: Option<Duration>,
     ) -> anyhow::Result<Op> {
-        let mut request = self.request(&node.url, &call);
+        let wait = if let Call::Consume { wait, .. } = call { wait } else { 0 };
+        let limit = limits::ATTEMPT + Duration::from_secs(wait.into());
+        let mut request = self.request(&node.url, &call).timeout(limit);
         if let Some(key) = &key {
             request = request.header("Idempotency-Key", &**key);
         }
         let invoke = self.clock.now();
-        let answer = request.send().await;
         let mut op = Op {
             client,
             node: node.name.as_str().into(),
@@ -52,19 +59,35 @@ impl Rest {
             returned: 0,
             call,
             key,
+            left: false,
             outcome: Outcome::Info,
             status: None,
             index: None,
             jobs: Vec::new(),
         };
-        match answer {
-            // No connection: it was never sent.
-            Err(error) if error.is_connect() => op.outcome = Outcome::Fail,
-            Err(_) => {}
-            Ok(answer) => self.read(&mut op, answer).await.with_context(|| format!("{op:?}"))?,
+        let sent = self.send(request, &mut op);
+        match leaves {
+            None => sent.await?,
+            Some(leaves) => match timeout(leaves, sent).await {
+                Ok(sent) => sent?,
+                Err(_) => {
+                    (op.left, op.outcome, op.status, op.index) = (true, Outcome::Info, None, None);
+                    op.jobs.clear();
+                }
+            },
         }
         op.returned = self.clock.now();
         Ok(op)
+    }
+
+    async fn send(&self, request: RequestBuilder, op: &mut Op) -> anyhow::Result<()> {
+        match request.send().await {
+            // No connection: it was never sent.
+            Err(error) if error.is_connect() => op.outcome = Outcome::Fail,
+            Err(_) => {}
+            Ok(answer) => self.read(op, answer).await.with_context(|| format!("{op:?}"))?,
+        }
+        Ok(())
     }
 
     async fn read(&self, op: &mut Op, answer: Response) -> anyhow::Result<()> {
@@ -91,7 +114,7 @@ impl Rest {
         match call {
             Call::Enqueue { jobs } => post("jobs".into())
                 .json(&NewJobsWrapper { jobs: jobs.iter().map(convert::new_job).collect() }),
-            Call::Consume { n } => post(format!("jobs/consume?n={n}")),
+            Call::Consume { n, wait } => post(format!("jobs/consume?n={n}&wait={wait}")),
             Call::Success { id, .. } => {
                 post(format!("job/{id}/success")).json(&serde_json::json!({ "log": convert::log_of(id) }))
             }

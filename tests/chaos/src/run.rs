@@ -9,8 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::availability::{failures, tell};
-use crate::client::{Client, Phase, Shared, new_job};
+use crate::client::Client;
 use crate::clock::Clock;
+use crate::draw::new_job;
 use crate::fault::Action;
 use crate::hosts::{Compose, Host, Processes};
 use crate::limits;
@@ -19,8 +20,10 @@ use crate::observe::Stuck;
 use crate::recorder::Recorder;
 use crate::report::Summary;
 use crate::rest::Rest;
+use crate::rounds::Rounds;
 use crate::scan::scan;
 use crate::schedule::{Plan, Schedule};
+use crate::shared::{Phase, Shared};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -108,6 +111,7 @@ async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
         nodes: host.nodes().iter().map(|node| node.name.as_str().into()).collect(),
         skew_ms: 1_000,
         late_ms: 10_000,
+        prompt_ms: 5_000,
         retention: 7 * 24 * 60 * 60,
         about: format!("seed {}", options.seed),
     };
@@ -133,6 +137,8 @@ async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
     );
     let failures = failures(&history.ops, &injected);
     let summary = Summary::new(&history, &report, &injected, &failures);
+    ensure!(summary.waited > 0, "no consume had to wait for a job");
+    ensure!(summary.repeated > 0, "no key that had had its jobs was sent again");
     Ok(if summary.broken.is_empty() {
         Verdict::Good(summary)
     } else {
@@ -157,31 +163,21 @@ async fn harm_and_heal(
         let client = Client::new(number, options.seed, Rest::new(clock)?, Arc::clone(&shared));
         clients.spawn(client.run());
     }
-    let mut injected = Vec::new();
-    let mut schedule = Schedule::new(&options.plan, &nemesis.host.faults(), options.seed);
-    while let Some(step) = schedule.next() {
-        sleep(step.quiet).await;
-        let one = nemesis.inject(step).await.with_context(|| format!("{}", step.fault))?;
-        eprintln!(
-            "{:7.1} s  {} {}: {:.1} s, well again after {:.1} s",
-            one.from as f64 / 1e6,
-            one.fault,
-            one.victims.join(" "),
-            (one.over - one.from) as f64 / 1e6,
-            (one.healed - one.over) as f64 / 1e6,
-        );
-        injected.push(one);
-        // A client that ended has met an error, and the run is worth nothing without it.
-        if let Some(ended) = clients.try_join_next() {
-            ended??;
-        }
-    }
+    let mut rounds = Rounds::new(Arc::clone(&shared), clock, options.clients, options.seed)?;
+    let harmed = async {
+        let harmed = harm(nemesis, &shared, options, &mut clients).await;
+        shared.end_rounds();
+        harmed
+    };
+    let (injected, ()) = tokio::try_join!(harmed, rounds.run())?;
 
     shared.recorder.healed(clock.now())?;
     shared.enter(Phase::Drain);
     greet(&shared, clock, options.clients).await?;
+    rounds.release().await?;
     let deadline = Instant::now() + limits::DRAIN;
     loop {
+        rounds.end_long_jobs().await?;
         let what = match nemesis.observer.is_drained(&nodes[0]).await {
             Ok(true) => break,
             Ok(false) => "jobs are left".to_owned(),
@@ -198,11 +194,41 @@ async fn harm_and_heal(
         ended??;
     }
     nemesis.observer.healed(&mut nemesis.host).await?;
-    let scans = scan(&nodes).await?;
+    let scans = scan(&nodes, clock).await?;
     for (node, scan) in nodes.iter().zip(&scans) {
-        shared.recorder.scan(&node.name, scan.index, &scan.jobs)?;
+        shared.recorder.scan(&node.name, scan.index, scan.at, &scan.jobs)?;
     }
     shared.recorder.finish()?;
+    Ok(injected)
+}
+
+/// All faults, one after the other.
+async fn harm(
+    nemesis: &mut Nemesis<impl Host>,
+    shared: &Shared,
+    options: &Options,
+    clients: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<Vec<Injected>> {
+    let mut injected = Vec::new();
+    let mut schedule = Schedule::new(&options.plan, &nemesis.host.faults(), options.seed);
+    while let Some(step) = schedule.next() {
+        sleep(step.quiet).await;
+        let one = nemesis.inject(step).await.with_context(|| format!("{}", step.fault))?;
+        eprintln!(
+            "{:7.1} s  {} {}: {:.1} s, well again after {:.1} s",
+            one.from as f64 / 1e6,
+            one.fault,
+            one.victims.join(" "),
+            (one.over - one.from) as f64 / 1e6,
+            (one.healed - one.over) as f64 / 1e6,
+        );
+        shared.recorder.fault(&one.record())?;
+        injected.push(one);
+        // A client that ended has met an error, and the run is worth nothing without it.
+        if let Some(ended) = clients.try_join_next() {
+            ended??;
+        }
+    }
     Ok(injected)
 }
 
@@ -211,11 +237,11 @@ async fn greet(shared: &Shared, clock: Clock, client: u32) -> anyhow::Result<()>
     let rest = Rest::new(clock)?;
     for node in &shared.nodes {
         let tag = format!("greeting-{}", node.name);
-        let op = rest.attempt(client, node, Call::Enqueue { jobs: vec![new_job(&tag)] }, None).await?;
+        let op = rest.attempt(client, node, Call::Enqueue { jobs: vec![new_job(&tag)] }, None, None).await?;
         shared.recorder.op(&op)?;
         let Some(job) = op.jobs.first() else { continue };
         let call = Call::Get { id: job.id.clone(), linearizable: true };
-        shared.recorder.op(&rest.attempt(client, node, call, None).await?)?;
+        shared.recorder.op(&rest.attempt(client, node, call, None, None).await?)?;
     }
     Ok(())
 }

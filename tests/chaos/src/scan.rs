@@ -3,6 +3,7 @@ use quorate_api::JobsWrapper;
 use quorate_check::{JobRecord, Status, body_hash};
 use tokio::time::{Instant, sleep};
 
+use crate::clock::Clock;
 use crate::convert;
 use crate::hosts::Node;
 use crate::limits;
@@ -10,6 +11,8 @@ use crate::observe::Stuck;
 
 /// All jobs of a node at rest.
 pub(crate) struct NodeScan {
+    /// When it was over.
+    pub(crate) at: u64,
     pub(crate) index: u64,
     pub(crate) jobs: Vec<JobRecord>,
 }
@@ -18,14 +21,14 @@ pub(crate) struct NodeScan {
 ///
 /// # Errors
 /// [`Stuck`] if they do not come to rest; a node that does not answer.
-pub(crate) async fn scan(nodes: &[Node]) -> anyhow::Result<Vec<NodeScan>> {
+pub(crate) async fn scan(nodes: &[Node], clock: Clock) -> anyhow::Result<Vec<NodeScan>> {
     let http = reqwest::Client::builder().timeout(limits::REST).no_proxy().build()?;
     let deadline = Instant::now() + limits::REST;
     loop {
         let mut scans = Vec::new();
         for node in nodes {
             if let Some(scan) =
-                scan_node(&http, node).await.with_context(|| format!("scan of {}", node.name))?
+                scan_node(&http, node, clock).await.with_context(|| format!("scan of {}", node.name))?
             {
                 scans.push(scan);
             }
@@ -42,7 +45,7 @@ pub(crate) async fn scan(nodes: &[Node]) -> anyhow::Result<Vec<NodeScan>> {
 }
 
 /// None where the node applied something meanwhile.
-async fn scan_node(http: &reqwest::Client, node: &Node) -> anyhow::Result<Option<NodeScan>> {
+async fn scan_node(http: &reqwest::Client, node: &Node, clock: Clock) -> anyhow::Result<Option<NodeScan>> {
     let mut jobs = Vec::new();
     let mut at = None;
     for status in ["delayed", "queued", "running", "success", "error", "cancelled"] {
@@ -65,6 +68,7 @@ async fn scan_node(http: &reqwest::Client, node: &Node) -> anyhow::Result<Option
             }
         }
     }
+    let scanned = clock.now();
     jobs.sort_by(|a, b| a.id.cmp(&b.id));
     let finished = jobs.iter_mut().rev().filter(|job| matches!(job.status, Status::Success | Status::Error));
     for job in finished.take(limits::LOGS) {
@@ -72,5 +76,5 @@ async fn scan_node(http: &reqwest::Client, node: &Node) -> anyhow::Result<Option
         job.log = Some(body_hash(&answer.error_for_status()?.bytes().await?));
     }
     let index = at.context("nothing was listed")?;
-    Ok(Some(NodeScan { index, jobs }))
+    Ok(Some(NodeScan { at: scanned, index, jobs }))
 }

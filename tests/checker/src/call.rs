@@ -15,6 +15,9 @@ pub enum Call {
     Consume {
         /// At most so many.
         n: u32,
+        /// Seconds that the cluster may hold it until a job is there.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        wait: u32,
     },
     /// `POST /job/{id}/success`
     Success {
@@ -114,6 +117,10 @@ impl Call {
             | Call::Get { id, .. } => Some(id),
         }
     }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn is_false(flag: &bool) -> bool {

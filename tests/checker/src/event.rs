@@ -1,6 +1,6 @@
 //! The lines of a history: each is one JSON object with one key, which says what the line is.
 //!
-//! Times called `invoke`, `return` and `at` are microseconds on the harness's one clock; those of jobs (`created`,
+//! Times called `invoke`, `return`, `from`, `until` and `at` are microseconds on the harness's one clock; those of jobs (`created`,
 //! `started`, `completed`) are milliseconds of log time, as answers give them. What a field leaves out is its default,
 //! for a job the default of the REST interface.
 
@@ -20,6 +20,8 @@ pub enum Event {
     Op(Box<Op>),
     /// Faults are over and every node says that it is ready: requests invoked from here on must succeed.
     Healed(Healed),
+    /// Harm that was done, once it is over.
+    Fault(Fault),
     /// All jobs of one node, at rest: so many `job` lines follow at once.
     Scan(Scan),
     /// A job of the scan above.
@@ -43,6 +45,9 @@ pub struct Run {
     /// How long a due timer may wait at the end, in milliseconds of log time.
     #[serde(default = "default_late")]
     pub late_ms: u64,
+    /// How long something that must happen at once may take while nobody harms the cluster, in milliseconds.
+    #[serde(default = "default_prompt")]
+    pub prompt_ms: u64,
     /// How long finished jobs are kept, in seconds.
     #[serde(default = "default_retention")]
     pub retention: u64,
@@ -72,6 +77,9 @@ pub struct Op {
     /// The `Idempotency-Key` that it carried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Box<str>>,
+    /// True where the client went away by itself, without waiting for the answer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub left: bool,
     /// What is known of its effect.
     pub outcome: Outcome,
     /// The status code, if there was an answer.
@@ -97,6 +105,21 @@ pub enum Outcome {
     Info,
 }
 
+/// Harm to the cluster. Whatever a rule wants to happen at once, it grants the time of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What was done.
+    pub name: Box<str>,
+    /// To which nodes; to none, where it is only about what runs beside them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Box<str>>,
+    /// Just before it began, on the harness's clock.
+    pub from: u64,
+    /// When every node was seen to be well again.
+    pub until: u64,
+}
+
 /// When the faults ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,6 +136,9 @@ pub struct Scan {
     pub node: Box<str>,
     /// Its applied index, the same before and after the scan: if it moved, scan again.
     pub index: u64,
+    /// When it began, on the harness's clock; without it nothing is said of what it shows too early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
     /// The number of jobs in every status.
     pub jobs: usize,
 }
@@ -125,11 +151,17 @@ pub struct End {
     pub ops: usize,
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
 fn default_skew() -> u64 {
     1_000
 }
 fn default_late() -> u64 {
     10_000
+}
+fn default_prompt() -> u64 {
+    5_000
 }
 fn default_retention() -> u64 {
     quorate_core::limits::RETENTION_SECONDS_DEFAULT

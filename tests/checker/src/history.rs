@@ -2,7 +2,7 @@ use crate::map::{Map, Set};
 use std::io::BufRead;
 
 use crate::call::Call;
-use crate::event::{End, Event, FORMAT, Op, Outcome, Run};
+use crate::event::{End, Event, FORMAT, Fault, Op, Outcome, Run};
 use crate::job::{JobRecord, NewJob};
 
 /// A history, read whole. Nothing of it was skipped: what cannot be read is an error.
@@ -12,6 +12,8 @@ pub struct History {
     pub run: Run,
     /// Requests, in the order of their lines.
     pub ops: Vec<Op>,
+    /// What was done to the cluster.
+    pub faults: Vec<Fault>,
     /// When the faults ended.
     pub healed: Option<u64>,
     /// One for each node that was scanned.
@@ -27,6 +29,8 @@ pub struct NodeScan {
     pub node: Box<str>,
     /// What it had applied.
     pub index: u64,
+    /// When it began, on the harness's clock.
+    pub at: Option<u64>,
     /// In the order of their lines.
     pub jobs: Vec<JobRecord>,
     /// Its line; the jobs' lines follow.
@@ -67,6 +71,7 @@ impl History {
             Some(run) if ended => Ok(History {
                 run,
                 ops: reader.ops,
+                faults: reader.faults,
                 healed: reader.healed,
                 scans: reader.scans,
                 lines: reader.lines,
@@ -100,6 +105,7 @@ struct Reader {
     run: Option<Run>,
     ops: Vec<Op>,
     lines: Vec<usize>,
+    faults: Vec<Fault>,
     healed: Option<u64>,
     scans: Vec<NodeScan>,
     ended: bool,
@@ -120,12 +126,24 @@ impl Reader {
             Event::Run(run) => self.run(run),
             Event::Op(op) => self.op(line, *op),
             Event::Healed(healed) => require(self.healed.replace(healed.at).is_none(), "a second `healed`"),
+            Event::Fault(fault) => {
+                fault.nodes.iter().try_for_each(|node| self.known(node))?;
+                require(fault.from <= fault.until, "a fault was over before it began")?;
+                self.faults.push(fault);
+                Ok(())
+            }
             Event::Scan(scan) => {
                 self.known(&scan.node)?;
                 require(self.scans.iter().all(|other| other.node != scan.node), "a second scan of a node")?;
                 self.jobs_due = scan.jobs;
                 self.scanned.clear();
-                self.scans.push(NodeScan { node: scan.node, index: scan.index, jobs: Vec::new(), line });
+                self.scans.push(NodeScan {
+                    node: scan.node,
+                    index: scan.index,
+                    at: scan.at,
+                    jobs: Vec::new(),
+                    line,
+                });
                 Ok(())
             }
             Event::Job(job) => {

@@ -23,7 +23,7 @@ mod writer;
 
 pub use body_hash::body_hash;
 pub use call::Call;
-pub use event::{End, Event, FORMAT, Healed, Op, Outcome, Run, Scan};
+pub use event::{End, Event, FORMAT, Fault, Healed, Op, Outcome, Run, Scan};
 pub use generate::{Plan, generate};
 pub use history::{History, NodeScan, Unreadable};
 pub use job::{JobRecord, NewJob, Reason, Status};

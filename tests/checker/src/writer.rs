@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::event::{End, Healed, Op, Run, Scan};
+use crate::event::{End, Fault, Healed, Op, Run, Scan};
 use crate::job::JobRecord;
 
 /// Writes a history, line by line. Events of many clients go through one writer; their order does not matter.
@@ -17,6 +17,7 @@ pub struct HistoryWriter<W: Write> {
 enum Line<'a> {
     Run(&'a Run),
     Op(&'a Op),
+    Fault(&'a Fault),
     Healed(Healed),
     Scan(Scan),
     Job(&'a JobRecord),
@@ -43,6 +44,14 @@ impl<W: Write> HistoryWriter<W> {
         self.line(&Line::Op(op))
     }
 
+    /// Notes harm to the cluster, once it is over.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn fault(&mut self, fault: &Fault) -> io::Result<()> {
+        self.line(&Line::Fault(fault))
+    }
+
     /// Notes that the faults are over.
     ///
     /// # Errors
@@ -51,12 +60,12 @@ impl<W: Write> HistoryWriter<W> {
         self.line(&Line::Healed(Healed { at }))
     }
 
-    /// Adds all jobs of a node that had applied `index` before and after they were listed.
+    /// Adds all jobs of a node that had applied `index` before and after they were listed, from `at` on.
     ///
     /// # Errors
     /// Writing failed.
-    pub fn scan(&mut self, node: &str, index: u64, jobs: &[JobRecord]) -> io::Result<()> {
-        self.line(&Line::Scan(Scan { node: node.into(), index, jobs: jobs.len() }))?;
+    pub fn scan(&mut self, node: &str, index: u64, at: Option<u64>, jobs: &[JobRecord]) -> io::Result<()> {
+        self.line(&Line::Scan(Scan { node: node.into(), index, at, jobs: jobs.len() }))?;
         jobs.iter().try_for_each(|job| self.line(&Line::Job(job)))
     }
 

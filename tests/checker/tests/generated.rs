@@ -56,7 +56,12 @@ fn planted(rule: &str, change: impl Fn(&mut Vec<Event>) -> bool) {
 fn ops(events: &mut [Event]) -> impl Iterator<Item = &mut Op> {
     events.iter_mut().filter_map(|event| match event {
         Event::Op(op) => Some(&mut **op),
-        Event::Run(_) | Event::Healed(_) | Event::Scan(_) | Event::Job(_) | Event::End(_) => None,
+        Event::Run(_)
+        | Event::Fault(_)
+        | Event::Healed(_)
+        | Event::Scan(_)
+        | Event::Job(_)
+        | Event::End(_) => None,
     })
 }
 

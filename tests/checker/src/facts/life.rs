@@ -26,6 +26,8 @@ pub(crate) struct Life<'h> {
 pub(crate) struct Sighting<'h> {
     /// In the answer to this request; `None` in a scan.
     pub(crate) op: Option<usize>,
+    /// By then, on the harness's clock; `None` where the history does not say.
+    pub(crate) at: Option<u64>,
     /// On this line of the history.
     pub(crate) line: usize,
     /// What it was.

@@ -2,6 +2,7 @@
 //! and the life of every job.
 
 mod at;
+mod calm;
 mod clock;
 mod effect;
 mod life;
@@ -13,10 +14,11 @@ use crate::history::History;
 use crate::map::Map;
 
 pub(crate) use at::{At, Span};
+pub(crate) use calm::Calm;
 pub(crate) use clock::{LogClock, answered_times};
 pub(crate) use effect::Effect;
 pub(crate) use life::{Asked, Life, Sighting};
-pub(crate) use stay::{Stay, delay, is_automatic};
+pub(crate) use stay::{Stay, delay, is_automatic, timers};
 
 /// A history, sorted by what rules ask for.
 pub(crate) struct Facts<'h> {
@@ -24,6 +26,7 @@ pub(crate) struct Facts<'h> {
     /// Of each request.
     pub(crate) effects: Vec<Effect>,
     pub(crate) clock: LogClock,
+    pub(crate) calm: Calm,
     /// Every job that was seen or named.
     pub(crate) lives: Vec<Life<'h>>,
     /// Every job that was asked for, by tag.
@@ -41,6 +44,7 @@ impl<'h> Facts<'h> {
             history,
             effects,
             clock,
+            calm: Calm::new(&history.faults),
             lives: Vec::new(),
             asked: Map::default(),
             stays: Vec::new(),
@@ -51,7 +55,12 @@ impl<'h> Facts<'h> {
         }
         for scan in &history.scans {
             for (place, job) in scan.jobs.iter().enumerate() {
-                facts.life_mut(&job.id).see(Sighting { op: None, line: scan.line + 1 + place, job });
+                facts.life_mut(&job.id).see(Sighting {
+                    op: None,
+                    at: scan.at,
+                    line: scan.line + 1 + place,
+                    job,
+                });
             }
         }
         facts.link();
@@ -66,7 +75,7 @@ impl<'h> Facts<'h> {
         }
         for (place, job) in op.jobs.iter().enumerate() {
             let life = self.life_mut(&job.id);
-            life.see(Sighting { op: Some(number), line, job });
+            life.see(Sighting { op: Some(number), at: Some(op.returned), line, job });
             match op.call {
                 Call::Enqueue { .. } | Call::Retry { .. } => life.births.push((number, place)),
                 Call::Consume { .. } => life.grants.push((number, place)),

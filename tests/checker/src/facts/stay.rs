@@ -144,7 +144,7 @@ impl Releases {
 }
 
 /// Every time at which a timer of the job may have been due, in milliseconds of log time.
-fn timers(facts: &Facts<'_>, life: &Life<'_>) -> Vec<u64> {
+pub(crate) fn timers(facts: &Facts<'_>, life: &Life<'_>) -> Vec<u64> {
     let Some(job) = life.latest().map(|seen| seen.job) else { return Vec::new() };
     let timeout = u64::from(job.timeout) * 1_000;
     let touches = life.calls.iter().filter_map(|op| {

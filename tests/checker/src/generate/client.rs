@@ -53,7 +53,8 @@ impl Client {
         match (rng.random_range(0..100), known) {
             (0..32, _) if !drains => (self.enqueue(rng, &key), rng.random_bool(0.7).then_some(key)),
             (0..56, _) | (_, None) => {
-                (Call::Consume { n: rng.random_range(1..=4) }, rng.random_bool(0.5).then_some(key))
+                let wait = if rng.random_bool(0.3) { rng.random_range(1..=3) } else { 0 };
+                (Call::Consume { n: rng.random_range(1..=4), wait }, rng.random_bool(0.5).then_some(key))
             }
             (56..80, Some(id)) => (Call::Get { id, linearizable: rng.random_bool(0.3) }, None),
             (80..84, Some(_)) => (Call::List { linearizable: rng.random_bool(0.3) }, None),

@@ -26,7 +26,7 @@ impl Commands {
             Call::Enqueue { jobs } => {
                 Command::Enqueue { jobs: jobs.iter().map(|new| self.new_job(new, now)).collect(), key }
             }
-            Call::Consume { n } => Command::Consume { queue: QueueId::DEFAULT, n: *n, key },
+            Call::Consume { n, .. } => Command::Consume { queue: QueueId::DEFAULT, n: *n, key },
             Call::Success { id: of, .. } => Command::Succeed { id: job_id(of), log: Bytes::new() },
             Call::Fail { id: of, reason, .. } => {
                 let reason = match reason {

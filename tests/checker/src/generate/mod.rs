@@ -36,6 +36,7 @@ pub fn generate(plan: Plan, out: impl Write) -> io::Result<()> {
         nodes,
         skew_ms: 1_000,
         late_ms: 10_000,
+        prompt_ms: 5_000,
         retention: quorate_core::limits::RETENTION_SECONDS_DEFAULT,
         about: format!("generated from seed {}", plan.seed),
     };
@@ -50,7 +51,7 @@ pub fn generate(plan: Plan, out: impl Write) -> io::Result<()> {
     }
     world.rest(&mut writer)?;
     for (name, index, jobs) in world.scans() {
-        writer.scan(name, index, &jobs)?;
+        writer.scan(name, index, None, &jobs)?;
     }
     writer.finish().map(drop)
 }

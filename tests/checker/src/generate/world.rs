@@ -132,6 +132,7 @@ impl World {
             returned: 0,
             call,
             key,
+            left: false,
             outcome: Outcome::Info,
             status: None,
             index: None,
@@ -203,9 +204,13 @@ impl World {
         writer: &mut HistoryWriter<impl Write>,
     ) -> io::Result<()> {
         let applied = self.cluster.nodes[node].applied;
+        let (now, is_empty) = (self.now, self.is_empty(node));
         let ready = |open: &mut Open| match open.waits_for {
             WaitsFor::Apply(id) => open.node == node && answers.contains_key(&id),
-            WaitsFor::Applied(index) => open.node == node && applied >= index,
+            WaitsFor::Applied(index) => {
+                let goes_on = is_empty && now < waits_until(&open.op);
+                open.node == node && applied >= index && !goes_on
+            }
         };
         for mut open in self.open.extract_if(.., ready).collect::<Vec<_>>() {
             open.op.returned = self.now + self.rng.random_range(1..800);
@@ -285,6 +290,9 @@ impl World {
     fn finish(&mut self, op: Op, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
         let client = &mut self.clients[op.client as usize];
         client.free_at = op.returned;
+        if op.outcome == Outcome::Ok && op.key.is_some() && self.rng.random_bool(0.05) {
+            client.again = Some((op.call.clone(), op.key.clone()));
+        }
         for job in &op.jobs {
             client.remember(&job.id);
             if matches!(op.call, Call::Consume { .. }) && !client.held.contains(&job.id) {
@@ -299,4 +307,10 @@ impl World {
         let Ok(next) = self.cluster.nodes[node].model.next_queued(QueueId::DEFAULT);
         next.is_none()
     }
+}
+
+/// When it is answered though it finds nothing.
+fn waits_until(op: &Op) -> u64 {
+    let Call::Consume { wait, .. } = op.call else { return 0 };
+    op.invoke + u64::from(wait) * 1_000_000
 }

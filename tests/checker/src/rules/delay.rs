@@ -4,6 +4,7 @@
 use crate::call::Call;
 use crate::event::Outcome;
 use crate::facts::{Facts, Life, delay};
+use crate::job::{JobRecord, Status};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -17,23 +18,32 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     for life in &facts.lives {
         let Some(seen) = life.latest() else { continue };
         let Some(delay) = delay(facts, seen.job).filter(|delay| *delay > 0) else { continue };
-        let Some(started) = life.started() else { continue };
         let requests = || facts.lines(life.births.iter().chain(&life.grants).map(|(op, _)| *op));
-        let waited = started.saturating_sub(seen.job.created);
-        findings.require(waited >= delay, || {
-            let what =
-                format!("job {} was taken {waited} ms after its start, its delay is {delay} ms", life.id);
-            (what, requests().into_iter().chain([seen.line]).collect::<Vec<_>>())
-        });
-        let granted = life.grants.iter().map(|(op, _)| facts.op(*op).returned).min();
-        let (Some(asked), Some(granted)) = (asked(facts, life), granted) else { continue };
-        let waited = granted.saturating_sub(asked) / 1_000;
+        if let Some(started) = life.started() {
+            let waited = started.saturating_sub(seen.job.created);
+            findings.require(waited >= delay, || {
+                let what =
+                    format!("job {} was taken {waited} ms after its start, its delay is {delay} ms", life.id);
+                (what, requests().into_iter().chain([seen.line]).collect::<Vec<_>>())
+            });
+        }
+        let released = life.sightings.iter().filter(|seen| is_released(seen.job));
+        let released = released.filter_map(|seen| Some((seen.at?, seen.line))).min();
+        let (Some(asked), Some((released, line))) = (asked(facts, life), released) else { continue };
+        let waited = released.saturating_sub(asked) / 1_000;
         findings.require(waited + skew >= delay, || {
-            let what =
-                format!("job {} was taken {waited} ms after it was sent, its delay is {delay} ms", life.id);
-            (what, requests())
+            let what = format!(
+                "job {} was released {waited} ms after it was sent, its delay is {delay} ms",
+                life.id
+            );
+            (what, requests().into_iter().chain([line]).collect::<Vec<_>>())
         });
     }
+}
+
+/// True where its delay is over: it can be taken, or was.
+fn is_released(job: &JobRecord) -> bool {
+    job.status == Status::Queued || job.started.is_some()
 }
 
 /// When the first request was sent that can have started the delay.

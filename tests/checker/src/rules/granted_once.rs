@@ -27,7 +27,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     }
     let mut may_have_taken: usize = 0;
     for (number, op) in facts.history.ops.iter().enumerate() {
-        let Call::Consume { n } = op.call else { continue };
+        let Call::Consume { n, .. } = op.call else { continue };
         let most = usize::try_from(n).unwrap_or(usize::MAX);
         if op.outcome == Outcome::Info {
             may_have_taken = may_have_taken.saturating_add(most);

@@ -3,6 +3,7 @@
 mod batch;
 mod cause;
 mod converged;
+mod cure;
 mod delay;
 mod deleted;
 mod empty_consume;
@@ -10,8 +11,10 @@ mod expired;
 mod fifo;
 mod final_state;
 mod granted_once;
+mod growth;
 mod heals;
 mod kept;
+mod keys;
 mod linearizable;
 mod log_kept;
 mod log_time;
@@ -25,14 +28,16 @@ mod read_reflects;
 mod real_time;
 mod replay;
 mod retry_chain;
+mod spent;
 mod timeout;
 mod times;
 mod unaltered;
+mod woken;
 
 use crate::rule::Rule;
 
 /// All rules, in the order of reports.
-pub(crate) const RULES: [Rule; 28] = [
+pub(crate) const RULES: [Rule; 32] = [
     // The log is a linearization.
     real_time::RULE,
     position::RULE,
@@ -58,6 +63,11 @@ pub(crate) const RULES: [Rule; 28] = [
     timeout::RULE,
     expired::RULE,
     overdue::RULE,
+    // What nobody should have to wait for, and what nobody asked for.
+    woken::RULE,
+    spent::RULE,
+    growth::RULE,
+    cure::RULE,
     // Reads and replicas.
     monotonic::RULE,
     read_reflects::RULE,

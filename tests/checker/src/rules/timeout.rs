@@ -29,7 +29,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
         let touched = touched
             .map(|op| (*op, facts.effects[*op].exactly().map_or(0, |at| facts.clock.bounds(at.index).0)));
         let first_seen = life.sightings.iter().filter(|seen| seen.job.reason == Some(Reason::Timeout));
-        let first_seen = first_seen.filter_map(|seen| Some(facts.op(seen.op?).returned)).min();
+        let first_seen = first_seen.filter_map(|seen| seen.at).min();
         findings.require(completed >= started + timeout, || {
             let what =
                 format!("job {} timed out {} ms after its start", life.id, completed.saturating_sub(started));

@@ -1,0 +1,52 @@
+//! Requests that clients draw.
+
+use quorate_check::{Call, NewJob, body_hash};
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use crate::convert::{log_of, payload};
+use crate::limits;
+
+/// A single job or a few, with all parameters, under tags made from the key.
+pub(crate) fn enqueue(rng: &mut StdRng, key: &str) -> Call {
+    if rng.random_bool(0.04) {
+        return Call::Enqueue { jobs: vec![long_job(rng, &format!("{key}-0"))] };
+    }
+    let count = if rng.random_bool(0.7) { 1 } else { rng.random_range(2..=6) };
+    let jobs = (0..count).map(|place| NewJob {
+        priority: rng.random_range(0..=2),
+        delay: if rng.random_bool(0.1) { rng.random_range(1..=2) } else { 0 },
+        timeout: if rng.random_bool(0.2) { rng.random_range(1..=3) } else { 20 },
+        max_retries: rng.random_range(0..=2),
+        retries_delay: rng.random_range(0..=1),
+        ..new_job(&format!("{key}-{place}"))
+    });
+    Call::Enqueue { jobs: jobs.collect() }
+}
+
+/// A job whose timer runs for longer than any run: none may fire.
+fn long_job(rng: &mut StdRng, tag: &str) -> NewJob {
+    let job = new_job(tag);
+    if rng.random_bool(0.5) {
+        NewJob { delay: limits::LONG_DELAY, ..job }
+    } else {
+        NewJob { timeout: rng.random_range(limits::LONG_TIMEOUT), ..job }
+    }
+}
+
+/// A job of which only the tag matters.
+pub(crate) fn new_job(tag: &str) -> NewJob {
+    NewJob {
+        tag: tag.into(),
+        hash: body_hash(payload(tag).as_bytes()),
+        priority: 0,
+        delay: 0,
+        timeout: 20,
+        max_retries: 0,
+        retries_delay: 0,
+    }
+}
+
+pub(crate) fn success(id: Box<str>) -> Call {
+    Call::Success { log: Some(body_hash(log_of(&id).as_bytes())), id }
+}
