@@ -25,6 +25,12 @@ pub enum Action {
     PowerCut,
     /// Cut off from its peers, not from its clients, and connected again.
     Disconnect,
+    /// Its wall clock is an hour before the right time from now on, and the leader is killed.
+    ClockAhead,
+    /// Its wall clock is an hour behind, and the leader is killed.
+    ClockBehind,
+    /// Its wall clock is right again, and the leader is killed.
+    ClockRight,
     /// Its container is removed and made anew, on the old data.
     Recreate,
 }
@@ -48,7 +54,7 @@ pub struct Fault {
     pub victim: Victim,
 }
 
-const ACTIONS: [(Action, &str); 10] = [
+const ACTIONS: [(Action, &str); 13] = [
     (Action::Kill, "kill"),
     (Action::Crash, "crash"),
     (Action::Pause, "pause"),
@@ -58,6 +64,9 @@ const ACTIONS: [(Action, &str); 10] = [
     (Action::Outage, "outage"),
     (Action::PowerCut, "power-cut"),
     (Action::Disconnect, "disconnect"),
+    (Action::ClockAhead, "clock-ahead"),
+    (Action::ClockBehind, "clock-behind"),
+    (Action::ClockRight, "clock-right"),
     (Action::Recreate, "recreate"),
 ];
 
@@ -68,6 +77,27 @@ const VICTIMS: [(Victim, &str); 4] = [
     (Victim::All, "all"),
 ];
 
+impl Action {
+    /// How many seconds before the right time it sets a wall clock.
+    pub(crate) fn clock(self) -> Option<i64> {
+        match self {
+            Action::ClockAhead => Some(3_600),
+            Action::ClockBehind => Some(-3_600),
+            Action::ClockRight => Some(0),
+            Action::Kill
+            | Action::Crash
+            | Action::Pause
+            | Action::Restart
+            | Action::Wipe
+            | Action::LoseTail
+            | Action::Outage
+            | Action::PowerCut
+            | Action::Disconnect
+            | Action::Recreate => None,
+        }
+    }
+}
+
 impl Fault {
     /// This to these.
     pub const fn new(action: Action, victim: Victim) -> Fault {
@@ -77,6 +107,8 @@ impl Fault {
     /// True where most nodes go on, so that requests through them must succeed.
     pub fn leaves_majority(self) -> bool {
         match self.victim {
+            // Whose clocks they are does not matter: one node is killed.
+            _ if self.action.clock().is_some() => true,
             Victim::Leader | Victim::Follower => true,
             Victim::Majority | Victim::All => false,
         }

@@ -45,6 +45,8 @@ pub(crate) const POLL: Duration = Duration::from_millis(100);
 pub(crate) const PROBE_EVERY: Duration = Duration::from_millis(25);
 /// Probes are sent for so long at most.
 pub(crate) const PROBES: Duration = Duration::from_secs(30);
+/// Nodes get so long to notice that a clock was set: they tell each other their time more often.
+pub(crate) const NOTICE: Duration = Duration::from_secs(3);
 /// Jobs of a page of the scan.
 pub(crate) const PAGE: usize = 1_000;
 /// Logs that the scan reads on each node, of the newest finished jobs.

@@ -88,8 +88,14 @@ impl<H: Host> Nemesis<H> {
             return Err(Stuck(ended).into());
         }
         let nodes = self.host.nodes().to_vec();
-        let leader = self.observer.leader(&nodes).await?;
-        let victims = self.victims(fault.victim, leader);
+        let mut leader = self.observer.leader(&nodes).await?;
+        let mut victims = self.victims(fault.victim, leader);
+        if let Some(ahead) = fault.action.clock() {
+            self.host.set_clocks(&victims, ahead)?;
+            sleep(limits::NOTICE).await;
+            leader = self.observer.leader(&nodes).await?;
+            victims = vec![leader];
+        }
         let survivors: Vec<usize> = (0..nodes.len()).filter(|node| !victims.contains(node)).collect();
         let took_leader = fault.leaves_majority() && victims.contains(&leader);
         let from = self.clock.now();
@@ -99,7 +105,7 @@ impl<H: Host> Nemesis<H> {
         });
 
         let (struck, over) = match fault.action {
-            Action::Kill => {
+            Action::Kill | Action::ClockAhead | Action::ClockBehind | Action::ClockRight => {
                 self.host.kill(&victims).await?;
                 let times = self.hold(hold, probes).await?;
                 self.host.start(&victims).await?;

@@ -96,7 +96,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Verdict> {
 }
 
 async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
-    if let Some(skipped) = host.skipped() {
+    for skipped in host.skipped() {
         eprintln!("{skipped}");
     }
     if let Plan::Each(faults) = &options.plan {
@@ -137,13 +137,12 @@ async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
     );
     let failures = failures(&history.ops, &injected);
     let summary = Summary::new(&history, &report, &injected, &failures);
+    if !summary.broken.is_empty() {
+        return Ok(Verdict::Broken(summary, path, format!("{report}{}", tell(&failures))));
+    }
     ensure!(summary.waited > 0, "no consume had to wait for a job");
     ensure!(summary.repeated > 0, "no key that had had its jobs was sent again");
-    Ok(if summary.broken.is_empty() {
-        Verdict::Good(summary)
-    } else {
-        Verdict::Broken(summary, path, format!("{report}{}", tell(&failures)))
-    })
+    Ok(Verdict::Good(summary))
 }
 
 /// The run itself, up to the last line of the history.

@@ -156,8 +156,10 @@ impl Host for Compose {
         all.map(|&(action, victim)| Fault::new(action, victim)).collect()
     }
 
-    fn skipped(&self) -> Option<String> {
-        (!may_crash()).then(|| "SKIPPED crashes: only root may kill what runs in a container".to_owned())
+    fn skipped(&self) -> Vec<String> {
+        let crashes =
+            (!may_crash()).then(|| "SKIPPED crashes: only root may kill what runs in a container".to_owned());
+        crashes.into_iter().collect()
     }
 
     async fn start(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
@@ -253,6 +255,10 @@ impl Host for Compose {
             ensure!(self.is_connected(&container).await?, "{container} is not connected to its peers");
         }
         Ok(())
+    }
+
+    fn set_clocks(&mut self, _: &[usize], _: i64) -> anyhow::Result<()> {
+        bail!("containers have the machine's clock")
     }
 
     async fn recreate(&mut self, node: usize) -> anyhow::Result<()> {

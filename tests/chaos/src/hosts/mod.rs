@@ -4,6 +4,7 @@ mod compose;
 mod disk;
 mod ports;
 mod processes;
+mod wall_clock;
 
 pub(crate) use compose::Compose;
 pub use compose::alone;
@@ -28,8 +29,8 @@ pub(crate) trait Host {
     /// What it can do.
     fn faults(&self) -> Vec<Fault>;
 
-    /// What it cannot do here, and why, in a line.
-    fn skipped(&self) -> Option<String>;
+    /// What it cannot do here, and why, a line each.
+    fn skipped(&self) -> Vec<String>;
 
     /// Starts nodes that do not run.
     async fn start(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
@@ -66,6 +67,9 @@ pub(crate) trait Host {
     async fn disconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
 
     async fn reconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    /// Sets the wall clocks of nodes so many seconds before the machine's, which run.
+    fn set_clocks(&mut self, nodes: &[usize], ahead: i64) -> anyhow::Result<()>;
 
     /// Makes a node anew on its old data.
     async fn recreate(&mut self, node: usize) -> anyhow::Result<()>;

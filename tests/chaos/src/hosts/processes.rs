@@ -9,6 +9,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::disk::Disk;
 use super::ports::free_ports;
+use super::wall_clock::{Shim, WallClock};
 use super::{Host, Node};
 use crate::fault::{Action, Fault, Victim};
 use crate::limits;
@@ -25,6 +26,8 @@ pub(crate) struct Processes {
     peers: String,
     /// Why the power cannot be cut here.
     no_power_cuts: Option<String>,
+    /// Why their clocks cannot be set.
+    no_clocks: Option<String>,
 }
 
 /// What a node is on this machine.
@@ -34,6 +37,7 @@ struct Local {
     http: String,
     peer: String,
     disk: Option<Disk>,
+    clock: Option<WallClock>,
     running: Option<Running>,
 }
 
@@ -79,6 +83,10 @@ impl Processes {
         let ports = free_ports(2 * count)?;
         let (http, peer) = ports.split_at(count);
         let mut no_power_cuts = (!power_cuts).then(|| "they were not asked for".to_owned());
+        let (shim, no_clocks) = match Shim::make(dir).await {
+            Ok(shim) => (Some(shim), None),
+            Err(error) => (None, Some(format!("{error:#}"))),
+        };
         let mut nodes = Vec::new();
         let mut local = Vec::new();
         for (position, (http, peer)) in http.iter().zip(peer).enumerate() {
@@ -105,7 +113,11 @@ impl Processes {
             let log = dir.join(format!("{name}.log"));
             // Of this run alone: what a node says there is looked at.
             tokio::fs::write(&log, "").await?;
-            local.push(Local { dir: root.join("data"), log, http, peer, disk, running: None });
+            let clock = match &shim {
+                Some(shim) => Some(WallClock::new(shim.clone(), dir.join(format!("{name}.clock")))?),
+                None => None,
+            };
+            local.push(Local { dir: root.join("data"), log, http, peer, disk, clock, running: None });
         }
         let peers: Vec<String> =
             nodes.iter().zip(&local).map(|(node, local)| format!("{}={}", node.name, local.peer)).collect();
@@ -116,6 +128,7 @@ impl Processes {
             local,
             peers: peers.join(","),
             no_power_cuts,
+            no_clocks,
         })
     }
 
@@ -136,6 +149,7 @@ impl Processes {
             .args(["--snapshot-every", &limits::SNAPSHOT_EVERY.to_string()])
             .args(["--logs-kept", &limits::LOGS_KEPT.to_string()])
             .arg("--until-stdin-closes")
+            .envs(local.clock.iter().flat_map(WallClock::environment))
             .env("QUORATE_PLANTED_BUG", self.planted_bug.as_deref().unwrap_or_default())
             .process_group(0) // Ctrl-C reaches the harness alone
             .stdin(Stdio::piped())
@@ -195,7 +209,9 @@ impl Host for Processes {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        use Action::{Kill, LoseTail, Outage, Pause, PowerCut, Restart, Wipe};
+        use Action::{
+            ClockAhead, ClockBehind, ClockRight, Kill, LoseTail, Outage, Pause, PowerCut, Restart, Wipe,
+        };
         use Victim::{All, Follower, Leader, Majority};
         let mut faults: Vec<Fault> = [
             (Kill, Leader),
@@ -217,11 +233,17 @@ impl Host for Processes {
         if self.no_power_cuts.is_none() {
             faults.extend([Leader, Follower, All].map(|victim| Fault::new(PowerCut, victim)));
         }
+        if self.no_clocks.is_none() {
+            let clocks = [(ClockAhead, Follower), (ClockAhead, All), (ClockBehind, All), (ClockRight, All)];
+            faults.extend(clocks.map(|(action, victim)| Fault::new(action, victim)));
+        }
         faults
     }
 
-    fn skipped(&self) -> Option<String> {
-        self.no_power_cuts.as_ref().map(|why| format!("SKIPPED power cuts: {why}"))
+    fn skipped(&self) -> Vec<String> {
+        let power_cuts = self.no_power_cuts.iter().map(|why| format!("SKIPPED power cuts: {why}"));
+        let clocks = self.no_clocks.iter().map(|why| format!("SKIPPED wrong clocks: {why}"));
+        power_cuts.chain(clocks).collect()
     }
 
     async fn start(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
@@ -328,6 +350,15 @@ impl Host for Processes {
 
     async fn reconnect(&mut self, _: &[usize]) -> anyhow::Result<()> {
         bail!("processes share one network")
+    }
+
+    fn set_clocks(&mut self, nodes: &[usize], ahead: i64) -> anyhow::Result<()> {
+        for node in nodes {
+            let clock = self.local[*node].clock.as_ref().context("this node has no clock of its own")?;
+            clock.set(ahead)?;
+            ensure!(clock.is_of(self.pid(*node)?)?, "{} looks at another clock", self.nodes[*node].name);
+        }
+        Ok(())
     }
 
     async fn recreate(&mut self, _: usize) -> anyhow::Result<()> {
