@@ -8,7 +8,10 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 
 use crate::call::{Body, Call};
 use crate::limits;
-use crate::{Refused, RefusedKind};
+use crate::{Keyed, Refused, RefusedKind};
+
+/// The answer repeats an earlier one.
+const REPLAYED: &str = "idempotent-replayed";
 
 /// Why one attempt at one node did not do it.
 #[derive(Debug)]
@@ -40,7 +43,7 @@ impl Setback {
 }
 
 /// Sends the call once and reads the answer: the body of a success.
-pub(crate) async fn attempt(request: RequestBuilder, call: &Call<'_>) -> Result<Bytes, Failure> {
+pub(crate) async fn attempt(request: RequestBuilder, call: &Call<'_>) -> Result<Keyed<Bytes>, Failure> {
     let request = match &call.key {
         None => request,
         Some(key) => request.header("Idempotency-Key", key),
@@ -52,8 +55,12 @@ pub(crate) async fn attempt(request: RequestBuilder, call: &Call<'_>) -> Result<
     };
     let response = request.send().await.map_err(not_answered)?;
     let (status, retry_after) = (response.status(), retry_after(response.headers()));
+    let replayed = response.headers().get(REPLAYED).is_some_and(|value| value == "true");
     let body = read(response).await?;
-    if status.is_success() { Ok(body) } else { Err(classify(status, retry_after, &body)) }
+    if !status.is_success() {
+        return Err(classify(status, retry_after, &body));
+    }
+    Ok(Keyed { answer: body, replayed })
 }
 
 fn form(fields: &[(&'static str, String)], log: &Bytes) -> Form {

@@ -14,7 +14,9 @@ use uuid::Uuid;
 
 use crate::call::{Body, Call, Repeat};
 use crate::transport::Transport;
-use crate::{ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, Probe, Refused, RefusedKind};
+use crate::{
+    ClientConfig, Consume, Error, JobFailure, Keyed, ListImages, ListJobs, Probe, Refused, RefusedKind,
+};
 
 /// A client of a cluster. Clones are cheap and share connections.
 ///
@@ -41,22 +43,23 @@ impl Client {
 
     /// Enqueues all of these jobs, or none; the answer has their order. Repeated under its `Idempotency-Key`: the one
     /// given, or one drawn for this call.
-    pub async fn enqueue(&self, jobs: &[NewJob], key: Option<&str>) -> Result<Vec<Job>, Error> {
+    pub async fn enqueue(&self, jobs: &[NewJob], key: Option<&str>) -> Result<Keyed<Vec<Job>>, Error> {
         #[derive(Serialize)]
         struct NewJobs<'a> {
             jobs: &'a [NewJob],
         }
         let call = self.keyed(&["jobs"], json(&NewJobs { jobs }), key)?;
-        Ok(self.read::<JobsWrapper>(&call).await?.jobs)
+        Ok(self.read_keyed::<JobsWrapper>(&call).await?.map(|jobs| jobs.jobs))
     }
 
-    /// Takes jobs that are queued: they are running when they come back. Empty when there were none. Repeated under its
-    /// `Idempotency-Key`, so that no job is taken for an answer that was lost.
-    pub async fn consume(&self, consume: &Consume) -> Result<Vec<Job>, Error> {
+    /// Takes jobs that are queued: they are running when they come back. Empty when there were none, or when the key was
+    /// used before and none of its jobs runs any more. Repeated under its `Idempotency-Key`, so that no job is taken for an
+    /// answer that was lost; the next consume needs another key.
+    pub async fn consume(&self, consume: &Consume) -> Result<Keyed<Vec<Job>>, Error> {
         let mut call = self.keyed(&["jobs", "consume"], Body::Empty, consume.key.as_deref())?;
         call.query = vec![("n", consume.n.to_string()), ("wait", consume.wait.to_string())];
         call.wait = Duration::from_secs(consume.wait.into());
-        Ok(self.read::<JobsWrapper>(&call).await?.jobs)
+        Ok(self.read_keyed::<JobsWrapper>(&call).await?.map(|jobs| jobs.jobs))
     }
 
     /// A page of jobs, newest first, and where the next one goes on.
@@ -77,7 +80,7 @@ impl Client {
 
     /// The log of a finished job, byte for byte.
     pub async fn log(&self, id: &str) -> Result<Bytes, Error> {
-        Ok(self.transport.send(&Call::get(&["job", id, "log"])).await?)
+        Ok(self.transport.send(&Call::get(&["job", id, "log"])).await?.answer)
     }
 
     /// Cancels a job that has not finished. Repeated: one that is cancelled stays so.
@@ -88,7 +91,7 @@ impl Client {
         };
         let path = ["job", id, "cancel"];
         match self.transport.send(&Call::post(&path, body, Repeat::Always)).await {
-            Ok(body) => Ok(parse::<JobWrapper>(&body)?.job),
+            Ok(answered) => Ok(parse::<JobWrapper>(&answered.answer)?.job),
             // An attempt without an answer may have cancelled it; then the next one finds it cancelled.
             Err(failed) if failed.in_doubt && is(&failed.error, RefusedKind::Conflict) => {
                 let job = self.get(id).await?;
@@ -123,10 +126,10 @@ impl Client {
 
     /// Retries a finished job; answers the new job. Repeated under its `Idempotency-Key`: the one given, or one drawn for
     /// this call.
-    pub async fn retry(&self, id: &str, key: Option<&str>) -> Result<Job, Error> {
+    pub async fn retry(&self, id: &str, key: Option<&str>) -> Result<Keyed<Job>, Error> {
         let path = ["job", id, "retry"];
         let call = self.keyed(&path, Body::Empty, key)?;
-        Ok(self.read::<JobWrapper>(&call).await?.job)
+        Ok(self.read_keyed::<JobWrapper>(&call).await?.map(|job| job.job))
     }
 
     /// Deletes a finished job and its log. Repeated: one that is gone is gone.
@@ -187,7 +190,12 @@ impl Client {
     }
 
     async fn read<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
-        parse(&self.transport.send(call).await?)
+        Ok(self.read_keyed(call).await?.answer)
+    }
+
+    async fn read_keyed<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Keyed<T>, Error> {
+        let Keyed { answer, replayed } = self.transport.send(call).await?;
+        Ok(Keyed { answer: parse(&answer)?, replayed })
     }
 
     /// A call that an `Idempotency-Key` makes safe to repeat.

@@ -10,7 +10,7 @@ use crate::call::{Call, Repeat};
 use crate::limits;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
-use crate::{ClientConfig, Error};
+use crate::{ClientConfig, Error, Keyed};
 
 /// How long the node may wait before it answers, in seconds.
 const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
@@ -66,11 +66,11 @@ impl Transport {
         })
     }
 
-    /// The body of the answer.
+    /// The body of the answer, and whether it repeats an earlier one.
     ///
     /// Within a round the next node is asked at once; between rounds there is a pause, and also after a node that is
     /// only busy, since its neighbours bear the same load.
-    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Bytes, Failed> {
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Keyed<Bytes>, Failed> {
         let deadline = Instant::now() + self.deadline + call.wait;
         let last_attempt = deadline - self.deadline / limits::LAST_ATTEMPT_PART;
         let mut pause = Pause::new();
@@ -82,7 +82,7 @@ impl Transport {
             for step in 0..self.nodes.len() {
                 let node = (first + step) % self.nodes.len();
                 let (setback, busy) = match self.ask(node, call, deadline).await {
-                    Ok(body) => return Ok(body),
+                    Ok(answered) => return Ok(answered),
                     Err(Failure::Refused(refused)) => {
                         return Err(Failed { error: refused.into(), in_doubt });
                     }
@@ -134,7 +134,7 @@ impl Transport {
         }
     }
 
-    async fn ask(&self, node: usize, call: &Call<'_>, deadline: Instant) -> Result<Bytes, Failure> {
+    async fn ask(&self, node: usize, call: &Call<'_>, deadline: Instant) -> Result<Keyed<Bytes>, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         let limit = left.min(self.attempt_timeout + call.wait);
         let patience = patience(limit).as_secs_f64();

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::{Image, ImageId, Job, JobId, KeyRecord, Position, Remembered, RequestId, Settings, Timestamp};
+use crate::{AnswerRecord, Image, ImageId, Job, JobId, KeyRecord, RequestId, Settings, Timestamp};
 
 /// All that a table holds, in a canonical form: two tables that hold the same dump alike. For tests, for comparing
 /// replicas, and for small tables only: it is all in memory.
@@ -31,7 +31,7 @@ pub struct Dump {
     /// Idempotency keys by text.
     pub keys: BTreeMap<Box<str>, KeyRecord>,
     /// Remembered answers whose deadline has not passed.
-    pub answers: BTreeMap<RequestId, (Timestamp, Position, Remembered)>,
+    pub answers: BTreeMap<RequestId, AnswerRecord>,
 }
 
 impl Dump {

@@ -34,5 +34,5 @@ pub use job::{EndedBy, Image, Job, Payload, Priority, Reason, State, Status};
 pub use query::{JobsPage, JobsQuery};
 pub use reply::{Answered, Outcome, Position, Refusal, Remembered, Reply};
 pub use settings::Settings;
-pub use table::{KeyRecord, Table};
+pub use table::{AnswerRecord, KeyRecord, Table};
 pub use time::Timestamp;

@@ -7,6 +7,9 @@ pub struct Answered {
     pub request_id: RequestId,
     /// Where in the log it took effect: for a repeated request, where it did the first time.
     pub position: Position,
+    /// True when it repeats what an earlier request under the same Idempotency-Key was answered. That a node proposed the
+    /// request twice does not count: no client sees it.
+    pub replayed: bool,
     /// What came of it.
     pub outcome: Outcome,
 }

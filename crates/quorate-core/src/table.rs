@@ -112,9 +112,22 @@ pub trait Table {
     fn key_count(&self) -> u64;
 
     /// What a request was answered, while its deadline has not passed.
-    fn answer(&self, request_id: RequestId) -> Option<(Position, Remembered)>;
-    /// Remembers an answer until log time is past `deadline`.
-    fn remember(&mut self, request_id: RequestId, deadline: Timestamp, at: Position, answer: Remembered);
+    fn answer(&self, request_id: RequestId) -> Option<AnswerRecord>;
+    /// Remembers an answer until log time is past its deadline.
+    fn remember(&mut self, request_id: RequestId, record: AnswerRecord);
+}
+
+/// What a request was answered, to be given again when it is proposed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerRecord {
+    /// The request's deadline: log time until which the answer is kept.
+    pub deadline: Timestamp,
+    /// Where the request took effect.
+    pub position: Position,
+    /// See [`crate::Answered::replayed`].
+    pub replayed: bool,
+    /// The answer.
+    pub answer: Remembered,
 }
 
 /// An Idempotency-Key with what it stands for.

@@ -15,11 +15,17 @@ pub(crate) type Answer = Result<Response, Failure>;
 /// Where in the log an answer stands.
 pub(crate) const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 
+/// Says that an answer repeats an earlier one.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
 /// The value of `Quorate-Index`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Index {
     /// A write: where it took effect, as `INDEX.POSITION`.
     Written(Position),
+    /// The same of a write that an earlier one under its Idempotency-Key had carried out: the answer repeats that one's,
+    /// and says so in `Idempotent-Replayed`.
+    Replayed(Position),
     /// A read: the applied index that it reflects at least.
     Applied(u64),
 }
@@ -28,7 +34,7 @@ impl Index {
     fn header_value(self) -> HeaderValue {
         let mut text = String::with_capacity(24);
         let written = match self {
-            Index::Written(Position { index, offset }) => write!(text, "{index}.{offset}"),
+            Index::Written(at) | Index::Replayed(at) => write!(text, "{}.{}", at.index, at.offset),
             Index::Applied(index) => write!(text, "{index}"),
         };
         written.expect("a String takes all that is written to it");
@@ -36,10 +42,15 @@ impl Index {
     }
 }
 
-/// Adds `Quorate-Index`, where there is one.
+/// Adds `Quorate-Index`, where there is one, and `Idempotent-Replayed`, where it is so.
 pub(crate) fn set_index(response: &mut Response, index: Option<Index>) {
-    if let Some(index) = index {
-        response.headers_mut().insert(QUORATE_INDEX, index.header_value());
+    let Some(index) = index else { return };
+    response.headers_mut().insert(QUORATE_INDEX, index.header_value());
+    match index {
+        Index::Replayed(_) => {
+            response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        }
+        Index::Written(_) | Index::Applied(_) => {}
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use quorate_core::{Command, Job, Position, Reply};
+use quorate_core::{Command, Job, Reply};
 use tokio::sync::Semaphore;
 
 use crate::answer::Index;
@@ -85,15 +85,16 @@ impl<B: Backend> Gateway<B> {
     ///
     /// # Errors
     /// It was refused (with its place in the log), or got no answer.
-    pub(crate) async fn submit(&self, command: Command) -> Result<(Position, Reply), Failure> {
+    pub(crate) async fn submit(&self, command: Command) -> Result<(Index, Reply), Failure> {
         let within = patience::within(self.config().write_wait);
         let answered = self.backend().submit(command, within).await?;
+        let index = match answered.replayed {
+            true => Index::Replayed(answered.position),
+            false => Index::Written(answered.position),
+        };
         match answered.outcome {
-            Ok(reply) => Ok((answered.position, reply)),
-            Err(refusal) => Err(Failure {
-                error: ApiError::from(refusal),
-                index: Some(Index::Written(answered.position)),
-            }),
+            Ok(reply) => Ok((index, reply)),
+            Err(refusal) => Err(Failure { error: ApiError::from(refusal), index: Some(index) }),
         }
     }
 

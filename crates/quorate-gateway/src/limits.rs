@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) const HEADER_FIELDS: usize = 100;
 /// Most seconds that a consume may wait.
 pub(crate) const WAIT_SECONDS: u32 = 60;
+/// What a consume that has waited keeps of its client's `Quorate-Timeout`, to make sure that there is nothing.
+pub(crate) const LAST_LOOK: Duration = Duration::from_secs(1);
 /// Jobs and images listed when `n` is not given.
 pub(crate) const PAGE_DEFAULT: usize = 10;
 /// Payload bytes at which a page of jobs stops short of `n` (one job is always listed).

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::answer::Index;
 use crate::error::{ApiError, Failure};
+use crate::limits::LAST_LOOK;
 use crate::{Backend, Gateway, patience};
 
 const QUEUE: QueueId = QueueId::DEFAULT;
@@ -15,7 +16,7 @@ const QUEUE: QueueId = QueueId::DEFAULT;
 ///
 /// A poll that finds nothing appends nothing to the log: this node's own table says so, once a barrier has made sure
 /// that it is no stale copy. Only an Idempotency-Key that is known then goes to the log all the same: it stands for
-/// jobs already taken.
+/// jobs already taken, and its answer is final, even where none of them runs any more.
 ///
 /// Dropped while it waits (the client is gone), it has submitted nothing and takes no job.
 pub(crate) async fn consume<B: Backend>(
@@ -25,7 +26,8 @@ pub(crate) async fn consume<B: Backend>(
     key: Option<IdempotencyKey>,
 ) -> Result<(Vec<Job>, Index), Failure> {
     let backend = gateway.backend();
-    let until = Instant::now() + patience::within(wait);
+    // A client that waits for its answer no longer than for a job gets one all the same.
+    let until = Instant::now() + patience::within(wait + LAST_LOOK).saturating_sub(LAST_LOOK);
     let mut must_ask_log = false;
     let mut is_current = false;
     let mut waiting = None;
@@ -34,16 +36,16 @@ pub(crate) async fn consume<B: Backend>(
         let mut found_nothing_at = applied;
         if queued > 0 || must_ask_log {
             let consume = Command::Consume { queue: QUEUE, n, key: key.clone() };
-            let (position, reply) = gateway.submit(consume).await?;
+            let (index, reply) = gateway.submit(consume).await?;
             let Reply::Jobs(jobs) = reply else {
                 return Err(ApiError::unexpected_reply("consume").into());
             };
-            if !jobs.is_empty() {
-                return Ok((jobs, Index::Written(position)));
+            if !jobs.is_empty() || matches!(index, Index::Replayed(_)) {
+                return Ok((jobs, index));
             }
             must_ask_log = false;
             is_current = true;
-            found_nothing_at = Index::Written(position);
+            found_nothing_at = index;
         } else if !is_current {
             gateway.barrier().await?;
             is_current = true;
@@ -65,10 +67,12 @@ pub(crate) async fn consume<B: Backend>(
             continue;
         }
         tokio::select! {
-            () = wakeup => {}
+            () = wakeup => continue,
             () = tokio::time::sleep_until(until) => {}
             () = gateway.config().shutdown.cancelled() => {}
         }
+        // Another request under the same key, the one that this repeats, may have taken jobs meanwhile.
+        is_current = key.is_none();
     }
 }
 

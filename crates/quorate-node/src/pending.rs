@@ -72,6 +72,7 @@ mod tests {
         Answered {
             request_id: RequestId([byte; 16]),
             position: Position::default(),
+            replayed: false,
             outcome: Ok(Reply::Done),
         }
     }

@@ -53,8 +53,10 @@ impl Runner {
     pub async fn run(self, shutdown: &Shutdown) {
         let slots = Arc::new(Semaphore::new(self.config.concurrency));
         let running = TaskTracker::new();
+        let mut pause = Pause::new();
         while let Some(permits) = free_slots(&slots, shutdown).await {
-            for (job, permit) in self.take(permits.len(), shutdown).await.into_iter().zip(permits) {
+            let jobs = self.take(permits.len(), &mut pause, shutdown).await;
+            for (job, permit) in jobs.into_iter().zip(permits) {
                 let (runner, shutdown) = (self.clone(), shutdown.clone());
                 running.spawn(async move {
                     runner.run_one(job, &shutdown).await;
@@ -66,33 +68,39 @@ impl Runner {
         running.wait().await;
     }
 
-    /// Takes up to `n` jobs; none only when it is time to end.
+    /// Takes up to `n` jobs; maybe none.
     ///
-    /// All attempts go out under one key, and so does the one that a shutdown interrupts: whatever the cluster granted,
-    /// some answer tells us, and no job is left to time out because nobody knows that it is ours.
-    async fn take(&self, n: usize, shutdown: &Shutdown) -> Vec<Job> {
+    /// All attempts go out under one key until one is answered, and so does the last one where a shutdown comes in between:
+    /// whatever the cluster granted, some answer tells us, and no job is left to time out because nobody knows that it is
+    /// ours. An answer says all that its key stands for, so no key is used after it.
+    async fn take(&self, n: usize, pause: &mut Pause, shutdown: &Shutdown) -> Vec<Job> {
         let n = u32::try_from(n).expect("at most 1,000 are asked for");
         let mut consume = Consume { n, wait: self.config.wait, key: Some(Client::draw_key()) };
-        let mut pause = Pause::new();
         loop {
             let taken = tokio::select! {
-                taken = self.client.consume(&consume) => taken,
+                biased;
                 () = shutdown.draining() => break,
+                taken = self.client.consume(&consume) => taken,
             };
-            match taken {
-                Ok(jobs) if !jobs.is_empty() => return jobs,
-                // Empty answers are not recorded under the key: it is as good as new.
-                Ok(_empty) => pause = Pause::new(),
+            let answered = match taken {
+                Ok(taken) => {
+                    *pause = Pause::new();
+                    if !taken.answer.is_empty() {
+                        return taken.answer;
+                    }
+                    true
+                }
                 Err(error) => {
                     tracing::warn!("could not take jobs: {error}");
-                    if let Error::Refused(_) = error {
-                        consume.key = Some(Client::draw_key());
-                    }
+                    matches!(error, Error::Refused(_))
                 }
-            }
+            };
             tokio::select! {
                 () = pause.take() => {}
-                () = shutdown.draining() => break,
+                () = shutdown.draining() => {}
+            }
+            if answered {
+                return Vec::new();
             }
         }
         consume.wait = 0;
@@ -100,10 +108,13 @@ impl Runner {
             taken = self.client.consume(&consume) => taken,
             () = shutdown.stopping() => return Vec::new(),
         };
-        last.unwrap_or_else(|error| {
-            tracing::warn!("could not learn whether jobs were taken last: {error}");
-            Vec::new()
-        })
+        match last {
+            Ok(last) => last.answer,
+            Err(error) => {
+                tracing::warn!("could not learn whether jobs were taken last: {error}");
+                Vec::new()
+            }
+        }
     }
 
     async fn run_one(&self, job: Job, shutdown: &Shutdown) {

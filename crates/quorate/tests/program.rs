@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use quorate_client::{Client, ClientConfig, Consume};
 use serde_json::Value;
 
 const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
@@ -135,6 +136,43 @@ fn a_cluster_survives_its_leader_and_a_restart_and_loses_nothing() {
     let payloads: Vec<&str> =
         jobs["jobs"].as_array().unwrap().iter().map(|job| job["payload"].as_str().unwrap()).collect();
     assert_eq!(payloads, ["two", "two", "one"]);
+    dev.stop();
+}
+
+/// A consume whose answer was lost, and whose job has ended when it is repeated.
+#[test]
+fn a_spent_consume_key_is_answered_and_leaves_the_log_alone() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let dev = Dev::start(dir.path(), free_ports(3));
+    let enqueue = || dev.json(&["n1"], &["job", "enqueue", "--image", "a"]);
+    let applied = || {
+        let cluster = dev.json(&["n1"], &["cluster", "status"]);
+        cluster["members"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|m| m["applied_index"].as_u64())
+            .max()
+            .unwrap()
+    };
+    let client = Client::new(ClientConfig::new(dev.nodes.iter().map(|(_, url, _)| url.clone()))).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let consume = |key: &str, wait| {
+        let consume = Consume { n: 1, wait, key: Some(key.to_owned()) };
+        runtime.block_on(client.consume(&consume)).unwrap()
+    };
+    enqueue();
+    let taken = consume("k", 0);
+    assert!(!taken.replayed);
+    runtime.block_on(client.success(&taken.answer[0].id, Default::default())).unwrap();
+    enqueue();
+
+    let before = applied();
+    let spent = consume("k", 5);
+    assert!(spent.answer.is_empty() && spent.replayed, "{spent:?}");
+    assert!(applied() - before < 20, "from {before} to {}", applied());
+    assert_eq!(consume("another", 5).answer.len(), 1);
     dev.stop();
 }
 

@@ -78,7 +78,7 @@ async fn a_whole_cluster_without_a_leader_is_asked_again_later() {
     let cluster =
         Cluster::start(2, [unavailable("not_applied"), unavailable("not_applied"), jobs(&["a"])]).await;
     let taken = cluster.client().enqueue(&[], None).await.expect("there is a leader in the second round");
-    assert_eq!(taken[0].id, "a");
+    assert_eq!(taken.answer[0].id, "a");
     assert_eq!(cluster.seen().len(), 3);
 }
 
@@ -168,5 +168,5 @@ async fn a_held_consume_is_not_a_slow_node() {
     let config = ClientConfig { attempt_timeout, ..ClientConfig::new([url]) };
     let client = Client::new(config).expect("a good configuration");
     let consume = quorate_client::Consume { wait: 60, ..Default::default() };
-    assert_eq!(client.consume(&consume).await.expect("a job").len(), 1);
+    assert_eq!(client.consume(&consume).await.expect("a job").answer.len(), 1);
 }

@@ -45,6 +45,16 @@ async fn enqueue_consume_and_retry_repeat_under_one_key() {
     }
 }
 
+#[tokio::test]
+async fn a_repeated_answer_is_told_from_a_first_one() {
+    let cluster = Cluster::start(1, [jobs(&["a"]), Answer::Repeats(200, r#"{"jobs":[]}"#.into())]).await;
+    let client = cluster.client();
+    let consume = Consume { key: Some("k".into()), ..Consume::default() };
+    let [first, again] = [client.consume(&consume).await, client.consume(&consume).await].map(Result::unwrap);
+    assert_eq!((first.answer.len(), first.replayed), (1, false));
+    assert_eq!((again.answer.len(), again.replayed), (0, true));
+}
+
 fn same_key(cluster: &Cluster) {
     let seen = cluster.seen();
     assert_eq!(seen.len(), 2);

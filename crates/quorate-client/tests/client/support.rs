@@ -18,6 +18,8 @@ pub(crate) enum Answer {
     Says(u16, String),
     /// The same, with `Retry-After` in seconds.
     SaysRetryAfter(u16, u64, String),
+    /// An answer that repeats an earlier one.
+    Repeats(u16, String),
     /// The head of a 200, then the connection ends.
     CutShort,
     /// Nothing, ever.
@@ -104,6 +106,9 @@ impl Cluster {
             Answer::Says(status, body) => response(status).body(body.into()),
             Answer::SaysRetryAfter(status, seconds, body) => {
                 response(status).header("Retry-After", seconds).body(body.into())
+            }
+            Answer::Repeats(status, body) => {
+                response(status).header("Idempotent-Replayed", "true").body(body.into())
             }
             Answer::CutShort => {
                 let cut = futures::stream::iter([Err::<Bytes, _>(io::Error::other("cut short"))]);

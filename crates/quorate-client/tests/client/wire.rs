@@ -28,7 +28,7 @@ async fn enqueue_sends_its_jobs_and_nothing_that_was_not_given() {
         NewJob { image: "two".into(), payload: Some("\"p\"".into()), ..Default::default() },
     ];
     let answer = cluster.client().enqueue(&new, None).await.expect("an answer");
-    assert_eq!(answer.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(answer.answer.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     let seen = cluster.only();
     assert_eq!((seen.line().as_str(), content_type(&seen)), ("POST /v1/jobs", "application/json"));
     assert_eq!(seen.body, r#"{"jobs":[{"image":"one","priority":2},{"image":"two","payload":"\"p\""}]}"#);
@@ -67,7 +67,7 @@ async fn each_call_has_its_method_and_path() {
     client.cancel("a", "").await.expect("cancel");
     client.success("a", Bytes::new()).await.expect("success");
     client.touch("a").await.expect("touch");
-    assert_eq!(client.retry("a", None).await.expect("retry").id, "b");
+    assert_eq!(client.retry("a", None).await.expect("retry").answer.id, "b");
     client.delete("a").await.expect("delete");
     let images = client.images(&ListImages { n: Some(2), cursor: Some("x".into()) }).await.expect("images");
     assert_eq!(images.cursor.as_deref(), Some("c"));

@@ -17,7 +17,9 @@ mod succeed;
 mod tick;
 mod touch;
 
-use crate::{Answered, Batch, Command, Envelope, Outcome, Position, Refusal, Reply, Table, limits};
+use crate::{
+    AnswerRecord, Answered, Batch, Command, Envelope, Outcome, Position, Refusal, Reply, Table, limits,
+};
 
 use step::{Step, Stop};
 pub use tick::next_due_at;
@@ -45,37 +47,50 @@ pub fn apply<T: Table>(table: &mut T, index: u64, batch: &Batch) -> Result<Vec<A
 /// Answers one envelope: refuses it, repeats its first answer, or carries its command out and remembers the answer.
 fn answer<T: Table>(step: &mut Step<'_, T>, envelope: &Envelope) -> Result<Answered, T::Error> {
     let Envelope { request_id, deadline, command } = envelope;
-    let answered = |position, outcome| Answered { request_id: *request_id, position, outcome };
+    let answered =
+        |position, replayed, outcome| Answered { request_id: *request_id, position, replayed, outcome };
 
     // Time does not go back, so no copy of this envelope can take effect later either: nothing to remember.
     if *deadline < step.now {
-        return Ok(answered(step.at, Err(Refusal::OutsideDeadline)));
+        return Ok(answered(step.at, false, Err(Refusal::OutsideDeadline)));
     }
-    if let Some((first, remembered)) = step.table.answer(*request_id) {
-        let outcome = refusal_as_value(replay::render(step, &remembered))?;
-        return Ok(answered(first, outcome));
+    if let Some(first) = step.table.answer(*request_id) {
+        let outcome = refusal_as_value(replay::render(step, &first.answer))?;
+        return Ok(answered(first.position, first.replayed, outcome));
     }
-    let outcome = if *deadline > step.now.plus_millis(limits::REQUEST_MILLIS) {
-        Err(Refusal::OutsideDeadline)
+    let (replayed, outcome) = if *deadline > step.now.plus_millis(limits::REQUEST_MILLIS) {
+        (false, Err(Refusal::OutsideDeadline))
     } else {
-        refusal_as_value(carry_out(step, command))?
+        replay_or_carry_out(step, command)?
     };
     // A copy may follow once its deadline is near enough, and must be refused like this one. Far beyond that the
     // proposer has given up long before, and remembering would have no bound.
     if *deadline <= step.now.plus_millis(2 * limits::REQUEST_MILLIS) {
-        step.table.remember(*request_id, *deadline, step.at, replay::remembered(command, &outcome));
+        let answer = replay::remembered(command, &outcome);
+        let record = AnswerRecord { deadline: *deadline, position: step.at, replayed, answer };
+        step.table.remember(*request_id, record);
     }
-    Ok(answered(step.at, outcome))
+    Ok(answered(step.at, replayed, outcome))
 }
 
-/// Carries a command out, or repeats what its Idempotency-Key stands for.
+/// Repeats what the command's Idempotency-Key stands for (then the first value is true), or carries the command out.
+fn replay_or_carry_out<T: Table>(
+    step: &mut Step<'_, T>,
+    command: &Command,
+) -> Result<(bool, Outcome), T::Error> {
+    let first = match command.key() {
+        Some(key) => key::first_answer(step, key),
+        None => Ok(None),
+    };
+    let (replayed, result) = match first {
+        Ok(Some(first)) => (true, replay::render(step, &first)),
+        Ok(None) => (false, carry_out(step, command)),
+        Err(stop) => (false, Err(stop)),
+    };
+    Ok((replayed, refusal_as_value(result)?))
+}
+
 fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Reply, Stop<T::Error>> {
-    let key = command.key();
-    if let Some(key) = key
-        && let Some(first) = key::first_answer(step, key)?
-    {
-        return replay::render(step, &first);
-    }
     let reply = match command {
         Command::Enqueue { jobs, key: _ } => enqueue::enqueue(step, jobs)?,
         Command::Consume { queue, n, key: _ } => consume::consume(step, *queue, *n)?,
@@ -87,7 +102,7 @@ fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Repl
         Command::Delete { id } => delete::delete(step, *id)?,
         Command::Configure { settings } => configure::configure(step, *settings)?,
     };
-    if let Some(key) = key {
+    if let Some(key) = command.key() {
         key::record(step, key, command, &reply)?;
     }
     Ok(reply)

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::{
-    Dump, Image, ImageId, Job, JobId, KeyRecord, Position, Priority, QueueId, Remembered, RequestId,
-    Settings, State, Timestamp,
+    AnswerRecord, Dump, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, Settings, State,
+    Timestamp,
 };
 
 mod table;
@@ -29,7 +29,7 @@ pub struct Model {
     images_by_naming: BTreeSet<(Timestamp, ImageId)>,
     keys: BTreeMap<Box<str>, KeyRecord>,
     keys_by_age: BTreeSet<(Timestamp, Box<str>)>,
-    answers: BTreeMap<RequestId, (Timestamp, Position, Remembered)>,
+    answers: BTreeMap<RequestId, AnswerRecord>,
     answers_by_deadline: BTreeSet<(Timestamp, RequestId)>,
 }
 
@@ -54,7 +54,7 @@ impl Model {
             images: dump.images,
             keys_by_age: dump.keys.values().map(|key| (key.at, key.key.clone())).collect(),
             keys: dump.keys,
-            answers_by_deadline: dump.answers.iter().map(|(id, (deadline, ..))| (*deadline, *id)).collect(),
+            answers_by_deadline: dump.answers.iter().map(|(id, record)| (record.deadline, *id)).collect(),
             answers: dump.answers,
             ..Model::default()
         };

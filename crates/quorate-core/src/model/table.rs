@@ -5,8 +5,8 @@ use bytes::Bytes;
 
 use super::Model;
 use crate::{
-    Image, ImageId, Job, JobId, KeyRecord, Position, Priority, QueueId, Remembered, RequestId, Settings,
-    Table, Timestamp,
+    AnswerRecord, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, Settings, Table,
+    Timestamp,
 };
 
 impl Table for Model {
@@ -157,14 +157,14 @@ impl Table for Model {
         u64::try_from(self.keys.len()).unwrap_or(u64::MAX)
     }
 
-    fn answer(&self, request_id: RequestId) -> Option<(Position, Remembered)> {
-        self.answers.get(&request_id).map(|(_, at, answer)| (*at, answer.clone()))
+    fn answer(&self, request_id: RequestId) -> Option<AnswerRecord> {
+        self.answers.get(&request_id).cloned()
     }
 
-    fn remember(&mut self, request_id: RequestId, deadline: Timestamp, at: Position, answer: Remembered) {
-        let first = self.answers.insert(request_id, (deadline, at, answer));
+    fn remember(&mut self, request_id: RequestId, record: AnswerRecord) {
+        self.answers_by_deadline.insert((record.deadline, request_id));
+        let first = self.answers.insert(request_id, record);
         assert!(first.is_none(), "{request_id} was answered before");
-        self.answers_by_deadline.insert((deadline, request_id));
     }
 }
 

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use quorate_core::lifecycle::TRANSITIONS;
 use quorate_core::model::Model;
 use quorate_core::{
-    EndedBy, Image, ImageId, Job, JobId, KeyRecord, Position, QueueId, Remembered, RequestId, Settings,
-    State, Status, Table, Timestamp,
+    AnswerRecord, EndedBy, Image, ImageId, Job, JobId, KeyRecord, QueueId, RequestId, Settings, State,
+    Status, Table, Timestamp,
 };
 
 /// A model that looks at every write of `apply` while it happens, and panics at one that must not be.
@@ -280,10 +280,10 @@ impl Table for Watched {
     fn oldest_key(&mut self) -> Result<Option<KeyRecord>, Infallible> {
         self.model.oldest_key()
     }
-    fn answer(&self, request_id: RequestId) -> Option<(Position, Remembered)> {
+    fn answer(&self, request_id: RequestId) -> Option<AnswerRecord> {
         self.model.answer(request_id)
     }
-    fn remember(&mut self, request_id: RequestId, deadline: Timestamp, at: Position, answer: Remembered) {
-        self.model.remember(request_id, deadline, at, answer);
+    fn remember(&mut self, request_id: RequestId, record: AnswerRecord) {
+        self.model.remember(request_id, record);
     }
 }

@@ -157,7 +157,8 @@ impl Stage {
 
     fn answer(&self, answer: Answered, here: Position) -> String {
         let again = if answer.position == here { "" } else { "again: " };
-        format!("{again}{}", self.outcome(answer.outcome))
+        let replayed = if answer.replayed { "replayed: " } else { "" };
+        format!("{again}{replayed}{}", self.outcome(answer.outcome))
     }
 
     fn outcome(&self, outcome: Outcome) -> String {

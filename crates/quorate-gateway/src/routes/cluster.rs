@@ -3,7 +3,7 @@ use axum::http::StatusCode;
 use quorate_api::{Cluster, Settings, SettingsRequest};
 use quorate_core::{Command, Reply, limits};
 
-use crate::answer::{self, Answer, Index};
+use crate::answer::{self, Answer};
 use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
 use crate::openapi::{ReadErrors, ReadParams, WriteErrors};
@@ -61,7 +61,7 @@ pub(crate) async fn configure<B: Backend>(State(gateway): State<Gateway<B>>, req
         return Err(ApiError::invalid("retention", message).into());
     }
     let settings = quorate_core::Settings { retention };
-    let (position, reply) = gateway.submit(Command::Configure { settings }).await?;
+    let (index, reply) = gateway.submit(Command::Configure { settings }).await?;
     let Reply::Done = reply else { return Err(ApiError::unexpected_reply("configure").into()) };
-    Ok(answer::json(StatusCode::OK, Some(Index::Written(position)), &Settings { retention }))
+    Ok(answer::json(StatusCode::OK, Some(index), &Settings { retention }))
 }

@@ -19,7 +19,11 @@ use crate::{Backend, Gateway, idempotency, long_poll};
     path = "/v1/jobs/consume",
     operation_id = "consume",
     params(ConsumeParams, ReadParams, KeyHeader),
-    responses((status = 200, description = "The jobs taken, in the order to run them; maybe none", body = JobsWrapper), WriteErrors, Conflict)
+    responses(
+        (status = 200, description = "The jobs taken, in the order to run them; maybe none", body = JobsWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
+        WriteErrors,
+        Conflict,
+    )
 )]
 pub(crate) async fn get<B: Backend>(
     State(gateway): State<Gateway<B>>,
@@ -37,7 +41,11 @@ pub(crate) async fn get<B: Backend>(
     operation_id = "consume_post",
     params(ConsumeParams, ReadParams, KeyHeader),
     request_body = Option<ConsumeRequest>,
-    responses((status = 200, description = "The jobs taken, in the order to run them; maybe none", body = JobsWrapper), WriteErrors, Conflict)
+    responses(
+        (status = 200, description = "The jobs taken, in the order to run them; maybe none", body = JobsWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
+        WriteErrors,
+        Conflict,
+    )
 )]
 pub(crate) async fn post<B: Backend>(
     State(gateway): State<Gateway<B>>,

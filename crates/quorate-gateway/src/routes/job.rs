@@ -2,7 +2,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use quorate_api::{CancelRequest, FailRequest, JobWrapper, SuccessRequest};
-use quorate_core::{Command, Job, JobId, Position, Reply};
+use quorate_core::{Command, Job, JobId, Reply};
 
 use crate::answer::{self, Answer, Index};
 use crate::body::{self, Form, MediaType};
@@ -153,7 +153,12 @@ pub(crate) async fn touch<B: Backend>(State(gateway): State<Gateway<B>>, JobPath
     path = "/v1/job/{id}/retry",
     operation_id = "retry_job",
     params(("id" = String, Path, description = "The job's id"), KeyHeader),
-    responses((status = 200, description = "The new job", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
+    responses(
+        (status = 200, description = "The new job", body = JobWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
+        WriteErrors,
+        NoSuchJob,
+        Conflict,
+    )
 )]
 pub(crate) async fn retry<B: Backend>(
     State(gateway): State<Gateway<B>>,
@@ -205,10 +210,10 @@ pub(crate) async fn log<B: Backend>(
 }
 
 /// The answer to a command that changed a job.
-async fn changed<B: Backend>(gateway: &Gateway<B>, (position, reply): (Position, Reply)) -> Answer {
+async fn changed<B: Backend>(gateway: &Gateway<B>, (index, reply): (Index, Reply)) -> Answer {
     let Reply::Job(job) = reply else { return Err(ApiError::unexpected_reply("a job's change").into()) };
     let job = with_payload(gateway, *job).await?;
-    Ok(answer::json(StatusCode::OK, Some(Index::Written(position)), &JobWrapper { job }))
+    Ok(answer::json(StatusCode::OK, Some(index), &JobWrapper { job }))
 }
 
 async fn with_payload<B: Backend>(gateway: &Gateway<B>, job: Job) -> Result<quorate_api::Job, Failure> {
@@ -223,9 +228,9 @@ async fn with_payload<B: Backend>(gateway: &Gateway<B>, job: Job) -> Result<quor
 }
 
 /// The answer to a command that has nothing to show.
-fn done((position, reply): (Position, Reply)) -> Answer {
+fn done((index, reply): (Index, Reply)) -> Answer {
     match reply {
-        Reply::Done => Ok(answer::no_content(Index::Written(position))),
+        Reply::Done => Ok(answer::no_content(index)),
         Reply::Job(_) | Reply::Jobs(_) => Err(ApiError::unexpected_reply("touch or delete").into()),
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quorate_api::{JobsWrapper, NewJobsWrapper};
 use quorate_core::{Command, Job, JobId, JobsQuery, Reply};
 
-use crate::answer::{self, Answer, Index};
+use crate::answer::{self, Answer};
 use crate::body::{self, MediaType, Object};
 use crate::error::{ApiError, Failure};
 use crate::openapi::{Conflict, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors};
@@ -18,7 +18,11 @@ use crate::{Backend, Gateway, convert, idempotency, limits};
     operation_id = "enqueue",
     params(KeyHeader),
     request_body = NewJobsWrapper,
-    responses((status = 201, description = "The jobs, in the order given", body = JobsWrapper), WriteErrors, Conflict)
+    responses(
+        (status = 201, description = "The jobs, in the order given", body = JobsWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
+        WriteErrors,
+        Conflict,
+    )
 )]
 pub(crate) async fn enqueue<B: Backend>(State(gateway): State<Gateway<B>>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
@@ -38,7 +42,7 @@ pub(crate) async fn enqueue<B: Backend>(State(gateway): State<Gateway<B>>, reque
         .collect::<Result<Vec<_>, ApiError>>()?;
 
     let sent: Vec<(JobId, Bytes)> = jobs.iter().map(|job| (job.id, job.payload.clone())).collect();
-    let (position, reply) = gateway.submit(Command::Enqueue { jobs, key }).await?;
+    let (index, reply) = gateway.submit(Command::Enqueue { jobs, key }).await?;
     let Reply::Jobs(jobs) = reply else { return Err(ApiError::unexpected_reply("enqueue").into()) };
     let jobs = if is_about(&jobs, &sent) {
         jobs.into_iter().zip(&sent).map(|(job, (_, payload))| convert::job(job, payload)).collect()
@@ -47,7 +51,7 @@ pub(crate) async fn enqueue<B: Backend>(State(gateway): State<Gateway<B>>, reque
         gateway.with_payloads_after_write(jobs).await?
     };
     let jobs = JobsWrapper { jobs, cursor: None };
-    Ok(answer::json(StatusCode::CREATED, Some(Index::Written(position)), &jobs))
+    Ok(answer::json(StatusCode::CREATED, Some(index), &jobs))
 }
 
 /// True when the answer is about the very jobs that were sent.

@@ -1,8 +1,15 @@
+use std::time::Duration;
+
 use crate::api::{Answered, Api, request};
 
 async fn post(api: &Api, path: &str, key: &str, body: &str) -> Answered {
     let headers = [("content-type", "application/json"), ("idempotency-key", key)];
     api.call(request("POST", path, &headers, body.to_owned())).await
+}
+
+/// Whether an answer says that it repeats an earlier one.
+fn replayed(answered: &Answered) -> Option<&str> {
+    answered.header("idempotent-replayed")
 }
 
 #[tokio::test]
@@ -31,6 +38,65 @@ async fn a_consume_repeated_answers_what_still_runs_even_when_nothing_is_queued(
     api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
     let rest = post(&api, "/v1/jobs/consume?n=2", "k", "").await.expect(200).json();
     assert_eq!(rest["jobs"].as_array().unwrap()[..], first["jobs"].as_array().unwrap()[1..]);
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_an_earlier_one_says_so() {
+    let api = Api::new();
+    let id = api.enqueue(r#"{"image":"a"}"#).await;
+    let retry = format!("/v1/job/{id}/retry");
+    let first = post(&api, "/v1/jobs/consume", "c", "").await.expect(200);
+    api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
+    let new = r#"[{"image":"a"}]"#;
+    let firsts = [first, post(&api, "/v1/jobs", "e", new).await, post(&api, &retry, "r", "").await];
+    assert_eq!(firsts.each_ref().map(replayed), [None; 3]);
+
+    let again = [
+        post(&api, "/v1/jobs/consume", "c", "").await.expect(200),
+        post(&api, "/v1/jobs", "e", new).await.expect(201),
+        post(&api, &retry, "r", "").await.expect(200),
+    ];
+    assert_eq!(again.each_ref().map(replayed), [Some("true"); 3]);
+    let other = post(&api, "/v1/jobs", "e", "[{\"image\":\"b\"}]").await.expect(409);
+    assert_eq!(replayed(&other), None, "it is no repetition");
+
+    let retried = again[2].json()["job"]["id"].as_str().unwrap().to_owned();
+    api.post(&format!("/v1/job/{retried}/cancel"), "").await.expect(200);
+    api.send("DELETE", &format!("/v1/job/{retried}"), "").await.expect(204);
+    let gone = post(&api, &retry, "r", "").await.expect(404);
+    assert_eq!(replayed(&gone), Some("true"), "the new job is gone, not the retried one");
+}
+
+/// The clock stands still while there is anything else to do.
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_jobs_have_ended_is_answered_at_once_whatever_is_queued() {
+    let api = Api::new();
+    api.post("/v1/jobs", r#"[{"image":"a"},{"image":"b"}]"#).await.expect(201);
+    let first = post(&api, "/v1/jobs/consume", "k", "").await.expect(200).json();
+    let id = first["jobs"][0]["id"].as_str().unwrap();
+    api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
+
+    let (submitted, started) = (api.backend.submitted(), tokio::time::Instant::now());
+    for path in ["/v1/jobs/consume", "/v1/jobs/consume?wait=60"] {
+        let spent = post(&api, path, "k", "").await.expect(200);
+        assert_eq!((spent.json()["jobs"].as_array().unwrap().len(), replayed(&spent)), (0, Some("true")));
+    }
+    api.get("/v1/jobs/consume").await.expect(200);
+    let spent = post(&api, "/v1/jobs/consume?wait=60", "k", "").await.expect(200);
+    assert_eq!(replayed(&spent), Some("true"), "nothing is queued, and it does not wait either");
+    assert_eq!((api.backend.submitted() - submitted, started.elapsed()), (4, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_whose_key_was_used_meanwhile_ends_with_what_it_stands_for() {
+    let api = Api::new();
+    let wait = || post(&api, "/v1/jobs/consume?wait=60", "k", "");
+    let (first, second, ()) = tokio::join!(wait(), wait(), async {
+        api.backend.somebody_waits().await;
+        api.enqueue(r#"{"image":"a"}"#).await;
+    });
+    assert_eq!((replayed(&first), replayed(&second)), (None, Some("true")));
+    assert_eq!(first.json()["jobs"][0]["id"], second.json()["jobs"][0]["id"]);
 }
 
 #[tokio::test]

@@ -52,6 +52,21 @@ async fn the_document_lists_exactly_the_routes() {
 }
 
 #[tokio::test]
+async fn what_takes_a_key_says_when_it_repeats_an_answer() {
+    let document = Api::new().get("/openapi.json").await.expect(200).json();
+    for operation in
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
+    {
+        let takes_key = operation["parameters"].to_string().contains("Idempotency-Key");
+        let success =
+            operation["responses"].as_object().unwrap().iter().find(|(code, _)| code.starts_with('2'));
+        let says_so =
+            success.is_some_and(|(_, response)| response["headers"]["Idempotent-Replayed"].is_object());
+        assert_eq!(takes_key, says_so, "{}", operation["operationId"]);
+    }
+}
+
+#[tokio::test]
 async fn every_reference_leads_somewhere_and_every_operation_has_a_name() {
     let document = Api::new().get("/openapi.json").await.expect(200).json();
     let text = document.to_string();

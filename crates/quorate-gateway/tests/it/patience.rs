@@ -40,6 +40,16 @@ async fn a_wait_ends_with_the_clients_patience() {
     Api::new().call(request).await.expect(200);
 }
 
+/// Under a key the node asks again at the end: there must be time left for it.
+#[tokio::test(start_paused = true)]
+async fn a_wait_under_a_key_ends_a_moment_before() {
+    let headers = [("quorate-timeout", "30"), ("idempotency-key", "k")];
+    let (api, started) = (Api::new(), tokio::time::Instant::now());
+    api.call(request("POST", "/v1/jobs/consume?wait=60", &headers, "")).await.expect(200);
+    let seconds = Duration::from_secs;
+    assert_eq!((started.elapsed(), api.backend.within()), (seconds(29), seconds(1)), "of the paused clock");
+}
+
 #[tokio::test]
 async fn a_timeout_that_is_none_is_refused_by_name() {
     for bad in ["", "soon", "-1", "1e3", "inf", "1.2.3", "1 s", "86401"] {

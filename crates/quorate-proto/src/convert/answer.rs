@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use quorate_core::{JobId, Position, Refusal, Remembered, RequestId, Timestamp};
+use quorate_core::{AnswerRecord, JobId, Position, Refusal, Remembered, RequestId, Timestamp};
 
 use super::fields;
 use crate::Malformed;
@@ -8,31 +8,31 @@ use crate::log::v1::refusal::Kind;
 use crate::log::v1::remembered::Kind as Message;
 
 /// The message of one remembered answer.
-pub fn answered_value(
-    request_id: RequestId,
-    deadline: Timestamp,
-    position: Position,
-    answer: &Remembered,
-) -> pb::Answer {
+pub fn answered_value(request_id: RequestId, record: &AnswerRecord) -> pb::Answer {
     pb::Answer {
         request_id: Bytes::copy_from_slice(&request_id.0),
-        deadline_ms: deadline.0,
-        index: position.index,
-        offset: position.offset,
-        answer: Some(answer.into()),
+        deadline_ms: record.deadline.0,
+        index: record.position.index,
+        offset: record.position.offset,
+        answer: Some((&record.answer).into()),
+        replayed: record.replayed,
     }
 }
 
-impl TryFrom<pb::Answer> for (RequestId, Timestamp, Position, Remembered) {
+impl TryFrom<pb::Answer> for (RequestId, AnswerRecord) {
     type Error = Malformed;
 
     fn try_from(answer: pb::Answer) -> Result<Self, Malformed> {
-        Ok((
-            RequestId(fields::id("Answer", "request_id", &answer.request_id)?),
-            Timestamp(answer.deadline_ms),
-            Position { index: answer.index, offset: answer.offset },
-            answer.answer.ok_or(Malformed::Field { message: "Answer", field: "answer" })?.try_into()?,
-        ))
+        let record = AnswerRecord {
+            deadline: Timestamp(answer.deadline_ms),
+            position: Position { index: answer.index, offset: answer.offset },
+            replayed: answer.replayed,
+            answer: answer
+                .answer
+                .ok_or(Malformed::Field { message: "Answer", field: "answer" })?
+                .try_into()?,
+        };
+        Ok((RequestId(fields::id("Answer", "request_id", &answer.request_id)?), record))
     }
 }
 

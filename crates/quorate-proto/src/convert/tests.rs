@@ -1,8 +1,9 @@
 use bytes::Bytes;
 use prost::Message;
 use quorate_core::{
-    Batch, Command, EndedBy, Envelope, IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload,
-    Position, Priority, QueueId, Reason, Refusal, Remembered, RequestId, Settings, State, Status, Timestamp,
+    AnswerRecord, Batch, Command, EndedBy, Envelope, IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob,
+    Payload, Position, Priority, QueueId, Reason, Refusal, Remembered, RequestId, Settings, State, Status,
+    Timestamp,
 };
 
 use crate::log::v1 as pb;
@@ -126,11 +127,14 @@ fn every_answer_is_remembered_as_it_was() {
     .chain(refusals.map(Remembered::Refused));
     for answer in answers {
         let position = Position { index: 4, offset: 5 };
-        let message = answered_value(RequestId([6; 16]), Timestamp(7), position, &answer);
-        let bytes = message.encode_to_vec();
-        let back = pb::Answer::decode(&bytes[..]).unwrap();
-        let expected = (RequestId([6; 16]), Timestamp(7), position, answer.clone());
-        assert_eq!(<(RequestId, Timestamp, Position, Remembered)>::try_from(back).unwrap(), expected);
+        for replayed in [false, true] {
+            let answer = answer.clone();
+            let record = AnswerRecord { deadline: Timestamp(7), position, replayed, answer };
+            let bytes = answered_value(RequestId([6; 16]), &record).encode_to_vec();
+            let back = pb::Answer::decode(&bytes[..]).unwrap();
+            let expected = (RequestId([6; 16]), record);
+            assert_eq!(<(RequestId, AnswerRecord)>::try_from(back).unwrap(), expected);
+        }
 
         let record = KeyRecord { key: "k".into(), body_hash: [8; 32], at: Timestamp(9), answer };
         let bytes = pb::KeyRecord::from(&record).encode_to_vec();

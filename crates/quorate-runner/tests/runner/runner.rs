@@ -287,6 +287,25 @@ async fn a_drain_learns_what_an_interrupted_consume_took() {
 }
 
 #[tokio::test]
+async fn no_key_is_used_after_it_was_answered() {
+    let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+    let line = "POST /v1/jobs/consume";
+    let entry = scripts.entry("it", "exit 0", &[]);
+    cluster.answer(line, 200, r#"{"jobs":[]}"#);
+    let mut at_work = AtWork::start(&cluster, &[entry], RunnerConfig { wait: 0, ..RunnerConfig::default() });
+    let mut keys = vec![cluster.next(line).await.key, cluster.next(line).await.key];
+    cluster.answer(line, 409, error("this Idempotency-Key was used for another request"));
+    keys.extend([cluster.next(line).await.key, cluster.next(line).await.key, cluster.next(line).await.key]);
+    cluster.queue_silently("a", "it", LONG);
+    cluster.forget_answer(line);
+    assert_eq!(at_work.finished().await, Outcome::Success);
+    keys.push(cluster.next(line).await.key);
+    let different: std::collections::BTreeSet<_> = keys.iter().collect();
+    assert_eq!(different.len(), keys.len(), "{keys:?}");
+    at_work.end().await;
+}
+
+#[tokio::test]
 async fn a_cluster_that_is_away_is_asked_again_under_the_same_key() {
     let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
     let line = "POST /v1/jobs/consume";

@@ -71,8 +71,8 @@ impl Reader {
             let now = generation.published.load().clock;
             generation.answers.read().get(request_id, now).cloned()
         };
-        let Some(answer) = found else { return Ok(None) };
-        let outcome = match answer.remembered {
+        let Some(first) = found else { return Ok(None) };
+        let outcome = match first.answer {
             Remembered::Enqueued(ids) => Ok(Reply::Jobs(self.existing(&ids).await?)),
             Remembered::Consumed(ids) => {
                 let mut jobs = self.existing(&ids).await?;
@@ -85,7 +85,7 @@ impl Reader {
             Remembered::Done => Ok(Reply::Done),
             Remembered::Refused(refusal) => Err(refusal),
         };
-        Ok(Some(Answered { request_id, position: answer.position, outcome }))
+        Ok(Some(Answered { request_id, position: first.position, replayed: first.replayed, outcome }))
     }
 
     async fn existing(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {

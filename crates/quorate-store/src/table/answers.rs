@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use prost::Message;
-use quorate_core::{Position, Remembered, RequestId, Timestamp};
+use quorate_core::{AnswerRecord, RequestId, Timestamp};
 use quorate_proto::{answered_value, log::v1};
 
 use super::codec;
@@ -14,17 +14,9 @@ use crate::StoreError;
 /// those of one log entry.
 #[derive(Default)]
 pub(crate) struct Answers {
-    by_request: IdMap<RequestId, Answer>,
+    by_request: IdMap<RequestId, AnswerRecord>,
     /// In the order of the log.
     entries: VecDeque<EntryAnswers>,
-}
-
-/// One request's answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) deadline: Timestamp,
-    pub(crate) position: Position,
-    pub(crate) remembered: Remembered,
 }
 
 /// Which requests a log entry answered.
@@ -52,7 +44,7 @@ impl Answers {
     }
 
     /// A request's answer, if log time is not past its deadline.
-    pub(crate) fn get(&self, request: RequestId, now: Timestamp) -> Option<&Answer> {
+    pub(crate) fn get(&self, request: RequestId, now: Timestamp) -> Option<&AnswerRecord> {
         self.by_request.get(&request).filter(|answer| answer.deadline >= now)
     }
 
@@ -60,7 +52,7 @@ impl Answers {
     pub(crate) fn add(
         &mut self,
         entries: impl IntoIterator<Item = EntryAnswers>,
-        answers: IdMap<RequestId, Answer>,
+        answers: IdMap<RequestId, AnswerRecord>,
     ) {
         for entry in entries {
             let follows = self.entries.back().is_none_or(|last| last.index < entry.index);
@@ -95,25 +87,19 @@ impl Answers {
 
     /// All whose deadline is not past.
     #[cfg(test)]
-    pub(crate) fn iter(&self, now: Timestamp) -> impl Iterator<Item = (&RequestId, &Answer)> {
+    pub(crate) fn iter(&self, now: Timestamp) -> impl Iterator<Item = (&RequestId, &AnswerRecord)> {
         self.by_request.iter().filter(move |(_, answer)| answer.deadline >= now)
     }
 }
 
 /// The value of one entry on disk.
-pub(crate) fn encode<'a>(answers: impl Iterator<Item = (RequestId, &'a Answer)>) -> Vec<u8> {
-    let messages = answers.map(|(request, answer)| {
-        answered_value(request, answer.deadline, answer.position, &answer.remembered)
-    });
+pub(crate) fn encode<'a>(answers: impl Iterator<Item = (RequestId, &'a AnswerRecord)>) -> Vec<u8> {
+    let messages = answers.map(|(request, record)| answered_value(request, record));
     v1::Answers { answers: messages.collect() }.encode_to_vec()
 }
 
-fn decode(value: &[u8]) -> Result<Vec<(RequestId, Answer)>, StoreError> {
+fn decode(value: &[u8]) -> Result<Vec<(RequestId, AnswerRecord)>, StoreError> {
     let message = v1::Answers::decode(value).map_err(|error| StoreError::damaged(codec::WHAT, error))?;
-    let answers = message.answers.into_iter().map(|answer| {
-        let (request, deadline, position, remembered) =
-            answer.try_into().map_err(|error| StoreError::damaged(codec::WHAT, error))?;
-        Ok((request, Answer { deadline, position, remembered }))
-    });
-    answers.collect()
+    let answers = message.answers.into_iter().map(TryInto::try_into);
+    answers.map(|answer| answer.map_err(|error| StoreError::damaged(codec::WHAT, error))).collect()
 }

@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use quorate_core::{
-    Image, ImageId, Job, JobId, KeyRecord, Position, Priority, QueueId, Remembered, RequestId, Settings,
-    Table, Timestamp,
+    AnswerRecord, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, Settings, Table,
+    Timestamp,
 };
 
-use super::answers::Answer;
 use super::codec;
 use super::db::Family;
 use super::keys::{self, Prefix};
@@ -187,18 +186,16 @@ impl Table for Writer {
         self.meta.key_count
     }
 
-    fn answer(&self, request_id: RequestId) -> Option<(Position, Remembered)> {
+    fn answer(&self, request_id: RequestId) -> Option<AnswerRecord> {
         let now = self.meta.clock;
-        if let Some(answer) = self.batch.answers.get(&request_id).filter(|answer| answer.deadline >= now) {
-            return Some((answer.position, answer.remembered.clone()));
+        if let Some(record) = self.batch.answers.get(&request_id).filter(|record| record.deadline >= now) {
+            return Some(record.clone());
         }
-        let answers = self.generation.answers.read();
-        answers.get(request_id, now).map(|answer| (answer.position, answer.remembered.clone()))
+        self.generation.answers.read().get(request_id, now).cloned()
     }
 
-    fn remember(&mut self, request_id: RequestId, deadline: Timestamp, at: Position, answer: Remembered) {
-        let answer = Answer { deadline, position: at, remembered: answer };
-        self.batch.answers.insert(request_id, answer);
+    fn remember(&mut self, request_id: RequestId, record: AnswerRecord) {
+        self.batch.answers.insert(request_id, record);
         self.batch.entry_answers.push(request_id);
     }
 }

@@ -41,10 +41,7 @@ impl Writer {
             finished: by_time(db, Prefix::Ended)?,
             images,
             keys,
-            answers: answers
-                .iter(meta.clock)
-                .map(|(id, answer)| (*id, (answer.deadline, answer.position, answer.remembered.clone())))
-                .collect(),
+            answers: answers.iter(meta.clock).map(|(id, record)| (*id, record.clone())).collect(),
             jobs,
         })
     }

@@ -2,11 +2,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use openraft::EntryPayload;
-use quorate_core::{Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, State, Timestamp};
+use quorate_core::{
+    AnswerRecord, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, State, Timestamp,
+};
 use rocksdb::WriteBatch;
 
 use super::Applied;
-use super::answers::{self, Answer, EntryAnswers};
+use super::answers::{self, EntryAnswers};
 use super::codec::{self, WHAT};
 use super::db::Family;
 use super::generation::{Generation, Published};
@@ -48,7 +50,7 @@ pub(crate) struct Batch {
     pub(super) images: IdMap<ImageId, Option<Image>>,
     pub(super) keys: HashMap<Box<str>, Option<KeyRecord>>,
     pub(super) holders: IdMap<JobId, u64>,
-    pub(super) answers: IdMap<RequestId, Answer>,
+    pub(super) answers: IdMap<RequestId, AnswerRecord>,
     /// Of the entry under way.
     pub(super) entry_answers: Vec<RequestId>,
     /// Of the entries before it.

@@ -77,7 +77,7 @@ async fn cycles(client: &Client, jobs: &[NewJob], deadline: Instant) -> anyhow::
         client.enqueue(jobs, None).await.context("enqueue")?;
         let enqueued = Instant::now();
         let consume = Consume { n: 1, wait: 10, key: None };
-        let taken = client.consume(&consume).await.context("consume")?;
+        let taken = client.consume(&consume).await.context("consume")?.answer;
         let consumed = Instant::now();
         ensure!(taken.len() == 1, "consume: no job within 10 s, although every client enqueued one before");
         for job in taken {

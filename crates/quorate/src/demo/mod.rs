@@ -135,7 +135,7 @@ async fn enqueue(clients: &[Client], work: Vec<Work>) -> anyhow::Result<Vec<Enqu
             })
             .collect();
         let client = clients.next().context("no node is left")?;
-        let answered = client.enqueue(&jobs, None).await?;
+        let answered = client.enqueue(&jobs, None).await?.answer;
         ensure!(answered.len() == part.len(), "{} jobs were sent, {} answered", part.len(), answered.len());
         enqueued.extend(answered.into_iter().zip(part).map(|(job, work)| Enqueued { id: job.id, work }));
     }

@@ -86,7 +86,7 @@ async fn enqueue(
 ) -> Result<Vec<Job>, quorate_client::Error> {
     let mut enqueued = Vec::new();
     for jobs in requests {
-        enqueued.extend(client.enqueue(jobs, key).await?);
+        enqueued.extend(client.enqueue(jobs, key).await?.answer);
     }
     Ok(enqueued)
 }

@@ -112,7 +112,7 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             show::one(&job, &target)?;
         }
         Command::Retry(OneJob { id, target }) => {
-            let job = target.block_on(async |client| client.retry(&id, None).await)?;
+            let job = target.block_on(async |client| client.retry(&id, None).await)?.answer;
             show::one(&job, &target)?;
         }
         Command::Delete(OneJob { id, target }) => {
