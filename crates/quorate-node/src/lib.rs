@@ -57,6 +57,7 @@ pub use handle::{Gauges, Handle};
 pub use node::Node;
 pub use running::Running;
 pub use status::{Cluster, Member, Role};
+pub use task::before_abort;
 
 /// Raft, over this node's log and job table.
 type Raft = openraft::Raft<quorate_store::TypeConfig, quorate_store::JobTable>;

@@ -93,6 +93,8 @@ pub(crate) const RELEASE: Duration = Duration::from_secs(5);
 
 /// How long one question of a node that recovers may take, before it asks again.
 pub(crate) const RECOVERY_QUESTION: Duration = Duration::from_secs(5);
+/// For a node that cannot go on to say why, before its process is aborted.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Whoever waits for an answer waits longer than the one who gives it waits for its own.
 const _: () = {

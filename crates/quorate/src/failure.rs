@@ -1,15 +1,23 @@
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use quorate_client::{Error, RefusedKind};
 
+use crate::logging;
+
 /// Says on standard error what went wrong, with all its causes, and gives the exit code for it.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
-    let hint = error.downcast_ref::<Error>().and_then(hint);
-    if let Some(hint) = hint {
-        eprintln!("{hint}");
+    let client = error.downcast_ref::<Error>();
+    let mut message = format!("{error:#}");
+    if let Some(hint) = client.and_then(hint) {
+        message.push('\n');
+        message.push_str(hint);
     }
-    ExitCode::from(error.downcast_ref::<Error>().map_or(1, code))
+    if !logging::end(&message) {
+        // There is nowhere else to say that it could not be said.
+        let _ = writeln!(io::stderr(), "error: {message}");
+    }
+    ExitCode::from(client.map_or(1, code))
 }
 
 /// The exit codes that `quorate --help` lists.

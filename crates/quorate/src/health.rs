@@ -42,7 +42,7 @@ pub(crate) async fn wait_until_ready(cluster: &mut LocalCluster, patience: Durat
     for url in cluster.urls() {
         let client = client(&url)?;
         while let Err(error) = client.probe(Probe::Ready).await {
-            cluster.check_running()?;
+            cluster.check_running().await?;
             if tokio::time::Instant::now() >= deadline {
                 bail!("not ready after {} s: {error}", patience.as_secs());
             }

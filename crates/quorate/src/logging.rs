@@ -1,6 +1,16 @@
-use std::io::IsTerminal;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 
+use anyhow::Context;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+use crate::background::Background;
 
 /// How events are written to standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -13,17 +23,97 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Writes events of `level` (a filter such as `info` or `info,openraft=warn`) to standard error from now on.
+/// The log of this process, once it has one.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+#[derive(Clone)]
+struct Log {
+    lines: Background,
+    format: LogFormat,
+}
+
+/// Writes events of `level` (a filter such as `info` or `info,openraft=warn`) to standard error from now on, and panics
+/// too. A log that cannot be written costs nothing but the log.
 ///
 /// # Errors
-/// The filter cannot be read.
+/// The filter cannot be read, or there is no thread to be had.
 pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(level)
         .map_err(|error| anyhow::anyhow!("log-level `{level}` is no filter: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A descriptor of its own: a write that waits must not hold the lock of `std::io::stderr`.
+    let stderr = File::from(io::stderr().as_fd().try_clone_to_owned().context("standard error")?);
+    let notice = move |lost| {
+        line(format, "WARN", &format!("{lost} lines of this log are lost: they could not be written"))
+    };
+    let lines = Background::start(stderr, notice).context("a thread for the log")?;
+    let log = LOG.get_or_init(|| Log { lines, format });
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false) // it would print them
+        .with_writer(move || log);
     match format {
-        LogFormat::Human => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Human => builder.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().init(),
     }
+    // The standard one writes to standard error, and waits for its reader.
+    std::panic::set_hook(Box::new(log_panic));
+    quorate_node::before_abort(flush);
     Ok(())
+}
+
+/// Waits for a moment until the log is written.
+pub(crate) fn flush() {
+    if let Some(log) = LOG.get() {
+        log.lines.flush();
+    }
+}
+
+/// Writes the error that ends this process into its log; says whether it has one.
+pub(crate) fn end(error: &str) -> bool {
+    let Some(log) = LOG.get() else { return false };
+    let line = match log.format {
+        LogFormat::Human => format!("error: {error}\n"),
+        LogFormat::Json => line(log.format, "ERROR", error),
+    };
+    log.lines.push(line.as_bytes());
+    log.lines.flush();
+    true
+}
+
+/// A line that must not be filtered, or comes from the log itself.
+fn line(format: LogFormat, level: &str, message: &str) -> String {
+    let mut time = String::new();
+    // It fails only where a string does.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+    match format {
+        LogFormat::Human => format!("{time} {level:>5} quorate: {message}\n"),
+        LogFormat::Json => {
+            let fields = serde_json::json!({ "message": message });
+            format!(
+                "{}\n",
+                serde_json::json!({ "timestamp": time, "level": level, "fields": fields, "target": "quorate" })
+            )
+        }
+    }
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("without a name");
+    let message = panic.payload_as_str().unwrap_or("without words");
+    let place = panic.location().map(ToString::to_string);
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+    tracing::error!(thread, place, backtrace = backtrace.map(tracing::field::display), "panicked: {message}");
+}
+
+impl Write for &Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.lines.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,13 +1,16 @@
 //! The one binary: a node, a local cluster, a runner, and the commands that speak to a cluster.
 
+mod background;
 mod bench;
 mod cli;
 mod cluster;
 mod demo;
 mod dev;
+mod ending;
 mod failure;
 mod health;
 mod job;
+mod limits;
 mod logging;
 mod output;
 mod run;
@@ -35,8 +38,10 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::main(args),
         Command::Demo(args) => demo::main(args),
     };
-    match result {
+    let code = match result {
         Ok(code) => code,
         Err(error) => failure::report(&error),
-    }
+    };
+    logging::flush();
+    code
 }

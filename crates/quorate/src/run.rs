@@ -8,15 +8,15 @@ use quorate_client::{Client, ClientConfig};
 use quorate_runner::{
     Docker, DockerConfig, Driver, Event, Outcome, Process, Program, Programs, Runner, RunnerConfig, Shutdown,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
+use crate::ending::Ending;
 use crate::logging::{self, LogFormat};
 
 /// Run jobs: take them from the cluster and hand them to programs or containers.
 ///
 /// A job's image chooses what runs. --program maps an image's name to a local program; with --docker every other image is
 /// a container image. The payload comes on standard input and in PAYLOAD, the job's id in JOB_ID; what the job writes
-/// becomes its log; exit status 0 is success. SIGTERM: take nothing new, finish what runs. Twice: stop what runs too.
+/// becomes its log; exit status 0 is success. SIGTERM, Ctrl-C, SIGHUP: take nothing new, finish what runs. Twice: stop what runs too.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct RunArgs {
@@ -96,7 +96,7 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         ..RunnerConfig::default()
     };
     let shutdown = Shutdown::new();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut ending = Ending::listen()?;
     let runner = Runner::new(client, drivers, config).on_event(log_event);
     tracing::info!(concurrency = args.concurrency, nodes = args.nodes.join(","), "taking jobs");
     let running = runner.run(&shutdown);
@@ -104,8 +104,7 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     loop {
         tokio::select! {
             () = &mut running => break,
-            _ = terminate.recv() => shutdown.signal(),
-            _ = interrupt.recv() => shutdown.signal(),
+            () = ending.wait() => shutdown.signal(),
         }
         tracing::info!("ending: nothing new is taken; a second signal stops what runs");
     }

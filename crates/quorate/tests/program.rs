@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
@@ -13,24 +15,10 @@ use nix::unistd::Pid;
 use quorate_client::{Client, ClientConfig, Consume};
 use serde_json::Value;
 
-const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
+use common::{QUORATE, free_ports, quorate};
 
 /// Clusters are started one after the other: ports are looked for first and bound later.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// `count` ports behind each other that are free, as are those 1000 above.
-fn free_ports(count: u16) -> u16 {
-    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    // Another run of these tests on this machine begins somewhere else.
-    let first = usize::try_from(std::process::id()).unwrap() % 1_000;
-    (20_000..30_000)
-        .step_by(10)
-        .cycle()
-        .skip(first)
-        .take(1_000)
-        .find(|base| (*base..*base + count).all(|port| is_free(port) && is_free(port + 1_000)))
-        .expect("some ports are free")
-}
 
 /// A `quorate dev`, ended with the test.
 struct Dev {
@@ -97,10 +85,6 @@ impl Drop for Dev {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn quorate(args: &[&str]) -> Output {
-    Command::new(QUORATE).args(args).output().unwrap()
 }
 
 #[test]

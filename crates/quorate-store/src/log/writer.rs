@@ -67,7 +67,6 @@ impl Writer {
     }
 
     fn fail(&self, error: &StoreError, group: Group) {
-        tracing::error!(%error, "the Raft log cannot be written");
         let reason = error.to_string();
         let queued = self.shared.fail(&reason);
         (self.on_failure)(error);

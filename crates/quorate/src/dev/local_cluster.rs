@@ -7,6 +7,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdin, Command};
 
+use super::node_log::NodeLog;
+
 /// How long a node gets to end after SIGTERM: longer than it takes at most (docs/timeouts.md).
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -26,6 +28,7 @@ pub(crate) struct LocalNode {
     peer_addr: String,
     dir: PathBuf,
     child: Option<Child>,
+    log: Option<NodeLog>,
     /// The pipe that the child reads; apart from `child`, which would close it when it is waited for.
     lifeline: Option<ChildStdin>,
 }
@@ -44,6 +47,12 @@ impl LocalNode {
     /// Where it writes what it logs.
     pub(crate) fn log_file(&self) -> PathBuf {
         self.dir.with_extension("log")
+    }
+
+    async fn end_log(&mut self) {
+        if let Some(log) = self.log.take() {
+            log.ended().await;
+        }
     }
 }
 
@@ -76,6 +85,7 @@ impl LocalCluster {
                 peer_addr: format!("127.0.0.1:{}", peer_port + n),
                 dir: dir.join(format!("n{}", n + 1)),
                 child: None,
+                log: None,
                 lifeline: None,
             })
             .collect();
@@ -106,11 +116,11 @@ impl LocalCluster {
         for (setting, addr) in [("http-port", &node.http_addr), ("peer-port", &node.peer_addr)] {
             std::net::TcpListener::bind(addr).with_context(|| format!("{setting}: {addr} is taken"))?;
         }
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(node.log_file())
-            .with_context(|| format!("cannot write {}", node.log_file().display()))?;
+        let (log, to_log) = std::io::pipe()?;
+        node.log = Some(
+            NodeLog::keep(log, &node.log_file())
+                .with_context(|| format!("cannot write {}", node.log_file().display()))?,
+        );
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(program);
         command
@@ -126,7 +136,7 @@ impl LocalCluster {
             .process_group(0) // Ctrl-C reaches this process alone, which ends them in order
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(to_log)
             .kill_on_drop(true);
         // Settings of the environment that would make the nodes differ from what was asked for.
         for setting in ["CONFIG", "HTTP_ADVERTISE"] {
@@ -153,7 +163,9 @@ impl LocalCluster {
     pub(crate) async fn kill(&mut self, position: usize) -> anyhow::Result<()> {
         let node = self.node(position)?;
         let mut child = node.child.take().with_context(|| format!("{} does not run", node.name))?;
-        child.kill().await.with_context(|| format!("cannot kill {}", node.name))
+        child.kill().await.with_context(|| format!("cannot kill {}", node.name))?;
+        node.end_log().await;
+        Ok(())
     }
 
     /// Ends every node with SIGTERM, all at once, and kills what is left after [`GRACE`].
@@ -173,6 +185,7 @@ impl LocalCluster {
                         let _ = child.kill().await;
                     }
                 }
+                node.end_log().await;
             }
         }
     }
@@ -190,6 +203,7 @@ impl LocalCluster {
         let ((position, status), _, _) = futures::future::select_all(waits).await;
         if let Some(node) = self.nodes.get_mut(position) {
             node.child = None;
+            node.end_log().await;
         }
         (position, status)
     }
@@ -198,11 +212,12 @@ impl LocalCluster {
     ///
     /// # Errors
     /// One has: the message says which, how, and where its log is.
-    pub(crate) fn check_running(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn check_running(&mut self) -> anyhow::Result<()> {
         for node in &mut self.nodes {
             if let Some(child) = &mut node.child
                 && let Some(status) = child.try_wait()?
             {
+                node.end_log().await;
                 let log = node.log_file();
                 let text = std::fs::read_to_string(&log).unwrap_or_default();
                 let last: Vec<&str> = text.lines().rev().take(5).collect();

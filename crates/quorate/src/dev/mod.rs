@@ -1,11 +1,15 @@
 mod local_cluster;
+mod node_log;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::background::Background;
+use crate::ending::Ending;
+use crate::output;
 
 pub(crate) use local_cluster::LocalCluster;
 
@@ -37,49 +41,46 @@ pub(crate) struct DevArgs {
 /// # Errors
 /// It cannot be started.
 pub(crate) fn main(args: DevArgs) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Runtime::new()?.block_on(run(args))
+    let said = output::background()?;
+    let result = tokio::runtime::Runtime::new()?.block_on(run(args, &said));
+    said.flush();
+    result
 }
 
-async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+async fn run(args: DevArgs, said: &Background) -> anyhow::Result<ExitCode> {
     let peer_port = args.peer_port.unwrap_or_else(|| args.http_port.saturating_add(1_000));
     let mut cluster =
         LocalCluster::new(args.nodes, args.http_port, peer_port, &args.data_dir, &args.log_level)?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut ending = Ending::listen()?;
     cluster.start_all()?;
     for node in cluster.nodes() {
-        println!(
-            "{}  {}  pid {}  log {}",
-            node.name,
-            node.url(),
-            node.pid().unwrap_or(0),
-            node.log_file().display()
-        );
+        let (pid, log) = (node.pid().unwrap_or(0), node.log_file());
+        said.line(format_args!("{}  {}  pid {pid}  log {}", node.name, node.url(), log.display()));
     }
     tokio::select! {
         ready = crate::health::wait_until_ready(&mut cluster, Duration::from_secs(60)) => ready?,
-        _ = interrupt.recv() => return stop(cluster).await,
-        _ = terminate.recv() => return stop(cluster).await,
+        () = ending.wait() => return stop(cluster, said).await,
     }
-    println!("ready");
+    said.line("ready");
     loop {
         tokio::select! {
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            () = ending.wait() => break,
             (position, status) = cluster.ended() => {
                 let name = cluster.nodes().get(position).map_or("?", |node| node.name.as_str());
                 match status {
-                    Ok(status) => println!("{name} ended: {status}; the others go on. Restart this command to start it again."),
-                    Err(error) => println!("{name} cannot be waited for: {error}"),
+                    Ok(status) => said.line(format_args!(
+                        "{name} ended: {status}; the others go on. Restart this command to start it again."
+                    )),
+                    Err(error) => said.line(format_args!("{name} cannot be waited for: {error}")),
                 }
             }
         }
     }
-    stop(cluster).await
+    stop(cluster, said).await
 }
 
-async fn stop(mut cluster: LocalCluster) -> anyhow::Result<ExitCode> {
-    println!("stopping");
+async fn stop(mut cluster: LocalCluster, said: &Background) -> anyhow::Result<ExitCode> {
+    said.line("stopping");
     cluster.stop_all().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,9 +8,9 @@ use anyhow::Context;
 use quorate_gateway::{ConnectionLimits, Gateway, GatewayConfig};
 use quorate_node::{Node, NodeConfig};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::ending::Ending;
 use crate::logging;
 use backend::NodeBackend;
 pub(crate) use config::{Config, ServeArgs};
@@ -30,7 +30,7 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
-    let ending = Ending::new(until_stdin_closes)?;
+    let mut ending = Ending::listen()?;
     let open_files = open_files::allow();
     let listener = TcpListener::bind(config.http_addr)
         .await
@@ -65,37 +65,15 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     // The other half is the table's, the log's and the peers'.
     limits.connections = limits.connections.min(open_files / 2);
     let serving = tokio::spawn(quorate_gateway::serve(listener, router, limits, closing.clone()));
-    ending.wait().await;
+    tokio::select! {
+        () = ending.wait() => {}
+        () = stdin_closes(), if until_stdin_closes => {}
+    }
     tracing::info!("ending: no new connections, requests in flight are finished");
     closing.cancel();
     serving.await.context("the HTTP server panicked")?;
     running.shutdown().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What ends a node.
-struct Ending {
-    terminate: Signal,
-    interrupt: Signal,
-    until_stdin_closes: bool,
-}
-
-impl Ending {
-    fn new(until_stdin_closes: bool) -> anyhow::Result<Ending> {
-        Ok(Ending {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            until_stdin_closes,
-        })
-    }
-
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            () = stdin_closes(), if self.until_stdin_closes => {}
-        }
-    }
 }
 
 /// Reads standard input to its end, on a thread of its own, which the process does not wait for.

@@ -1,0 +1,114 @@
+//! What the tests of the program share.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+pub(crate) const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
+
+/// `count` ports behind each other that are free, as are those 1000 above.
+pub(crate) fn free_ports(count: u16) -> u16 {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    // Another run of these tests on this machine begins somewhere else.
+    let first = usize::try_from(std::process::id()).unwrap() % 1_000;
+    (20_000..30_000)
+        .step_by(10)
+        .cycle()
+        .skip(first)
+        .take(1_000)
+        .find(|base| (*base..*base + count).all(|port| is_free(port) && is_free(port + 1_000)))
+        .expect("some ports are free")
+}
+
+/// Runs the program to its end.
+pub(crate) fn quorate(args: &[&str]) -> Output {
+    Command::new(QUORATE).args(args).output().unwrap()
+}
+
+/// How long something may take that takes a moment: long, for machines that have other things to do.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until it is so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not so after {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A process of the program, killed with the test.
+pub(crate) struct Started(pub(crate) Child);
+
+impl Started {
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    pub(crate) fn runs(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end; says its exit code.
+    pub(crate) fn ended(&mut self, what: &str) -> Option<i32> {
+        wait_until(what, || !self.runs());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The arguments of a node; all of `ports` form the cluster.
+pub(crate) fn serve(dir: &Path, ports: &[u16], node: usize) -> Vec<String> {
+    let peers: Vec<String> =
+        ports.iter().enumerate().map(|(n, port)| format!("n{n}=127.0.0.1:{}", port + 1_000)).collect();
+    let (name, port) = (format!("n{node}"), ports[node]);
+    let data_dir = dir.join(&name);
+    let args = [
+        "serve",
+        "--name",
+        &name,
+        "--data-dir",
+        data_dir.to_str().unwrap(),
+        "--http-addr",
+        &format!("127.0.0.1:{port}"),
+        "--peer-addr",
+        &format!("127.0.0.1:{}", port + 1_000),
+        "--peers",
+        &peers.join(","),
+    ];
+    args.map(str::to_owned).to_vec()
+}
+
+pub(crate) fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+pub(crate) fn wait_until_ready(port: u16) {
+    wait_until("ready", || quorate(&["health", "--ready", "--url", &url(port)]).status.success());
+}
+
+/// Enqueues a job of the image `a`; says its id.
+pub(crate) fn enqueue(port: u16) -> String {
+    let output = quorate(&["job", "enqueue", "--image", "a", "--payload", "x", "--nodes", &url(port)]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+pub(crate) fn wait_for_status(port: u16, id: &str, status: &str) {
+    wait_until(status, || {
+        let output = quorate(&["job", "get", id, "--json", "--nodes", &url(port)]);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok_and(|job| job["status"] == status)
+    });
+}
