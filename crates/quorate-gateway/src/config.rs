@@ -18,9 +18,11 @@ pub struct GatewayConfig {
     pub body_read: Duration,
     /// Bytes of request bodies in memory at once, over all requests; more are answered with 429.
     pub body_memory: usize,
+    /// As much of it is for bodies of at most 64 KiB alone.
+    pub body_memory_small: usize,
     /// Consumes that wait at once; more are answered with 429.
     pub waiting_consumes: usize,
-    /// When it is cancelled, consumes that wait are answered early. The one that [`crate::serve`] gets.
+    /// When it is cancelled, consumes that wait are answered early, and [`crate::Gateway::serve`] ends.
     pub shutdown: CancellationToken,
 }
 
@@ -33,6 +35,7 @@ impl Default for GatewayConfig {
             read_wait: Duration::from_secs(5),
             body_read: Duration::from_secs(30),
             body_memory: 256 << 20,
+            body_memory_small: 64 << 20,
             waiting_consumes: 50_000,
             shutdown: CancellationToken::new(),
         }

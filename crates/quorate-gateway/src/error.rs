@@ -9,6 +9,7 @@ use quorate_api::{Error, ErrorWrapper, WriteOutcome};
 use quorate_core::{Refusal, Status};
 
 use crate::answer::{self, Index};
+use crate::memory::Full;
 use crate::{Unavailable, limits};
 
 /// Everything that a request can be answered other than what it asked for.
@@ -153,6 +154,12 @@ impl From<Refusal> for ApiError {
                 ApiError::Internal
             }
         }
+    }
+}
+
+impl From<Full> for ApiError {
+    fn from(_full: Full) -> ApiError {
+        ApiError::Overloaded
     }
 }
 

@@ -4,13 +4,16 @@ use axum::Router;
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use quorate_core::{Command, Job, Reply};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::answer::Index;
 use crate::body::BodyReader;
 use crate::edge::Edge;
 use crate::error::{ApiError, Failure};
-use crate::{Backend, GatewayConfig, Unavailable, openapi, patience, routes};
+use crate::memory::Memory;
+use crate::server::Server;
+use crate::{Backend, ConnectionLimits, GatewayConfig, Unavailable, openapi, patience, routes};
 
 /// The Titan API in front of a backend. A clone is another handle to the same.
 pub struct Gateway<B> {
@@ -22,6 +25,7 @@ struct Inner<B> {
     config: GatewayConfig,
     node: HeaderValue,
     bodies: BodyReader,
+    body_memory: Arc<Memory>,
     waiting: Semaphore,
     document: OnceLock<Bytes>,
 }
@@ -39,13 +43,28 @@ impl<B: Backend> Gateway<B> {
     /// The node's name in `config` is not visible ASCII.
     pub fn new(backend: B, config: GatewayConfig) -> Gateway<B> {
         let node = HeaderValue::from_str(&config.node).expect("a node's name is visible ASCII");
-        let bodies = BodyReader::new(config.body_read, config.body_memory);
+        let body_memory = Memory::new(config.body_memory, config.body_memory_small);
+        let bodies = BodyReader::new(config.body_read, Arc::clone(&body_memory));
         let waiting = Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS));
-        let inner = Inner { backend, config, node, bodies, waiting, document: OnceLock::new() };
+        let document = OnceLock::new();
+        let inner = Inner { backend, config, node, bodies, body_memory, waiting, document };
         Gateway { inner: Arc::new(inner) }
     }
 
-    /// Every route. [`crate::serve`] serves it.
+    /// Serves every route on `listener` until [`GatewayConfig::shutdown`], and then until what was in flight has been
+    /// answered, in bounded time.
+    pub async fn serve(self, listener: TcpListener, limits: ConnectionLimits) {
+        let server = Server {
+            router: self.router(),
+            limits,
+            shutdown: self.config().shutdown.clone(),
+            memories: vec![Arc::clone(&self.inner.body_memory)],
+        };
+        drop(self);
+        server.run(listener).await;
+    }
+
+    /// Every route, without a server around it.
     pub fn router(&self) -> Router {
         let routes = routes::all::<B>();
         let edge = Edge::new(self.inner.node.clone(), routes.methods);

@@ -14,14 +14,31 @@ pub(crate) const PAGE_DEFAULT: usize = 10;
 pub(crate) const PAGE_BYTES: u64 = quorate_core::limits::CONSUME_BYTES;
 /// Longest query string, in bytes.
 pub(crate) const QUERY_BYTES: usize = 4 << 10;
-/// Bytes of a refused body that are read and thrown away, so that a client that writes before it reads gets its answer.
-pub(crate) const DISCARDED_BYTES: usize = 32 << 20;
-/// Memory that is set aside for a body before its first byte came, whatever its Content-Length promises.
+/// Bytes of a body that nobody wants which are read and thrown away, so that a client that writes before it reads gets its
+/// answer.
+pub(crate) const LEFTOVER_BYTES: usize = 32 << 20;
+/// Longest time for that.
+pub(crate) const LEFTOVER_TIME: Duration = Duration::from_secs(30);
+/// Longest time in which nothing of it comes.
+pub(crate) const LEFTOVER_SILENCE: Duration = Duration::from_secs(5);
+/// How long a connection that was closed with something unread goes on to read.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// Memory that is set aside for a body when its second piece has come, whatever its Content-Length promises.
 pub(crate) const BODY_RESERVE_BYTES: usize = 64 << 10;
+
+/// What counts as little memory for one request, in bytes. There is room for it apart from what large ones take.
+pub(crate) const SMALL_BYTES: usize = 64 << 10;
+/// Bytes a second below which a client is slow: it loses the memory that it holds when others need it. The longest body at
+/// this pace would take four times as long as it may.
+pub(crate) const PACE: usize = 64 << 10;
+/// How long a client may be slow.
+pub(crate) const PACE_SLACK: Duration = Duration::from_secs(1);
+/// How long a request waits for memory before it is refused: those who are slow must be found.
+pub(crate) const MEMORY_WAIT: Duration = Duration::from_secs(2);
 /// What a client is told to wait before it tries again, in seconds.
 pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
 
-/// Bounds of [`crate::serve`], per listener.
+/// Bounds of [`crate::Gateway::serve`], per listener.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
     /// Open connections; more are closed as they come.

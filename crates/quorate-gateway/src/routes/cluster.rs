@@ -53,7 +53,7 @@ pub(crate) async fn configure<B: Backend>(State(gateway): State<Gateway<B>>, req
     let (MediaType::Json | MediaType::Absent) = MediaType::of(&parts.headers)? else {
         return Err(ApiError::UnsupportedMediaType { accepted: "application/json" }.into());
     };
-    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let body = gateway.bodies().read(body).await?;
     let Object(SettingsRequest { retention }) = body::json(&body.bytes, "")?;
     let allowed = limits::RETENTION_SECONDS;
     if !allowed.contains(&retention) {

@@ -54,7 +54,7 @@ pub(crate) async fn post<B: Backend>(
 ) -> Answer {
     let (parts, body) = request.into_parts();
     let mut asked = in_query(&query)?;
-    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let body = gateway.bodies().read(body).await?;
     if !body.bytes.trim_ascii().is_empty() {
         let (MediaType::Json | MediaType::Absent) = MediaType::of(&parts.headers)? else {
             return Err(ApiError::UnsupportedMediaType { accepted: "application/json" }.into());

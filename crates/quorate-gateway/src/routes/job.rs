@@ -75,7 +75,7 @@ pub(crate) async fn cancel<B: Backend>(
 ) -> Answer {
     let (parts, body) = request.into_parts();
     let media_type = MediaType::of(&parts.headers)?;
-    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let body = gateway.bodies().read(body).await?;
     let details = body::details(media_type, body.bytes.clone()).await?;
     let written = gateway.submit(Command::Cancel { id, details: details.into() }).await?;
     changed(&gateway, written).await
@@ -101,7 +101,7 @@ pub(crate) async fn success<B: Backend>(
 ) -> Answer {
     let (parts, body) = request.into_parts();
     let media_type = MediaType::of(&parts.headers)?;
-    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let body = gateway.bodies().read(body).await?;
     let mut form = Form::parse(media_type, body.bytes.clone(), &["log"]).await?;
     let written = gateway.submit(Command::Succeed { id, log: form.take("log") }).await?;
     changed(&gateway, written).await
@@ -127,7 +127,7 @@ pub(crate) async fn fail<B: Backend>(
 ) -> Answer {
     let (parts, body) = request.into_parts();
     let media_type = MediaType::of(&parts.headers)?;
-    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let body = gateway.bodies().read(body).await?;
     let mut form = Form::parse(media_type, body.bytes.clone(), &["reason", "details", "log"]).await?;
     let reason = convert::fail_reason(&body::text("reason", form.take("reason"))?)?;
     let details = body::bounded_details(body::text("details", form.take("details"))?)?.into();

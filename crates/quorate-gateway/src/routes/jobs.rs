@@ -32,7 +32,7 @@ pub(crate) async fn enqueue<B: Backend>(State(gateway): State<Gateway<B>>, reque
             return Err(ApiError::UnsupportedMediaType { accepted: "application/json" }.into());
         }
     }
-    let body = gateway.bodies().read(&parts.headers, body).await?;
+    let body = gateway.bodies().read(body).await?;
     let key = idempotency::key(&parts.headers, "enqueue", &body.bytes)?;
     let jobs = body::new_jobs(&body.bytes)?;
     let jobs = jobs

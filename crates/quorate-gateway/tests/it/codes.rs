@@ -183,7 +183,8 @@ async fn payloads_and_logs_over_their_limits() {
 
 #[tokio::test]
 async fn bodies_in_memory_are_bounded() {
-    let api = Api::with(GatewayConfig { body_memory: 20, ..GatewayConfig::default() });
+    let config = GatewayConfig { body_memory: 20, body_memory_small: 20, ..GatewayConfig::default() };
+    let api = Api::with(config);
     let body = r#"[{"image":"a"}]"#;
     for _ in 0..3 {
         api.post("/v1/jobs", body).await.expect(201);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod api;
+mod bodies;
 mod codes;
 mod consume;
 mod endpoints;

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use quorate_gateway::{ConnectionLimits, Gateway, GatewayConfig, serve};
+use quorate_gateway::{ConnectionLimits, Gateway, GatewayConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -26,10 +26,10 @@ impl Server {
     pub(crate) async fn with(config: GatewayConfig, limits: ConnectionLimits) -> Server {
         let backend = Fake::default();
         let shutdown = config.shutdown.clone();
-        let router = Gateway::new(backend.clone(), config).router();
+        let gateway = Gateway::new(backend.clone(), config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let served = tokio::spawn(serve(listener, router, limits, shutdown.clone()));
+        let served = tokio::spawn(gateway.serve(listener, limits));
         Server { backend, addr, shutdown, served }
     }
 

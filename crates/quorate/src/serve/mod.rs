@@ -58,13 +58,11 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
             ..GatewayConfig::default()
         },
     );
-    let router = gateway.router();
-    drop(gateway);
     tracing::info!(http = %config.http_addr, peer = %config.peer_addr, open_files, "serving");
     let mut limits = ConnectionLimits::default();
     // The other half is the table's, the log's and the peers'.
     limits.connections = limits.connections.min(open_files / 2);
-    let serving = tokio::spawn(quorate_gateway::serve(listener, router, limits, closing.clone()));
+    let serving = tokio::spawn(gateway.serve(listener, limits));
     tokio::select! {
         () = ending.wait() => {}
         () = stdin_closes(), if until_stdin_closes => {}
