@@ -44,20 +44,7 @@ mod tests {
 
     fn op(node: &str, invoke: u64, outcome: Outcome, status: Option<u16>) -> Op {
         let call = Call::List { linearizable: false };
-        let (node, returned) = (node.into(), invoke + 10);
-        Op {
-            client: 1,
-            node,
-            invoke,
-            returned,
-            call,
-            key: None,
-            left: false,
-            outcome,
-            status,
-            index: None,
-            jobs: Vec::new(),
-        }
+        Op { returned: invoke + 10, outcome, status, ..Op::sent(1, node, invoke, call, None) }
     }
 
     fn injected(victim: Victim, victims: &[&str], from: u64) -> Injected {

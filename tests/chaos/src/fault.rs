@@ -25,6 +25,8 @@ pub enum Action {
     PowerCut,
     /// Cut off from its peers, not from its clients, and connected again.
     Disconnect,
+    /// What reads its log is killed; a node goes on while another is killed, and ends and starts in good order.
+    LoseLog,
     /// Its wall clock is an hour before the right time from now on, and the leader is killed.
     ClockAhead,
     /// Its wall clock is an hour behind, and the leader is killed.
@@ -43,6 +45,7 @@ pub enum Victim {
     Follower,
     Majority,
     All,
+    Runner,
 }
 
 /// A fault. As text: `kill-leader`, `power-cut-all`.
@@ -54,7 +57,7 @@ pub struct Fault {
     pub victim: Victim,
 }
 
-const ACTIONS: [(Action, &str); 13] = [
+const ACTIONS: [(Action, &str); 14] = [
     (Action::Kill, "kill"),
     (Action::Crash, "crash"),
     (Action::Pause, "pause"),
@@ -64,17 +67,19 @@ const ACTIONS: [(Action, &str); 13] = [
     (Action::Outage, "outage"),
     (Action::PowerCut, "power-cut"),
     (Action::Disconnect, "disconnect"),
+    (Action::LoseLog, "lose-log"),
     (Action::ClockAhead, "clock-ahead"),
     (Action::ClockBehind, "clock-behind"),
     (Action::ClockRight, "clock-right"),
     (Action::Recreate, "recreate"),
 ];
 
-const VICTIMS: [(Victim, &str); 4] = [
+const VICTIMS: [(Victim, &str); 5] = [
     (Victim::Leader, "leader"),
     (Victim::Follower, "follower"),
     (Victim::Majority, "majority"),
     (Victim::All, "all"),
+    (Victim::Runner, "runner"),
 ];
 
 impl Action {
@@ -92,6 +97,7 @@ impl Action {
             | Action::LoseTail
             | Action::Outage
             | Action::PowerCut
+            | Action::LoseLog
             | Action::Disconnect
             | Action::Recreate => None,
         }
@@ -109,7 +115,7 @@ impl Fault {
         match self.victim {
             // Whose clocks they are does not matter: one node is killed.
             _ if self.action.clock().is_some() => true,
-            Victim::Leader | Victim::Follower => true,
+            Victim::Leader | Victim::Follower | Victim::Runner => true,
             Victim::Majority | Victim::All => false,
         }
     }

@@ -23,6 +23,12 @@ pub(crate) const LONG_DELAY: u32 = 1_800;
 pub(crate) const LONG_TIMEOUT: RangeInclusive<u32> = 600..=1_200;
 /// Jobs with such a timeout that a client keeps running.
 pub(crate) const KEPT: usize = 3;
+/// A runner is seen to run jobs by so many that it has ended.
+pub(crate) const RUNNER_JOBS: u32 = 3;
+/// A job with such a timeout, in seconds, is run in time, however busy the machine is.
+pub(crate) const ENOUGH_TIME: u32 = 20;
+/// A relay gives up on a request: later than the runner.
+pub(crate) const RELAYED: Duration = Duration::from_secs(90);
 /// A client gives up on a connection.
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 /// A client closes an idle connection before the node does, which would make a request's outcome unknown.

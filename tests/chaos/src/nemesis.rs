@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use quorate_check::Op;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -15,6 +15,7 @@ use crate::limits;
 use crate::observe::{Observer, Stuck};
 use crate::probes::{FIRST_PROBE, probe};
 use crate::rest::Rest;
+use crate::runner::Runner;
 use crate::schedule::Step;
 use crate::shared::Shared;
 
@@ -57,6 +58,8 @@ impl Injected {
 pub(crate) struct Nemesis<H> {
     pub(crate) host: H,
     pub(crate) observer: Observer,
+    /// A runner beside the clients, where there can be one.
+    pub(crate) runner: Option<Runner>,
     shared: Arc<Shared>,
     rest: Arc<Rest>,
     clock: Clock,
@@ -69,6 +72,7 @@ impl<H: Host> Nemesis<H> {
         Ok(Nemesis {
             host,
             observer: Observer::new()?,
+            runner: None,
             shared,
             rest: Arc::new(Rest::new(clock)?),
             clock,
@@ -159,6 +163,25 @@ impl<H: Host> Nemesis<H> {
                 self.host.cut_power(&victims).await?;
                 let times = self.hold(hold, probes).await?;
                 self.host.start(&victims).await?;
+                times
+            }
+            Action::LoseLog if victims.is_empty() => {
+                self.runner.as_mut().context("there is no runner")?.lose_log().await?;
+                (from, self.clock.now())
+            }
+            Action::LoseLog => {
+                for node in &victims {
+                    self.host.lose_log(*node).await?;
+                }
+                // Something that all of them have to say.
+                let other = vec![survivors[0]];
+                self.host.kill(&other).await?;
+                let times = self.hold(hold, None).await?;
+                self.host.start(&other).await?;
+                self.observer.healed(&mut self.host).await?;
+                self.host.stop(&victims).await?;
+                self.host.start(&victims).await?;
+                victims.extend(other);
                 times
             }
             Action::Disconnect => {
@@ -274,6 +297,7 @@ impl<H: Host> Nemesis<H> {
                 }
             }
             Victim::All => (0..count).collect(),
+            Victim::Runner => Vec::new(),
         }
     }
 }

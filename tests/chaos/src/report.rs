@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use quorate_check::{Call, History, Op, Report};
+use quorate_check::{Call, History, JobRecord, Op, Report};
 
 use crate::fault::{Action, Fault};
 use crate::limits;
@@ -28,7 +28,8 @@ pub struct Summary {
     pub doubled: usize,
     /// Requests that failed although a majority lived, through nodes that nobody had harmed.
     pub failed: usize,
-    /// Rules of the checker that are broken, and `available` where requests failed.
+    /// Rules of the checker that are broken, `available` where requests failed, and `runner` where a runner did not end what it
+    /// took.
     pub broken: Vec<&'static str>,
     /// Consumes that waited and then got a job.
     pub waited: usize,
@@ -61,6 +62,7 @@ impl Summary {
         report: &Report,
         injected: &[Injected],
         failures: &[&Op],
+        unfinished: &[(&Op, &JobRecord)],
     ) -> Summary {
         let broken =
             |name| report.rules.iter().filter(|rule| rule.name == name).map(|rule| rule.broken).sum();
@@ -73,6 +75,7 @@ impl Summary {
             .map(|(fault, injected)| FaultRow::new(history, fault, &injected, failures))
             .collect();
         let unavailable = (!failures.is_empty()).then_some("available");
+        let left_undone = (!unfinished.is_empty()).then_some("runner");
         Summary {
             requests: report.operations,
             ok: report.ok,
@@ -81,7 +84,7 @@ impl Summary {
             lost: broken("kept"),
             doubled: broken("granted-once"),
             failed: failures.len(),
-            broken: report.broken().map(|rule| rule.name).chain(unavailable).collect(),
+            broken: report.broken().map(|rule| rule.name).chain(unavailable).chain(left_undone).collect(),
             waited: history.ops.iter().filter(|op| waited(op)).count(),
             repeated: report.rules.iter().filter(|rule| rule.name == "spent").map(|rule| rule.checked).sum(),
             time: Duration::from_micros(history.ops.iter().map(|op| op.returned).max().unwrap_or_default()),

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use bytes::Bytes;
 use quorate_api::{ErrorWrapper, JobWrapper, JobsWrapper, NewJobsWrapper, WriteOutcome};
 use quorate_check::{Call, JobRecord, Op, Outcome, Reason};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
 
 use tokio::time::timeout;
 
@@ -17,6 +19,13 @@ use crate::limits;
 pub(crate) struct Rest {
     http: reqwest::Client,
     clock: Clock,
+}
+
+/// An answer, whole.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Rest {
@@ -51,25 +60,12 @@ impl Rest {
         if let Some(key) = &key {
             request = request.header("Idempotency-Key", &**key);
         }
-        let invoke = self.clock.now();
-        let mut op = Op {
-            client,
-            node: node.name.as_str().into(),
-            invoke,
-            returned: 0,
-            call,
-            key,
-            left: false,
-            outcome: Outcome::Info,
-            status: None,
-            index: None,
-            jobs: Vec::new(),
-        };
+        let mut op = Op::sent(client, &node.name, self.clock.now(), call, key);
         let sent = self.send(request, &mut op);
         match leaves {
-            None => sent.await?,
+            None => drop(sent.await?),
             Some(leaves) => match timeout(leaves, sent).await {
-                Ok(sent) => sent?,
+                Ok(sent) => drop(sent?),
                 Err(_) => {
                     (op.left, op.outcome, op.status, op.index) = (true, Outcome::Info, None, None);
                     op.jobs.clear();
@@ -80,31 +76,29 @@ impl Rest {
         Ok(op)
     }
 
-    async fn send(&self, request: RequestBuilder, op: &mut Op) -> anyhow::Result<()> {
-        match request.send().await {
-            // No connection: it was never sent.
-            Err(error) if error.is_connect() => op.outcome = Outcome::Fail,
-            Err(_) => {}
-            Ok(answer) => self.read(op, answer).await.with_context(|| format!("{op:?}"))?,
-        }
-        Ok(())
+    /// Sends a request, and writes what is known of it then. No answer, or not the whole of it, is none.
+    ///
+    /// # Errors
+    /// The node answers something that is not of this API.
+    pub(crate) async fn send(&self, request: RequestBuilder, op: &mut Op) -> anyhow::Result<Option<Answer>> {
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                // No connection: it was never sent.
+                op.outcome = if error.is_connect() { Outcome::Fail } else { Outcome::Info };
+                return Ok(None);
+            }
+        };
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        // A connection that breaks off in the answer leaves the outcome unknown, though the status said something.
+        let Ok(body) = answer.bytes().await else { return Ok(None) };
+        read(op, status, &headers, &body).with_context(|| format!("{op:?}"))?;
+        Ok(Some(Answer { status, headers, body }))
     }
 
-    async fn read(&self, op: &mut Op, answer: Response) -> anyhow::Result<()> {
-        let status = answer.status();
-        let index = answer.headers().get("Quorate-Index").map(|index| index.to_str()).transpose()?;
-        let index = index.map(str::parse).transpose()?;
-        // A connection that breaks off in the answer leaves the outcome unknown, though the status said something.
-        let Ok(body) = answer.bytes().await else { return Ok(()) };
-        op.status = Some(status.as_u16());
-        op.index = index;
-        if status.is_success() {
-            op.jobs = jobs(&op.call, &body)?;
-            op.outcome = Outcome::Ok;
-        } else {
-            op.outcome = failure(status, &body);
-        }
-        Ok(())
+    /// A request of any kind.
+    pub(crate) fn http(&self, method: Method, url: String) -> RequestBuilder {
+        self.http.request(method, url)
     }
 
     fn request(&self, url: &str, call: &Call) -> RequestBuilder {
@@ -130,6 +124,20 @@ impl Rest {
             Call::List { linearizable } => get(format!("jobs?n=20&consistency={}", certainly(linearizable))),
         }
     }
+}
+
+/// What an answer says of its request.
+fn read(op: &mut Op, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> anyhow::Result<()> {
+    let index = headers.get("Quorate-Index").map(|index| index.to_str()).transpose()?;
+    op.index = index.map(str::parse).transpose()?;
+    op.status = Some(status.as_u16());
+    if status.is_success() {
+        op.jobs = jobs(&op.call, body)?;
+        op.outcome = Outcome::Ok;
+    } else {
+        op.outcome = failure(status, body);
+    }
+    Ok(())
 }
 
 fn word(reason: Reason) -> &'static str {

@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
@@ -21,6 +21,7 @@ use crate::recorder::Recorder;
 use crate::report::Summary;
 use crate::rest::Rest;
 use crate::rounds::Rounds;
+use crate::runner::{Runner, tell_unfinished, unfinished};
 use crate::scan::scan;
 use crate::schedule::{Plan, Schedule};
 use crate::shared::{Phase, Shared};
@@ -87,15 +88,16 @@ pub async fn run(options: &Options) -> anyhow::Result<Verdict> {
                 Plan::For(_) => true,
                 Plan::Each(faults) => faults.iter().any(|fault| fault.action == Action::PowerCut),
             };
-            run_on(Processes::new(binary, planted_bug.as_deref(), &dir, 3, power_cuts).await?, options).await
+            let host = Processes::new(binary, planted_bug.as_deref(), &dir, 3, power_cuts).await?;
+            run_on(host, Some(binary), options).await
         }
         HostKind::Compose { file, image, project } => {
-            run_on(Compose::new(file, image, project).await?, options).await
+            run_on(Compose::new(file, image, project).await?, None, options).await
         }
     }
 }
 
-async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
+async fn run_on(host: impl Host, runner: Option<&Path>, options: &Options) -> anyhow::Result<Verdict> {
     for skipped in host.skipped() {
         eprintln!("{skipped}");
     }
@@ -118,7 +120,7 @@ async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
     let clock = Clock::start();
     let shared = Arc::new(Shared::new(Recorder::new(&path, &run)?, host.nodes()));
     let mut nemesis = Nemesis::new(host, Arc::clone(&shared), clock, options.seed)?;
-    let ran = harm_and_heal(&mut nemesis, shared, clock, options).await;
+    let ran = harm_and_heal(&mut nemesis, runner, shared, clock, options).await;
     // Also when it failed, so that nothing is left behind; that failure is the one to tell of.
     let shut_down = nemesis.host.shut_down().await;
     let injected = match ran {
@@ -136,9 +138,11 @@ async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
         options.min_ok
     );
     let failures = failures(&history.ops, &injected);
-    let summary = Summary::new(&history, &report, &injected, &failures);
+    let unfinished = unfinished(&history);
+    let summary = Summary::new(&history, &report, &injected, &failures, &unfinished);
     if !summary.broken.is_empty() {
-        return Ok(Verdict::Broken(summary, path, format!("{report}{}", tell(&failures))));
+        let told = format!("{report}{}{}", tell(&failures), tell_unfinished(&unfinished));
+        return Ok(Verdict::Broken(summary, path, told));
     }
     ensure!(summary.waited > 0, "no consume had to wait for a job");
     ensure!(summary.repeated > 0, "no key that had had its jobs was sent again");
@@ -148,6 +152,7 @@ async fn run_on(host: impl Host, options: &Options) -> anyhow::Result<Verdict> {
 /// The run itself, up to the last line of the history.
 async fn harm_and_heal(
     nemesis: &mut Nemesis<impl Host>,
+    runner: Option<&Path>,
     shared: Arc<Shared>,
     clock: Clock,
     options: &Options,
@@ -157,6 +162,10 @@ async fn harm_and_heal(
     nemesis.host.start(&all).await?;
     nemesis.observer.healed(&mut nemesis.host).await?;
 
+    if let Some(binary) = runner {
+        let runner = Runner::start(binary, &options.dir, Arc::clone(&shared), clock).await?;
+        nemesis.runner = Some(runner);
+    }
     let mut clients = JoinSet::new();
     for number in 0..options.clients {
         let client = Client::new(number, options.seed, Rest::new(clock)?, Arc::clone(&shared));
@@ -191,6 +200,9 @@ async fn harm_and_heal(
     shared.enter(Phase::Stop);
     while let Some(ended) = clients.join_next().await {
         ended??;
+    }
+    if let Some(mut runner) = nemesis.runner.take() {
+        runner.stop().await?;
     }
     nemesis.observer.healed(&mut nemesis.host).await?;
     let scans = scan(&nodes, clock).await?;

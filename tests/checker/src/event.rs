@@ -93,6 +93,25 @@ pub struct Op {
     pub jobs: Vec<JobRecord>,
 }
 
+impl Op {
+    /// A request that goes out now; nothing is known of it yet.
+    pub fn sent(client: u32, node: &str, invoke: u64, call: Call, key: Option<Box<str>>) -> Op {
+        Op {
+            client,
+            node: node.into(),
+            invoke,
+            returned: invoke,
+            call,
+            key,
+            left: false,
+            outcome: Outcome::Info,
+            status: None,
+            index: None,
+            jobs: Vec::new(),
+        }
+    }
+}
+
 /// What is known of a request's effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,12 +2,14 @@
 
 mod compose;
 mod disk;
+mod log_pipe;
 mod ports;
 mod processes;
 mod wall_clock;
 
 pub(crate) use compose::Compose;
 pub use compose::alone;
+pub(crate) use log_pipe::LogPipe;
 pub use ports::free_ports;
 pub(crate) use processes::Processes;
 
@@ -62,6 +64,9 @@ pub(crate) trait Host {
 
     /// Takes the power from all of them at once: what they have not fsynced is lost. They do not run any more.
     async fn cut_power(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    /// Kills what reads the log of a node.
+    async fn lose_log(&mut self, node: usize) -> anyhow::Result<()>;
 
     /// Cuts nodes off from their peers.
     async fn disconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()>;

@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::disk::Disk;
 use super::ports::free_ports;
 use super::wall_clock::{Shim, WallClock};
-use super::{Host, Node};
+use super::{Host, LogPipe, Node};
 use crate::fault::{Action, Fault, Victim};
 use crate::limits;
 use crate::observe::Stuck;
@@ -62,6 +62,7 @@ impl Local {
 
 struct Running {
     child: Child,
+    log: LogPipe,
     /// The pipe that the child reads.
     _lifeline: Option<ChildStdin>,
 }
@@ -136,7 +137,6 @@ impl Processes {
         let name = &self.nodes[node].name;
         let local = &mut self.local[node];
         ensure!(local.running.is_none(), "{name} runs already");
-        let log = std::fs::File::options().create(true).append(true).open(&local.log)?;
         let mut child = Command::new(&self.binary)
             .arg("serve")
             .args(["--name", name])
@@ -154,11 +154,12 @@ impl Processes {
             .process_group(0) // Ctrl-C reaches the harness alone
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", self.binary.display()))?;
-        local.running = Some(Running { _lifeline: child.stdin.take(), child });
+        let log = LogPipe::new(&mut child, &local.log)?;
+        local.running = Some(Running { _lifeline: child.stdin.take(), log, child });
         Ok(())
     }
 
@@ -183,6 +184,7 @@ impl Processes {
         let mut running = self.local[node].running.take().with_context(|| format!("{name} does not run"))?;
         let ended = tokio::time::timeout(limits::STOP, running.child.wait()).await;
         let status = ended.with_context(|| format!("{name} does not end after {signal}"))??;
+        running.log.drain().await;
         let as_meant = match signal {
             Signal::SIGKILL => status.signal() == Some(Signal::SIGKILL as i32),
             _ => status.success(),
@@ -210,9 +212,10 @@ impl Host for Processes {
 
     fn faults(&self) -> Vec<Fault> {
         use Action::{
-            ClockAhead, ClockBehind, ClockRight, Kill, LoseTail, Outage, Pause, PowerCut, Restart, Wipe,
+            ClockAhead, ClockBehind, ClockRight, Kill, LoseLog, LoseTail, Outage, Pause, PowerCut, Restart,
+            Wipe,
         };
-        use Victim::{All, Follower, Leader, Majority};
+        use Victim::{All, Follower, Leader, Majority, Runner};
         let mut faults: Vec<Fault> = [
             (Kill, Leader),
             (Kill, Follower),
@@ -227,6 +230,9 @@ impl Host for Processes {
             (Wipe, Follower),
             (LoseTail, Follower),
             (Outage, Follower),
+            (LoseLog, Leader),
+            (LoseLog, Follower),
+            (LoseLog, Runner),
         ]
         .map(|(action, victim)| Fault::new(action, victim))
         .into();
@@ -344,6 +350,12 @@ impl Host for Processes {
         self.kill(nodes).await
     }
 
+    async fn lose_log(&mut self, node: usize) -> anyhow::Result<()> {
+        let running = self.local[node].running.as_mut();
+        running.with_context(|| format!("{} does not run", self.nodes[node].name))?.log.lose().await;
+        Ok(())
+    }
+
     async fn disconnect(&mut self, _: &[usize]) -> anyhow::Result<()> {
         bail!("processes share one network")
     }
@@ -374,6 +386,7 @@ impl Host for Processes {
         for (node, local) in self.nodes.iter().zip(&mut self.local) {
             let Some(running) = &mut local.running else { continue };
             if let Some(status) = running.child.try_wait()? {
+                running.log.drain().await;
                 return Ok(Some(format!(
                     "{} ended by itself with {status}: {}",
                     node.name,

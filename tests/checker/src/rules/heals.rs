@@ -17,7 +17,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
         return;
     };
     let after = || facts.history.ops.iter().enumerate().filter(move |(_, op)| op.invoke >= healed);
-    for (number, op) in after() {
+    for (number, op) in after().filter(|(_, op)| !op.left) {
         findings.require(is_answered(op), || {
             ("a request got no answer although the faults were over".to_owned(), facts.lines([number]))
         });
