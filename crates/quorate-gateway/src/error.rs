@@ -10,6 +10,7 @@ use quorate_core::{Refusal, Status};
 
 use crate::answer::{self, Index};
 use crate::memory::Full;
+use crate::quote::quoted_if_owned;
 use crate::{Unavailable, limits};
 
 /// Everything that a request can be answered other than what it asked for.
@@ -64,11 +65,12 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
+    /// Both may be what the client sent: they are shortened, and cleaned.
     pub(crate) fn invalid(
         fields: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> ApiError {
-        ApiError::Invalid { fields: fields.into(), message: message.into() }
+        ApiError::Invalid { fields: quoted_if_owned(fields.into()), message: quoted_if_owned(message.into()) }
     }
 
     /// A reply of the state machine that does not belong to the command: impossible unless the backend is broken.
@@ -103,6 +105,10 @@ impl ApiError {
 
     fn message(&self) -> Cow<'static, str> {
         match self {
+            // A name so long is no field's: once is enough.
+            ApiError::Invalid { fields, message } if fields.chars().nth(limits::NAMED_CHARS).is_some() => {
+                message.clone()
+            }
             ApiError::Invalid { fields, message } => format!("{fields}: {message}").into(),
             ApiError::NoSuchRoute => "there is no such route".into(),
             ApiError::NoSuchJob => "there is no such job".into(),

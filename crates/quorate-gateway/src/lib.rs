@@ -21,6 +21,7 @@ mod memory;
 mod openapi;
 mod patience;
 mod query;
+mod quote;
 mod routes;
 mod server;
 

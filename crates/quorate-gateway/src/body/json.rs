@@ -23,7 +23,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], root: &'static str) -> Re
 fn explain<T: DeserializeOwned>(bytes: &[u8], root: &'static str, error: serde_json::Error) -> ApiError {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let (path, message) = match serde_path_to_error::deserialize::<_, T>(&mut json) {
-        Err(error) => (error.path().to_string(), error.into_inner().to_string()),
+        Err(error) => (error.path().to_string(), without_name(error.into_inner().to_string())),
         // Only what comes behind the value is wrong.
         Ok(_) => (".".to_string(), error.to_string()),
     };
@@ -39,7 +39,16 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], root: &'static str, error: serde_j
         (root, path) if path.starts_with('[') => format!("{root}{path}").into(),
         (root, path) => format!("{root}.{path}").into(),
     };
-    ApiError::Invalid { fields, message: message.into() }
+    ApiError::invalid(fields, message)
+}
+
+/// serde names an unknown field in its message; the path does, too.
+fn without_name(message: String) -> String {
+    let Some(named) = message.strip_prefix("unknown field `") else { return message };
+    match named.rfind("`, ") {
+        Some(end) => format!("unknown field{}", &named[end + 1..]),
+        None => message,
+    }
 }
 
 /// A `T` that comes as a JSON object. (Without this serde would take an array of the field's values for it too.)

@@ -188,3 +188,44 @@ async fn queries() {
     );
     assert_eq!(api.backend.submitted(), 0);
 }
+
+/// An error quotes no more than some 200 characters of what came, cleaned, and nothing long twice.
+#[tokio::test]
+async fn errors_are_short_whatever_they_are_about() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a"}"#).await;
+    let success = &format!("POST /v1/job/{id}/success");
+    let (plain, escaped, raw) = ("z".repeat(300_000), "\\u0001".repeat(300_000), "\u{1}".repeat(300_000));
+    for (call, content_type, body) in [
+        ("POST /v1/jobs", JSON, format!("[{{\"{plain}\":1}}]")),
+        ("POST /v1/jobs", JSON, format!("[{{\"{escaped}\":1}}]")),
+        ("POST /v1/jobs", JSON, format!("{{\"{escaped}`, expected \":1}}")),
+        ("POST /v1/jobs", JSON, format!("[{{\"image\":\"a\",\"delay\":\"{plain}\"}}]")),
+        ("POST /v1/jobs", JSON, format!("[{{\"image\":\"a\",\"delay\":\"{escaped}\"}}]")),
+        ("POST /v1/jobs", JSON, format!("[\"{escaped}\"]")),
+        ("POST /v1/jobs/consume", JSON, format!("{{\"{escaped}\":1}}")),
+        ("POST /v1/jobs/consume", JSON, format!("{{\"n\":\"{plain}\"}}")),
+        ("PUT /v1/cluster/settings", JSON, format!("{{\"{escaped}\":1}}")),
+        (success, JSON, format!("{{\"{escaped}\":1}}")),
+        (success, FORM, format!("{plain}=1")),
+        (success, FORM, format!("{raw}=1")),
+        (
+            success,
+            MULTIPART,
+            format!("--X\r\nContent-Disposition: form-data; name=\"{plain}\"\r\n\r\nx\r\n--X--\r\n"),
+        ),
+        (success, MULTIPART, format!("--X\r\n{plain}: x\r\n\r\nx\r\n--X--\r\n")),
+        (&format!("GET /v1/jobs?{}=1", &plain[..4_000]), JSON, String::new()),
+        (&format!("GET /v1/jobs?{}=1", "%01".repeat(1_300)), JSON, String::new()),
+        (&format!("GET /v1/jobs?status={}", &plain[..4_000]), JSON, String::new()),
+        (&format!("GET /v1/job/{}", &plain[..4_000]), JSON, String::new()),
+        (success, &plain[..4_000], String::new()),
+    ] {
+        let (method, path) = call.split_once(' ').unwrap();
+        let answered = api.call(request(method, path, &[("content-type", content_type)], body)).await;
+        let shown = String::from_utf8(answered.body.clone()).unwrap();
+        assert!((400..500).contains(&answered.status), "{shown}");
+        assert!(shown.len() < 1_000 && !shown.contains("\\u00"), "{shown}");
+        assert!(shown.matches('z').count() <= 200, "{shown}");
+    }
+}
