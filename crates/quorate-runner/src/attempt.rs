@@ -104,6 +104,7 @@ impl From<Finished> for Report {
             End::Success => Report::success(finished.log),
             End::BadExit(why) => Report::failure(Reason::BadExit, why, finished.log),
             End::Killed(why) => Report::failure(Reason::Killed, why, finished.log),
+            End::Stopped => Report::failure(Reason::Killed, "its runner was stopped".into(), finished.log),
         }
     }
 }

@@ -59,6 +59,8 @@ pub enum End {
     BadExit(String),
     /// It was killed from outside, most often for want of memory.
     Killed(String),
+    /// It was still at work when it was told to stop, however it ended then.
+    Stopped,
 }
 
 impl End {

@@ -23,6 +23,6 @@ pub use docker::{Docker, DockerConfig, NoEngine};
 pub use driver::{Driver, End, Finished, Work};
 pub use event::{Event, Outcome};
 pub use log::Log;
-pub use process::{InvalidProgram, Process, Program, Programs};
+pub use process::{InvalidProgram, Process, Program, Programs, reap_orphans};
 pub use runner::Runner;
 pub use shutdown::Shutdown;

@@ -15,6 +15,8 @@ pub(crate) const DETAILS_BYTES: usize = 16 << 10;
 pub(crate) const JOBS_PER_CONSUME: usize = 1_000;
 /// How long the output of a process is still read after it ended, if something that it left behind keeps it open.
 pub(crate) const OUTPUT_LINGER: Duration = Duration::from_secs(1);
+/// How long the end of a process group is waited for after SIGKILL: the kernel may hold one that waits for a disk.
+pub(crate) const KILL_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a container engine that fails for the moment is asked again.
 pub(crate) const ENGINE_PATIENCE: Duration = Duration::from_secs(60);
 /// Pauses between those attempts: from, doubling, to.

@@ -7,6 +7,7 @@ use clap::Args;
 use quorate_client::{Client, ClientConfig};
 use quorate_runner::{
     Docker, DockerConfig, Driver, Event, Outcome, Process, Program, Programs, Runner, RunnerConfig, Shutdown,
+    reap_orphans,
 };
 
 use crate::ending::Ending;
@@ -95,6 +96,7 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         extend_timeout: args.extend_timeout,
         ..RunnerConfig::default()
     };
+    reap_orphans()?;
     let shutdown = Shutdown::new();
     let mut ending = Ending::listen()?;
     let runner = Runner::new(client, drivers, config).on_event(log_event);

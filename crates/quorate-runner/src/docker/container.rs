@@ -67,18 +67,18 @@ impl<'a> Container<'a> {
         patiently(stop, || self.engine.start_container(&self.id, None)).await?;
 
         let mut log = Log::default();
-        let state = {
+        let end = {
             let mut streams = std::pin::pin!(exchange(attached, &work.payload, &mut log));
             let mut ended = std::pin::pin!(self.ended_or_stopped(grace, stop));
             tokio::select! {
-                state = &mut ended => {
+                end = &mut ended => {
                     let _ = timeout(limits::OUTPUT_LINGER, streams).await;
-                    state?
+                    end?
                 }
                 () = &mut streams => ended.await?,
             }
         };
-        Ok(Finished { end: end(&state), log: log.finish() })
+        Ok(Finished { end, log: log.finish() })
     }
 
     /// Removes it with its volumes, whatever state it is in. Once its job has been run nothing depends on it: a failure
@@ -93,17 +93,17 @@ impl<'a> Container<'a> {
         }
     }
 
-    async fn ended_or_stopped(
-        &self,
-        grace: Duration,
-        stop: &CancellationToken,
-    ) -> Result<ContainerState, Error> {
+    async fn ended_or_stopped(&self, grace: Duration, stop: &CancellationToken) -> Result<End, Error> {
         tokio::select! {
-            ended = self.ended() => return ended,
+            state = self.ended() => return Ok(end(&state?)),
             () = stop.cancelled() => {}
         }
+        if let Some(state) = self.state_if_ended().await? {
+            return Ok(end(&state));
+        }
         self.stop(grace).await?;
-        self.ended().await
+        self.ended().await?;
+        Ok(End::Stopped)
     }
 
     /// Waits until it runs no more, and tells how it ended. The wait itself is only believed when the state agrees: it ends
@@ -121,13 +121,18 @@ impl<'a> Container<'a> {
                 }
             })
             .await?;
-            let inspected = patiently(&never, || self.engine.inspect_container(&self.id, None)).await?;
-            let state = inspected.state.unwrap_or_default();
-            if state.running != Some(true) {
+            if let Some(state) = self.state_if_ended().await? {
                 return Ok(state);
             }
             sleep(*limits::ENGINE_PAUSE.start()).await;
         }
+    }
+
+    async fn state_if_ended(&self) -> Result<Option<ContainerState>, Error> {
+        let never = CancellationToken::new();
+        let inspected = patiently(&never, || self.engine.inspect_container(&self.id, None)).await?;
+        let state = inspected.state.unwrap_or_default();
+        Ok((state.running != Some(true)).then_some(state))
     }
 
     async fn stop(&self, grace: Duration) -> Result<(), Error> {
@@ -178,7 +183,8 @@ fn all_streams() -> AttachContainerOptions {
 }
 
 fn description(config: &DockerConfig, work: &Work) -> ContainerCreateBody {
-    let mut env = vec![format!("JOB_ID={}", work.job_id)];
+    // The engine's init then passes SIGTERM on to the program's whole process group.
+    let mut env = vec!["TINI_KILL_PROCESS_GROUP=1".to_owned(), format!("JOB_ID={}", work.job_id)];
     env.extend(work.payload_variable().map(|payload| format!("PAYLOAD={payload}")));
     let memory = i64::try_from(config.memory_bytes).unwrap_or(i64::MAX);
     ContainerCreateBody {

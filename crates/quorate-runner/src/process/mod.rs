@@ -1,8 +1,10 @@
 //! The `process` driver: an allow-list of local programs.
 
+mod children;
 mod group;
 mod programs;
 mod run;
+mod table;
 
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::driver::{Driver, End, Finished, Work};
 
+pub use children::reap_orphans;
 pub use programs::{InvalidProgram, Program, Programs};
 
 /// Runs local programs: an image's name stands for a program of the allow-list, with fixed arguments.
@@ -25,7 +28,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// A driver for these programs; one that must end gets `grace` between SIGTERM and SIGKILL.
+    /// A driver for these programs; one that must end gets `grace` between SIGTERM and SIGKILL, with all that it started.
+    ///
+    /// The first job makes this process the one that the descendants of its jobs come to when they lose their parents:
+    /// see [`reap_orphans`].
     pub fn new(programs: Programs, grace: Duration) -> Process {
         Process { programs, grace }
     }
@@ -49,9 +55,11 @@ impl Driver for Process {
             let Some(program) = self.programs.get(&work.image) else {
                 return not_run(format!("no program is configured for the image {:?}", work.image));
             };
-            match run::run(program, work, self.grace, stop).await {
-                Ok(finished) => finished,
-                Err(error) => not_run(format!("{} could not be run: {error}", program.path().display())),
+            let could_not =
+                |error| not_run(format!("{} could not be run: {error}", program.path().display()));
+            match run::start(program, work) {
+                Ok(started) => started.run(&work.payload, self.grace, stop).await.unwrap_or_else(could_not),
+                Err(error) => could_not(error),
             }
         }
         .boxed()

@@ -1,13 +1,12 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
-use tokio::process::{ChildStdin, Command};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Program;
@@ -16,62 +15,67 @@ use crate::driver::{End, Finished, Work};
 use crate::limits;
 use crate::log::Log;
 
-/// Runs a program to its end, or until `stop`.
+/// A program that was started for a job.
+#[derive(Debug)]
+pub(crate) struct Started {
+    group: Group,
+    output: pipe::Receiver,
+}
+
+/// Starts a program.
 ///
 /// # Errors
-/// When it could not be started or watched.
-pub(crate) async fn run(
-    program: &Program,
-    work: &Work,
-    grace: Duration,
-    stop: &CancellationToken,
-) -> io::Result<Finished> {
-    let child_signals = Group::listen()?;
+/// It can't be started.
+pub(crate) fn start(program: &Program, work: &Work) -> io::Result<Started> {
     // One pipe for both, so that the log has their lines in the order in which they were written.
     let (output, to_output) = io::pipe()?;
-    let mut output = pipe::Receiver::from_owned_fd(output.into())?;
-    let mut child = command(program, work)
-        .stdin(Stdio::piped())
-        .stdout(to_output.try_clone()?)
-        .stderr(to_output)
-        .spawn()?; // the command goes here, and with it our ends of the pipe: the last of the group closes it
-    let mut group = Group::new(child.id().expect("it was not waited for yet"), child_signals);
-    let stdin = child.stdin.take().expect("it was asked for");
+    let output = pipe::Receiver::from_owned_fd(output.into())?;
+    let mut command = command(program, work);
+    command.stdin(Stdio::piped()).stdout(to_output.try_clone()?).stderr(to_output);
+    let group = Group::start(&mut command)?;
+    Ok(Started { group, output }) // the command goes here, and with it our ends of the pipe: the last of the group closes it
+}
 
-    let mut log = Log::default();
-    {
-        let mut streams = std::pin::pin!(async {
-            tokio::join!(feed(stdin, &work.payload), collect(&mut output, &mut log));
-        });
-        let mut streams_ended = false;
-        let mut kill_at: Option<Instant> = None;
-        loop {
+impl Started {
+    /// Runs it to its end, or ends it once `stop` is cancelled. What the program leaves behind gets its grace too, but the
+    /// program's own end is the job's.
+    ///
+    /// # Errors
+    /// It can't be watched.
+    pub(crate) async fn run(
+        self,
+        payload: &[u8],
+        grace: Duration,
+        stop: &CancellationToken,
+    ) -> io::Result<Finished> {
+        let Started { mut group, mut output } = self;
+        let stdin = group.stdin().expect("it was asked for");
+        let stdin = pipe::Sender::from_owned_fd(stdin.into())?;
+        let mut log = Log::default();
+        let ended = {
+            let mut streams = std::pin::pin!(async {
+                tokio::join!(feed(stdin, payload), collect(&mut output, &mut log));
+            });
+            let mut ended = std::pin::pin!(async {
+                let by_itself = tokio::select! {
+                    biased;
+                    ended = group.leader_ended() => Some(ended?),
+                    () = stop.cancelled() => None,
+                };
+                group.end(grace).await;
+                io::Result::Ok(by_itself)
+            });
             tokio::select! {
-                ended = group.leader_ended() => {
-                    ended?;
-                    break;
+                ended = &mut ended => {
+                    // Ends at once, unless something left the group with our pipe in its hands.
+                    let _ = timeout(limits::OUTPUT_LINGER, streams).await;
+                    ended?
                 }
-                () = &mut streams, if !streams_ended => streams_ended = true,
-                () = stop.cancelled(), if kill_at.is_none() => {
-                    group.terminate();
-                    kill_at = Some(Instant::now() + grace);
-                }
-                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
-                    group.kill();
-                    group.leader_ended().await?;
-                    break;
-                }
+                () = &mut streams => ended.await?,
             }
-        }
-        group.kill(); // what the leader left behind ends with it
-        if !streams_ended {
-            // Ends at once, unless something left the group with our pipe in its hands.
-            let _ = timeout(limits::OUTPUT_LINGER, streams).await;
-        }
+        };
+        Ok(Finished { end: ended.map_or(End::Stopped, end), log: log.finish() })
     }
-    let status = child.wait().await?;
-    group.release();
-    Ok(Finished { end: end(status), log: log.finish() })
 }
 
 fn command(program: &Program, work: &Work) -> Command {
@@ -83,12 +87,11 @@ fn command(program: &Program, work: &Work) -> Command {
     if let Some(payload) = work.payload_variable() {
         command.env("PAYLOAD", payload);
     }
-    command.process_group(0).kill_on_drop(true);
     command
 }
 
 /// A program need not read its input: that it does not is no error.
-async fn feed(mut stdin: ChildStdin, payload: &[u8]) {
+async fn feed(mut stdin: pipe::Sender, payload: &[u8]) {
     let _ = stdin.write_all(payload).await;
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use quorate_runner::{Docker, DockerConfig, Driver, End, Finished, Work};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio_util::sync::CancellationToken;
+
+use crate::soon;
 
 /// A shell that needs nothing else in its image (Debian: busybox-static).
 const BUSYBOX: &str = "/bin/busybox";
@@ -106,27 +107,45 @@ async fn a_long_log_of_a_container_is_bounded() {
     assert!(log.contains(" bytes left out]\n"));
 }
 
+/// Waits until the script in the container has made this file.
+async fn made(container: &str, file: &str) {
+    let exists = async || {
+        let mut docker = tokio::process::Command::new("docker");
+        docker.args(["exec", container, BUSYBOX, "test", "-e", file]).stderr(Stdio::null());
+        docker.status().await.expect("docker runs").success()
+    };
+    soon(file, async { while !exists().await {} }).await;
+}
+
 #[tokio::test]
 async fn a_stop_ends_a_container() {
-    let Some(image) = TestImage::new("stop", "while :; do /bin/busybox sleep 3600; done").await else {
-        return;
-    };
+    let script = ">/started; while :; do /bin/busybox sleep 3600; done";
+    let Some(image) = TestImage::new("stop", script).await else { return };
     let stop = CancellationToken::new();
     let config = DockerConfig { grace: Duration::ZERO, ..DockerConfig::default() };
     let container = container(&image.work(""));
-    let mut events = tokio::process::Command::new("docker")
-        .args(["events", "--since", "1h", "--filter", "event=start", "--filter"])
-        .arg(format!("container={container}"))
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("docker runs");
-    let mut events = BufReader::new(events.stdout.take().expect("it was asked for")).lines();
     let (finished, ()) = tokio::join!(image.run(config, "", &stop), async {
-        events.next_line().await.expect("the engine tells").expect("that the container started");
+        made(&container, "/started").await;
         stop.cancel();
     });
-    assert!(matches!(finished.end, End::Killed(_) | End::BadExit(_)), "{finished:?}");
+    assert_eq!(finished.end, End::Stopped);
+}
+
+#[tokio::test]
+async fn a_stop_reaches_the_whole_process_group_of_a_container() {
+    let program = "trap 'echo cleaned; exit 0' TERM; >/started; while :; do /bin/busybox sleep 0.1; done";
+    let script = format!("trap : TERM; /bin/busybox sh -c \"{program}\"; echo the wrapper too");
+    let Some(image) = TestImage::new("group", &script).await else { return };
+    let stop = CancellationToken::new();
+    let config = DockerConfig { grace: Duration::from_secs(60), ..DockerConfig::default() };
+    let container = container(&image.work(""));
+    let (finished, ()) = tokio::join!(image.run(config, "", &stop), async {
+        made(&container, "/started").await;
+        stop.cancel();
+    });
+    assert_eq!(finished.end, End::Stopped);
+    let log = std::str::from_utf8(&finished.log).expect("the log is text");
+    assert!(log.contains("cleaned\nthe wrapper too\n"), "{log:?}");
 }
 
 #[tokio::test]

@@ -94,6 +94,7 @@ async fn the_end_of_a_program_is_the_outcome() {
         ("exit 137", End::Killed("exit status 137".into())),
         ("kill -KILL $$", End::Killed("killed by SIGKILL".into())),
         ("kill -TERM $$", End::BadExit("ended by signal 15 (SIGTERM)".into())),
+        ("kill -34 $$", End::BadExit("ended by signal 34 (an unknown signal)".into())),
     ];
     for (script, end) in ends {
         assert_eq!(run_script(script, "").await.end, end, "{script}");
@@ -116,16 +117,71 @@ async fn what_can_not_be_run_says_why() {
 async fn a_stop_is_polite_first() {
     let scripts = Scripts::new();
     let mut pipe = scripts.pipe("started");
-    // The shell runs a trap when `wait` returns; the group's sleep dies of the same SIGTERM.
-    let script = "exec 9>$1; trap 'echo bye; exit 0' TERM; sleep 3600 & echo started >&9; wait";
-    let (process, stop) = (driver(&scripts.entry("it", script, &[&pipe]), FOREVER), CancellationToken::new());
+    let never = scripts.pipe("never");
+    let script =
+        "exec 9>$1 8<>$2; trap 'echo bye; exit 0' TERM; echo started >&9; while :; do read line <&8; done";
+    let entry = scripts.entry("it", script, &[&pipe, &never]);
+    let (process, stop) = (driver(&entry, FOREVER), CancellationToken::new());
     let work = work("");
     let (finished, ()) = tokio::join!(process.run(&work, &stop), async {
         pipe.line().await;
         stop.cancel();
     });
-    assert_eq!((&finished.end, text(&finished)), (&End::Success, "bye\n"));
+    assert_eq!((&finished.end, text(&finished)), (&End::Stopped, "bye\n"));
     pipe.all_dead().await;
+}
+
+/// A program that cleans up when it is told to end, which takes until a line comes. (It has no child: one that the
+/// signal finds between its fork and its exec would not die of it.)
+const CLEANER: &str = "exec 8>$1 9<>$2
+    trap 'trap \"\" TERM; echo cleaning >&8; read line <&9; echo cleaned >&2; exit 0' TERM
+    echo started >&8; while :; do read line <&9; done";
+
+#[tokio::test]
+async fn the_grace_is_that_of_the_whole_family() {
+    // None of the wrappers does anything about SIGTERM. Some put the program into a group of its own.
+    for wrapper in [
+        "/bin/sh $3 $1 $2; true",
+        "/bin/sh $3 $1 $2 & wait",
+        "/bin/sh $3 $1 $2 | cat",
+        "(/bin/sh $3 $1 $2 &) ; sleep 3600",
+        "timeout 3600 /bin/sh $3 $1 $2; true",
+        "set -m; /bin/sh $3 $1 $2 & wait",
+        "setsid --wait /bin/sh $3 $1 $2; true",
+    ] {
+        let scripts = Scripts::new();
+        let (mut said, go) = (scripts.pipe("said"), scripts.pipe("go"));
+        let entry =
+            format!("{} {}", scripts.entry("it", wrapper, &[&said, &go]), scripts.script("cleaner", CLEANER));
+        let (process, stop) = (driver(&entry, FOREVER), CancellationToken::new());
+        let work = work("");
+        let (finished, ()) = tokio::join!(soon("the end", process.run(&work, &stop)), async {
+            assert_eq!(said.line().await, "started", "{wrapper}");
+            stop.cancel();
+            assert_eq!(said.line().await, "cleaning", "{wrapper}");
+            go.release().await;
+        });
+        assert_eq!(finished.end, End::Stopped, "{wrapper}");
+        assert!(text(&finished).ends_with("cleaned\n"), "{wrapper}: {finished:?}");
+        said.all_dead().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_program_leaves_behind_gets_its_grace_too() {
+    let scripts = Scripts::new();
+    let (mut said, go, leave) = (scripts.pipe("said"), scripts.pipe("go"), scripts.pipe("leave"));
+    let wrapper = "/bin/sh $4 $1 $2 & exec 3<>$3; read line <&3; exit 3";
+    let entry = scripts.entry("it", wrapper, &[&said, &go, &leave]);
+    let entry = format!("{entry} {}", scripts.script("cleaner", CLEANER));
+    let (finished, ()) = tokio::join!(soon("the end", run(&entry, "")), async {
+        assert_eq!(said.line().await, "started");
+        leave.release().await;
+        assert_eq!(said.line().await, "cleaning");
+        go.release().await;
+    });
+    assert_eq!((&finished.end, text(&finished)), (&End::BadExit("exit status 3".into()), "cleaned\n"));
+    said.all_dead().await;
 }
 
 /// A family that ignores SIGTERM.
@@ -145,8 +201,23 @@ async fn a_stop_ends_the_whole_family_by_force() {
         pipe.line().await;
         stop.cancel();
     });
-    assert_eq!(finished.end, End::Killed("killed by SIGKILL".into()));
+    assert_eq!(finished.end, End::Stopped);
     pipe.all_dead().await;
+}
+
+#[tokio::test]
+async fn what_a_program_leaves_behind_is_killed_after_its_grace() {
+    let scripts = Scripts::new();
+    let (mut family, go) = (scripts.pipe("family"), scripts.pipe("go"));
+    let leaver = format!("({STUBBORN}) & exec 3<>$2; read line <&3; exit 0");
+    let process = driver(&scripts.entry("it", &leaver, &[&family, &go]), AT_ONCE);
+    let (work, never) = (work(""), CancellationToken::new());
+    let (finished, ()) = tokio::join!(soon("the end", process.run(&work, &never)), async {
+        family.line().await;
+        go.release().await;
+    });
+    assert_eq!(finished.end, End::Success);
+    family.all_dead().await;
 }
 
 #[tokio::test]

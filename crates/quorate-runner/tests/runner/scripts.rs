@@ -28,11 +28,15 @@ impl Scripts {
 
     /// An entry of the allow-list: the image runs this script, which finds the pipes at `$1`, `$2` and so on.
     pub(crate) fn entry(&self, image: &str, script: &str, pipes: &[&Pipe]) -> String {
-        // Read by the shell and not run as a file, which could be "busy" while another thread forks.
-        let path = self.path(&format!("{image}.sh"));
-        std::fs::write(&path, script).expect("the script is written");
         let pipes: String = pipes.iter().map(|pipe| format!(" {}", pipe.path.display())).collect();
-        format!("{image}=/bin/sh {}{pipes}", path.display())
+        format!("{image}=/bin/sh {}{pipes}", self.script(image, script))
+    }
+
+    /// A script for a shell. Read by it and not run as a file, which could be "busy" while another thread forks.
+    pub(crate) fn script(&self, name: &str, script: &str) -> String {
+        let path = self.path(&format!("{name}.sh"));
+        std::fs::write(&path, script).expect("the script is written");
+        path.display().to_string()
     }
 
     pub(crate) fn pipe(&self, name: &str) -> Pipe {
