@@ -26,7 +26,7 @@ mod table;
 pub mod testing;
 mod time;
 
-pub use apply::{apply, next_due_at};
+pub use apply::{apply, next_due_at, next_timer_at};
 pub use command::{Batch, Command, Envelope, IdempotencyKey, NewJob};
 pub use dump::Dump;
 pub use id::{ImageId, JobId, QueueId, RequestId};

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use prost::Message;
+use quorate_core::Timestamp;
 use quorate_core::limits::{BYTES_PER_ENTRY, COMMANDS_PER_ENTRY};
 use quorate_proto::log::v1::PackedBatch;
 use quorate_store::BatchBytes;
@@ -123,12 +124,23 @@ impl Worker {
         entry
     }
 
+    /// Log time at this leader; waits until it has started in its term. `None` when this node does not lead.
+    async fn stamp(&self) -> Option<Timestamp> {
+        let leader = self.leadership.now().filter(|leader| leader.here)?;
+        let mut leadership = self.leadership.clone();
+        tokio::select! {
+            biased;
+            stamp = self.clock.leads(leader.term) => Some(stamp),
+            _ = leadership.other_than(Some(leader)) => None,
+        }
+    }
+
     async fn propose(&self, entry: Vec<Queued>, slot: OwnedSemaphorePermit) {
-        let Some(leader) = self.leadership.now().filter(|leader| leader.here) else {
+        let Some(stamp) = self.stamp().await else {
             return settle(entry, Verdict::NotLeader);
         };
         let batch = PackedBatch {
-            stamp_ms: self.clock.lead(leader.term).0,
+            stamp_ms: stamp.0,
             envelopes: entry.iter().map(|queued| queued.proposal.envelope.clone()).collect(),
         };
         let (responder, written) = ProgressResponder::complete_only();

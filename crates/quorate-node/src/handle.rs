@@ -105,6 +105,7 @@ impl Handle {
     pub fn gauges(&self) -> Gauges {
         let data = self.0.raft.data_metrics().borrow_watched().clone();
         let server = self.0.raft.server_metrics().borrow_watched().clone();
+        let others = self.0.peers.others();
         Gauges {
             term: server.vote.leader_id.term,
             leads: self.0.peers.leadership.now().is_some_and(|leader| leader.here),
@@ -115,7 +116,8 @@ impl Handle {
             requests_waiting: self.0.intake.waiting(),
             commands_at_leader: self.0.batcher.taken(),
             disk_full: self.0.intake.disk.is_full(),
-            clock_offset_ms: self.0.peers.clock.own_offset_ms(),
+            clock_offset_ms: self.0.peers.clock.own_offset_ms(&others),
+            log_time_offset_ms: self.0.peers.clock.log_time_offset_ms(&others),
             removed: self.0.removed.load(Ordering::Relaxed),
         }
     }
@@ -144,6 +146,8 @@ pub struct Gauges {
     pub disk_full: bool,
     /// By how many milliseconds this node's wall clock is ahead of the members' median.
     pub clock_offset_ms: i64,
+    /// By how many milliseconds log time is ahead of that median; `None` while one of them is not known.
+    pub log_time_offset_ms: Option<i64>,
     /// This node was removed from the cluster: it takes part in nothing any more.
     pub removed: bool,
 }

@@ -12,7 +12,9 @@
 //! handover     its end                                        ─┘
 //! read_index   linearizable reads
 //! wakeups      who waits for a job
-//! clock        log time
+//! clock/       log time
+//! term_start   … at a new leader
+//! recall       … after a restart
 //! formation    making or joining the cluster
 //! watch        clocks of the others, removal of this node
 //! transport/   gRPC
@@ -41,16 +43,19 @@ mod planted;
 mod proposal;
 mod question;
 mod read_index;
+mod recall;
 mod room;
 mod running;
 mod status;
 mod stores;
 mod task;
+mod term_start;
 mod ticker;
 mod transport;
 mod wakeups;
 mod watch;
 
+pub use clock::{Clocks, SystemClocks};
 pub use config::NodeConfig;
 pub use error::{StartError, SubmitError};
 pub use handle::{Gauges, Handle};

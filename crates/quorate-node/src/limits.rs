@@ -57,8 +57,19 @@ pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Durat
 pub(crate) const WATCH: Duration = Duration::from_secs(5);
 /// What a peer's clock said is used for so long.
 pub(crate) const CLOCK_AGE: Duration = Duration::from_secs(60);
-/// A wall clock that is further off the median is reported, in milliseconds.
+/// A wall clock, or log time, that is further off the median is reported, in milliseconds.
 pub(crate) const CLOCK_OFFSET_MILLIS: u64 = 1_000;
+/// What log time is off the median is made up for by so many millionths of the time that passes, both ways: the rate at
+/// which adjtime(3) and NTP slew a clock (RFC 5905, section 11.3: 500 ppm).
+pub(crate) const SLEW_PPM: u32 = 500;
+/// Log time that is not made here goes on slower by so much: by what it may be slewed back, and by what clocks differ, which
+/// the kernel corrects up to the same 500 ppm (adjtimex(2)).
+pub(crate) const HEARD_LAG_PPM: u32 = 2 * SLEW_PPM;
+/// Between two notes of log time on disk.
+pub(crate) const NOTE: Duration = Duration::from_secs(1);
+/// Between two looks at the time, while a timer runs. The runtime's own timers stand still while the machine is suspended;
+/// log time does not.
+pub(crate) const TICK_LOOK: Duration = Duration::from_secs(1);
 /// Between two looks at the free space of the disk.
 pub(crate) const DISK_WATCH: Duration = Duration::from_secs(1);
 /// For the Raft core to answer, so that it counts as alive.

@@ -2,12 +2,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use openraft::LogIdOptionExt;
-use quorate_core::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::batcher::Batcher;
-use crate::clock::{LogClock, System};
+use crate::clock::{Clocks, LogClock, SystemClocks};
 use crate::commit_index::CommitIndex;
 use crate::disk::Disk;
 use crate::formation::Formation;
@@ -22,10 +21,12 @@ use crate::observer::Observer;
 use crate::peers::Peers;
 use crate::pending::Pending;
 use crate::read_index::ReadIndex;
+use crate::recall::Recall;
 use crate::room::Room;
 use crate::running::Running;
 use crate::stores::Stores;
 use crate::task::{Tasks, die};
+use crate::term_start::TermStart;
 use crate::ticker::Ticker;
 use crate::transport::server::{self, Service};
 use crate::transport::{Identity, Network, Transport};
@@ -45,18 +46,27 @@ impl Node {
     /// # Errors
     /// See [`StartError`]: what can be said before the first peer is asked.
     pub async fn start(config: NodeConfig) -> Result<(Handle, Running), StartError> {
+        Node::start_by(SystemClocks, config).await
+    }
+
+    /// The same, by other clocks than those of the operating system: for tests of just that.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start_by(clocks: impl Clocks, config: NodeConfig) -> Result<(Handle, Running), StartError> {
         quorate_store::planted::announce();
         config.check()?;
         let raft_config = Arc::new(config.raft()?);
         let listen = |source| StartError::Listen { addr: config.peer_listen.clone(), source };
         let listener = TcpListener::bind(&config.peer_listen).await.map_err(listen)?;
 
-        let clock = LogClock::new(System::new(), Timestamp::ZERO);
+        let clock = LogClock::new(clocks);
         let (pending, wakeups) = (Pending::default(), Wakeups::default());
         let observer = Arc::new(Observer::new(pending.clone(), wakeups.clone(), clock.clone()));
         let Stores { dir, log, table } = Stores::open(&config, Arc::clone(&observer)).await?;
         let (reader, snapshots) = (table.reader(), table.snapshots());
         observer.observe(reader.clone());
+        let recall = Recall::open(&dir, &clock);
         let lost_data = dir.was_set_aside()?;
 
         let found = dir.identity();
@@ -118,9 +128,16 @@ impl Node {
         let server = tokio::spawn(server::serve(service, listener));
 
         let (recovered, removed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let ticker = Ticker {
+        let term_start = TermStart {
             raft: raft.clone(),
             leadership: leadership.clone(),
+            clock: clock.clone(),
+            peers: peers.clone(),
+            reader: reader.clone(),
+        };
+        let ticker = Ticker {
+            raft: raft.clone(),
+            leadership,
             clock,
             batcher: batcher.clone(),
             reader: reader.clone(),
@@ -128,6 +145,10 @@ impl Node {
         };
         let watch = Watch { peers: peers.clone(), raft: raft.clone(), removed: Arc::clone(&removed) };
         let formation = Formation { peers: peers.clone(), raft: raft.clone(), dir: Arc::clone(&dir) };
+        if let Some(recall) = recall {
+            tasks.spawn("recall", recall.run());
+        }
+        tasks.spawn("term start", term_start.run());
         tasks.spawn("ticker", ticker.run());
         tasks.spawn("watch", watch.run());
         tasks.spawn("formation", formation.form());

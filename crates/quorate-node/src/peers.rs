@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::NodeConfig;
 use crate::clock::LogClock;
 use crate::leadership::Leadership;
-use crate::transport::{Identity, Transport};
+use crate::transport::{self, Identity, Transport};
 
 /// What this node tells others of itself, and what it asks them.
 #[derive(Clone)]
@@ -39,6 +39,7 @@ impl Peers {
             knows_asker: membership.get_node(&question.node_id).is_some(),
             applied_index: *self.applied.borrow(),
             wall_ms: self.clock.wall_ms(),
+            log_time: self.clock.knowledge().map(transport::log_time_message),
             leader: leader.map_or(0, |leader| leader.id),
             lost_data: self.lost_data,
             http_addr: self.config.http_addr.clone(),
@@ -60,11 +61,11 @@ impl Peers {
         }
     }
 
-    /// Asks whoever listens at `addr` who it is; `None` if nobody answers. Its wall clock is noted.
+    /// Asks whoever listens at `addr` who it is; `None` if nobody answers. What it says of the time is noted.
     pub(crate) async fn ask(&self, addr: &str) -> Option<pb::DiscoverResponse> {
         match self.transport.discover(addr, &self.config.name).await {
             Ok((answer, round_trip)) => {
-                self.saw_wall(&answer, round_trip);
+                self.note_time(&answer, round_trip);
                 Some(answer)
             }
             Err(status) => {
@@ -86,6 +87,11 @@ impl Peers {
         others.map(|(id, node)| (*id, node.clone())).collect()
     }
 
+    /// The ids of the other members.
+    pub(crate) fn others(&self) -> Vec<NodeId> {
+        self.members().into_iter().map(|(id, _)| id).collect()
+    }
+
     /// Every address at which another node may be: the configured ones, and those of the membership.
     pub(crate) fn addresses(&self) -> Vec<String> {
         let own = self.config.peer_addr();
@@ -98,9 +104,12 @@ impl Peers {
         all
     }
 
-    fn saw_wall(&self, answer: &pb::DiscoverResponse, round_trip: Duration) {
+    fn note_time(&self, answer: &pb::DiscoverResponse, round_trip: Duration) {
         if self.cluster_id() == Some(answer.cluster_id.as_str()) && answer.node_id != self.identity.node_id {
             self.clock.saw_wall(answer.node_id, answer.wall_ms, round_trip);
+            if let Some(known) = answer.log_time {
+                self.clock.learn(transport::log_time(known));
+            }
         }
     }
 }

@@ -11,6 +11,9 @@ pub struct Cluster {
     pub leader: Option<String>,
     /// Raft's term.
     pub term: u64,
+    /// By how many milliseconds log time, which timers follow, is ahead of the median of the members' wall clocks; `None`
+    /// while this node knows no log time, or not the clocks of a majority.
+    pub log_time_offset_ms: Option<i64>,
     /// Every member, by name.
     pub members: Vec<Member>,
     /// Voters that must agree.
@@ -104,6 +107,7 @@ pub(crate) async fn cluster(peers: &Peers, term: u64) -> Cluster {
         node: peers.config.name.clone(),
         leader: leader.and_then(|leader| Some(membership.get_node(&leader.id)?.name.clone())),
         term,
+        log_time_offset_ms: peers.clock.log_time_offset_ms(&peers.others()),
         members,
         quorum,
         tolerates: up.saturating_sub(quorum),

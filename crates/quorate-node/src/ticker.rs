@@ -11,6 +11,7 @@ use crate::Raft;
 use crate::batcher::Batcher;
 use crate::clock::LogClock;
 use crate::leadership::Leadership;
+use crate::limits;
 
 /// Between two looks: while commands are under way, after a tick that was refused, and after [`ROUNDS`] ticks that left
 /// work from the same moment.
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ROUNDS: u32 = 10_000;
 
 /// Proposes a tick, an entry without commands, when something is due and no command is under way: every entry carries
-/// out what is due. Only the leader does. It costs nothing while nothing is due.
+/// out what is due. Only the leader does. It costs next to nothing while nothing is due.
 pub(crate) struct Ticker {
     pub(crate) raft: Raft,
     pub(crate) leadership: Leadership,
@@ -39,10 +40,16 @@ impl Ticker {
                 continue;
             };
             self.applied.mark_unchanged();
-            let now = self.clock.lead(leader.term);
+            let Some(now) = self.clock.lead(leader.term) else {
+                tokio::select! {
+                    _ = self.clock.leads(leader.term) => {}
+                    () = self.leadership.changed() => {}
+                }
+                continue;
+            };
             let wait = match self.reader.next_work() {
                 None => None,
-                Some(due) if due > now => Some(Duration::from_millis(due.0 - now.0)),
+                Some(due) if due > now => Some(Duration::from_millis(due.0 - now.0).min(limits::TICK_LOOK)),
                 // What is under way does it, unless it was stamped before this was due: so look again. It may have been
                 // applied already, and then nothing else would wake this up.
                 Some(_) if !self.batcher.is_idle() => Some(PAUSE),

@@ -19,21 +19,37 @@ impl Watch {
     pub(crate) async fn run(self) {
         let mut round = tokio::time::interval(limits::WATCH);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut clock_is_off = false;
+        let (mut wall_clock, mut log_time) = (Alarm::default(), Alarm::default());
         loop {
             round.tick().await;
             let answers = self.peers.ask_all(&self.peers.addresses()).await;
             self.look_for_removal(answers.iter().flatten());
 
-            let offset = self.peers.clock.own_offset_ms();
-            let off = offset.unsigned_abs() > limits::CLOCK_OFFSET_MILLIS;
-            if off && !clock_is_off {
-                tracing::warn!(offset_ms = offset, "this node's wall clock is off the members' median");
+            let (clock, others) = (&self.peers.clock, self.peers.others());
+            let offset_ms = clock.own_offset_ms(&others);
+            match wall_clock.turn(is_off(offset_ms)) {
+                Some(true) => {
+                    tracing::warn!(offset_ms, "this node's wall clock is off the members' median");
+                }
+                Some(false) => tracing::info!("this node's wall clock agrees with the members' again"),
+                None => {}
             }
-            if clock_is_off && !off {
-                tracing::info!("this node's wall clock agrees with the members' again");
+
+            let Some(leader) = self.peers.leadership.now().filter(|leader| leader.here) else {
+                log_time = Alarm::default();
+                continue;
+            };
+            clock.steer(leader.term, &others);
+            let Some(offset_ms) = clock.log_time_offset_ms(&others) else { continue };
+            match log_time.turn(is_off(offset_ms)) {
+                Some(true) => tracing::warn!(
+                    offset_ms,
+                    slew_ppm = limits::SLEW_PPM,
+                    "log time is off the median of the members' wall clocks: it is slewed, so that no timer fires early"
+                ),
+                Some(false) => tracing::info!("log time agrees with the members' wall clocks again"),
+                None => {}
             }
-            clock_is_off = off;
         }
     }
 
@@ -62,5 +78,22 @@ impl Watch {
                 }
             }
         }
+    }
+}
+
+fn is_off(offset_ms: i64) -> bool {
+    offset_ms.unsigned_abs() > limits::CLOCK_OFFSET_MILLIS
+}
+
+/// Something that is said once when it begins, and once when it is over.
+#[derive(Default)]
+struct Alarm {
+    on: bool,
+}
+
+impl Alarm {
+    /// What it has turned to, if it has.
+    fn turn(&mut self, on: bool) -> Option<bool> {
+        (std::mem::replace(&mut self.on, on) != on).then_some(on)
     }
 }

@@ -17,6 +17,7 @@ const FORMAT: &str = "FORMAT";
 const LOCK: &str = "LOCK";
 const IDENTITY: &str = "identity";
 const HIGH_WATER: &str = "high-water";
+const LOG_TIME: &str = "log-time";
 const RAFT: &str = "raft";
 const JOBS: &str = "jobs";
 const SNAPSHOT: &str = "snapshot";
@@ -141,6 +142,11 @@ impl DataDir {
     /// Where the high-water mark is.
     pub(crate) fn high_water(&self) -> PathBuf {
         self.path.join(HIGH_WATER)
+    }
+
+    /// Where the note of log time is.
+    pub(crate) fn log_time(&self) -> PathBuf {
+        self.path.join(LOG_TIME)
     }
 }
 

@@ -6,6 +6,7 @@
 //!   LOCK           held while a process uses the directory
 //!   identity       this node's id and the cluster's id, checksummed
 //!   high-water     the last synced log id and vote, two checksummed slots
+//!   log-time       what this node knew of log time, checksummed; a hint
 //!   raft/          RocksDB: the Raft log
 //!   jobs/CURRENT   names the generation in use
 //!   jobs/gen-N/    RocksDB: the job table; an installed snapshot is a new generation
@@ -21,6 +22,7 @@ mod high_water;
 mod identity;
 mod limits;
 mod log;
+mod log_time;
 pub mod planted;
 mod reader;
 mod sealed;
@@ -33,6 +35,7 @@ pub use data_dir::DataDir;
 pub use error::StoreError;
 pub use identity::Identity;
 pub use log::{LogReader, LogStore, OnFailure};
+pub use log_time::{LogTimeFile, LogTimeNote};
 pub use reader::Reader;
 pub use snapshot::{FileReader, SnapshotBuilder, SnapshotDir, SnapshotFile, SnapshotReceiver, SnapshotStore};
 pub use table::{Applied, ApplyObserver, JobTable};

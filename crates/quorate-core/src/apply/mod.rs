@@ -22,7 +22,7 @@ use crate::{
 };
 
 use step::{Step, Stop};
-pub use tick::next_due_at;
+pub use tick::{next_due_at, next_timer_at};
 
 /// Carries one committed log entry out: first what is due at its time, then its commands in their order. The answers
 /// stand in the order of the envelopes.

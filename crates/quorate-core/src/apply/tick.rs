@@ -21,7 +21,7 @@ pub(super) fn tick<T: Table>(step: &mut Step<'_, T>) -> Result<(), T::Error> {
 pub fn next_due_at<T: Table>(table: &mut T) -> Result<Option<Timestamp>, T::Error> {
     let settings = table.settings();
     let ever = Timestamp(u64::MAX);
-    let timer = table.next_due(ever)?.and_then(|job| job.state.timer());
+    let timer = next_timer_at(table)?;
     let finished = table.next_outlived(ever)?.and_then(|job| job.completed_at);
     let image = table.next_unnamed_image(ever)?.map(|image| image.named_at);
     let too_many_keys = table.key_count() > limits::IDEMPOTENCY_KEYS;
@@ -35,6 +35,14 @@ pub fn next_due_at<T: Table>(table: &mut T) -> Result<Option<Timestamp>, T::Erro
     .into_iter()
     .flatten()
     .min())
+}
+
+/// The log time at which the next delay or timeout ends; `None` when no job is delayed or running.
+///
+/// # Errors
+/// The storage failed.
+pub fn next_timer_at<T: Table>(table: &mut T) -> Result<Option<Timestamp>, T::Error> {
+    Ok(table.next_due(Timestamp(u64::MAX))?.and_then(|job| job.state.timer()))
 }
 
 /// Carries the earliest timer out. False when none is due.

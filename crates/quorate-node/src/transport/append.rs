@@ -80,6 +80,7 @@ impl<S: Stream<Item = Request> + Unpin> Session<'_, S> {
                 Poll::Pending => break,
                 Poll::Ready(None) => self.requests = None,
                 Poll::Ready(Some(request)) => {
+                    // None yet while the entries before this term are being applied.
                     let log_time = self.clock.lead(request.vote.leader_id.term);
                     let frame = messages::append_frame(&request, log_time);
                     // There is room: fewer frames than it holds are unanswered.

@@ -131,6 +131,9 @@ impl Client {
         };
         let answer = answer.await.map_err(|status| rpc_error(&status))?;
         self.clock.saw_wall(self.target.id, answer.wall_ms, asked.elapsed());
+        if let Some(known) = answer.log_time {
+            self.clock.learn(messages::log_time(known));
+        }
         messages::vote_response(answer).map_err(|malformed| bad_answer(&malformed))
     }
 }
@@ -199,19 +202,14 @@ fn bad_answer(malformed: &Malformed) -> RPCError<TypeConfig> {
 mod tests {
     use std::sync::{Arc, OnceLock};
 
-    use quorate_core::Timestamp;
-
     use super::*;
-    use crate::clock::System;
+    use crate::clock::SystemClocks;
     use crate::transport::Identity;
 
     #[tokio::test]
     async fn a_link_is_not_tried_while_openraft_pauses() {
         let identity = Identity { node_id: 1, cluster_id: Arc::new(OnceLock::from("a".to_owned())) };
-        let mut network = Network {
-            transport: Transport::new(identity),
-            clock: LogClock::new(System::new(), Timestamp::ZERO),
-        };
+        let mut network = Network { transport: Transport::new(identity), clock: LogClock::new(SystemClocks) };
         // To try it would fail at once.
         let node = Node { peer_addr: "no address".to_owned(), ..Node::default() };
         let mut client = network.new_client(2, &node).await;

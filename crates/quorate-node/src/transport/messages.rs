@@ -8,6 +8,8 @@ use quorate_core::Timestamp;
 use quorate_proto::{Malformed, log::v1 as log, peer::v1 as pb};
 use quorate_store::{Entry, LogId, ProtoForm, TypeConfig, Vote};
 
+use crate::clock::{Knowledge, LogClock};
+
 fn vote(message: Option<log::Vote>, of: &'static str, field: &'static str) -> Result<Vote, Malformed> {
     Vote::from_message(message.ok_or(Malformed::Field { message: of, field })?)
 }
@@ -22,14 +24,14 @@ fn log_id_message(log_id: Option<&LogId>) -> Option<log::LogId> {
 
 pub(super) fn append_frame(
     request: &AppendEntriesRequest<TypeConfig>,
-    log_time: Timestamp,
+    log_time: Option<Timestamp>,
 ) -> pb::AppendFrame {
     pb::AppendFrame {
         vote: Some(request.vote.to_message()),
         prev_log_id: log_id_message(request.prev_log_id.as_ref()),
         entries: request.entries.iter().map(Entry::to_message).collect(),
         leader_commit: log_id_message(request.leader_commit.as_ref()),
-        log_time_ms: log_time.0,
+        log_time_ms: log_time.map_or(0, |time| time.0),
     }
 }
 
@@ -77,13 +79,25 @@ pub(super) fn vote_request(message: pb::VoteRequest) -> Result<VoteRequest<TypeC
     Ok(request)
 }
 
-pub(super) fn vote_response_message(response: &VoteResponse<TypeConfig>, wall_ms: u64) -> pb::VoteResponse {
+pub(super) fn vote_response_message(
+    response: &VoteResponse<TypeConfig>,
+    clock: &LogClock,
+) -> pb::VoteResponse {
     pb::VoteResponse {
         vote: Some(response.vote.to_message()),
         granted: response.vote_granted,
         last_log_id: log_id_message(response.last_log_id.as_ref()),
-        wall_ms,
+        wall_ms: clock.wall_ms(),
+        log_time: clock.knowledge().map(log_time_message),
     }
+}
+
+pub(crate) fn log_time_message(known: Knowledge) -> pb::LogTime {
+    pb::LogTime { term: known.term, time_ms: known.time.0, stopped: !known.goes_on }
+}
+
+pub(crate) fn log_time(message: pb::LogTime) -> Knowledge {
+    Knowledge { term: message.term, goes_on: !message.stopped, time: Timestamp(message.time_ms) }
 }
 
 pub(super) fn vote_response(message: pb::VoteResponse) -> Result<VoteResponse<TypeConfig>, Malformed> {

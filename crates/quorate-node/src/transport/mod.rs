@@ -24,6 +24,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 pub(crate) use client::Network;
+pub(crate) use messages::{log_time, log_time_message};
 
 use crate::limits;
 

@@ -110,10 +110,12 @@ impl Peer for Service {
         // A frame that is no frame ends the stream: the leader sends again what was not answered.
         let frames = tokio_stream::StreamExt::map_while(request.into_inner(), move |frame| {
             let frame = frame.ok()?;
-            let log_time = Timestamp(frame.log_time_ms);
+            let log_time = (frame.log_time_ms != 0).then_some(Timestamp(frame.log_time_ms));
             match messages::append_request(frame) {
                 Ok(request) => {
-                    clock.heard(request.vote.leader_id.term, log_time);
+                    if let Some(log_time) = log_time {
+                        clock.heard(request.vote.leader_id.term, log_time);
+                    }
                     Some(request)
                 }
                 Err(malformed) => {
@@ -132,7 +134,7 @@ impl Peer for Service {
     async fn vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
         let response = self.raft.vote(request).await.map_err(unavailable)?;
-        Ok(Response::new(messages::vote_response_message(&response, self.clock.wall_ms())))
+        Ok(Response::new(messages::vote_response_message(&response, &self.clock)))
     }
 
     async fn pre_vote(
@@ -141,7 +143,7 @@ impl Peer for Service {
     ) -> Result<Response<pb::VoteResponse>, Status> {
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
         let response = self.raft.pre_vote(request).await.map_err(unavailable)?;
-        Ok(Response::new(messages::vote_response_message(&response, self.clock.wall_ms())))
+        Ok(Response::new(messages::vote_response_message(&response, &self.clock)))
     }
 
     async fn transfer_leader(

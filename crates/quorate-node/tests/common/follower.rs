@@ -147,7 +147,13 @@ impl Peer for Follower {
 
     async fn vote(&self, request: Request<pb::VoteRequest>) -> Answer<pb::VoteResponse> {
         let vote = request.into_inner().vote;
-        Ok(Response::new(pb::VoteResponse { vote, granted: !self.deposed(), last_log_id: None, wall_ms: 0 }))
+        Ok(Response::new(pb::VoteResponse {
+            vote,
+            granted: !self.deposed(),
+            last_log_id: None,
+            wall_ms: 0,
+            log_time: None,
+        }))
     }
 
     async fn pre_vote(&self, request: Request<pb::VoteRequest>) -> Answer<pb::VoteResponse> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod follower;
+pub mod hands;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -13,6 +14,8 @@ use quorate_core::{Answered, Command, ImageId, Job, JobId, NewJob, Priority, Que
 use quorate_node::{Handle, Node, NodeConfig, Role, Running, StartError, SubmitError};
 use tempfile::TempDir;
 
+use self::hands::Hands;
+
 /// Long enough for everything: a test that needs it has failed.
 pub const LONG: Duration = Duration::from_secs(40);
 pub const QUEUE: QueueId = QueueId::DEFAULT;
@@ -20,6 +23,7 @@ pub const QUEUE: QueueId = QueueId::DEFAULT;
 pub struct Cluster {
     root: TempDir,
     configs: Vec<NodeConfig>,
+    hands: Vec<Hands>,
     running: Vec<Option<(Handle, Running)>>,
 }
 
@@ -49,7 +53,8 @@ impl Cluster {
             tune(&mut config);
             config
         });
-        Cluster { configs: configs.collect(), running: (0..size).map(|_| None).collect(), root }
+        let hands = (0..size).map(|_| Hands::default()).collect();
+        Cluster { configs: configs.collect(), hands, running: (0..size).map(|_| None).collect(), root }
     }
 
     /// Starts all of so many nodes and waits until a leader has been elected and all are ready.
@@ -71,13 +76,15 @@ impl Cluster {
     /// Starts a node. Its last incarnation may still have the directory open, as long as somebody has a handle of it.
     pub async fn start(&mut self, at: usize) {
         assert!(self.running[at].is_none());
-        eventually("the directory is free", async || match Node::start(self.configs[at].clone()).await {
-            Ok(started) => {
-                self.running[at] = Some(started);
-                true
+        eventually("the directory is free", async || {
+            match Node::start_by(self.hands[at].clone(), self.configs[at].clone()).await {
+                Ok(started) => {
+                    self.running[at] = Some(started);
+                    true
+                }
+                Err(StartError::Store(error)) if error.to_string().contains("lock hold") => false,
+                Err(error) => panic!("{error}"),
             }
-            Err(StartError::Store(error)) if error.to_string().contains("lock hold") => false,
-            Err(error) => panic!("{error}"),
         })
         .await;
     }
@@ -114,6 +121,11 @@ impl Cluster {
 
     pub fn at(&self, at: usize) -> &Handle {
         &self.running[at].as_ref().unwrap().0
+    }
+
+    /// The clocks of a node's machine.
+    pub fn hands(&self, at: usize) -> &Hands {
+        &self.hands[at]
     }
 
     pub fn dir(&self, at: usize) -> PathBuf {

@@ -57,7 +57,12 @@ impl Reader {
     /// The log time at which a tick has something to do; in the past where work was left over, `None` when time
     /// alone changes nothing.
     pub fn next_work(&self) -> Option<Timestamp> {
-        self.live.load().published.load().next_work
+        self.live.load().published.load().next.work
+    }
+
+    /// The log time at which the next delay or timeout ends; `None` when no job is delayed or running.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.live.load().published.load().next.timer
     }
 
     /// What a request was answered, rendered from the jobs as they are now; `None` when it was not applied here or

@@ -26,6 +26,15 @@ pub(crate) struct Published {
     pub(crate) applied: u64,
     pub(crate) clock: Timestamp,
     pub(crate) settings: Settings,
-    pub(crate) next_work: Option<Timestamp>,
+    pub(crate) next: Next,
     pub(crate) queued: BTreeMap<QueueId, u64>,
+}
+
+/// What time alone will change, as log time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Next {
+    /// When a tick has something to do.
+    pub(crate) work: Option<Timestamp>,
+    /// When the next delay or timeout ends.
+    pub(crate) timer: Option<Timestamp>,
 }

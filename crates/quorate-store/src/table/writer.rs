@@ -11,7 +11,7 @@ use super::Applied;
 use super::answers::{self, EntryAnswers};
 use super::codec::{self, WHAT};
 use super::db::Family;
-use super::generation::{Generation, Published};
+use super::generation::{Generation, Next, Published};
 use super::ids::IdMap;
 use super::keys::{self, Prefix};
 use super::lane::Lane;
@@ -82,8 +82,8 @@ impl Writer {
             tuning,
             generation,
         };
-        let next_work = quorate_core::next_due_at(&mut writer)?;
-        writer.publish(next_work);
+        let next = writer.next()?;
+        writer.publish(next);
         Ok(writer)
     }
 
@@ -138,7 +138,7 @@ impl Writer {
 
     /// Writes what was applied since the last write, all or nothing, and lets the readers see it.
     pub(crate) fn write(&mut self) -> Result<(), StoreError> {
-        let next_work = quorate_core::next_due_at(self)?;
+        let next = self.next()?;
         let now = self.meta.clock;
         let generation = Arc::clone(&self.generation);
         let db = &generation.db;
@@ -181,7 +181,7 @@ impl Writer {
             answers.forget_outlived(now);
             answers.add(batch.answered, batch.answers);
         }
-        self.publish(next_work);
+        self.publish(next);
         Ok(())
     }
 
@@ -210,8 +210,12 @@ impl Writer {
         }
     }
 
+    fn next(&mut self) -> Result<Next, StoreError> {
+        Ok(Next { work: quorate_core::next_due_at(self)?, timer: quorate_core::next_timer_at(self)? })
+    }
+
     /// Lets the readers see what is known without reading.
-    fn publish(&self, next_work: Option<Timestamp>) {
+    fn publish(&self, next: Next) {
         let mut queued = BTreeMap::new();
         for ((queue, _), lane) in &self.lanes {
             *queued.entry(*queue).or_default() += lane.queued();
@@ -220,7 +224,7 @@ impl Writer {
             applied: self.meta.last_applied.map_or(0, |last| last.index),
             clock: self.meta.clock,
             settings: self.meta.settings,
-            next_work,
+            next,
             queued,
         }));
     }

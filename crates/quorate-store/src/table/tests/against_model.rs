@@ -1,5 +1,5 @@
 use quorate_core::testing::{Rng, Workload};
-use quorate_core::{Table, next_due_at};
+use quorate_core::{Table, next_due_at, next_timer_at};
 
 use super::harness::{Harness, assert_same, small};
 
@@ -55,6 +55,8 @@ fn check_published(replica: &mut Harness, model: &mut quorate_core::model::Model
     assert_eq!(reader.settings(), model.settings());
     let Ok(next) = next_due_at(model);
     assert_eq!(reader.next_work(), next);
+    let Ok(timer) = next_timer_at(model);
+    assert_eq!(reader.next_timer(), timer);
     let dump = model.dump();
     for queue in [quorate_core::QueueId(0), quorate_core::QueueId(1), quorate_core::QueueId(7)] {
         let queued = dump.queued.iter().filter(|id| dump.jobs[*id].queue == queue).count();

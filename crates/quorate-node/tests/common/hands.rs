@@ -1,0 +1,47 @@
+//! A machine's clocks: the real ones, moved as a test says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quorate_node::{Clocks, SystemClocks};
+
+#[derive(Clone, Default)]
+pub struct Hands(Arc<Mutex<Moved>>);
+
+#[derive(Default)]
+struct Moved {
+    /// How far the wall clock is ahead, in milliseconds.
+    wall_ms: i64,
+    /// What is not counted of the real uptime.
+    before_boot: Duration,
+    boots: u32,
+}
+
+impl Hands {
+    /// The wall clock is so far ahead of the real one from now on.
+    pub fn set(&self, ahead_ms: i64) {
+        self.0.lock().wall_ms = ahead_ms;
+    }
+
+    /// The machine is started again.
+    pub fn boot(&self) {
+        let mut moved = self.0.lock();
+        moved.before_boot = SystemClocks.uptime();
+        moved.boots += 1;
+    }
+}
+
+impl Clocks for Hands {
+    fn wall_ms(&self) -> u64 {
+        SystemClocks.wall_ms().saturating_add_signed(self.0.lock().wall_ms)
+    }
+
+    fn uptime(&self) -> Duration {
+        SystemClocks.uptime().saturating_sub(self.0.lock().before_boot)
+    }
+
+    fn boot(&self) -> Option<String> {
+        Some(format!("boot {}", self.0.lock().boots))
+    }
+}
