@@ -13,6 +13,10 @@ pub struct Cluster {
     pub leader: Option<String>,
     /// Raft's term.
     pub term: u64,
+    /// By how many milliseconds log time, which delays and timeouts follow, is ahead of the median of the members' wall
+    /// clocks; absent where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_time_offset_ms: Option<i64>,
     /// Every member, by name.
     pub members: Vec<Member>,
     /// Voters that must agree.

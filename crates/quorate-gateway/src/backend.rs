@@ -89,6 +89,8 @@ pub struct Cluster {
     pub leader: Option<String>,
     /// Raft's term.
     pub term: u64,
+    /// By how many milliseconds log time is ahead of the median of the members' wall clocks, where known.
+    pub log_time_offset_ms: Option<i64>,
     /// Every member, by name.
     pub members: Vec<Member>,
     /// Voters that must agree.

@@ -146,6 +146,7 @@ pub(crate) fn cluster(cluster: crate::Cluster) -> quorate_api::Cluster {
         node: cluster.node,
         leader: cluster.leader,
         term: cluster.term,
+        log_time_offset_ms: cluster.log_time_offset_ms,
         members: cluster.members.into_iter().map(member).collect(),
         quorum: cluster.quorum,
         tolerates: cluster.tolerates,

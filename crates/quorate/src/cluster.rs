@@ -74,4 +74,7 @@ fn show(cluster: &Cluster) {
         "leader {leader}, term {}; {} must agree, {} may fail; seen by {}, cluster {}",
         cluster.term, cluster.quorum, cluster.tolerates, cluster.node, cluster.id
     );
+    if let Some(offset) = cluster.log_time_offset_ms {
+        println!("log time is {offset:+} ms off the median of the members' wall clocks");
+    }
 }

@@ -103,6 +103,7 @@ fn a_cluster_survives_its_leader_and_a_restart_and_loses_nothing() {
     let cluster = dev.json(&["n2"], &["cluster", "status"]);
     let leader = cluster["leader"].as_str().unwrap().to_owned();
     assert_eq!((cluster["quorum"].as_u64(), cluster["tolerates"].as_u64()), (Some(2), Some(1)));
+    assert!(cluster["log_time_offset_ms"].as_i64().is_some_and(|offset| offset.abs() < 1_000), "{cluster}");
     let (_, _, pid) = dev.nodes.iter().find(|(name, _, _)| *name == leader).unwrap();
     kill(Pid::from_raw(*pid), Signal::SIGKILL).unwrap();
 

@@ -280,6 +280,7 @@ impl Backend for Fake {
             node: "n1".into(),
             leader: Some("n1".into()),
             term: 3,
+            log_time_offset_ms: Some(-7),
             members: vec![Member {
                 name: "n1".into(),
                 id: u64::MAX,

@@ -96,7 +96,8 @@ fn unreadable(error: impl std::fmt::Display) -> Unavailable {
 }
 
 fn cluster(seen: quorate_node::Cluster) -> Cluster {
-    let quorate_node::Cluster { id, node, leader, term, members, quorum, tolerates } = seen;
+    let quorate_node::Cluster { id, node, leader, term, log_time_offset_ms, members, quorum, tolerates } =
+        seen;
     let members = members
         .into_iter()
         .map(|member| Member {
@@ -110,5 +111,5 @@ fn cluster(seen: quorate_node::Cluster) -> Cluster {
             clock_offset_ms: member.clock_offset_ms,
         })
         .collect();
-    Cluster { id, node, leader, term, members, quorum, tolerates }
+    Cluster { id, node, leader, term, log_time_offset_ms, members, quorum, tolerates }
 }
