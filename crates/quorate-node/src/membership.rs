@@ -4,14 +4,14 @@ use std::sync::Arc;
 use openraft::async_runtime::WatchReceiver;
 use openraft::{ChangeMembers, LogIdOptionExt, Precondition};
 use quorate_proto::log::v1::Member;
-use quorate_store::{Node, NodeId, StoredMembership};
+use quorate_store::{Membership, Node, NodeId, StoredMembership};
 use tokio::sync::Mutex;
 
 use crate::Raft;
 use crate::limits;
 use crate::peers::Peers;
 
-/// The leader's part in taking a newcomer in. One change of the membership at a time.
+/// The leader's part in taking newcomers in. One change of the membership at a time.
 #[derive(Clone)]
 pub(crate) struct Admission {
     raft: Raft,
@@ -22,6 +22,34 @@ pub(crate) struct Admission {
 impl Admission {
     pub(crate) fn new(raft: Raft, peers: Peers) -> Admission {
         Admission { raft, peers, gate: Arc::default() }
+    }
+
+    /// Ends changes of voters that were interrupted between their two halves, whenever this node leads. Nobody else may be
+    /// there who would ask for it: neither the leader that had begun nor the newcomer.
+    pub(crate) async fn end_interrupted_changes(self) {
+        let mut leadership = self.peers.leadership.clone();
+        loop {
+            if leadership.now().is_some_and(|leader| leader.here)
+                && half_done(leadership.membership().membership()).is_some()
+            {
+                // One that this leader makes itself holds it.
+                let _gate = self.gate.lock().await;
+                if let Some(voters) = half_done(leadership.membership().membership())
+                    && let Err(reason) = self.finish(voters).await
+                {
+                    tracing::debug!(reason, "the interrupted change is not ended yet");
+                    tokio::time::sleep(limits::JOIN_PAUSE).await;
+                    continue;
+                }
+            }
+            leadership.changed().await;
+        }
+    }
+
+    async fn finish(&self, voters: BTreeSet<NodeId>) -> Result<(), String> {
+        tracing::info!(?voters, "ending an interrupted change of the membership");
+        self.raft.change_membership(voters, false).await.map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// The next step on `member`'s way: learner, caught up, voter. A newcomer that bears the name of a voter which is
@@ -42,9 +70,8 @@ impl Admission {
         let stored = self.peers.leadership.membership();
         let membership = stored.membership();
         let id = member.node_id;
-        if let [_, .., target] = membership.get_joint_config().as_slice() {
-            self.finish(target.clone()).await?;
-            return Err("a change that another leader had begun was ended first".to_owned());
+        if half_done(membership).is_some() {
+            return Err("a change that another leader had begun is ended first".to_owned());
         }
         if membership.voter_ids().any(|voter| voter == id) {
             return Ok(());
@@ -110,13 +137,6 @@ impl Admission {
         }
     }
 
-    /// Ends a change that was interrupted between its two halves.
-    async fn finish(&self, target: BTreeSet<NodeId>) -> Result<(), String> {
-        tracing::info!(voters = ?target, "ending an interrupted change of the membership");
-        self.raft.change_membership(target, false).await.map_err(|error| error.to_string())?;
-        Ok(())
-    }
-
     async fn promote(
         &self,
         id: NodeId,
@@ -133,5 +153,13 @@ impl Admission {
             .await
             .map_err(|error| error.to_string())?;
         Ok(())
+    }
+}
+
+/// The voters to come, while a change has done the first of its two halves.
+fn half_done(membership: &Membership) -> Option<BTreeSet<NodeId>> {
+    match membership.get_joint_config().as_slice() {
+        [_, .., voters] => Some(voters.clone()),
+        [] | [_] => None,
     }
 }

@@ -114,6 +114,7 @@ impl Node {
             lost_data,
         };
         let hang_up = CancellationToken::new();
+        let admission = Admission::new(raft.clone(), peers.clone());
         let service = Service {
             identity: identity.clone(),
             raft: raft.clone(),
@@ -121,7 +122,7 @@ impl Node {
             batcher: batcher.clone(),
             commit_index,
             snapshots: snapshots.clone(),
-            admission: Admission::new(raft.clone(), peers.clone()),
+            admission: admission.clone(),
             peers: peers.clone(),
             hang_up: hang_up.clone(),
         };
@@ -152,6 +153,7 @@ impl Node {
         tasks.spawn("ticker", ticker.run());
         tasks.spawn("watch", watch.run());
         tasks.spawn("formation", formation.form());
+        tasks.spawn("membership", admission.end_interrupted_changes());
         tasks.spawn("recovery", recover(raft.clone(), read_index.clone(), Arc::clone(&recovered)));
         tasks.spawn("vital signs", watch_vital_signs(raft.clone()));
         tracing::info!(node_id = identity.node_id, name = peers.config.name, "the node has started");

@@ -3,9 +3,14 @@
 
 mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use common::*;
+use openraft::EntryPayload;
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+use quorate_store::{DataDir, Entry, LogId, LogStore, Membership, Node};
 
 async fn put_some(cluster: &Cluster, numbers: std::ops::Range<u64>) {
     for number in numbers {
@@ -114,6 +119,59 @@ async fn a_node_that_was_replaced_meanwhile_knows_it() {
     cluster.start(old).await;
     eventually("it knows that it was removed", async || cluster.at(old).gauges().removed).await;
     assert!(!cluster.at(old).ready().await);
+    cluster.stop_all().await;
+}
+
+/// Appends an entry to the log of a node that does not run, as a leader would have that died right after it.
+async fn append(dir: &Path, membership: &Membership) {
+    let dir = DataDir::open(dir).unwrap();
+    let mut log = LogStore::open(&dir, Arc::new(|error| panic!("{error}"))).unwrap();
+    let last = log.get_log_state().await.unwrap().last_log_id.unwrap();
+    let log_id = LogId { index: last.index + 1, ..last };
+    log.blocking_append([Entry { log_id, payload: EntryPayload::Membership(membership.clone()) }])
+        .await
+        .unwrap();
+    log.close().unwrap();
+}
+
+/// The newcomer died, and the leader that was about to replace a voter by it, between the two halves of the change. An
+/// earlier newcomer is gone as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_was_interrupted_is_ended_though_nobody_asks() {
+    let mut cluster = Cluster::started(3).await;
+    put_some(&cluster, 0..5).await;
+    cluster.converged().await;
+    let members = cluster.at(0).cluster().await.members;
+    for at in 0..3 {
+        cluster.stop(at).await;
+    }
+    let node = |name: &str, peer_addr: &str| Node {
+        name: name.to_owned(),
+        peer_addr: peer_addr.to_owned(),
+        http_addr: String::new(),
+    };
+    let known = members.iter().map(|member| (member.id, node(&member.name, &member.peer_addr)));
+    let mut nodes: BTreeMap<u64, Node> = known.collect();
+    let (newcomer, vanished) = (4_711, 4_712);
+    nodes.insert(newcomer, node("n3", "127.0.0.1:1"));
+    nodes.insert(vanished, node("n4", "127.0.0.1:2"));
+    let before: BTreeSet<u64> = members.iter().map(|member| member.id).collect();
+    let mut after = before.clone();
+    after.remove(&members[2].id);
+    after.insert(newcomer);
+    let joint = Membership::new(vec![before, after.clone()], nodes).unwrap();
+    for at in 0..2 {
+        append(&cluster.dir(at), &joint).await;
+    }
+
+    cluster.start(0).await;
+    cluster.start(1).await;
+    eventually("the change is ended", async || {
+        let voters = cluster.voters(0).await;
+        voters.len() == 3 && voters.iter().all(|(_, id)| after.contains(id))
+    })
+    .await;
+    put_some(&cluster, 5..10).await;
     cluster.stop_all().await;
 }
 
