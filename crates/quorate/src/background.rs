@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::limits;
+use crate::{clean, limits};
 
 /// Lines that a thread of its own writes, so that who has something to say neither waits for a reader that has stopped
 /// nor fails for one that is gone.
@@ -60,7 +60,7 @@ impl Background {
 
     /// Takes one line.
     pub(crate) fn line(&self, text: impl Display) {
-        self.push(format!("{text}\n").as_bytes());
+        self.push(format!("{}\n", clean::line(&text.to_string())).as_bytes());
     }
 
     /// Waits until everything is written, for a moment at most.

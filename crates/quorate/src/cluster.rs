@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use quorate_client::api::{Cluster, SettingsRequest};
 
 use crate::cli::Target;
-use crate::output;
+use crate::output::{Output, Table};
 
 /// Look at the cluster and its settings.
 #[derive(Args)]
@@ -35,10 +35,16 @@ enum Command {
 /// # Errors
 /// No node answered, or the cluster refused.
 pub(crate) fn main(args: ClusterArgs) -> anyhow::Result<ExitCode> {
-    match args.command {
+    let mut out = Output::default();
+    let done = match args.command {
         Command::Status { target } => {
             let cluster = target.block_on(async |client| client.cluster().await)?;
-            if target.json { output::json(&cluster)? } else { show(&cluster) }
+            if target.json {
+                out.json(&cluster)
+            } else {
+                show(&mut out, &cluster)
+            }
+            None
         }
         Command::Settings { retention, target } => {
             let settings = target.block_on(async |client| match retention {
@@ -46,35 +52,40 @@ pub(crate) fn main(args: ClusterArgs) -> anyhow::Result<ExitCode> {
                 None => client.settings().await,
             })?;
             if target.json {
-                output::json(&settings)?;
+                out.json(&settings);
             } else {
-                println!("retention  {} s (finished jobs are kept that long)", settings.retention);
+                let seconds = settings.retention;
+                out.line(format_args!("retention  {seconds} s (finished jobs are kept that long)"));
             }
+            retention.map(|_| "the settings are changed")
         }
-    }
+    };
+    out.end(done)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(cluster: &Cluster) {
-    let mut table = output::table(["name", "role", "http", "peer", "applied", "reachable", "clock"]);
+fn show(out: &mut Output, cluster: &Cluster) {
+    let mut table = Table::new(["name", "role", "http", "peer", "applied", "reachable", "clock"]);
     for member in &cluster.members {
-        table.add_row([
-            member.name.clone(),
-            member.role.clone(),
-            member.http_addr.clone(),
-            member.peer_addr.clone(),
-            member.applied_index.map_or_else(|| "?".to_owned(), |index| index.to_string()),
-            if member.reachable { "yes" } else { "NO" }.to_owned(),
-            member.clock_offset_ms.map_or_else(String::new, |offset| format!("{offset:+} ms")),
+        let applied = member.applied_index.map_or_else(|| "?".to_owned(), |index| index.to_string());
+        let offset = member.clock_offset_ms.map_or_else(String::new, |offset| format!("{offset:+} ms"));
+        table.row([
+            &member.name,
+            &member.role,
+            &member.http_addr,
+            &member.peer_addr,
+            &applied,
+            if member.reachable { "yes" } else { "NO" },
+            &offset,
         ]);
     }
-    println!("{table}");
+    out.table(&table);
     let leader = cluster.leader.as_deref().unwrap_or("none known");
-    println!(
+    out.line(format_args!(
         "leader {leader}, term {}; {} must agree, {} may fail; seen by {}, cluster {}",
         cluster.term, cluster.quorum, cluster.tolerates, cluster.node, cluster.id
-    );
+    ));
     if let Some(offset) = cluster.log_time_offset_ms {
-        println!("log time is {offset:+} ms off the median of the members' wall clocks");
+        out.line(format_args!("log time is {offset:+} ms off the median of the members' wall clocks"));
     }
 }

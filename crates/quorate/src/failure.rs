@@ -1,14 +1,14 @@
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use quorate_client::{Error, RefusedKind};
 
-use crate::logging;
+use crate::{clean, logging, output};
 
 /// Says on standard error what went wrong, with all its causes, and gives the exit code for it.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let client = error.downcast_ref::<Error>();
-    let mut message = format!("{error:#}");
+    let mut message = error.chain().map(cause).collect::<Vec<String>>().join(": ");
     if let Some(hint) = client.and_then(hint) {
         message.push('\n');
         message.push_str(hint);
@@ -18,6 +18,25 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         let _ = writeln!(io::stderr(), "error: {message}");
     }
     ExitCode::from(client.map_or(1, code))
+}
+
+/// Prints the help that was asked for, or what was wrong with the command line.
+pub(crate) fn usage(usage: &clap::Error) -> ExitCode {
+    let code = ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(1));
+    if usage.use_stderr() {
+        let _ = io::stderr().write_all(clean::text(usage.render().to_string().as_bytes()).as_bytes());
+        return code;
+    }
+    match usage.print() {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => report(&output::unwritten(error, None)),
+        _ => code,
+    }
+}
+
+/// One link of the chain. What a server or a client of it said stays on the line; our own words may take several.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let said = error.to_string();
+    if error.is::<Error>() { clean::line(&said) } else { clean::text(said.as_bytes()) }
 }
 
 /// The exit codes that `quorate --help` lists.

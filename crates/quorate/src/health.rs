@@ -6,6 +6,7 @@ use clap::Args;
 use quorate_client::{Client, ClientConfig, Probe};
 
 use crate::dev::LocalCluster;
+use crate::output::Output;
 
 /// Ask one node whether it is well.
 ///
@@ -29,7 +30,9 @@ pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let (probe, word) = if args.ready { (Probe::Ready, "ready") } else { (Probe::Alive, "alive") };
     let client = client(&args.url)?;
     runtime.block_on(client.probe(probe))?;
-    println!("{word}");
+    let mut out = Output::default();
+    out.line(word);
+    out.end(None)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,4 +1,5 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fmt::{self, Debug};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -6,11 +7,14 @@ use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 
 use anyhow::Context;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use crate::background::Background;
+use crate::clean;
 
 /// How events are written to standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -52,7 +56,10 @@ pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
         .log_internal_errors(false) // it would print them
         .with_writer(move || log);
     match format {
-        LogFormat::Human => builder.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Human => builder
+            .with_ansi(io::stderr().is_terminal())
+            .fmt_fields(debug_fn(write_field).delimited(" "))
+            .init(),
         LogFormat::Json => builder.json().init(),
     }
     // The standard one writes to standard error, and waits for its reader.
@@ -94,6 +101,15 @@ fn line(format: LogFormat, level: &str, message: &str) -> String {
                 serde_json::json!({ "timestamp": time, "level": level, "fields": fields, "target": "quorate" })
             )
         }
+    }
+}
+
+/// A field as a person may see it: clients and peers have a say in some.
+fn write_field(to: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let value = clean::line(&format!("{value:?}"));
+    match field.name() {
+        "message" => to.write_str(&value),
+        name => write!(to, "{name}={value}"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod background;
 mod bench;
+mod clean;
 mod cli;
 mod cluster;
 mod demo;
@@ -27,7 +28,10 @@ use cli::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return failure::usage(&usage),
+    };
     let result = match cli.command {
         Command::Serve(args) => serve::main(*args),
         Command::Dev(args) => dev::main(args),

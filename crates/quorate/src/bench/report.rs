@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::load::{Latencies, Round};
 use super::{BenchArgs, Mode};
-use crate::output;
+use crate::output::{Output, Table};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -62,29 +62,31 @@ pub(super) fn print(args: &BenchArgs, nodes: &[String], rounds: &[Round]) -> any
         jobs_per_second_of_rounds: rates,
         operations: parts.iter().map(|part| operation(*part, rounds)).collect(),
     };
+    let mut out = Output::default();
     if args.json {
-        output::json(&report)?;
+        out.json(&report)
     } else {
-        show(&report);
+        show(&mut out, &report)
     }
+    out.end(None)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(report: &Report<'_>) {
-    let mut table = output::table(["operation", "per second", "p50 ms", "p99 ms", "max ms"]);
+fn show(out: &mut Output, report: &Report<'_>) {
+    let mut table = Table::new(["operation", "per second", "p50 ms", "p99 ms", "max ms"]);
     for operation in &report.operations {
-        table.add_row([
-            operation.name.to_owned(),
-            format!("{:.0}", operation.per_second),
-            format!("{:.1}", operation.p50_ms),
-            format!("{:.1}", operation.p99_ms),
-            format!("{:.1}", operation.max_ms),
+        table.row([
+            operation.name,
+            &format!("{:.0}", operation.per_second),
+            &format!("{:.1}", operation.p50_ms),
+            &format!("{:.1}", operation.p99_ms),
+            &format!("{:.1}", operation.max_ms),
         ]);
     }
-    println!("{table}");
+    out.table(&table);
     let each: Vec<String> =
         report.jobs_per_second_of_rounds.iter().map(|rate| format!("{rate:.0}")).collect();
-    println!(
+    out.line(format_args!(
         "{:.0} jobs/s, the median of {} rounds of {} s ({}); {} clients over {} nodes, {} B payloads, \
          every write fsynced on a majority before its answer",
         report.jobs_per_second,
@@ -94,7 +96,7 @@ fn show(report: &Report<'_>) {
         report.clients,
         report.nodes.len(),
         report.payload_bytes,
-    );
+    ));
 }
 
 fn operation((name, latencies): Part, rounds: &[Round]) -> Operation {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Enqueued;
 use super::work::Programs;
-use crate::output;
+use crate::output::{Output, Table};
 
 /// What became of the jobs.
 pub(super) struct Verdict {
@@ -101,27 +101,27 @@ impl Verdict {
     }
 
     /// Prints the table.
-    pub(super) fn show(&self, failover: Duration, took: Duration, killed: &str) {
-        let mut table = output::table(["what", "result"]);
+    pub(super) fn show(&self, out: &mut Output, failover: Duration, took: Duration, killed: &str) {
+        let mut table = Table::new(["what", "result"]);
         let of = |count: usize| format!("{count} of {}", self.enqueued);
-        table.add_row(["jobs acknowledged".to_owned(), self.enqueued.to_string()]);
-        table.add_row(["finished with success, seen by every node".to_owned(), of(self.succeeded)]);
-        table.add_row(["lost".to_owned(), (self.enqueued - self.succeeded).to_string()]);
-        table.add_row(["ran exactly once, by the programs' own ledger".to_owned(), of(self.ran_once)]);
+        table.row(["jobs acknowledged", &self.enqueued.to_string()]);
+        table.row(["finished with success, seen by every node", &of(self.succeeded)]);
+        table.row(["lost", &(self.enqueued - self.succeeded).to_string()]);
+        table.row(["ran exactly once, by the programs' own ledger", &of(self.ran_once)]);
         for (node, right) in &self.logs {
-            table.add_row([format!("payload intact and log right, read from {node}"), of(*right)]);
+            table.row([&format!("payload intact and log right, read from {node}"), &of(*right)]);
         }
-        table.add_row([
-            format!("from the SIGKILL of {killed} to the next acknowledged write"),
-            format!("{:.2} s", failover.as_secs_f64()),
+        table.row([
+            &format!("from the SIGKILL of {killed} to the next acknowledged write"),
+            &format!("{:.2} s", failover.as_secs_f64()),
         ]);
-        table.add_row(["the whole demo took".to_owned(), format!("{:.1} s", took.as_secs_f64())]);
-        println!("{table}");
+        table.row(["the whole demo took", &format!("{:.1} s", took.as_secs_f64())]);
+        out.table(&table);
         for problem in self.problems.iter().take(20) {
-            println!("PROBLEM {problem}");
+            out.line(format_args!("PROBLEM {problem}"));
         }
         if self.problems.len() > 20 {
-            println!("… and {} more", self.problems.len() - 20);
+            out.line(format_args!("… and {} more", self.problems.len() - 20));
         }
     }
 }

@@ -14,6 +14,7 @@ use quorate_client::{Client, ClientConfig};
 
 use crate::dev::LocalCluster;
 use crate::health::wait_until_ready;
+use crate::output::Output;
 
 use runners::Runners;
 use work::{Programs, Work};
@@ -70,7 +71,8 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     cluster.start_all()?;
     wait_until_ready(&mut cluster, Duration::from_secs(60)).await?;
     let urls = cluster.urls();
-    println!("three nodes are ready: {}", urls.join("  "));
+    let mut out = Output::default();
+    out.line(format_args!("three nodes are ready: {}", urls.join("  ")));
 
     let clients = urls.iter().map(|url| client(url)).collect::<anyhow::Result<Vec<Client>>>()?;
     let runners = Runners::start(&urls, &programs, &dir)?;
@@ -85,7 +87,7 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let leader = leader(&cluster, &clients).await?;
     let name = format!("n{}", leader + 1);
     let ran = programs.runs()?.len();
-    bar.suspend(|| println!("{ran} jobs ran; killing the leader {name} with SIGKILL"));
+    bar.suspend(|| out.line(format_args!("{ran} jobs ran; killing the leader {name} with SIGKILL")));
     cluster.kill(leader).await?;
     let killed = Instant::now();
     let survivors: Vec<Client> = others(&clients, leader);
@@ -98,8 +100,8 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let during = wait_for_runs(&programs, jobs.len() * 4 / 5, &bar).await?;
     let seconds = failover.as_secs_f64();
     bar.suspend(|| {
-        println!("the first write was acknowledged {seconds:.2} s after the kill");
-        println!("{during} jobs have run, with two nodes; starting {name} again");
+        out.line(format_args!("the first write was acknowledged {seconds:.2} s after the kill"));
+        out.line(format_args!("{during} jobs have run, with two nodes; starting {name} again"));
     });
     cluster.start(leader)?;
     bar.set_message(format!("{name} comes back"));
@@ -111,11 +113,13 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     runners.stop().await;
     cluster.stop_all().await;
     let verdict = verdict?;
-    verdict.show(failover, started.elapsed(), &name);
-    println!(
-        "\nBy hand, on the same data:\n{}",
-        by_hand(&args, &dir, jobs.first().map_or("ID", |job| &job.id))
-    );
+    verdict.show(&mut out, failover, started.elapsed(), &name);
+    out.line("");
+    out.line("By hand, on the same data:");
+    for line in by_hand(&args, &dir, jobs.first().map_or("ID", |job| &job.id)).lines() {
+        out.line(line);
+    }
+    out.end(None)?;
     Ok(if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

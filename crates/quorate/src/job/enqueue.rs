@@ -1,5 +1,6 @@
 use std::io::Read;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -7,7 +8,7 @@ use quorate_client::Client;
 use quorate_client::api::{Job, NewJob};
 
 use crate::cli::Target;
-use crate::output;
+use crate::output::Output;
 
 /// Enqueue a job, or many from a file.
 ///
@@ -54,7 +55,7 @@ const PER_REQUEST: usize = 1_000;
 /// Payload bytes of one request, well below the longest body.
 const BYTES_PER_REQUEST: usize = 4 << 20;
 
-pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<()> {
+pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
     let payloads = match (&args.lines, &args.payload_file, &args.payload) {
         (Some(lines), _, _) => read(lines)?.lines().map(str::to_owned).collect(),
         (None, Some(file), _) => vec![read(file)?],
@@ -70,13 +71,20 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<()> {
     );
     let key = args.idempotency_key.as_deref();
     let enqueued = args.target.block_on(async |client| enqueue(client, &requests, key).await)?;
+    let mut out = Output::default();
     if args.target.json {
-        return output::json(&enqueued);
+        out.json(&enqueued);
+    } else {
+        for job in &enqueued {
+            out.line(&job.id);
+        }
     }
-    for job in &enqueued {
-        println!("{}", job.id);
-    }
-    Ok(())
+    let done = match enqueued.as_slice() {
+        [job] => format!("the job is enqueued as {}", job.id),
+        jobs => format!("{} jobs are enqueued", jobs.len()),
+    };
+    out.end(Some(&done))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn enqueue(

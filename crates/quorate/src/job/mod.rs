@@ -8,7 +8,7 @@ use quorate_client::ListJobs;
 use quorate_client::api::Status;
 
 use crate::cli::Target;
-use crate::output;
+use crate::output::Output;
 
 /// Enqueue, look at and steer jobs.
 #[derive(Args)]
@@ -40,7 +40,7 @@ enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// Print the log of a finished job, byte for byte.
+    /// Print the log of a finished job, byte for byte; on a terminal as text, with what would steer it spelled out.
     Log(OneJob),
     /// Call off a job that has not finished.
     Cancel {
@@ -92,37 +92,45 @@ impl From<StatusArg> for Status {
 /// # Errors
 /// No node answered, or the cluster refused.
 pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
-    match args.command {
-        Command::Enqueue(args) => enqueue::main(args)?,
+    let mut out = Output::default();
+    let done = match args.command {
+        Command::Enqueue(args) => return enqueue::main(args),
         Command::Get(OneJob { id, target }) => {
             let job = target.block_on(async |client| client.get(&id).await)?;
-            show::one(&job, &target)?;
+            show::one(&mut out, &job, &target);
+            None
         }
         Command::List { n, status, image, cursor, target } => {
             let list = ListJobs { n: Some(n), cursor, status: status.map(Status::from), image };
             let page = target.block_on(async |client| client.list(&list).await)?;
-            show::page(&page, &target)?;
+            show::page(&mut out, &page, &target);
+            None
         }
         Command::Log(OneJob { id, target }) => {
             let log = target.block_on(async |client| client.log(&id).await)?;
-            std::io::Write::write_all(&mut std::io::stdout(), &log)?;
+            out.data(&log);
+            None
         }
         Command::Cancel { details, job: OneJob { id, target } } => {
             let job = target.block_on(async |client| client.cancel(&id, &details).await)?;
-            show::one(&job, &target)?;
+            show::one(&mut out, &job, &target);
+            Some("the job is cancelled".to_owned())
         }
         Command::Retry(OneJob { id, target }) => {
             let job = target.block_on(async |client| client.retry(&id, None).await)?.answer;
-            show::one(&job, &target)?;
+            show::one(&mut out, &job, &target);
+            Some(format!("the job is retried as {}", job.id))
         }
         Command::Delete(OneJob { id, target }) => {
             target.block_on(async |client| client.delete(&id).await)?;
             if target.json {
-                output::json(&serde_json::json!({ "deleted": id }))?
+                out.json(&serde_json::json!({ "deleted": id }));
             } else {
-                println!("deleted {id}")
+                out.line(format_args!("deleted {id}"));
             }
+            Some("the job is deleted".to_owned())
         }
-    }
+    };
+    out.end(done.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,12 @@
 use quorate_client::api::{Job, JobsWrapper};
 
 use crate::cli::Target;
-use crate::output;
+use crate::output::{Output, Table};
 
 /// A job, field by field.
-pub(super) fn one(job: &Job, target: &Target) -> anyhow::Result<()> {
+pub(super) fn one(out: &mut Output, job: &Job, target: &Target) {
     if target.json {
-        return output::json(job);
+        return out.json(job);
     }
     let fields = [
         ("id", Some(job.id.clone())),
@@ -26,31 +26,29 @@ pub(super) fn one(job: &Job, target: &Target) -> anyhow::Result<()> {
     ];
     for (name, value) in fields {
         if let Some(value) = value {
-            println!("{name:<11} {value}");
+            out.line(format_args!("{name:<11} {value}"));
         }
     }
-    Ok(())
 }
 
 /// A page of jobs, one a line.
-pub(super) fn page(page: &JobsWrapper, target: &Target) -> anyhow::Result<()> {
+pub(super) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
     if target.json {
-        return output::json(page);
+        return out.json(page);
     }
-    let mut table = output::table(["id", "image", "status", "priority", "created", "payload"]);
+    let mut table = Table::new(["id", "image", "status", "priority", "created", "payload"]);
     for job in &page.jobs {
         let status = match &job.reason {
             Some(reason) => format!("{} ({})", word(&job.status), word(reason)),
             None => word(&job.status),
         };
         let payload = shorten(&job.payload, 32);
-        table.add_row([&job.id, &job.image, &status, &job.priority.to_string(), &job.created_at, &payload]);
+        table.row([&job.id, &job.image, &status, &job.priority.to_string(), &job.created_at, &payload]);
     }
-    println!("{table}");
+    out.table(&table);
     if let Some(cursor) = &page.cursor {
-        println!("more: --cursor {cursor}");
+        out.line(format_args!("more: --cursor {cursor}"));
     }
-    Ok(())
 }
 
 /// The word that the REST interface has for it.
@@ -62,9 +60,9 @@ fn word(value: &impl serde::Serialize) -> String {
     }
 }
 
-/// The first characters, without those that would steer a terminal.
+/// The first characters.
 fn shorten(text: &str, most: usize) -> String {
-    let mut short: String = text.chars().take(most).map(|c| if c.is_control() { '·' } else { c }).collect();
+    let mut short: String = text.chars().take(most).collect();
     if text.chars().nth(most).is_some() {
         short.push('…');
     }

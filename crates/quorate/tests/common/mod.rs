@@ -5,6 +5,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -14,14 +15,18 @@ pub(crate) const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
 
 /// `count` ports behind each other that are free, as are those 1000 above.
 pub(crate) fn free_ports(count: u16) -> u16 {
+    // The next caller looks behind what this one gets.
+    static NEXT: Mutex<usize> = Mutex::new(0);
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     // Another run of these tests on this machine begins somewhere else.
     let first = usize::try_from(std::process::id()).unwrap() % 1_000;
+    let mut next = NEXT.lock().unwrap();
     (20_000..30_000)
         .step_by(10)
         .cycle()
-        .skip(first)
+        .skip(first + *next)
         .take(1_000)
+        .inspect(|_| *next += 1)
         .find(|base| (*base..*base + count).all(|port| is_free(port) && is_free(port + 1_000)))
         .expect("some ports are free")
 }
