@@ -1,5 +1,7 @@
 //! HTTP client of a Quorate cluster. It knows all nodes, and repeats only what is safe to repeat.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
+
 mod attempt;
 mod call;
 mod client;

@@ -4,6 +4,8 @@
 //! here; what it does is the backend's affair. [`error`](mod@error) is the one place where an outcome becomes a status
 //! code.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
+
 mod answer;
 mod backend;
 mod body;

@@ -20,6 +20,8 @@
 //! transport/   gRPC
 //! ```
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
+
 mod batcher;
 mod clock;
 mod commit_index;

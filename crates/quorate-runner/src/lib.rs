@@ -4,6 +4,8 @@
 //! local programs of an allow-list, [`Docker`] runs containers. While a job runs, its runner touches it and asks whether
 //! it was cancelled; when it has ended, its runner reports the outcome and the log.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
+
 mod attempt;
 mod config;
 mod docker;

@@ -14,6 +14,8 @@
 //!   set-aside-N/   what was here when the directory's node had lost entries, and why
 //! ```
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
+
 mod convert;
 mod data_dir;
 mod error;

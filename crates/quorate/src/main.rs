@@ -1,5 +1,7 @@
 //! The one binary: a node, a local cluster, a runner, and the commands that speak to a cluster.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
+
 mod background;
 mod bench;
 mod clean;
