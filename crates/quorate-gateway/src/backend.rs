@@ -8,6 +8,9 @@ use quorate_core::{Answered, Command, Image, ImageId, Job, JobId, JobsPage, Jobs
 ///
 /// Reads are served from this node's own copy, as it is now. [`Backend::barrier`] before a read makes it linearizable.
 pub trait Backend: Clone + Send + Sync + 'static {
+    /// Whose turn it is to look for a job: see [`Backend::queued_turn`].
+    type Turn: Send;
+
     /// Carries a command out, on whatever node leads, and answers once this node has applied it too.
     fn submit(
         &self,
@@ -46,9 +49,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// How many jobs are queued here, as far as a consumer cares: 0 means that a consume would find nothing.
     fn queued(&self, queue: QueueId) -> u64;
-    /// Ends when a job may be there for this caller. Each job that becomes queued wakes about one waiting caller, in the
-    /// order of their calls; a caller that finds nothing waits again.
-    fn queued_wakeup(&self, queue: QueueId) -> impl Future<Output = ()> + Send;
+    /// Ends when it is this caller's turn to look for a job: first come, first woken, one for each job that is queued. The
+    /// caller keeps the turn while it looks, and drops it before it waits again; however it ends, a job that is still there
+    /// wakes the next one.
+    fn queued_turn(&self, queue: QueueId) -> impl Future<Output = Self::Turn> + Send;
 
     /// The cluster as this node sees it.
     fn cluster(&self) -> impl Future<Output = Cluster> + Send;

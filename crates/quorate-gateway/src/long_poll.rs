@@ -1,7 +1,5 @@
-use std::pin::pin;
 use std::time::Duration;
 
-use futures::poll;
 use quorate_core::{Command, IdempotencyKey, Job, QueueId, Reply};
 use tokio::time::Instant;
 
@@ -18,7 +16,8 @@ const QUEUE: QueueId = QueueId::DEFAULT;
 /// that it is no stale copy. Only an Idempotency-Key that is known then goes to the log all the same: it stands for
 /// jobs already taken, and its answer is final, even where none of them runs any more.
 ///
-/// Dropped while it waits (the client is gone), it has submitted nothing and takes no job.
+/// Dropped while it waits (the client is gone), it has submitted nothing and takes no job. Whoever is woken, and then ends
+/// without a job in whatever way, leaves it to the next one: see [`Backend::queued_turn`].
 pub(crate) async fn consume<B: Backend>(
     gateway: &Gateway<B>,
     n: u32,
@@ -31,6 +30,7 @@ pub(crate) async fn consume<B: Backend>(
     let mut must_ask_log = false;
     let mut is_current = false;
     let mut waiting = None;
+    let mut turn = None; // ends with the look, whatever becomes of it
     loop {
         let (queued, applied) = queued(backend);
         let mut found_nothing_at = applied;
@@ -61,18 +61,17 @@ pub(crate) async fn consume<B: Backend>(
         if waiting.is_none() {
             waiting = Some(gateway.waiting().try_acquire().map_err(|_| ApiError::Overloaded)?);
         }
-        // In line before the last look, so that a job that comes in between is not missed.
-        let mut wakeup = pin!(backend.queued_wakeup(QUEUE));
-        if poll!(wakeup.as_mut()).is_ready() || backend.queued(QUEUE) > 0 {
-            continue;
+        drop(turn.take());
+        turn = tokio::select! {
+            biased;
+            turn = backend.queued_turn(QUEUE) => Some(turn),
+            () = tokio::time::sleep_until(until) => None,
+            () = gateway.config().shutdown.cancelled() => None,
+        };
+        if turn.is_none() {
+            // Another request under the same key, the one that this repeats, may have taken jobs meanwhile.
+            is_current = key.is_none();
         }
-        tokio::select! {
-            () = wakeup => continue,
-            () = tokio::time::sleep_until(until) => {}
-            () = gateway.config().shutdown.cancelled() => {}
-        }
-        // Another request under the same key, the one that this repeats, may have taken jobs meanwhile.
-        is_current = key.is_none();
     }
 }
 

@@ -15,7 +15,7 @@ use crate::peers::Peers;
 use crate::planted::{submit_one_by_one, without_key};
 use crate::read_index::ReadIndex;
 use crate::status::{self, Cluster};
-use crate::wakeups::Wakeups;
+use crate::turns::{Turn, Turns};
 use crate::{Raft, SubmitError};
 
 /// One member of the cluster, for those who use it. Cheap to clone.
@@ -28,7 +28,7 @@ pub(crate) struct Parts {
     pub(crate) batcher: Batcher,
     pub(crate) read_index: ReadIndex,
     pub(crate) reader: Reader,
-    pub(crate) wakeups: Wakeups,
+    pub(crate) turns: Turns,
     pub(crate) peers: Peers,
     pub(crate) recovered: Arc<AtomicBool>,
     pub(crate) removed: Arc<AtomicBool>,
@@ -73,10 +73,10 @@ impl Handle {
         &self.0.reader
     }
 
-    /// Ends when a job may be there for this caller: at once if some are queued now, else in turn. Each job that
-    /// becomes queued wakes about one waiting caller, in the order of their calls.
-    pub async fn queued_wakeup(&self, queue: QueueId) {
-        self.0.wakeups.wait(queue, || self.0.reader.queued(queue)).await;
+    /// Ends when it is this caller's turn to look for a job: first come, first woken, one for each job that is queued.
+    /// The caller keeps the [`Turn`] while it looks; when it is dropped, a job that is still there wakes the next one.
+    pub async fn queued_turn(&self, queue: QueueId) -> Turn {
+        self.0.turns.next(queue).await
     }
 
     /// The cluster as this node sees it. Asks the other members, so it may take a second.

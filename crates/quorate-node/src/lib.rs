@@ -11,7 +11,7 @@
 //! membership   newcomers                                       │
 //! handover     its end                                        ─┘
 //! read_index   linearizable reads
-//! wakeups      who waits for a job
+//! turns        who waits for a job
 //! clock/       log time
 //! term_start   … at a new leader
 //! recall       … after a restart
@@ -54,7 +54,7 @@ mod task;
 mod term_start;
 mod ticker;
 mod transport;
-mod wakeups;
+mod turns;
 mod watch;
 
 pub use clock::{Clocks, SystemClocks};
@@ -65,6 +65,7 @@ pub use node::Node;
 pub use running::Running;
 pub use status::{Cluster, Member, Role};
 pub use task::before_abort;
+pub use turns::Turn;
 
 /// Raft, over this node's log and job table.
 type Raft = openraft::Raft<quorate_store::TypeConfig, quorate_store::JobTable>;

@@ -30,7 +30,7 @@ use crate::term_start::TermStart;
 use crate::ticker::Ticker;
 use crate::transport::server::{self, Service};
 use crate::transport::{Identity, Network, Transport};
-use crate::wakeups::Wakeups;
+use crate::turns::Turns;
 use crate::watch::Watch;
 use crate::{NodeConfig, Raft, StartError, SubmitError};
 
@@ -61,8 +61,8 @@ impl Node {
         let listener = TcpListener::bind(&config.peer_listen).await.map_err(listen)?;
 
         let clock = LogClock::new(clocks);
-        let (pending, wakeups) = (Pending::default(), Wakeups::default());
-        let observer = Arc::new(Observer::new(pending.clone(), wakeups.clone(), clock.clone()));
+        let (pending, turns) = (Pending::default(), Turns::default());
+        let observer = Arc::new(Observer::new(pending.clone(), turns.clone(), clock.clone()));
         let Stores { dir, log, table } = Stores::open(&config, Arc::clone(&observer)).await?;
         let (reader, snapshots) = (table.reader(), table.snapshots());
         observer.observe(reader.clone());
@@ -170,7 +170,7 @@ impl Node {
             snapshots,
             dir,
         };
-        let parts = Parts { raft, intake, batcher, read_index, reader, wakeups, peers, recovered, removed };
+        let parts = Parts { raft, intake, batcher, read_index, reader, turns, peers, recovered, removed };
         Ok((Handle::new(parts), running))
     }
 }

@@ -6,12 +6,12 @@ use tokio::sync::watch;
 
 use crate::clock::LogClock;
 use crate::pending::Pending;
-use crate::wakeups::Wakeups;
+use crate::turns::Turns;
 
 /// What happens where this node applies the log: those who wait for it are told.
 pub(crate) struct Observer {
     pending: Pending,
-    wakeups: Wakeups,
+    turns: Turns,
     clock: LogClock,
     /// The log index up to which this node has applied.
     applied: watch::Sender<u64>,
@@ -20,8 +20,8 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    pub(crate) fn new(pending: Pending, wakeups: Wakeups, clock: LogClock) -> Observer {
-        Observer { pending, wakeups, clock, applied: watch::Sender::new(0), reader: OnceLock::new() }
+    pub(crate) fn new(pending: Pending, turns: Turns, clock: LogClock) -> Observer {
+        Observer { pending, turns, clock, applied: watch::Sender::new(0), reader: OnceLock::new() }
     }
 
     /// The table is open, and has nothing applied since.
@@ -29,6 +29,14 @@ impl Observer {
         self.clock.applied(reader.clock());
         self.applied.send_replace(reader.applied_index());
         assert!(self.reader.set(reader).is_ok(), "an observer observes one table");
+        self.tell_queued();
+    }
+
+    /// Before anyone hears what he was granted: see [`Turns::queued`].
+    fn tell_queued(&self) {
+        if let Some(reader) = self.reader.get() {
+            self.turns.queued(QueueId::DEFAULT, reader.queued(QueueId::DEFAULT));
+        }
     }
 
     /// Follows the log index up to which this node has applied.
@@ -40,17 +48,17 @@ impl Observer {
 impl ApplyObserver for Observer {
     fn applied(&self, entry: Applied) {
         self.clock.applied(entry.clock);
+        self.tell_queued();
         self.pending.complete(entry.answered);
         self.applied.send_replace(entry.index);
-        self.wakeups.queued(QueueId::DEFAULT, entry.queued);
     }
 
     /// Answers may have come with the snapshot; and jobs.
     fn installed(&self) {
         let Some(reader) = self.reader.get().cloned() else { return };
         self.clock.applied(reader.clock());
+        self.tell_queued();
         self.applied.send_replace(reader.applied_index());
-        self.wakeups.queued(QueueId::DEFAULT, reader.queued(QueueId::DEFAULT));
         let pending = self.pending.clone();
         tokio::spawn(async move {
             for request_id in pending.waiting() {

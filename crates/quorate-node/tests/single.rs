@@ -4,6 +4,7 @@
 mod common;
 
 use common::*;
+use futures::FutureExt;
 use quorate_core::{Refusal, Status};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,5 +48,29 @@ async fn what_it_acknowledged_is_there_after_a_restart() {
     node.barrier(LONG).await.unwrap();
     assert_eq!(node.reader().queued(QUEUE), 20);
     assert_eq!(jobs(submit(node, consume(100)).await.unwrap()).len(), 20);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_ends_without_a_job_is_the_next_ones() {
+    let mut cluster = Cluster::started(1).await;
+    {
+        let node = cluster.at(0);
+        let mut waiting = [(); 3].map(|()| Box::pin(node.queued_turn(QUEUE)));
+        assert!(waiting.iter_mut().all(|waits| waits.now_or_never().is_none()));
+        let [first, second, mut third] = waiting;
+        put(node, 1).await;
+        let turn = tokio::time::timeout(LONG, first).await.unwrap();
+        drop(turn);
+        let turn = tokio::time::timeout(LONG, second).await.unwrap();
+        assert_eq!(jobs(submit(node, consume(1)).await.unwrap()).len(), 1);
+        drop(turn);
+        assert!((&mut third).now_or_never().is_none(), "nothing is queued");
+        put(node, 2).await;
+        drop(tokio::time::timeout(LONG, third).await.unwrap());
+    }
+    cluster.stop(0).await;
+    cluster.start_all().await;
+    tokio::time::timeout(LONG, cluster.at(0).queued_turn(QUEUE)).await.unwrap();
     cluster.stop_all().await;
 }

@@ -183,7 +183,7 @@ async fn a_waiting_consumer_is_woken_by_a_job_from_another_node() {
         let waiting = cluster.at(waiter).clone();
         let woken = tokio::spawn(async move {
             loop {
-                waiting.queued_wakeup(QUEUE).await;
+                let _turn = waiting.queued_turn(QUEUE).await;
                 let granted = jobs(submit(&waiting, consume(1)).await.unwrap());
                 if let Some(job) = granted.into_iter().next() {
                     return job.id;
@@ -206,7 +206,7 @@ async fn a_delayed_job_becomes_queued_without_any_command() {
     let enqueued = jobs(submit(cluster.at(0), command).await.unwrap());
     assert_eq!(enqueued[0].status(), Status::Delayed);
     for at in 0..3 {
-        tokio::time::timeout(LONG, cluster.at(at).queued_wakeup(QUEUE)).await.unwrap();
+        tokio::time::timeout(LONG, cluster.at(at).queued_turn(QUEUE)).await.unwrap();
         assert_eq!(cluster.at(at).reader().queued(QUEUE), 1);
     }
     cluster.converged().await;

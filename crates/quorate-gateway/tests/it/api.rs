@@ -9,6 +9,7 @@ use tower::ServiceExt;
 use crate::fake::Fake;
 
 /// A gateway that is called without a socket.
+#[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) backend: Fake,
     pub(crate) router: Router,

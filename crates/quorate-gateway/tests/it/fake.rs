@@ -11,7 +11,9 @@ use quorate_core::{
     Settings, Status, Table, Timestamp, apply,
 };
 use quorate_gateway::{Backend, Cluster, Member, Unavailable};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+
+use crate::turns::{Turn, Turns};
 
 /// A backend that carries commands out on the core's model at once. It can be told to fail, and to let its reads lag
 /// behind until a barrier, as a follower's do.
@@ -28,7 +30,11 @@ pub(crate) struct Fake {
     just_started: Arc<AtomicBool>,
     panicking: Arc<AtomicBool>,
     unhealthy: Arc<AtomicBool>,
-    queued: Arc<Notify>,
+    turns: Turns,
+    /// Consumes wait before they are carried out.
+    held: Arc<watch::Sender<bool>>,
+    /// One does.
+    holds: Arc<Notify>,
     /// Somebody waits for a job.
     waiting: Arc<Notify>,
     /// Somebody waits no longer.
@@ -52,6 +58,7 @@ struct State {
     index: u64,
     now: u64,
     failing: Option<Unavailable>,
+    failing_consume: Option<Unavailable>,
     payloads: Payloads,
 }
 
@@ -68,6 +75,21 @@ impl Fake {
     /// Every command and barrier fails so, from now on.
     pub(crate) fn fail_with(&self, unavailable: impl Into<Option<Unavailable>>) {
         self.state.lock().failing = unavailable.into();
+    }
+
+    /// The next consume fails so.
+    pub(crate) fn fail_a_consume_with(&self, unavailable: Unavailable) {
+        self.state.lock().failing_consume = Some(unavailable);
+    }
+
+    /// Consumes are held back from now on, or no longer.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// Ends once a consume is held back.
+    pub(crate) async fn holds(&self) {
+        self.holds.notified().await;
     }
 
     /// Reads stay as they are until a barrier.
@@ -125,6 +147,13 @@ impl Fake {
         self.waiting.notified().await;
     }
 
+    /// Ends once so many consumers wait for a job.
+    pub(crate) async fn wait(&self, consumers: usize) {
+        while self.turns.waiting() != consumers {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Ends once a consumer that waited does so no longer.
     pub(crate) async fn somebody_left(&self) {
         self.left.notified().await;
@@ -142,15 +171,9 @@ impl Fake {
         state.index += 1;
         let batch = Batch { stamp: Timestamp(state.now + 1_767_225_600_000), envelopes };
         let index = state.index;
-        let before = queued(&state.committed);
         let Ok(answers) = apply(&mut state.committed, index, &batch);
-        let more = queued(&state.committed).saturating_sub(before);
         if !self.lagging.load(Ordering::SeqCst) {
             self.catch_up(&mut state);
-        }
-        drop(state);
-        for _ in 0..more {
-            self.queued.notify_one();
         }
         answers
     }
@@ -158,6 +181,7 @@ impl Fake {
     fn catch_up(&self, state: &mut State) {
         state.seen = state.committed.clone();
         self.applied.store(state.index, Ordering::SeqCst);
+        self.turns.queued(queued(&state.seen));
     }
 
     fn available(&self) -> Result<(), Unavailable> {
@@ -173,10 +197,21 @@ fn queued(model: &Model) -> usize {
 }
 
 impl Backend for Fake {
+    type Turn = Turn;
+
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         assert!(!self.panicking.load(Ordering::SeqCst), "told to panic");
         *self.within.lock() = within;
         let number = self.submitted.fetch_add(1, Ordering::SeqCst);
+        if let Command::Consume { .. } = command {
+            if *self.held.borrow() {
+                self.holds.notify_one();
+                self.held.subscribe().wait_for(|held| !held).await.expect("the sender is here");
+            }
+            if let Some(unavailable) = self.state.lock().failing_consume.take() {
+                return Err(unavailable);
+            }
+        }
         self.available()?;
         let mut request_id = [0; 16];
         request_id[..8].copy_from_slice(&number.to_be_bytes());
@@ -266,12 +301,10 @@ impl Backend for Fake {
         queued(&self.state.lock().seen) as u64
     }
 
-    async fn queued_wakeup(&self, _queue: QueueId) {
+    async fn queued_turn(&self, _queue: QueueId) -> Turn {
         let _wait = Wait(Arc::clone(&self.left));
-        let mut woken = std::pin::pin!(self.queued.notified());
-        woken.as_mut().enable();
         self.waiting.notify_one();
-        woken.await;
+        self.turns.next().await
     }
 
     async fn cluster(&self) -> Cluster {

@@ -19,6 +19,4 @@ pub struct Applied {
     pub clock: Timestamp,
     /// The answers to its commands; none for an entry that is not a batch.
     pub answered: Vec<Answered>,
-    /// How many jobs became queued in it, those included that were granted or called off at once.
-    pub queued: u64,
 }

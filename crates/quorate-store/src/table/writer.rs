@@ -96,7 +96,6 @@ impl Writer {
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Applied, StoreError> {
         let index = entry.log_id.index;
         assert!(self.meta.last_applied.is_none_or(|last| last.index < index), "an entry is applied once");
-        let first_seq = self.meta.next_seq;
         let answered = match &entry.payload {
             EntryPayload::Blank => {
                 if planted(Bug::DoubleGrant) {
@@ -120,9 +119,7 @@ impl Writer {
         };
         self.note_answers(index);
         self.meta.last_applied = Some(entry.log_id);
-        // Each job that becomes queued takes one.
-        let queued = self.meta.next_seq - first_seq;
-        Ok(Applied { index, clock: self.meta.clock, answered, queued })
+        Ok(Applied { index, clock: self.meta.clock, answered })
     }
 
     /// Puts the answers of an entry into the batch, as one value.

@@ -3,13 +3,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_core::{Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings};
 use quorate_gateway::{Backend, Cluster, Member, Unavailable};
-use quorate_node::{Handle, SubmitError};
+use quorate_node::{Handle, SubmitError, Turn};
 
 /// A node as the gateway sees it.
 #[derive(Clone)]
 pub(crate) struct NodeBackend(pub(crate) Handle);
 
 impl Backend for NodeBackend {
+    type Turn = Turn;
+
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         self.0.submit(command, within).await.map_err(unavailable)
     }
@@ -62,8 +64,8 @@ impl Backend for NodeBackend {
         self.0.reader().queued(queue)
     }
 
-    async fn queued_wakeup(&self, queue: QueueId) {
-        self.0.queued_wakeup(queue).await;
+    async fn queued_turn(&self, queue: QueueId) -> Turn {
+        self.0.queued_turn(queue).await
     }
 
     async fn cluster(&self) -> Cluster {
