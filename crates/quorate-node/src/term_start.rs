@@ -48,7 +48,7 @@ impl TermStart {
                 Some(Start::StoodStill) => {
                     return tracing::warn!(
                         term,
-                        "no member that answers knows log time: it goes on from the last entry, and timers are late \
+                        "no member that answers knows log time: it goes on from where it was last, and timers are late \
                          by the outage"
                     );
                 }
