@@ -2,15 +2,19 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use parking_lot::Mutex;
 
 use crate::{
-    Identity, NodeId, StoreError, format,
+    Identity, NodeId, OnFull, Space, StoreError, WhenFull,
+    ballast::BALLAST,
+    format,
     high_water::HighWater,
     planted::{Bug, planted},
     sealed::{replace_file, sync_dir},
+    sizes::Sizes,
 };
 
 const FORMAT: &str = "FORMAT";
@@ -30,6 +34,8 @@ pub struct DataDir {
     path: PathBuf,
     /// Holds the operating system's lock.
     _lock: File,
+    sizes: Sizes,
+    on_full: OnFull,
     identity: Mutex<Identity>,
 }
 
@@ -57,7 +63,9 @@ impl DataDir {
             true => Identity::read(&path.join(IDENTITY))?,
             false => begin_anew(path)?,
         };
-        Ok(DataDir { path: path.to_owned(), _lock: lock, identity: Mutex::new(identity) })
+        let sizes = Sizes::of(Space::of(path).ok());
+        let on_full: OnFull = Arc::new(|_| WhenFull::Wait);
+        Ok(DataDir { path: path.to_owned(), _lock: lock, sizes, on_full, identity: Mutex::new(identity) })
     }
 
     /// Where it is.
@@ -122,6 +130,21 @@ impl DataDir {
     /// [`StoreError::Io`].
     pub fn was_set_aside(&self) -> Result<bool, StoreError> {
         Ok(names(&self.path)?.iter().any(|name| name.starts_with(SET_ASIDE_PREFIX)))
+    }
+
+    /// What the stores in it call when the disk is full. Without it, they wait.
+    pub fn when_full(self, on_full: OnFull) -> DataDir {
+        DataDir { on_full, ..self }
+    }
+
+    /// See [`DataDir::when_full`].
+    pub(crate) fn on_full(&self) -> &OnFull {
+        &self.on_full
+    }
+
+    /// How large buffers and files may get here.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.sizes
     }
 
     /// Where the Raft log is.
@@ -204,7 +227,8 @@ fn finish_setting_aside(dir: &Path) -> Result<(), StoreError> {
         Err(e) => return Err(StoreError::io("read", &marker)(e)),
     };
     let stays = |name: &str| {
-        [FORMAT, LOCK, SETTING_ASIDE, "lost+found"].contains(&name) || name.starts_with(SET_ASIDE_PREFIX)
+        [FORMAT, LOCK, BALLAST, SETTING_ASIDE, "lost+found"].contains(&name)
+            || name.starts_with(SET_ASIDE_PREFIX)
     };
     for name in names(dir)?.iter().filter(|name| !stays(name)) {
         fs::rename(dir.join(name), target.join(name)).map_err(StoreError::io("move", &dir.join(name)))?;

@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Why the store cannot go on, by what is to be done about it.
@@ -38,7 +38,15 @@ pub enum StoreError {
         /// What does not fit.
         reason: String,
     },
-    /// The operating system refused: the disk is full, not permitted, or dying.
+    /// The disk has no room. Nothing was damaged: it may be tried again when there is room.
+    #[error("the disk is full: {what}: {source}")]
+    DiskFull {
+        /// What was tried.
+        what: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The operating system refused: not permitted, or the disk is dying.
     #[error("{what}: {source}")]
     Io {
         /// What was tried.
@@ -56,7 +64,15 @@ impl StoreError {
     /// For `map_err` behind file operations: names the file.
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
         let what = format!("cannot {what} {}", path.display());
-        move |source| StoreError::Io { what, source }
+        move |source| StoreError::failed(what, source)
+    }
+
+    /// What the operating system refused.
+    pub(crate) fn failed(what: String, source: io::Error) -> StoreError {
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull { what, source },
+            _ => StoreError::Io { what, source },
+        }
     }
 
     /// For `map_err` behind RocksDB: `what` names the database. A checksum that does not fit is damage, the rest
@@ -64,8 +80,20 @@ impl StoreError {
     pub(crate) fn rocksdb(what: &'static str) -> impl Fn(rocksdb::Error) -> StoreError {
         move |e| match e.kind() {
             rocksdb::ErrorKind::Corruption => StoreError::damaged(what, e),
-            _ => StoreError::Io { what: what.to_owned(), source: io::Error::other(e) },
+            _ => StoreError::failed(what.to_owned(), io::Error::new(kind(&e), e)),
         }
+    }
+}
+
+/// RocksDB's C interface gives the operating system's error as text alone.
+fn kind(error: &rocksdb::Error) -> ErrorKind {
+    let says = |text| error.as_ref().contains(text);
+    if says("No space left on device") {
+        ErrorKind::StorageFull
+    } else if says("Disk quota exceeded") {
+        ErrorKind::QuotaExceeded
+    } else {
+        ErrorKind::Other
     }
 }
 

@@ -4,6 +4,7 @@
 //! data directory
 //!   FORMAT         the format version: the first thing on disk, the first thing read
 //!   LOCK           held while a process uses the directory
+//!   ballast        nothing: room that is given back when the disk is full
 //!   identity       this node's id and the cluster's id, checksummed
 //!   high-water     the last synced log id and vote, two checksummed slots
 //!   log-time       what this node knew of log time, checksummed; a hint
@@ -16,6 +17,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
+mod ballast;
 mod convert;
 mod data_dir;
 mod error;
@@ -25,22 +27,28 @@ mod identity;
 mod limits;
 mod log;
 mod log_time;
+mod patience;
 pub mod planted;
 mod reader;
 mod sealed;
+mod sizes;
 mod snapshot;
+mod space;
 mod table;
 mod type_config;
 
+pub use ballast::Ballast;
 pub use convert::ProtoForm;
 pub use data_dir::DataDir;
 pub use error::StoreError;
 pub use identity::Identity;
 pub use log::{LogReader, LogStore, OnFailure};
 pub use log_time::{LogTimeFile, LogTimeNote};
+pub use patience::{OnFull, WhenFull};
 pub use reader::Reader;
 pub use snapshot::{FileReader, SnapshotBuilder, SnapshotDir, SnapshotFile, SnapshotReceiver, SnapshotStore};
-pub use table::{Applied, ApplyObserver, JobTable};
+pub use space::Space;
+pub use table::{Applied, ApplyObserver, JobTable, TableSpace};
 pub use type_config::{
     BatchBytes, Entry, LogId, Membership, Node, NodeId, StoredMembership, TypeConfig, Vote,
 };

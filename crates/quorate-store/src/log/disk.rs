@@ -1,23 +1,25 @@
 use std::{ops::Range, path::Path};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use prost::Message;
 use quorate_proto::log::v1;
 use rocksdb::{
     ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction,
-    IteratorMode, Options, WriteBatch, WriteOptions,
+    IteratorMode, Options, WriteBatch, WriteOptions, properties::CUR_SIZE_ALL_MEM_TABLES,
 };
 
 use super::{
     queue::{Change, Group},
+    tail::entry_bytes,
     view::after,
 };
 use crate::planted::{Bug, planted};
+use crate::sizes::{Sizes, in_memory};
 use crate::{Entry, LogId, StoreError, Vote, convert::ProtoForm};
 
 const WHAT: &str = "the Raft log";
 
-/// The entries: big-endian index → `Entry`. A family of its own, so that its files do not overlap and are moved
+/// The entries: big-endian index → where it stands in the log's bytes, big-endian, and `Entry`. A family of its own, so that its files do not overlap and are moved
 /// down without being rewritten, and dropped as a whole.
 const ENTRIES: &str = "entries";
 /// The three values below.
@@ -41,18 +43,20 @@ pub(super) struct Recovered {
     pub(super) first: u64,
     pub(super) purged: Option<LogId>,
     pub(super) last: Option<LogId>,
+    /// Where the next entry will stand in the log's bytes.
+    pub(super) end: u64,
     pub(super) vote: Option<Vote>,
     pub(super) committed: Option<LogId>,
 }
 
 impl Disk {
-    pub(super) fn open(path: &Path) -> Result<Disk, StoreError> {
-        Disk::open_with(&options(), path)
+    pub(super) fn open(path: &Path, sizes: Sizes) -> Result<Disk, StoreError> {
+        Disk::open_with(&options(sizes), path, sizes)
     }
 
-    pub(super) fn open_with(options: &Options, path: &Path) -> Result<Disk, StoreError> {
+    pub(super) fn open_with(options: &Options, path: &Path, sizes: Sizes) -> Result<Disk, StoreError> {
         let families = [
-            ColumnFamilyDescriptor::new(ENTRIES, entries_options()),
+            ColumnFamilyDescriptor::new(ENTRIES, entries_options(sizes)),
             ColumnFamilyDescriptor::new(META, meta_options()),
         ];
         let db = DB::open_cf_descriptors(options, path, families).map_err(StoreError::rocksdb(WHAT))?;
@@ -68,7 +72,7 @@ impl Disk {
             Some(_) => self.entry(self.db.iterator_cf(self.family(ENTRIES), IteratorMode::End).next())?,
             None => None,
         };
-        let first_index = first.map_or(start, |entry| entry.log_id.index);
+        let first_index = first.map_or(start, |(_, entry)| entry.log_id.index);
         if purged.is_some() && first_index != start {
             let reason = format!("it was purged before {start}, but begins at {first_index}");
             return Err(StoreError::damaged(WHAT, reason));
@@ -76,7 +80,8 @@ impl Disk {
         Ok(Recovered {
             first: first_index,
             purged,
-            last: last.map(|entry| entry.log_id).or(purged),
+            last: last.as_ref().map(|(_, entry)| entry.log_id).or(purged),
+            end: last.map_or(0, |(offset, entry)| offset + entry_bytes(&entry) as u64),
             vote: self.meta(VOTE)?,
             committed: self.meta(COMMITTED)?,
         })
@@ -90,9 +95,12 @@ impl Disk {
         let mut purged = None;
         for change in &group.changes {
             match change {
-                Change::Append { entries: added, .. } => {
+                Change::Append { entries: added, offset, .. } => {
+                    let mut offset = *offset;
                     for entry in added {
                         buffer.clear();
+                        buffer.extend(offset.to_be_bytes());
+                        offset += entry_bytes(entry) as u64;
                         entry.to_message().encode(&mut buffer).expect("a vector takes everything");
                         batch.put_cf(entries, key(entry.log_id.index), &buffer);
                     }
@@ -116,10 +124,39 @@ impl Disk {
         self.db.write_opt(batch, &options).map_err(StoreError::rocksdb(WHAT))?;
         if let Some(purged) = purged {
             // Only now: files do not come back, the purge position might not have been durable.
-            let dropped = self.db.delete_file_in_range_cf(entries, key(0), key(purged));
-            dropped.map_err(StoreError::rocksdb(WHAT))?;
+            self.drop_files(purged)?;
         }
         Ok(())
+    }
+
+    /// The bytes that are in no table file yet.
+    pub(super) fn unflushed(&self) -> Result<u64, StoreError> {
+        [ENTRIES, META].into_iter().try_fold(0, |sum, family| {
+            let bytes = self.db.property_int_value_cf(self.family(family), CUR_SIZE_ALL_MEM_TABLES);
+            Ok(sum + bytes.map_err(StoreError::rocksdb(WHAT))?.unwrap_or(0))
+        })
+    }
+
+    /// Gives back what purged entries still take: in the write-ahead log, and in files that no purge could drop because
+    /// they had not moved down yet.
+    pub(super) fn reclaim(&self) -> Result<(), StoreError> {
+        for family in [ENTRIES, META] {
+            self.db.flush_cf(self.family(family)).map_err(StoreError::rocksdb(WHAT))?;
+        }
+        let Some(purged) = self.meta::<LogId>(PURGED)? else { return Ok(()) };
+        let end = key(purged.index);
+        let files = self.db.live_files().map_err(StoreError::rocksdb(WHAT))?;
+        let mut above = files.iter().filter(|file| file.column_family_name == ENTRIES && file.level == 0);
+        if above.any(|file| file.end_key.as_deref().is_some_and(|last| last <= end.as_slice())) {
+            self.db.compact_range_cf(self.family(ENTRIES), None::<&[u8]>, Some(end));
+        }
+        self.drop_files(purged.index)
+    }
+
+    /// Drops the files that hold nothing from `purged` on.
+    fn drop_files(&self, purged: u64) -> Result<(), StoreError> {
+        let dropped = self.db.delete_file_in_range_cf(self.family(ENTRIES), key(0), key(purged));
+        dropped.map_err(StoreError::rocksdb(WHAT))
     }
 
     /// The log as it is on disk now.
@@ -146,7 +183,10 @@ impl Disk {
     }
 
     /// What an iterator came upon.
-    fn entry(&self, item: Option<Result<KeyValue, rocksdb::Error>>) -> Result<Option<Entry>, StoreError> {
+    fn entry(
+        &self,
+        item: Option<Result<KeyValue, rocksdb::Error>>,
+    ) -> Result<Option<(u64, Entry)>, StoreError> {
         let Some((key, value)) = item.transpose().map_err(StoreError::rocksdb(WHAT))? else {
             return Ok(None);
         };
@@ -176,15 +216,29 @@ impl<'a> DiskSnapshot<'a> {
         self.entries.seek(key(range.start));
         range.map(move |index| {
             let entry = match self.entries.item() {
-                Some((found, value)) if found == key(index) => decode(found, value.into())?,
+                Some((found, value)) if found == key(index) => decode(found, value.into())?.1,
                 Some(_) | None => {
                     self.entries.status().map_err(StoreError::rocksdb(WHAT))?;
-                    return Err(StoreError::damaged(WHAT, format!("the entry {index} is missing")));
+                    return Err(missing(index));
                 }
             };
             self.entries.next();
             Ok(entry)
         })
+    }
+
+    /// Where an entry that the log must have stands in the log's bytes.
+    pub(super) fn offset(&mut self, index: u64) -> Result<u64, StoreError> {
+        self.entries.seek(key(index));
+        let entry = self.entries.item().filter(|(found, _)| *found == key(index));
+        match entry.map(|(_, value)| value.first_chunk()) {
+            Some(Some(offset)) => Ok(u64::from_be_bytes(*offset)),
+            Some(None) => Err(StoreError::damaged(WHAT, format!("the entry {index} is too short"))),
+            None => {
+                self.entries.status().map_err(StoreError::rocksdb(WHAT))?;
+                Err(missing(index))
+            }
+        }
     }
 }
 
@@ -193,19 +247,26 @@ fn key(index: u64) -> [u8; 8] {
     index.to_be_bytes()
 }
 
-fn decode(found: &[u8], value: Box<[u8]>) -> Result<Entry, StoreError> {
+fn missing(index: u64) -> StoreError {
+    StoreError::damaged(WHAT, format!("the entry {index} is missing"))
+}
+
+/// The entry, and where it stands in the log's bytes.
+fn decode(found: &[u8], value: Box<[u8]>) -> Result<(u64, Entry), StoreError> {
     let damaged =
         |e: &dyn std::fmt::Display| StoreError::damaged(WHAT, format!("the entry {found:02x?}: {e}"));
     // The batch stays a part of this one allocation.
-    let message = v1::Entry::decode(Bytes::from(value)).map_err(|e| damaged(&e))?;
+    let mut value = Bytes::from(value);
+    let offset = value.try_get_u64().map_err(|e| damaged(&e))?;
+    let message = v1::Entry::decode(value).map_err(|e| damaged(&e))?;
     let entry = Entry::from_message(message).map_err(|e| damaged(&e))?;
     if key(entry.log_id.index) != found {
         return Err(damaged(&format!("it says that it is {}", entry.log_id)));
     }
-    Ok(entry)
+    Ok((offset, entry))
 }
 
-pub(super) fn options() -> Options {
+pub(super) fn options(sizes: Sizes) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -214,17 +275,17 @@ pub(super) fn options() -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_track_and_verify_wals_in_manifest(true);
     // The meta family hardly writes and would keep every old file; this bounds the replay at start.
-    options.set_max_total_wal_size(128 << 20);
-    options.set_keep_log_file_num(4);
+    options.set_max_total_wal_size(sizes.wal);
+    sizes.bound_notes(&mut options);
     options
 }
 
 /// No compression, no bloom filter: every entry is written once, read about once, in order, and its payloads are
 /// compressed where they stay, in the job table.
-fn entries_options() -> Options {
+fn entries_options(sizes: Sizes) -> Options {
     let mut options = Options::default();
     options.set_compression_type(DBCompressionType::None);
-    options.set_write_buffer_size(32 << 20);
+    options.set_write_buffer_size(in_memory(sizes.log_buffer));
     options.set_max_write_buffer_number(4);
     // Files are moved, not merged, and only a moved file can be dropped.
     options.set_level_zero_file_num_compaction_trigger(2);

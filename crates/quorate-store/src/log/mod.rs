@@ -19,6 +19,7 @@ mod marker;
 mod queue;
 mod reader;
 mod shared;
+mod size;
 mod store;
 mod tail;
 mod view;

@@ -8,10 +8,23 @@ use crate::{Entry, LogId, TypeConfig, Vote, high_water::Mark};
 
 /// One change of the log, to be written.
 pub(super) enum Change {
-    Append { entries: Vec<Entry>, flushed: IOFlushed<TypeConfig> },
-    Truncate { kept: Option<LogId>, removed: Range<u64> },
-    Purge { upto: LogId },
-    Vote { vote: Vote, saved: oneshot::Sender<io::Result<()>> },
+    /// The first of these stands at `offset` in the log's bytes, the others behind it.
+    Append {
+        entries: Vec<Entry>,
+        offset: u64,
+        flushed: IOFlushed<TypeConfig>,
+    },
+    Truncate {
+        kept: Option<LogId>,
+        removed: Range<u64>,
+    },
+    Purge {
+        upto: LogId,
+    },
+    Vote {
+        vote: Vote,
+        saved: oneshot::Sender<io::Result<()>>,
+    },
 }
 
 impl Change {

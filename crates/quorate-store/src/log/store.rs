@@ -25,6 +25,7 @@ use crate::{
     DataDir, Entry, LogId, StoreError, TypeConfig, Vote,
     high_water::{HighWater, Mark},
     limits::LOG_TAIL_BYTES,
+    patience::Patience,
     planted::{Bug, planted},
 };
 
@@ -58,7 +59,7 @@ impl LogStore {
     ) -> Result<LogStore, StoreError> {
         // First the mark: without one, a log is not begun either.
         let (mut high_water, mark) = HighWater::open(&dir.high_water())?;
-        let disk = Disk::open(&dir.raft())?;
+        let disk = Disk::open(&dir.raft(), dir.sizes())?;
         let recovered = disk.recover()?;
         check_mark(&disk, mark, &recovered)?;
         // What a crash left in the write-ahead log is synced by now, and counts from now on.
@@ -82,6 +83,7 @@ impl LogStore {
             mark,
             committed: recovered.committed,
             on_failure,
+            patience: Patience::new(dir.on_full()),
         };
         let thread = WriterThread::spawn(writer).map_err(spawned)?;
         Ok(LogStore { reader: LogReader { shared, disk }, writer: Arc::new(thread) })
@@ -95,7 +97,28 @@ impl LogStore {
     pub fn close(self) -> Result<(), StoreError> {
         self.writer.stop();
         let open = self.reader.shared.read().map(drop);
-        open.map_err(|source| StoreError::Io { what: "the log's last writes".to_owned(), source })
+        open.map_err(|source| StoreError::failed("the log's last writes".to_owned(), source))
+    }
+
+    /// The bytes that are on the disk in the write-ahead log alone, about.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn unflushed(&self) -> Result<u64, StoreError> {
+        self.reader.disk.unflushed()
+    }
+
+    /// Gives back to the file system what purged entries still take. Blocks; needs room for what is unflushed.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn reclaim(&self) -> Result<(), StoreError> {
+        self.reader.disk.reclaim()
+    }
+
+    /// Reads beside Raft.
+    pub fn reader(&self) -> LogReader {
+        self.reader.clone()
     }
 
     /// Whether a closed log has no other handle and no reader any more: with this one its files go.
@@ -193,14 +216,17 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let entries: Vec<Entry> = entries.into_iter().collect();
         self.reader.shared.room().await;
         let mut state = self.reader.shared.change()?;
+        let offset = state.view.end();
         state.view.append(&entries)?;
-        self.reader.shared.queue(state, Change::Append { entries, flushed });
+        self.reader.shared.queue(state, Change::Append { entries, offset, flushed });
         Ok(())
     }
 
     async fn truncate_after(&mut self, kept: Option<LogId>) -> io::Result<()> {
         let mut state = self.reader.shared.change()?;
-        let removed = state.view.truncate_after(kept)?;
+        // Entries that are cut off are almost always in the tail: nobody was promised them.
+        let on_disk = |index| Ok(self.reader.disk.snapshot().offset(index)?);
+        let removed = state.view.truncate_after(kept, on_disk)?;
         if !removed.is_empty() {
             self.reader.shared.queue(state, Change::Truncate { kept, removed });
         }

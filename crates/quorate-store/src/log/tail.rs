@@ -17,6 +17,8 @@ pub(super) struct Tail {
 struct Slot {
     entry: Entry,
     bytes: usize,
+    /// Where it stands in the log's bytes.
+    offset: u64,
     /// Which append brought it.
     append: u64,
 }
@@ -32,11 +34,24 @@ impl Tail {
         self.first
     }
 
-    pub(super) fn push(&mut self, entry: Entry, append: u64) {
+    /// Adds an entry that stands at `offset` in the log's bytes; returns where the next one will.
+    pub(super) fn push(&mut self, entry: Entry, append: u64, offset: u64) -> u64 {
         assert_eq!(entry.log_id.index, self.first + self.slots.len() as u64, "the tail has no hole");
         let bytes = entry_bytes(&entry);
         self.bytes += bytes;
-        self.slots.push_back(Slot { entry, bytes, append });
+        self.slots.push_back(Slot { entry, bytes, offset, append });
+        offset + bytes as u64
+    }
+
+    /// Where an entry stands in the log's bytes, if it is here.
+    pub(super) fn offset(&self, index: u64) -> Option<u64> {
+        let at = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        self.slots.get(at).map(|slot| slot.offset)
+    }
+
+    /// The first entry here that stands at `offset` or behind; the next one to come if there is none.
+    pub(super) fn first_from(&self, offset: u64) -> u64 {
+        self.first + self.slots.partition_point(|slot| slot.offset < offset) as u64
     }
 
     /// Empty, and an empty log may begin at any index.
@@ -82,7 +97,7 @@ impl Tail {
     }
 }
 
-/// About what an entry takes, in bytes.
+/// About what an entry takes, in bytes. The log's bytes are counted by this.
 pub(super) fn entry_bytes(entry: &Entry) -> usize {
     const FRAME: usize = 64;
     FRAME

@@ -13,6 +13,8 @@ pub(super) struct View {
     pub(super) vote: Option<Vote>,
     pub(super) committed: Option<LogId>,
     pub(super) tail: Tail,
+    /// Where the next entry will stand in the log's bytes: each stands behind those before it, purged ones included.
+    end: u64,
     /// How many appends there were.
     appends: u64,
 }
@@ -20,9 +22,19 @@ pub(super) struct View {
 impl View {
     /// Of a log of which the disk has everything. `tail_bytes` are kept in memory.
     pub(super) fn new(recovered: &Recovered, tail_bytes: usize) -> View {
-        let &Recovered { first, purged, last, vote, committed } = recovered;
+        let &Recovered { first, purged, last, end, vote, committed } = recovered;
         let tail = Tail::new(after(last).max(first), tail_bytes);
-        View { first, purged, last, vote, committed, tail, appends: 0 }
+        View { first, purged, last, vote, committed, tail, end, appends: 0 }
+    }
+
+    /// The indexes that the log has.
+    pub(super) fn indexes(&self) -> Range<u64> {
+        self.clamp(0..u64::MAX)
+    }
+
+    /// Where the next entry will stand in the log's bytes.
+    pub(super) fn end(&self) -> u64 {
+        self.end
     }
 
     /// How many appends there were: the number of the last one.
@@ -46,19 +58,28 @@ impl View {
         }
         self.appends += 1;
         for entry in entries {
-            self.tail.push(entry.clone(), self.appends);
+            self.end = self.tail.push(entry.clone(), self.appends, self.end);
         }
         self.last = last;
         Ok(())
     }
 
-    /// Removes the entries after `kept`; returns their indexes.
-    pub(super) fn truncate_after(&mut self, kept: Option<LogId>) -> io::Result<Range<u64>> {
+    /// Removes the entries after `kept`; returns their indexes. `offset_on_disk` says where an entry before the tail
+    /// stands in the log's bytes.
+    pub(super) fn truncate_after(
+        &mut self,
+        kept: Option<LogId>,
+        offset_on_disk: impl FnOnce(u64) -> io::Result<u64>,
+    ) -> io::Result<Range<u64>> {
         if kept.map(|id| id.index) < self.purged.map(|id| id.index) {
             return Err(invalid(format!("cannot truncate after {kept:?}: purged up to {:?}", self.purged)));
         }
         let removed = after(kept)..after(self.last);
         if !removed.is_empty() {
+            self.end = match self.tail.offset(removed.start) {
+                Some(offset) => offset,
+                None => offset_on_disk(removed.start)?,
+            };
             self.tail.truncate(removed.start);
             self.last = kept;
         }

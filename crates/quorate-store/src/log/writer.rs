@@ -1,7 +1,11 @@
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, thread};
 
 use super::{marker::Marker, queue::Group, shared::Shared};
-use crate::{LogId, StoreError, high_water::Mark};
+use crate::{
+    LogId, StoreError,
+    high_water::Mark,
+    patience::{self, Patience},
+};
 
 /// What the log's writer calls, once, when the disk failed. Nothing can be promised any more: the node ends the
 /// process.
@@ -20,6 +24,7 @@ pub(super) struct Writer {
     /// The commit position that is on the disk.
     pub(super) committed: Option<LogId>,
     pub(super) on_failure: OnFailure,
+    pub(super) patience: Patience,
 }
 
 impl Writer {
@@ -40,7 +45,7 @@ impl Writer {
         let committed = self.shared.committed();
         if committed != self.committed {
             // It had no group to go with.
-            (self.write)(&Group { committed, ..Group::default() })?;
+            self.write_when_there_is_room(&Group { committed, ..Group::default() })?;
         }
         self.marker.wait().map_err(mark_error)
     }
@@ -54,7 +59,7 @@ impl Writer {
             self.marker.start(lowered).map_err(mark_error)?;
             self.marker.wait().map_err(mark_error)?;
         }
-        (self.write)(group)?;
+        self.write_when_there_is_room(group)?;
         // The mark of the group before has had the time of this group's sync.
         self.marker.start(mark).map_err(mark_error)?;
         if mark.vote != self.mark.vote {
@@ -64,6 +69,20 @@ impl Writer {
         self.committed = group.committed;
         self.shared.written(group.appends);
         Ok(())
+    }
+
+    fn write_when_there_is_room(&mut self, group: &Group) -> Result<(), StoreError> {
+        loop {
+            match (self.write)(group) {
+                Err(error) if self.patience.bears(&error, "to the Raft log") => {
+                    thread::sleep(patience::PAUSE)
+                }
+                result => {
+                    self.patience.done();
+                    return result;
+                }
+            }
+        }
     }
 
     fn fail(&self, error: &StoreError, group: Group) {
@@ -83,5 +102,5 @@ fn complete(group: Group, result: Result<(), &str>) {
 }
 
 fn mark_error(source: io::Error) -> StoreError {
-    StoreError::Io { what: "cannot write the high-water mark".to_owned(), source }
+    StoreError::failed("cannot write the high-water mark".to_owned(), source)
 }

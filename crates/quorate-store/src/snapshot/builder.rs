@@ -6,7 +6,7 @@ use openraft::alias::SnapshotOf;
 
 use super::{SnapshotDir, SnapshotStore};
 use crate::table::generation::Generation;
-use crate::{StoreError, TypeConfig};
+use crate::{TypeConfig, patience};
 
 /// Makes a snapshot of the job table while entries are applied to it.
 pub struct SnapshotBuilder {
@@ -25,13 +25,19 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     /// Gives the current snapshot, which is the new one unless a newer one was installed meanwhile.
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotDir>> {
-        let (generation, snapshots) = (Arc::clone(&self.generation), self.snapshots.clone());
-        let build = move || -> Result<_, StoreError> {
-            let dir = snapshots.temporary();
-            generation.db.checkpoint(dir.path())?;
-            snapshots.publish(dir)
-        };
-        let snapshot = tokio::task::spawn_blocking(build).await.map_err(io::Error::other)??;
-        Ok(snapshot)
+        let mut patience = self.snapshots.patience();
+        loop {
+            let (generation, snapshots) = (Arc::clone(&self.generation), self.snapshots.clone());
+            let build = move || snapshots.build(&generation.db);
+            match tokio::task::spawn_blocking(build).await.map_err(io::Error::other)? {
+                Err(error) if patience.bears(&error, "of a snapshot") => {
+                    tokio::time::sleep(patience::PAUSE).await;
+                }
+                built => {
+                    patience.done();
+                    return Ok(built?);
+                }
+            }
+        }
     }
 }

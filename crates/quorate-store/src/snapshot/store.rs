@@ -3,14 +3,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use openraft::alias::{SnapshotMetaOf, SnapshotOf};
-use parking_lot::Mutex;
-use rocksdb::Cache;
-
 use super::files::{self, copy_files};
 use super::{RemovableDir, SnapshotDir, SnapshotReceiver};
-use crate::table::{db::Db, meta::Meta};
-use crate::{StoreError, TypeConfig};
+use crate::table::{
+    db::{Db, DbSettings},
+    meta::Meta,
+};
+use crate::{OnFull, StoreError, TypeConfig, patience::Patience};
+use openraft::alias::{SnapshotMetaOf, SnapshotOf};
+use parking_lot::Mutex;
 
 pub(super) type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 type Snapshot = SnapshotOf<TypeConfig, SnapshotDir>;
@@ -27,7 +28,8 @@ pub struct SnapshotStore(Arc<Inner>);
 
 struct Inner {
     root: PathBuf,
-    cache: Cache,
+    settings: DbSettings,
+    on_full: OnFull,
     current: Mutex<Option<Snapshot>>,
     /// Tells the directories of this run of the process apart.
     next: AtomicU64,
@@ -35,7 +37,11 @@ struct Inner {
 
 impl SnapshotStore {
     /// Finds the newest snapshot in `root` and removes all else.
-    pub(crate) fn open(root: PathBuf, cache: Cache) -> Result<SnapshotStore, StoreError> {
+    pub(crate) fn open(
+        root: PathBuf,
+        settings: DbSettings,
+        on_full: OnFull,
+    ) -> Result<SnapshotStore, StoreError> {
         fs::create_dir_all(&root).map_err(StoreError::io("create", &root))?;
         let mut complete = Vec::new();
         for entry in fs::read_dir(&root).map_err(StoreError::io("list", &root))? {
@@ -56,7 +62,8 @@ impl SnapshotStore {
         let store = SnapshotStore(Arc::new(Inner {
             next: AtomicU64::new(newest.as_ref().map_or(0, |path| number(path) + 1)),
             root,
-            cache,
+            settings,
+            on_full,
             current: Mutex::new(None),
         }));
         if let Some(path) = newest {
@@ -100,6 +107,18 @@ impl SnapshotStore {
         }
     }
 
+    /// For a write that may find no room.
+    pub(super) fn patience(&self) -> Patience {
+        Patience::new(&self.0.on_full)
+    }
+
+    /// Makes a snapshot of a table, the current one unless there is a newer one. On disk when it returns.
+    pub(crate) fn build(&self, db: &Db) -> Result<Snapshot, StoreError> {
+        let dir = self.temporary();
+        db.checkpoint(dir.path())?;
+        self.publish(dir)
+    }
+
     /// A directory, not made yet, for a snapshot in the making.
     pub(super) fn temporary(&self) -> RemovableDir {
         RemovableDir::temporary(self.0.root.join(format!("{TEMPORARY}{}", self.number())))
@@ -115,12 +134,13 @@ impl SnapshotStore {
         self.publish(dir).map(drop)
     }
 
-    /// Makes the complete snapshot in `dir` the current one, if it is newer, and gives what is current then.
-    pub(super) fn publish(&self, dir: RemovableDir) -> Result<Snapshot, StoreError> {
+    /// Makes the complete snapshot in `dir` the current one, unless there is a newer one, and gives what is current then.
+    /// One of the same log entry is replaced: the new one may take less of the disk.
+    fn publish(&self, dir: RemovableDir) -> Result<Snapshot, StoreError> {
         let meta = self.meta(dir.path())?;
         let mut current = self.0.current.lock();
         if let Some(current) = current.as_ref()
-            && current.meta.last_log_id >= meta.last_log_id
+            && current.meta.last_log_id > meta.last_log_id
         {
             return Ok(current.clone());
         }
@@ -138,7 +158,7 @@ impl SnapshotStore {
 
     /// What the checkpoint itself says that it holds.
     fn meta(&self, path: &Path) -> Result<SnapshotMeta, StoreError> {
-        let db = Db::open_read_only(path, &self.0.cache)?;
+        let db = Db::open_read_only(path, &self.0.settings)?;
         Ok(Meta::read(&db)?.snapshot_meta())
     }
 

@@ -1,11 +1,14 @@
+use std::collections::HashSet;
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
-    DBRecoveryMode, IteratorMode, Options, ReadOptions, ReadTier, WriteBatch, checkpoint::Checkpoint,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBCompressionType,
+    DBPinnableSlice, DBRecoveryMode, IteratorMode, LiveFile, Options, ReadOptions, ReadTier, WriteBatch,
+    checkpoint::Checkpoint, properties::CUR_SIZE_ALL_MEM_TABLES,
 };
 
 use crate::StoreError;
+use crate::sizes::{Sizes, in_memory};
 
 /// The job table's RocksDB: its column families and its options, the only place that knows them.
 pub(crate) struct Db(DB);
@@ -54,33 +57,39 @@ pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 const WHAT: &str = "the job table";
 /// One cache for all families, and for the next generation while the last one is still read.
 const CACHE_BYTES: usize = 256 << 20;
-const WRITE_BUFFER_BYTES: usize = 64 << 20;
-/// An idle family must not pin the log of all others: a start would replay it.
-const WAL_BYTES: u64 = 128 << 20;
 
-/// The block cache that the generations of a table share.
-pub(crate) fn block_cache() -> Cache {
-    Cache::new_lru_cache(CACHE_BYTES)
+/// What the generations of a table, and the snapshots, are opened with.
+#[derive(Clone)]
+pub(crate) struct DbSettings {
+    /// They share it.
+    pub(crate) cache: Cache,
+    pub(crate) sizes: Sizes,
+}
+
+impl DbSettings {
+    pub(crate) fn new(sizes: Sizes) -> DbSettings {
+        DbSettings { cache: Cache::new_lru_cache(CACHE_BYTES), sizes }
+    }
 }
 
 impl Db {
     /// Makes a new database.
-    pub(crate) fn create(path: &Path, cache: &Cache) -> Result<Db, StoreError> {
-        let mut options = db_options();
+    pub(crate) fn create(path: &Path, settings: &DbSettings) -> Result<Db, StoreError> {
+        let mut options = db_options(settings);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         options.set_error_if_exists(true);
-        DB::open_cf_descriptors(&options, path, families(cache)).map(Db).map_err(StoreError::rocksdb(WHAT))
+        DB::open_cf_descriptors(&options, path, families(settings)).map(Db).map_err(StoreError::rocksdb(WHAT))
     }
 
     /// Opens a database that is there.
-    pub(crate) fn open(path: &Path, cache: &Cache) -> Result<Db, StoreError> {
-        DB::open_cf_descriptors(&db_options(), path, families(cache)).map(Db).map_err(unreadable)
+    pub(crate) fn open(path: &Path, settings: &DbSettings) -> Result<Db, StoreError> {
+        DB::open_cf_descriptors(&db_options(settings), path, families(settings)).map(Db).map_err(unreadable)
     }
 
     /// Opens a database to look into it, without changing it.
-    pub(crate) fn open_read_only(path: &Path, cache: &Cache) -> Result<Db, StoreError> {
-        DB::open_cf_descriptors_read_only(&db_options(), path, families(cache), false)
+    pub(crate) fn open_read_only(path: &Path, settings: &DbSettings) -> Result<Db, StoreError> {
+        DB::open_cf_descriptors_read_only(&db_options(settings), path, families(settings), false)
             .map(Db)
             .map_err(unreadable)
     }
@@ -159,12 +168,71 @@ impl Db {
         self.0.write(batch).map_err(StoreError::rocksdb(WHAT))
     }
 
+    /// The bytes that are in no table file yet.
+    pub(crate) fn unflushed(&self) -> Result<u64, StoreError> {
+        Family::ALL.into_iter().try_fold(0, |sum, family| {
+            let bytes = self.0.property_int_value_cf(self.family(family), CUR_SIZE_ALL_MEM_TABLES);
+            Ok(sum + bytes.map_err(StoreError::rocksdb(WHAT))?.unwrap_or(0))
+        })
+    }
+
+    /// Makes table files of what is in none yet, so that the write-ahead log can go.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        let families = Family::ALL.map(|family| self.family(family));
+        families.into_iter().try_for_each(|family| self.0.flush_cf(family)).map_err(StoreError::rocksdb(WHAT))
+    }
+
+    /// Merges removed rows with what they remove, where what stays of the files concerned is likely to take no more than
+    /// `room` bytes. True if there was something. Blocks.
+    pub(crate) fn compact(&self, room: u64) -> Result<bool, StoreError> {
+        let mut tried = HashSet::new();
+        loop {
+            let files = self.0.live_files().map_err(StoreError::rocksdb(WHAT))?;
+            let concerned = files.iter().filter(|file| file.num_deletions > 0 && !tried.contains(&file.name));
+            let stays = concerned.map(|file| (stays(file, &files), file));
+            let Some((_, file)) = stays.filter(|(bytes, _)| *bytes <= room).min_by_key(|(bytes, _)| *bytes)
+            else {
+                return Ok(!tried.is_empty());
+            };
+            // What has not come to the end of its way yet is in a new file, and has its turn.
+            tried.insert(file.name.clone());
+            let mut options = CompactOptions::default();
+            options.set_exclusive_manual_compaction(false);
+            let family = self.0.cf_handle(&file.column_family_name).expect("every family was opened");
+            let (from, to) = (file.start_key.as_ref(), file.end_key.as_ref());
+            self.0.compact_range_cf_opt(family, from, to, &options);
+        }
+    }
+
+    /// Ends what runs in the background, a compaction that somebody waits for included. The database is of no use
+    /// after it.
+    pub(crate) fn end_background_work(&self) {
+        self.0.cancel_all_background_work(false);
+    }
+
     /// Makes a copy in `path`, which must not exist, mostly of hard links. It holds all that was written before.
     pub(crate) fn checkpoint(&self, path: &Path) -> Result<(), StoreError> {
         Checkpoint::new(&self.0)
             .and_then(|checkpoint| checkpoint.create_checkpoint(path))
             .map_err(StoreError::rocksdb(WHAT))
     }
+}
+
+/// About how many bytes stay when this file is merged with those that it overlaps.
+fn stays(file: &LiveFile, files: &[LiveFile]) -> u64 {
+    let overlaps = |other: &&LiveFile| {
+        other.column_family_name == file.column_family_name
+            && other.start_key <= file.end_key
+            && other.end_key >= file.start_key
+    };
+    let (mut bytes, mut rows, mut removals) = (0, 0, 0);
+    for other in files.iter().filter(overlaps) {
+        bytes += other.size as u64;
+        rows += other.num_entries.saturating_sub(other.num_deletions);
+        removals += other.num_deletions;
+    }
+    let left = rows.saturating_sub(removals);
+    (u128::from(bytes) * u128::from(left) / u128::from(rows.max(1))) as u64
 }
 
 /// A database that was there and cannot be opened is damaged, whatever RocksDB calls it.
@@ -179,28 +247,30 @@ fn unreadable(error: rocksdb::Error) -> StoreError {
     }
 }
 
-fn db_options() -> Options {
+fn db_options(settings: &DbSettings) -> Options {
     let mut options = Options::default();
-    options.set_max_total_wal_size(WAL_BYTES);
+    // An idle family must not pin the log of all others: a start would replay it.
+    options.set_max_total_wal_size(settings.sizes.wal);
     // The WAL is not synced, so after a power cut its end may be anything: what stands before the first record
     // that does not fit is taken, and the Raft log brings the rest.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    options.set_keep_log_file_num(4);
+    settings.sizes.bound_notes(&mut options);
     options
 }
 
-fn families(cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
-    Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(cache))).into()
+fn families(settings: &DbSettings) -> Vec<ColumnFamilyDescriptor> {
+    Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(settings))).into()
 }
 
-fn family_options(cache: &Cache) -> Options {
+fn family_options(settings: &DbSettings) -> Options {
     let mut table = BlockBasedOptions::default();
-    table.set_block_cache(cache);
+    table.set_block_cache(&settings.cache);
     table.set_bloom_filter(10.0, false);
     table.set_format_version(6);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_write_buffer_size(in_memory(settings.sizes.table_buffer));
+    options.set_target_file_size_base(settings.sizes.table_buffer);
     options
 }

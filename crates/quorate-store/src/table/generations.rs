@@ -1,14 +1,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use quorate_proto::log::v1;
-use rocksdb::Cache;
-
-use super::db::{Db, Family};
+use super::db::{Db, DbSettings, Family};
 use super::keys;
 use crate::StoreError;
 use crate::sealed::{replace_file, seal, unseal};
 use crate::snapshot::{RemovableDir, copy_files};
+use quorate_proto::log::v1;
 
 /// The directory of a node's job table: its generations, of which CURRENT names the one in use.
 ///
@@ -17,22 +15,25 @@ use crate::snapshot::{RemovableDir, copy_files};
 pub(crate) struct Generations {
     root: PathBuf,
     current: u64,
-    cache: Cache,
+    settings: DbSettings,
 }
 
 impl Generations {
     /// Opens the generation in use, or makes the first one, and removes all others.
-    pub(crate) fn open(root: PathBuf, cache: Cache) -> Result<(Generations, Db, RemovableDir), StoreError> {
+    pub(crate) fn open(
+        root: PathBuf,
+        settings: DbSettings,
+    ) -> Result<(Generations, Db, RemovableDir), StoreError> {
         fs::create_dir_all(&root).map_err(StoreError::io("create", &root))?;
-        let mut generations = Generations { root, current: 0, cache };
+        let mut generations = Generations { root, current: 0, settings };
         let db = match generations.read_current()? {
             Some(number) => {
                 generations.current = number;
-                Db::open(&generations.path(number), &generations.cache)?
+                Db::open(&generations.path(number), &generations.settings)?
             }
             None => {
                 generations.forget_unfinished_first()?;
-                let db = Db::create(&generations.path(1), &generations.cache)?;
+                let db = Db::create(&generations.path(1), &generations.settings)?;
                 generations.switch_to(1)?;
                 db
             }
@@ -48,7 +49,7 @@ impl Generations {
         let path = self.path(self.current + 1);
         let dir = RemovableDir::temporary(path.clone());
         copy_files(from, &path)?;
-        Ok((Db::open(&path, &self.cache)?, dir))
+        Ok((Db::open(&path, &self.settings)?, dir))
     }
 
     /// Puts the generation in use that [`Generations::prepare_next`] made.
@@ -80,7 +81,7 @@ impl Generations {
     fn forget_unfinished_first(&self) -> Result<(), StoreError> {
         for path in self.others()? {
             let empty = path == self.path(1)
-                && match Db::open_read_only(&path, &self.cache) {
+                && match Db::open_read_only(&path, &self.settings) {
                     Ok(db) => db.get(Family::Default, &keys::meta())?.is_none(),
                     Err(_) => !path.join("CURRENT").exists(), // RocksDB's own, the last file of its creation
                 };

@@ -8,20 +8,21 @@ use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use parking_lot::{Mutex, RwLock};
-use rocksdb::Cache;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::answers::Answers;
 use super::codec::WHAT;
-use super::db::{self, Db};
+use super::db::{Db, DbSettings};
 use super::generation::Generation;
 use super::generations::Generations;
 use super::meta::Meta;
+use super::space::TableSpace;
 use super::tuning::Tuning;
 use super::writer::Writer;
 use super::{Applied, ApplyObserver};
+use crate::patience::{self, Patience};
 use crate::snapshot::{RemovableDir, SnapshotBuilder, SnapshotDir, SnapshotStore};
-use crate::{DataDir, Entry, LogId, Reader, StoreError, StoredMembership, TypeConfig};
+use crate::{DataDir, Entry, LogId, OnFull, Reader, StoreError, StoredMembership, TypeConfig};
 
 /// The job table of a node, as openraft's state machine.
 pub struct JobTable {
@@ -32,6 +33,7 @@ pub struct JobTable {
     /// Never contended: a RocksDB batch may move between threads, but openraft wants to share its state machine.
     writer: Mutex<Writer>,
     observer: Arc<dyn ApplyObserver>,
+    on_full: OnFull,
     tuning: Tuning,
 }
 
@@ -42,25 +44,31 @@ impl JobTable {
     /// # Errors
     /// [`StoreError::Damaged`], [`StoreError::Io`].
     pub fn open(data_dir: &DataDir, observer: Arc<dyn ApplyObserver>) -> Result<JobTable, StoreError> {
-        JobTable::open_tuned(data_dir, observer, Tuning::default(), &db::block_cache())
+        JobTable::open_tuned(data_dir, observer, Tuning::default(), DbSettings::new(data_dir.sizes()))
     }
 
     pub(crate) fn open_tuned(
         data_dir: &DataDir,
         observer: Arc<dyn ApplyObserver>,
         tuning: Tuning,
-        cache: &Cache,
+        settings: DbSettings,
     ) -> Result<JobTable, StoreError> {
-        let (generations, db, dir) = Generations::open(data_dir.jobs(), cache.clone())?;
-        let snapshots = SnapshotStore::open(data_dir.snapshot(), cache.clone())?;
+        let on_full = data_dir.on_full().clone();
+        let (generations, db, dir) = Generations::open(data_dir.jobs(), settings.clone())?;
+        let snapshots = SnapshotStore::open(data_dir.snapshot(), settings, on_full.clone())?;
         let writer = take_up(db, dir, tuning)?;
         let live = Arc::new(ArcSwap::new(Arc::clone(&writer.generation)));
-        Ok(JobTable { generations, snapshots, live, writer: Mutex::new(writer), observer, tuning })
+        Ok(JobTable { generations, snapshots, live, writer: Mutex::new(writer), observer, on_full, tuning })
     }
 
     /// Reads of this table, also after a snapshot has replaced it.
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.live))
+    }
+
+    /// What the table takes of the disk.
+    pub fn space(&self) -> TableSpace {
+        TableSpace::new(Arc::clone(&self.live), self.snapshots.clone())
     }
 
     /// The snapshots of this node: where one from a peer is received.
@@ -78,6 +86,24 @@ impl JobTable {
         let applied = entries.iter().map(|entry| writer.apply(entry)).collect::<Result<_, _>>()?;
         writer.write()?;
         Ok(applied)
+    }
+
+    async fn apply_when_there_is_room(&mut self, entries: &[Entry]) -> Result<Vec<Applied>, StoreError> {
+        let mut patience = Patience::new(&self.on_full);
+        loop {
+            match blocking(|| self.apply_entries(entries)) {
+                Err(error) if patience.bears(&error, "to the job table") => {
+                    tokio::time::sleep(patience::PAUSE).await;
+                    // What is in memory is ahead of what could be written: it begins again from there.
+                    let writer = self.writer.get_mut();
+                    *writer = blocking(|| Writer::load(Arc::clone(&writer.generation), self.tuning))?;
+                }
+                applied => {
+                    patience.done();
+                    return applied;
+                }
+            }
+        }
     }
 
     fn install(
@@ -136,7 +162,7 @@ impl RaftStateMachine<TypeConfig> for JobTable {
         S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
     {
         while let Some((entries, responders)) = next_write(&mut entries, self.tuning).await? {
-            let applied = blocking(|| self.apply_entries(&entries))?;
+            let applied = self.apply_when_there_is_room(&entries).await?;
             for entry in applied {
                 self.observer.applied(entry);
             }
@@ -156,7 +182,14 @@ impl RaftStateMachine<TypeConfig> for JobTable {
         meta: &SnapshotMetaOf<TypeConfig>,
         snapshot: SnapshotDir,
     ) -> io::Result<()> {
-        blocking(|| self.install(meta, &snapshot))?;
+        let mut patience = Patience::new(&self.on_full);
+        while let Err(error) = blocking(|| self.install(meta, &snapshot)) {
+            if !patience.bears(&error, "of an installed snapshot") {
+                return Err(error.into());
+            }
+            tokio::time::sleep(patience::PAUSE).await;
+        }
+        patience.done();
         self.observer.installed();
         Ok(())
     }

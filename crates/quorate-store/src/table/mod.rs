@@ -20,6 +20,7 @@ pub(crate) mod meta;
 mod observer;
 mod planted;
 mod records;
+mod space;
 #[cfg(test)]
 mod tests;
 mod tuning;
@@ -28,3 +29,4 @@ mod writer;
 
 pub use job_table::JobTable;
 pub use observer::{Applied, ApplyObserver};
+pub use space::TableSpace;

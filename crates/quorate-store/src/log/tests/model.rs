@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{Opened, entry, log_id, on_flushed};
-use crate::{Entry, LogId, Vote, log::LogStore};
+use crate::{
+    Entry, LogId, Vote,
+    log::{LogReader, LogStore, tail::entry_bytes},
+};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -125,6 +128,24 @@ async fn compare(model: &Model, store: &mut LogStore) {
         let one = reader.limited_get_log_entries(index, index + 1).await.unwrap();
         assert_eq!(one, model.entries[half..=half]);
     }
+    compare_sizes(model, &reader).await;
+}
+
+/// The bytes from every index on, and where the last so many begin.
+async fn compare_sizes(model: &Model, reader: &LogReader) {
+    let end = model.next();
+    let mut bytes = 0;
+    assert_eq!(reader.bytes_from(end).await.unwrap(), 0);
+    assert_eq!(reader.begin_of_last(0).await.unwrap(), end);
+    for entry in model.entries.iter().rev() {
+        let index = entry.log_id.index;
+        assert_eq!(reader.begin_of_last(bytes + entry_bytes(entry) as u64 - 1).await.unwrap(), index + 1);
+        bytes += entry_bytes(entry) as u64;
+        assert_eq!(reader.bytes_from(index).await.unwrap(), bytes);
+        assert_eq!(reader.begin_of_last(bytes).await.unwrap(), index);
+    }
+    assert_eq!(reader.bytes_from(0).await.unwrap(), bytes);
+    assert_eq!(reader.begin_of_last(u64::MAX).await.unwrap(), end - model.entries.len() as u64);
 }
 
 proptest! {

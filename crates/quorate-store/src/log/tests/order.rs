@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{entry, log_id, on_flushed};
 use crate::{
-    LogId, StoreError, Vote,
+    LogId, OnFull, StoreError, Vote, WhenFull,
     high_water::Mark,
     limits::LOG_QUEUE_BYTES,
     log::{
@@ -24,6 +24,7 @@ use crate::{
         view::View,
         writer::Writer,
     },
+    patience::Patience,
 };
 
 /// How long a test waits before it calls a hang a failure.
@@ -53,14 +54,15 @@ fn append(shared: &Shared, events: &Events, index: u64) -> BoxFuture<'static, io
     let (flushed, result) = on_flushed(move || events.push(format!("done {index}")));
     let entries = vec![entry(1, index, 10)];
     let mut state = shared.change().unwrap();
+    let offset = state.view.end();
     state.view.append(&entries).unwrap();
-    shared.queue(state, Change::Append { entries, flushed });
+    shared.queue(state, Change::Append { entries, offset, flushed });
     result
 }
 
 fn truncate(shared: &Shared, kept: LogId) {
     let mut state = shared.change().unwrap();
-    let removed = state.view.truncate_after(Some(kept)).unwrap();
+    let removed = state.view.truncate_after(Some(kept), |_| Ok(0)).unwrap();
     shared.queue(state, Change::Truncate { kept: Some(kept), removed });
 }
 
@@ -83,6 +85,7 @@ fn run(
     on_failure: impl Fn(&StoreError) + Send + Sync + 'static,
 ) {
     let marker = Marker::spawn(write_mark).unwrap();
+    let on_full = Arc::new(|_: &StoreError| WhenFull::Room);
     let writer = Writer {
         shared: shared.clone(),
         write: Box::new(write),
@@ -90,6 +93,7 @@ fn run(
         mark,
         committed: None,
         on_failure: Arc::new(on_failure),
+        patience: Patience::new(&(on_full as OnFull)),
     };
     writer.run();
 }
@@ -261,6 +265,24 @@ fn a_failed_write_is_reported_once_and_refuses_everything_after() {
     assert!(shared.read().is_err());
 }
 
+/// A full disk is not a failure: nothing was promised, and nothing is until the write is made.
+#[test]
+fn a_write_without_room_is_made_again_and_its_callback_waits() {
+    let (shared, events) = (shared(None), Events::default());
+    let first = append(&shared, &events, 0);
+    shared.close();
+    let (on_write, mut attempts) = (events.clone(), 0);
+    let write = move |_: &Group| {
+        attempts += 1;
+        on_write.push(format!("write {attempts}"));
+        let source = io::ErrorKind::StorageFull.into();
+        if attempts < 3 { Err(StoreError::DiskFull { what: String::new(), source }) } else { Ok(()) }
+    };
+    run(&shared, Mark::default(), write, |_| Ok(()), no_failure);
+    assert_eq!(events.take(), ["write 1", "write 2", "write 3", "done 0"]);
+    first.now_or_never().unwrap().unwrap();
+}
+
 #[test]
 fn an_append_waits_while_the_queue_is_full() {
     let shared = shared(None);
@@ -268,7 +290,7 @@ fn an_append_waits_while_the_queue_is_full() {
     let entries = vec![entry(1, 0, LOG_QUEUE_BYTES)];
     let mut state = shared.change().unwrap();
     state.view.append(&entries).unwrap();
-    shared.queue(state, Change::Append { entries, flushed: IOFlushed::noop() });
+    shared.queue(state, Change::Append { entries, offset: 0, flushed: IOFlushed::noop() });
 
     let mut waiting = Box::pin(shared.room());
     assert!(waiting.as_mut().now_or_never().is_none());

@@ -20,6 +20,7 @@ use crate::{
         queue::{Change, Group},
         tail::entry_bytes,
     },
+    sizes::Sizes,
 };
 
 #[tokio::test]
@@ -202,11 +203,11 @@ async fn a_purge_frees_the_disk() {
 #[test]
 fn what_is_purged_while_it_is_read_is_read_to_its_end() {
     let dir = TempDir::new().unwrap();
-    let disk = Disk::open(dir.path()).unwrap();
+    let disk = Disk::open(dir.path(), Sizes::of(None)).unwrap();
     let all: Vec<Entry> = (0..100).map(|index| entry(1, index, 1 << 20)).collect();
     for some in all.chunks(10) {
         let mut group = Group::default();
-        group.push(Change::Append { entries: some.to_vec(), flushed: on_flushed(|| {}).0 });
+        group.push(Change::Append { entries: some.to_vec(), offset: 0, flushed: on_flushed(|| {}).0 });
         disk.write(&group).unwrap();
         group.changes.into_iter().for_each(|change| change.complete(Ok(())));
     }
@@ -224,9 +225,10 @@ fn what_is_purged_while_it_is_read_is_read_to_its_end() {
 #[test]
 fn a_group_is_synced_and_a_commit_position_alone_is_not() {
     let dir = TempDir::new().unwrap();
-    let mut options = disk::options();
+    let sizes = Sizes::of(None);
+    let mut options = disk::options(sizes);
     options.enable_statistics();
-    let disk = Disk::open_with(&options, dir.path()).unwrap();
+    let disk = Disk::open_with(&options, dir.path(), sizes).unwrap();
     let synced = || options.get_ticker_count(Ticker::WalFileSynced);
     for count in 1..5 {
         let mut group = Group::default();
@@ -236,4 +238,31 @@ fn a_group_is_synced_and_a_commit_position_alone_is_not() {
         disk.write(&Group { committed: Some(log_id(1, count)), ..Group::default() }).unwrap();
         assert_eq!(synced(), count);
     }
+}
+
+/// What is too little to make a file of, or has not moved down, goes when the room is needed.
+#[tokio::test]
+async fn purged_entries_give_back_all_that_they_took() {
+    let dir = TempDir::new().unwrap();
+    let Opened { mut store, dir: data_dir } = Opened::at(dir.path(), 0);
+    let bytes = || {
+        let files = std::fs::read_dir(data_dir.raft()).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>()
+    };
+    for index in 0..24 {
+        store.blocking_append([entry(1, index, 1 << 20)]).await.unwrap();
+    }
+    assert!(store.unflushed().unwrap() > 20 << 20);
+    store.purge(log_id(1, 22)).await.unwrap();
+    store.save_vote(&Vote::new(1, 1)).await.unwrap(); // the purge is on the disk
+    store.reclaim().unwrap();
+    assert!(store.unflushed().unwrap() < 1 << 20);
+    for index in 24..26 {
+        store.blocking_append([entry(1, index, 1 << 20)]).await.unwrap();
+    }
+    store.purge(log_id(1, 24)).await.unwrap();
+    store.save_vote(&Vote::new(2, 1)).await.unwrap();
+    store.reclaim().unwrap();
+    assert!(bytes() < 6 << 20, "{} bytes are left, and one entry of 1 MiB", bytes());
+    assert_eq!(store.reader().try_get_log_entries(..).await.unwrap(), [entry(1, 25, 1 << 20)]);
 }

@@ -13,6 +13,7 @@ use rocksdb::Cache;
 use tempfile::TempDir;
 
 use crate::snapshot::SnapshotDir;
+use crate::table::db::DbSettings;
 use crate::table::tuning::Tuning;
 use crate::table::{Applied, ApplyObserver, JobTable};
 use crate::{BatchBytes, DataDir, Entry, LogId, StoreError, TypeConfig};
@@ -86,7 +87,9 @@ impl Harness {
     pub(crate) fn try_open(&self, tuning: Tuning) -> Result<JobTable, StoreError> {
         let observer: Arc<Recorder> = Arc::clone(&self.observer);
         // A cache of its own, as a process has after a restart.
-        JobTable::open_tuned(&self.data_dir, observer, tuning, &Cache::new_lru_cache(1 << 20))
+        let cache = Cache::new_lru_cache(1 << 20);
+        let settings = DbSettings { cache, sizes: self.data_dir.sizes() };
+        JobTable::open_tuned(&self.data_dir, observer, tuning, settings)
     }
 
     /// Applies batches as openraft does when all of them are ready, and gives their answers.

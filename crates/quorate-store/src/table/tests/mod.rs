@@ -7,3 +7,4 @@ mod jobs;
 mod lanes;
 mod reads;
 mod snapshots;
+mod space;

@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::generation::Generation;
+use crate::{SnapshotStore, StoreError};
+
+/// What the job table takes of the disk, and how some of it is given back. A cheap handle.
+#[derive(Clone)]
+pub struct TableSpace {
+    live: Arc<ArcSwap<Generation>>,
+    snapshots: SnapshotStore,
+}
+
+impl TableSpace {
+    pub(super) fn new(live: Arc<ArcSwap<Generation>>, snapshots: SnapshotStore) -> TableSpace {
+        TableSpace { live, snapshots }
+    }
+
+    /// The bytes that are on the disk in the write-ahead log alone, about: a flush, and a snapshot, needs so many.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn unflushed(&self) -> Result<u64, StoreError> {
+        self.live.load().db.unflushed()
+    }
+
+    /// Makes table files of what is in the write-ahead log alone. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.live.load_full().db.flush()
+    }
+
+    /// Gives back what removed jobs, payloads and logs still take: in the table, and in the snapshot, which is made anew.
+    /// Blocks, for as long as it takes to copy what stays of the files concerned, for which there are `room` bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::DiskFull`].
+    pub fn compact(&self, room: u64) -> Result<(), StoreError> {
+        let generation = self.live.load_full();
+        generation.db.flush()?;
+        if generation.db.compact(room)? {
+            self.snapshots.build(&generation.db)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a [`TableSpace::compact`] that is under way, since the table is closed.
+    pub fn end(&self) {
+        self.live.load().db.end_background_work();
+    }
+}
