@@ -94,6 +94,21 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it adds jobs, and with them what takes room. Everything else leads to the end of jobs that are there, or
+    /// removes them: a cluster that is short of room goes on with it.
+    pub fn adds_jobs(&self) -> bool {
+        match self {
+            Command::Enqueue { .. } | Command::Retry { .. } => true,
+            Command::Consume { .. }
+            | Command::Succeed { .. }
+            | Command::Fail { .. }
+            | Command::Cancel { .. }
+            | Command::Touch { .. }
+            | Command::Delete { .. }
+            | Command::Configure { .. } => false,
+        }
+    }
+
     /// The client's Idempotency-Key, where the command takes one and it gave one.
     pub fn key(&self) -> Option<&IdempotencyKey> {
         match self {

@@ -40,17 +40,18 @@ impl Batcher {
         tasks: &Tasks,
     ) -> Batcher {
         let (queue, queued) = mpsc::unbounded_channel();
-        let batcher = Batcher { queue, room: Room::new(limits::LEADER_COMMANDS, limits::LEADER_BYTES), disk };
+        let room = Room::new(limits::LEADER_COMMANDS, limits::LEADER_BYTES);
+        let batcher = Batcher { queue, room, disk: disk.clone() };
         let slots = Arc::new(Semaphore::new(limits::ENTRIES_IN_FLIGHT));
-        let worker = Worker { raft, leadership, clock, slots, queued, held: None };
+        let worker = Worker { raft, leadership, clock, disk, slots, queued, held: None };
         tasks.spawn("batcher", worker.run());
         batcher
     }
 
     /// Takes a proposal, or refuses it at once.
     pub(crate) fn offer(&self, proposal: Proposal) {
-        if self.disk.is_full() {
-            return proposal.settle(Verdict::DiskFull);
+        if let Some(verdict) = self.disk.refusal(proposal.adds_jobs) {
+            return proposal.settle(verdict);
         }
         match self.room.take(proposal.envelope.len()) {
             None => proposal.settle(Verdict::Overloaded),
@@ -78,6 +79,7 @@ struct Worker {
     raft: Raft,
     leadership: Leadership,
     clock: LogClock,
+    disk: Disk,
     slots: Arc<Semaphore>,
     queued: mpsc::UnboundedReceiver<Queued>,
     /// Did not fit into the last entry.
@@ -107,8 +109,12 @@ impl Worker {
         let mut bytes = 0;
         let mut entry = Vec::new();
         let mut next = Some(first);
+        // It may have filled since they were taken.
+        self.disk.look();
         while let Some(queued) = next {
-            if !queued.proposal.is_abandoned() {
+            if let Some(verdict) = self.disk.refusal(queued.proposal.adds_jobs) {
+                settle(vec![queued], verdict);
+            } else if !queued.proposal.is_abandoned() {
                 bytes += queued.proposal.envelope.len();
                 if bytes > BYTES_PER_ENTRY && !entry.is_empty() {
                     self.held = Some(queued);

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use openraft::SnapshotPolicy;
 
-use crate::StartError;
+use crate::{Reserve, StartError, limits};
 
 /// How one node is to run. [`NodeConfig::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -18,8 +18,10 @@ pub struct NodeConfig {
     /// The members' names and the addresses at which peers reach them, `host:port`, this node's included: the same
     /// list at every node. The first one makes the cluster, when all of them are there.
     pub peers: Vec<(String, String)>,
-    /// Free bytes below which the data directory's disk counts as full.
-    pub disk_reserve: u64,
+    /// What is kept free of the data directory's disk; `None`: what [`Reserve::on`] says of it.
+    pub reserve: Option<Reserve>,
+    /// Most bytes of the log, or an eighth of the disk if that is less.
+    pub log_bytes: u64,
     /// A snapshot is taken after so many log entries.
     pub snapshot_every: u64,
     /// Log entries that are kept behind a snapshot, for followers that lag.
@@ -41,7 +43,8 @@ impl NodeConfig {
             peer_listen: peer_listen.into(),
             http_addr: http_addr.into(),
             peers,
-            disk_reserve: 256 << 20,
+            reserve: None,
+            log_bytes: limits::LOG_BYTES,
             snapshot_every: 100_000,
             logs_kept: 50_000,
         }
@@ -91,10 +94,10 @@ impl NodeConfig {
             quorum_loss_probe_interval: Some(1_500),
             // A restarted leader is elected like any other.
             enable_leader_restore: Some(false),
-            install_snapshot_timeout: u64::try_from(crate::limits::SNAPSHOT.as_millis()).unwrap_or(u64::MAX),
-            snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_every),
-            max_in_snapshot_log_to_keep: self.logs_kept,
-            purge_batch_size: 256.min(self.snapshot_every).max(1),
+            install_snapshot_timeout: u64::try_from(limits::SNAPSHOT.as_millis()).unwrap_or(u64::MAX),
+            // Both are `compaction.rs`'.
+            snapshot_policy: SnapshotPolicy::Never,
+            max_in_snapshot_log_to_keep: u64::MAX,
             max_payload_entries: 1_024,
             max_append_entries: Some(4_096),
             // A peer that came back is found soon.

@@ -2,49 +2,254 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::sys::statvfs::statvfs;
+use parking_lot::Mutex;
+use quorate_store::{Ballast, Space, WhenFull};
+use tokio::sync::watch;
 
 use crate::limits;
+use crate::proposal::Verdict;
+use crate::reserve::Reserve;
 use crate::task::Tasks;
 
-/// Whether the data directory's disk is full. Commands are refused while it is, early enough that what was accepted
-/// still finds room.
+/// How the data directory's disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskState {
+    /// There is room.
+    Room,
+    /// Little is left: what would make the table larger is refused, what makes room goes on.
+    Short,
+    /// Somebody has filled it: what makes room goes on, in the place of the ballast.
+    Full,
+}
+
+impl DiskState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DiskState::Room => "room",
+            DiskState::Short => "short",
+            DiskState::Full => "full",
+        }
+    }
+}
+
+/// The data directory's disk: how much room there is, and the ballast that keeps some of it.
 #[derive(Clone)]
-pub(crate) struct Disk(Arc<AtomicBool>);
+pub(crate) struct Disk(Arc<Inner>);
+
+struct Inner {
+    dir: PathBuf,
+    reserve: Reserve,
+    ballast: Mutex<Ballast>,
+    state: watch::Sender<DiskState>,
+    /// Log entries of a leader are refused.
+    refusing: AtomicBool,
+    /// Another node that has room is about to lead.
+    successor: AtomicBool,
+    /// The node ends: nobody waits for room any more.
+    ended: AtomicBool,
+}
+
+/// What one look found, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// May be written now.
+    free: u64,
+    /// The same with what the ballast keeps.
+    room: u64,
+}
 
 impl Disk {
-    /// Looks at the disk now and then; it is full with less than `reserve` free bytes.
-    pub(crate) fn watch(dir: PathBuf, reserve: u64, tasks: &Tasks) -> Disk {
-        let disk = Disk(Arc::new(AtomicBool::new(is_full(&dir, reserve))));
-        let watched = disk.clone();
+    /// Looks at the disk for the first time, and gives the ballast back if it is full: to open the stores may need that.
+    pub(crate) fn new(dir: PathBuf, reserve: Reserve) -> Disk {
+        let ballast = Mutex::new(Ballast::of(&dir));
+        let disk = Disk(Arc::new(Inner {
+            dir,
+            reserve,
+            ballast,
+            state: watch::Sender::new(DiskState::Room),
+            refusing: AtomicBool::new(false),
+            successor: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        }));
+        disk.look();
+        disk
+    }
+
+    /// Looks at the disk again and again, and keeps a ballast while there is room.
+    pub(crate) fn watch(&self, tasks: &Tasks) {
+        let disk = self.clone();
         tasks.spawn("disk watch", async move {
             let mut clock = tokio::time::interval(limits::DISK_WATCH);
             loop {
                 clock.tick().await;
-                let full = is_full(&dir, reserve);
-                if watched.0.swap(full, Ordering::Relaxed) != full {
-                    if full {
-                        tracing::error!(reserve, dir = %dir.display(), "the disk is full: commands are refused");
-                    } else {
-                        tracing::info!("the disk has room again: commands are accepted");
-                    }
+                let seen = disk.look();
+                disk.keep_ballast(seen);
+                if seen.free >= disk.0.reserve.clear_of_floor() {
+                    disk.note_refusing(false);
                 }
             }
         });
-        disk
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// How it was at the last look.
+    pub(crate) fn state(&self) -> DiskState {
+        *self.0.state.borrow()
     }
-}
 
-fn is_full(dir: &std::path::Path, reserve: u64) -> bool {
-    match statvfs(dir) {
-        Ok(stat) => stat.blocks_available().saturating_mul(stat.fragment_size()) < reserve,
-        Err(error) => {
-            tracing::warn!(%error, "cannot tell how full the disk is");
-            false
+    /// Why the leader does not append a command, by how the disk was at the last look.
+    pub(crate) fn refusal(&self, adds_jobs: bool) -> Option<Verdict> {
+        let refused = match self.state() {
+            DiskState::Room => false,
+            DiskState::Short => adds_jobs,
+            DiskState::Full => adds_jobs || !self.holds(0),
+        };
+        // Whoever has room will lead at once: the command is for that node.
+        let verdict =
+            if self.0.successor.load(Ordering::Relaxed) { Verdict::NotLeader } else { Verdict::DiskFull };
+        refused.then_some(verdict)
+    }
+
+    /// Whether another node that has room is about to lead.
+    pub(crate) fn expect_successor(&self, expected: bool) {
+        self.0.successor.store(expected, Ordering::Relaxed);
+    }
+
+    /// Follows how it is.
+    pub(crate) fn watch_state(&self) -> watch::Receiver<DiskState> {
+        self.0.state.subscribe()
+    }
+
+    /// The disk's size in bytes.
+    pub(crate) fn total(&self) -> u64 {
+        Space::of(&self.0.dir).map_or(u64::MAX, |space| space.total)
+    }
+
+    /// The free bytes, the ballast included.
+    pub(crate) fn room(&self) -> u64 {
+        self.seen().room
+    }
+
+    /// Whether what is not needed should go, before anything must be refused.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.seen().room < self.0.reserve.tight()
+    }
+
+    /// Whether so many bytes can be taken in and enough is left to start with.
+    pub(crate) fn holds(&self, bytes: u64) -> bool {
+        // What makes room is small, and goes on longer than what takes some.
+        let floor = if bytes <= limits::SMALL { self.0.reserve.floor / 2 } else { self.0.reserve.floor };
+        // What is in a log is soon in a table, too.
+        self.look().free >= floor.saturating_add(bytes.saturating_mul(2))
+    }
+
+    /// Whether a file of so many bytes can be made of what is elsewhere and can go then.
+    pub(crate) fn fits(&self, bytes: u64) -> bool {
+        self.look().free >= bytes.saturating_add(self.start_bytes())
+    }
+
+    /// So much in a write-ahead log does not keep a node from being started.
+    pub(crate) fn start_bytes(&self) -> u64 {
+        self.0.reserve.floor / 4
+    }
+
+    /// What files may take that replace others.
+    pub(crate) fn spare(&self) -> u64 {
+        self.look().free.saturating_sub(self.0.reserve.floor)
+    }
+
+    /// As `holds`, for what a leader sends. A refusal is noted: this node falls behind.
+    pub(crate) fn takes(&self, bytes: u64) -> bool {
+        let holds = self.holds(bytes);
+        if !holds {
+            self.note_refusing(true);
+        }
+        holds
+    }
+
+    /// True while this node refuses log entries: it learns nothing new.
+    pub(crate) fn refuses(&self) -> bool {
+        self.0.refusing.load(Ordering::Relaxed)
+    }
+
+    /// A write found no room.
+    pub(crate) fn when_full(&self) -> WhenFull {
+        if self.0.ended.load(Ordering::Relaxed) {
+            return WhenFull::GiveUp;
+        }
+        self.give_ballast_back();
+        if self.holds(0) { WhenFull::Room } else { WhenFull::Wait }
+    }
+
+    /// Nobody waits for room any more.
+    pub(crate) fn end(&self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// True once [`Disk::end`] was called.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.ended.load(Ordering::Relaxed)
+    }
+
+    /// Looks, and says what has changed.
+    pub(crate) fn look(&self) -> Seen {
+        let mut seen = self.seen();
+        let changed = self.0.state.send_if_modified(|known| {
+            let state = self.0.reserve.state(*known, seen.room);
+            std::mem::replace(known, state) != state
+        });
+        let state = self.state();
+        if state == DiskState::Full && seen.free < seen.room {
+            self.give_ballast_back();
+            seen = self.seen();
+        }
+        if changed {
+            let (dir, free) = (self.0.dir.display(), seen.room);
+            match state {
+                DiskState::Room => tracing::info!(%dir, free, "the disk has room"),
+                DiskState::Short => tracing::warn!(%dir, free, "the disk is short of room: no new jobs"),
+                DiskState::Full => {
+                    tracing::error!(%dir, free, "the disk is full: only what makes room goes on")
+                }
+            }
+        }
+        seen
+    }
+
+    fn seen(&self) -> Seen {
+        // A disk that does not say it is taken to have room: writes that fail say more.
+        let free = Space::of(&self.0.dir).map_or(u64::MAX, |space| space.free);
+        Seen { free, room: free.saturating_add(self.0.ballast.lock().held()) }
+    }
+
+    fn note_refusing(&self, refusing: bool) {
+        if self.0.refusing.swap(refusing, Ordering::Relaxed) != refusing {
+            if refusing {
+                tracing::error!(dir = %self.0.dir.display(), "the disk is full: this node takes no log entries, and falls behind");
+            } else {
+                tracing::info!("the disk has room: this node takes log entries again");
+            }
+        }
+    }
+
+    fn give_ballast_back(&self) {
+        let mut ballast = self.0.ballast.lock();
+        if ballast.held() > 0
+            && let Err(error) = ballast.give_back()
+        {
+            tracing::error!(%error, "the ballast cannot be given back");
+        }
+    }
+
+    fn keep_ballast(&self, seen: Seen) {
+        let Reserve { short, ballast: bytes, .. } = self.0.reserve;
+        let mut ballast = self.0.ballast.lock();
+        let roomy = self.state() == DiskState::Room && seen.free >= short.saturating_add(bytes);
+        if ballast.held() < bytes && roomy {
+            // Not every file system can: then there is none.
+            if let Err(error) = ballast.take(bytes) {
+                tracing::debug!(%error, "no ballast can be kept");
+            }
         }
     }
 }

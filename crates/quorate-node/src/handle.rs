@@ -16,7 +16,7 @@ use crate::planted::{submit_one_by_one, without_key};
 use crate::read_index::ReadIndex;
 use crate::status::{self, Cluster};
 use crate::turns::{Turn, Turns};
-use crate::{Raft, SubmitError};
+use crate::{DiskState, Raft, SubmitError};
 
 /// One member of the cluster, for those who use it. Cheap to clone.
 #[derive(Clone)]
@@ -115,7 +115,8 @@ impl Handle {
             snapshot_index: data.snapshot.index().unwrap_or(0),
             requests_waiting: self.0.intake.waiting(),
             commands_at_leader: self.0.batcher.taken(),
-            disk_full: self.0.intake.disk.is_full(),
+            disk: self.0.intake.disk.state(),
+            disk_free: self.0.intake.disk.room(),
             clock_offset_ms: self.0.peers.clock.own_offset_ms(&others),
             log_time_offset_ms: self.0.peers.clock.log_time_offset_ms(&others),
             removed: self.0.removed.load(Ordering::Relaxed),
@@ -142,8 +143,10 @@ pub struct Gauges {
     pub requests_waiting: usize,
     /// Commands, forwarded ones included, that are gathered or under way at this leader.
     pub commands_at_leader: usize,
-    /// Commands are refused for want of disk space.
-    pub disk_full: bool,
+    /// How its disk is.
+    pub disk: DiskState,
+    /// The free bytes of its disk, the ballast included.
+    pub disk_free: u64,
     /// By how many milliseconds this node's wall clock is ahead of the members' median.
     pub clock_offset_ms: i64,
     /// By how many milliseconds log time is ahead of that median; `None` while one of them is not known.

@@ -46,8 +46,9 @@ impl Intake {
         if self.closed.is_cancelled() {
             return Err(SubmitError::Stopping);
         }
-        if self.disk.is_full() {
-            return Err(SubmitError::DiskFull);
+        // The answer is found where this node applies the log, which it cannot follow now; another node can.
+        if self.disk.refuses() && !self.leadership.now().is_some_and(|leader| leader.here) {
+            return Err(SubmitError::NotApplied);
         }
         let within = within.min(limits::REQUEST);
         let until = Instant::now() + within;
@@ -62,7 +63,7 @@ impl Intake {
             deadline: now.plus_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             command,
         };
-        let request_id = envelope.request_id;
+        let (request_id, adds_jobs) = (envelope.request_id, envelope.command.adds_jobs());
         let envelope: Bytes = log::Envelope::from(envelope).encode_to_vec().into();
         let _place = self.room.take(envelope.len()).ok_or(SubmitError::Overloaded)?;
         let awaited = self.pending.register(request_id);
@@ -70,6 +71,7 @@ impl Intake {
             intake: self,
             request_id,
             envelope,
+            adds_jobs,
             awaited,
             until,
             begun: false,
@@ -99,6 +101,7 @@ struct Attempts<'a> {
     intake: &'a Intake,
     request_id: RequestId,
     envelope: Bytes,
+    adds_jobs: bool,
     awaited: Awaited,
     until: Instant,
     /// There was an attempt.
@@ -167,6 +170,7 @@ impl Attempts<'_> {
         let proposal = Proposal {
             request_id: self.request_id,
             envelope: self.envelope.clone(),
+            adds_jobs: self.adds_jobs,
             to: Proposer::Here(verdict),
         };
         if leader.here {

@@ -9,13 +9,16 @@
 //! batcher      many commands, one log entry                   ─┐ at the leader
 //! ticker       an entry when something is due                  │
 //! membership   newcomers                                       │
-//! handover     its end                                        ─┘
+//! handover     its end                                         │
+//! relief       … for want of room                             ─┘
 //! read_index   linearizable reads
 //! turns        who waits for a job
 //! clock/       log time
 //! term_start   … at a new leader
 //! recall       … after a restart
 //! formation    making or joining the cluster
+//! compaction   snapshots, and an end of the log that is kept
+//! disk         how much room there is, and who may have it
 //! watch        clocks of the others, removal of this node
 //! transport/   gRPC
 //! ```
@@ -25,6 +28,7 @@
 mod batcher;
 mod clock;
 mod commit_index;
+mod compaction;
 mod config;
 mod disk;
 mod error;
@@ -46,6 +50,8 @@ mod proposal;
 mod question;
 mod read_index;
 mod recall;
+mod relief;
+mod reserve;
 mod room;
 mod running;
 mod status;
@@ -59,9 +65,11 @@ mod watch;
 
 pub use clock::{Clocks, SystemClocks};
 pub use config::NodeConfig;
+pub use disk::DiskState;
 pub use error::{StartError, SubmitError};
 pub use handle::{Gauges, Handle};
 pub use node::Node;
+pub use reserve::Reserve;
 pub use running::Running;
 pub use status::{Cluster, Member, Role};
 pub use task::before_abort;

@@ -70,8 +70,34 @@ pub(crate) const NOTE: Duration = Duration::from_secs(1);
 /// Between two looks at the time, while a timer runs. The runtime's own timers stand still while the machine is suspended;
 /// log time does not.
 pub(crate) const TICK_LOOK: Duration = Duration::from_secs(1);
-/// Between two looks at the free space of the disk.
-pub(crate) const DISK_WATCH: Duration = Duration::from_secs(1);
+/// Between two looks at the free space of the disk. What is about to be written looks by itself.
+pub(crate) const DISK_WATCH: Duration = Duration::from_millis(250);
+/// What is kept free of a large disk, in bytes; of a small one a quarter.
+pub(crate) const DISK_RESERVE: u64 = 256 << 20;
+/// Between two attempts to open the stores on a full disk.
+pub(crate) const START_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of log entries that pass while there is hardly room for anything.
+pub(crate) const SMALL: u64 = 64 << 10;
+/// For a leader that is short of room to find a successor, as long as somebody has room.
+pub(crate) const RELIEF: Duration = Duration::from_secs(3);
+/// Between two attempts at that.
+pub(crate) const RELIEF_TRY: Duration = Duration::from_millis(100);
+/// Between two looks for somebody who has room, when nobody had any.
+pub(crate) const RELIEF_PAUSE: Duration = Duration::from_secs(5);
+/// A leader that is short of room hands over once in this time at most.
+pub(crate) const RELIEF_REST: Duration = Duration::from_secs(30);
+/// Bytes of the log on a large disk.
+pub(crate) const LOG_BYTES: u64 = 1 << 30;
+/// The log takes this part of a small disk.
+pub(crate) const LOG_SHARE: u64 = 8;
+/// Between two looks at the log: whether a snapshot is due, and what can be purged.
+pub(crate) const COMPACTION: Duration = Duration::from_millis(500);
+/// Log entries that are worth a purge.
+pub(crate) const PURGE_ENTRIES: u64 = 256;
+/// A follower that has not answered for so long does not hold the log.
+pub(crate) const FOLLOWER_SILENCE: Duration = Duration::from_secs(10);
+/// Between two times that the stores give back all that they can, while room is short: the first pause, and the longest.
+pub(crate) const RECLAIM: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
 /// For the Raft core to answer, so that it counts as alive.
 pub(crate) const ALIVE: Duration = Duration::from_secs(2);
 /// For a majority to be reached, so that this node counts as ready.

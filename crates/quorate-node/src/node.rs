@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::batcher::Batcher;
 use crate::clock::{Clocks, LogClock, SystemClocks};
 use crate::commit_index::CommitIndex;
+use crate::compaction::Compaction;
 use crate::disk::Disk;
 use crate::formation::Formation;
 use crate::forward::Forwarder;
@@ -22,6 +23,7 @@ use crate::peers::Peers;
 use crate::pending::Pending;
 use crate::read_index::ReadIndex;
 use crate::recall::Recall;
+use crate::relief::Relief;
 use crate::room::Room;
 use crate::running::Running;
 use crate::stores::Stores;
@@ -32,7 +34,7 @@ use crate::transport::server::{self, Service};
 use crate::transport::{Identity, Network, Transport};
 use crate::turns::Turns;
 use crate::watch::Watch;
-use crate::{NodeConfig, Raft, StartError, SubmitError};
+use crate::{NodeConfig, Raft, Reserve, StartError, SubmitError};
 
 /// One member of a cluster.
 pub struct Node;
@@ -63,8 +65,10 @@ impl Node {
         let clock = LogClock::new(clocks);
         let (pending, turns) = (Pending::default(), Turns::default());
         let observer = Arc::new(Observer::new(pending.clone(), turns.clone(), clock.clone()));
-        let Stores { dir, log, table } = Stores::open(&config, Arc::clone(&observer)).await?;
-        let (reader, snapshots) = (table.reader(), table.snapshots());
+        let reserve = config.reserve.unwrap_or_else(|| Reserve::of(&config.data_dir));
+        let disk = Disk::new(config.data_dir.clone(), reserve);
+        let Stores { dir, log, table } = Stores::open(&config, &disk, Arc::clone(&observer)).await?;
+        let (reader, snapshots, space) = (table.reader(), table.snapshots(), table.space());
         observer.observe(reader.clone());
         let recall = Recall::open(&dir, &clock);
         let lost_data = dir.was_set_aside()?;
@@ -82,11 +86,12 @@ impl Node {
         let closed = CancellationToken::new();
         let applied = observer.watch_applied();
         let leadership = Leadership::new(identity.node_id, &raft);
-        let disk = Disk::watch(config.data_dir.clone(), config.disk_reserve, &tasks);
+        disk.watch(&tasks);
+        let compaction = Compaction::new(&config, raft.clone(), log.clone(), space.clone(), disk.clone());
         let batcher = Batcher::start(raft.clone(), leadership.clone(), clock.clone(), disk.clone(), &tasks);
         let intake = Intake {
             room: Room::new(limits::TAKEN_COMMANDS, limits::TAKEN_BYTES),
-            disk,
+            disk: disk.clone(),
             clock: clock.clone(),
             pending,
             leadership: leadership.clone(),
@@ -111,6 +116,7 @@ impl Node {
             transport,
             clock: clock.clone(),
             applied: applied.clone(),
+            disk: disk.clone(),
             lost_data,
         };
         let hang_up = CancellationToken::new();
@@ -120,6 +126,7 @@ impl Node {
             raft: raft.clone(),
             clock: clock.clone(),
             batcher: batcher.clone(),
+            disk: disk.clone(),
             commit_index,
             snapshots: snapshots.clone(),
             admission: admission.clone(),
@@ -150,7 +157,12 @@ impl Node {
             tasks.spawn("recall", recall.run());
         }
         tasks.spawn("term start", term_start.run());
+        let handover = Handover { raft: raft.clone(), peers: peers.clone() };
+        let state = disk.watch_state();
+        let relief = Relief { handover: handover.clone(), disk: disk.clone(), state };
         tasks.spawn("ticker", ticker.run());
+        tasks.spawn("relief", relief.run());
+        tasks.spawn("compaction", compaction.run());
         tasks.spawn("watch", watch.run());
         tasks.spawn("formation", formation.form());
         tasks.spawn("membership", admission.end_interrupted_changes());
@@ -160,12 +172,14 @@ impl Node {
 
         let running = Running {
             raft: raft.clone(),
-            handover: Handover { raft: raft.clone(), peers: peers.clone() },
+            handover,
             intake: intake.clone(),
             tasks,
             hang_up,
             server,
             log,
+            space,
+            disk,
             observer: Arc::downgrade(&observer),
             snapshots,
             dir,

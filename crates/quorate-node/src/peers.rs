@@ -6,10 +6,11 @@ use quorate_proto::peer::v1 as pb;
 use quorate_store::{Node, NodeId};
 use tokio::sync::watch;
 
-use crate::NodeConfig;
 use crate::clock::LogClock;
+use crate::disk::Disk;
 use crate::leadership::Leadership;
 use crate::transport::{self, Identity, Transport};
+use crate::{DiskState, NodeConfig};
 
 /// What this node tells others of itself, and what it asks them.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub(crate) struct Peers {
     pub(crate) transport: Transport,
     pub(crate) clock: LogClock,
     pub(crate) applied: watch::Receiver<u64>,
+    pub(crate) disk: Disk,
     /// This node's directory was set aside once: it had belonged to a cluster.
     pub(crate) lost_data: bool,
 }
@@ -43,6 +45,8 @@ impl Peers {
             leader: leader.map_or(0, |leader| leader.id),
             lost_data: self.lost_data,
             http_addr: self.config.http_addr.clone(),
+            disk_state: disk_state(self.disk.state()).into(),
+            disk_free_bytes: self.disk.room(),
         }
     }
 
@@ -111,5 +115,13 @@ impl Peers {
                 self.clock.learn(transport::log_time(known));
             }
         }
+    }
+}
+
+fn disk_state(state: DiskState) -> pb::DiskState {
+    match state {
+        DiskState::Room => pb::DiskState::Room,
+        DiskState::Short => pb::DiskState::Short,
+        DiskState::Full => pb::DiskState::Full,
     }
 }

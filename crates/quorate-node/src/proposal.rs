@@ -8,6 +8,8 @@ pub(crate) struct Proposal {
     pub(crate) request_id: RequestId,
     /// The encoded envelope: encoded once, by the node that took the request.
     pub(crate) envelope: Bytes,
+    /// What [`quorate_core::Command::adds_jobs`] says of it.
+    pub(crate) adds_jobs: bool,
     /// Who is told what became of this proposal.
     pub(crate) to: Proposer,
 }
@@ -29,7 +31,7 @@ pub(crate) enum Verdict {
     NotLeader,
     /// Not appended: too much is in flight at the leader.
     Overloaded,
-    /// Not appended: the leader's disk is full.
+    /// Not appended: the leader's disk has no room for it, and nobody else's has.
     DiskFull,
     /// It may or may not be in the log.
     Unknown,

@@ -1,10 +1,11 @@
 use std::sync::{Arc, Weak};
 
-use quorate_store::{DataDir, LogStore, SnapshotStore};
+use quorate_store::{DataDir, LogStore, SnapshotStore, TableSpace};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Raft;
+use crate::disk::Disk;
 use crate::handover::Handover;
 use crate::intake::Intake;
 use crate::limits;
@@ -21,6 +22,8 @@ pub struct Running {
     pub(crate) hang_up: CancellationToken,
     pub(crate) server: JoinHandle<()>,
     pub(crate) log: LogStore,
+    pub(crate) space: TableSpace,
+    pub(crate) disk: Disk,
     /// The job table holds it; gone when the table is closed.
     pub(crate) observer: Weak<Observer>,
     /// What builds or receives a snapshot holds it.
@@ -45,6 +48,7 @@ impl Running {
     /// notice only by their timeouts. For tests of just that.
     pub async fn halt(self) {
         self.intake.closed.cancel();
+        self.disk.end();
         self.hang_up.cancel();
         self.tasks.stop().await;
         if let Err(error) = self.server.await {
@@ -59,6 +63,8 @@ impl Running {
             Ok(Err(error)) => tracing::error!(%error, "the log was not closed well"),
             Err(error) => tracing::error!(%error, "the log was not closed"),
         }
+        self.space.end();
+        drop(self.space);
         // Raft's own tasks end, and let go of the files, a moment after it has said that it ended.
         let released = async {
             while !(self.log.is_last() && self.observer.strong_count() == 0 && self.snapshots.is_last()) {

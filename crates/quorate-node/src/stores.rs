@@ -1,7 +1,10 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use quorate_store::{DataDir, JobTable, LogStore, StoreError};
 
+use crate::disk::Disk;
+use crate::limits;
 use crate::observer::Observer;
 use crate::task::die;
 use crate::{NodeConfig, StartError};
@@ -14,37 +17,71 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    /// Opens them, on a thread that may wait for the disk. A log that has lost entries is set aside.
+    /// Opens them, on a thread that may wait for the disk. A log that has lost entries is set aside. While the disk has no
+    /// room to open them, this waits for some.
     ///
     /// # Errors
     /// [`StartError::Store`], and [`StartError::LostAlone`] where nobody else has what was lost.
-    pub(crate) async fn open(config: &NodeConfig, observer: Arc<Observer>) -> Result<Stores, StartError> {
-        let (path, alone) = (config.data_dir.clone(), config.peers.len() == 1);
-        let open = move || {
-            let mut dir = DataDir::open(&path)?;
-            let log = match open_log(&dir) {
-                Err(lost @ StoreError::LostEntries { .. }) if alone => {
-                    return Err(StartError::LostAlone(lost));
-                }
-                // What this node has forgotten, the others have. Under its old id it could help to elect a leader that lacks
-                // it, so it joins them as a new node.
-                Err(lost @ StoreError::LostEntries { .. }) => {
-                    tracing::error!(%lost, "setting the data directory's contents aside and joining as a new node");
-                    dir = dir.set_aside(&lost.to_string())?;
-                    open_log(&dir)?
-                }
-                opened => opened?,
+    pub(crate) async fn open(
+        config: &NodeConfig,
+        disk: &Disk,
+        observer: Arc<Observer>,
+    ) -> Result<Stores, StartError> {
+        let mut told = false;
+        loop {
+            let (path, alone) = (config.data_dir.clone(), config.peers.len() == 1);
+            let (observer, opening) = (Arc::clone(&observer), disk.clone());
+            let open = move || Stores::open_now(&path, alone, &opening, observer);
+            let opened = match tokio::task::spawn_blocking(open).await {
+                Ok(opened) => opened,
+                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             };
-            let table = JobTable::open(&dir, observer)?;
-            Ok(Stores { dir: Arc::new(dir), log, table })
-        };
-        match tokio::task::spawn_blocking(open).await {
-            Ok(opened) => opened,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            match opened {
+                Err(StartError::Store(error @ StoreError::DiskFull { .. })) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::error!(%error, dir = %config.data_dir.display(), "this node waits for room to start");
+                    }
+                    disk.when_full();
+                    tokio::time::sleep(limits::START_PAUSE).await;
+                }
+                opened => return opened,
+            }
         }
+    }
+
+    fn open_now(
+        path: &Path,
+        alone: bool,
+        disk: &Disk,
+        observer: Arc<Observer>,
+    ) -> Result<Stores, StartError> {
+        let asked = disk.clone();
+        let mut dir = DataDir::open(path)?.when_full(Arc::new(move |_| asked.when_full()));
+        let log = match open_log(&dir, disk) {
+            Err(lost @ StoreError::LostEntries { .. }) if alone => return Err(StartError::LostAlone(lost)),
+            // What this node has forgotten, the others have. Under its old id it could help to elect a leader that lacks
+            // it, so it joins them as a new node.
+            Err(lost @ StoreError::LostEntries { .. }) => {
+                tracing::error!(%lost, "setting the data directory's contents aside and joining as a new node");
+                dir = dir.set_aside(&lost.to_string())?;
+                open_log(&dir, disk)?
+            }
+            opened => opened?,
+        };
+        let table = JobTable::open(&dir, observer)?;
+        Ok(Stores { dir: Arc::new(dir), log, table })
     }
 }
 
-fn open_log(dir: &DataDir) -> Result<LogStore, StoreError> {
-    LogStore::open(dir, Arc::new(|error| die(&format!("the log cannot be written: {error}"))))
+fn open_log(dir: &DataDir, disk: &Disk) -> Result<LogStore, StoreError> {
+    let disk = disk.clone();
+    LogStore::open(
+        dir,
+        Arc::new(move |error| {
+            // What a node gives up as it ends was promised to nobody.
+            if !disk.has_ended() {
+                die(&format!("the log cannot be written: {error}"));
+            }
+        }),
+    )
 }

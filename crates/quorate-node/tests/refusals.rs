@@ -38,27 +38,6 @@ async fn beyond_its_bounds_a_node_refuses_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_refused_here_and_at_the_leader() {
-    let mut cluster = Cluster::tuned(3, |config| {
-        if config.name != "n3" {
-            config.disk_reserve = u64::MAX;
-        }
-    });
-    cluster.start_all().await;
-    while cluster.leader().await == 2 {
-        cluster.crash(2).await;
-        cluster.leader().await;
-        cluster.start(2).await;
-    }
-    assert_eq!(submit(cluster.at(0), enqueue(1)).await, Err(SubmitError::DiskFull));
-    assert_eq!(submit(cluster.at(2), enqueue(2)).await, Err(SubmitError::DiskFull));
-    // What is not written goes on.
-    cluster.at(2).barrier(LONG).await.unwrap();
-    assert_eq!(cluster.at(2).reader().queued(QUEUE), 0);
-    cluster.stop_all().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_stops_takes_nothing_more_and_answers_what_it_took() {
     let mut cluster = Cluster::started(3).await;
     let node = cluster.follower().await;

@@ -186,10 +186,12 @@ pub(super) fn unreachable(status: &Status) -> RPCError<TypeConfig> {
     RPCError::Unreachable(Unreachable::new(status))
 }
 
-/// A call that failed. A peer that is not there, or not the one that is meant, is not asked again at once.
+/// A call that failed. A peer that is not there, not the one that is meant, or without room is not asked again at once.
 fn rpc_error(status: &Status) -> RPCError<TypeConfig> {
     match status.code() {
-        Code::Unavailable | Code::FailedPrecondition | Code::Unknown => unreachable(status),
+        Code::Unavailable | Code::FailedPrecondition | Code::ResourceExhausted | Code::Unknown => {
+            unreachable(status)
+        }
         _ => RPCError::Network(NetworkError::new(status)),
     }
 }

@@ -1,5 +1,6 @@
 //! openraft's requests and answers as messages.
 
+use openraft::EntryPayload;
 use openraft::raft::{
     AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderError, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
@@ -33,6 +34,16 @@ pub(super) fn append_frame(
         leader_commit: log_id_message(request.leader_commit.as_ref()),
         log_time_ms: log_time.map_or(0, |time| time.0),
     }
+}
+
+/// About the bytes of the entries of a request.
+pub(super) fn entry_bytes(request: &AppendEntriesRequest<TypeConfig>) -> u64 {
+    const FRAME: usize = 64;
+    let bytes = request.entries.iter().map(|entry| match &entry.payload {
+        EntryPayload::Normal(batch) => batch.0.len() + FRAME,
+        EntryPayload::Blank | EntryPayload::Membership(_) => FRAME,
+    });
+    bytes.sum::<usize>() as u64
 }
 
 pub(super) fn append_request(frame: pb::AppendFrame) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {

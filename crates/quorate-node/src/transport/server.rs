@@ -1,4 +1,6 @@
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{Stream, StreamExt};
 use prost::Message;
@@ -21,6 +23,7 @@ use crate::Raft;
 use crate::batcher::Batcher;
 use crate::clock::LogClock;
 use crate::commit_index::CommitIndex;
+use crate::disk::Disk;
 use crate::limits;
 use crate::membership::Admission;
 use crate::peers::Peers;
@@ -35,6 +38,7 @@ pub(crate) struct Service {
     pub(crate) raft: Raft,
     pub(crate) clock: LogClock,
     pub(crate) batcher: Batcher,
+    pub(crate) disk: Disk,
     pub(crate) commit_index: CommitIndex,
     pub(crate) snapshots: SnapshotStore,
     pub(crate) admission: Admission,
@@ -106,7 +110,9 @@ impl Peer for Service {
         request: Request<Streaming<pb::AppendFrame>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
         let from = caller(&request);
-        let clock = self.clock.clone();
+        let (clock, disk) = (self.clock.clone(), self.disk.clone());
+        let refused = Arc::new(AtomicBool::new(false));
+        let refusal = Arc::clone(&refused);
         // A frame that is no frame ends the stream: the leader sends again what was not answered.
         let frames = tokio_stream::StreamExt::map_while(request.into_inner(), move |frame| {
             let frame = frame.ok()?;
@@ -115,6 +121,12 @@ impl Peer for Service {
                 Ok(request) => {
                     if let Some(log_time) = log_time {
                         clock.heard(request.vote.leader_id.term, log_time);
+                    }
+                    // Before Raft hears of them: what it has accepted must be written. Heartbeats pass.
+                    let bytes = messages::entry_bytes(&request);
+                    if bytes > 0 && !disk.takes(bytes) {
+                        refused.store(true, Ordering::Relaxed);
+                        return None;
                     }
                     Some(request)
                 }
@@ -128,6 +140,9 @@ impl Peer for Service {
             Ok(result) => Ok(messages::append_result_message(&result)),
             Err(fatal) => Err(Status::unavailable(fatal.to_string())),
         });
+        let refusal = futures::stream::once(async move { refusal.load(Ordering::Relaxed) })
+            .filter_map(async |refused| refused.then(|| Err(no_room())));
+        let results = results.chain(refusal);
         Ok(Response::new(self.results(results)))
     }
 
@@ -161,7 +176,8 @@ impl Peer for Service {
     ) -> Result<Response<pb::SnapshotResponse>, Status> {
         let from = caller(&request);
         let receiver = self.snapshots.receive().await.map_err(|error| Status::aborted(error.to_string()))?;
-        let received = snapshot::receive(request.into_inner(), receiver).await?;
+        let holds = |bytes| if self.disk.holds(bytes) { Ok(()) } else { Err(no_room()) };
+        let received = snapshot::receive(request.into_inner(), receiver, holds).await?;
         tracing::info!(from, last = ?received.snapshot.meta.last_log_id, "received a snapshot");
         let installed = self.raft.install_full_snapshot(received.vote, received.snapshot);
         let response = installed.await.map_err(unavailable)?;
@@ -185,9 +201,9 @@ impl Peer for Service {
                         .map_err(|error| error.to_string())
                         .and_then(|message| Envelope::try_from(message).map_err(|error| error.to_string()));
                     match checked {
-                        Ok(Envelope { request_id, .. }) => {
-                            let to = Proposer::Peer(verdicts.clone());
-                            batcher.offer(Proposal { request_id, envelope, to });
+                        Ok(Envelope { request_id, command, .. }) => {
+                            let (to, adds_jobs) = (Proposer::Peer(verdicts.clone()), command.adds_jobs());
+                            batcher.offer(Proposal { request_id, envelope, adds_jobs, to });
                         }
                         Err(reason) => {
                             tracing::error!(from, reason, "a peer forwarded a command that is none");
@@ -257,6 +273,10 @@ fn forward_result(settled: Vec<(RequestId, Verdict)>) -> pb::ForwardResult {
         .into(),
     });
     pb::ForwardResult { answers: answers.collect() }
+}
+
+fn no_room() -> Status {
+    Status::resource_exhausted("this node's disk is full")
 }
 
 fn malformed(malformed: Malformed) -> Status {

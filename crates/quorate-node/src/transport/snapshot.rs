@@ -56,6 +56,7 @@ async fn feed(
         last_log_id: meta.last_log_id.as_ref().map(LogId::to_message),
         membership: Some(meta.last_membership.to_message()),
         format: SnapshotDir::FORMAT,
+        bytes: dir.files().iter().map(|file| file.bytes).sum(),
     }));
     for file in dir.files() {
         put!(Frame::File(pb::SnapshotFile { name: file.name.clone(), bytes: file.bytes }));
@@ -76,10 +77,11 @@ pub(super) struct Received {
     pub(super) snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
 }
 
-/// Receives a snapshot. What was received of an incomplete one is removed.
+/// Receives a snapshot, if there is room for its bytes: `holds` says so. What was received of an incomplete one is removed.
 pub(super) async fn receive(
     mut frames: Streaming<pb::SnapshotFrame>,
     mut receiver: SnapshotReceiver,
+    holds: impl Fn(u64) -> Result<(), Status>,
 ) -> Result<Received, Status> {
     let Frame::Start(start) = next(&mut frames).await? else {
         return Err(Status::invalid_argument("a snapshot that does not begin with its start"));
@@ -91,12 +93,17 @@ pub(super) async fn receive(
             SnapshotDir::FORMAT
         )));
     }
+    holds(start.bytes)?;
     let (vote, meta) = head(start).map_err(|malformed| Status::invalid_argument(malformed.to_string()))?;
     let mut files = 0;
     loop {
         match next(&mut frames).await? {
             Frame::Start(_) => return Err(Status::invalid_argument("a snapshot that begins twice")),
-            Frame::File(file) => receiver.begin_file(&file.name, file.bytes).await.map_err(refuse)?,
+            Frame::File(file) => {
+                // Others write, too.
+                holds(file.bytes)?;
+                receiver.begin_file(&file.name, file.bytes).await.map_err(refuse)?;
+            }
             Frame::Chunk(data) => receiver.chunk(&data).await.map_err(refuse)?,
             Frame::FileEnd(end) => {
                 receiver.end_file(end.crc32c).await.map_err(refuse)?;

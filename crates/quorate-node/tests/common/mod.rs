@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quorate_core::{Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueId, Reply};
-use quorate_node::{Handle, Node, NodeConfig, Role, Running, StartError, SubmitError};
+use quorate_node::{Handle, Node, NodeConfig, Reserve, Role, Running, StartError, SubmitError};
 use tempfile::TempDir;
 
 use self::hands::Hands;
@@ -49,7 +49,7 @@ impl Cluster {
         let configs = peers.iter().map(|(name, addr)| {
             let dir = root.path().join(name);
             let mut config = NodeConfig::new(name, dir, addr, format!("{name}.test:80"), peers.clone());
-            config.disk_reserve = 0;
+            config.reserve = Some(Reserve::NONE);
             tune(&mut config);
             config
         });
@@ -130,6 +130,11 @@ impl Cluster {
 
     pub fn dir(&self, at: usize) -> PathBuf {
         self.configs[at].data_dir.clone()
+    }
+
+    /// Changes a node's settings, for its next start.
+    pub fn tune(&mut self, at: usize, tune: impl FnOnce(&mut NodeConfig)) {
+        tune(&mut self.configs[at]);
     }
 
     pub fn config(&self, at: usize) -> &NodeConfig {

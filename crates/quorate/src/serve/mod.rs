@@ -31,6 +31,12 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
     let mut ending = Ending::listen()?;
+    let mut ended = std::pin::pin!(async {
+        tokio::select! {
+            () = ending.wait() => {}
+            () = stdin_closes(), if until_stdin_closes => {}
+        }
+    });
     let open_files = open_files::allow();
     let listener = TcpListener::bind(config.http_addr)
         .await
@@ -44,7 +50,11 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     );
     node.snapshot_every = config.snapshot_every.unwrap_or(node.snapshot_every);
     node.logs_kept = config.logs_kept.unwrap_or(node.logs_kept);
-    let (handle, running) = Node::start(node).await?;
+    // On a full disk it waits for room: it can be ended meanwhile, too.
+    let (handle, running) = tokio::select! {
+        started = Node::start(node) => started?,
+        () = &mut ended => return Ok(ExitCode::SUCCESS),
+    };
 
     let closing = CancellationToken::new();
     let gateway = Gateway::new(
@@ -63,10 +73,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     // The other half is the table's, the log's and the peers'.
     limits.connections = limits.connections.min(open_files / 2);
     let serving = tokio::spawn(gateway.serve(listener, limits));
-    tokio::select! {
-        () = ending.wait() => {}
-        () = stdin_closes(), if until_stdin_closes => {}
-    }
+    ended.await;
     tracing::info!("ending: no new connections, requests in flight are finished");
     closing.cancel();
     serving.await.context("the HTTP server panicked")?;

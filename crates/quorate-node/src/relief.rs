@@ -1,0 +1,79 @@
+use quorate_proto::peer::v1::{self as pb, DiscoverResponse};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::DiskState;
+use crate::disk::Disk;
+use crate::handover::Handover;
+use crate::limits;
+
+/// A leader that is short of room gives its place to a voter that has some: new jobs are refused only where nobody has.
+///
+/// While a successor is looked for, new jobs wait for it; when there is none they are refused until the next look.
+pub(crate) struct Relief {
+    pub(crate) handover: Handover,
+    pub(crate) disk: Disk,
+    pub(crate) state: watch::Receiver<DiskState>,
+}
+
+impl Relief {
+    pub(crate) async fn run(mut self) {
+        let mut last: Option<Instant> = None;
+        loop {
+            self.disk.expect_successor(true);
+            self.until(true).await;
+            // Two that fill in turn do not pass it on and on.
+            let rested = last.is_none_or(|last| last.elapsed() >= limits::RELIEF_REST);
+            if rested && self.hand_over().await {
+                last = Some(Instant::now());
+            }
+            if self.is_needed() {
+                self.disk.expect_successor(false);
+                let _ = tokio::time::timeout(limits::RELIEF_PAUSE, self.until(false)).await;
+            }
+        }
+    }
+
+    /// True when another node leads.
+    async fn hand_over(&self) -> bool {
+        let until = Instant::now() + limits::RELIEF;
+        while self.is_needed() && Instant::now() < until && self.somebody_has_room().await {
+            if self.handover.hand_over(has_room).await {
+                return true;
+            }
+            // None of them was up to date. Nothing large is appended meanwhile.
+            tokio::time::sleep(limits::RELIEF_TRY).await;
+        }
+        false
+    }
+
+    /// Asked first: whoever hands over says so each time.
+    async fn somebody_has_room(&self) -> bool {
+        let peers = &self.handover.peers;
+        let stored = peers.leadership.membership();
+        let others = stored.membership().voter_ids().filter(|id| *id != peers.identity.node_id);
+        let others: Vec<_> = others.filter_map(|id| peers.leadership.peer_addr(id)).collect();
+        peers.ask_all(&others).await.iter().flatten().any(has_room)
+    }
+
+    fn is_needed(&self) -> bool {
+        let leader = self.handover.peers.leadership.now();
+        self.disk.state() != DiskState::Room && leader.is_some_and(|leader| leader.here)
+    }
+
+    /// Waits until this node leads without room, or does not any more.
+    async fn until(&mut self, needed: bool) {
+        let mut leadership = self.handover.peers.leadership.clone();
+        while self.is_needed() != needed {
+            tokio::select! {
+                () = leadership.changed() => {}
+                // The disk is watched as long as this is.
+                _ = self.state.changed() => {}
+            }
+        }
+    }
+}
+
+fn has_room(answer: &DiscoverResponse) -> bool {
+    answer.disk_state() == pb::DiskState::Room
+}

@@ -1,0 +1,61 @@
+//! The log stays short, by bytes.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use bytes::Bytes;
+use common::*;
+use quorate_core::{Command, NewJob};
+use quorate_node::Handle;
+
+/// What a log may have, in bytes: some jobs, and far less than a hundred thousand entries.
+const LOG_BYTES: u64 = 4 << 20;
+const PAYLOAD: usize = 256 << 10;
+
+fn large(number: u64) -> Command {
+    let payload = Bytes::from(vec![number as u8; PAYLOAD]);
+    Command::Enqueue { jobs: vec![NewJob { payload, ..job(number) }], key: None }
+}
+
+/// The entries that a node's log has.
+fn entries(handle: &Handle) -> u64 {
+    let gauges = handle.gauges();
+    gauges.last_log_index + 1 - gauges.first_log_index
+}
+
+async fn log_is_short(handle: &Handle) {
+    let bound = LOG_BYTES / PAYLOAD as u64;
+    eventually("the log is short", async || entries(handle) <= bound).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_bounded_by_bytes_on_every_node() {
+    let mut cluster = Cluster::tuned(3, |config| config.log_bytes = LOG_BYTES);
+    cluster.start_all().await;
+    for number in 0..64 {
+        submit(cluster.at(number as usize % 3), large(number)).await.unwrap();
+    }
+    for at in 0..3 {
+        log_is_short(cluster.at(at)).await;
+    }
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_is_gone_does_not_hold_the_log_and_gets_a_snapshot() {
+    let mut cluster = Cluster::tuned(3, |config| config.log_bytes = LOG_BYTES);
+    cluster.start_all().await;
+    put(cluster.at(0), 1_000).await;
+    let gone = cluster.follower().await;
+    cluster.crash(gone).await;
+    let leader = cluster.leader().await;
+    for number in 0..64 {
+        submit(cluster.at(leader), large(number)).await.unwrap();
+    }
+    log_is_short(cluster.at(leader)).await;
+    cluster.start(gone).await;
+    eventually("it is back", async || cluster.at(gone).ready().await).await;
+    assert_eq!(cluster.at(gone).reader().queued(QUEUE), 65);
+    assert!(cluster.at(gone).gauges().first_log_index > 10, "it got a snapshot");
+    cluster.stop_all().await;
+}
