@@ -150,7 +150,8 @@ impl Wire {
         } else if op.outcome == Outcome::Ok && matches!(op.call, Call::Success { .. } | Call::Fail { .. }) {
             self.ended.fetch_add(1, Ordering::Relaxed);
         }
-        open.close(false)?;
+        // As one who went away before it came.
+        open.close(lost)?;
         Ok(answer.filter(|_| !lost).map(response))
     }
 }

@@ -130,6 +130,7 @@ impl Rest {
 fn read(op: &mut Op, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> anyhow::Result<()> {
     let index = headers.get("Quorate-Index").map(|index| index.to_str()).transpose()?;
     op.index = index.map(str::parse).transpose()?;
+    op.replayed = headers.contains_key("Idempotent-Replayed");
     op.status = Some(status.as_u16());
     if status.is_success() {
         op.jobs = jobs(&op.call, body)?;

@@ -88,6 +88,9 @@ pub struct Op {
     /// The header `Quorate-Index`, as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<LogIndex>,
+    /// True where the answer says that it repeats an earlier one, as the header `Idempotent-Replayed` does.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replayed: bool,
     /// The jobs of the answer, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobRecord>,
@@ -107,6 +110,7 @@ impl Op {
             outcome: Outcome::Info,
             status: None,
             index: None,
+            replayed: false,
             jobs: Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-use crate::job::{JobRecord, NewJob, Reason, Status};
+use crate::job::{JobRecord, NewJob, Status};
 
 /// All that a history says of one job.
 #[derive(Clone, Debug)]
@@ -81,11 +81,6 @@ impl<'h> Life<'h> {
     /// How it ended, if anybody saw that.
     pub(crate) fn ended(&self) -> Option<Sighting<'h>> {
         self.latest().filter(|seen| seen.job.status.is_final())
-    }
-
-    /// True where the cluster ended it.
-    pub(crate) fn timed_out(&self) -> bool {
-        self.ended().is_some_and(|seen| seen.job.reason == Some(Reason::Timeout))
     }
 
     /// True where it still waited when the nodes were scanned.

@@ -11,6 +11,7 @@ mod stay;
 use crate::call::Call;
 use crate::event::{Op, Outcome};
 use crate::history::History;
+use crate::job::Reason;
 use crate::map::Map;
 
 pub(crate) use at::{At, Span};
@@ -140,6 +141,16 @@ impl<'h> Facts<'h> {
     /// The place of a job in `lives`.
     pub(crate) fn number(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
+    }
+
+    /// True where the cluster ended the job, since its time was over; not where its worker may have said so.
+    pub(crate) fn timed_out(&self, life: &Life<'_>) -> bool {
+        let said = |op: &usize| {
+            let op = self.op(*op);
+            matches!(op.call, Call::Fail { reason: Reason::Timeout, .. }) && op.outcome != Outcome::Fail
+        };
+        life.ended().is_some_and(|seen| seen.job.reason == Some(Reason::Timeout))
+            && !life.calls.iter().any(said)
     }
 
     /// True where a request may have removed the job, or the retention.

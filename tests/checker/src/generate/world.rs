@@ -125,19 +125,8 @@ impl World {
     fn send(&mut self, number: usize, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
         let node = self.rng.random_range(0..NAMES.len());
         let (call, key) = self.clients[number].next(&mut self.rng, self.drains);
-        let op = Op {
-            client: self.clients[number].number,
-            node: NAMES[node].into(),
-            invoke: self.now + self.rng.random_range(0..200),
-            returned: 0,
-            call,
-            key,
-            left: false,
-            outcome: Outcome::Info,
-            status: None,
-            index: None,
-            jobs: Vec::new(),
-        };
+        let sent = self.now + self.rng.random_range(0..200);
+        let op = Op::sent(self.clients[number].number, NAMES[node], sent, call, key);
         let envelope = self.commands.envelope(&op, self.log_time());
         if self.faults && self.rng.random_bool(0.02) {
             // The client hears nothing. The command is lost, or in time, or late; a retry goes to another node.
@@ -216,8 +205,10 @@ impl World {
             open.op.returned = self.now + self.rng.random_range(1..800);
             match open.waits_for {
                 WaitsFor::Apply(id) => {
-                    let Answered { position, outcome, .. } = answers.remove(&id).expect("it was there");
+                    let Answered { position, outcome, replayed, .. } =
+                        answers.remove(&id).expect("it was there");
                     open.op.index = Some(LogIndex { index: position.index, offset: Some(position.offset) });
+                    open.op.replayed = replayed;
                     self.fill(&mut open.op, outcome);
                 }
                 WaitsFor::Applied(_)

@@ -1,5 +1,5 @@
 //! I14: a request whose outcome is not known has none or one effect, and so have all attempts under one
-//! `Idempotency-Key` together: each gives the first answer again.
+//! `Idempotency-Key` together: each gives the first answer again, and says so.
 
 use crate::call::Call;
 use crate::event::Op;
@@ -38,6 +38,11 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
                     facts.lines([first, second]),
                 )
             });
+            findings.require(is_told(facts.op(first), facts.op(second)), || {
+                let what =
+                    format!("an answer under the key {key} does not say that it repeats an earlier one");
+                (what, facts.lines([first, second]))
+            });
         }
     }
 }
@@ -49,4 +54,10 @@ fn repeats(first: &Op, second: &Op) -> bool {
     // An empty answer is not recorded: the next attempt takes what it finds.
     let consumed = matches!(first.call, Call::Consume { .. });
     subset || (consumed && first.jobs.is_empty())
+}
+
+/// True where `second`, sent after `first` was answered, says that it repeats that answer.
+fn is_told(first: &Op, second: &Op) -> bool {
+    let nothing_to_repeat = matches!(first.call, Call::Consume { .. }) && first.jobs.is_empty();
+    second.replayed || nothing_to_repeat || second.invoke <= first.returned
 }

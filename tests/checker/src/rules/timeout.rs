@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
     let skew = facts.history.run.skew_ms;
-    for life in facts.lives.iter().filter(|life| life.timed_out()) {
+    for life in facts.lives.iter().filter(|life| facts.timed_out(life)) {
         let Some(ended) = life.ended() else { continue };
         let timeout = u64::from(ended.job.timeout) * 1_000;
         let (Some(started), Some(completed)) = (ended.job.started, ended.job.completed) else { continue };

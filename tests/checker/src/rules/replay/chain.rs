@@ -32,7 +32,7 @@ pub(super) fn steps(facts: &Facts<'_>, root: usize) -> Option<Vec<Step>> {
         let life = &facts.lives[number];
         is_known(facts, life)?;
         requests(facts, number, &mut steps)?;
-        if life.timed_out() {
+        if facts.timed_out(life) {
             timeouts.push((life.completed()?, number));
         }
     }
@@ -54,7 +54,7 @@ fn is_known(facts: &Facts<'_>, life: &Life<'_>) -> Option<()> {
     let granted = life.started().is_none() || life.grants.iter().any(|(op, _)| exactly(*op));
     // A job that is gone has ended, even if nobody saw how.
     let goes_on = !latest.status.is_final() && life.scans > 0;
-    let ended = goes_on || life.timed_out() || of(is_end).any(exactly);
+    let ended = goes_on || facts.timed_out(life) || of(is_end).any(exactly);
     let open = of(|call| matches!(call, Call::Touch { .. })).any(|op| facts.op(op).outcome == Outcome::Info);
     // What is not there at the end was deleted, by a request that was answered.
     let gone = life.scans == 0 && !of(|call| matches!(call, Call::Delete { .. })).any(exactly);
@@ -71,7 +71,7 @@ fn requests(facts: &Facts<'_>, number: usize, steps: &mut Vec<Step>) -> Option<(
     let latest = life.latest()?.job;
     // When time changed the job: a request whose log time may be before or after that proves nothing.
     let released = delay(facts, latest)?.checked_add(latest.created)?;
-    let edges = [Some(latest.created), Some(released), life.completed().filter(|_| life.timed_out())];
+    let edges = [Some(latest.created), Some(released), life.completed().filter(|_| facts.timed_out(life))];
     let first =
         |ops: &[(usize, usize)]| ops.iter().copied().find(|(op, _)| facts.effects[*op].exactly().is_some());
     let made = first(&life.births).into_iter().chain(first(&life.grants));
