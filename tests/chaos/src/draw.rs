@@ -17,7 +17,7 @@ pub(crate) fn enqueue(rng: &mut StdRng, key: &str) -> Call {
         priority: rng.random_range(0..=2),
         delay: if rng.random_bool(0.1) { rng.random_range(1..=2) } else { 0 },
         timeout: if rng.random_bool(0.2) { rng.random_range(1..=3) } else { 20 },
-        max_retries: rng.random_range(0..=2),
+        max_retries: if rng.random_bool(0.4) { rng.random_range(1..=2) } else { 0 },
         retries_delay: rng.random_range(0..=1),
         ..new_job(&format!("{key}-{place}"))
     });

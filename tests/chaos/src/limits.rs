@@ -10,7 +10,7 @@ pub(crate) const REALLY_WAITED: u64 = 200_000;
 /// Seconds that a consume of a round waits: several times what may be between a job and its consumer.
 pub(crate) const LONG_WAIT: RangeInclusive<u32> = 15..=20;
 /// Clients work for so long between two rounds, in milliseconds.
-pub(crate) const WORK: Range<u64> = 2_000..5_000;
+pub(crate) const WORK: Range<u64> = 1_500..4_000;
 /// The queue gets so long to become empty before a round.
 pub(crate) const EMPTY: Duration = Duration::from_secs(5);
 /// Clients get so long to send the requests of a round.

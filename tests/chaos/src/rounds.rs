@@ -74,7 +74,7 @@ impl Rounds {
         let deadline = Instant::now() + limits::ROUND;
         while self.waiting() > 0 {
             // Not so many that the next job wakes who should have had this one.
-            for _ in 0..self.rng.random_range(1..=2) {
+            for _ in 0..if self.rng.random_bool(0.3) { 2 } else { 1 } {
                 self.enqueue().await?;
             }
             sleep(Duration::from_millis(self.rng.random_range(20..200))).await;

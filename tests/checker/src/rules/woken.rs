@@ -1,49 +1,37 @@
-//! Waiting is for an empty queue: no consume goes on waiting while a job is queued. Each node wakes one of those that wait
-//! there for each job; if that one does not take it, another must.
+//! Waiting is for an empty queue: no consume goes on waiting while there is always some job queued. Each node wakes one of
+//! those that wait there for each job; if that one does not take it, another must.
 
 use super::keys::is_alone;
 use crate::call::Call;
 use crate::event::{Op, Outcome};
 use crate::facts::Facts;
-use crate::highest::Highest;
 use crate::job::Status;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule =
-    Rule { name: "woken", means: "no consume goes on waiting while a job is queued", check };
+    Rule { name: "woken", means: "no consume goes on waiting while jobs are queued", check };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
     let prompt = facts.history.run.prompt_ms * 1_000;
     let queued = queued(facts);
-    let before: Highest<u64, (u64, usize)> =
-        queued.iter().map(|job| (job.from, (job.until, job.life))).collect();
     let is_alone = is_alone(facts);
     for (number, op) in facts.history.ops.iter().enumerate().filter(|(_, op)| waits(op)) {
         if !is_alone(op) {
             findings.unclear += 1;
             continue;
         }
-        let already = before.below(op.invoke + 1).map(|(until, life)| (op.invoke, until, life));
-        let came = queued.partition_point(|job| job.from <= op.invoke)
-            ..queued.partition_point(|job| job.from < op.returned);
-        let came = queued[came].iter().map(|job| (job.from, job.until, job.life));
-        // It took these itself, as late as it was answered.
-        let took = op.jobs.iter().filter_map(|job| facts.number(&job.id)).filter_map(|life| {
-            let from = acknowledged(facts, life)?;
-            Some((from.max(op.invoke), op.returned, life))
-        });
-        let slept = already.into_iter().chain(came).chain(took).map(|(from, until, life)| {
-            let until = until.min(op.returned);
-            // Most are over before that takes a look at the faults.
-            let long = until.saturating_sub(from) > prompt;
-            (if long { facts.calm.between(from, until) } else { 0 }, life)
+        let meanwhile = queued.partition_point(|queued| queued.until <= op.invoke)
+            ..queued.partition_point(|queued| queued.from < op.returned);
+        let slept = queued[meanwhile].iter().copied().chain(until_taken(facts, &queued, op));
+        let slept = slept.map(|Queued { from, until, life }| {
+            (facts.calm.between(from.max(op.invoke), until.min(op.returned)), life)
         });
         let longest = slept.max().filter(|(slept, _)| *slept > prompt);
         findings.require(longest.is_none(), || {
             let (slept, life) = longest.expect("the check found one");
             let life = &facts.lives[life];
             let what = format!(
-                "a consume waited on {} for {} ms of calm while job {} was queued",
+                "a consume waited on {} for {} ms of calm while jobs were queued, first job {}",
                 op.node,
                 slept / 1_000,
                 life.id
@@ -59,24 +47,43 @@ fn waits(op: &Op) -> bool {
     wait > 0 && (op.outcome == Outcome::Ok || op.left)
 }
 
-/// A job that was queued all the time.
+/// A time in which there was always a job queued, for certain.
+#[derive(Clone, Copy)]
 struct Queued {
-    /// When that was acknowledged.
+    /// When the first of them was acknowledged.
     from: u64,
-    /// When the request went out that made it leave.
+    /// When the request went out that may have taken the last of them.
     until: u64,
+    /// The first of them.
     life: usize,
 }
 
-/// By when they were acknowledged.
+/// All such times, ascending and apart from each other.
 fn queued(facts: &Facts<'_>) -> Vec<Queued> {
-    let queued = |stay: &crate::facts::Stay| {
+    let one = |stay: &crate::facts::Stay| {
         let from = acknowledged(facts, stay.life)?;
         (stay.leave_invoked > from).then_some(Queued { from, until: stay.leave_invoked, life: stay.life })
     };
-    let mut all: Vec<Queued> = facts.stays.iter().filter_map(queued).collect();
-    all.sort_by_key(|job| job.from);
+    let mut jobs: Vec<Queued> = facts.stays.iter().filter_map(one).collect();
+    jobs.sort_by_key(|job| job.from);
+    let mut all: Vec<Queued> = Vec::new();
+    for job in jobs {
+        match all.last_mut() {
+            Some(last) if job.from <= last.until => last.until = last.until.max(job.until),
+            Some(_) | None => all.push(job),
+        }
+    }
     all
+}
+
+/// What it took itself was queued until it was answered.
+fn until_taken(facts: &Facts<'_>, queued: &[Queued], op: &Op) -> Option<Queued> {
+    let taken = op.jobs.iter().filter_map(|job| facts.number(&job.id));
+    let (from, life) = taken.filter_map(|life| Some((acknowledged(facts, life)?, life))).min()?;
+    let before = queued.partition_point(|queued| queued.from <= from).checked_sub(1).map(|at| queued[at]);
+    let before = before.filter(|before| before.until >= from);
+    let first = before.unwrap_or(Queued { from, until: from, life });
+    Some(Queued { until: op.returned, ..first })
 }
 
 /// When an answer first said that the job is queued.
