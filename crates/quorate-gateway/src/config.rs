@@ -20,6 +20,11 @@ pub struct GatewayConfig {
     pub body_memory: usize,
     /// As much of it is for bodies of at most 64 KiB alone.
     pub body_memory_small: usize,
+    /// Bytes that answers hold at once, over all requests, until their clients have taken them. Reads that find no room are
+    /// answered with 429.
+    pub answer_memory: usize,
+    /// As much of it is for answers that hold at most 64 KiB.
+    pub answer_memory_small: usize,
     /// Consumes that wait at once; more are answered with 429.
     pub waiting_consumes: usize,
     /// When it is cancelled, consumes that wait are answered early, and [`crate::Gateway::serve`] ends.
@@ -36,6 +41,8 @@ impl Default for GatewayConfig {
             body_read: Duration::from_secs(30),
             body_memory: 256 << 20,
             body_memory_small: 64 << 20,
+            answer_memory: 160 << 20,
+            answer_memory_small: 32 << 20,
             waiting_consumes: 50_000,
             shutdown: CancellationToken::new(),
         }

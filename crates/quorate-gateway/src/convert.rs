@@ -57,8 +57,8 @@ pub(crate) fn new_job(
     })
 }
 
-/// A job for an answer.
-pub(crate) fn job(job: quorate_core::Job, payload: &[u8]) -> quorate_api::Job {
+/// A job for an answer, but for its payload.
+pub(crate) fn job(job: quorate_core::Job) -> quorate_api::Job {
     let status = status(job.status());
     let (reason, details) = match job.state {
         State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => (None, None),
@@ -69,8 +69,7 @@ pub(crate) fn job(job: quorate_core::Job, payload: &[u8]) -> quorate_api::Job {
         id: job.id.to_string(),
         image: job.image.into(),
         image_id: job.image_id.to_string(),
-        // It came as text.
-        payload: String::from_utf8_lossy(payload).into_owned(),
+        payload: String::new(),
         delay: job.delay,
         timeout: job.timeout,
         priority: u32::from(job.priority.get()),

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use quorate_core::{Command, Job, Reply};
+use quorate_core::{Command, Reply};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -11,6 +11,7 @@ use crate::answer::Index;
 use crate::body::BodyReader;
 use crate::edge::Edge;
 use crate::error::{ApiError, Failure};
+use crate::heavy::Heavy;
 use crate::memory::Memory;
 use crate::server::Server;
 use crate::{Backend, ConnectionLimits, GatewayConfig, Unavailable, openapi, patience, routes};
@@ -26,6 +27,8 @@ struct Inner<B> {
     node: HeaderValue,
     bodies: BodyReader,
     body_memory: Arc<Memory>,
+    answers: Arc<Memory>,
+    heavy: Heavy,
     waiting: Semaphore,
     document: OnceLock<Bytes>,
 }
@@ -46,8 +49,18 @@ impl<B: Backend> Gateway<B> {
         let body_memory = Memory::new(config.body_memory, config.body_memory_small);
         let bodies = BodyReader::new(config.body_read, Arc::clone(&body_memory));
         let waiting = Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS));
-        let document = OnceLock::new();
-        let inner = Inner { backend, config, node, bodies, body_memory, waiting, document };
+        let answers = Memory::new(config.answer_memory, config.answer_memory_small);
+        let inner = Inner {
+            backend,
+            config,
+            node,
+            bodies,
+            body_memory,
+            answers,
+            heavy: Heavy::new(),
+            waiting,
+            document: OnceLock::new(),
+        };
         Gateway { inner: Arc::new(inner) }
     }
 
@@ -58,7 +71,7 @@ impl<B: Backend> Gateway<B> {
             router: self.router(),
             limits,
             shutdown: self.config().shutdown.clone(),
-            memories: vec![Arc::clone(&self.inner.body_memory)],
+            memories: vec![Arc::clone(&self.inner.body_memory), Arc::clone(&self.inner.answers)],
         };
         drop(self);
         server.run(listener).await;
@@ -82,6 +95,15 @@ impl<B: Backend> Gateway<B> {
 
     pub(crate) fn bodies(&self) -> &BodyReader {
         &self.inner.bodies
+    }
+
+    /// Memory for answers.
+    pub(crate) fn answers(&self) -> &Arc<Memory> {
+        &self.inner.answers
+    }
+
+    pub(crate) fn heavy(&self) -> &Heavy {
+        &self.inner.heavy
     }
 
     /// A permit for every consume that waits.
@@ -136,27 +158,5 @@ impl<B: Backend> Gateway<B> {
             | Unavailable::NotApplied
             | Unavailable::Stopping => ApiError::from(unavailable),
         })
-    }
-
-    /// Jobs for an answer, with their payloads; without those that were deleted meanwhile.
-    ///
-    /// # Errors
-    /// The payloads could not be read.
-    pub(crate) async fn with_payloads(&self, jobs: Vec<Job>) -> Result<Vec<quorate_api::Job>, Unavailable> {
-        let payloads = self.backend().payloads(&jobs).await?;
-        assert_eq!(payloads.len(), jobs.len(), "the backend answers for every job");
-        let found = jobs.into_iter().zip(payloads);
-        Ok(found.filter_map(|(job, payload)| Some(crate::convert::job(job, &payload?))).collect())
-    }
-
-    /// The same for jobs of a write that has taken effect: what goes wrong now leaves its outcome unknown to the client.
-    ///
-    /// # Errors
-    /// The payloads could not be read.
-    pub(crate) async fn with_payloads_after_write(
-        &self,
-        jobs: Vec<Job>,
-    ) -> Result<Vec<quorate_api::Job>, Unavailable> {
-        self.with_payloads(jobs).await.map_err(|_| Unavailable::Unknown)
     }
 }

@@ -15,6 +15,7 @@ mod edge;
 mod error;
 mod gateway;
 mod head;
+mod heavy;
 mod idempotency;
 mod ids;
 mod limits;

@@ -10,8 +10,18 @@ pub(crate) const WAIT_SECONDS: u32 = 60;
 pub(crate) const LAST_LOOK: Duration = Duration::from_secs(1);
 /// Jobs and images listed when `n` is not given.
 pub(crate) const PAGE_DEFAULT: usize = 10;
-/// Payload bytes at which a page of jobs stops short of `n` (one job is always listed).
-pub(crate) const PAGE_BYTES: u64 = quorate_core::limits::CONSUME_BYTES;
+/// JSON of payloads and details at which a page of jobs stops short of `n` (one job is always listed), in bytes.
+pub(crate) const PAGE_BYTES: usize = 32 << 20;
+/// Jobs of a page that are looked for at once.
+pub(crate) const SLICE_JOBS: usize = 64;
+/// Bytes of payloads that become JSON at once; it may be six times as long.
+pub(crate) const PIECE_BYTES: usize = 32 << 10;
+/// What an answer that is written in pieces holds of them: one that is made, and what hyper has not sent yet.
+pub(crate) const PIECES_HELD_BYTES: usize = 3 * 6 * PIECE_BYTES;
+/// Most pieces of heavy work done at once, if there are twice as many processors.
+pub(crate) const HEAVY_AT_ONCE: usize = 4;
+/// How long the answer to a write that took effect waits for memory.
+pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Longest query string, in bytes.
 pub(crate) const QUERY_BYTES: usize = 4 << 10;
 /// Bytes of a body that nobody wants which are read and thrown away, so that a client that writes before it reads gets its
@@ -23,6 +33,12 @@ pub(crate) const LEFTOVER_TIME: Duration = Duration::from_secs(30);
 pub(crate) const LEFTOVER_SILENCE: Duration = Duration::from_secs(5);
 /// How long a connection that was closed with something unread goes on to read.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// What is handed to hyper at once of an answer's body: the client must take so much in the time in which it may take none.
+pub(crate) const OUTGOING_BYTES: usize = 64 << 10;
+/// Bytes of bodies that an HTTP/2 connection may send before they are read.
+pub(crate) const H2_WINDOW_BYTES: u32 = 128 << 10;
+/// Bytes of an answer that an HTTP/2 stream keeps until its client takes them, besides the piece in hand.
+pub(crate) const H2_SEND_BYTES: usize = 64 << 10;
 /// Memory that is set aside for a body when its second piece has come, whatever its Content-Length promises.
 pub(crate) const BODY_RESERVE_BYTES: usize = 64 << 10;
 
@@ -31,10 +47,10 @@ pub(crate) const SMALL_BYTES: usize = 64 << 10;
 /// Bytes a second below which a client is slow: it loses the memory that it holds when others need it. The longest body at
 /// this pace would take four times as long as it may.
 pub(crate) const PACE: usize = 64 << 10;
-/// How long a client may be slow.
+/// How long a client that sends may be slow, and how long one may take for the next [`OUTGOING_BYTES`] of its answer.
 pub(crate) const PACE_SLACK: Duration = Duration::from_secs(1);
 /// How long a request waits for memory before it is refused: those who are slow must be found.
-pub(crate) const MEMORY_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const MEMORY_WAIT: Duration = Duration::from_secs(3);
 /// Most characters of what a client sent that an answer shows.
 pub(crate) const QUOTED_CHARS: usize = 200;
 /// Most characters in the name of a field that a message shows beside `fields`.

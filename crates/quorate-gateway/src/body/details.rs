@@ -10,7 +10,7 @@ use crate::error::ApiError;
 ///
 /// # Errors
 /// 400: not UTF-8, or longer than [`DETAILS_BYTES`]. 415: a type that is neither JSON, text nor a form.
-pub(crate) async fn details(media_type: MediaType, bytes: Bytes) -> Result<String, ApiError> {
+pub(crate) fn details(media_type: MediaType, bytes: Bytes) -> Result<String, ApiError> {
     let details = match media_type {
         MediaType::Json | MediaType::Absent => {
             let text = text("details", bytes)?;
@@ -24,7 +24,7 @@ pub(crate) async fn details(media_type: MediaType, bytes: Bytes) -> Result<Strin
         }
         MediaType::Text => text("details", bytes)?,
         form @ (MediaType::Urlencoded | MediaType::Multipart { .. }) => {
-            text("details", Form::parse(form, bytes, &["details"]).await?.take("details"))?
+            text("details", Form::parse(form, bytes, &["details"])?.take("details"))?
         }
         MediaType::Other => {
             return Err(ApiError::UnsupportedMediaType { accepted: "text, application/json or a form" });
@@ -46,8 +46,8 @@ pub(crate) fn bounded(details: String) -> Result<String, ApiError> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn every_form_of_details() {
+    #[test]
+    fn every_form_of_details() {
         for (body, expected) in [
             ("", ""),
             ("no longer needed", "no longer needed"),
@@ -61,20 +61,20 @@ mod tests {
             ("\"unfinished", "\"unfinished"),
             (" spaced ", " spaced "),
         ] {
-            let parsed = details(MediaType::Json, Bytes::from_static(body.as_bytes())).await;
+            let parsed = details(MediaType::Json, Bytes::from_static(body.as_bytes()));
             assert_eq!(parsed.as_deref(), Ok(expected), "{body}");
         }
-        let quoted = details(MediaType::Text, Bytes::from_static(b"\"as is\"")).await;
+        let quoted = details(MediaType::Text, Bytes::from_static(b"\"as is\""));
         assert_eq!(quoted.as_deref(), Ok("\"as is\""), "text/plain is never JSON");
-        let form = details(MediaType::Urlencoded, Bytes::from_static(b"details=a+b")).await;
+        let form = details(MediaType::Urlencoded, Bytes::from_static(b"details=a+b"));
         assert_eq!(form.as_deref(), Ok("a b"));
     }
 
-    #[tokio::test]
-    async fn details_are_text_and_bounded() {
-        let of = async |body: Vec<u8>| details(MediaType::Json, body.into()).await;
-        assert!(matches!(of(vec![0xff]).await, Err(ApiError::Invalid { .. })));
-        assert!(of(vec![b'a'; DETAILS_BYTES]).await.is_ok());
-        assert!(matches!(of(vec![b'a'; DETAILS_BYTES + 1]).await, Err(ApiError::Invalid { .. })));
+    #[test]
+    fn details_are_text_and_bounded() {
+        let of = |body: Vec<u8>| details(MediaType::Json, body.into());
+        assert!(matches!(of(vec![0xff]), Err(ApiError::Invalid { .. })));
+        assert!(of(vec![b'a'; DETAILS_BYTES]).is_ok());
+        assert!(matches!(of(vec![b'a'; DETAILS_BYTES + 1]), Err(ApiError::Invalid { .. })));
     }
 }

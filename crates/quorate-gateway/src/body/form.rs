@@ -19,7 +19,7 @@ impl Form {
     ///
     /// # Errors
     /// 400: malformed, or other fields, or a field twice. 413: the log is too long. 415: neither JSON nor a form.
-    pub(crate) async fn parse(
+    pub(crate) fn parse(
         media_type: MediaType,
         bytes: Bytes,
         takes: &'static [&'static str],
@@ -27,7 +27,7 @@ impl Form {
         let mut form = Form { takes, fields: Vec::new() };
         match media_type {
             MediaType::Multipart { boundary: Some(boundary) } => {
-                multipart::parse(bytes, boundary, &mut form).await?;
+                multipart::parse(bytes, boundary, &mut form)?;
             }
             MediaType::Multipart { boundary: None } | MediaType::Urlencoded => {
                 for (name, value) in urlencoded::pairs(&bytes) {

@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use futures::FutureExt;
 
 use crate::body::form::Form;
 use crate::error::ApiError;
@@ -10,10 +11,16 @@ use crate::error::ApiError;
 ///
 /// # Errors
 /// 400: the parts are malformed, or not those that this call takes.
-pub(crate) async fn parse(bytes: Bytes, boundary: String, form: &mut Form) -> Result<(), ApiError> {
+pub(crate) fn parse(bytes: Bytes, boundary: String, form: &mut Form) -> Result<(), ApiError> {
     if bytes.is_empty() {
         return Ok(());
     }
+    // Nothing in it waits: all of the body is here.
+    let parsed = parse_stream(bytes, boundary, form).now_or_never();
+    parsed.unwrap_or_else(|| Err(ApiError::invalid("body", "is no multipart form")))
+}
+
+async fn parse_stream(bytes: Bytes, boundary: String, form: &mut Form) -> Result<(), ApiError> {
     let malformed =
         |error: multer::Error| ApiError::invalid("body", format!("is no multipart form: {error}"));
     let stream = futures::stream::iter([Ok::<_, Infallible>(bytes)]);

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use quorate_core::limits::BODY_BYTES;
 
 use crate::error::ApiError;
+use crate::heavy::Heavy;
 use crate::limits::{BODY_RESERVE_BYTES, MEMORY_WAIT};
 use crate::memory::{Memory, Pace, Share};
 
@@ -17,11 +18,24 @@ pub(crate) struct BodyReader {
     memory: Arc<Memory>,
 }
 
-/// A request's body. Its memory counts until this is dropped.
+/// A request's body, which counts as long as its share is there.
 #[derive(Debug)]
 pub(crate) struct ReadBody {
-    pub(crate) bytes: Bytes,
-    _share: Share,
+    bytes: Bytes,
+    share: Share,
+}
+
+impl ReadBody {
+    /// What it means, found out aside if it is large. The share is that of what was made of the body.
+    pub(crate) async fn understand<T: Send + 'static>(
+        self,
+        heavy: &Heavy,
+        parse: impl FnOnce(Bytes) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<(T, Share), ApiError> {
+        let ReadBody { bytes, share } = self;
+        let understood = heavy.run_on(bytes.len(), move || parse(bytes)).await?;
+        Ok((understood, share))
+    }
 }
 
 impl BodyReader {
@@ -77,6 +91,6 @@ impl BodyReader {
             joined.extend_from_slice(&chunk);
         }
         let bytes = if joined.is_empty() { first } else { joined.into() };
-        Ok(ReadBody { bytes, _share: share })
+        Ok(ReadBody { bytes, share })
     }
 }

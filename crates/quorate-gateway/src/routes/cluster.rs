@@ -1,5 +1,6 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use bytes::Bytes;
 use quorate_api::{Cluster, Settings, SettingsRequest};
 use quorate_core::{Command, Reply, limits};
 
@@ -54,7 +55,8 @@ pub(crate) async fn configure<B: Backend>(State(gateway): State<Gateway<B>>, req
         return Err(ApiError::UnsupportedMediaType { accepted: "application/json" }.into());
     };
     let body = gateway.bodies().read(body).await?;
-    let Object(SettingsRequest { retention }) = body::json(&body.bytes, "")?;
+    let parse = |bytes: Bytes| body::json(&bytes, "");
+    let (Object(SettingsRequest { retention }), _share) = body.understand(gateway.heavy(), parse).await?;
     let allowed = limits::RETENTION_SECONDS;
     if !allowed.contains(&retention) {
         let message = format!("must be {} to {}", allowed.start(), allowed.end());

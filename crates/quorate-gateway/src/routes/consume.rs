@@ -2,10 +2,12 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use bytes::Bytes;
 use quorate_api::{ConsumeRequest, JobsWrapper};
+use quorate_core::IdempotencyKey;
 use quorate_core::limits::JOBS_PER_REQUEST;
 
-use crate::answer::{self, Answer};
+use crate::answer::{Answer, Claim, Jobs};
 use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
 use crate::limits::WAIT_SECONDS;
@@ -30,8 +32,10 @@ pub(crate) async fn get<B: Backend>(
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
-    let asked = in_query(&query)?;
-    consume(&gateway, &headers, asked).await
+    let taking = Taking::new(in_query(&query)?, &headers)?;
+    // It may wait for a minute, and they hold memory.
+    drop(headers);
+    taking.answer(&gateway).await
 }
 
 /// The same as GET, for callers behind proxies that repeat a GET.
@@ -55,15 +59,23 @@ pub(crate) async fn post<B: Backend>(
     let (parts, body) = request.into_parts();
     let mut asked = in_query(&query)?;
     let body = gateway.bodies().read(body).await?;
-    if !body.bytes.trim_ascii().is_empty() {
-        let (MediaType::Json | MediaType::Absent) = MediaType::of(&parts.headers)? else {
-            return Err(ApiError::UnsupportedMediaType { accepted: "application/json" }.into());
-        };
-        let Object(ConsumeRequest { n, wait }) = body::json(&body.bytes, "")?;
-        asked = ConsumeRequest { n: n.or(asked.n), wait: wait.or(asked.wait) };
+    let media_type = MediaType::of(&parts.headers)?;
+    let parse = move |bytes| in_body(media_type, bytes);
+    let (ConsumeRequest { n, wait }, share) = body.understand(gateway.heavy(), parse).await?;
+    asked = ConsumeRequest { n: n.or(asked.n), wait: wait.or(asked.wait) };
+    let taking = Taking::new(asked, &parts.headers)?;
+    drop((share, parts));
+    taking.answer(&gateway).await
+}
+
+fn in_body(media_type: MediaType, bytes: Bytes) -> Result<ConsumeRequest, ApiError> {
+    if bytes.trim_ascii().is_empty() {
+        return Ok(ConsumeRequest::default());
     }
-    drop(body);
-    consume(&gateway, &parts.headers, asked).await
+    let (MediaType::Json | MediaType::Absent) = media_type else {
+        return Err(ApiError::UnsupportedMediaType { accepted: "application/json" });
+    };
+    body::json(&bytes, "").map(|Object(asked)| asked)
 }
 
 fn in_query(query: &Query) -> Result<ConsumeRequest, ApiError> {
@@ -72,17 +84,27 @@ fn in_query(query: &Query) -> Result<ConsumeRequest, ApiError> {
     Ok(ConsumeRequest { n: query.integer("n")?, wait: query.integer("wait")? })
 }
 
-async fn consume<B: Backend>(gateway: &Gateway<B>, headers: &HeaderMap, asked: ConsumeRequest) -> Answer {
-    let n = asked.n.unwrap_or(1);
-    let wait = asked.wait.unwrap_or(0);
-    within("n", n, 1..=JOBS_PER_REQUEST as u32)?;
-    within("wait", wait, 0..=WAIT_SECONDS)?;
-    let key = idempotency::key(headers, "consume", &n.to_be_bytes())?;
+/// A consume, checked.
+struct Taking {
+    n: u32,
+    wait: Duration,
+    key: Option<IdempotencyKey>,
+}
 
-    let wait = Duration::from_secs(u64::from(wait));
-    let (jobs, index) = long_poll::consume(gateway, n, wait, key).await?;
-    let jobs = gateway.with_payloads_after_write(jobs).await?;
-    let mut response = answer::json(StatusCode::OK, Some(index), &JobsWrapper { jobs, cursor: None });
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+impl Taking {
+    fn new(asked: ConsumeRequest, headers: &HeaderMap) -> Result<Taking, ApiError> {
+        let n = asked.n.unwrap_or(1);
+        let wait = asked.wait.unwrap_or(0);
+        within("n", n, 1..=JOBS_PER_REQUEST as u32)?;
+        within("wait", wait, 0..=WAIT_SECONDS)?;
+        let key = idempotency::key(headers, "consume", &n.to_be_bytes())?;
+        Ok(Taking { n, wait: Duration::from_secs(u64::from(wait)), key })
+    }
+
+    async fn answer<B: Backend>(self, gateway: &Gateway<B>) -> Answer {
+        let (jobs, index) = long_poll::consume(gateway, self.n, self.wait, self.key).await?;
+        let mut response = Jobs::of(gateway, jobs).answer(StatusCode::OK, index, Claim::AfterWrite).await?;
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
 }

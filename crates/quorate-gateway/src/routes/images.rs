@@ -2,8 +2,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use quorate_api::{ErrorWrapper, ImageWrapper, ImagesWrapper};
 use quorate_core::ImageId;
+use quorate_core::limits::IMAGE_NAME_BYTES;
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Claim};
 use crate::error::{ApiError, Failure};
 use crate::openapi::{PageParams, ReadErrors, ReadParams};
 use crate::query::Query;
@@ -25,12 +26,20 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
         gateway.barrier().await?;
     }
     let index = gateway.applied();
+    let mut share = gateway.answers().share();
+    Claim::Read.resize(&mut share, n * IMAGE_JSON_BYTES).await?;
     let images = gateway.backend().images(n, after).await?;
-    // A full page may be the last one; then the next one is empty.
-    let cursor = images.last().filter(|_| images.len() >= n).map(|last| last.id.to_string());
-    let images = ImagesWrapper { images: images.into_iter().map(convert::image).collect(), cursor };
-    Ok(answer::json(StatusCode::OK, Some(index), &images))
+    let write = move || {
+        // A full page may be the last one; then the next one is empty.
+        let cursor = images.last().filter(|_| images.len() >= n).map(|last| last.id.to_string());
+        let images = ImagesWrapper { images: images.into_iter().map(convert::image).collect(), cursor };
+        answer::json(StatusCode::OK, Some(index), &images)
+    };
+    Ok(answer::held(gateway.heavy().run_on(n * IMAGE_JSON_BYTES, write).await, share))
 }
+
+/// An image as JSON, at most: its name stands there twice.
+const IMAGE_JSON_BYTES: usize = 200 + 2 * 6 * IMAGE_NAME_BYTES;
 
 /// An image that jobs have named.
 #[utoipa::path(

@@ -2,9 +2,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use quorate_api::{CancelRequest, FailRequest, JobWrapper, SuccessRequest};
-use quorate_core::{Command, Job, JobId, Reply};
+use quorate_core::{Command, JobId, Reply};
 
-use crate::answer::{self, Answer, Index};
+use crate::answer::{self, Answer, Claim, Index, Jobs};
 use crate::body::{self, Form, MediaType};
 use crate::error::{ApiError, Failure};
 use crate::openapi::{Conflict, KeyHeader, NoSuchJob, ReadErrors, ReadParams, WriteErrors};
@@ -28,23 +28,28 @@ pub(crate) async fn get<B: Backend>(
     let linearizable = query.linearizable()?;
     if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();
-        if let Some(job) = find(&gateway, id).await? {
-            return Ok(answer::json(StatusCode::OK, Some(index), &job));
+        if let Some(answer) = find(&gateway, id, index).await? {
+            return Ok(answer);
         }
     }
     // Asked to be sure, or about to say that there is no such job, which a stale copy must not.
     gateway.barrier().await?;
     let index = gateway.applied();
-    match find(&gateway, id).await? {
-        Some(job) => Ok(answer::json(StatusCode::OK, Some(index), &job)),
-        None => Err(Failure { error: ApiError::NoSuchJob, index: Some(index) }),
-    }
+    let found = find(&gateway, id, index).await?;
+    found.ok_or(Failure { error: ApiError::NoSuchJob, index: Some(index) })
 }
 
-async fn find<B: Backend>(gateway: &Gateway<B>, id: JobId) -> Result<Option<JobWrapper>, Failure> {
+async fn find<B: Backend>(
+    gateway: &Gateway<B>,
+    id: JobId,
+    index: Index,
+) -> Result<Option<Response>, Failure> {
     let Some(job) = gateway.backend().job(id).await? else { return Ok(None) };
-    let mut jobs = gateway.with_payloads(vec![job]).await?;
-    Ok(jobs.pop().map(|job| JobWrapper { job }))
+    match Jobs::one(gateway, job).answer(StatusCode::OK, index, Claim::Read).await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Failure { error: ApiError::NoSuchJob, .. }) => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Removes a finished job with its log, for good.
@@ -76,7 +81,8 @@ pub(crate) async fn cancel<B: Backend>(
     let (parts, body) = request.into_parts();
     let media_type = MediaType::of(&parts.headers)?;
     let body = gateway.bodies().read(body).await?;
-    let details = body::details(media_type, body.bytes.clone()).await?;
+    let parse = move |bytes| body::details(media_type, bytes);
+    let (details, _share) = body.understand(gateway.heavy(), parse).await?;
     let written = gateway.submit(Command::Cancel { id, details: details.into() }).await?;
     changed(&gateway, written).await
 }
@@ -102,7 +108,8 @@ pub(crate) async fn success<B: Backend>(
     let (parts, body) = request.into_parts();
     let media_type = MediaType::of(&parts.headers)?;
     let body = gateway.bodies().read(body).await?;
-    let mut form = Form::parse(media_type, body.bytes.clone(), &["log"]).await?;
+    let parse = move |bytes| Form::parse(media_type, bytes, &["log"]);
+    let (mut form, _share) = body.understand(gateway.heavy(), parse).await?;
     let written = gateway.submit(Command::Succeed { id, log: form.take("log") }).await?;
     changed(&gateway, written).await
 }
@@ -128,7 +135,8 @@ pub(crate) async fn fail<B: Backend>(
     let (parts, body) = request.into_parts();
     let media_type = MediaType::of(&parts.headers)?;
     let body = gateway.bodies().read(body).await?;
-    let mut form = Form::parse(media_type, body.bytes.clone(), &["reason", "details", "log"]).await?;
+    let parse = move |bytes| Form::parse(media_type, bytes, &["reason", "details", "log"]);
+    let (mut form, _share) = body.understand(gateway.heavy(), parse).await?;
     let reason = convert::fail_reason(&body::text("reason", form.take("reason"))?)?;
     let details = body::bounded_details(body::text("details", form.take("details"))?)?.into();
     let written = gateway.submit(Command::Fail { id, reason, details, log: form.take("log") }).await?;
@@ -184,47 +192,42 @@ pub(crate) async fn log<B: Backend>(
     query: Query,
 ) -> Answer {
     let linearizable = query.linearizable()?;
-    let answer = |log, index| {
-        let mut response: Response =
-            answer::with_type(StatusCode::OK, Some(index), "text/plain; charset=utf-8", log);
-        // It is whatever a job wrote: no browser shall take it for a page.
-        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        response
-    };
     if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();
-        if let Some(log) = gateway.backend().log(id).await? {
-            return Ok(answer(log, index));
+        if let Ok(log) = find_log(&gateway, id, index).await? {
+            return Ok(log);
         }
     }
     gateway.barrier().await?;
     let index = gateway.applied();
-    if let Some(log) = gateway.backend().log(id).await? {
-        return Ok(answer(log, index));
+    find_log(&gateway, id, index).await?.map_err(|error| Failure { error, index: Some(index) })
+}
+
+/// The log, or why there is none.
+async fn find_log<B: Backend>(
+    gateway: &Gateway<B>,
+    id: JobId,
+    index: Index,
+) -> Result<Result<Response, ApiError>, Failure> {
+    let Some(job) = gateway.backend().job(id).await? else { return Ok(Err(ApiError::NoSuchJob)) };
+    if !job.status().is_final() {
+        return Ok(Err(ApiError::NoLogYet { status: job.status() }));
     }
-    let error = match gateway.backend().job(id).await? {
-        Some(job) => ApiError::NoLogYet { status: job.status() },
-        None => ApiError::NoSuchJob,
-    };
-    Err(Failure { error, index: Some(index) })
+    let mut share = gateway.answers().share();
+    Claim::Read.resize(&mut share, job.log_bytes as usize).await?;
+    // It may be deleted in between.
+    let Some(log) = gateway.backend().log(id).await? else { return Ok(Err(ApiError::NoSuchJob)) };
+    let mut response =
+        answer::with_type(StatusCode::OK, Some(index), "text/plain; charset=utf-8", log.into());
+    // It is whatever a job wrote: no browser shall take it for a page.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(Ok(answer::held(response, share)))
 }
 
 /// The answer to a command that changed a job.
 async fn changed<B: Backend>(gateway: &Gateway<B>, (index, reply): (Index, Reply)) -> Answer {
     let Reply::Job(job) = reply else { return Err(ApiError::unexpected_reply("a job's change").into()) };
-    let job = with_payload(gateway, *job).await?;
-    Ok(answer::json(StatusCode::OK, Some(index), &JobWrapper { job }))
-}
-
-async fn with_payload<B: Backend>(gateway: &Gateway<B>, job: Job) -> Result<quorate_api::Job, Failure> {
-    if job.payload.bytes == 0 {
-        return Ok(convert::job(job, b""));
-    }
-    match gateway.with_payloads_after_write(vec![job]).await?.pop() {
-        Some(job) => Ok(job),
-        // Somebody deleted it in the moment since.
-        None => Err(ApiError::NoSuchJob.into()),
-    }
+    Jobs::one(gateway, *job).answer(StatusCode::OK, index, Claim::AfterWrite).await
 }
 
 /// The answer to a command that has nothing to show.

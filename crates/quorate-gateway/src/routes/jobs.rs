@@ -1,15 +1,15 @@
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use quorate_api::{JobsWrapper, NewJobsWrapper};
-use quorate_core::{Command, Job, JobId, JobsQuery, Reply};
+use quorate_core::{Command, IdempotencyKey, JobId, JobsQuery, NewJob, Reply};
 
-use crate::answer::{self, Answer};
+use crate::answer::{Answer, Claim, Jobs};
 use crate::body::{self, MediaType, Object};
-use crate::error::{ApiError, Failure};
+use crate::error::ApiError;
 use crate::openapi::{Conflict, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
-use crate::{Backend, Gateway, convert, idempotency, limits};
+use crate::{Backend, Gateway, convert, idempotency};
 
 /// Enqueues jobs, all or none. The body may also be the bare array.
 #[utoipa::path(
@@ -33,30 +33,35 @@ pub(crate) async fn enqueue<B: Backend>(State(gateway): State<Gateway<B>>, reque
         }
     }
     let body = gateway.bodies().read(body).await?;
-    let key = idempotency::key(&parts.headers, "enqueue", &body.bytes)?;
-    let jobs = body::new_jobs(&body.bytes)?;
-    let jobs = jobs
-        .into_iter()
-        .enumerate()
-        .map(|(position, Object(job))| convert::new_job(position, job, gateway.config().payload_bytes))
-        .collect::<Result<Vec<_>, ApiError>>()?;
+    let payload_bytes = gateway.config().payload_bytes;
+    let parse = move |bytes: Bytes| understand(&parts.headers, &bytes, payload_bytes);
+    let ((jobs, key), share) = body.understand(gateway.heavy(), parse).await?;
 
-    let sent: Vec<(JobId, Bytes)> = jobs.iter().map(|job| (job.id, job.payload.clone())).collect();
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    let payloads = jobs.iter().map(|job| job.payload.clone()).collect();
     let (index, reply) = gateway.submit(Command::Enqueue { jobs, key }).await?;
     let Reply::Jobs(jobs) = reply else { return Err(ApiError::unexpected_reply("enqueue").into()) };
-    let jobs = if is_about(&jobs, &sent) {
-        jobs.into_iter().zip(&sent).map(|(job, (_, payload))| convert::job(job, payload)).collect()
+    let jobs = if jobs.iter().map(|job| job.id).eq(ids) {
+        Jobs::with_payloads(&gateway, jobs, payloads)
     } else {
         // An Idempotency-Key brought back the jobs of an earlier call.
-        gateway.with_payloads_after_write(jobs).await?
+        Jobs::of(&gateway, jobs)
     };
-    let jobs = JobsWrapper { jobs, cursor: None };
-    Ok(answer::json(StatusCode::CREATED, Some(index), &jobs))
+    let answer = jobs.answer(StatusCode::CREATED, index, Claim::AfterWrite).await;
+    // Until here it was the payloads' too.
+    drop(share);
+    answer
 }
 
-/// True when the answer is about the very jobs that were sent.
-fn is_about(answered: &[Job], sent: &[(JobId, Bytes)]) -> bool {
-    answered.len() == sent.len() && answered.iter().zip(sent).all(|(job, (id, _))| job.id == *id)
+fn understand(
+    headers: &HeaderMap,
+    bytes: &[u8],
+    payload_bytes: usize,
+) -> Result<(Vec<NewJob>, Option<IdempotencyKey>), ApiError> {
+    let key = idempotency::key(headers, "enqueue", bytes)?;
+    let jobs = body::new_jobs(bytes)?.into_iter().enumerate();
+    let jobs = jobs.map(|(position, Object(job))| convert::new_job(position, job, payload_bytes));
+    Ok((jobs.collect::<Result<_, _>>()?, key))
 }
 
 /// Lists jobs, newest first; without `status` the active ones. A page may be short while `cursor` says that it goes on.
@@ -78,26 +83,5 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
         gateway.barrier().await?;
     }
     let index = gateway.applied();
-    let mut page = gateway.backend().jobs(asked).await?;
-    if let Some(last) = cut_to_bytes(&mut page.jobs) {
-        page.next = Some(last);
-    }
-    let jobs = gateway.with_payloads(page.jobs).await.map_err(Failure::from)?;
-    let jobs = JobsWrapper { jobs, cursor: page.next.map(|id| id.to_string()) };
-    Ok(answer::json(StatusCode::OK, Some(index), &jobs))
-}
-
-/// Ends a page where its payloads grow too long, and says where it goes on.
-fn cut_to_bytes(jobs: &mut Vec<Job>) -> Option<JobId> {
-    let mut bytes = 0;
-    let fit = jobs.iter().take_while(|job| {
-        bytes += u64::from(job.payload.bytes);
-        bytes <= limits::PAGE_BYTES
-    });
-    let fit = fit.count().max(1);
-    if fit >= jobs.len() {
-        return None;
-    }
-    jobs.truncate(fit);
-    jobs.last().map(|job| job.id)
+    Jobs::list(&gateway, asked).await?.answer(StatusCode::OK, index, Claim::Read).await
 }

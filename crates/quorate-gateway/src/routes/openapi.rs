@@ -12,5 +12,5 @@ use crate::{Backend, Gateway};
     responses((status = 200, description = "The OpenAPI document", body = Object))
 )]
 pub(crate) async fn openapi<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
-    Ok(answer::with_type(StatusCode::OK, None, "application/json", gateway.document()))
+    Ok(answer::with_type(StatusCode::OK, None, "application/json", gateway.document().into()))
 }

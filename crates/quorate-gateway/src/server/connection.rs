@@ -5,17 +5,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::Request;
+use hyper::Version;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::leftover::Leftover;
+use super::outgoing::Outgoing;
 use super::socket::Socket;
+use super::watch::Watch;
 use crate::ConnectionLimits;
+use crate::limits::LINGER;
 
 /// One connection.
 pub(super) struct Connection {
@@ -24,21 +30,72 @@ pub(super) struct Connection {
     pub(super) http: Arc<auto::Builder<TokioExecutor>>,
     pub(super) limits: ConnectionLimits,
     pub(super) shutdown: CancellationToken,
+    pub(super) watch: Arc<Watch>,
 }
 
 /// What a connection's parts outside of hyper know of each other.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// A request came.
-    pub(super) asked: AtomicBool,
+    /// Cancelled, the connection ends at once: its client is too slow.
+    pub(super) end: CancellationToken,
     /// Something came that belongs to a request which has not been read to its end.
     pub(super) unread: AtomicBool,
+    /// It speaks HTTP/2.
+    http2: AtomicBool,
+    requests: Mutex<Requests>,
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    in_flight: usize,
+    /// When the last one came or ended; `None` before the first.
+    last: Option<Instant>,
+}
+
+/// Whether nobody waits for anything on a connection.
+enum Idle {
+    No,
+    /// There was no request yet.
+    Never,
+    Since(Instant),
+}
+
+impl Progress {
+    fn idle(&self) -> Idle {
+        let requests = self.requests.lock();
+        match requests.last {
+            None => Idle::Never,
+            Some(_) if requests.in_flight > 0 => Idle::No,
+            Some(since) => Idle::Since(since),
+        }
+    }
+}
+
+/// A request from its head to the last byte of its answer.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Progress>);
+
+impl InFlight {
+    fn new(progress: &Arc<Progress>) -> InFlight {
+        let mut requests = progress.requests.lock();
+        requests.in_flight += 1;
+        requests.last = Some(Instant::now());
+        InFlight(Arc::clone(progress))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut requests = self.0.requests.lock();
+        requests.in_flight -= 1;
+        requests.last = Some(Instant::now());
+    }
 }
 
 impl Connection {
     /// Serves it to its end.
     pub(super) async fn serve(self, stream: TcpStream) {
-        let Connection { client, router, http, limits, shutdown } = self;
+        let Connection { client, router, http, limits, shutdown, watch } = self;
         // Answers are small and somebody waits for each.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%client, %error, "the connection was gone before its first request");
@@ -49,27 +106,45 @@ impl Connection {
         stream.set_write_timeout(Some(limits.write_stall));
 
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
-            progress.asked.store(true, Ordering::Relaxed);
-            router.clone().oneshot(Leftover::of(request, &progress, &shutdown))
+            let in_flight = InFlight::new(&progress);
+            progress.http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
+            let answer = router.clone().oneshot(Leftover::of(request, &progress, &shutdown));
+            let (progress, watch) = (Arc::clone(&progress), Arc::clone(&watch));
+            async move { answer.await.map(|response| Outgoing::of(response, progress, watch, in_flight)) }
         });
         let mut connection = pin!(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
-        // hyper's timeout for headers begins once it knows the version of HTTP, which it learns from the first bytes. This
-        // one is for clients that never get so far.
-        let mut first_request = pin!(tokio::time::sleep(limits.header_read));
-        let (mut is_awaited, mut is_ending) = (true, false);
+        // For who never asks: hyper's timeout for headers begins once it knows the version of HTTP, which it learns from the
+        // first bytes. And for idle connections of HTTP/2, which hyper keeps for ever.
+        let mut look = pin!(tokio::time::sleep(limits.header_read));
+        let (mut looks, mut is_ending) = (true, false);
         let ended = loop {
             tokio::select! {
                 ended = &mut connection => break ended,
+                () = progress.end.cancelled() => {
+                    tracing::debug!(%client, "the client is too slow");
+                    return;
+                }
                 () = shutdown.cancelled(), if !is_ending => {
-                    is_ending = true;
+                    (looks, is_ending) = (true, true);
                     connection.as_mut().graceful_shutdown();
+                    look.as_mut().reset(Instant::now() + LINGER);
                 }
-                () = &mut first_request, if is_awaited => {
-                    is_awaited = false;
-                    if !progress.asked.load(Ordering::Relaxed) {
-                        return;
+                () = &mut look, if looks => match progress.idle() {
+                    Idle::Never => return,
+                    // It has had its time to end.
+                    Idle::Since(_) if is_ending => return,
+                    Idle::No if is_ending => look.as_mut().reset(Instant::now() + LINGER),
+                    Idle::No | Idle::Since(_) if !progress.http2.load(Ordering::Relaxed) => looks = false,
+                    Idle::No => look.as_mut().reset(Instant::now() + limits.header_read),
+                    Idle::Since(since) if since.elapsed() < limits.header_read => {
+                        look.as_mut().reset(since + limits.header_read);
                     }
-                }
+                    Idle::Since(_) => {
+                        is_ending = true;
+                        connection.as_mut().graceful_shutdown();
+                        look.as_mut().reset(Instant::now() + LINGER);
+                    }
+                },
             }
         };
         if let Err(error) = ended {

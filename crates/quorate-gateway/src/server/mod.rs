@@ -3,7 +3,9 @@
 
 mod connection;
 mod leftover;
+mod outgoing;
 mod socket;
+mod watch;
 
 use std::io;
 use std::sync::Arc;
@@ -17,9 +19,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::limits::{H2_SEND_BYTES, H2_WINDOW_BYTES, LINGER};
 use crate::memory::Memory;
 use crate::{ConnectionLimits, limits};
 use connection::Connection;
+use watch::Watch;
 
 /// How long accepting pauses when the process has no file descriptor left for one more connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -43,6 +47,11 @@ impl Server {
         let http = Arc::new(http(&self.limits));
         let places = Arc::new(Semaphore::new(self.limits.connections.min(Semaphore::MAX_PERMITS)));
         let connections = TaskTracker::new();
+        let watch = Arc::new(Watch::default());
+        let watching = tokio::spawn({
+            let (watch, longest) = (Arc::clone(&watch), self.limits.write_stall);
+            async move { watch.run(longest).await }
+        });
         let mut full = false;
         loop {
             let accepted = tokio::select! {
@@ -74,6 +83,7 @@ impl Server {
                 http: Arc::clone(&http),
                 limits: self.limits.clone(),
                 shutdown: self.shutdown.clone(),
+                watch: Arc::clone(&watch),
             };
             connections.spawn(async move {
                 connection.serve(stream).await;
@@ -85,19 +95,21 @@ impl Server {
         let drained = async {
             tokio::select! {
                 () = connections.wait() => {}
-                () = self.hurry() => {}
+                () = self.hurry(&watch) => {}
             }
         };
         if tokio::time::timeout(self.limits.drain, drained).await.is_err() {
             tracing::warn!("requests were still in flight when the time to end had passed");
         }
+        watching.abort();
     }
 
     /// Nobody waits for slow clients any more.
-    async fn hurry(&self) {
+    async fn hurry(&self, watch: &Watch) {
         loop {
-            self.memories.iter().for_each(|memory| memory.end_slow());
             tokio::time::sleep(DRAIN_LOOK).await;
+            self.memories.iter().for_each(|memory| memory.end_slow());
+            watch.end_stalled(LINGER);
         }
     }
 }
@@ -112,6 +124,9 @@ fn http(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(H2_WINDOW_BYTES)
+        .initial_connection_window_size(H2_WINDOW_BYTES)
+        .max_send_buf_size(H2_SEND_BYTES)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(limits.header_read)
         .keep_alive_timeout(limits.header_read);

@@ -72,13 +72,40 @@ impl Connection {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
             .collect();
-        let length =
-            headers.get("content-length").map_or(0, |length| length.to_str().unwrap().parse().unwrap());
+        let body = if headers.contains_key("transfer-encoding") {
+            self.chunks().await
+        } else {
+            let length = headers.get("content-length");
+            self.take(length.map_or(0, |length| length.to_str().unwrap().parse().unwrap())).await
+        };
+        Answered { status, headers, body }
+    }
+
+    async fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let end = loop {
+                if let Some(end) = self.read.windows(2).position(|bytes| bytes == b"\r\n") {
+                    break end;
+                }
+                assert!(self.more().await, "the connection ended within a body");
+            };
+            let line = self.take(end + 2).await;
+            let length = usize::from_str_radix(std::str::from_utf8(&line[..end]).unwrap(), 16).unwrap();
+            let chunk = self.take(length + 2).await;
+            if length == 0 {
+                return body;
+            }
+            body.extend_from_slice(&chunk[..length]);
+        }
+    }
+
+    async fn take(&mut self, length: usize) -> Vec<u8> {
         while self.read.len() < length {
             assert!(self.more().await, "the connection ended within a body");
         }
-        let body = self.read.drain(..length).collect();
-        Answered { status, headers, body }
+        let rest = self.read.split_off(length);
+        std::mem::replace(&mut self.read, rest)
     }
 
     /// True once the server has closed the connection without a further byte.

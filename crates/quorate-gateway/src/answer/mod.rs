@@ -1,13 +1,24 @@
+//! Answers, and what they hold of the memory for answers.
+
+mod jobs;
+mod writer;
+
 use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use quorate_api::WriteOutcome;
 use quorate_core::Position;
 use serde::Serialize;
 
 use crate::error::{ApiError, Failure};
+use crate::limits::{ANSWER_WAIT, MEMORY_WAIT};
+use crate::memory::Share;
+use crate::{Unavailable, patience};
+pub(crate) use jobs::Jobs;
 
 /// What a handler answers.
 pub(crate) type Answer = Result<Response, Failure>;
@@ -54,14 +65,14 @@ pub(crate) fn set_index(response: &mut Response, index: Option<Index>) {
     }
 }
 
-/// A JSON answer. Its Content-Type is bare: clients in the field compare it as text.
+/// A JSON answer that is small whatever was asked. Its Content-Type is bare: clients in the field compare it as text.
 pub(crate) fn json<T: Serialize>(status: StatusCode, index: Option<Index>, value: &T) -> Response {
     let mut encoded = Vec::with_capacity(1024);
     if let Err(error) = serde_json::to_writer(&mut encoded, value) {
         tracing::error!(%error, "an answer could not be encoded");
         return ApiError::Internal.into_response();
     }
-    with_type(status, index, "application/json", encoded.into())
+    with_type(status, index, "application/json", Body::from(encoded))
 }
 
 /// An answer without a body.
@@ -76,11 +87,56 @@ pub(crate) fn with_type(
     status: StatusCode,
     index: Option<Index>,
     content_type: &'static str,
-    body: Bytes,
+    body: Body,
 ) -> Response {
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     set_index(&mut response, index);
     response
+}
+
+/// The answer with what it holds of the memory for answers: the server gives that back when the client has taken all of it.
+pub(crate) fn held(mut response: Response, share: Share) -> Response {
+    response.extensions_mut().insert(Arc::new(share));
+    response
+}
+
+/// For what an answer claims memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Claim {
+    /// A read: it can be refused.
+    Read,
+    /// A write that has taken effect: its answer waits in line, and what goes wrong leaves the outcome unknown to the client.
+    AfterWrite,
+}
+
+impl Claim {
+    /// # Errors
+    /// There is no room: 429 for a read; else 503 and `unknown`.
+    pub(crate) async fn resize(self, share: &mut Share, bytes: usize) -> Result<(), ApiError> {
+        share.resize(bytes, patience::within(self.wait())).await.map_err(|_full| match self {
+            Claim::Read => ApiError::Overloaded,
+            Claim::AfterWrite => ApiError::Unavailable {
+                outcome: WriteOutcome::Unknown,
+                message: "the request took effect, but there is no room for its answer",
+            },
+        })
+    }
+
+    /// # Errors
+    /// What was to be read could not be.
+    pub(crate) fn check<T>(self, read: Result<T, Unavailable>) -> Result<T, Unavailable> {
+        match self {
+            Claim::Read => read,
+            Claim::AfterWrite => read.map_err(|_| Unavailable::Unknown),
+        }
+    }
+
+    fn wait(self) -> Duration {
+        match self {
+            Claim::Read => MEMORY_WAIT,
+            Claim::AfterWrite => ANSWER_WAIT,
+        }
+    }
 }

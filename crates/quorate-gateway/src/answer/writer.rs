@@ -1,0 +1,271 @@
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use quorate_core::{Job, JobId, State};
+
+use crate::convert;
+
+/// Writes the JSON of `quorate_api::JobWrapper` or `JobsWrapper` piece by piece.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    shape: Shape,
+    ready: VecDeque<(Job, Bytes)>,
+    /// The job whose payload is being written.
+    open: Option<Open>,
+    jobs: usize,
+    last: Option<JobId>,
+    /// Behind the last job.
+    end: Option<Vec<u8>>,
+    has_begun: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// `{"job": …}`
+    One,
+    /// `{"jobs": […], "cursor"?: …}`
+    #[default]
+    Many,
+}
+
+#[derive(Debug)]
+struct Open {
+    payload: Bytes,
+    tail: Vec<u8>,
+}
+
+/// What stands before a payload and behind it. Within a string its quotes would be escaped.
+const PAYLOAD: &[u8] = br#""payload":""#;
+
+impl Writer {
+    pub(super) fn new(shape: Shape) -> Writer {
+        Writer { shape, ..Writer::default() }
+    }
+
+    /// This job is to be written next.
+    pub(super) fn push(&mut self, job: Job, payload: Bytes) {
+        self.last = Some(job.id);
+        self.ready.push_back((job, payload));
+    }
+
+    /// No more jobs come.
+    pub(super) fn end(&mut self, cursor: Option<JobId>) {
+        let end = match (self.shape, cursor) {
+            (Shape::One, _) => "}".into(),
+            (Shape::Many, None) => "]}".into(),
+            (Shape::Many, Some(cursor)) => format!("],\"cursor\":\"{cursor}\"}}"),
+        };
+        self.end = Some(end.into_bytes());
+    }
+
+    /// The last job that was pushed.
+    pub(super) fn last(&self) -> Option<JobId> {
+        self.last
+    }
+
+    /// True when a job is to be written, or written on.
+    pub(super) fn has_jobs(&self) -> bool {
+        self.open.is_some() || !self.ready.is_empty()
+    }
+
+    /// How long the JSON of all that is ready will be, at most.
+    pub(super) fn json_bytes(&self) -> usize {
+        let jobs = self.ready.iter().map(|(job, payload)| record_json_bytes(job) + escaped_bytes(payload));
+        jobs.sum::<usize>() + 100
+    }
+
+    /// Writes what is ready, but no more than so many bytes of payload and records before they are escaped (a record may be
+    /// the last one over it). Empty when there is nothing.
+    pub(super) fn piece(&mut self, most: usize) -> Vec<u8> {
+        let mut piece = Vec::new();
+        let mut written = 0;
+        while written < most {
+            if let Some(open) = &mut self.open {
+                let part = open.payload.split_to(boundary(&open.payload, most - written));
+                written += part.len().max(1);
+                push_escaped(&mut piece, &part);
+                if open.payload.is_empty() {
+                    piece.append(&mut open.tail);
+                    self.open = None;
+                }
+            } else if let Some((job, payload)) = self.ready.pop_front() {
+                written += RECORD_BYTES;
+                self.begin(&mut piece);
+                if self.jobs > 0 {
+                    piece.push(b',');
+                }
+                self.jobs += 1;
+                let tail = push_head(&mut piece, job);
+                self.open = Some(Open { payload, tail });
+            } else {
+                if let Some(end) = self.end.take() {
+                    self.begin(&mut piece);
+                    piece.extend_from_slice(&end);
+                }
+                break;
+            }
+        }
+        piece
+    }
+
+    fn begin(&mut self, piece: &mut Vec<u8>) {
+        if !self.has_begun {
+            self.has_begun = true;
+            piece.extend_from_slice(match self.shape {
+                Shape::One => b"{\"job\":",
+                Shape::Many => b"{\"jobs\":[",
+            });
+        }
+    }
+}
+
+/// A record's JSON without its texts, at most.
+pub(super) const RECORD_BYTES: usize = 768;
+
+/// A record in memory.
+pub(super) fn record_bytes(job: &Job) -> usize {
+    RECORD_BYTES + job.image.len() + details(job).len()
+}
+
+/// A record's JSON without its payload, at most.
+fn record_json_bytes(job: &Job) -> usize {
+    RECORD_BYTES + escaped_bytes(job.image.as_bytes()) + escaped_bytes(details(job).as_bytes())
+}
+
+/// Its text, where it has some.
+pub(super) fn details(job: &Job) -> &str {
+    match &job.state {
+        State::Error { details, .. } | State::Cancelled { details } => details,
+        State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => "",
+    }
+}
+
+/// Writes the record up to its payload, and answers what comes behind that.
+fn push_head(piece: &mut Vec<u8>, job: Job) -> Vec<u8> {
+    let mut record = serde_json::to_vec(&convert::job(job)).expect("a job of strings and numbers is JSON");
+    let at = record.windows(PAYLOAD.len()).position(|bytes| bytes == PAYLOAD);
+    let tail = record.split_off(at.expect("a job has a payload") + PAYLOAD.len());
+    piece.append(&mut record);
+    tail
+}
+
+/// Where text can be cut: at `most`, or up to three bytes before it.
+fn boundary(text: &[u8], most: usize) -> usize {
+    if text.len() <= most {
+        return text.len();
+    }
+    let is_start = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let most = most.max(4);
+    (most.saturating_sub(3)..=most.min(text.len())).rev().find(is_start).unwrap_or(most.min(text.len()))
+}
+
+fn push_escaped(piece: &mut Vec<u8>, text: &[u8]) {
+    // It came as text.
+    let text = String::from_utf8_lossy(text);
+    let quoted = serde_json::to_vec(&text).expect("text is JSON");
+    piece.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+}
+
+/// How long text is within a JSON string.
+pub(super) fn escaped_bytes(text: &[u8]) -> usize {
+    let more = |byte: &u8| match byte {
+        b'"' | b'\\' | b'\x08' | b'\t' | b'\n' | b'\x0c' | b'\r' => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    text.len() + text.iter().map(more).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_api::{JobWrapper, JobsWrapper};
+    use quorate_core::{ImageId, Payload, Priority, QueueId, Timestamp};
+
+    use super::*;
+
+    fn job(number: u8, details: &str, payload: &str) -> Job {
+        Job {
+            id: JobId([number; 16]),
+            queue: QueueId::DEFAULT,
+            priority: Priority::new(2).unwrap(),
+            image: "\"payload\":\"\"\u{1}".into(),
+            image_id: ImageId([u8::MAX; 16]),
+            payload: Payload { owner: JobId([number; 16]), bytes: payload.len() as u32 },
+            delay: u32::MAX,
+            timeout: u32::MAX,
+            max_retries: u32::MAX,
+            retries_delay: u32::MAX,
+            created_at: Timestamp(0),
+            started_at: Some(Timestamp(0)),
+            completed_at: Some(Timestamp(0)),
+            state: State::Cancelled { details: details.into() },
+            log_bytes: 0,
+            retry_of: Some(JobId([1; 16])),
+            retry_id: Some(JobId([1; 16])),
+        }
+    }
+
+    const TEXTS: [&str; 6] =
+        ["", "plain", "\u{1}\u{1f}\u{7f}", "\"\\\u{8}\t\n\u{c}\r/", "äß€😀😀😀", "\"payload\":\"\""];
+
+    #[test]
+    fn in_whatever_pieces_it_is_the_json_of_the_wrapper() {
+        for most in [1, 2, 5, 7, RECORD_BYTES + 3, usize::MAX] {
+            for count in 0..=TEXTS.len() {
+                let mut writer = Writer::new(Shape::Many);
+                let mut expected = JobsWrapper { jobs: Vec::new(), cursor: None };
+                for (number, text) in TEXTS.iter().take(count).enumerate() {
+                    let job = job(number as u8, text, text);
+                    expected
+                        .jobs
+                        .push(quorate_api::Job { payload: (*text).into(), ..convert::job(job.clone()) });
+                    writer.push(job, Bytes::from_static(text.as_bytes()));
+                }
+                if count == 3 {
+                    writer.end(Some(JobId([9; 16])));
+                    expected.cursor = Some(JobId([9; 16]).to_string());
+                } else {
+                    writer.end(None);
+                }
+                let bound = writer.json_bytes();
+                let mut written = Vec::new();
+                loop {
+                    let piece = writer.piece(most);
+                    if piece.is_empty() && !writer.has_jobs() {
+                        break;
+                    }
+                    written.extend(piece);
+                }
+                assert_eq!(String::from_utf8_lossy(&written), serde_json::to_string(&expected).unwrap());
+                assert!(written.len() <= bound, "{} <= {bound}", written.len());
+            }
+        }
+        let mut one = Writer::new(Shape::One);
+        let expected = quorate_api::Job { payload: "p".into(), ..convert::job(job(1, "d", "p")) };
+        one.push(job(1, "d", "p"), Bytes::from_static(b"p"));
+        one.end(None);
+        assert_eq!(one.piece(usize::MAX), serde_json::to_vec(&JobWrapper { job: expected }).unwrap());
+    }
+
+    #[test]
+    fn a_text_is_as_long_as_is_said() {
+        for text in TEXTS {
+            assert_eq!(
+                escaped_bytes(text.as_bytes()) + 2,
+                serde_json::to_string(text).unwrap().len(),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_piece_is_bounded() {
+        let payload = "\u{1}".repeat(100_000);
+        let mut writer = Writer::new(Shape::One);
+        writer.push(job(1, "", ""), payload.into());
+        writer.end(None);
+        while writer.has_jobs() {
+            assert!(writer.piece(1_000).len() <= 6 * 1_000 + RECORD_BYTES);
+        }
+    }
+}
