@@ -19,6 +19,7 @@
 //! formation    making or joining the cluster
 //! compaction   snapshots, and an end of the log that is kept
 //! disk         how much room there is, and who may have it
+//! presence     who leads, who is away: for the log
 //! watch        clocks of the others, removal of this node
 //! transport/   gRPC
 //! ```
@@ -46,6 +47,7 @@ mod pause;
 mod peers;
 mod pending;
 mod planted;
+mod presence;
 mod proposal;
 mod question;
 mod read_index;

@@ -21,6 +21,7 @@ use crate::membership::Admission;
 use crate::observer::Observer;
 use crate::peers::Peers;
 use crate::pending::Pending;
+use crate::presence;
 use crate::read_index::ReadIndex;
 use crate::recall::Recall;
 use crate::relief::Relief;
@@ -164,6 +165,7 @@ impl Node {
         tasks.spawn("relief", relief.run());
         tasks.spawn("compaction", compaction.run());
         tasks.spawn("watch", watch.run());
+        tasks.spawn("presence", presence::say_who_leads(peers.leadership.clone()));
         tasks.spawn("formation", formation.form());
         tasks.spawn("membership", admission.end_interrupted_changes());
         tasks.spawn("recovery", recover(raft.clone(), read_index.clone(), Arc::clone(&recovered)));

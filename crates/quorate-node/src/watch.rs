@@ -6,6 +6,7 @@ use quorate_proto::peer::v1::DiscoverResponse;
 use crate::Raft;
 use crate::limits;
 use crate::peers::Peers;
+use crate::presence::Absent;
 
 /// Asks the other members now and then: how late it is by their clocks, and whether this node is still one of them.
 pub(crate) struct Watch {
@@ -20,9 +21,12 @@ impl Watch {
         let mut round = tokio::time::interval(limits::WATCH);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut wall_clock, mut log_time) = (Alarm::default(), Alarm::default());
+        let mut absent = Absent::default();
         loop {
             round.tick().await;
-            let answers = self.peers.ask_all(&self.peers.addresses()).await;
+            let addrs = self.peers.addresses();
+            let answers = self.peers.ask_all(&addrs).await;
+            absent.note(&self.peers.members(), &addrs, &answers);
             self.look_for_removal(answers.iter().flatten());
 
             let (clock, others) = (&self.peers.clock, self.peers.others());

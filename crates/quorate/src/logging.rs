@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use anyhow::Context;
 use tracing::field::Field;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
@@ -27,6 +28,9 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What is logged unless something else is asked for.
+pub(crate) const LEVEL: &str = "info";
+
 /// The log of this process, once it has one.
 static LOG: OnceLock<Log> = OnceLock::new();
 
@@ -42,8 +46,7 @@ struct Log {
 /// # Errors
 /// The filter cannot be read, or there is no thread to be had.
 pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(level)
-        .map_err(|error| anyhow::anyhow!("log-level `{level}` is no filter: {error}"))?;
+    let filter = filter(level)?;
     // A descriptor of its own: a write that waits must not hold the lock of `std::io::stderr`.
     let stderr = File::from(io::stderr().as_fd().try_clone_to_owned().context("standard error")?);
     let notice = move |lost| {
@@ -66,6 +69,17 @@ pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
     std::panic::set_hook(Box::new(log_panic));
     quorate_node::before_abort(flush);
     Ok(())
+}
+
+/// openraft warns with every attempt to reach a member that is away, of which the node itself speaks once: it is heard from
+/// `error` on, unless the filter names it.
+fn filter(level: &str) -> anyhow::Result<EnvFilter> {
+    let filter = EnvFilter::try_new(level)
+        .map_err(|error| anyhow::anyhow!("log-level: `{level}` is no filter: {error}"))?;
+    if level.contains("openraft") || filter.max_level_hint() == Some(LevelFilter::OFF) {
+        return Ok(filter);
+    }
+    Ok(filter.add_directive("openraft=error".parse()?))
 }
 
 /// Waits for a moment until the log is written.
@@ -131,5 +145,26 @@ impl Write for &Log {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openraft_is_heard_where_it_is_named() {
+        let table = [
+            ("info", "openraft=error,info"),
+            ("off", "off"),
+            ("info,openraft=warn", "openraft=warn,info"),
+            ("debug,quorate=info", "openraft=error,quorate=info,debug"),
+        ];
+        for (level, directives) in table {
+            assert_eq!(filter(level).unwrap().to_string(), directives);
+        }
+        assert!(
+            filter("loud=very").unwrap_err().to_string().starts_with("log-level: `loud=very` is no filter")
+        );
     }
 }

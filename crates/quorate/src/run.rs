@@ -61,7 +61,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "QUORATE_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
     /// What to log.
-    #[arg(long, env = "QUORATE_LOG_LEVEL", default_value = "info")]
+    #[arg(long, env = "QUORATE_LOG_LEVEL", default_value = logging::LEVEL)]
     log_level: String,
 }
 

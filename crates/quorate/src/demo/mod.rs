@@ -14,6 +14,7 @@ use quorate_client::{Client, ClientConfig};
 
 use crate::dev::LocalCluster;
 use crate::health::wait_until_ready;
+use crate::logging;
 use crate::output::Output;
 
 use runners::Runners;
@@ -61,13 +62,8 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut work = work::collect(&args.input, args.jobs)?;
     let programs = Programs::new(&dir)?;
 
-    let mut cluster = LocalCluster::new(
-        3,
-        args.http_port,
-        args.http_port.saturating_add(1_000),
-        &dir,
-        "info,openraft=warn",
-    )?;
+    let mut cluster =
+        LocalCluster::new(3, args.http_port, args.http_port.saturating_add(1_000), &dir, logging::LEVEL)?;
     cluster.start_all()?;
     wait_until_ready(&mut cluster, Duration::from_secs(60)).await?;
     let urls = cluster.urls();

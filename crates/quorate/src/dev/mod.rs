@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::background::Background;
 use crate::ending::Ending;
-use crate::output;
+use crate::{logging, output};
 
 pub(crate) use local_cluster::LocalCluster;
 
@@ -32,7 +32,7 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "DIR", default_value = "quorate-dev")]
     data_dir: PathBuf,
     /// What the nodes log, to a file for each in the data directory.
-    #[arg(long, default_value = "info,openraft=warn")]
+    #[arg(long, default_value = logging::LEVEL)]
     log_level: String,
 }
 

@@ -5,7 +5,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
 
-use crate::logging::LogFormat;
+use crate::logging::{self, LogFormat};
 
 /// Run one node of a cluster.
 ///
@@ -43,7 +43,7 @@ pub(crate) struct ServeArgs {
     /// How to log to standard error [default: human].
     #[arg(long, env = "QUORATE_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
-    /// What to log: error, warn, info, debug, trace, or a filter [default: info,openraft=warn].
+    /// What to log: error, warn, info, debug, trace, or a filter such as `info,openraft=warn` [default: info].
     #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "FILTER")]
     log_level: Option<String>,
     /// A TOML file with these settings, named as the flags without the dashes in front.
@@ -130,7 +130,7 @@ impl ServeArgs {
             snapshot_every: self.snapshot_every,
             logs_kept: self.logs_kept,
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
-            log_level: self.log_level.or(file.log_level).unwrap_or_else(|| "info,openraft=warn".to_owned()),
+            log_level: self.log_level.or(file.log_level).unwrap_or_else(|| logging::LEVEL.to_owned()),
         })
     }
 }

@@ -1,0 +1,63 @@
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use quorate_proto::peer::v1::DiscoverResponse;
+use quorate_store::{Node, NodeId};
+
+use crate::leadership::Leadership;
+
+/// The members that do not answer, and since when: said once for each change. What openraft says of them, with every attempt
+/// that fails, is filtered out by default.
+#[derive(Default)]
+pub(crate) struct Absent(BTreeMap<NodeId, Instant>);
+
+impl Absent {
+    /// Takes what the addresses of all members have answered.
+    pub(crate) fn note(
+        &mut self,
+        members: &[(NodeId, Node)],
+        addrs: &[String],
+        answers: &[Option<DiscoverResponse>],
+    ) {
+        self.0.retain(|absent, _| members.iter().any(|(id, _)| id == absent));
+        for (id, node) in members {
+            let at = addrs.iter().position(|addr| *addr == node.peer_addr);
+            let answer = at.and_then(|at| answers.get(at)?.as_ref());
+            let (name, addr) = (&node.name, &node.peer_addr);
+            if answer.is_some_and(|answer| answer.node_id == *id) {
+                if let Some(since) = self.0.remove(id) {
+                    let seconds = since.elapsed().as_secs();
+                    tracing::info!(name, addr, node_id = id, seconds, "a member answers again");
+                }
+            } else if !self.0.contains_key(id) {
+                self.0.insert(*id, Instant::now());
+                match answer {
+                    None => tracing::warn!(name, addr, node_id = id, "a member does not answer"),
+                    Some(other) => tracing::warn!(
+                        name,
+                        addr,
+                        node_id = id,
+                        other_id = other.node_id,
+                        "another node answers in a member's place"
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// Says who leads, once for each change.
+pub(crate) async fn say_who_leads(mut leadership: Leadership) {
+    let mut leader = None;
+    loop {
+        leader = leadership.other_than(leader).await;
+        match leader {
+            Some(leader) => {
+                let stored = leadership.membership();
+                let name = stored.membership().get_node(&leader.id).map(|node| node.name.as_str());
+                tracing::info!(name, node_id = leader.id, term = leader.term, "a leader is known");
+            }
+            None => tracing::info!("no leader is known"),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! A log is one line a change.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use common::{QUORATE, Started, enqueue, free_ports, serve, wait_until, wait_until_ready};
+
+fn log_of(dir: &Path, node: usize) -> PathBuf {
+    dir.join(format!("n{node}.log"))
+}
+
+fn start(dir: &Path, ports: &[u16], node: usize) -> Started {
+    let log = File::options().create(true).append(true).open(log_of(dir, node)).unwrap();
+    Started(Command::new(QUORATE).args(serve(dir, ports, node)).stderr(log).spawn().unwrap())
+}
+
+fn lines(dir: &Path, node: usize) -> Vec<String> {
+    std::fs::read_to_string(log_of(dir, node)).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_dead_node_costs_the_others_a_line_and_its_return_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = free_ports(3);
+    let ports = [first, first + 1, first + 2];
+    let mut nodes: Vec<Started> = (0..3).map(|node| start(dir.path(), &ports, node)).collect();
+    ports.iter().for_each(|port| wait_until_ready(*port));
+    let before = [lines(dir.path(), 0).len(), lines(dir.path(), 1).len()];
+    nodes[2].signal(Signal::SIGKILL);
+    nodes[2].ended("the node is dead");
+    // It is dead for as long as the others take to say so, and to serve.
+    let says = |node: usize, what: &str| lines(dir.path(), node).iter().any(|line| line.contains(what));
+    wait_until("the others miss it", || {
+        (0..2).all(|node| says(node, "a member does not answer name=\"n2\""))
+    });
+    ports[..2].iter().for_each(|port| {
+        enqueue(*port);
+    });
+    for (node, before) in before.into_iter().enumerate() {
+        let said = lines(dir.path(), node).split_off(before);
+        assert!(said.len() <= 6, "n{node}: {}", said.join("\n"));
+    }
+    nodes[2] = start(dir.path(), &ports, 2);
+    wait_until("the others see it again", || {
+        (0..2).all(|node| says(node, "a member answers again name=\"n2\""))
+    });
+}
