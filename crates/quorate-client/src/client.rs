@@ -35,6 +35,12 @@ impl Client {
         Ok(Client { transport: Arc::new(Transport::new(&config)?), draw_keys: config.draw_keys })
     }
 
+    /// The same client, on the same connections, for calls that may take no longer than `deadline`: one node that does not
+    /// answer then takes a third of it at most.
+    pub fn within(&self, deadline: Duration) -> Client {
+        Client { transport: Arc::new(self.transport.within(deadline)), draw_keys: self.draw_keys }
+    }
+
     /// An `Idempotency-Key` that nobody else has: 128 random bits. For a call that its caller may have to make again, also
     /// after this client gave up on it.
     pub fn draw_key() -> String {

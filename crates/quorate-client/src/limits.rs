@@ -22,3 +22,5 @@ pub(crate) const LAST_ATTEMPT_PART: u32 = 5;
 pub(crate) const SHORTEST_CONNECT: Duration = Duration::from_millis(100);
 /// Most characters of a foreign answer's body that an error repeats.
 pub(crate) const QUOTED_CHARS: usize = 300;
+/// A call that its caller has no more time for asks so many nodes at least, if one after the other does not answer.
+pub(crate) const ATTEMPTS_WITHIN: u32 = 3;

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
 #[derive(Debug)]
 pub(crate) struct Transport {
     http: reqwest::Client,
-    nodes: Nodes,
+    nodes: Arc<Nodes>,
     deadline: Duration,
     attempt_timeout: Duration,
 }
@@ -60,10 +61,20 @@ impl Transport {
             .map_err(|error| Error::Config(error.to_string()))?;
         Ok(Transport {
             http,
-            nodes: Nodes::new(&config.nodes, config.shuffle)?,
+            nodes: Arc::new(Nodes::new(&config.nodes, config.shuffle)?),
             deadline: config.deadline,
             attempt_timeout: config.attempt_timeout,
         })
+    }
+
+    /// The same, for calls that may take no longer than `deadline`, within which more than one node has to be asked.
+    pub(crate) fn within(&self, deadline: Duration) -> Transport {
+        Transport {
+            http: self.http.clone(),
+            nodes: self.nodes.clone(),
+            deadline: self.deadline.min(deadline),
+            attempt_timeout: self.attempt_timeout.min(deadline / limits::ATTEMPTS_WITHIN),
+        }
     }
 
     /// The body of the answer, and whether it repeats an earlier one.

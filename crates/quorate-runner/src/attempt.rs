@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::RunnerConfig;
 use crate::driver::{Driver, End, Finished, Work};
 use crate::event::Outcome;
-use crate::hold::{Loss, hold};
+use crate::hold::{Granted, Held, Loss};
 use crate::report::Report;
 use crate::shutdown::Shutdown;
 
@@ -18,12 +18,14 @@ pub(crate) async fn attempt(
     client: &Client,
     driver: Option<&dyn Driver>,
     mut job: Job,
+    granted: Granted,
     config: &RunnerConfig,
     shutdown: &Shutdown,
 ) -> Outcome {
     let payload = std::mem::take(&mut job.payload).into();
-    match work(client, driver, &job, payload, config, shutdown).await {
-        Ok(report) => report.send(client, &job.id, config.report_limit, shutdown).await,
+    let mut held = Held::new(client, &job, granted, config.poll);
+    match work(&mut held, driver, &job, payload, config, shutdown).await {
+        Ok(report) => held.during(report.send(client, &job.id, config.report_limit, shutdown)).await,
         Err(Lost(why)) => Outcome::Dropped(why),
     }
 }
@@ -39,7 +41,7 @@ enum Stop {
 }
 
 async fn work(
-    client: &Client,
+    held: &mut Held<'_>,
     driver: Option<&dyn Driver>,
     job: &Job,
     payload: Bytes,
@@ -51,7 +53,6 @@ async fn work(
         return Ok(Report::failure(Reason::BadExit, why, Default::default()));
     };
     let work = Work { job_id: job.id.clone(), image: job.image.clone(), payload };
-    let mut held = std::pin::pin!(hold(client, job, config.poll));
 
     let stopped = tokio::select! {
         prepared = timeout(config.prepare_limit, driver.prepare(&work)) => match prepared {
@@ -62,7 +63,7 @@ async fn work(
                 return Ok(Report::failure(Reason::BadExit, why, Default::default()));
             }
         },
-        loss = &mut held => Some(Stop::Lost(loss)),
+        loss = held.lost() => Some(Stop::Lost(loss)),
         () = shutdown.stopping() => Some(Stop::Shutdown),
     };
     if let Some(stopped) = stopped {
@@ -74,27 +75,32 @@ async fn work(
     let stopped = tokio::select! {
         biased;
         finished = &mut run => return Ok(finished.into()),
-        loss = &mut held => Stop::Lost(loss),
+        loss = held.lost() => Stop::Lost(loss),
         () = sleep(Duration::from_secs(job.timeout.into())), if !config.extend_timeout => Stop::Timeout,
         () = shutdown.stopping() => Stop::Shutdown,
     };
     stop.cancel();
-    let finished = run.await;
-    stopped.report(job, finished)
+    // It is ours until it has ended, or a retry would begin before that.
+    let finished = held.during(&mut run).await;
+    match (held.over(), &finished.end) {
+        (Some(why), _) => Err(Lost(why.to_owned())),
+        (None, End::Stopped) => stopped.report(job, finished.log),
+        // It ended by itself in the same moment.
+        (None, End::Success | End::BadExit(_) | End::Killed(_)) => Ok(finished.into()),
+    }
 }
 
 impl Stop {
-    fn report(self, job: &Job, finished: Finished) -> Result<Report, Lost> {
-        match self {
-            Stop::Lost(Loss::Over(why)) => Err(Lost(why)),
-            Stop::Timeout | Stop::Lost(Loss::Silence) => {
-                let why = format!("stopped after its timeout of {} s", job.timeout);
-                Ok(Report::failure(Reason::Timeout, why, finished.log))
+    fn report(self, job: &Job, log: Bytes) -> Result<Report, Lost> {
+        let (reason, why) = match self {
+            Stop::Lost(Loss::Over(why)) => return Err(Lost(why)),
+            Stop::Timeout => (Reason::Timeout, format!("stopped after its timeout of {} s", job.timeout)),
+            Stop::Lost(Loss::Silence) => {
+                (Reason::Timeout, format!("its runner did not reach the cluster for {} s", job.timeout))
             }
-            Stop::Shutdown => {
-                Ok(Report::failure(Reason::Killed, "its runner was stopped".into(), finished.log))
-            }
-        }
+            Stop::Shutdown => (Reason::Killed, "its runner was stopped".to_owned()),
+        };
+        Ok(Report::failure(reason, why, log))
     }
 }
 
@@ -106,12 +112,5 @@ impl From<Finished> for Report {
             End::Killed(why) => Report::failure(Reason::Killed, why, finished.log),
             End::Stopped => Report::failure(Reason::Killed, "its runner was stopped".into(), finished.log),
         }
-    }
-}
-
-impl Default for Finished {
-    /// Work that never began.
-    fn default() -> Finished {
-        Finished { end: End::BadExit("not begun".into()), log: Default::default() }
     }
 }

@@ -1,34 +1,98 @@
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use quorate_client::api::{Job, Status};
 use quorate_client::{Client, Error, RefusedKind};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-/// Why a job is no longer ours.
+/// A job that this runner has, from its grant until its outcome is reported: whatever is done with it is done under one of
+/// these, which touches it all the while.
+pub(crate) struct Held<'a> {
+    client: &'a Client,
+    job: &'a Job,
+    poll: Duration,
+    lost: BoxFuture<'a, Loss>,
+    over: Option<String>,
+}
+
+/// When a job was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Granted {
+    Now,
+    /// To a consume whose answer was lost: nobody knows how much of its timeout is left.
+    Before,
+}
+
+/// Why a job may no longer be ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// It was cancelled, timed out or deleted; in the cluster's words.
     Over(String),
-    /// No touch was answered for a whole timeout: the cluster may have given it up.
+    /// No touch was answered for a whole timeout: the cluster may have given it up, or may yet hear of us.
     Silence,
 }
 
-/// Keeps a job ours until the future is dropped; ends only when the job is lost.
-pub(crate) async fn hold(client: &Client, job: &Job, poll: Duration) -> Loss {
+impl<'a> Held<'a> {
+    /// Holds a job, and asks every `poll` whether it was called off.
+    pub(crate) fn new(client: &'a Client, job: &'a Job, granted: Granted, poll: Duration) -> Held<'a> {
+        let lost = hold(client, job, granted, poll).boxed();
+        Held { client, job, poll, lost, over: None }
+    }
+
+    /// Waits until the job may no longer be ours. If it is over, it is not touched any more.
+    pub(crate) async fn lost(&mut self) -> Loss {
+        if let Some(why) = &self.over {
+            return Loss::Over(why.clone());
+        }
+        let loss = (&mut self.lost).await;
+        match &loss {
+            Loss::Over(why) => self.over = Some(why.clone()),
+            Loss::Silence => {
+                self.lost = hold(self.client, self.job, Granted::Before, self.poll).boxed();
+            }
+        }
+        loss
+    }
+
+    /// Holds the job while something is done that goes on to its end, whatever becomes of the job.
+    pub(crate) async fn during<T>(&mut self, done: impl Future<Output = T>) -> T {
+        let mut done = std::pin::pin!(done);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut done => return done,
+                _ = self.lost(), if self.over.is_none() => {}
+            }
+        }
+    }
+
+    /// In the cluster's words, if it has said that the job is no longer ours.
+    pub(crate) fn over(&self) -> Option<&str> {
+        self.over.as_deref()
+    }
+}
+
+/// Ends only when the job may be lost.
+async fn hold(client: &Client, job: &Job, granted: Granted, poll: Duration) -> Loss {
     tokio::select! {
-        loss = touch(client, job) => loss,
+        loss = touch(client, job, granted) => loss,
         loss = watch(client, job, poll) => loss,
     }
 }
 
 /// Touches the job whenever half of its timeout is over. The job counts as touched from when the touch was sent, since
 /// the cluster can only have counted from later on.
-async fn touch(client: &Client, job: &Job) -> Loss {
+async fn touch(client: &Client, job: &Job, granted: Granted) -> Loss {
     let timeout = Duration::from_secs(job.timeout.into());
+    let client = client.within(timeout / 2);
     let mut touched = Instant::now();
-    let mut next = touched + timeout / 2;
+    let mut next = match granted {
+        Granted::Now => touched + timeout / 2,
+        Granted::Before => touched,
+    };
     loop {
-        sleep_until(next).await;
+        sleep_until(next.min(touched + timeout)).await;
         let sent = Instant::now();
         match timeout_at(touched + timeout, client.touch(&job.id)).await {
             Ok(Ok(())) => {

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use quorate_client::api::Job;
-use quorate_client::{Client, Consume, Error};
+use quorate_client::{Client, Consume, Error, Keyed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -11,6 +11,7 @@ use crate::attempt::attempt;
 use crate::config::RunnerConfig;
 use crate::driver::Driver;
 use crate::event::Event;
+use crate::hold::Granted;
 use crate::limits;
 use crate::pause::Pause;
 use crate::shutdown::Shutdown;
@@ -55,11 +56,12 @@ impl Runner {
         let running = TaskTracker::new();
         let mut pause = Pause::new();
         while let Some(permits) = free_slots(&slots, shutdown).await {
-            let jobs = self.take(permits.len(), &mut pause, shutdown).await;
-            for (job, permit) in jobs.into_iter().zip(permits) {
+            let taken = self.take(permits.len(), &mut pause, shutdown).await;
+            let granted = if taken.replayed { Granted::Before } else { Granted::Now };
+            for (job, permit) in taken.answer.into_iter().zip(permits) {
                 let (runner, shutdown) = (self.clone(), shutdown.clone());
                 running.spawn(async move {
-                    runner.run_one(job, &shutdown).await;
+                    runner.run_one(job, granted, &shutdown).await;
                     drop(permit);
                 });
             }
@@ -73,7 +75,7 @@ impl Runner {
     /// All attempts go out under one key until one is answered, and so does the last one where a shutdown comes in between:
     /// whatever the cluster granted, some answer tells us, and no job is left to time out because nobody knows that it is
     /// ours. An answer says all that its key stands for, so no key is used after it.
-    async fn take(&self, n: usize, pause: &mut Pause, shutdown: &Shutdown) -> Vec<Job> {
+    async fn take(&self, n: usize, pause: &mut Pause, shutdown: &Shutdown) -> Keyed<Vec<Job>> {
         let n = u32::try_from(n).expect("at most 1,000 are asked for");
         let mut consume = Consume { n, wait: self.config.wait, key: Some(Client::draw_key()) };
         loop {
@@ -86,7 +88,7 @@ impl Runner {
                 Ok(taken) => {
                     *pause = Pause::new();
                     if !taken.answer.is_empty() {
-                        return taken.answer;
+                        return taken;
                     }
                     true
                 }
@@ -100,34 +102,36 @@ impl Runner {
                 () = shutdown.draining() => {}
             }
             if answered {
-                return Vec::new();
+                return nothing();
             }
         }
         consume.wait = 0;
         let last = tokio::select! {
             taken = self.client.consume(&consume) => taken,
-            () = shutdown.stopping() => return Vec::new(),
+            () = shutdown.stopping() => return nothing(),
         };
-        match last {
-            Ok(last) => last.answer,
-            Err(error) => {
-                tracing::warn!("could not learn whether jobs were taken last: {error}");
-                Vec::new()
-            }
-        }
+        last.unwrap_or_else(|error| {
+            tracing::warn!("could not learn whether jobs were taken last: {error}");
+            nothing()
+        })
     }
 
-    async fn run_one(&self, job: Job, shutdown: &Shutdown) {
+    async fn run_one(&self, job: Job, granted: Granted, shutdown: &Shutdown) {
         let start = Instant::now();
         let (job_id, image) = (job.id.clone(), job.image.clone());
         let driver = self.drivers.iter().find(|driver| driver.takes(&image));
         (self.on_event)(Event::Started { job_id: job_id.clone(), image });
 
-        let outcome = attempt(&self.client, driver.map(Arc::as_ref), job, &self.config, shutdown).await;
+        let driver = driver.map(Arc::as_ref);
+        let outcome = attempt(&self.client, driver, job, granted, &self.config, shutdown).await;
 
         let took = start.elapsed();
         (self.on_event)(Event::Finished { job_id, outcome, took });
     }
+}
+
+fn nothing() -> Keyed<Vec<Job>> {
+    Keyed { answer: Vec::new(), replayed: false }
 }
 
 /// All slots that are free, once there is one; `None` when it is time to end.

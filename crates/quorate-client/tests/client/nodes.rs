@@ -74,6 +74,14 @@ async fn a_slow_node_is_left_for_the_next() {
 }
 
 #[tokio::test]
+async fn a_caller_in_a_hurry_gets_to_the_next_node_too() {
+    let cluster = Cluster::start(2, [Answer::Hangs, one_job("a", "queued")]).await;
+    let client = cluster.client().within(Duration::from_secs(3));
+    client.get("a").await.expect("the second node answers");
+    assert_eq!(cluster.seen().len(), 2);
+}
+
+#[tokio::test]
 async fn a_whole_cluster_without_a_leader_is_asked_again_later() {
     let cluster =
         Cluster::start(2, [unavailable("not_applied"), unavailable("not_applied"), jobs(&["a"])]).await;

@@ -1,12 +1,13 @@
 //! A cluster that hands out the jobs it is given, answers what it is told to, and tells the test of each call.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use quorate_client::{Client, ClientConfig};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -40,6 +41,7 @@ struct State {
     queue: Mutex<VecDeque<String>>,
     queued: Notify,
     answers: Mutex<HashMap<String, (u16, String)>>,
+    replays: AtomicBool,
     calls: UnboundedSender<Call>,
 }
 
@@ -52,6 +54,7 @@ impl PlayedCluster {
             queue: Mutex::default(),
             queued: Notify::new(),
             answers: Mutex::default(),
+            replays: AtomicBool::new(false),
             calls: sender,
         });
         let shared = state.clone();
@@ -99,14 +102,22 @@ impl PlayedCluster {
         self.state.answers.lock().expect("no panic under the lock").remove(line);
     }
 
+    /// From now on every consume says that its answer repeats an earlier one.
+    pub(crate) fn replay(&self) {
+        self.state.replays.store(true, Ordering::Relaxed);
+    }
+
     /// Waits for this call, and passes over others.
     pub(crate) async fn next(&mut self, line: &str) -> Call {
-        loop {
-            let call = soon(line, self.calls.recv()).await.expect("the played cluster runs");
-            if call.line == line {
-                return call;
+        soon(line, async {
+            loop {
+                let call = self.calls.recv().await.expect("the played cluster runs");
+                if call.line == line {
+                    return call;
+                }
             }
-        }
+        })
+        .await
     }
 
     /// What arrived since, without waiting.
@@ -122,7 +133,7 @@ impl State {
         uri: &Uri,
         headers: &HeaderMap,
         body: Bytes,
-    ) -> (StatusCode, String) {
+    ) -> (StatusCode, HeaderMap, String) {
         let line = format!("{method} {}", uri.path());
         let query = uri.query().unwrap_or_default().to_owned();
         let key = headers.get("idempotency-key").map_or("", |key| key.to_str().expect("ASCII")).to_owned();
@@ -137,7 +148,11 @@ impl State {
             (None, "success" | "fail") => (200, wrapped(&job("x", "x", 60, "success"))),
             (None, _) => (200, wrapped(&job("x", "x", 60, "running"))),
         };
-        (StatusCode::from_u16(status).expect("a status"), body)
+        let mut headers = HeaderMap::new();
+        if self.replays.load(Ordering::Relaxed) {
+            headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+        }
+        (StatusCode::from_u16(status).expect("a status"), headers, body)
     }
 
     async fn consume(&self, query: &str) -> String {

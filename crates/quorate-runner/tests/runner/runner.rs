@@ -23,9 +23,19 @@ struct AtWork {
 }
 
 impl AtWork {
+    /// Jobs that must end are killed at once.
     fn start(cluster: &PlayedCluster, entries: &[String], config: RunnerConfig) -> AtWork {
+        AtWork::with_grace(Duration::ZERO, cluster, entries, config)
+    }
+
+    fn with_grace(
+        grace: Duration,
+        cluster: &PlayedCluster,
+        entries: &[String],
+        config: RunnerConfig,
+    ) -> AtWork {
         let programs = entries.iter().map(|entry| entry.parse().expect("a good entry"));
-        let driver = Process::new(Programs::new(programs).expect("no name twice"), Duration::ZERO);
+        let driver = Process::new(Programs::new(programs).expect("no name twice"), grace);
         let (sender, events) = unbounded_channel();
         let runner = Runner::new(cluster.client(), vec![Arc::new(driver)], config).on_event(move |event| {
             let _ = sender.send(event); // the test may have ended
@@ -157,6 +167,118 @@ async fn a_job_that_runs_longer_than_its_timeout_is_stopped_and_reported() {
     assert!(report.has("\r\n\r\ntimeout\r\n") && report.has("so far\n"), "{report:?}");
     assert_eq!(at_work.finished().await, failed(Reason::Timeout, "stopped after its timeout of 1 s"));
     pipe.all_dead().await;
+    at_work.end().await;
+}
+
+/// A program that cleans up when it is told to end, which takes until a line comes.
+const CLEANER: &str = "exec 8>$1 9<>$2
+    trap 'trap \"\" TERM; echo cleaning >&8; read line <&9; echo cleaned; exit 0' TERM
+    echo started >&8; while :; do read line <&9; done";
+/// Far beyond any test.
+const GRACE: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_job_is_touched_while_it_is_stopped_and_its_log_is_reported() {
+    let timeout = failed(Reason::Timeout, "stopped after its timeout of 2 s");
+    let shutdown = failed(Reason::Killed, "its runner was stopped");
+    for (extend_timeout, outcome) in [(false, timeout), (true, shutdown)] {
+        let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+        let (mut said, go) = (scripts.pipe("said"), scripts.pipe("go"));
+        let entry = scripts.entry("it", CLEANER, &[&said, &go]);
+        let config = RunnerConfig { extend_timeout, ..RunnerConfig::default() };
+        let mut at_work = AtWork::with_grace(GRACE, &cluster, &[entry], config);
+        cluster.queue("a", "it", 2);
+        assert_eq!(said.line().await, "started");
+        if extend_timeout {
+            at_work.shutdown.stop();
+        }
+        assert_eq!(said.line().await, "cleaning");
+        cluster.rest();
+        // Three halves are more than its timeout.
+        for _ in 0..3 {
+            cluster.next("POST /v1/job/a/touch").await;
+        }
+        go.release().await;
+        let report = cluster.next("POST /v1/job/a/fail").await;
+        assert!(report.has("cleaned\n"), "{report:?}");
+        assert_eq!(at_work.finished().await, outcome);
+        at_work.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_touched_until_its_outcome_is_answered() {
+    let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+    let line = "POST /v1/job/a/success";
+    cluster.answer(line, 503, r#"{"error":{"message":"no leader","outcome":"unknown"}}"#);
+    let entry = scripts.entry("it", "exit 0", &[]);
+    let mut at_work = AtWork::start(&cluster, &[entry], RunnerConfig::default());
+    cluster.queue("a", "it", 2);
+    cluster.next(line).await;
+    for _ in 0..3 {
+        cluster.next("POST /v1/job/a/touch").await;
+    }
+    // It took effect, but no answer said so: that is no reason to give it up.
+    cluster.answer("POST /v1/job/a/touch", 409, error("the job is success"));
+    cluster.next("POST /v1/job/a/touch").await;
+    cluster.forget_answer(line);
+    assert_eq!(at_work.finished().await, Outcome::Success);
+    at_work.end().await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_called_off_while_it_is_stopped_is_dropped() {
+    let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+    cluster.answer("POST /v1/job/a/fail", 409, error("the job is cancelled"));
+    let (mut said, go) = (scripts.pipe("said"), scripts.pipe("go"));
+    let entry = scripts.entry("it", CLEANER, &[&said, &go]);
+    let mut at_work = AtWork::with_grace(GRACE, &cluster, &[entry], RunnerConfig::default());
+    cluster.queue("a", "it", 2);
+    assert_eq!(said.line().await, "started");
+    assert_eq!(said.line().await, "cleaning");
+    cluster.answer("POST /v1/job/a/touch", 409, error("the job is cancelled"));
+    cluster.rest();
+    cluster.next("POST /v1/job/a/touch").await;
+    go.release().await;
+    assert_eq!(at_work.finished().await, Outcome::Dropped("the job is cancelled".into()));
+    at_work.end().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_comes_back_while_work_is_stopped_gets_the_report() {
+    let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+    let (mut said, go) = (scripts.pipe("said"), scripts.pipe("go"));
+    let entry = scripts.entry("it", CLEANER, &[&said, &go]);
+    let (touch, away) = ("POST /v1/job/a/touch", r#"{"error":{"message":"no leader","outcome":"unknown"}}"#);
+    cluster.answer(touch, 503, away);
+    let config = RunnerConfig { extend_timeout: true, ..RunnerConfig::default() };
+    let mut at_work = AtWork::with_grace(GRACE, &cluster, &[entry], config);
+    cluster.queue("a", "it", 2);
+    assert_eq!(said.line().await, "started");
+    assert_eq!(said.line().await, "cleaning");
+    cluster.forget_answer(touch);
+    cluster.rest();
+    for _ in 0..3 {
+        cluster.next(touch).await;
+    }
+    go.release().await;
+    assert!(cluster.next("POST /v1/job/a/fail").await.has("cleaned\n"));
+    let why = "its runner did not reach the cluster for 2 s";
+    assert_eq!(at_work.finished().await, failed(Reason::Timeout, why));
+    at_work.end().await;
+}
+
+#[tokio::test]
+async fn a_job_that_was_granted_before_is_touched_at_once() {
+    let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+    let pipe = scripts.pipe("go");
+    let entry = scripts.entry("it", WAIT, &[&pipe]);
+    cluster.replay();
+    let mut at_work = AtWork::start(&cluster, &[entry], RunnerConfig::default());
+    cluster.queue("a", "it", LONG);
+    cluster.next("POST /v1/job/a/touch").await;
+    pipe.release().await;
+    assert_eq!(at_work.finished().await, Outcome::Success);
     at_work.end().await;
 }
 
