@@ -24,11 +24,8 @@ pub(crate) struct CommitIndex {
     transport: Transport,
     tasks: Tasks,
     /// To each other voter: whom it follows.
-    votes: Arc<Mutex<HashMap<Voter, Question<Option<Vote>>>>>,
+    votes: Arc<Mutex<HashMap<NodeId, Question<Option<Vote>>>>>,
 }
-
-/// Its id, and where it is reached.
-type Voter = (NodeId, String);
 
 /// Why a node cannot say how far the log is committed. The question may be asked again, of whoever leads then.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +63,12 @@ impl CommitIndex {
     /// Asks the other voters whom they follow.
     fn ask(&self, reign: &Reign) -> Vec<impl Future<Output = (NodeId, Option<Vote>)> + use<>> {
         let mut votes = self.votes.lock();
-        votes.retain(|voter, _| reign.members.contains(voter));
-        let others = reign.members.iter().filter(|(id, _)| *id != self.own_id);
+        let voters: BTreeSet<NodeId> = reign.voters.iter().flatten().copied().collect();
+        votes.retain(|id, _| voters.contains(id));
+        let others = voters.into_iter().filter(|id| *id != self.own_id);
         others
-            .map(|voter| {
-                let question = votes.entry(voter.clone()).or_insert_with(|| self.question(voter));
-                let (id, answer) = (voter.0, question.answer());
+            .map(|id| {
+                let answer = votes.entry(id).or_insert_with(|| self.question(id)).answer();
                 async move { (id, answer.await.flatten()) }
             })
             .collect()
@@ -79,12 +76,12 @@ impl CommitIndex {
 
     /// Not cut short when a majority has answered without it: a node that is away would be left with a thousand broken
     /// calls.
-    fn question(&self, (id, addr): &Voter) -> Question<Option<Vote>> {
+    fn question(&self, id: NodeId) -> Question<Option<Vote>> {
         let (question, asker) = question();
-        let (transport, id, addr) = (self.transport.clone(), *id, addr.clone());
+        let transport = self.transport.clone();
         self.tasks.spawn("votes", async move {
             let ask = || async {
-                let vote = transport.current_vote(id, &addr).await;
+                let vote = transport.current_vote(id).await;
                 vote.inspect_err(|status| tracing::debug!(id, %status, "it does not say whom it follows"))
                     .ok()
             };
@@ -107,8 +104,6 @@ struct Reign {
     committed: u64,
     /// A majority of each is needed: there are two while the membership changes.
     voters: Vec<BTreeSet<NodeId>>,
-    /// The voters of all.
-    members: Vec<Voter>,
 }
 
 impl Reign {
@@ -121,12 +116,8 @@ impl Reign {
         let committed =
             state.cluster_committed().filter(|committed| committed.leader_id.term == vote.leader_id.term);
         let committed = committed.ok_or(Unconfirmed::NewLeader)?.index;
-        let membership = state.membership_state.effective().membership();
-        let voters = membership.get_joint_config().clone();
-        let members = voters.iter().flatten().collect::<BTreeSet<_>>();
-        let addr = |id: &NodeId| membership.get_node(id).map(|node| (*id, node.peer_addr.clone()));
-        let members = members.into_iter().filter_map(addr).collect();
-        Ok(Reign { vote, committed, voters, members })
+        let voters = state.membership_state.effective().membership().get_joint_config().clone();
+        Ok(Reign { vote, committed, voters })
     }
 }
 

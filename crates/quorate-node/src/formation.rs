@@ -6,33 +6,45 @@ use quorate_store::{DataDir, Node, NodeId, StoreError};
 
 use crate::Raft;
 use crate::limits;
+use crate::membership::{Admission, is_borne};
 use crate::peers::Peers;
 
-/// How this node comes to be a voter of a cluster: it makes the cluster with the others of its list, or joins it.
+/// How this node comes to be a voter of a cluster, under the name and at the addresses that it is configured with: it
+/// makes the cluster with the others of its list, or joins it.
 ///
 /// The first node of the list makes the cluster, once, when every listed node answers and none has been in one. It
 /// draws the cluster's id, waits until all have it on disk, and initialises Raft with all of them. Every other case is
-/// a join: of a node that was added to the list, or whose directory was wiped.
+/// a join: of a node that was added to the list, whose directory was wiped, or that was started at another address. Until
+/// it is done, all addresses are asked, and are told where this node is: so members that have all moved find each other.
 pub(crate) struct Formation {
     pub(crate) peers: Peers,
     pub(crate) raft: Raft,
     pub(crate) dir: Arc<DataDir>,
+    pub(crate) admission: Admission,
 }
 
 impl Formation {
-    /// Ends when this node is a voter.
+    /// Ends when this node is a voter, and is where the membership says.
     pub(crate) async fn form(self) {
         let mut told = String::new();
-        while !self.is_voter() {
+        while !(self.is_voter() && self.is_where_the_membership_says()) {
             let waits_for = match self.step().await {
                 Ok(waits_for) => waits_for,
                 Err(error) => error.to_string(),
             };
             if waits_for != told {
-                tracing::info!("not a voter yet: {waits_for}");
+                tracing::info!("not a voter at its address yet: {waits_for}");
                 told = waits_for;
             }
             tokio::time::sleep(limits::JOIN_PAUSE).await;
+        }
+        let own = self.peers.as_member();
+        let stored = self.peers.leadership.membership();
+        if is_borne(&own.name, own.node_id, stored.membership()) {
+            tracing::warn!(
+                name = own.name,
+                "another member bears this node's name: it is shown under its old one"
+            );
         }
     }
 
@@ -43,6 +55,16 @@ impl Formation {
             [voters] => voters.contains(&self.peers.identity.node_id),
             _ => false,
         }
+    }
+
+    fn is_where_the_membership_says(&self) -> bool {
+        let own = self.peers.as_member();
+        let stored = self.peers.leadership.membership();
+        let Some(node) = stored.membership().get_node(&own.node_id) else { return false };
+        if node.name != own.name && !is_borne(&own.name, own.node_id, stored.membership()) {
+            return false;
+        }
+        node.peer_addr == own.peer_addr && node.http_addr == own.http_addr
     }
 
     /// Does what can be done now, and says what is waited for.
@@ -61,6 +83,9 @@ impl Formation {
             .filter_map(|(addr, answer)| Some((addr.as_str(), answer.as_ref()?)))
             .collect();
 
+        if self.peers.is_initialised() {
+            return Ok(self.join(&seen).await);
+        }
         if let Some((_, member)) = seen.iter().find(|(_, answer)| answer.initialised) {
             self.adopt(&member.cluster_id)?;
             return Ok(self.join(&seen).await);
@@ -116,8 +141,12 @@ impl Formation {
         })
     }
 
-    /// Asks the leader for the next step.
+    /// Asks the leader for the next step; it may be this node.
     async fn join(&self, seen: &[(&str, &DiscoverResponse)]) -> String {
+        if self.peers.leadership.now().is_some_and(|leader| leader.here) {
+            let step = self.admission.step(self.peers.as_member()).await;
+            return step.err().unwrap_or_else(|| "the log".to_owned());
+        }
         let own_cluster = self.peers.cluster_id();
         let members =
             || seen.iter().filter(|(_, a)| a.initialised && Some(a.cluster_id.as_str()) == own_cluster);

@@ -61,12 +61,10 @@ impl Worker {
     async fn open(&self) -> Result<(Leader, Stream), Status> {
         let leader = self.leadership.now().filter(|leader| !leader.here);
         let leader = leader.ok_or_else(|| Status::unavailable("no leader elsewhere"))?;
-        let addr = self.leadership.peer_addr(leader.id);
-        let addr = addr.ok_or_else(|| Status::unavailable("the leader is no member"))?;
         let (frames, waiting) = mpsc::channel(limits::FORWARD_FRAMES);
         let mut leadership = self.leadership.clone();
         tokio::select! {
-            results = self.transport.forward(leader.id, &addr, waiting) => {
+            results = self.transport.forward(leader.id, waiting) => {
                 Ok((leader, Stream { frames, results: results? }))
             }
             _ = leadership.other_than(Some(leader)) => Err(Status::unavailable("another leader")),

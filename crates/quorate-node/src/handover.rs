@@ -3,7 +3,7 @@ use std::time::Duration;
 use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
 use quorate_proto::peer::v1::DiscoverResponse;
-use quorate_store::{Node, NodeId};
+use quorate_store::NodeId;
 
 use crate::Raft;
 use crate::limits;
@@ -69,8 +69,7 @@ impl Handover {
         let stored = self.peers.leadership.membership();
         let own_id = self.peers.identity.node_id;
         let voters = stored.membership().voter_ids().filter(|id| *id != own_id);
-        let voters = voters.filter_map(|id| Some((id, stored.membership().get_node(&id)?)));
-        let asked = futures::future::join_all(voters.map(|(id, node)| self.ask(id, node))).await;
+        let asked = futures::future::join_all(voters.map(|id| self.ask(id))).await;
         let metrics = self.raft.data_metrics().borrow_watched().clone();
         let Some(replication) = metrics.replication else { return Vec::new() };
         let matched = |id: &NodeId| replication.get(id).cloned().flatten().index();
@@ -79,9 +78,8 @@ impl Handover {
         best_first(living, metrics.last_log.index())
     }
 
-    async fn ask(&self, id: NodeId, node: &Node) -> Option<DiscoverResponse> {
-        let answer = tokio::time::timeout(limits::SUCCESSOR_ASK, self.peers.ask(&node.peer_addr)).await;
-        answer.ok().flatten().filter(|answer| answer.node_id == id)
+    async fn ask(&self, id: NodeId) -> Option<DiscoverResponse> {
+        tokio::time::timeout(limits::SUCCESSOR_ASK, self.peers.ask_member(id)).await.ok().flatten()
     }
 }
 

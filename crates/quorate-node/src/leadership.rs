@@ -45,11 +45,6 @@ impl Leadership {
         Arc::clone(&self.metrics.borrow_watched().membership_config)
     }
 
-    /// Where peers reach a member.
-    pub(crate) fn peer_addr(&self, id: NodeId) -> Option<String> {
-        self.membership().membership().get_node(&id).map(|node| node.peer_addr.clone())
-    }
-
     /// Ends when the leader, its term or the membership may have changed since this was called last. Never ends
     /// once Raft has stopped.
     pub(crate) async fn changed(&mut self) {

@@ -16,7 +16,8 @@
 //! clock/       log time
 //! term_start   … at a new leader
 //! recall       … after a restart
-//! formation    making or joining the cluster
+//! formation    making or joining the cluster, and where this node is
+//! address_book where the others are
 //! compaction   snapshots, and an end of the log that is kept
 //! disk         how much room there is, and who may have it
 //! presence     who leads, who is away: for the log
@@ -26,6 +27,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
+mod address_book;
 mod batcher;
 mod clock;
 mod commit_index;

@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use openraft::async_runtime::WatchReceiver;
 use openraft::{ChangeMembers, LogIdOptionExt, Precondition};
 use quorate_proto::log::v1::Member;
+use quorate_proto::peer::v1::DiscoverResponse;
 use quorate_store::{Membership, Node, NodeId, StoredMembership};
 use tokio::sync::Mutex;
 
@@ -53,7 +54,8 @@ impl Admission {
     }
 
     /// The next step on `member`'s way: learner, caught up, voter. A newcomer that bears the name of a voter which is
-    /// gone takes its place, in one change. `Ok` when it is a voter, else what is waited for.
+    /// gone takes its place, in one change. A member that was started with another name or address is taken over under it.
+    /// `Ok` when it is a voter, else what is waited for.
     ///
     /// Goes on when the caller does not wait any more: a change of voters has two halves.
     pub(crate) async fn step(&self, member: Member) -> Result<(), String> {
@@ -73,6 +75,11 @@ impl Admission {
         if half_done(membership).is_some() {
             return Err("a change that another leader had begun is ended first".to_owned());
         }
+        if let Some(node) = membership.get_node(&id)
+            && let Some(now) = moved(&member, node, membership)
+        {
+            return self.take_over(id, now, &stored).await;
+        }
         if membership.voter_ids().any(|voter| voter == id) {
             return Ok(());
         }
@@ -90,18 +97,48 @@ impl Admission {
         member: &Member,
         stored: &StoredMembership,
     ) -> Result<BTreeSet<NodeId>, String> {
-        let mut gone = BTreeSet::new();
-        for (id, node) in stored.membership().nodes() {
-            if node.name != member.name || *id == member.node_id {
-                continue;
-            }
-            let answer = self.peers.ask(&node.peer_addr).await;
-            if answer.is_some_and(|answer| answer.node_id == *id) {
-                return Err(format!("another node, {id}, bears the name {} and answers", node.name));
-            }
-            gone.insert(*id);
+        let nodes = stored.membership().nodes();
+        let bearers = nodes.filter(|(id, node)| node.name == member.name && **id != member.node_id);
+        let bearers: BTreeSet<NodeId> = bearers.map(|(id, _)| *id).collect();
+        if bearers.is_empty() {
+            return Ok(bearers);
         }
-        Ok(gone)
+        if bearers.contains(&self.peers.identity.node_id) {
+            return Err(format!("the leader bears the name {}", member.name));
+        }
+        // It may have moved.
+        let answers = self.peers.ask_all(&self.peers.addresses()).await;
+        match answers.into_iter().flatten().find(|answer| bearers.contains(&answer.node_id)) {
+            Some(DiscoverResponse { node_id, .. }) => {
+                Err(format!("another node, {node_id}, bears the name {} and answers", member.name))
+            }
+            None => Ok(bearers),
+        }
+    }
+
+    /// Puts a member that has moved into the membership as it is now.
+    ///
+    /// openraft warns of changing an address: a call might reach another node than the one that is meant, and that one
+    /// might answer in its place, so that one vote counts twice. Here each call says which node of which cluster is
+    /// meant, and another one refuses it; and the node has answered at its new address, under its id.
+    async fn take_over(&self, id: NodeId, now: Node, stored: &StoredMembership) -> Result<(), String> {
+        if id != self.peers.identity.node_id {
+            let answer = self.peers.ask(&now.peer_addr).await;
+            if answer.is_none_or(|answer| answer.node_id != id) {
+                return Err(format!("it does not answer at {}", now.peer_addr));
+            }
+        }
+        tracing::info!(
+            node_id = id,
+            name = now.name,
+            peer_addr = now.peer_addr,
+            http_addr = now.http_addr,
+            "a member has moved"
+        );
+        let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
+        let change = ChangeMembers::SetNodes(BTreeMap::from([(id, now)]));
+        self.raft.change_membership_if(change, true, [unchanged]).await.map_err(|error| error.to_string())?;
+        Err("its addresses are taken over".to_owned())
     }
 
     async fn add_learner(
@@ -154,6 +191,23 @@ impl Admission {
             .map_err(|error| error.to_string())?;
         Ok(())
     }
+}
+
+/// The entry of a member as it is configured now, if that is another one than it has. A name that another member bears it
+/// does not get.
+fn moved(member: &Member, stored: &Node, membership: &Membership) -> Option<Node> {
+    let borne = is_borne(&member.name, member.node_id, membership);
+    let now = Node {
+        name: if borne { stored.name.clone() } else { member.name.clone() },
+        peer_addr: member.peer_addr.clone(),
+        http_addr: member.http_addr.clone(),
+    };
+    (now != *stored).then_some(now)
+}
+
+/// Whether another member than `id` bears the name.
+pub(crate) fn is_borne(name: &str, id: NodeId, membership: &Membership) -> bool {
+    membership.nodes().any(|(other, node)| *other != id && node.name == name)
 }
 
 /// The voters to come, while a change has done the first of its two halves.

@@ -87,6 +87,7 @@ impl Node {
         let closed = CancellationToken::new();
         let applied = observer.watch_applied();
         let leadership = Leadership::new(identity.node_id, &raft);
+        transport.book.follow(leadership.clone());
         disk.watch(&tasks);
         let compaction = Compaction::new(&config, raft.clone(), log.clone(), space.clone(), disk.clone());
         let batcher = Batcher::start(raft.clone(), leadership.clone(), clock.clone(), disk.clone(), &tasks);
@@ -153,7 +154,12 @@ impl Node {
             applied,
         };
         let watch = Watch { peers: peers.clone(), raft: raft.clone(), removed: Arc::clone(&removed) };
-        let formation = Formation { peers: peers.clone(), raft: raft.clone(), dir: Arc::clone(&dir) };
+        let formation = Formation {
+            peers: peers.clone(),
+            raft: raft.clone(),
+            dir: Arc::clone(&dir),
+            admission: admission.clone(),
+        };
         if let Some(recall) = recall {
             tasks.spawn("recall", recall.run());
         }

@@ -36,7 +36,7 @@ impl Peers {
             name: self.config.name.clone(),
             node_id: self.identity.node_id,
             cluster_id: self.cluster_id().unwrap_or_default().to_owned(),
-            initialised: membership.nodes().next().is_some(),
+            initialised: self.is_initialised(),
             leads: leader.is_some_and(|leader| leader.here),
             knows_asker: membership.get_node(&question.node_id).is_some(),
             applied_index: *self.applied.borrow(),
@@ -48,6 +48,11 @@ impl Peers {
             disk_state: disk_state(self.disk.state()).into(),
             disk_free_bytes: self.disk.room(),
         }
+    }
+
+    /// Whether this node has a membership.
+    pub(crate) fn is_initialised(&self) -> bool {
+        self.leadership.membership().membership().nodes().next().is_some()
     }
 
     /// The cluster's id, once this node belongs to one.
@@ -65,17 +70,44 @@ impl Peers {
         }
     }
 
-    /// Asks whoever listens at `addr` who it is; `None` if nobody answers. What it says of the time is noted.
+    /// Asks whoever listens at `addr` who it is; `None` if nobody answers. Where it is and what it says of the time are
+    /// noted.
     pub(crate) async fn ask(&self, addr: &str) -> Option<pb::DiscoverResponse> {
-        match self.transport.discover(addr, &self.config.name).await {
+        match self.transport.discover(addr, &self.as_member()).await {
             Ok((answer, round_trip)) => {
-                self.note_time(&answer, round_trip);
+                if self.is_other_of_cluster(&answer.cluster_id, answer.node_id) {
+                    self.transport.book.found(answer.node_id, addr);
+                    self.note_time(&answer, round_trip);
+                } else {
+                    self.transport.book.lost(addr);
+                }
                 Some(answer)
             }
             Err(status) => {
                 tracing::debug!(addr, %status, "a peer does not answer");
+                self.transport.book.lost(addr);
                 None
             }
+        }
+    }
+
+    /// Asks a member; `None` if it does not answer where it should be.
+    pub(crate) async fn ask_member(&self, id: NodeId) -> Option<pb::DiscoverResponse> {
+        let addr = self.transport.book.of(id)?;
+        self.ask(&addr).await.filter(|answer| answer.node_id == id)
+    }
+
+    /// Looks whether a member that asks is where it says, if that is news.
+    pub(crate) fn look_for(&self, asker: &pb::DiscoverRequest) {
+        let (id, addr) = (asker.node_id, asker.peer_addr.clone());
+        let is_member = self.leadership.membership().membership().get_node(&id).is_some();
+        if self.is_other_of_cluster(&asker.cluster_id, id)
+            && is_member
+            && !addr.is_empty()
+            && self.transport.book.of(id).as_ref() != Some(&addr)
+        {
+            let this = self.clone();
+            tokio::spawn(async move { this.ask(&addr).await });
         }
     }
 
@@ -96,24 +128,25 @@ impl Peers {
         self.members().into_iter().map(|(id, _)| id).collect()
     }
 
-    /// Every address at which another node may be: the configured ones, and those of the membership.
+    /// Every address at which another node may be: the configured ones, those of the membership, and those where one was
+    /// found.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        let own = self.config.peer_addr();
-        let configured = self.config.peers.iter().map(|(_, addr)| addr.clone());
-        let mut all: Vec<String> =
-            configured.chain(self.members().into_iter().map(|(_, node)| node.peer_addr)).collect();
-        all.retain(|addr| Some(addr.as_str()) != own);
-        all.sort_unstable();
-        all.dedup();
-        all
+        let mut all = self.transport.book.addresses(self.identity.node_id);
+        all.extend(self.config.peers.iter().map(|(_, addr)| addr.clone()));
+        if let Some(own) = self.config.peer_addr() {
+            all.remove(own);
+        }
+        all.into_iter().collect()
+    }
+
+    fn is_other_of_cluster(&self, cluster_id: &str, id: NodeId) -> bool {
+        self.cluster_id() == Some(cluster_id) && id != self.identity.node_id
     }
 
     fn note_time(&self, answer: &pb::DiscoverResponse, round_trip: Duration) {
-        if self.cluster_id() == Some(answer.cluster_id.as_str()) && answer.node_id != self.identity.node_id {
-            self.clock.saw_wall(answer.node_id, answer.wall_ms, round_trip);
-            if let Some(known) = answer.log_time {
-                self.clock.learn(transport::log_time(known));
-            }
+        self.clock.saw_wall(answer.node_id, answer.wall_ms, round_trip);
+        if let Some(known) = answer.log_time {
+            self.clock.learn(transport::log_time(known));
         }
     }
 }

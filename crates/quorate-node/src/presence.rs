@@ -21,17 +21,17 @@ impl Absent {
     ) {
         self.0.retain(|absent, _| members.iter().any(|(id, _)| id == absent));
         for (id, node) in members {
-            let at = addrs.iter().position(|addr| *addr == node.peer_addr);
-            let answer = at.and_then(|at| answers.get(at)?.as_ref());
             let (name, addr) = (&node.name, &node.peer_addr);
-            if answer.is_some_and(|answer| answer.node_id == *id) {
+            // It may have moved.
+            if answers.iter().flatten().any(|answer| answer.node_id == *id) {
                 if let Some(since) = self.0.remove(id) {
                     let seconds = since.elapsed().as_secs();
                     tracing::info!(name, addr, node_id = id, seconds, "a member answers again");
                 }
             } else if !self.0.contains_key(id) {
                 self.0.insert(*id, Instant::now());
-                match answer {
+                let at = addrs.iter().position(|addr| *addr == node.peer_addr);
+                match at.and_then(|at| answers.get(at)?.as_ref()) {
                     None => tracing::warn!(name, addr, node_id = id, "a member does not answer"),
                     Some(other) => tracing::warn!(
                         name,

@@ -80,8 +80,7 @@ async fn ask_leader(
         if leader.here {
             commit_index.confirmed().await.map_err(|unconfirmed| unconfirmed.to_string())
         } else {
-            let addr = leadership.peer_addr(leader.id).ok_or("its address is not known")?;
-            transport.read_index(leader.id, &addr).await.map_err(|status| status.to_string())
+            transport.read_index(leader.id).await.map_err(|status| status.to_string())
         }
     };
     let mut leadership = leadership.clone();

@@ -52,8 +52,8 @@ impl Relief {
         let peers = &self.handover.peers;
         let stored = peers.leadership.membership();
         let others = stored.membership().voter_ids().filter(|id| *id != peers.identity.node_id);
-        let others: Vec<_> = others.filter_map(|id| peers.leadership.peer_addr(id)).collect();
-        peers.ask_all(&others).await.iter().flatten().any(has_room)
+        let answers = futures::future::join_all(others.map(|id| peers.ask_member(id))).await;
+        answers.iter().flatten().any(has_room)
     }
 
     fn is_needed(&self) -> bool {

@@ -76,7 +76,7 @@ pub(crate) async fn cluster(peers: &Peers, term: u64) -> Cluster {
         let (applied, reachable) = if *id == own_id {
             (Some(*peers.applied.borrow()), true)
         } else {
-            let answer = peers.ask(&node.peer_addr).await.filter(|answer| answer.node_id == *id);
+            let answer = peers.ask_member(*id).await;
             (answer.as_ref().map(|answer| answer.applied_index), answer.is_some())
         };
         (*id, node, applied, reachable)

@@ -8,7 +8,8 @@ use crate::limits;
 use crate::peers::Peers;
 use crate::presence::Absent;
 
-/// Asks the other members now and then: how late it is by their clocks, and whether this node is still one of them.
+/// Asks the other members now and then: where they are, how late it is by their clocks, and whether this node is still one
+/// of them.
 pub(crate) struct Watch {
     pub(crate) peers: Peers,
     pub(crate) raft: Raft,
@@ -27,6 +28,7 @@ impl Watch {
             let addrs = self.peers.addresses();
             let answers = self.peers.ask_all(&addrs).await;
             absent.note(&self.peers.members(), &addrs, &answers);
+            self.peers.transport.keep(&self.peers.addresses().into_iter().collect());
             self.look_for_removal(answers.iter().flatten());
 
             let (clock, others) = (&self.peers.clock, self.peers.others());

@@ -161,6 +161,39 @@ fn a_spent_consume_key_is_answered_and_leaves_the_log_alone() {
     dev.stop();
 }
 
+/// The same data behind other ports: every address that the members know of each other is an old one.
+#[test]
+fn a_cluster_moves_to_other_ports() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let first = free_ports(3);
+    let dev = Dev::start(dir.path(), first);
+    dev.json(&["n1"], &["job", "enqueue", "--image", "a"]);
+    dev.stop();
+
+    // The old ports are somebody else's by now.
+    let _taken: Vec<TcpListener> = (first..first + 3)
+        .flat_map(|port| [port, port + 1_000])
+        .map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap())
+        .collect();
+    let port = free_ports(3);
+    let dev = Dev::start(dir.path(), port);
+    for node in ["n1", "n2", "n3"] {
+        assert_eq!(dev.json(&[node], &["job", "list"])["jobs"].as_array().unwrap().len(), 1);
+        let shown = || {
+            let cluster = dev.json(&[node], &["cluster", "status"]);
+            let members = cluster["members"].as_array().unwrap().clone();
+            members.into_iter().zip(0_u16..).all(|(member, at)| {
+                member["http_addr"] == format!("127.0.0.1:{}", port + at)
+                    && member["peer_addr"] == format!("127.0.0.1:{}", port + 1_000 + at)
+                    && member["reachable"] == true
+            })
+        };
+        common::wait_until("the new addresses are shown", shown);
+    }
+    dev.stop();
+}
+
 #[test]
 fn the_nodes_end_with_dev_even_when_it_is_killed() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

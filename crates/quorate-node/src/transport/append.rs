@@ -30,7 +30,7 @@ impl Link {
     pub(super) async fn open(target: &Target, lane: Lane) -> Result<Link, Status> {
         let (frames, waiting) = mpsc::channel(limits::FRAMES_IN_FLIGHT);
         let request = target.transport.request(target.id, ReceiverStream::new(waiting))?;
-        let mut peer = target.transport.peer(&target.node.peer_addr, lane)?;
+        let mut peer = target.peer(lane)?;
         let results = super::within(limits::CONNECT, peer.append(request)).await?;
         Ok(Link { frames, results })
     }

@@ -14,7 +14,9 @@ use openraft::raft::{
 };
 use openraft::{OptionalSend, alias::SnapshotOf};
 use quorate_proto::Malformed;
+use quorate_proto::peer::v1::peer_client::PeerClient;
 use quorate_store::{Node, NodeId, SnapshotDir, TypeConfig, Vote};
+use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::append::{Link, Session};
@@ -42,6 +44,16 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
     async fn new_snapshot_client(&mut self, target: NodeId, node: &Node) -> Client {
         self.client(target, node, Lane::Snapshot)
+    }
+}
+
+impl Target {
+    /// The way to it. The address that openraft has may be an old one.
+    pub(super) fn peer(&self, lane: Lane) -> Result<PeerClient<Channel>, Status> {
+        match self.transport.book.of(self.id) {
+            Some(addr) => self.transport.peer_at(&addr, lane),
+            None => self.transport.peer_at(&self.node.peer_addr, lane),
+        }
     }
 }
 
@@ -122,7 +134,7 @@ impl Client {
         let asked = Instant::now();
         let answer = async {
             let request = self.target.transport.request(self.target.id, message)?;
-            let mut peer = self.target.transport.peer(&self.target.node.peer_addr, Lane::Control)?;
+            let mut peer = self.target.peer(Lane::Control)?;
             if before {
                 within(deadline, peer.pre_vote(request)).await
             } else {
@@ -147,7 +159,7 @@ impl NetTransferLeader<TypeConfig> for Client {
         let message = messages::transfer_request_message(&request);
         let answer = async {
             let request = self.target.transport.request(self.target.id, message)?;
-            let mut peer = self.target.transport.peer(&self.target.node.peer_addr, Lane::Control)?;
+            let mut peer = self.target.peer(Lane::Control)?;
             within(option.soft_ttl(), peer.transfer_leader(request)).await
         };
         let answer = answer.await.map_err(|status| rpc_error(&status))?;

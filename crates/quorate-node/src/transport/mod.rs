@@ -10,7 +10,7 @@ mod messages;
 pub(crate) mod server;
 mod snapshot;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use tonic::{Request, Status};
 pub(crate) use client::Network;
 pub(crate) use messages::{log_time, log_time_message};
 
+use crate::address_book::AddressBook;
 use crate::limits;
 
 /// Who this node is, in every call that it makes or takes.
@@ -40,6 +41,7 @@ pub(crate) struct Identity {
 #[derive(Clone)]
 pub(crate) struct Transport {
     identity: Identity,
+    pub(crate) book: AddressBook,
     channels: Arc<Mutex<HashMap<(String, Lane), Channel>>>,
 }
 
@@ -60,7 +62,12 @@ pub(crate) enum Lane {
 
 impl Transport {
     pub(crate) fn new(identity: Identity) -> Transport {
-        Transport { identity, channels: Arc::default() }
+        Transport { identity, book: AddressBook::default(), channels: Arc::default() }
+    }
+
+    /// Lets go of connections to all other addresses.
+    pub(crate) fn keep(&self, addrs: &BTreeSet<String>) {
+        self.channels.lock().retain(|(addr, _), _| addrs.contains(addr));
     }
 
     fn channel(&self, addr: &str, lane: Lane) -> Result<Channel, Status> {
@@ -81,7 +88,13 @@ impl Transport {
         Ok(channel)
     }
 
-    fn peer(&self, addr: &str, lane: Lane) -> Result<PeerClient<Channel>, Status> {
+    /// The way to a member, wherever it is now.
+    fn peer(&self, id: NodeId, lane: Lane) -> Result<PeerClient<Channel>, Status> {
+        let addr = self.book.of(id).ok_or_else(|| Status::unavailable("its address is not known"))?;
+        self.peer_at(&addr, lane)
+    }
+
+    fn peer_at(&self, addr: &str, lane: Lane) -> Result<PeerClient<Channel>, Status> {
         Ok(PeerClient::new(self.channel(addr, lane)?)
             .max_decoding_message_size(limits::MESSAGE_BYTES)
             .max_encoding_message_size(limits::MESSAGE_BYTES))
@@ -98,26 +111,25 @@ impl Transport {
     pub(crate) async fn forward(
         &self,
         to: NodeId,
-        addr: &str,
         frames: tokio::sync::mpsc::Receiver<pb::ForwardFrame>,
     ) -> Result<tonic::Streaming<pb::ForwardResult>, Status> {
         let frames = tokio_stream::wrappers::ReceiverStream::new(frames);
         let request = self.request(to, frames)?;
-        let mut peer = self.peer(addr, Lane::Forward)?;
+        let mut peer = self.peer(to, Lane::Forward)?;
         within(limits::ASK, peer.forward(request)).await
     }
 
     /// Asks the leader up to where a linearizable read must have applied the log.
-    pub(crate) async fn read_index(&self, to: NodeId, addr: &str) -> Result<u64, Status> {
+    pub(crate) async fn read_index(&self, to: NodeId) -> Result<u64, Status> {
         let request = self.request(to, pb::ReadIndexRequest {})?;
-        let mut peer = self.peer(addr, Lane::Control)?;
+        let mut peer = self.peer(to, Lane::Control)?;
         Ok(within(limits::ASK, peer.read_index(request)).await?.index)
     }
 
     /// Asks a member whom it follows.
-    pub(crate) async fn current_vote(&self, to: NodeId, addr: &str) -> Result<Vote, Status> {
+    pub(crate) async fn current_vote(&self, to: NodeId) -> Result<Vote, Status> {
         let request = self.request(to, pb::CurrentVoteRequest {})?;
-        let mut peer = self.peer(addr, Lane::Control)?;
+        let mut peer = self.peer(to, Lane::Control)?;
         let vote = within(limits::ASK_VOTE, peer.current_vote(request)).await?.vote;
         let vote = vote.ok_or(Malformed::Field { message: "CurrentVoteResponse", field: "vote" });
         vote.and_then(Vote::from_message).map_err(|malformed| Status::internal(malformed.to_string()))
@@ -131,7 +143,7 @@ impl Transport {
         member: quorate_proto::log::v1::Member,
     ) -> Result<pb::JoinResponse, Status> {
         let request = self.request(to, pb::JoinRequest { member: Some(member) })?;
-        let mut peer = self.peer(addr, Lane::Control)?;
+        let mut peer = self.peer_at(addr, Lane::Control)?;
         within(limits::JOIN, peer.join(request)).await
     }
 
@@ -139,12 +151,13 @@ impl Transport {
     pub(crate) async fn discover(
         &self,
         addr: &str,
-        name: &str,
+        own: &quorate_proto::log::v1::Member,
     ) -> Result<(pb::DiscoverResponse, Duration), Status> {
         let question = pb::DiscoverRequest {
-            name: name.to_owned(),
+            name: own.name.clone(),
             node_id: self.identity.node_id,
             cluster_id: self.identity.cluster_id.get().cloned().unwrap_or_default(),
+            peer_addr: own.peer_addr.clone(),
         };
         let mut discovery = DiscoveryClient::new(self.channel(addr, Lane::Control)?);
         let asked = Instant::now();
@@ -161,5 +174,23 @@ async fn within<T>(
     match tokio::time::timeout(deadline, call).await {
         Ok(answer) => answer.map(tonic::Response::into_inner),
         Err(_) => Err(Status::deadline_exceeded(format!("no answer within {deadline:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_to_addresses_that_nobody_has_are_let_go() {
+        let identity = Identity { node_id: 1, cluster_id: Arc::new(OnceLock::from("a".to_owned())) };
+        let transport = Transport::new(identity);
+        for addr in ["127.0.0.1:1", "127.0.0.1:2"] {
+            transport.channel(addr, Lane::Control).unwrap();
+            transport.channel(addr, Lane::Log).unwrap();
+        }
+        transport.keep(&BTreeSet::from(["127.0.0.1:2".to_owned(), "127.0.0.1:3".to_owned()]));
+        let kept: BTreeSet<String> = transport.channels.lock().keys().map(|(addr, _)| addr.clone()).collect();
+        assert_eq!(kept, BTreeSet::from(["127.0.0.1:2".to_owned()]));
     }
 }

@@ -256,7 +256,9 @@ impl Discovery for Service {
         &self,
         request: Request<pb::DiscoverRequest>,
     ) -> Result<Response<pb::DiscoverResponse>, Status> {
-        Ok(Response::new(self.peers.introduce(&request.into_inner())))
+        let asker = request.into_inner();
+        self.peers.look_for(&asker);
+        Ok(Response::new(self.peers.introduce(&asker)))
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn send(
 ) -> Result<Vote, Status> {
     let (frames, waiting) = mpsc::channel(limits::SNAPSHOT_CHUNKS);
     let request = target.transport.request(target.id, ReceiverStream::new(waiting))?;
-    let mut peer = target.transport.peer(&target.node.peer_addr, Lane::Snapshot)?;
+    let mut peer = target.peer(Lane::Snapshot)?;
     let call = within(deadline, peer.snapshot(request));
     let feed = feed(frames, vote, snapshot);
     // A feed that fails has dropped its end of the channel, and the follower misses the end: it refuses, so the call

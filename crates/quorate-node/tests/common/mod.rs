@@ -39,13 +39,8 @@ impl Cluster {
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let root = tempfile::tempdir().unwrap();
-        // All at once, so that no port is given twice.
-        let taken: Vec<TcpListener> = (0..size).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let peers: Vec<(String, String)> = taken
-            .iter()
-            .enumerate()
-            .map(|(at, socket)| (format!("n{}", at + 1), socket.local_addr().unwrap().to_string()))
-            .collect();
+        let addrs = free_addrs(size).into_iter().enumerate();
+        let peers: Vec<(String, String)> = addrs.map(|(at, addr)| (format!("n{}", at + 1), addr)).collect();
         let configs = peers.iter().map(|(name, addr)| {
             let dir = root.path().join(name);
             let mut config = NodeConfig::new(name, dir, addr, format!("{name}.test:80"), peers.clone());
@@ -87,6 +82,12 @@ impl Cluster {
             }
         })
         .await;
+    }
+
+    /// Changes the settings of a node that does not run.
+    pub fn configure(&mut self, at: usize, change: impl FnOnce(&mut NodeConfig)) {
+        assert!(self.running[at].is_none());
+        change(&mut self.configs[at]);
     }
 
     pub async fn stop(&mut self, at: usize) {
@@ -145,6 +146,10 @@ impl Cluster {
         self.root.path()
     }
 
+    pub fn size(&self) -> usize {
+        self.configs.len()
+    }
+
     /// The nodes that run.
     pub fn up(&self) -> Vec<usize> {
         (0..self.running.len()).filter(|at| self.running[*at].is_some()).collect()
@@ -189,6 +194,13 @@ impl Cluster {
         let voters = members.into_iter().filter(|member| member.role != Role::Learner);
         voters.map(|member| (member.name, member.id)).collect()
     }
+}
+
+/// So many addresses at which nobody listens.
+pub fn free_addrs(count: usize) -> Vec<String> {
+    // All at once, so that no port is given twice.
+    let taken: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    taken.iter().map(|socket| socket.local_addr().unwrap().to_string()).collect()
 }
 
 /// Waits for something that comes about by itself.
