@@ -105,7 +105,7 @@ impl Handle {
     pub fn gauges(&self) -> Gauges {
         let data = self.0.raft.data_metrics().borrow_watched().clone();
         let server = self.0.raft.server_metrics().borrow_watched().clone();
-        let others = self.0.peers.others();
+        let others = self.0.peers.other_voters();
         Gauges {
             term: server.vote.leader_id.term,
             leads: self.0.peers.leadership.now().is_some_and(|leader| leader.here),

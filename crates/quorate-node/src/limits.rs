@@ -65,6 +65,9 @@ pub(crate) const SLEW_PPM: u32 = 500;
 /// Log time that is not made here goes on slower by so much: by what it may be slewed back, and by what clocks differ, which
 /// the kernel corrects up to the same 500 ppm (adjtimex(2)).
 pub(crate) const HEARD_LAG_PPM: u32 = 2 * SLEW_PPM;
+/// What a leader says of log time is old where more than that is missing: one that stood still for so long, and its clock
+/// too, does not lead any more.
+pub(crate) const OLD_WORD: Duration = Duration::from_secs(1);
 /// Between two notes of log time on disk.
 pub(crate) const NOTE: Duration = Duration::from_secs(1);
 /// Between two looks at the time, while a timer runs. The runtime's own timers stand still while the machine is suspended;

@@ -123,9 +123,11 @@ impl Peers {
         others.map(|(id, node)| (*id, node.clone())).collect()
     }
 
-    /// The ids of the other members.
-    pub(crate) fn others(&self) -> Vec<NodeId> {
-        self.members().into_iter().map(|(id, _)| id).collect()
+    /// The ids of the other voters: those by whom this node goes where a majority counts. A newcomer that died before it was
+    /// one stays a member.
+    pub(crate) fn other_voters(&self) -> Vec<NodeId> {
+        let stored = self.leadership.membership();
+        stored.membership().voter_ids().filter(|id| *id != self.identity.node_id).collect()
     }
 
     /// Every address at which another node may be: the configured ones, those of the membership, and those where one was

@@ -107,7 +107,7 @@ pub(crate) async fn cluster(peers: &Peers, term: u64) -> Cluster {
         node: peers.config.name.clone(),
         leader: leader.and_then(|leader| Some(membership.get_node(&leader.id)?.name.clone())),
         term,
-        log_time_offset_ms: peers.clock.log_time_offset_ms(&peers.others()),
+        log_time_offset_ms: peers.clock.log_time_offset_ms(&peers.other_voters()),
         members,
         quorum,
         tolerates: up.saturating_sub(quorum),

@@ -43,7 +43,7 @@ impl TermStart {
         let mut pause = Pause::new();
         loop {
             let timers = self.reader.next_timer().is_some();
-            match self.clock.start(term, timers, &self.peers.others()) {
+            match self.clock.start(term, timers, &self.peers.other_voters()) {
                 Some(Start::WentOn) => return tracing::debug!(term, "log time goes on"),
                 Some(Start::StoodStill) => {
                     return tracing::warn!(

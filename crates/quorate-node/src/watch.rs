@@ -31,7 +31,7 @@ impl Watch {
             self.peers.transport.keep(&self.peers.addresses().into_iter().collect());
             self.look_for_removal(answers.iter().flatten());
 
-            let (clock, others) = (&self.peers.clock, self.peers.others());
+            let (clock, others) = (&self.peers.clock, self.peers.other_voters());
             let offset_ms = clock.own_offset_ms(&others);
             match wall_clock.turn(is_off(offset_ms)) {
                 Some(true) => {

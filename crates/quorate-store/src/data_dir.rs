@@ -208,6 +208,13 @@ fn begin_anew(dir: &Path) -> Result<Identity, StoreError> {
     if let Some(name) = names(dir)?.iter().find(|name| [RAFT, JOBS, SNAPSHOT].contains(&name.as_str())) {
         return Err(StoreError::damaged("identity", format!("its file is missing, but there is {name}/")));
     }
+    // One that was left there tells of another cluster's terms.
+    match fs::remove_file(dir.join(LOG_TIME)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            return Err(StoreError::io("remove", &dir.join(LOG_TIME))(e));
+        }
+        Ok(()) | Err(_) => {}
+    }
     HighWater::create(&dir.join(HIGH_WATER))?;
     // The identity comes last: where it is, the mark is.
     let mut identity = Identity::draw();

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
-use quorate_store::{DataDir, LogStore, StoreError};
+use quorate_core::Timestamp;
+use quorate_store::{DataDir, LogStore, LogTimeFile, LogTimeNote, StoreError};
 use tempfile::TempDir;
 
 fn open(path: &Path) -> Result<DataDir, StoreError> {
@@ -123,6 +124,19 @@ fn data_without_an_identity_get_no_new_one() {
 }
 
 /// A crash in the first start, after any of its steps.
+#[test]
+fn a_new_node_has_no_note_of_another_clusters_log_time() {
+    let temp = TempDir::new().unwrap();
+    let dir = open(temp.path()).unwrap();
+    let note = LogTimeNote { boot: "a".into(), term: 7, time: Timestamp(1), uptime: Duration::ZERO };
+    LogTimeFile::open(&dir).unwrap().write(note).unwrap();
+    drop(dir);
+    // Somebody wipes what he knows.
+    fs::remove_file(temp.path().join("identity")).unwrap();
+    let dir = open(temp.path()).unwrap();
+    assert_eq!(LogTimeFile::open(&dir).unwrap().read().unwrap(), None);
+}
+
 #[test]
 fn an_interrupted_first_start_is_taken_up() {
     for missing in [&["identity"][..], &["identity", "high-water"], &["identity", "high-water", "FORMAT"]] {

@@ -59,6 +59,13 @@ impl Known {
         self.is_made() && self.term == term
     }
 
+    /// True where the leader of `term` said this so long ago that more is known: it lay in a buffer while this process was
+    /// stopped. A little less than what is known is no old word: the clock here is fast then, and the leader's counts.
+    pub(super) fn makes_old(&self, term: u64, time: Timestamp, uptime: Duration) -> bool {
+        let behind = Duration::from_millis(self.now(uptime).0.saturating_sub(time.0));
+        self.term == term && self.goes_on() && behind > limits::OLD_WORD
+    }
+
     /// Log time at this uptime. Never goes back.
     pub(super) fn now(&self, uptime: Duration) -> Timestamp {
         Timestamp(millis(self.exactly(uptime)))

@@ -142,7 +142,9 @@ impl LogClock {
             return;
         }
         let is_news = !state.current || state.known.is_none_or(|known| known.term < term);
-        state.known = Some(Known::heard(term, time, uptime));
+        if !state.known.is_some_and(|known| known.makes_old(term, time, uptime)) {
+            state.known = Some(Known::heard(term, time, uptime));
+        }
         state.current = true;
         drop(state);
         if is_news {

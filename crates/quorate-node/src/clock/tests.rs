@@ -218,8 +218,19 @@ fn a_follower_goes_on_from_what_it_heard() {
     assert_eq!(clock.now(), gone_on);
     clock.heard(3, Timestamp(99 * HOUR));
     assert_eq!(clock.now(), gone_on, "an old leader is not heard");
-    clock.heard(4, Timestamp(49 * HOUR));
-    assert_eq!(clock.now(), Some(Timestamp(49 * HOUR)), "the leader has the word");
+    let a_little_less = Timestamp(gone_on.unwrap().0 - 50);
+    clock.heard(4, a_little_less);
+    assert_eq!(clock.now(), Some(a_little_less), "the leader has the word");
+    clock.heard(5, Timestamp(49 * HOUR));
+    assert_eq!(clock.now(), Some(Timestamp(49 * HOUR)), "the next one too");
+}
+
+#[test]
+fn what_lay_in_a_buffer_while_the_process_was_stopped_is_no_news() {
+    let (hands, clock) = follower_at(10 * HOUR);
+    hands.pass(10 * SECOND);
+    clock.heard(4, Timestamp(10 * HOUR + 100));
+    assert_eq!(clock.now(), Some(Timestamp(10 * HOUR + 10 * SECOND - lag(10 * SECOND))));
 }
 
 #[test]
