@@ -1,5 +1,5 @@
-//! What is around every route: what the head of any request must be, the node's name and `Allow` in answers, and a panic
-//! that ends one request instead of a connection.
+//! What is around every route: what the head of any request must be, what is answered where there is only room for health
+//! checks, the node's name and `Allow` in answers, and a panic that ends one request instead of a connection.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -11,9 +11,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use quorate_api::WriteOutcome;
 
 use crate::error::ApiError;
-use crate::head;
+use crate::server::OnlyHealth;
+use crate::{head, routes};
 
 const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
 
@@ -45,9 +47,9 @@ impl Edge {
 
     async fn handle(State(edge): State<Edge>, request: Request, next: Next) -> Response {
         let path = request.extensions().get::<MatchedPath>().cloned();
-        let mut response = match head::check(&request) {
+        let mut response = match check(&request) {
             Ok(()) => run(request, next).await,
-            Err(error) => malformed(error, request.version()),
+            Err(error) => closing(error, request.version()),
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED
             && let Some(allow) = path.and_then(|path| edge.allow.get(path.as_str()).cloned())
@@ -72,8 +74,19 @@ async fn run(request: Request, next: Next) -> Response {
     }
 }
 
+fn check(request: &Request) -> Result<(), ApiError> {
+    head::check(request)?;
+    if request.extensions().get::<OnlyHealth>().is_some() && !routes::is_health(request.uri().path()) {
+        return Err(ApiError::Unavailable {
+            outcome: WriteOutcome::NotApplied,
+            message: "this node has no room for more connections; nothing was done",
+        });
+    }
+    Ok(())
+}
+
 /// Where the head is not understood, neither is where the request ends: its connection is closed.
-fn malformed(error: ApiError, version: Version) -> Response {
+fn closing(error: ApiError, version: Version) -> Response {
     let mut response = error.into_response();
     if version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -31,6 +31,8 @@ pub(crate) const LEFTOVER_BYTES: usize = 32 << 20;
 pub(crate) const LEFTOVER_TIME: Duration = Duration::from_secs(30);
 /// Longest time in which nothing of it comes.
 pub(crate) const LEFTOVER_SILENCE: Duration = Duration::from_secs(5);
+/// As [`ConnectionLimits::header_read`], for connections on which only health is told.
+pub(crate) const RESERVED_HEADER_READ: Duration = Duration::from_secs(1);
 /// How long a connection that was closed with something unread goes on to read.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// What is handed to hyper at once of an answer's body: the client must take so much in the time in which it may take none.
@@ -61,8 +63,10 @@ pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
 /// Bounds of [`crate::Gateway::serve`], per listener.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// Open connections; more are closed as they come.
+    /// Open connections.
     pub connections: usize,
+    /// Connections above them, on which only health is told; more are closed as they come.
+    pub reserved: usize,
     /// Longest time to the end of a request's header, from the connection's start or the last answer. It bounds idle
     /// connections too.
     pub header_read: Duration,
@@ -80,6 +84,7 @@ impl Default for ConnectionLimits {
     fn default() -> ConnectionLimits {
         ConnectionLimits {
             connections: 10_000,
+            reserved: 64,
             header_read: Duration::from_secs(10),
             header_bytes: 64 << 10,
             streams: 200,

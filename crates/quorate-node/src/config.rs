@@ -22,6 +22,8 @@ pub struct NodeConfig {
     pub reserve: Option<Reserve>,
     /// Most bytes of the log, or an eighth of the disk if that is less.
     pub log_bytes: u64,
+    /// About how many files of the log and the table are kept open; `None`: all of them.
+    pub open_files: Option<usize>,
     /// A snapshot is taken after so many log entries.
     pub snapshot_every: u64,
     /// Log entries that are kept behind a snapshot, for followers that lag.
@@ -45,6 +47,7 @@ impl NodeConfig {
             peers,
             reserve: None,
             log_bytes: limits::LOG_BYTES,
+            open_files: None,
             snapshot_every: 100_000,
             logs_kept: 50_000,
         }

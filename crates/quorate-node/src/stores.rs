@@ -30,8 +30,9 @@ impl Stores {
         let mut told = false;
         loop {
             let (path, alone) = (config.data_dir.clone(), config.peers.len() == 1);
+            let open_files = config.open_files;
             let (observer, opening) = (Arc::clone(&observer), disk.clone());
-            let open = move || Stores::open_now(&path, alone, &opening, observer);
+            let open = move || Stores::open_now(&path, open_files, alone, &opening, observer);
             let opened = match tokio::task::spawn_blocking(open).await {
                 Ok(opened) => opened,
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -51,12 +52,16 @@ impl Stores {
 
     fn open_now(
         path: &Path,
+        open_files: Option<usize>,
         alone: bool,
         disk: &Disk,
         observer: Arc<Observer>,
     ) -> Result<Stores, StartError> {
         let asked = disk.clone();
         let mut dir = DataDir::open(path)?.when_full(Arc::new(move |_| asked.when_full()));
+        if let Some(files) = open_files {
+            dir = dir.with_open_files(files);
+        }
         let log = match open_log(&dir, disk) {
             Err(lost @ StoreError::LostEntries { .. }) if alone => return Err(StartError::LostAlone(lost)),
             // What this node has forgotten, the others have. Under its old id it could help to elect a leader that lacks

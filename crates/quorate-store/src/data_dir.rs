@@ -137,6 +137,11 @@ impl DataDir {
         DataDir { on_full, ..self }
     }
 
+    /// The stores in it keep no more files open than about so many.
+    pub fn with_open_files(self, files: usize) -> DataDir {
+        DataDir { sizes: self.sizes.with_open_files(files), ..self }
+    }
+
     /// See [`DataDir::when_full`].
     pub(crate) fn on_full(&self) -> &OnFull {
         &self.on_full

@@ -18,6 +18,8 @@ pub(crate) struct Sizes {
     pub(crate) manifest: u64,
     /// One of [`Sizes::INFO_FILES`] files of notes that RocksDB keeps for people.
     pub(crate) info: u64,
+    /// Files that a database keeps open; `None`: all that it has.
+    pub(crate) open_files: Option<u32>,
 }
 
 impl Sizes {
@@ -34,7 +36,25 @@ impl Sizes {
             wal: share(16, 4 * MIB, 128 * MIB),
             manifest: share(64, MIB, 64 * MIB),
             info: share(256, MIB, 16 * MIB),
+            open_files: None,
         }
+    }
+
+    /// With so many open files for both databases, one of which is there twice for a while when a snapshot replaces it.
+    pub(crate) fn with_open_files(self, files: usize) -> Sizes {
+        // RocksDB wants 20 at least.
+        let each = u32::try_from(files / 3).unwrap_or(u32::MAX).max(20);
+        Sizes { open_files: Some(each).filter(|files| *files < Sizes::MANY_FILES), ..self }
+    }
+
+    /// Who may have so many open need not count.
+    const MANY_FILES: u32 = 8_192;
+
+    /// What RocksDB keeps open.
+    pub(crate) fn bound_open_files(&self, options: &mut Options) {
+        let all = -1;
+        options
+            .set_max_open_files(self.open_files.and_then(|files| i32::try_from(files).ok()).unwrap_or(all));
     }
 
     /// What RocksDB writes beside the data does not grow for ever.
@@ -53,6 +73,13 @@ pub(crate) fn in_memory(bytes: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_open_files_are_shared_and_many_are_not_counted() {
+        let files = |files| Sizes::of(None).with_open_files(files).open_files;
+        assert_eq!((files(10), files(96), files(3_000)), (Some(20), Some(32), Some(1_000)));
+        assert_eq!((files(100_000), Sizes::of(None).open_files), (None, None));
+    }
 
     #[test]
     fn a_small_disk_has_small_buffers_and_a_large_one_no_larger_ones_than_are_good() {

@@ -52,6 +52,11 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(openapi::__path_openapi, openapi::openapi::<B>)
 }
 
+/// True for the routes that health checks ask.
+pub(crate) fn is_health(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
 /// A router with its description.
 pub(crate) struct Routes<B> {
     pub(crate) router: Router<Gateway<B>>,

@@ -2,13 +2,13 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use hyper::Version;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -18,20 +18,24 @@ use tower::ServiceExt;
 
 use super::leftover::Leftover;
 use super::outgoing::Outgoing;
+use super::places::Place;
 use super::socket::Socket;
 use super::watch::Watch;
-use crate::ConnectionLimits;
 use crate::limits::LINGER;
 
 /// One connection.
 pub(super) struct Connection {
     pub(super) client: SocketAddr,
+    pub(super) place: Place,
     pub(super) router: Router,
-    pub(super) http: Arc<auto::Builder<TokioExecutor>>,
-    pub(super) limits: ConnectionLimits,
+    pub(super) write_stall: Duration,
     pub(super) shutdown: CancellationToken,
     pub(super) watch: Arc<Watch>,
 }
+
+/// Stands in the extensions of a request that came when all usual places were taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnlyHealth;
 
 /// What a connection's parts outside of hyper know of each other.
 #[derive(Debug, Default)]
@@ -95,7 +99,8 @@ impl Drop for InFlight {
 impl Connection {
     /// Serves it to its end.
     pub(super) async fn serve(self, stream: TcpStream) {
-        let Connection { client, router, http, limits, shutdown, watch } = self;
+        let Connection { client, place, router, write_stall, shutdown, watch } = self;
+        let header_read = place.header_read;
         // Answers are small and somebody waits for each.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%client, %error, "the connection was gone before its first request");
@@ -103,19 +108,22 @@ impl Connection {
         }
         let progress = Arc::new(Progress::default());
         let mut stream = TimeoutStream::new(Socket::new(stream, Arc::clone(&progress)));
-        stream.set_write_timeout(Some(limits.write_stall));
+        stream.set_write_timeout(Some(write_stall));
 
-        let service = hyper::service::service_fn(|request: Request<Incoming>| {
+        let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
+            if !place.is_usual() {
+                request.extensions_mut().insert(OnlyHealth);
+            }
             let in_flight = InFlight::new(&progress);
             progress.http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             let answer = router.clone().oneshot(Leftover::of(request, &progress, &shutdown));
             let (progress, watch) = (Arc::clone(&progress), Arc::clone(&watch));
             async move { answer.await.map(|response| Outgoing::of(response, progress, watch, in_flight)) }
         });
-        let mut connection = pin!(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
+        let mut connection = pin!(place.http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         // For who never asks: hyper's timeout for headers begins once it knows the version of HTTP, which it learns from the
         // first bytes. And for idle connections of HTTP/2, which hyper keeps for ever.
-        let mut look = pin!(tokio::time::sleep(limits.header_read));
+        let mut look = pin!(tokio::time::sleep(header_read));
         let (mut looks, mut is_ending) = (true, false);
         let ended = loop {
             tokio::select! {
@@ -135,9 +143,9 @@ impl Connection {
                     Idle::Since(_) if is_ending => return,
                     Idle::No if is_ending => look.as_mut().reset(Instant::now() + LINGER),
                     Idle::No | Idle::Since(_) if !progress.http2.load(Ordering::Relaxed) => looks = false,
-                    Idle::No => look.as_mut().reset(Instant::now() + limits.header_read),
-                    Idle::Since(since) if since.elapsed() < limits.header_read => {
-                        look.as_mut().reset(since + limits.header_read);
+                    Idle::No => look.as_mut().reset(Instant::now() + header_read),
+                    Idle::Since(since) if since.elapsed() < header_read => {
+                        look.as_mut().reset(since + header_read);
                     }
                     Idle::Since(_) => {
                         is_ending = true;

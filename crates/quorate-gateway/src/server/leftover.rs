@@ -10,7 +10,7 @@ use futures::StreamExt;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Progress;
+use super::connection::{OnlyHealth, Progress};
 use crate::limits::{LEFTOVER_BYTES, LEFTOVER_SILENCE, LEFTOVER_TIME};
 
 /// A request's body, of which what the handler does not want is read and thrown away for a while, beside the answer. Many
@@ -18,7 +18,8 @@ use crate::limits::{LEFTOVER_BYTES, LEFTOVER_SILENCE, LEFTOVER_TIME};
 pub(super) struct Leftover {
     /// `None` once it has ended.
     body: Option<Incoming>,
-    /// The client sends nothing before it is told to (`Expect: 100-continue`), which the first read does.
+    /// The client sends nothing before it is told to (`Expect: 100-continue`), which the first read does; or it is one that
+    /// is not to stay.
     waits: bool,
     progress: Arc<Progress>,
     shutdown: CancellationToken,
@@ -31,7 +32,8 @@ impl Leftover {
         progress: &Arc<Progress>,
         shutdown: &CancellationToken,
     ) -> Request<Leftover> {
-        let waits = request.headers().contains_key(header::EXPECT);
+        let only_health = request.extensions().get::<OnlyHealth>().is_some();
+        let waits = only_health || request.headers().contains_key(header::EXPECT);
         if request.body().is_end_stream() {
             progress.unread.store(false, Ordering::Relaxed);
         }

@@ -4,6 +4,7 @@
 mod connection;
 mod leftover;
 mod outgoing;
+mod places;
 mod socket;
 mod watch;
 
@@ -12,17 +13,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::limits::{H2_SEND_BYTES, H2_WINDOW_BYTES, LINGER};
+use crate::ConnectionLimits;
+use crate::limits::LINGER;
 use crate::memory::Memory;
-use crate::{ConnectionLimits, limits};
 use connection::Connection;
+pub(crate) use connection::OnlyHealth;
+use places::{Place, Places};
 use watch::Watch;
 
 /// How long accepting pauses when the process has no file descriptor left for one more connection.
@@ -44,8 +44,7 @@ impl Server {
     /// Serves HTTP/1.1 and HTTP/2 without TLS until shutdown, and then until what was in flight has been answered, or
     /// [`ConnectionLimits::drain`] has passed. A client that is slow does not get so much time.
     pub(crate) async fn run(self, listener: TcpListener) {
-        let http = Arc::new(http(&self.limits));
-        let places = Arc::new(Semaphore::new(self.limits.connections.min(Semaphore::MAX_PERMITS)));
+        let places = Places::new(&self.limits);
         let connections = TaskTracker::new();
         let watch = Arc::new(Watch::default());
         let watching = tokio::spawn({
@@ -65,30 +64,22 @@ impl Server {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                // Closed at once, rather than left to wait, it can turn to another node.
-                if !full {
-                    tracing::warn!(
-                        connections = self.limits.connections,
-                        "no room for more connections: closing new ones"
-                    );
-                }
-                full = true;
-                continue;
-            };
-            full = false;
+            let place = places.take();
+            let was_full = std::mem::replace(&mut full, !place.as_ref().is_some_and(Place::is_usual));
+            if full && !was_full {
+                tracing::warn!(connections = self.limits.connections, "no room for more connections");
+            }
+            // Closed at once, rather than left to wait, a client can turn to another node.
+            let Some(place) = place else { continue };
             let connection = Connection {
                 client,
+                place,
                 router: self.router.clone(),
-                http: Arc::clone(&http),
-                limits: self.limits.clone(),
+                write_stall: self.limits.write_stall,
                 shutdown: self.shutdown.clone(),
                 watch: Arc::clone(&watch),
             };
-            connections.spawn(async move {
-                connection.serve(stream).await;
-                drop(place);
-            });
+            connections.spawn(connection.serve(stream));
         }
         drop(listener);
         connections.close();
@@ -112,25 +103,6 @@ impl Server {
             watch.end_stalled(LINGER);
         }
     }
-}
-
-fn http(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read)
-        .max_buf_size(limits.header_bytes)
-        .max_headers(limits::HEADER_FIELDS);
-    http.http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .initial_stream_window_size(H2_WINDOW_BYTES)
-        .initial_connection_window_size(H2_WINDOW_BYTES)
-        .max_send_buf_size(H2_SEND_BYTES)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-        .keep_alive_interval(limits.header_read)
-        .keep_alive_timeout(limits.header_read);
-    http
 }
 
 /// Waits where accepting at once would fail again.

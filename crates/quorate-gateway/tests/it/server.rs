@@ -147,11 +147,49 @@ async fn connections_are_bounded_and_their_places_return() {
     // The place is free once the server has seen the end of the first.
     loop {
         let mut connection = server.connect().await;
-        if connection.stream.write_all(GET.as_bytes()).await.is_ok() && !connection.is_cut_off().await {
-            connection.answer().await.expect(200);
+        if connection.stream.write_all(GET.as_bytes()).await.is_ok()
+            && !connection.is_cut_off().await
+            && connection.answer().await.status == 200
+        {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn health_is_told_when_all_places_are_taken() {
+    let limits = ConnectionLimits { connections: 2, reserved: 64, ..ConnectionLimits::default() };
+    let server = Server::with(GatewayConfig::default(), limits).await;
+    let mut inside = [server.connect().await, server.connect().await];
+    for connection in &mut inside {
+        connection.write(GET).await;
+        connection.answer().await.expect(200);
+    }
+    for _ in 0..5 {
+        for (head, status) in [
+            ("GET /healthz", 200),
+            ("GET /readyz", 200),
+            ("HEAD /healthz", 200),
+            ("GET /v1/jobs", 503),
+            ("GET /nowhere", 503),
+        ] {
+            let mut connection = server.connect().await;
+            connection.write(format!("{head} HTTP/1.1\r\nHost: q\r\n\r\n")).await;
+            let answered = connection.head().await.expect(status);
+            assert_eq!(answered.header("connection"), Some("close"));
+            assert_eq!(answered.header("retry-after"), (status == 503).then_some("1"));
+            assert_eq!(answered.header("quorate-node"), Some("quorate"));
+        }
+    }
+    let post = format!("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: {}\r\n\r\n", 1 << 20);
+    let refused = server.exchange([post.into_bytes(), vec![b' '; 1 << 20]].concat()).await.expect(503);
+    assert_eq!(refused.json()["outcome"], "not_applied");
+    // Who stays without a word is not let stay.
+    let mut silent = [server.connect().await, server.connect().await];
+    for connection in &mut silent {
+        assert!(connection.is_cut_off().await);
+    }
+    server.exchange("GET /healthz HTTP/1.1\r\nHost: q\r\n\r\n").await.expect(200);
 }
 
 #[tokio::test]

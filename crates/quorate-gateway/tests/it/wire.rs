@@ -58,6 +58,18 @@ impl Connection {
 
     /// Reads one answer; the connection may go on.
     pub(crate) async fn answer(&mut self) -> Answered {
+        let Answered { status, headers, .. } = self.head().await;
+        let body = if headers.contains_key("transfer-encoding") {
+            self.chunks().await
+        } else {
+            let length = headers.get("content-length");
+            self.take(length.map_or(0, |length| length.to_str().unwrap().parse().unwrap())).await
+        };
+        Answered { status, headers, body }
+    }
+
+    /// Reads an answer's head, without a body.
+    pub(crate) async fn head(&mut self) -> Answered {
         let end = loop {
             if let Some(end) = self.read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break end;
@@ -72,13 +84,7 @@ impl Connection {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
             .collect();
-        let body = if headers.contains_key("transfer-encoding") {
-            self.chunks().await
-        } else {
-            let length = headers.get("content-length");
-            self.take(length.map_or(0, |length| length.to_str().unwrap().parse().unwrap())).await
-        };
-        Answered { status, headers, body }
+        Answered { status, headers, body: Vec::new() }
     }
 
     async fn chunks(&mut self) -> Vec<u8> {

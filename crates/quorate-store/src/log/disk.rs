@@ -277,6 +277,7 @@ pub(super) fn options(sizes: Sizes) -> Options {
     // The meta family hardly writes and would keep every old file; this bounds the replay at start.
     options.set_max_total_wal_size(sizes.wal);
     sizes.bound_notes(&mut options);
+    sizes.bound_open_files(&mut options);
     options
 }
 

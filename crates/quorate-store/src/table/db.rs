@@ -255,6 +255,7 @@ fn db_options(settings: &DbSettings) -> Options {
     // that does not fit is taken, and the Raft log brings the rest.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     settings.sizes.bound_notes(&mut options);
+    settings.sizes.bound_open_files(&mut options);
     options
 }
 

@@ -14,6 +14,7 @@ use crate::ending::Ending;
 use crate::logging;
 use backend::NodeBackend;
 pub(crate) use config::{Config, ServeArgs};
+use open_files::OpenFiles;
 
 /// Runs one node until SIGTERM or Ctrl-C.
 ///
@@ -37,7 +38,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
             () = stdin_closes(), if until_stdin_closes => {}
         }
     });
-    let open_files = open_files::allow();
+    let open_files = OpenFiles::allow()?;
     let listener = TcpListener::bind(config.http_addr)
         .await
         .with_context(|| format!("http-addr: cannot listen on {}", config.http_addr))?;
@@ -49,6 +50,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         config.peers.clone(),
     );
     node.snapshot_every = config.snapshot_every.unwrap_or(node.snapshot_every);
+    node.open_files = Some(open_files.stores());
     node.logs_kept = config.logs_kept.unwrap_or(node.logs_kept);
     // On a full disk it waits for room: it can be ended meanwhile, too.
     let (handle, running) = tokio::select! {
@@ -68,12 +70,14 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
             ..GatewayConfig::default()
         },
     );
-    tracing::info!(http = %config.http_addr, peer = %config.peer_addr, open_files, "serving");
+    tracing::info!(http = %config.http_addr, peer = %config.peer_addr, open_files = open_files.all(), "serving");
     let mut limits = ConnectionLimits::default();
-    // The other half is the table's, the log's and the peers'.
-    limits.connections = limits.connections.min(open_files / 2);
+    limits.reserved = limits.reserved.min(open_files.connections() / 8);
+    limits.connections = limits.connections.min(open_files.connections() - limits.reserved);
     let serving = tokio::spawn(gateway.serve(listener, limits));
     ended.await;
+    // First, since the others wait for it, and clients that are slow for nobody.
+    running.hand_over().await;
     tracing::info!("ending: no new connections, requests in flight are finished");
     closing.cancel();
     serving.await.context("the HTTP server panicked")?;

@@ -1,0 +1,120 @@
+//! What a node does at its bounds: files, clients that are slow, memory.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use common::{PATIENCE, QUORATE, Started, enqueue, free_ports, serve, wait_until, wait_until_ready};
+
+/// Ports are looked for first and bound later.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A node with a limit on open files.
+fn with_files(args: &[String], files: u32) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), QUORATE]).args(args);
+    command
+}
+
+fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends a request and reads until the connection ends.
+fn exchange(port: u16, request: &str) -> String {
+    let mut stream = connect(port);
+    // What is refused may be refused before it is sent.
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: q\r\nConnection: close\r\n\r\n")
+}
+
+fn leader(port: u16) -> Option<String> {
+    let answer = exchange(port, &get("/v1/cluster"));
+    let cluster: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1)?).ok()?;
+    Some(cluster["leader"].as_str()?.to_owned())
+}
+
+#[test]
+fn a_node_that_may_open_too_few_files_refuses_to_start() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let ports = [free_ports(1)];
+    for files in [64, 255] {
+        let output = with_files(&serve(dir.path(), &ports, 0), files).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{files}: {stderr}");
+        assert!(stderr.contains("open files") && stderr.contains("ulimit -n"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_node_that_may_open_few_files_outlives_more_clients_than_it_has_room_for() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let ports = [free_ports(1)];
+    let mut node =
+        Started(with_files(&serve(dir.path(), &ports, 0), 256).stderr(Stdio::null()).spawn().unwrap());
+    wait_until_ready(ports[0]);
+    // They ask for something, so that they stay.
+    let waits = "GET /v1/jobs/consume?wait=60 HTTP/1.1\r\nHost: q\r\n\r\n";
+    let mut clients: Vec<TcpStream> = (0..300).map(|_| connect(ports[0])).collect();
+    for client in &mut clients {
+        let _ = client.write_all(waits.as_bytes());
+    }
+    for path in ["/healthz", "/readyz"] {
+        wait_until("health is told", || exchange(ports[0], &get(path)).starts_with("HTTP/1.1 200"));
+    }
+    wait_until("there is no room", || exchange(ports[0], &get("/v1/jobs")).starts_with("HTTP/1.1 503"));
+    assert!(node.runs());
+    drop(clients);
+    wait_until("there is room again", || exchange(ports[0], &get("/v1/jobs")).starts_with("HTTP/1.1 200"));
+    enqueue(ports[0]);
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.ended("it ends"), Some(0));
+}
+
+#[test]
+fn the_leadership_is_handed_over_before_clients_are_waited_for() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let first = free_ports(3);
+    let ports = [first, first + 1, first + 2];
+    let log = |node: usize| dir.path().join(format!("n{node}.log"));
+    let start = |node| {
+        let log = File::create(log(node)).unwrap();
+        Started(Command::new(QUORATE).args(serve(dir.path(), &ports, node)).stderr(log).spawn().unwrap())
+    };
+    let mut nodes: Vec<Started> = (0..3).map(start).collect();
+    for port in ports {
+        wait_until_ready(port);
+    }
+    let old = leader(ports[0]).unwrap();
+    let at = old.trim_start_matches('n').parse::<usize>().unwrap();
+    let witness = ports[(at + 1) % 3];
+
+    let mut stalled = connect(ports[at]);
+    stalled.write_all(b"POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: 100\r\n\r\n[").unwrap();
+    nodes[at].signal(Signal::SIGTERM);
+    wait_until("another node leads", || leader(witness).is_some_and(|leader| leader != old));
+    assert_eq!(nodes[at].ended("it ends"), Some(0));
+    let log = std::fs::read_to_string(log(at)).unwrap();
+    let said = |what: &str| log.find(what).unwrap_or_else(|| panic!("{what}: {log}"));
+    assert!(said("handing the leadership over") < said("no new connections"), "{log}");
+}
