@@ -73,8 +73,14 @@ fn form(fields: &[(&'static str, String)], log: &Bytes) -> Form {
 
 /// No connection: the node cannot have done it. Anything later: it can.
 fn not_answered(error: reqwest::Error) -> Failure {
-    let setback = Setback::new(chain(&error));
-    if error.is_connect() { Failure::NotApplied(setback) } else { Failure::Unknown(setback) }
+    let connected = !error.is_connect();
+    let setback = Setback::new(words(error));
+    if connected { Failure::Unknown(setback) } else { Failure::NotApplied(setback) }
+}
+
+/// An error of a request to a node, whose URL the caller names.
+pub(crate) fn words(error: reqwest::Error) -> String {
+    chain(&error.without_url())
 }
 
 /// reqwest names the cause only in the error's sources.

@@ -6,7 +6,7 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use crate::attempt::{Failure, Setback, attempt};
+use crate::attempt::{Failure, Setback, attempt, words};
 use crate::call::{Call, Repeat};
 use crate::limits;
 use crate::nodes::Nodes;
@@ -141,7 +141,7 @@ impl Transport {
                 let body = answer.text().await.unwrap_or_default();
                 Err(Error::Unavailable(format!("{url}: {status}: {}", body.trim())))
             }
-            Err(error) => Err(Error::Unavailable(format!("{url}: {error}"))),
+            Err(error) => Err(Error::Unavailable(format!("{url}: {}", words(error)))),
         }
     }
 

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use quorate_client::{Client, ClientConfig, Error};
 
+use crate::environment::{Item, items};
 use crate::{bench, cluster, demo, dev, health, job, run, serve};
 
 /// A job queue that is there as long as a quorum of its nodes is.
@@ -59,7 +61,7 @@ pub(crate) struct Target {
         value_name = "URL,…",
         default_value = "http://127.0.0.1:8080,http://127.0.0.1:8081,http://127.0.0.1:8082"
     )]
-    pub(crate) nodes: Vec<String>,
+    pub(crate) nodes: Vec<Item<String>>,
     /// Seconds that a command may take, retries included.
     #[arg(long, env = "QUORATE_DEADLINE", value_name = "SECONDS", default_value_t = 10.0)]
     pub(crate) deadline: f64,
@@ -89,6 +91,6 @@ impl Target {
             self.deadline
         );
         let deadline = Duration::from_secs_f64(self.deadline);
-        Ok(Client::new(ClientConfig { deadline, ..ClientConfig::new(self.nodes.iter().cloned()) })?)
+        Client::new(ClientConfig { deadline, ..ClientConfig::new(items(&self.nodes)) }).context("nodes")
     }
 }

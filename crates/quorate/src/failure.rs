@@ -3,12 +3,13 @@ use std::process::ExitCode;
 
 use quorate_client::{Error, RefusedKind};
 
+use crate::environment::Environment;
 use crate::{clean, logging, output};
 
 /// Says on standard error what went wrong, with all its causes, and gives the exit code for it.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn report(error: &anyhow::Error, environment: &Environment) -> ExitCode {
     let client = error.downcast_ref::<Error>();
-    let mut message = error.chain().map(cause).collect::<Vec<String>>().join(": ");
+    let mut message = environment.name_the_variable(causes(error));
     if let Some(hint) = client.and_then(hint) {
         message.push('\n');
         message.push_str(hint);
@@ -28,9 +29,20 @@ pub(crate) fn usage(usage: &clap::Error) -> ExitCode {
         return code;
     }
     match usage.print() {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => report(&output::unwritten(error, None)),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            report(&output::unwritten(error, None), &Environment::default())
+        }
         _ => code,
     }
+}
+
+/// All links of the chain, without those that are in the words of the link before.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(cause).fold(String::new(), |said, cause| match () {
+        () if said.is_empty() => cause,
+        () if said.contains(&cause) => said,
+        () => format!("{said}: {cause}"),
+    })
 }
 
 /// One link of the chain. What a server or a client of it said stays on the line; our own words may take several.

@@ -10,6 +10,7 @@ mod cluster;
 mod demo;
 mod dev;
 mod ending;
+mod environment;
 mod failure;
 mod health;
 mod job;
@@ -21,17 +22,16 @@ mod serve;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use cli::{Cli, Command};
+use cli::Command;
 
 /// The C library's allocator took a tenth of a busy node's processor time: docs/performance.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let args: Vec<_> = std::env::args_os().collect();
+    let (cli, environment) = match environment::parse(&args) {
+        Ok(parsed) => parsed,
         Err(usage) => return failure::usage(&usage),
     };
     let result = match cli.command {
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     };
     let code = match result {
         Ok(code) => code,
-        Err(error) => failure::report(&error),
+        Err(error) => failure::report(&error, &environment),
     };
     logging::flush();
     code

@@ -11,6 +11,7 @@ use quorate_runner::{
 };
 
 use crate::ending::Ending;
+use crate::environment::{Item, items};
 use crate::logging::{self, LogFormat};
 
 /// Run jobs: take them from the cluster and hand them to programs or containers.
@@ -29,7 +30,7 @@ pub(crate) struct RunArgs {
         value_name = "URL,…",
         default_value = "http://127.0.0.1:8080,http://127.0.0.1:8081,http://127.0.0.1:8082"
     )]
-    nodes: Vec<String>,
+    nodes: Vec<Item<String>>,
     /// Use the first node while it works, instead of an order of this runner's own.
     #[arg(long, env = "QUORATE_IN_ORDER")]
     in_order: bool,
@@ -38,7 +39,7 @@ pub(crate) struct RunArgs {
     concurrency: usize,
     /// Run jobs of an image with a local program: `wordcount=/usr/bin/wc -w`. Repeat it, or separate by `;`.
     #[arg(long, env = "QUORATE_PROGRAMS", value_delimiter = ';', value_name = "IMAGE=PROGRAM [ARGUMENT…]")]
-    program: Vec<Program>,
+    program: Vec<Item<Program>>,
     /// Run jobs of all other images as containers, on the engine that DOCKER_HOST names or the local one.
     #[arg(long, env = "QUORATE_DOCKER")]
     docker: bool,
@@ -79,8 +80,9 @@ pub(crate) fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let (nodes, programs) = (items(&args.nodes), items(&args.program));
     ensure!(
-        !args.program.is_empty() || args.docker,
+        !programs.is_empty() || args.docker,
         "nothing to run: give --program IMAGE=PROGRAM for a local program, or --docker for containers"
     );
     ensure!(
@@ -88,9 +90,9 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         "concurrency: {} is not between 1 and 1000",
         args.concurrency
     );
-    let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&args.nodes) };
+    let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
     let client = Client::new(config).context("nodes")?;
-    let drivers = drivers(&args).await?;
+    let drivers = drivers(&args, programs).await?;
     let config = RunnerConfig {
         concurrency: args.concurrency,
         extend_timeout: args.extend_timeout,
@@ -100,7 +102,7 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::new();
     let mut ending = Ending::listen()?;
     let runner = Runner::new(client, drivers, config).on_event(log_event);
-    tracing::info!(concurrency = args.concurrency, nodes = args.nodes.join(","), "taking jobs");
+    tracing::info!(concurrency = args.concurrency, nodes = nodes.join(","), "taking jobs");
     let running = runner.run(&shutdown);
     tokio::pin!(running);
     loop {
@@ -113,11 +115,11 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn drivers(args: &RunArgs) -> anyhow::Result<Vec<Arc<dyn Driver>>> {
+async fn drivers(args: &RunArgs, programs: Vec<Program>) -> anyhow::Result<Vec<Arc<dyn Driver>>> {
     let grace = Duration::from_secs(args.grace);
     let mut drivers: Vec<Arc<dyn Driver>> = Vec::new();
-    if !args.program.is_empty() {
-        let programs = Programs::new(args.program.iter().cloned()).context("program")?;
+    if !programs.is_empty() {
+        let programs = Programs::new(programs).context("program")?;
         drivers.push(Arc::new(Process::new(programs, grace)));
     }
     if args.docker {

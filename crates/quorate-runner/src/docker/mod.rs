@@ -40,7 +40,11 @@ impl Docker {
     /// # Errors
     /// When no engine answers.
     pub async fn connect(config: DockerConfig) -> Result<Docker, NoEngine> {
-        let engine = Engine::connect_with_defaults()?.negotiate_version().await?;
+        let engine = match std::env::var("DOCKER_HOST") {
+            Ok(host) if !host.is_empty() => Engine::connect_with_host(&host)?,
+            _ => Engine::connect_with_local_defaults()?,
+        };
+        let engine = engine.negotiate_version().await?;
         Ok(Docker { engine, config })
     }
 

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::dev::LocalCluster;
+use crate::environment::{Item, items};
 use crate::health::wait_until_ready;
 
 /// Measure a cluster: many clients, each with a connection of its own, in equal shares over the nodes.
@@ -20,7 +21,7 @@ use crate::health::wait_until_ready;
 pub(crate) struct BenchArgs {
     /// The nodes to measure [default: three local ones, started for this].
     #[arg(long, value_delimiter = ',', value_name = "URL,…")]
-    nodes: Vec<String>,
+    nodes: Vec<Item<String>>,
     /// What each client does, over and over.
     #[arg(long, value_enum, default_value_t = Mode::Cycle)]
     mode: Mode,
@@ -75,9 +76,10 @@ pub(crate) fn main(args: BenchArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
-    if !args.nodes.is_empty() {
-        let rounds = measure(&args, &args.nodes).await?;
-        return report::print(&args, &args.nodes, &rounds);
+    let nodes = items(&args.nodes);
+    if !nodes.is_empty() {
+        let rounds = measure(&args, &nodes).await?;
+        return report::print(&args, &nodes, &rounds);
     }
     let scratch = tempfile::tempdir()?;
     let dir = args.data_dir.clone().unwrap_or_else(|| scratch.path().to_owned());

@@ -10,7 +10,7 @@ use crate::logging::{self, LogFormat};
 /// Run one node of a cluster.
 ///
 /// Every flag can also be an environment variable (QUORATE_ and its name) or a line of the TOML file that --config
-/// names; a flag wins over a variable, a variable over the file.
+/// names; a flag wins over a variable, a variable over the file. An empty variable counts as not given.
 #[derive(Args, Deserialize, Default, Clone, Debug)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[command(after_help = EXAMPLE)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use quorate_gateway::{ConnectionLimits, Gateway, GatewayConfig};
-use quorate_node::{Node, NodeConfig};
+use quorate_node::{Node, NodeConfig, StartError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +54,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     node.logs_kept = config.logs_kept.unwrap_or(node.logs_kept);
     // On a full disk it waits for room: it can be ended meanwhile, too.
     let (handle, running) = tokio::select! {
-        started = Node::start(node) => started?,
+        started = Node::start(node) => started.map_err(name_the_setting)?,
         () = &mut ended => return Ok(ExitCode::SUCCESS),
     };
 
@@ -83,6 +83,15 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     serving.await.context("the HTTP server panicked")?;
     running.shutdown().await;
     Ok(ExitCode::SUCCESS)
+}
+
+fn name_the_setting(error: StartError) -> anyhow::Error {
+    let setting = match &error {
+        StartError::Listen { .. } => "peer-addr",
+        StartError::Store(_) | StartError::LostAlone(_) => "data-dir",
+        StartError::Config { .. } | StartError::Raft(_) => return error.into(),
+    };
+    anyhow::Error::new(error).context(setting)
 }
 
 /// Reads standard input to its end, on a thread of its own, which the process does not wait for.
