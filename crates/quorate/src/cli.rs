@@ -28,7 +28,7 @@ const AFTER: &str = "First steps:
   quorate cluster status                            see the nodes
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused (the job's status does not allow it),
-5 no node or no majority answered, and nothing was done, 6 the outcome is unknown.";
+5 no node or no majority answered, and nothing was done (of a bulk enqueue: nothing more), 6 the outcome is unknown.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -10,9 +10,13 @@ use crate::{clean, logging, output};
 pub(crate) fn report(error: &anyhow::Error, environment: &Environment) -> ExitCode {
     let client = error.downcast_ref::<Error>();
     let mut message = environment.name_the_variable(causes(error));
-    if let Some(hint) = client.and_then(hint) {
+    let hint = match error.downcast_ref::<Incomplete>() {
+        Some(incomplete) => Some(incomplete.hint()),
+        None => client.and_then(hint).map(str::to_owned),
+    };
+    if let Some(hint) = hint {
         message.push('\n');
-        message.push_str(hint);
+        message.push_str(&hint);
     }
     if !logging::end(&message) {
         // There is nowhere else to say that it could not be said.
@@ -49,6 +53,38 @@ fn causes(error: &anyhow::Error) -> String {
 fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let said = error.to_string();
     if error.is::<Error>() { clean::line(&said) } else { clean::text(said.as_bytes()) }
+}
+
+/// A request failed, of jobs that were to be enqueued, and not all of it had no effect.
+#[derive(Debug)]
+pub(crate) struct Incomplete {
+    /// So many are.
+    pub(crate) done: usize,
+    /// So many more may be.
+    pub(crate) perhaps: usize,
+    pub(crate) of: usize,
+    /// Under which it can be completed.
+    pub(crate) key: String,
+}
+
+impl Incomplete {
+    fn hint(&self) -> String {
+        let key = &self.key;
+        format!(
+            "The same command and input with --idempotency-key {key} completes it, and enqueues nothing twice."
+        )
+    }
+}
+
+impl std::fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Incomplete { done, perhaps, of, key: _ } = self;
+        write!(f, "{done} of {of} jobs are enqueued")?;
+        if *perhaps > 0 {
+            write!(f, ", and perhaps {perhaps} more")?;
+        }
+        write!(f, ", then")
+    }
 }
 
 /// The exit codes that `quorate --help` lists.

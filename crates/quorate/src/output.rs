@@ -66,6 +66,11 @@ impl Output {
     }
 }
 
+/// One line on standard error, for a person. If nobody reads it, nobody misses it.
+pub(crate) fn remark(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{}", clean::line(&text.to_string()));
+}
+
 /// The error for a standard output that cannot be written.
 pub(crate) fn unwritten(error: io::Error, done: Option<&str>) -> anyhow::Error {
     let done = done.map_or_else(String::new, |done| format!("{done}, but "));

@@ -1,0 +1,154 @@
+//! Many jobs at once, from a file.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+
+use common::{QUORATE, Started, free_ports, quorate, serve, url, wait_until_ready};
+
+/// What stands in the way of the requests after the first ones.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    /// There is no leader.
+    NoLeader,
+    /// No answer comes.
+    NoAnswer,
+}
+
+/// A node behind a server that passes so many requests on; says its URL.
+fn node_that_takes(requests: usize, port: u16, trouble: Trouble) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut client = stream.unwrap();
+            let request = request(&client);
+            let answer = if number < requests {
+                let mut node = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                node.write_all(&request).unwrap();
+                let mut answer = Vec::new();
+                node.read_to_end(&mut answer).unwrap();
+                answer
+            } else {
+                match trouble {
+                    Trouble::NoLeader => {
+                        let body = r#"{"error":{"message":"no leader"},"outcome":"not_applied"}"#;
+                        let length = body.len();
+                        format!(
+                            "HTTP/1.1 503 -\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                        )
+                        .into()
+                    }
+                    Trouble::NoAnswer => Vec::new(),
+                }
+            };
+            // It may have given up.
+            let _ = client.write_all(&answer);
+        }
+    });
+    url
+}
+
+/// One request, as the last of its connection.
+fn request(client: &TcpStream) -> Vec<u8> {
+    let mut from = BufReader::new(client);
+    let (mut request, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        // A connection that is made in advance ends without a request.
+        if from.read_line(&mut line).unwrap_or(0) == 0 {
+            return Vec::new();
+        }
+        if line == "\r\n" {
+            break;
+        }
+        if let Some(bytes) = line.to_lowercase().strip_prefix("content-length:") {
+            length = bytes.trim().parse().unwrap();
+        }
+        request.push_str(&line);
+    }
+    request.push_str("Connection: close\r\n\r\n");
+    let mut request = request.into_bytes();
+    let head = request.len();
+    request.resize(head + length, 0);
+    from.read_exact(&mut request[head..]).unwrap();
+    request
+}
+
+fn enqueue(lines: &str, nodes: &str, more: &[&str]) -> Output {
+    let mut command = Command::new(QUORATE);
+    command.args(["job", "enqueue", "--image", "a", "--lines", "-", "--nodes", nodes, "--deadline", "3"]);
+    let command = command.args(more).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    let lines = lines.to_owned();
+    std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
+    process.wait_with_output().unwrap()
+}
+
+fn ids(output: &Output) -> Vec<String> {
+    String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_a_failure_left_over_is_completed_under_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(1);
+    let node = Command::new(QUORATE).args(serve(dir.path(), &[port], 0)).stderr(Stdio::null()).spawn();
+    let _node = Started(node.unwrap());
+    wait_until_ready(port);
+    let lines: String = (0..2_500).map(|line| format!("{line}\n")).collect();
+    let table = [
+        (Trouble::NoLeader, 5, "error: 2000 of 2500 jobs are enqueued, then: "),
+        (Trouble::NoAnswer, 6, "error: 2000 of 2500 jobs are enqueued, and perhaps 500 more, then: "),
+    ];
+    for (trouble, code, says) in table {
+        let failed = enqueue(&lines, &node_that_takes(2, port, trouble), &[]);
+        let said = String::from_utf8(failed.stderr.clone()).unwrap();
+        assert_eq!(failed.status.code(), Some(code), "{said}");
+        assert!(said.lines().any(|line| line.starts_with(says)), "{said}");
+        assert!(!said.to_lowercase().contains("nothing was done"), "{said}");
+        assert_eq!(ids(&failed).len(), 2_000, "they are printed as they come");
+
+        let (_, key) = said.split_once("--idempotency-key ").unwrap();
+        let again = ["--idempotency-key", key.split_whitespace().next().unwrap()];
+        let completed = enqueue(&lines, &url(port), &again);
+        assert!(completed.status.success(), "{}", String::from_utf8_lossy(&completed.stderr));
+        assert_eq!(ids(&completed).len(), 2_500);
+        assert_eq!(ids(&completed)[..2_000], ids(&failed)[..]);
+        assert_eq!(ids(&enqueue(&lines, &url(port), &again)), ids(&completed));
+        // Nor is something else enqueued under it.
+        let other = enqueue(&lines.replace("7\n", "x\n"), &url(port), &again);
+        assert_eq!((other.status.code(), other.stdout.len()), (Some(4), 0));
+    }
+}
+
+#[test]
+fn nothing_is_enqueued_where_one_line_is_too_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(1);
+    let node = Command::new(QUORATE).args(serve(dir.path(), &[port], 0)).stderr(Stdio::null()).spawn();
+    let _node = Started(node.unwrap());
+    wait_until_ready(port);
+    let lines = format!("{}{}\n", "short\n".repeat(1_500), "x".repeat((1 << 20) + 1));
+    let refused = enqueue(&lines, &url(port), &[]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("error: line 1501: 1048577 bytes are more than 1048576; nothing is enqueued"),
+        "{said}"
+    );
+    let list = quorate(&["job", "list", "--json", "--nodes", &url(port)]);
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&list.stdout).unwrap()["jobs"],
+        serde_json::json!([])
+    );
+    // Six times as long in JSON.
+    let spelled = "\u{1}".repeat(1 << 20);
+    let enqueued = enqueue(&format!("{spelled}\n{spelled}\n"), &url(port), &[]);
+    assert_eq!(ids(&enqueued).len(), 2, "{}", String::from_utf8_lossy(&enqueued.stderr));
+}
