@@ -31,6 +31,13 @@ pub struct GatewayConfig {
     pub shutdown: CancellationToken,
 }
 
+impl GatewayConfig {
+    /// The sum of what bodies and answers hold in memory, at most, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.body_memory + self.answer_memory
+    }
+}
+
 impl Default for GatewayConfig {
     fn default() -> GatewayConfig {
         GatewayConfig {
@@ -39,11 +46,11 @@ impl Default for GatewayConfig {
             write_wait: Duration::from_secs(5),
             read_wait: Duration::from_secs(5),
             body_read: Duration::from_secs(30),
-            body_memory: 256 << 20,
-            body_memory_small: 64 << 20,
-            answer_memory: 160 << 20,
+            body_memory: 192 << 20,
+            body_memory_small: 48 << 20,
+            answer_memory: 128 << 20,
             answer_memory_small: 32 << 20,
-            waiting_consumes: 50_000,
+            waiting_consumes: 16_000,
             shutdown: CancellationToken::new(),
         }
     }

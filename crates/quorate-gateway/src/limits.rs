@@ -74,10 +74,28 @@ pub struct ConnectionLimits {
     pub header_bytes: usize,
     /// Most requests at once on an HTTP/2 connection.
     pub streams: u32,
+    /// Most requests at once on all connections, those that wait for a job included. HTTP/2 streams above it are refused in
+    /// such a way that clients know that nothing was done.
+    pub requests: usize,
     /// Longest time in which a client takes no byte of its answer.
     pub write_stall: Duration,
     /// Longest time that requests in flight get to end after shutdown.
     pub drain: Duration,
+}
+
+/// What a connection holds besides its header, at most: hyper's state and the kernel's for HTTP/1.
+const CONNECTION_BYTES: usize = 8 << 10;
+/// What a request holds besides its body and its answer, at most: its task, and an answer that is small whatever was asked.
+/// Most that was seen are those that wait for a job.
+const REQUEST_BYTES: usize = 12 << 10;
+
+impl ConnectionLimits {
+    /// The sum of what all connections and their requests hold in memory, at most, in bytes; bodies and answers come on top
+    /// ([`crate::GatewayConfig::memory_bytes`]).
+    pub fn memory_bytes(&self) -> usize {
+        (self.connections + self.reserved) * (self.header_bytes + CONNECTION_BYTES)
+            + self.requests * REQUEST_BYTES
+    }
 }
 
 impl Default for ConnectionLimits {
@@ -86,8 +104,9 @@ impl Default for ConnectionLimits {
             connections: 10_000,
             reserved: 64,
             header_read: Duration::from_secs(10),
-            header_bytes: 64 << 10,
+            header_bytes: 16 << 10,
             streams: 200,
+            requests: 20_000,
             write_stall: Duration::from_secs(30),
             drain: Duration::from_secs(15),
         }

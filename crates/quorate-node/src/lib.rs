@@ -72,6 +72,7 @@ pub use config::NodeConfig;
 pub use disk::DiskState;
 pub use error::{StartError, SubmitError};
 pub use handle::{Gauges, Handle};
+pub use limits::MEMORY_BYTES;
 pub use node::Node;
 pub use reserve::Reserve;
 pub use running::Running;

@@ -147,3 +147,10 @@ const _: () = {
     waits_for(JOIN, ASK);
     waits_for(PROPOSE_AGAIN, ASK);
 };
+
+/// The sum of what a node without its HTTP server holds in memory, at most, in bytes. A command that this node has taken
+/// and proposes itself is there once; frames to peers hold what was read of the log.
+pub const MEMORY_BYTES: usize = quorate_store::MEMORY_BYTES
+    + LEADER_BYTES
+    + FRAMES_IN_FLIGHT * (2 << 20)
+    + SNAPSHOT_CHUNKS * SNAPSHOT_CHUNK_BYTES;

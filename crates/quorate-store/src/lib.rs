@@ -42,6 +42,7 @@ pub use convert::ProtoForm;
 pub use data_dir::DataDir;
 pub use error::StoreError;
 pub use identity::Identity;
+pub use limits::MEMORY_BYTES;
 pub use log::{LogReader, LogStore, OnFailure};
 pub use log_time::{LogTimeFile, LogTimeNote};
 pub use patience::{OnFull, WhenFull};

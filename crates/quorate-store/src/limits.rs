@@ -16,3 +16,14 @@ pub(crate) const LIST_RECORDS: usize = 10_000;
 pub(crate) const LIST_GONE: u64 = 20_000;
 /// See [`LIST_GONE`].
 pub(crate) const LIST_SLICES: usize = 128;
+
+/// The job table's block cache: one for all families, and for the next generation while the last one is still read.
+pub(crate) const CACHE_BYTES: usize = 256 << 20;
+/// What the job table keeps in memory of its indexes and of running jobs, at most, by its `Tuning`.
+const WINDOWS_BYTES: usize = 128 << 20;
+/// Buffers of the table that its write-ahead log bounds, as many being written to files; and the log's.
+const BUFFERS_BYTES: usize = 2 * (128 << 20) + 4 * (32 << 20);
+
+/// The sum of what the store holds in memory, at most, in bytes.
+pub const MEMORY_BYTES: usize =
+    CACHE_BYTES + WINDOWS_BYTES + BUFFERS_BYTES + LOG_TAIL_BYTES + LOG_QUEUE_BYTES;

@@ -118,3 +118,75 @@ fn the_leadership_is_handed_over_before_clients_are_waited_for() {
     let said = |what: &str| log.find(what).unwrap_or_else(|| panic!("{what}: {log}"));
     assert!(said("handing the leadership over") < said("no new connections"), "{log}");
 }
+
+/// The highest that its memory was since it started, in bytes.
+fn high_water(node: &Started) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", node.0.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+/// An HTTP/2 connection whose window is 0, with so many requests for the list.
+fn without_window(port: u16, requests: u32) -> TcpStream {
+    let path = b"/v1/jobs?n=1000&status=delayed";
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend_from_slice(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
+    for request in 0..requests {
+        let fields = [&[0x82, 0x86, 0x04, path.len() as u8], &path[..], &[0x01, 1, b'q']].concat();
+        bytes.extend_from_slice(&[0, 0, fields.len() as u8, 1, 0x05]);
+        bytes.extend_from_slice(&(2 * request + 1).to_be_bytes());
+        bytes.extend_from_slice(&fields);
+    }
+    let mut stream = connect(port);
+    stream.write_all(&bytes).unwrap();
+    stream
+}
+
+#[test]
+fn memory_stays_within_the_sum_of_its_bounds() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let ports = [free_ports(1)];
+    let log = dir.path().join("log");
+    let node = Started(
+        Command::new(QUORATE)
+            .args(serve(dir.path(), &ports, 0))
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap(),
+    );
+    wait_until_ready(ports[0]);
+    let log = std::fs::read_to_string(&log).unwrap();
+    let bound = log.split("memory_mib=").nth(1).unwrap();
+    let bound = bound.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<usize>().unwrap() << 20;
+
+    let post = |body: String| {
+        let length = body.len();
+        format!(
+            "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let job =
+        post(format!("[{{\"image\":\"a\",\"delay\":3600,\"payload\":\"{}\"}}]", "\\u0001".repeat(1 << 20)));
+    for _ in 0..12 {
+        assert!(exchange(ports[0], &job).starts_with("HTTP/1.1 201"));
+    }
+    let mut clients = Vec::new();
+    for _ in 0..80 {
+        let mut client = connect(ports[0]);
+        client.write_all(b"GET /v1/jobs?n=1000&status=delayed HTTP/1.1\r\nHost: q\r\n\r\n").unwrap();
+        clients.push(client);
+    }
+    for _ in 0..4 {
+        clients.push(without_window(ports[0], 200));
+    }
+    let name = post(format!("[{{\"{}\":1}}]", "\\u0001".repeat(1_390_000)));
+    let refused = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..40).map(|_| scope.spawn(|| exchange(ports[0], &name))).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect::<Vec<String>>()
+    });
+    assert!(refused.iter().all(|answer| answer.starts_with("HTTP/1.1 4") && answer.len() < 1_000));
+    assert!(exchange(ports[0], &get("/healthz")).starts_with("HTTP/1.1 200"));
+    let high_water = high_water(&node);
+    assert!(high_water <= bound, "{} of {} MiB", high_water >> 20, bound >> 20);
+}

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,8 @@ pub(super) struct Connection {
     pub(super) place: Place,
     pub(super) router: Router,
     pub(super) write_stall: Duration,
+    /// A permit for every request on all connections.
+    pub(super) requests: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
     pub(super) watch: Arc<Watch>,
 }
@@ -77,20 +80,26 @@ impl Progress {
 
 /// A request from its head to the last byte of its answer.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Progress>);
+pub(super) struct InFlight {
+    progress: Arc<Progress>,
+    _permit: OwnedSemaphorePermit,
+}
 
 impl InFlight {
-    fn new(progress: &Arc<Progress>) -> InFlight {
+    /// `None` when there are too many.
+    fn new(progress: &Arc<Progress>, permits: &Arc<Semaphore>) -> Option<InFlight> {
+        let permit = Arc::clone(permits).try_acquire_owned().ok();
         let mut requests = progress.requests.lock();
-        requests.in_flight += 1;
         requests.last = Some(Instant::now());
-        InFlight(Arc::clone(progress))
+        let permit = permit?;
+        requests.in_flight += 1;
+        Some(InFlight { progress: Arc::clone(progress), _permit: permit })
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut requests = self.0.requests.lock();
+        let mut requests = self.progress.requests.lock();
         requests.in_flight -= 1;
         requests.last = Some(Instant::now());
     }
@@ -99,7 +108,7 @@ impl Drop for InFlight {
 impl Connection {
     /// Serves it to its end.
     pub(super) async fn serve(self, stream: TcpStream) {
-        let Connection { client, place, router, write_stall, shutdown, watch } = self;
+        let Connection { client, place, router, write_stall, requests, shutdown, watch } = self;
         let header_read = place.header_read;
         // Answers are small and somebody waits for each.
         if let Err(error) = stream.set_nodelay(true) {
@@ -114,11 +123,16 @@ impl Connection {
             if !place.is_usual() {
                 request.extensions_mut().insert(OnlyHealth);
             }
-            let in_flight = InFlight::new(&progress);
+            let in_flight = InFlight::new(&progress, &requests);
             progress.http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             let answer = router.clone().oneshot(Leftover::of(request, &progress, &shutdown));
             let (progress, watch) = (Arc::clone(&progress), Arc::clone(&watch));
-            async move { answer.await.map(|response| Outgoing::of(response, progress, watch, in_flight)) }
+            async move {
+                // HTTP/1 has one request a connection, and fewer connections.
+                let in_flight = in_flight.ok_or(h2::Error::from(h2::Reason::REFUSED_STREAM))?;
+                let Ok(response) = answer.await;
+                Ok::<_, h2::Error>(Outgoing::of(response, progress, watch, in_flight))
+            }
         });
         let mut connection = pin!(place.http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         // For who never asks: hyper's timeout for headers begins once it knows the version of HTTP, which it learns from the

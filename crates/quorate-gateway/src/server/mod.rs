@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,6 +46,7 @@ impl Server {
     /// [`ConnectionLimits::drain`] has passed. A client that is slow does not get so much time.
     pub(crate) async fn run(self, listener: TcpListener) {
         let places = Places::new(&self.limits);
+        let requests = Arc::new(Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)));
         let connections = TaskTracker::new();
         let watch = Arc::new(Watch::default());
         let watching = tokio::spawn({
@@ -76,6 +78,7 @@ impl Server {
                 place,
                 router: self.router.clone(),
                 write_stall: self.limits.write_stall,
+                requests: Arc::clone(&requests),
                 shutdown: self.shutdown.clone(),
                 watch: Arc::clone(&watch),
             };

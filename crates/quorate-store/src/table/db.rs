@@ -8,6 +8,7 @@ use rocksdb::{
 };
 
 use crate::StoreError;
+use crate::limits;
 use crate::sizes::{Sizes, in_memory};
 
 /// The job table's RocksDB: its column families and its options, the only place that knows them.
@@ -55,8 +56,6 @@ pub(crate) enum Found {
 pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 
 const WHAT: &str = "the job table";
-/// One cache for all families, and for the next generation while the last one is still read.
-const CACHE_BYTES: usize = 256 << 20;
 
 /// What the generations of a table, and the snapshots, are opened with.
 #[derive(Clone)]
@@ -68,7 +67,7 @@ pub(crate) struct DbSettings {
 
 impl DbSettings {
     pub(crate) fn new(sizes: Sizes) -> DbSettings {
-        DbSettings { cache: Cache::new_lru_cache(CACHE_BYTES), sizes }
+        DbSettings { cache: Cache::new_lru_cache(limits::CACHE_BYTES), sizes }
     }
 }
 

@@ -1,5 +1,6 @@
 mod backend;
 mod config;
+mod memory;
 mod open_files;
 
 use std::process::ExitCode;
@@ -59,21 +60,22 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     };
 
     let closing = CancellationToken::new();
-    let gateway = Gateway::new(
-        NodeBackend(handle),
-        GatewayConfig {
-            node: config.name.clone(),
-            payload_bytes: config.max_payload,
-            write_wait: config.write_timeout,
-            read_wait: config.write_timeout,
-            shutdown: closing.clone(),
-            ..GatewayConfig::default()
-        },
-    );
-    tracing::info!(http = %config.http_addr, peer = %config.peer_addr, open_files = open_files.all(), "serving");
+    let http = GatewayConfig {
+        node: config.name.clone(),
+        payload_bytes: config.max_payload,
+        write_wait: config.write_timeout,
+        read_wait: config.write_timeout,
+        shutdown: closing.clone(),
+        ..GatewayConfig::default()
+    };
     let mut limits = ConnectionLimits::default();
     limits.reserved = limits.reserved.min(open_files.connections() / 8);
     limits.connections = limits.connections.min(open_files.connections() - limits.reserved);
+    let memory_mib = memory::bound(&http, &limits) >> 20;
+    let gateway = Gateway::new(NodeBackend(handle), http);
+    tracing::info!(
+        http = %config.http_addr, peer = %config.peer_addr, open_files = open_files.all(), memory_mib, "serving"
+    );
     let serving = tokio::spawn(gateway.serve(listener, limits));
     ended.await;
     // First, since the others wait for it, and clients that are slow for nobody.

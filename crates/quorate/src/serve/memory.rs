@@ -1,0 +1,22 @@
+use quorate_gateway::{ConnectionLimits, GatewayConfig};
+
+/// The program itself: its code, stacks, and what the allocator keeps.
+const PROGRAM_BYTES: usize = 64 << 20;
+
+/// The sum of everything that a node holds in memory, at most, in bytes; each part stands beside the limits that it is the
+/// sum of. What sockets hold in the kernel comes on top.
+pub(crate) fn bound(gateway: &GatewayConfig, connections: &ConnectionLimits) -> usize {
+    PROGRAM_BYTES + quorate_node::MEMORY_BYTES + gateway.memory_bytes() + connections.memory_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `deploy/compose.yaml` gives a node.
+    #[test]
+    fn a_node_fits_into_what_it_is_given() {
+        let bound = bound(&GatewayConfig::default(), &ConnectionLimits::default());
+        assert!(bound <= 2 << 30, "{} MiB", bound >> 20);
+    }
+}
