@@ -1,16 +1,18 @@
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftDataMetrics;
 use openraft::{Instant as _, LogIdOptionExt};
 use quorate_store::{LogReader, LogStore, StoreError, TableSpace, TypeConfig};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::NodeConfig;
 use crate::Raft;
 use crate::disk::Disk;
 use crate::limits;
+use crate::{DiskState, NodeConfig};
 
 /// Keeps the log short: takes a snapshot of the table when enough has come since the last one, and purges what a snapshot
 /// has and nobody is about to need. By bytes, since it is bytes that a disk has; openraft alone would count entries.
@@ -25,6 +27,7 @@ pub(crate) struct Compaction {
     bounds: Bounds,
     /// When the stores are to give back all that they can next, and the pause before.
     next_reclaim: (Instant, Duration),
+    asked: Arc<Notify>,
 }
 
 /// How long the log may get.
@@ -111,18 +114,50 @@ impl Compaction {
             kept: config.logs_kept,
         };
         let next_reclaim = (Instant::now(), limits::RECLAIM.0);
-        Compaction { raft, log: log.reader(), stores: Stores { log, table }, disk, bounds, next_reclaim }
+        let stores = Stores { log, table };
+        Compaction {
+            raft,
+            log: stores.log.reader(),
+            stores,
+            disk,
+            bounds,
+            next_reclaim,
+            asked: Arc::default(),
+        }
+    }
+
+    /// Who notifies this asks it to give back all that it can, now.
+    pub(crate) fn asked(&self) -> Arc<Notify> {
+        Arc::clone(&self.asked)
     }
 
     pub(crate) async fn run(mut self) {
         let mut round = tokio::time::interval(limits::COMPACTION);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            round.tick().await;
-            if let Err(error) = self.round().await {
-                // Of a log that cannot be read, others hear who need it.
-                tracing::debug!(%error, "the log is not compacted");
+            tokio::select! {
+                _ = round.tick() => self.look_after().await,
+                () = self.asked.notified() => self.squeeze().await,
             }
+        }
+    }
+
+    /// Gives back all that can be given back, until there is room; for a while.
+    async fn squeeze(&mut self) {
+        self.next_reclaim.0 = Instant::now();
+        let until = Instant::now() + limits::SQUEEZE;
+        while self.disk.state() != DiskState::Room && Instant::now() < until {
+            self.look_after().await;
+            // Snapshots are made, and purges done, a moment later.
+            tokio::time::sleep(limits::SQUEEZE_PAUSE).await;
+            self.disk.look();
+        }
+    }
+
+    async fn look_after(&mut self) {
+        if let Err(error) = self.round().await {
+            // Of a log that cannot be read, others hear who need it.
+            tracing::debug!(%error, "the log is not compacted");
         }
     }
 
@@ -207,8 +242,11 @@ impl Stores {
         if much(unflushed) && disk.fits(unflushed) {
             self.table.flush()?;
         }
+        if self.table.pinned()? >= disk.start_bytes() && disk.fits(self.table.unflushed()?) {
+            self.table.renew_snapshot()?;
+        }
         if all {
-            self.table.compact(disk.spare())?;
+            self.table.compact(|| disk.spare())?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use quorate_store::{Ballast, Space, WhenFull};
@@ -44,8 +44,12 @@ struct Inner {
     state: watch::Sender<DiskState>,
     /// Log entries of a leader are refused.
     refusing: AtomicBool,
+    /// That was said.
+    told: AtomicBool,
     /// Another node that has room is about to lead.
     successor: AtomicBool,
+    /// What was free at the last look of [`Disk::tend`].
+    last_free: AtomicU64,
     /// The node ends: nobody waits for room any more.
     ended: AtomicBool,
 }
@@ -69,10 +73,12 @@ impl Disk {
             ballast,
             state: watch::Sender::new(DiskState::Room),
             refusing: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             successor: AtomicBool::new(false),
+            last_free: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         }));
-        disk.look();
+        disk.tend();
         disk
     }
 
@@ -83,13 +89,25 @@ impl Disk {
             let mut clock = tokio::time::interval(limits::DISK_WATCH);
             loop {
                 clock.tick().await;
-                let seen = disk.look();
-                disk.keep_ballast(seen);
-                if seen.free >= disk.0.reserve.clear_of_floor() {
-                    disk.note_refusing(false);
-                }
+                disk.tend();
             }
         });
+    }
+
+    /// Looks, and keeps the ballast or gives it back.
+    pub(crate) fn tend(&self) {
+        let seen = self.look();
+        let free_before = self.0.last_free.swap(seen.free, Ordering::Relaxed);
+        let Reserve { short, floor, ballast, .. } = self.0.reserve;
+        match self.state() {
+            DiskState::Room if seen.free >= short.saturating_add(ballast) => self.keep_ballast(),
+            // Not while somebody is still filling it: that would only be filled as well.
+            DiskState::Full if seen.free < floor / 2 && seen.free >= free_before => self.give_ballast_back(),
+            DiskState::Room | DiskState::Short | DiskState::Full => {}
+        }
+        if seen.free >= self.0.reserve.clear_of_floor() {
+            self.note_refusing(false);
+        }
     }
 
     /// How it was at the last look.
@@ -177,7 +195,6 @@ impl Disk {
         if self.0.ended.load(Ordering::Relaxed) {
             return WhenFull::GiveUp;
         }
-        self.give_ballast_back();
         if self.holds(0) { WhenFull::Room } else { WhenFull::Wait }
     }
 
@@ -193,16 +210,12 @@ impl Disk {
 
     /// Looks, and says what has changed.
     pub(crate) fn look(&self) -> Seen {
-        let mut seen = self.seen();
+        let seen = self.seen();
         let changed = self.0.state.send_if_modified(|known| {
             let state = self.0.reserve.state(*known, seen.room);
             std::mem::replace(known, state) != state
         });
         let state = self.state();
-        if state == DiskState::Full && seen.free < seen.room {
-            self.give_ballast_back();
-            seen = self.seen();
-        }
         if changed {
             let (dir, free) = (self.0.dir.display(), seen.room);
             match state {
@@ -222,13 +235,16 @@ impl Disk {
         Seen { free, room: free.saturating_add(self.0.ballast.lock().held()) }
     }
 
+    /// Says so once, however often it comes and goes while the disk is full.
     fn note_refusing(&self, refusing: bool) {
-        if self.0.refusing.swap(refusing, Ordering::Relaxed) != refusing {
-            if refusing {
-                tracing::error!(dir = %self.0.dir.display(), "the disk is full: this node takes no log entries, and falls behind");
-            } else {
-                tracing::info!("the disk has room: this node takes log entries again");
-            }
+        self.0.refusing.store(refusing, Ordering::Relaxed);
+        if refusing && !self.0.told.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "the disk is full: this node takes log entries only as it makes room, and may fall behind"
+            );
+        }
+        if !refusing && self.state() != DiskState::Full && self.0.told.swap(false, Ordering::Relaxed) {
+            tracing::info!("the disk has room: this node takes log entries again");
         }
     }
 
@@ -241,15 +257,14 @@ impl Disk {
         }
     }
 
-    fn keep_ballast(&self, seen: Seen) {
-        let Reserve { short, ballast: bytes, .. } = self.0.reserve;
+    fn keep_ballast(&self) {
+        let bytes = self.0.reserve.ballast;
         let mut ballast = self.0.ballast.lock();
-        let roomy = self.state() == DiskState::Room && seen.free >= short.saturating_add(bytes);
-        if ballast.held() < bytes && roomy {
+        if ballast.held() < bytes
+            && let Err(error) = ballast.take(bytes)
+        {
             // Not every file system can: then there is none.
-            if let Err(error) = ballast.take(bytes) {
-                tracing::debug!(%error, "no ballast can be kept");
-            }
+            tracing::debug!(%error, "no ballast can be kept");
         }
     }
 }

@@ -46,12 +46,9 @@ impl Intake {
         if self.closed.is_cancelled() {
             return Err(SubmitError::Stopping);
         }
-        // The answer is found where this node applies the log, which it cannot follow now; another node can.
-        if self.disk.refuses() && !self.leadership.now().is_some_and(|leader| leader.here) {
-            return Err(SubmitError::NotApplied);
-        }
         let within = within.min(limits::REQUEST);
         let until = Instant::now() + within;
+        self.follows(until).await?;
         let now = tokio::select! {
             now = self.clock.known() => now,
             () = tokio::time::sleep_until(until) => return Err(SubmitError::NotApplied),
@@ -76,12 +73,26 @@ impl Intake {
             until,
             begun: false,
             maybe_appended: false,
+            no_room: false,
         };
         tokio::select! {
             answered = attempts.run() => return answered,
             () = self.ended.cancelled() => {}
         }
         Err(if attempts.begun { SubmitError::Unknown } else { SubmitError::Stopping })
+    }
+
+    /// Answers are found where this node applies the log, which it may have no room to follow: then another node is the
+    /// better one, unless room is made at once.
+    async fn follows(&self, until: Instant) -> Result<(), SubmitError> {
+        let until = until.min(Instant::now() + limits::FOLLOW_WAIT);
+        while self.disk.refuses() && !self.leadership.now().is_some_and(|leader| leader.here) {
+            if Instant::now() >= until {
+                return Err(SubmitError::NotApplied);
+            }
+            tokio::time::sleep(limits::FOLLOW_LOOK).await;
+        }
+        Ok(())
     }
 
     /// Waits until every command that was taken is answered.
@@ -108,6 +119,8 @@ struct Attempts<'a> {
     begun: bool,
     /// Some attempt may have put the command into the log.
     maybe_appended: bool,
+    /// The last attempt found no room at the leader.
+    no_room: bool,
 }
 
 /// What ended one attempt.
@@ -150,8 +163,12 @@ impl Attempts<'_> {
                 End::Verdict(Verdict::Overloaded) if !self.maybe_appended => {
                     return Err(SubmitError::Overloaded);
                 }
-                End::Verdict(Verdict::DiskFull) if !self.maybe_appended => return Err(SubmitError::DiskFull),
-                End::Verdict(Verdict::Overloaded | Verdict::DiskFull) => {}
+                End::Verdict(Verdict::DiskFull) if self.adds_jobs && !self.maybe_appended => {
+                    return Err(SubmitError::DiskFull);
+                }
+                // What makes room waits for some.
+                End::Verdict(Verdict::DiskFull) => self.no_room = true,
+                End::Verdict(Verdict::Overloaded) => {}
             }
             // Another leader, or a moment later the same one.
             tokio::select! {
@@ -165,7 +182,7 @@ impl Attempts<'_> {
     }
 
     async fn attempt(&mut self, leader: Leader, leadership: &mut Leadership) -> End {
-        self.begun = true;
+        (self.begun, self.no_room) = (true, false);
         let (verdict, settled) = oneshot::channel();
         let proposal = Proposal {
             request_id: self.request_id,
@@ -202,6 +219,10 @@ impl Attempts<'_> {
     }
 
     fn unanswered(&self) -> SubmitError {
-        if self.maybe_appended { SubmitError::Unknown } else { SubmitError::NotApplied }
+        match (self.maybe_appended, self.no_room) {
+            (true, _) => SubmitError::Unknown,
+            (false, true) => SubmitError::DiskFull,
+            (false, false) => SubmitError::NotApplied,
+        }
     }
 }

@@ -79,8 +79,16 @@ pub(crate) const DISK_WATCH: Duration = Duration::from_millis(250);
 pub(crate) const DISK_RESERVE: u64 = 256 << 20;
 /// Between two attempts to open the stores on a full disk.
 pub(crate) const START_PAUSE: Duration = Duration::from_secs(1);
+/// A command waits so long at a node that has no room to follow the log, before it is sent away.
+pub(crate) const FOLLOW_WAIT: Duration = Duration::from_secs(1);
+/// Between two looks at that.
+pub(crate) const FOLLOW_LOOK: Duration = Duration::from_millis(20);
 /// Bytes of log entries that pass while there is hardly room for anything.
 pub(crate) const SMALL: u64 = 64 << 10;
+/// For the stores to give back what they can, when room is short and jobs wait for that.
+pub(crate) const SQUEEZE: Duration = Duration::from_millis(1_500);
+/// Between two attempts at that.
+pub(crate) const SQUEEZE_PAUSE: Duration = Duration::from_millis(100);
 /// For a leader that is short of room to find a successor, as long as somebody has room.
 pub(crate) const RELIEF: Duration = Duration::from_secs(3);
 /// Between two attempts at that.

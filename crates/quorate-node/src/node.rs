@@ -166,7 +166,8 @@ impl Node {
         tasks.spawn("term start", term_start.run());
         let handover = Handover { raft: raft.clone(), peers: peers.clone() };
         let state = disk.watch_state();
-        let relief = Relief { handover: handover.clone(), disk: disk.clone(), state };
+        let squeeze = compaction.asked();
+        let relief = Relief { handover: handover.clone(), disk: disk.clone(), state, squeeze };
         tasks.spawn("ticker", ticker.run());
         tasks.spawn("relief", relief.run());
         tasks.spawn("compaction", compaction.run());

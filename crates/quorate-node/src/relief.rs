@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use quorate_proto::peer::v1::{self as pb, DiscoverResponse};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::DiskState;
@@ -7,13 +9,15 @@ use crate::disk::Disk;
 use crate::handover::Handover;
 use crate::limits;
 
-/// A leader that is short of room gives its place to a voter that has some: new jobs are refused only where nobody has.
+/// A leader that is short of room makes some, or gives its place to a voter that has some: new jobs are refused only where
+/// nobody has.
 ///
-/// While a successor is looked for, new jobs wait for it; when there is none they are refused until the next look.
+/// Meanwhile new jobs wait. When nothing came of it they are refused until the next look.
 pub(crate) struct Relief {
     pub(crate) handover: Handover,
     pub(crate) disk: Disk,
     pub(crate) state: watch::Receiver<DiskState>,
+    pub(crate) squeeze: Arc<Notify>,
 }
 
 impl Relief {
@@ -22,9 +26,11 @@ impl Relief {
         loop {
             self.disk.expect_successor(true);
             self.until(true).await;
+            self.squeeze.notify_one();
+            let _ = tokio::time::timeout(limits::SQUEEZE, self.until(false)).await;
             // Two that fill in turn do not pass it on and on.
             let rested = last.is_none_or(|last| last.elapsed() >= limits::RELIEF_REST);
-            if rested && self.hand_over().await {
+            if self.is_needed() && rested && self.hand_over().await {
                 last = Some(Instant::now());
             }
             if self.is_needed() {

@@ -10,7 +10,7 @@ use crate::limits;
 pub struct Reserve {
     /// Below it the disk is short: what would make the table larger is refused.
     pub short: u64,
-    /// Below it the disk is full: the ballast is given back.
+    /// Below it the disk is full: the ballast is given back, once nothing is free beside it.
     pub full: u64,
     /// Below it nothing is written any more, so that the node can be started. The ballast does not count.
     pub floor: u64,

@@ -42,7 +42,7 @@ impl Stores {
                     if !std::mem::replace(&mut told, true) {
                         tracing::error!(%error, dir = %config.data_dir.display(), "this node waits for room to start");
                     }
-                    disk.when_full();
+                    disk.tend();
                     tokio::time::sleep(limits::START_PAUSE).await;
                 }
                 opened => return opened,

@@ -12,6 +12,9 @@ pub(crate) struct Sizes {
     pub(crate) log_buffer: u64,
     /// What a family of the job table fills; also the size of its files.
     pub(crate) table_buffer: u64,
+    /// What a compaction of the job table may write before it removes what it has read; also the size of the highest
+    /// level, which is rewritten as a whole.
+    pub(crate) compaction: u64,
     /// The write-ahead logs of one database.
     pub(crate) wal: u64,
     /// A list of the files of a database, which is begun anew at this size.
@@ -23,6 +26,8 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
+    /// A list of files takes its place in steps of so many bytes.
+    const NOTES_AHEAD: usize = 64 << 10;
     /// See [`Sizes::info`].
     pub(crate) const INFO_FILES: usize = 4;
 
@@ -33,6 +38,7 @@ impl Sizes {
         Sizes {
             log_buffer: share(64, MIB, 32 * MIB),
             table_buffer: share(64, MIB, 64 * MIB),
+            compaction: share(16, 4 * MIB, 256 * MIB),
             wal: share(16, 4 * MIB, 128 * MIB),
             manifest: share(64, MIB, 64 * MIB),
             info: share(256, MIB, 16 * MIB),
@@ -60,6 +66,7 @@ impl Sizes {
     /// What RocksDB writes beside the data does not grow for ever.
     pub(crate) fn bound_notes(&self, options: &mut Options) {
         options.set_max_manifest_file_size(in_memory(self.manifest));
+        options.set_manifest_preallocation_size(Sizes::NOTES_AHEAD);
         options.set_max_log_file_size(in_memory(self.info));
         options.set_keep_log_file_num(Sizes::INFO_FILES);
     }

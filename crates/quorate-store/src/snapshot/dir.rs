@@ -1,3 +1,4 @@
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,6 +57,18 @@ impl SnapshotDir {
         let path = self.path().join(&file.name);
         let opened = File::open(&path).await.map_err(StoreError::io("open", &path))?;
         Ok(FileReader { file: opened, path, left: file.bytes, crc32c: 0, _snapshot: self.clone() })
+    }
+
+    /// The bytes of those of its files that have no other name: they are nobody else's any more.
+    pub(crate) fn bytes_of_its_own(&self) -> Result<u64, StoreError> {
+        let own = |file: &SnapshotFile| {
+            let path = self.path().join(&file.name);
+            let meta = path.metadata().map_err(StoreError::io("inspect", &path))?;
+            Ok(if meta.nlink() == 1 { meta.len() } else { 0 })
+        };
+        // Small ones are copies from the beginning.
+        let tables = self.files().iter().filter(|file| file.name.ends_with(".sst"));
+        tables.map(own).sum()
     }
 
     /// The directory goes with the last handle.

@@ -57,6 +57,11 @@ pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 
 const WHAT: &str = "the job table";
 
+/// The share of a file's rows that are removals, from which on it is merged at once.
+const DELETION_RATIO: f64 = 0.5;
+/// Or so many of them in a row.
+const DELETION_WINDOW: usize = 128;
+
 /// What the generations of a table, and the snapshots, are opened with.
 #[derive(Clone)]
 pub(crate) struct DbSettings {
@@ -181,26 +186,21 @@ impl Db {
         families.into_iter().try_for_each(|family| self.0.flush_cf(family)).map_err(StoreError::rocksdb(WHAT))
     }
 
-    /// Merges removed rows with what they remove, where what stays of the files concerned is likely to take no more than
-    /// `room` bytes. True if there was something. Blocks.
-    pub(crate) fn compact(&self, room: u64) -> Result<bool, StoreError> {
-        let mut tried = HashSet::new();
-        loop {
-            let files = self.0.live_files().map_err(StoreError::rocksdb(WHAT))?;
-            let concerned = files.iter().filter(|file| file.num_deletions > 0 && !tried.contains(&file.name));
-            let stays = concerned.map(|file| (stays(file, &files), file));
-            let Some((_, file)) = stays.filter(|(bytes, _)| *bytes <= room).min_by_key(|(bytes, _)| *bytes)
-            else {
-                return Ok(!tried.is_empty());
-            };
-            // What has not come to the end of its way yet is in a new file, and has its turn.
-            tried.insert(file.name.clone());
-            let mut options = CompactOptions::default();
-            options.set_exclusive_manual_compaction(false);
-            let family = self.0.cf_handle(&file.column_family_name).expect("every family was opened");
-            let (from, to) = (file.start_key.as_ref(), file.end_key.as_ref());
-            self.0.compact_range_cf_opt(family, from, to, &options);
-        }
+    /// Merges one file that removes rows with what it removes: the one of which least stays, if that is likely to take no
+    /// more than `room` bytes. False when there is none but those in `tried`, by name. Blocks.
+    pub(crate) fn compact_one(&self, room: u64, tried: &mut HashSet<String>) -> Result<bool, StoreError> {
+        let files = self.0.live_files().map_err(StoreError::rocksdb(WHAT))?;
+        let concerned = files.iter().filter(|file| file.num_deletions > 0 && !tried.contains(&file.name));
+        let stays = concerned.map(|file| (stays(file, &files), file)).filter(|(bytes, _)| *bytes <= room);
+        let Some((_, file)) = stays.min_by_key(|(bytes, _)| *bytes) else { return Ok(false) };
+        // What has not come to the end of its way yet is in a new file, and has its turn.
+        tried.insert(file.name.clone());
+        let mut options = CompactOptions::default();
+        options.set_exclusive_manual_compaction(false);
+        let family = self.0.cf_handle(&file.column_family_name).expect("every family was opened");
+        let (from, to) = (file.start_key.as_ref(), file.end_key.as_ref());
+        self.0.compact_range_cf_opt(family, from, to, &options);
+        Ok(true)
     }
 
     /// Ends what runs in the background, a compaction that somebody waits for included. The database is of no use
@@ -259,7 +259,19 @@ fn db_options(settings: &DbSettings) -> Options {
 }
 
 fn families(settings: &DbSettings) -> Vec<ColumnFamilyDescriptor> {
-    Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(settings))).into()
+    let options = |family| {
+        let mut options = family_options(settings);
+        if matches!(family, Family::Bulk) {
+            // A file that mostly removes rows is merged with them, however few such files there are: the rows are large.
+            options.add_compact_on_deletion_collector_factory(
+                DELETION_WINDOW,
+                DELETION_WINDOW,
+                DELETION_RATIO,
+            );
+        }
+        options
+    };
+    Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), options(family))).into()
 }
 
 fn family_options(settings: &DbSettings) -> Options {
@@ -272,5 +284,7 @@ fn family_options(settings: &DbSettings) -> Options {
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(in_memory(settings.sizes.table_buffer));
     options.set_target_file_size_base(settings.sizes.table_buffer);
+    options.set_max_bytes_for_level_base(settings.sizes.compaction);
+    options.set_max_compaction_bytes(settings.sizes.compaction);
     options
 }
