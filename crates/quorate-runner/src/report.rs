@@ -64,7 +64,9 @@ impl Report {
             if Instant::now() > deadline || shutdown.is_stopping() {
                 return Outcome::Unreported(error.to_string());
             }
-            tracing::warn!(job = job_id, "the outcome could not be reported yet: {error}");
+            if pause.fails_first() {
+                tracing::warn!(job = job_id, "the outcome could not be reported yet: {error}");
+            }
             pause.take().await;
         }
     }

@@ -86,6 +86,9 @@ impl Runner {
             };
             let answered = match taken {
                 Ok(taken) => {
+                    if pause.has_failed() {
+                        tracing::info!("jobs can be taken again");
+                    }
                     *pause = Pause::new();
                     if !taken.answer.is_empty() {
                         return taken;
@@ -93,7 +96,9 @@ impl Runner {
                     true
                 }
                 Err(error) => {
-                    tracing::warn!("could not take jobs: {error}");
+                    if pause.fails_first() {
+                        tracing::warn!("could not take jobs: {error}");
+                    }
                     matches!(error, Error::Refused(_))
                 }
             };
