@@ -239,6 +239,34 @@ async fn http_2_is_spoken_too() {
 }
 
 #[tokio::test]
+async fn requests_are_bounded_over_all_connections() {
+    let limits = ConnectionLimits { requests: 2, ..ConnectionLimits::default() };
+    let server = Server::with(GatewayConfig::default(), limits).await;
+    let stream = TcpStream::connect(server.addr).await.unwrap();
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(executor, hyper_util::rt::TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let get = |path: &str| {
+        let request =
+            hyper::Request::get(format!("http://{}{path}", server.addr)).body(String::new()).unwrap();
+        sender.clone().send_request(request)
+    };
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        waiting.push(tokio::spawn(get("/v1/jobs/consume?wait=60")));
+        server.backend.somebody_waits().await;
+    }
+    let refused = get("/v1/jobs").await.unwrap_err();
+    let reason = std::error::Error::source(&refused).and_then(|source| source.downcast_ref::<h2::Error>());
+    assert_eq!(reason.and_then(h2::Error::reason), Some(h2::Reason::REFUSED_STREAM));
+    server.shutdown.cancel();
+    for answered in waiting {
+        assert_eq!(answered.await.unwrap().unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
 async fn who_stops_reading_is_cut_off() {
     let limits = ConnectionLimits { write_stall: Duration::from_millis(200), ..ConnectionLimits::default() };
     let server = Server::with(GatewayConfig::default(), limits).await;
