@@ -4,11 +4,20 @@ use anyhow::Context;
 use quorate_api as api;
 use quorate_check::{JobRecord, NewJob, Reason, Status, body_hash};
 
+use crate::limits;
+
+/// How the tags of large jobs begin.
+pub(crate) const LARGE_TAG: &str = "large-";
+
 /// The payload of the job with this tag. It begins with the tag, and its length is the tag's own: up to some KiB for a
 /// few.
 pub(crate) fn payload(tag: &str) -> String {
     let sum: usize = tag.bytes().map(usize::from).sum();
-    let length = if sum.is_multiple_of(16) { 4_096 } else { sum % 64 };
+    let length = match sum {
+        _ if tag.starts_with(LARGE_TAG) => limits::LARGE.start + sum * 997 % limits::LARGE.len(),
+        _ if sum.is_multiple_of(16) => 4_096,
+        _ => sum % 64,
+    };
     format!("{tag} {}", "x".repeat(length))
 }
 

@@ -25,6 +25,8 @@ pub enum Action {
     PowerCut,
     /// Cut off from its peers, not from its clients, and connected again.
     Disconnect,
+    /// Its disk is full with another file for a while: a leader hands over, and a follower is killed and started.
+    FillDisk,
     /// What reads its log is killed; a node goes on while another is killed, and ends and starts in good order.
     LoseLog,
     /// Its wall clock is an hour before the right time from now on, and the leader is killed.
@@ -57,7 +59,7 @@ pub struct Fault {
     pub victim: Victim,
 }
 
-const ACTIONS: [(Action, &str); 14] = [
+const ACTIONS: [(Action, &str); 15] = [
     (Action::Kill, "kill"),
     (Action::Crash, "crash"),
     (Action::Pause, "pause"),
@@ -67,6 +69,7 @@ const ACTIONS: [(Action, &str); 14] = [
     (Action::Outage, "outage"),
     (Action::PowerCut, "power-cut"),
     (Action::Disconnect, "disconnect"),
+    (Action::FillDisk, "fill-disk"),
     (Action::LoseLog, "lose-log"),
     (Action::ClockAhead, "clock-ahead"),
     (Action::ClockBehind, "clock-behind"),
@@ -83,6 +86,26 @@ const VICTIMS: [(Victim, &str); 5] = [
 ];
 
 impl Action {
+    /// True where nodes must have disks of their own for it.
+    pub(crate) fn needs_disks(self) -> bool {
+        match self {
+            Action::PowerCut | Action::FillDisk => true,
+            Action::Kill
+            | Action::Crash
+            | Action::Pause
+            | Action::Restart
+            | Action::Wipe
+            | Action::LoseTail
+            | Action::Outage
+            | Action::LoseLog
+            | Action::ClockAhead
+            | Action::ClockBehind
+            | Action::ClockRight
+            | Action::Disconnect
+            | Action::Recreate => false,
+        }
+    }
+
     /// How many seconds before the right time it sets a wall clock.
     pub(crate) fn clock(self) -> Option<i64> {
         match self {
@@ -97,6 +120,7 @@ impl Action {
             | Action::LoseTail
             | Action::Outage
             | Action::PowerCut
+            | Action::FillDisk
             | Action::LoseLog
             | Action::Disconnect
             | Action::Recreate => None,

@@ -6,6 +6,7 @@
 //! is an error, not a success.
 
 mod availability;
+mod bulk;
 mod client;
 mod clock;
 mod convert;

@@ -67,3 +67,15 @@ pub(crate) const LOGS_KEPT: u64 = 100;
 pub(crate) const TAIL: u64 = 50;
 /// Size of a node's disk image, of which only what is written takes space.
 pub(crate) const DISK_BYTES: u64 = 2 << 30;
+/// The same, where jobs are large.
+pub(crate) const SMALL_DISK_BYTES: u64 = 320 << 20;
+/// A disk with less than this left is full, in bytes.
+pub(crate) const FULL: u64 = 64 << 10;
+/// A leader whose disk is full must have handed over so soon.
+pub(crate) const HAND_OVER: Duration = Duration::from_secs(15);
+/// Payload of a large job in bytes: from, to.
+pub(crate) const LARGE: Range<usize> = 700_000..1_000_000;
+/// Clients with large jobs, each with one at a time.
+pub(crate) const BULK_CLIENTS: u32 = 6;
+/// For so long none of them may pass.
+pub(crate) const BULK_SILENCE: Duration = Duration::from_secs(60);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use quorate_chaos::{Fault, HostKind, Options, Plan, Verdict, run};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a cluster under faults and says what that proved.
 #[derive(Parser)]
@@ -39,6 +40,9 @@ struct Arguments {
     /// Where the history, the logs and the data go.
     #[arg(long, value_name = "DIR", default_value = "target/chaos")]
     dir: PathBuf,
+    /// Large jobs pass through nodes that have small disks, twice as much as one can hold.
+    #[arg(long)]
+    bulk: bool,
     /// Clients that send requests all the time.
     #[arg(long, default_value_t = 10)]
     clients: u32,
@@ -72,6 +76,10 @@ async fn main() -> ExitCode {
             println!("The cluster is stuck: {what}");
             ExitCode::from(1)
         }
+        Ok(Verdict::Skipped(why)) => {
+            println!("{why}");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("This run proves nothing: {error:#}");
             ExitCode::from(2)
@@ -102,13 +110,16 @@ async fn main_run(arguments: Arguments) -> anyhow::Result<Verdict> {
         dir,
         seed: arguments.seed,
         plan,
+        bulk: arguments.bulk,
         clients: arguments.clients,
         min_ok: arguments.min_ok,
     };
-    // Ctrl-C drops the run, which ends its nodes and unmounts their disks.
+    // To be interrupted drops the run, which ends its nodes and unmounts their disks.
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         verdict = run(&options) => verdict,
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        _ = terminate.recv() => anyhow::bail!("terminated"),
     }
 }
 

@@ -165,6 +165,28 @@ impl<H: Host> Nemesis<H> {
                 self.host.start(&victims).await?;
                 times
             }
+            Action::FillDisk => {
+                for node in &victims {
+                    self.host.fill_disk(*node)?;
+                }
+                if victims.contains(&leader) {
+                    self.handed_over(&nodes, leader).await?;
+                    let times = self.hold(hold, None).await?;
+                    self.have_room(&victims)?;
+                    times
+                } else {
+                    let times = self.hold(hold, None).await?;
+                    self.host.kill(&victims).await?;
+                    self.host.start(&victims).await?;
+                    // It must not end for want of room.
+                    sleep(hold).await;
+                    if let Some(ended) = self.host.ended().await? {
+                        return Err(Stuck(ended).into());
+                    }
+                    self.have_room(&victims)?;
+                    (times.0, self.clock.now())
+                }
+            }
             Action::LoseLog if victims.is_empty() => {
                 self.runner.as_mut().context("there is no runner")?.lose_log().await?;
                 (from, self.clock.now())
@@ -204,6 +226,26 @@ impl<H: Host> Nemesis<H> {
         }
         let victims = victims.into_iter().map(|node| nodes[node].name.clone()).collect();
         Ok(Injected { fault, victims, from, struck, over, healed: self.clock.now(), took_leader })
+    }
+
+    fn have_room(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
+        nodes.iter().try_for_each(|node| self.host.make_room(*node))
+    }
+
+    /// Waits until another node leads.
+    async fn handed_over(&mut self, nodes: &[Node], from: usize) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limits::HAND_OVER;
+        while self.observer.leader(nodes).await? == from {
+            if let Some(ended) = self.host.ended().await? {
+                return Err(Stuck(ended).into());
+            }
+            if Instant::now() >= deadline {
+                let name = &nodes[from].name;
+                return Err(Stuck(format!("{name} goes on to lead although its disk is full")).into());
+            }
+            sleep(limits::POLL).await;
+        }
+        Ok(())
     }
 
     /// Keeps a node's log, and waits until what it has is not enough any more.

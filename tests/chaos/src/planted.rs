@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use crate::fault::Action::{Kill, LoseTail, Pause, PowerCut, Wipe};
 use crate::fault::Victim::{All, Follower, Leader};
@@ -118,6 +118,7 @@ impl Experiment {
             dir: dir.clone(),
             seed,
             plan: Plan::Each(self.faults.iter().flat_map(each).collect()),
+            bulk: false,
             clients: 10,
             // A bug may let little succeed.
             min_ok: if self.bug.is_some() { 1 } else { MIN_OK },
@@ -126,6 +127,7 @@ impl Experiment {
             Verdict::Good(_) => None,
             Verdict::Broken(summary, _, _) => Some(format!("`{}`", summary.broken.join("`, `"))),
             Verdict::Stuck(what) => Some(what),
+            Verdict::Skipped(why) => bail!("{why}"),
         };
         let log = std::fs::read_to_string(dir.join("n1.log")).context("the log of n1")?;
         ensure!(

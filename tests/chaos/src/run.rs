@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, ensure};
 use quorate_check::{Call, FORMAT, History, Run, check};
@@ -9,11 +10,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::availability::{failures, tell};
+use crate::bulk::{BulkClient, FIRST_BULK};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::draw::new_job;
-use crate::fault::Action;
-use crate::hosts::{Compose, Host, Processes};
+use crate::hosts::{Compose, Host, Processes, Snapshots};
 use crate::limits;
 use crate::nemesis::{Injected, Nemesis};
 use crate::observe::Stuck;
@@ -37,6 +38,8 @@ pub struct Options {
     pub seed: u64,
     /// What happens.
     pub plan: Plan,
+    /// Whether large jobs pass through nodes that have small disks.
+    pub bulk: bool,
     /// Clients that send requests all the time.
     pub clients: u32,
     /// Requests that must succeed for the run to prove something.
@@ -73,6 +76,8 @@ pub enum Verdict {
     Broken(Summary, PathBuf, String),
     /// The cluster did not do in time what it must.
     Stuck(String),
+    /// This cannot be run here, for this reason.
+    Skipped(String),
 }
 
 /// Runs a cluster under faults and judges it.
@@ -84,11 +89,16 @@ pub async fn run(options: &Options) -> anyhow::Result<Verdict> {
     let dir = tokio::fs::canonicalize(&options.dir).await?;
     match &options.host {
         HostKind::Processes { binary, planted_bug } => {
-            let power_cuts = match &options.plan {
-                Plan::For(_) => true,
-                Plan::Each(faults) => faults.iter().any(|fault| fault.action == Action::PowerCut),
+            let disks = match &options.plan {
+                _ if options.bulk => Some(limits::SMALL_DISK_BYTES),
+                Plan::Each(faults) if !faults.iter().any(|fault| fault.action.needs_disks()) => None,
+                Plan::For(_) | Plan::Each(_) => Some(limits::DISK_BYTES),
             };
-            let host = Processes::new(binary, planted_bug.as_deref(), &dir, 3, power_cuts).await?;
+            let snapshots = if options.bulk { Snapshots::AsUsual } else { Snapshots::Often };
+            let host = Processes::new(binary, planted_bug.as_deref(), &dir, 3, disks, snapshots).await?;
+            if options.bulk && host.skipped().iter().any(|what| what.contains("disks")) {
+                return Ok(Verdict::Skipped(host.skipped().join("; ")));
+            }
             run_on(host, Some(binary), options).await
         }
         HostKind::Compose { file, image, project } => {
@@ -173,7 +183,7 @@ async fn harm_and_heal(
     }
     let mut rounds = Rounds::new(Arc::clone(&shared), clock, options.clients, options.seed)?;
     let harmed = async {
-        let harmed = harm(nemesis, &shared, options, &mut clients).await;
+        let harmed = harm(nemesis, &shared, clock, options, &mut clients).await;
         shared.end_rounds();
         harmed
     };
@@ -216,10 +226,16 @@ async fn harm_and_heal(
 /// All faults, one after the other.
 async fn harm(
     nemesis: &mut Nemesis<impl Host>,
-    shared: &Shared,
+    shared: &Arc<Shared>,
+    clock: Clock,
     options: &Options,
     clients: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<Vec<Injected>> {
+    for number in 0..if options.bulk { limits::BULK_CLIENTS } else { 0 } {
+        let number = FIRST_BULK + number;
+        let client = BulkClient::new(number, options.seed, Rest::new(clock)?, Arc::clone(shared));
+        clients.spawn(client.run());
+    }
     let mut injected = Vec::new();
     let mut schedule = Schedule::new(&options.plan, &nemesis.host.faults(), options.seed);
     while let Some(step) = schedule.next() {
@@ -240,7 +256,33 @@ async fn harm(
             ended??;
         }
     }
+    if options.bulk {
+        bulk_passes(nemesis, shared).await?;
+    }
     Ok(injected)
+}
+
+/// Waits until as much as a disk holds has come and gone.
+async fn bulk_passes(nemesis: &mut Nemesis<impl Host>, shared: &Shared) -> anyhow::Result<()> {
+    let mut last = (0, Instant::now());
+    loop {
+        let bytes = shared.bulk.load(Ordering::Relaxed);
+        if bytes >= limits::SMALL_DISK_BYTES {
+            return Ok(());
+        }
+        if bytes > last.0 {
+            last = (bytes, Instant::now());
+        }
+        if let Some(ended) = nemesis.host.ended().await? {
+            return Err(Stuck(ended).into());
+        }
+        if last.1.elapsed() > limits::BULK_SILENCE {
+            let (bytes, disk) = (bytes >> 20, limits::SMALL_DISK_BYTES >> 20);
+            let what = format!("large jobs do not pass any more, after {bytes} MiB on disks of {disk} MiB");
+            return Err(Stuck(what).into());
+        }
+        sleep(limits::POLL).await;
+    }
 }
 
 /// One write and one read through every node, now that the faults are over.

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -13,6 +13,8 @@ pub(crate) struct Shared {
     pub(crate) closed: Vec<AtomicBool>,
     /// Consumes that wait now, of clients.
     pub(crate) waiting: AtomicU32,
+    /// Bytes of large jobs that were acknowledged.
+    pub(crate) bulk: AtomicU64,
     rounds: AtomicBool,
     phase: Mutex<Phase>,
 }
@@ -42,6 +44,7 @@ impl Shared {
             nodes: nodes.to_vec(),
             closed: nodes.iter().map(|_| AtomicBool::new(false)).collect(),
             waiting: AtomicU32::new(0),
+            bulk: AtomicU64::new(0),
             rounds: AtomicBool::new(true),
             phase: Mutex::new(Phase::Work),
         }

@@ -257,6 +257,14 @@ impl Host for Compose {
         Ok(())
     }
 
+    fn fill_disk(&mut self, _: usize) -> anyhow::Result<()> {
+        bail!("containers share one disk")
+    }
+
+    fn make_room(&mut self, _: usize) -> anyhow::Result<()> {
+        bail!("containers share one disk")
+    }
+
     async fn lose_log(&mut self, _: usize) -> anyhow::Result<()> {
         bail!("the engine reads the logs")
     }

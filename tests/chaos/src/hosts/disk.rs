@@ -1,6 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use nix::errno::Errno;
+use nix::fcntl::posix_fallocate;
+use nix::sys::statvfs::statvfs;
 use tokio::process::Command;
 
 use crate::limits;
@@ -29,10 +32,10 @@ impl Disk {
     ///
     /// # Errors
     /// No root, no loop devices, or a tool is missing.
-    pub(crate) async fn make(image: &Path, mount: &Path) -> anyhow::Result<Disk> {
+    pub(crate) async fn make(image: &Path, mount: &Path, bytes: u64) -> anyhow::Result<Disk> {
         let file =
             std::fs::File::create(image).with_context(|| format!("cannot write {}", image.display()))?;
-        file.set_len(limits::DISK_BYTES)?;
+        file.set_len(bytes)?;
         tool("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), image.as_os_str()]).await?;
         let mut disk =
             Disk { image: image.to_owned(), mount: mount.to_owned(), mounted: false, powered: true };
@@ -43,6 +46,44 @@ impl Disk {
 
     async fn mount(&self) -> anyhow::Result<()> {
         tool("mount", &["-o".as_ref(), "loop".as_ref(), self.image.as_os_str(), self.mount.as_os_str()]).await
+    }
+
+    /// Fills it with another file, as somebody else would who shares it.
+    ///
+    /// # Errors
+    /// It did not take hold.
+    pub(crate) fn fill(&self) -> anyhow::Result<()> {
+        let file = std::fs::File::create(self.filler())?;
+        let mut size = 0;
+        let mut step = self.free()?;
+        while step >= limits::FULL {
+            match posix_fallocate(&file, size, i64::try_from(step)?) {
+                Ok(()) => size += i64::try_from(step)?,
+                Err(Errno::ENOSPC) => {}
+                Err(error) => return Err(error).context("cannot fill the disk"),
+            }
+            step = (step / 2).min(self.free()?);
+        }
+        // A node may give back some of its own meanwhile.
+        Ok(())
+    }
+
+    /// Removes that file.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(crate) fn make_room(&self) -> anyhow::Result<()> {
+        std::fs::remove_file(self.filler()).context("the disk was not filled")
+    }
+
+    /// Bytes that can be written.
+    fn free(&self) -> anyhow::Result<u64> {
+        let stat = statvfs(&self.mount)?;
+        Ok(stat.blocks_available() * stat.fragment_size())
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.mount.join("filler")
     }
 
     /// Cuts the power: from now on nothing reaches the disk.

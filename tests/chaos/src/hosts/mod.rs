@@ -11,7 +11,7 @@ pub(crate) use compose::Compose;
 pub use compose::alone;
 pub(crate) use log_pipe::LogPipe;
 pub use ports::free_ports;
-pub(crate) use processes::Processes;
+pub(crate) use processes::{Processes, Snapshots};
 
 use crate::fault::Fault;
 
@@ -64,6 +64,12 @@ pub(crate) trait Host {
 
     /// Takes the power from all of them at once: what they have not fsynced is lost. They do not run any more.
     async fn cut_power(&mut self, nodes: &[usize]) -> anyhow::Result<()>;
+
+    /// Fills the disk of a node with another file.
+    fn fill_disk(&mut self, node: usize) -> anyhow::Result<()>;
+
+    /// Removes that file.
+    fn make_room(&mut self, node: usize) -> anyhow::Result<()>;
 
     /// Kills what reads the log of a node.
     async fn lose_log(&mut self, node: usize) -> anyhow::Result<()>;

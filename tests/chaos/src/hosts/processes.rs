@@ -24,10 +24,20 @@ pub(crate) struct Processes {
     nodes: Vec<Node>,
     local: Vec<Local>,
     peers: String,
-    /// Why the power cannot be cut here.
-    no_power_cuts: Option<String>,
+    snapshots: Snapshots,
+    /// Why nodes have no disks of their own here.
+    no_disks: Option<String>,
     /// Why their clocks cannot be set.
     no_clocks: Option<String>,
+}
+
+/// When nodes take snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Snapshots {
+    /// By entries, few, so that a node which was away needs one.
+    Often,
+    /// As a node does that nobody has told.
+    AsUsual,
 }
 
 /// What a node is on this machine.
@@ -78,12 +88,13 @@ impl Processes {
         planted_bug: Option<&str>,
         dir: &Path,
         count: usize,
-        power_cuts: bool,
+        disk_bytes: Option<u64>,
+        snapshots: Snapshots,
     ) -> anyhow::Result<Processes> {
         ensure!(binary.is_file(), "{} is not there: `cargo build --bin quorate` makes it", binary.display());
         let ports = free_ports(2 * count)?;
         let (http, peer) = ports.split_at(count);
-        let mut no_power_cuts = (!power_cuts).then(|| "they were not asked for".to_owned());
+        let mut no_disks = disk_bytes.is_none().then(|| "they were not asked for".to_owned());
         let (shim, no_clocks) = match Shim::make(dir).await {
             Ok(shim) => (Some(shim), None),
             Err(error) => (None, Some(format!("{error:#}"))),
@@ -99,12 +110,18 @@ impl Processes {
                     .with_context(|| format!("cannot remove {}", root.display()))?;
             }
             tokio::fs::create_dir_all(&root).await?;
-            let disk = match no_power_cuts {
+            let disk = match no_disks {
                 Some(_) => None,
-                None => match Disk::make(&dir.join(format!("{name}.ext4")), &root).await {
+                None => match Disk::make(
+                    &dir.join(format!("{name}.ext4")),
+                    &root,
+                    disk_bytes.unwrap_or(limits::DISK_BYTES),
+                )
+                .await
+                {
                     Ok(disk) => Some(disk),
                     Err(error) => {
-                        no_power_cuts = Some(format!("{error:#}"));
+                        no_disks = Some(format!("{error:#}"));
                         None
                     }
                 },
@@ -128,7 +145,8 @@ impl Processes {
             nodes,
             local,
             peers: peers.join(","),
-            no_power_cuts,
+            snapshots,
+            no_disks,
             no_clocks,
         })
     }
@@ -146,8 +164,13 @@ impl Processes {
             .args(["--peer-addr", &local.peer])
             .args(["--peers", &self.peers])
             .args(["--log-level", "info,openraft=warn"])
-            .args(["--snapshot-every", &limits::SNAPSHOT_EVERY.to_string()])
-            .args(["--logs-kept", &limits::LOGS_KEPT.to_string()])
+            .args(match self.snapshots {
+                Snapshots::Often => vec![
+                    format!("--snapshot-every={}", limits::SNAPSHOT_EVERY),
+                    format!("--logs-kept={}", limits::LOGS_KEPT),
+                ],
+                Snapshots::AsUsual => Vec::new(),
+            })
             .arg("--until-stdin-closes")
             .envs(local.clock.iter().flat_map(WallClock::environment))
             .env("QUORATE_PLANTED_BUG", self.planted_bug.as_deref().unwrap_or_default())
@@ -212,8 +235,8 @@ impl Host for Processes {
 
     fn faults(&self) -> Vec<Fault> {
         use Action::{
-            ClockAhead, ClockBehind, ClockRight, Kill, LoseLog, LoseTail, Outage, Pause, PowerCut, Restart,
-            Wipe,
+            ClockAhead, ClockBehind, ClockRight, FillDisk, Kill, LoseLog, LoseTail, Outage, Pause, PowerCut,
+            Restart, Wipe,
         };
         use Victim::{All, Follower, Leader, Majority, Runner};
         let mut faults: Vec<Fault> = [
@@ -236,8 +259,13 @@ impl Host for Processes {
         ]
         .map(|(action, victim)| Fault::new(action, victim))
         .into();
-        if self.no_power_cuts.is_none() {
+        if self.snapshots == Snapshots::AsUsual {
+            // What needs a node to fall behind the log that the others keep.
+            faults.retain(|fault| fault.action != Outage);
+        }
+        if self.no_disks.is_none() {
             faults.extend([Leader, Follower, All].map(|victim| Fault::new(PowerCut, victim)));
+            faults.extend([Leader, Follower].map(|victim| Fault::new(FillDisk, victim)));
         }
         if self.no_clocks.is_none() {
             let clocks = [(ClockAhead, Follower), (ClockAhead, All), (ClockBehind, All), (ClockRight, All)];
@@ -247,9 +275,9 @@ impl Host for Processes {
     }
 
     fn skipped(&self) -> Vec<String> {
-        let power_cuts = self.no_power_cuts.iter().map(|why| format!("SKIPPED power cuts: {why}"));
+        let disks = self.no_disks.iter().map(|why| format!("SKIPPED power cuts and full disks: {why}"));
         let clocks = self.no_clocks.iter().map(|why| format!("SKIPPED wrong clocks: {why}"));
-        power_cuts.chain(clocks).collect()
+        disks.chain(clocks).collect()
     }
 
     async fn start(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
@@ -348,6 +376,14 @@ impl Host for Processes {
             disk.cut().await?;
         }
         self.kill(nodes).await
+    }
+
+    fn fill_disk(&mut self, node: usize) -> anyhow::Result<()> {
+        self.local[node].disk.as_ref().context("this node has no disk of its own")?.fill()
+    }
+
+    fn make_room(&mut self, node: usize) -> anyhow::Result<()> {
+        self.local[node].disk.as_ref().context("this node has no disk of its own")?.make_room()
     }
 
     async fn lose_log(&mut self, node: usize) -> anyhow::Result<()> {

@@ -34,6 +34,7 @@ pub(crate) async fn every_rule_holds(host: HostKind, faults: &[(Action, Victim)]
         dir: dir.path().to_owned(),
         seed: 1,
         plan: Plan::Each(faults.iter().map(|&(action, victim)| Fault::new(action, victim)).collect()),
+        bulk: false,
         clients: 6,
         min_ok: 200,
     };
@@ -42,6 +43,7 @@ pub(crate) async fn every_rule_holds(host: HostKind, faults: &[(Action, Victim)]
         Verdict::Broken(summary, _, report) => {
             panic!("{report}\n{summary}\nThe history is kept in {}", dir.keep().display())
         }
+        Verdict::Skipped(why) => println!("{why}"),
         Verdict::Stuck(what) => panic!("{what}\nHistory and logs are kept in {}", dir.keep().display()),
     }
 }
