@@ -5,6 +5,7 @@ use std::time::Duration;
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftDataMetrics;
 use openraft::{Instant as _, LogIdOptionExt};
+use quorate_store::planted::{Bug, planted};
 use quorate_store::{LogReader, LogStore, StoreError, TableSpace, TypeConfig};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -182,7 +183,8 @@ impl Compaction {
         let &Progress { applied, snapshot, .. } = progress;
         Ok(applied > snapshot
             && (applied - snapshot >= self.bounds.snapshot_every
-                || self.log.bytes_from(snapshot + 1).await? >= keep.since_snapshot))
+                || (self.log.bytes_from(snapshot + 1).await? >= keep.since_snapshot
+                    && !planted(Bug::LogByEntries))))
     }
 
     /// Up to where the log can be purged, if that is worth it.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use quorate_store::planted::{Bug, planted};
 use quorate_store::{Ballast, Space, WhenFull};
 use tokio::sync::watch;
 
@@ -117,6 +118,7 @@ impl Disk {
 
     /// Why the leader does not append a command, by how the disk was at the last look.
     pub(crate) fn refusal(&self, adds_jobs: bool) -> Option<Verdict> {
+        let adds_jobs = adds_jobs || planted(Bug::RefuseCure);
         let refused = match self.state() {
             DiskState::Room => false,
             DiskState::Short => adds_jobs,

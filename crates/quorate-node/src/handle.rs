@@ -50,7 +50,8 @@ impl Handle {
         if planted(Bug::SplitBatch) {
             return submit_one_by_one(&self.0.intake, command, within).await;
         }
-        self.0.intake.submit(command, within).await
+        let answered = self.0.intake.submit(command, within).await?;
+        Ok(Answered { replayed: answered.replayed && !planted(Bug::SpentKeyWaits), ..answered })
     }
 
     /// Waits until this node has applied everything that was committed when the call began: a read behind it is

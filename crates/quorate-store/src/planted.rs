@@ -26,9 +26,19 @@ pub enum Bug {
     SplitBatch,
     /// A linearizable read does not ask the leader.
     StaleRead,
+    /// At an election log time jumps to the median of the wall clocks.
+    LogTimeJumps,
+    /// A consume that was woken and takes no job leaves the job to nobody.
+    LostTurn,
+    /// A consume under a key whose jobs have ended waits for others.
+    SpentKeyWaits,
+    /// The log is kept short by entries alone.
+    LogByEntries,
+    /// On a disk that is short of room everything is refused.
+    RefuseCure,
 }
 
-const BUGS: [(Bug, &str); 9] = [
+const BUGS: [(Bug, &str); 14] = [
     (Bug::AckBeforeFsync, "ack-before-fsync"),
     (Bug::ForgetVote, "forget-vote"),
     (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
@@ -38,6 +48,11 @@ const BUGS: [(Bug, &str); 9] = [
     (Bug::ForgetKeys, "forget-keys"),
     (Bug::SplitBatch, "split-batch"),
     (Bug::StaleRead, "stale-read"),
+    (Bug::LogTimeJumps, "log-time-jumps"),
+    (Bug::LostTurn, "lost-turn"),
+    (Bug::SpentKeyWaits, "spent-key-waits"),
+    (Bug::LogByEntries, "log-by-entries"),
+    (Bug::RefuseCure, "refuse-cure"),
 ];
 
 /// True in a test build in which this bug was asked for.

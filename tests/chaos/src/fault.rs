@@ -25,7 +25,7 @@ pub enum Action {
     PowerCut,
     /// Cut off from its peers, not from its clients, and connected again.
     Disconnect,
-    /// Its disk is full with another file for a while: a leader hands over, and a follower is killed and started.
+    /// Its disk is full with another file for a while: a leader must hand over, and a follower is killed and started.
     FillDisk,
     /// What reads its log is killed; a node goes on while another is killed, and ends and starts in good order.
     LoseLog,

@@ -169,23 +169,21 @@ impl<H: Host> Nemesis<H> {
                 for node in &victims {
                     self.host.fill_disk(*node)?;
                 }
-                if victims.contains(&leader) {
+                if fault.victim == Victim::Leader {
                     self.handed_over(&nodes, leader).await?;
-                    let times = self.hold(hold, None).await?;
-                    self.have_room(&victims)?;
-                    times
-                } else {
-                    let times = self.hold(hold, None).await?;
+                }
+                let (struck, _) = self.hold(hold, None).await?;
+                if fault.victim == Victim::Follower {
                     self.host.kill(&victims).await?;
                     self.host.start(&victims).await?;
-                    // It must not end for want of room.
                     sleep(hold).await;
+                    // It must not have ended for want of room.
                     if let Some(ended) = self.host.ended().await? {
                         return Err(Stuck(ended).into());
                     }
-                    self.have_room(&victims)?;
-                    (times.0, self.clock.now())
                 }
+                victims.iter().try_for_each(|node| self.host.make_room(*node))?;
+                (struck, self.clock.now())
             }
             Action::LoseLog if victims.is_empty() => {
                 self.runner.as_mut().context("there is no runner")?.lose_log().await?;
@@ -226,10 +224,6 @@ impl<H: Host> Nemesis<H> {
         }
         let victims = victims.into_iter().map(|node| nodes[node].name.clone()).collect();
         Ok(Injected { fault, victims, from, struck, over, healed: self.clock.now(), took_leader })
-    }
-
-    fn have_room(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
-        nodes.iter().try_for_each(|node| self.host.make_room(*node))
     }
 
     /// Waits until another node leads.

@@ -2,8 +2,8 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::fault::Action::{Kill, LoseTail, Pause, PowerCut, Wipe};
-use crate::fault::Victim::{All, Follower, Leader};
+use crate::fault::Action::{ClockAhead, FillDisk, Kill, LoseLog, LoseTail, Pause, PowerCut, Wipe};
+use crate::fault::Victim::{All, Follower, Leader, Runner};
 use crate::fault::{Action, Fault, Victim};
 use crate::run::{HostKind, Options, Verdict, run};
 use crate::schedule::Plan;
@@ -22,10 +22,12 @@ pub struct Experiment {
     faults: &'static [(Action, Victim, usize)],
     /// The rule that must be broken, or what the run must say: any other failure does not count.
     shows: &'static str,
+    /// With large jobs on small disks.
+    bulk: bool,
 }
 
 /// All of them, the control first.
-pub const EXPERIMENTS: [Experiment; 10] = [
+pub const EXPERIMENTS: [Experiment; 15] = [
     Experiment {
         bug: None,
         faults: &[
@@ -36,26 +38,28 @@ pub const EXPERIMENTS: [Experiment; 10] = [
             (LoseTail, Follower, 1),
             (PowerCut, Follower, 2),
             (PowerCut, All, 1),
+            (ClockAhead, All, 1),
+            (FillDisk, Leader, 1),
+            (FillDisk, All, 1),
+            (LoseLog, Runner, 1),
         ],
         shows: "",
+        bulk: false,
     },
-    Experiment { bug: Some("ack-before-fsync"), faults: &[(PowerCut, All, 2)], shows: "`kept`" },
-    Experiment {
-        bug: Some("forget-vote"),
-        faults: &[(Kill, Leader, 4), (Kill, All, 4)],
-        shows: "cannot follow",
-    },
-    Experiment {
-        bug: Some("ignore-high-water-mark"),
-        faults: &[(LoseTail, Follower, 3)],
-        shows: "as if it had not",
-    },
-    Experiment { bug: Some("wiped-node-votes"), faults: &[(Wipe, Follower, 3)], shows: "as if it had not" },
-    Experiment { bug: Some("local-clock"), faults: &[(Kill, Follower, 1)], shows: "`converged`" },
-    Experiment { bug: Some("double-grant"), faults: &[(Kill, Leader, 3)], shows: "`granted-once`" },
-    Experiment { bug: Some("forget-keys"), faults: &[(Kill, Leader, 2)], shows: "`one-effect`" },
-    Experiment { bug: Some("split-batch"), faults: &[(Kill, Leader, 8)], shows: "`batch`" },
-    Experiment { bug: Some("stale-read"), faults: &[(Pause, Follower, 4)], shows: "`linearizable`" },
+    Experiment::new("ack-before-fsync", &[(PowerCut, All, 2)], "`kept`"),
+    Experiment::new("forget-vote", &[(Kill, Leader, 4), (Kill, All, 4)], "cannot follow"),
+    Experiment::new("ignore-high-water-mark", &[(LoseTail, Follower, 3)], "as if it had not"),
+    Experiment::new("wiped-node-votes", &[(Wipe, Follower, 3)], "as if it had not"),
+    Experiment::new("local-clock", &[(Kill, Follower, 1)], "`converged`"),
+    Experiment::new("double-grant", &[(Kill, Leader, 3)], "`granted-once`"),
+    Experiment::new("forget-keys", &[(Kill, Leader, 2)], "`one-effect`"),
+    Experiment::new("split-batch", &[(Kill, Leader, 8)], "`batch`"),
+    Experiment::new("stale-read", &[(Pause, Follower, 4)], "`linearizable`"),
+    Experiment::new("log-time-jumps", &[(ClockAhead, All, 2)], "`delay`"),
+    Experiment::new("lost-turn", &[(Kill, Follower, 8)], "`woken`"),
+    Experiment::new("spent-key-waits", &[(Kill, Follower, 2)], "`spent`"),
+    Experiment { bulk: true, ..Experiment::new("log-by-entries", &[(Kill, Follower, 1)], "do not pass") },
+    Experiment::new("refuse-cure", &[(FillDisk, All, 2)], "`cure`"),
 ];
 
 /// What came of an experiment.
@@ -70,6 +74,14 @@ pub struct Finding {
 }
 
 impl Experiment {
+    const fn new(
+        bug: &'static str,
+        faults: &'static [(Action, Victim, usize)],
+        shows: &'static str,
+    ) -> Experiment {
+        Experiment { bug: Some(bug), faults, shows, bulk: false }
+    }
+
     /// The bug's name, or `control`.
     pub fn name(&self) -> &'static str {
         self.bug.unwrap_or("control")
@@ -118,7 +130,7 @@ impl Experiment {
             dir: dir.clone(),
             seed,
             plan: Plan::Each(self.faults.iter().flat_map(each).collect()),
-            bulk: false,
+            bulk: self.bulk,
             clients: 10,
             // A bug may let little succeed.
             min_ok: if self.bug.is_some() { 1 } else { MIN_OK },

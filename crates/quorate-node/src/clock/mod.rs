@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use quorate_core::Timestamp;
 use quorate_store::NodeId;
+use quorate_store::planted::{Bug, planted};
 use tokio::sync::watch;
 
 pub use self::source::{Clocks, SystemClocks};
@@ -197,10 +198,11 @@ impl LogClock {
     pub(crate) fn start(&self, term: u64, timers: bool, others: &[NodeId]) -> Option<Start> {
         let (uptime, wall_ms) = (self.0.clocks.uptime(), self.0.clocks.wall_ms());
         let mut state = self.0.state.lock();
+        let (jumps, timers) = (planted(Bug::LogTimeJumps), timers && !planted(Bug::LogTimeJumps));
         let (start, time) = match state.known {
             // A later leader was heard meanwhile: it has the word.
             Some(known) if known.term > term => return Some(Start::WentOn),
-            Some(known) if known.goes_on() => (Start::WentOn, known.now(uptime)),
+            Some(known) if known.goes_on() && !jumps => (Start::WentOn, known.now(uptime)),
             Some(known) if timers => (Start::StoodStill, known.now(uptime)),
             None if timers => (Start::StoodStill, state.applied),
             Some(_) | None => (Start::Anew, Timestamp(state.walls.majority_median(wall_ms, others, uptime)?)),

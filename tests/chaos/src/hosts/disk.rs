@@ -54,17 +54,19 @@ impl Disk {
     /// It did not take hold.
     pub(crate) fn fill(&self) -> anyhow::Result<()> {
         let file = std::fs::File::create(self.filler())?;
-        let mut size = 0;
-        let mut step = self.free()?;
+        // No more than was free: what a node gives back when it notices is its own.
+        let mut left = self.free()?;
+        let (mut size, mut step) = (0, left);
         while step >= limits::FULL {
-            match posix_fallocate(&file, size, i64::try_from(step)?) {
-                Ok(()) => size += i64::try_from(step)?,
-                Err(Errno::ENOSPC) => {}
+            match posix_fallocate(&file, i64::try_from(size)?, i64::try_from(step)?) {
+                Ok(()) => (size, left) = (size + step, left - step),
+                // The node has written something meanwhile.
+                Err(Errno::ENOSPC) => step /= 2,
                 Err(error) => return Err(error).context("cannot fill the disk"),
             }
-            step = (step / 2).min(self.free()?);
+            step = step.min(left);
         }
-        // A node may give back some of its own meanwhile.
+        ensure!(size > 0, "the disk was full already");
         Ok(())
     }
 

@@ -265,7 +265,7 @@ impl Host for Processes {
         }
         if self.no_disks.is_none() {
             faults.extend([Leader, Follower, All].map(|victim| Fault::new(PowerCut, victim)));
-            faults.extend([Leader, Follower].map(|victim| Fault::new(FillDisk, victim)));
+            faults.extend([Leader, Follower, All].map(|victim| Fault::new(FillDisk, victim)));
         }
         if self.no_clocks.is_none() {
             let clocks = [(ClockAhead, Follower), (ClockAhead, All), (ClockBehind, All), (ClockRight, All)];
