@@ -4,7 +4,7 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 /// A client gives up on an attempt, on top of its wait: later than the node does, which answers within its write timeout of 5 s.
-pub(crate) const ATTEMPT: Duration = Duration::from_secs(10);
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(20);
 /// A consume waited for its jobs if it took so long, in microseconds.
 pub(crate) const REALLY_WAITED: u64 = 200_000;
 /// Seconds that a consume of a round waits: several times what may be between a job and its consumer.

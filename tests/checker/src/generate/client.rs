@@ -53,7 +53,7 @@ impl Client {
         match (rng.random_range(0..100), known) {
             (0..32, _) if !drains => (self.enqueue(rng, &key), rng.random_bool(0.7).then_some(key)),
             (0..56, _) | (_, None) => {
-                let wait = if rng.random_bool(0.3) { rng.random_range(1..=3) } else { 0 };
+                let wait = if rng.random_bool(0.3) { rng.random_range(1..=9) } else { 0 };
                 (Call::Consume { n: rng.random_range(1..=4), wait }, rng.random_bool(0.5).then_some(key))
             }
             (56..80, Some(id)) => (Call::Get { id, linearizable: rng.random_bool(0.3) }, None),

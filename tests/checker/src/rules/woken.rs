@@ -5,6 +5,7 @@ use super::keys::is_alone;
 use crate::call::Call;
 use crate::event::{Op, Outcome};
 use crate::facts::Facts;
+use crate::highest::Highest;
 use crate::job::Status;
 use crate::rule::{Findings, Rule};
 
@@ -14,17 +15,22 @@ pub(super) const RULE: Rule =
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
     let prompt = facts.history.run.prompt_ms * 1_000;
     let queued = queued(facts);
+    let log_time = LogTime::new(facts);
     let is_alone = is_alone(facts);
-    for (number, op) in facts.history.ops.iter().enumerate().filter(|(_, op)| waits(op)) {
+    for (number, op) in facts.history.ops.iter().enumerate().filter(|(_, op)| waits(op, prompt)) {
         if !is_alone(op) {
             findings.unclear += 1;
             continue;
         }
+        // Its answer may have taken its time; what it took was taken before, and what follows is no sleep.
+        let taken = op.jobs.iter().filter_map(|job| job.started).max();
         let meanwhile = queued.partition_point(|queued| queued.until <= op.invoke)
             ..queued.partition_point(|queued| queued.from < op.returned);
         let slept = queued[meanwhile].iter().copied().chain(until_taken(facts, &queued, op));
         let slept = slept.map(|Queued { from, until, life }| {
-            (facts.calm.between(from.max(op.invoke), until.min(op.returned)), life)
+            let from = from.max(op.invoke);
+            let calm = facts.calm.between(from, until.min(op.returned));
+            (taken.map_or(calm, |taken| calm.min(log_time.until(from, taken))), life)
         });
         let longest = slept.max().filter(|(slept, _)| *slept > prompt);
         findings.require(longest.is_none(), || {
@@ -42,9 +48,30 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     }
 }
 
-fn waits(op: &Op) -> bool {
+/// True for a consume that may sleep for too long.
+fn waits(op: &Op, prompt: u64) -> bool {
     let Call::Consume { wait, .. } = op.call else { return false };
-    wait > 0 && (op.outcome == Outcome::Ok || op.left)
+    u64::from(wait) * 1_000_000 > prompt && (op.outcome == Outcome::Ok || op.left)
+}
+
+/// What is known of log time at a moment of the harness's clock.
+struct LogTime<'f, 'h> {
+    facts: &'f Facts<'h>,
+    /// By when it had been answered, how far the log had got.
+    reached: Highest<u64, u64>,
+}
+
+impl<'f, 'h> LogTime<'f, 'h> {
+    fn new(facts: &'f Facts<'h>) -> LogTime<'f, 'h> {
+        let answered = facts.history.ops.iter().filter_map(|op| Some((op.returned, op.index?.index)));
+        LogTime { facts, reached: answered.collect() }
+    }
+
+    /// The most that log time can have gone on between a moment and `then`, in microseconds.
+    fn until(&self, from: u64, then: u64) -> u64 {
+        let at_least = self.reached.below(from).map_or(0, |index| self.facts.clock.bounds(index).0);
+        then.saturating_sub(at_least).saturating_mul(1_000)
+    }
 }
 
 /// A time in which there was always a job queued, for certain.
