@@ -2,7 +2,7 @@
 # make test     every test
 # make verify   the read-only gate: format, lints, walls, documents, tests
 # make fix      the only target that rewrites files
-# make chaos    kills, pauses, wipes and cuts a cluster of processes; SEED=n MINUTES=m, or FAULTS=kill-leader:35,…
+# make chaos    kills, pauses, wipes, cuts, fills and misleads a cluster of processes; SEED=n MINUTES=m, or FAULTS=kill-leader:35,…
 # make chaos-compose   the same with the nodes of deploy/compose.yaml
 # make planted  plants bugs into a test build, one at a time, and sees whether the chaos runs find them; BUGS=stale-read,…
 #
@@ -58,6 +58,7 @@ CHAOS = target/release/quorate-chaos --seed $(SEED) $(if $(FAULTS),--faults $(FA
 chaos: build
 	@cargo build --release --quiet -p quorate-chaos
 	@$(CHAOS)
+	@$(if $(FAULTS),:,echo "Large jobs on small disks"; target/release/quorate-chaos --seed $(SEED) --bulk --minutes 1 --dir target/chaos-bulk)
 
 chaos-compose:
 	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory image IMAGE=quorate:chaos && cargo build --release --quiet -p quorate-chaos && $(CHAOS) --host compose; \

@@ -9,8 +9,8 @@ async fn acknowledged_jobs_survive_kills_pauses_restarts_and_lost_data() {
     let host = HostKind::Processes { binary: common::binary(), planted_bug: None };
     let faults = [
         (Action::Kill, Victim::Leader),
-        (Action::Kill, Victim::Leader),
-        (Action::Kill, Victim::Follower),
+        (Action::ClockAhead, Victim::All),
+        (Action::LoseLog, Victim::Runner),
         (Action::Kill, Victim::All),
         (Action::Pause, Victim::Leader),
         (Action::Restart, Victim::Leader),
