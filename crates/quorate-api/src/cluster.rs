@@ -47,4 +47,17 @@ pub struct Member {
     /// Its wall clock's difference to the answering node's, in milliseconds; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset_ms: Option<i64>,
+    /// The disk of its data directory; absent where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Disk>,
+}
+
+/// How the disk of a member's data directory is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Disk {
+    /// `room`; `short`: as a leader it refuses new jobs when no other voter has room; `full`: as a follower it may fall
+    /// behind.
+    pub state: String,
+    /// Its free bytes, what the node keeps for itself included.
+    pub free_bytes: u64,
 }

@@ -14,7 +14,7 @@ mod openapi;
 mod requests;
 mod settings;
 
-pub use cluster::{Cluster, Member};
+pub use cluster::{Cluster, Disk, Member};
 pub use error::{Error, ErrorWrapper, WriteOutcome};
 pub use health::Health;
 pub use image::{IMAGE_NAMESPACE, Image, ImageWrapper, ImagesWrapper, image_id};

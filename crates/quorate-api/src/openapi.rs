@@ -1,9 +1,9 @@
 use utoipa::OpenApi;
 
 use crate::{
-    CancelRequest, Cluster, ConsumeRequest, Error, ErrorWrapper, FailRequest, Health, Image, ImageWrapper,
-    ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
-    SettingsRequest, Status, SuccessRequest, WriteOutcome,
+    CancelRequest, Cluster, ConsumeRequest, Disk, Error, ErrorWrapper, FailRequest, Health, Image,
+    ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason,
+    Settings, SettingsRequest, Status, SuccessRequest, WriteOutcome,
 };
 
 #[derive(OpenApi)]
@@ -22,7 +22,7 @@ use crate::{
         (name = "node", description = "The node that answers"),
     ),
     components(schemas(
-        CancelRequest, Cluster, ConsumeRequest, Error, ErrorWrapper, FailRequest, Health, Image, ImageWrapper,
+        CancelRequest, Cluster, ConsumeRequest, Disk, Error, ErrorWrapper, FailRequest, Health, Image, ImageWrapper,
         ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
         SettingsRequest, Status, SuccessRequest, WriteOutcome,
     ))

@@ -122,4 +122,15 @@ pub struct Member {
     pub reachable: bool,
     /// Its wall clock's difference to the answering node's in milliseconds, where known.
     pub clock_offset_ms: Option<i64>,
+    /// The disk of its data directory; `None` where unknown.
+    pub disk: Option<Disk>,
+}
+
+/// How a member's disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// `room`, `short` or `full`.
+    pub state: &'static str,
+    /// Its free bytes, what the node keeps for itself included.
+    pub free_bytes: u64,
 }

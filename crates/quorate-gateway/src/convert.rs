@@ -139,6 +139,9 @@ pub(crate) fn cluster(cluster: crate::Cluster) -> quorate_api::Cluster {
         applied_index: member.applied_index,
         reachable: member.reachable,
         clock_offset_ms: member.clock_offset_ms,
+        disk: member
+            .disk
+            .map(|disk| quorate_api::Disk { state: disk.state.into(), free_bytes: disk.free_bytes }),
     };
     quorate_api::Cluster {
         id: cluster.id,

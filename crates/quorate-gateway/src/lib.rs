@@ -28,7 +28,7 @@ mod quote;
 mod routes;
 mod server;
 
-pub use backend::{Backend, Cluster, Member, Unavailable};
+pub use backend::{Backend, Cluster, Disk, Member, Unavailable};
 pub use config::GatewayConfig;
 pub use gateway::Gateway;
 pub use limits::ConnectionLimits;

@@ -160,3 +160,14 @@ fn disk_state(state: DiskState) -> pb::DiskState {
         DiskState::Full => pb::DiskState::Full,
     }
 }
+
+/// How the disk of a node is that introduced itself, and the free bytes there.
+pub(crate) fn disk_of(answer: &pb::DiscoverResponse) -> Option<(DiskState, u64)> {
+    let state = match answer.disk_state() {
+        pb::DiskState::Room => DiskState::Room,
+        pb::DiskState::Short => DiskState::Short,
+        pb::DiskState::Full => DiskState::Full,
+        pb::DiskState::Unspecified => return None,
+    };
+    Some((state, answer.disk_free_bytes))
+}

@@ -1,4 +1,5 @@
-use crate::peers::Peers;
+use crate::DiskState;
+use crate::peers::{self, Peers};
 
 /// The cluster as one node sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Member {
     pub reachable: bool,
     /// By how many milliseconds its wall clock is ahead of the answering node's, where that was seen lately.
     pub clock_offset_ms: Option<i64>,
+    /// How its disk is, and the free bytes there, what the node keeps for itself included; `None` where unknown.
+    pub disk: Option<(DiskState, u64)>,
 }
 
 /// A member's part in the cluster.
@@ -73,18 +76,20 @@ pub(crate) async fn cluster(peers: &Peers, term: u64) -> Cluster {
     let leader = peers.leadership.now();
     let voters: Vec<u64> = membership.voter_ids().collect();
     let asked = membership.nodes().map(|(id, node)| async move {
-        let (applied, reachable) = if *id == own_id {
-            (Some(*peers.applied.borrow()), true)
+        let (applied, reachable, disk) = if *id == own_id {
+            let disk = (peers.disk.state(), peers.disk.room());
+            (Some(*peers.applied.borrow()), true, Some(disk))
         } else {
             let answer = peers.ask_member(*id).await;
-            (answer.as_ref().map(|answer| answer.applied_index), answer.is_some())
+            let disk = answer.as_ref().and_then(peers::disk_of);
+            (answer.as_ref().map(|answer| answer.applied_index), answer.is_some(), disk)
         };
-        (*id, node, applied, reachable)
+        (*id, node, applied, reachable, disk)
     });
     let mut members: Vec<Member> = futures::future::join_all(asked)
         .await
         .into_iter()
-        .map(|(id, node, applied_index, reachable)| Member {
+        .map(|(id, node, applied_index, reachable, disk)| Member {
             name: node.name.clone(),
             id,
             role: match leader {
@@ -96,6 +101,7 @@ pub(crate) async fn cluster(peers: &Peers, term: u64) -> Cluster {
             http_addr: node.http_addr.clone(),
             applied_index,
             reachable,
+            disk,
             clock_offset_ms: if id == own_id { Some(0) } else { peers.clock.offset_ms(id) },
         })
         .collect();

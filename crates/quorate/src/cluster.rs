@@ -65,10 +65,14 @@ pub(crate) fn main(args: ClusterArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn show(out: &mut Output, cluster: &Cluster) {
-    let mut table = Table::new(["name", "role", "http", "peer", "applied", "reachable", "clock"]);
+    let mut table = Table::new(["name", "role", "http", "peer", "applied", "reachable", "clock", "disk"]);
     for member in &cluster.members {
         let applied = member.applied_index.map_or_else(|| "?".to_owned(), |index| index.to_string());
         let offset = member.clock_offset_ms.map_or_else(String::new, |offset| format!("{offset:+} ms"));
+        let disk = member
+            .disk
+            .as_ref()
+            .map_or_else(String::new, |disk| format!("{}, {} MiB free", disk.state, disk.free_bytes >> 20));
         table.row([
             &member.name,
             &member.role,
@@ -77,6 +81,7 @@ fn show(out: &mut Output, cluster: &Cluster) {
             &applied,
             if member.reachable { "yes" } else { "NO" },
             &offset,
+            &disk,
         ]);
     }
     out.table(&table);

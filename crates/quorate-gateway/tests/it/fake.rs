@@ -323,6 +323,7 @@ impl Backend for Fake {
                 applied_index: Some(5),
                 reachable: true,
                 clock_offset_ms: None,
+                disk: None,
             }],
             quorum: 1,
             tolerates: 0,

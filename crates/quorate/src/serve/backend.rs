@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::{Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings};
-use quorate_gateway::{Backend, Cluster, Member, Unavailable};
+use quorate_gateway::{Backend, Cluster, Disk, Member, Unavailable};
 use quorate_node::{Handle, SubmitError, Turn};
 
 /// A node as the gateway sees it.
@@ -111,6 +111,7 @@ fn cluster(seen: quorate_node::Cluster) -> Cluster {
             applied_index: member.applied_index,
             reachable: member.reachable,
             clock_offset_ms: member.clock_offset_ms,
+            disk: member.disk.map(|(state, free_bytes)| Disk { state: state.as_str(), free_bytes }),
         })
         .collect();
     Cluster { id, node, leader, term, log_time_offset_ms, members, quorum, tolerates }
