@@ -28,6 +28,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// True for an Idempotency-Key that stands for an answer here.
     fn knows_key(&self, key: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Ends once an Idempotency-Key stands for an answer here, wherever it was given.
+    fn key_spent(&self, key: &str) -> impl Future<Output = Result<(), Unavailable>> + Send;
     /// A job's record.
     fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, Unavailable>> + Send;
     /// The payloads of these jobs, in their order; `None` for one that was deleted meanwhile.

@@ -6,15 +6,15 @@ use tokio::time::Instant;
 use crate::answer::Index;
 use crate::error::{ApiError, Failure};
 use crate::limits::LAST_LOOK;
-use crate::{Backend, Gateway, patience};
+use crate::{Backend, Gateway, Unavailable, patience};
 
 const QUEUE: QueueId = QueueId::DEFAULT;
 
 /// Takes up to `n` jobs; where there is none, waits for one up to `wait`. No jobs is an answer.
 ///
 /// A poll that finds nothing appends nothing to the log: this node's own table says so, once a barrier has made sure
-/// that it is no stale copy. Only an Idempotency-Key that is known then goes to the log all the same: it stands for
-/// jobs already taken, and its answer is final, even where none of them runs any more.
+/// that it is no stale copy. Only an Idempotency-Key that is known then, or is spent while this waits, goes to the
+/// log all the same: it stands for jobs already taken, and its answer is final, even where none of them runs any more.
 ///
 /// Dropped while it waits (the client is gone), it has submitted nothing and takes no job. Whoever is woken, and then ends
 /// without a job in whatever way, leaves it to the next one: see [`Backend::queued_turn`].
@@ -65,13 +65,26 @@ pub(crate) async fn consume<B: Backend>(
         turn = tokio::select! {
             biased;
             turn = backend.queued_turn(QUEUE) => Some(turn),
+            spent = key_spent(backend, key.as_ref()) => {
+                spent?;
+                must_ask_log = true;
+                continue;
+            }
             () = tokio::time::sleep_until(until) => None,
             () = gateway.config().shutdown.cancelled() => None,
         };
         if turn.is_none() {
-            // Another request under the same key, the one that this repeats, may have taken jobs meanwhile.
+            // Elsewhere another request under the same key may have taken jobs that are not known here yet.
             is_current = key.is_none();
         }
+    }
+}
+
+/// Ends once another request under this key was answered: the one that this repeats. Never without a key.
+async fn key_spent<B: Backend>(backend: &B, key: Option<&IdempotencyKey>) -> Result<(), Unavailable> {
+    match key {
+        Some(key) => backend.key_spent(&key.key).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
 use quorate_core::{Answered, Command, QueueId};
-use quorate_store::Reader;
 use quorate_store::planted::{Bug, planted};
+use quorate_store::{Reader, StoreError};
 
 use crate::batcher::Batcher;
 use crate::intake::Intake;
@@ -14,6 +14,7 @@ use crate::limits;
 use crate::peers::Peers;
 use crate::planted::{submit_one_by_one, without_key};
 use crate::read_index::ReadIndex;
+use crate::spent_keys::SpentKeys;
 use crate::status::{self, Cluster};
 use crate::turns::{Turn, Turns};
 use crate::{DiskState, Raft, SubmitError};
@@ -29,6 +30,7 @@ pub(crate) struct Parts {
     pub(crate) read_index: ReadIndex,
     pub(crate) reader: Reader,
     pub(crate) turns: Turns,
+    pub(crate) spent_keys: SpentKeys,
     pub(crate) peers: Peers,
     pub(crate) recovered: Arc<AtomicBool>,
     pub(crate) removed: Arc<AtomicBool>,
@@ -78,6 +80,21 @@ impl Handle {
     /// The caller keeps the [`Turn`] while it looks; when it is dropped, a job that is still there wakes the next one.
     pub async fn queued_turn(&self, queue: QueueId) -> Turn {
         self.0.turns.next(queue).await
+    }
+
+    /// Ends once an Idempotency-Key stands for an answer in this node's own table.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn key_spent(&self, key: &str) -> Result<(), StoreError> {
+        loop {
+            // In this order, so that none is missed that is spent between the two.
+            let watched = self.0.spent_keys.watch(key);
+            if self.0.reader.knows_key(key).await? {
+                return Ok(());
+            }
+            watched.told().await;
+        }
     }
 
     /// The cluster as this node sees it. Asks the other members, so it may take a second.

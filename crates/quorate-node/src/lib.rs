@@ -58,6 +58,7 @@ mod relief;
 mod reserve;
 mod room;
 mod running;
+mod spent_keys;
 mod status;
 mod stores;
 mod task;

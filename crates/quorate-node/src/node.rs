@@ -27,6 +27,7 @@ use crate::recall::Recall;
 use crate::relief::Relief;
 use crate::room::Room;
 use crate::running::Running;
+use crate::spent_keys::SpentKeys;
 use crate::stores::Stores;
 use crate::task::{Tasks, die};
 use crate::term_start::TermStart;
@@ -65,7 +66,9 @@ impl Node {
 
         let clock = LogClock::new(clocks);
         let (pending, turns) = (Pending::default(), Turns::default());
-        let observer = Arc::new(Observer::new(pending.clone(), turns.clone(), clock.clone()));
+        let spent_keys = SpentKeys::default();
+        let observer = Observer::new(pending.clone(), turns.clone(), spent_keys.clone(), clock.clone());
+        let observer = Arc::new(observer);
         let reserve = config.reserve.unwrap_or_else(|| Reserve::of(&config.data_dir));
         let disk = Disk::new(config.data_dir.clone(), reserve);
         let Stores { dir, log, table } = Stores::open(&config, &disk, Arc::clone(&observer)).await?;
@@ -193,7 +196,8 @@ impl Node {
             snapshots,
             dir,
         };
-        let parts = Parts { raft, intake, batcher, read_index, reader, turns, peers, recovered, removed };
+        let parts =
+            Parts { raft, intake, batcher, read_index, reader, turns, spent_keys, peers, recovered, removed };
         Ok((Handle::new(parts), running))
     }
 }

@@ -6,12 +6,14 @@ use tokio::sync::watch;
 
 use crate::clock::LogClock;
 use crate::pending::Pending;
+use crate::spent_keys::SpentKeys;
 use crate::turns::Turns;
 
 /// What happens where this node applies the log: those who wait for it are told.
 pub(crate) struct Observer {
     pending: Pending,
     turns: Turns,
+    spent_keys: SpentKeys,
     clock: LogClock,
     /// The log index up to which this node has applied.
     applied: watch::Sender<u64>,
@@ -20,8 +22,9 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    pub(crate) fn new(pending: Pending, turns: Turns, clock: LogClock) -> Observer {
-        Observer { pending, turns, clock, applied: watch::Sender::new(0), reader: OnceLock::new() }
+    pub(crate) fn new(pending: Pending, turns: Turns, spent_keys: SpentKeys, clock: LogClock) -> Observer {
+        let (applied, reader) = (watch::Sender::new(0), OnceLock::new());
+        Observer { pending, turns, spent_keys, clock, applied, reader }
     }
 
     /// The table is open, and has nothing applied since.
@@ -49,15 +52,17 @@ impl ApplyObserver for Observer {
     fn applied(&self, entry: Applied) {
         self.clock.applied(entry.clock);
         self.tell_queued();
+        self.spent_keys.tell(&entry.spent_keys);
         self.pending.complete(entry.answered);
         self.applied.send_replace(entry.index);
     }
 
-    /// Answers may have come with the snapshot; and jobs.
+    /// Answers may have come with the snapshot; and jobs, and keys.
     fn installed(&self) {
         let Some(reader) = self.reader.get().cloned() else { return };
         self.clock.applied(reader.clock());
         self.tell_queued();
+        self.spent_keys.tell_all();
         self.applied.send_replace(reader.applied_index());
         let pending = self.pending.clone();
         tokio::spawn(async move {

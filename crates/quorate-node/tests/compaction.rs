@@ -5,7 +5,7 @@ mod common;
 
 use bytes::Bytes;
 use common::*;
-use quorate_core::{Command, NewJob};
+use quorate_core::{Command, IdempotencyKey, NewJob};
 use quorate_node::Handle;
 
 /// What a log may have, in bytes: some jobs, and far less than a hundred thousand entries.
@@ -52,10 +52,17 @@ async fn a_follower_that_is_gone_does_not_hold_the_log_and_gets_a_snapshot() {
     for number in 0..64 {
         submit(cluster.at(leader), large(number)).await.unwrap();
     }
+    let key = IdempotencyKey { key: "k".into(), body_hash: [0; 32] };
+    submit(cluster.at(leader), Command::Enqueue { jobs: vec![job(64)], key: Some(key) }).await.unwrap();
+    for number in 65..80 {
+        submit(cluster.at(leader), large(number)).await.unwrap();
+    }
     log_is_short(cluster.at(leader)).await;
     cluster.start(gone).await;
+    // It waits before it has got anything.
+    tokio::time::timeout(LONG, cluster.at(gone).key_spent("k")).await.unwrap().unwrap();
     eventually("it is back", async || cluster.at(gone).ready().await).await;
-    assert_eq!(cluster.at(gone).reader().queued(QUEUE), 65);
+    assert_eq!(cluster.at(gone).reader().queued(QUEUE), 81);
     assert!(cluster.at(gone).gauges().first_log_index > 10, "it got a snapshot");
     cluster.stop_all().await;
 }

@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use quorate_core::{JobId, Status};
+use quorate_core::{Command, IdempotencyKey, JobId, Status};
 use quorate_node::{Role, SubmitError};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,6 +71,28 @@ async fn a_barrier_sees_what_another_node_acknowledged() {
         put(cluster.at(writer), number).await;
         cluster.at(reader).barrier(LONG).await.unwrap();
         assert!(cluster.at(reader).reader().job(job(number).id).await.unwrap().is_some());
+    }
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_spent_at_one_node_is_told_at_every_node() {
+    let cluster = Cluster::started(3).await;
+    for number in 0..20 {
+        let text = format!("key {number}");
+        let told = [0, 1, 2].map(|at| {
+            let (handle, text) = (cluster.at(at).clone(), text.clone());
+            tokio::spawn(async move { handle.key_spent(&text).await })
+        });
+        let key = Some(IdempotencyKey { key: text.into(), body_hash: [0; 32] });
+        let at = cluster.at(number as usize % 3);
+        submit(at, Command::Consume { queue: QUEUE, n: 1, key: key.clone() }).await.unwrap();
+        put(at, number).await;
+        assert!(told.iter().all(|told| !told.is_finished()), "a consume that finds nothing spends no key");
+        submit(at, Command::Consume { queue: QUEUE, n: 1, key }).await.unwrap();
+        for told in told {
+            tokio::time::timeout(LONG, told).await.unwrap().unwrap().unwrap();
+        }
     }
     cluster.stop_all().await;
 }

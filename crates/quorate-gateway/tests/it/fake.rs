@@ -39,6 +39,8 @@ pub(crate) struct Fake {
     waiting: Arc<Notify>,
     /// Somebody waits no longer.
     left: Arc<Notify>,
+    /// Reads may show more.
+    caught_up: Arc<Notify>,
 }
 
 /// A consumer's wait, however it ends.
@@ -182,6 +184,7 @@ impl Fake {
         state.seen = state.committed.clone();
         self.applied.store(state.index, Ordering::SeqCst);
         self.turns.queued(queued(&state.seen));
+        self.caught_up.notify_waiters();
     }
 
     fn available(&self) -> Result<(), Unavailable> {
@@ -241,6 +244,16 @@ impl Backend for Fake {
     async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
         let Ok(record) = self.state.lock().seen.key(key);
         Ok(record.is_some())
+    }
+
+    async fn key_spent(&self, key: &str) -> Result<(), Unavailable> {
+        loop {
+            let caught_up = self.caught_up.notified(); // hears from now on
+            if self.knows_key(key).await? {
+                return Ok(());
+            }
+            caught_up.await;
+        }
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, Unavailable> {

@@ -161,6 +161,7 @@ impl Table for Writer {
         self.keys_used.put(place, record.key.clone());
         self.put(Family::Default, &keys::idempotency_key(&record.key), &codec::encode_key(record));
         self.batch.keys.insert(record.key.clone(), Some(record.clone()));
+        self.batch.entry_keys.push(record.key.clone());
         self.meta.key_count = self.meta.key_count.checked_add(1).expect("fewer than 2^64 keys");
         Ok(())
     }

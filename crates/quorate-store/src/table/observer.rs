@@ -19,4 +19,6 @@ pub struct Applied {
     pub clock: Timestamp,
     /// The answers to its commands; none for an entry that is not a batch.
     pub answered: Vec<Answered>,
+    /// The Idempotency-Keys that stand for an answer since.
+    pub spent_keys: Vec<Box<str>>,
 }

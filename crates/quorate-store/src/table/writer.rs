@@ -53,6 +53,8 @@ pub(crate) struct Batch {
     pub(super) answers: IdMap<RequestId, AnswerRecord>,
     /// Of the entry under way.
     pub(super) entry_answers: Vec<RequestId>,
+    /// Of the entry under way: the keys that it writes.
+    pub(super) entry_keys: Vec<Box<str>>,
     /// Of the entries before it.
     answered: Vec<EntryAnswers>,
 }
@@ -119,7 +121,8 @@ impl Writer {
         };
         self.note_answers(index);
         self.meta.last_applied = Some(entry.log_id);
-        Ok(Applied { index, clock: self.meta.clock, answered })
+        let spent_keys = std::mem::take(&mut self.batch.entry_keys);
+        Ok(Applied { index, clock: self.meta.clock, answered, spent_keys })
     }
 
     /// Puts the answers of an entry into the batch, as one value.

@@ -32,6 +32,10 @@ impl Backend for NodeBackend {
         self.0.reader().knows_key(key).await.map_err(unreadable)
     }
 
+    async fn key_spent(&self, key: &str) -> Result<(), Unavailable> {
+        self.0.key_spent(key).await.map_err(unreadable)
+    }
+
     async fn job(&self, id: JobId) -> Result<Option<Job>, Unavailable> {
         self.0.reader().job(id).await.map_err(unreadable)
     }
