@@ -23,12 +23,37 @@ pub(crate) struct Formation {
     pub(crate) admission: Admission,
 }
 
+/// As what this node asks the leader.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// It was started, and may be a member or not.
+    Newcomer,
+    /// It has been a voter since. Once removed, it does not come back by itself.
+    Member,
+}
+
 impl Formation {
-    /// Ends when this node is a voter, and is where the membership says.
+    /// Makes this node a voter that is where the membership says, and looks after that for as long as it runs: a change counts
+    /// as soon as it is in the log, and is taken back where its leader dies before it is committed.
     pub(crate) async fn form(self) {
+        let mut leadership = self.peers.leadership.clone();
+        self.form_as(Standing::Newcomer).await;
+        loop {
+            self.say_whether_the_name_is_borne();
+            while !self.is_set_back() {
+                leadership.changed().await;
+            }
+            self.form_as(Standing::Member).await;
+        }
+    }
+
+    async fn form_as(&self, standing: Standing) {
         let mut told = String::new();
-        while !(self.is_voter() && self.is_where_the_membership_says()) {
-            let waits_for = match self.step().await {
+        while match standing {
+            Standing::Newcomer => !(self.is_voter() && self.is_where_the_membership_says()),
+            Standing::Member => self.is_set_back(),
+        } {
+            let waits_for = match self.step(standing).await {
                 Ok(waits_for) => waits_for,
                 Err(error) => error.to_string(),
             };
@@ -38,6 +63,9 @@ impl Formation {
             }
             tokio::time::sleep(limits::JOIN_PAUSE).await;
         }
+    }
+
+    fn say_whether_the_name_is_borne(&self) {
         let own = self.peers.as_member();
         let stored = self.peers.leadership.membership();
         if is_borne(&own.name, own.node_id, stored.membership()) {
@@ -46,6 +74,16 @@ impl Formation {
                 "another member bears this node's name: it is shown under its old one"
             );
         }
+    }
+
+    /// A member that is a learner only, or that the membership has elsewhere or under another name. One that is being
+    /// removed is a voter until it is no member.
+    fn is_set_back(&self) -> bool {
+        let own = self.peers.identity.node_id;
+        let stored = self.peers.leadership.membership();
+        let is_member = stored.membership().get_node(&own).is_some();
+        let votes = stored.membership().voter_ids().any(|voter| voter == own);
+        is_member && !(votes && self.is_where_the_membership_says())
     }
 
     /// A voter for good: no change is under way.
@@ -68,7 +106,7 @@ impl Formation {
     }
 
     /// Does what can be done now, and says what is waited for.
-    async fn step(&self) -> Result<String, StoreError> {
+    async fn step(&self, standing: Standing) -> Result<String, StoreError> {
         let addresses = self.peers.addresses();
         let answers = self.peers.ask_all(&addresses).await;
         let silent: Vec<&str> = addresses
@@ -84,11 +122,11 @@ impl Formation {
             .collect();
 
         if self.peers.is_initialised() {
-            return Ok(self.join(&seen).await);
+            return Ok(self.join(&seen, standing).await);
         }
         if let Some((_, member)) = seen.iter().find(|(_, answer)| answer.initialised) {
             self.adopt(&member.cluster_id)?;
-            return Ok(self.join(&seen).await);
+            return Ok(self.join(&seen, standing).await);
         }
         if !self.peers.config.is_first() {
             let first = &self.peers.config.peers[0].0;
@@ -142,7 +180,7 @@ impl Formation {
     }
 
     /// Asks the leader for the next step; it may be this node.
-    async fn join(&self, seen: &[(&str, &DiscoverResponse)]) -> String {
+    async fn join(&self, seen: &[(&str, &DiscoverResponse)], standing: Standing) -> String {
         if self.peers.leadership.now().is_some_and(|leader| leader.here) {
             let step = self.admission.step(self.peers.as_member()).await;
             return step.err().unwrap_or_else(|| "the log".to_owned());
@@ -155,6 +193,11 @@ impl Formation {
             .find(|(_, answer)| answer.leads)
             .or_else(|| members().find(|(_, answer)| Some(answer.node_id) == named));
         let Some((addr, leader)) = leader else { return "the cluster to have a leader".to_owned() };
+        match standing {
+            Standing::Newcomer => {}
+            Standing::Member if leader.leads && leader.knows_asker => {}
+            Standing::Member => return "a leader that has this node as a member".to_owned(),
+        }
         match self.peers.transport.join(leader.node_id, addr, self.peers.as_member()).await {
             Ok(answer) if answer.voter => "the leader's log".to_owned(),
             Ok(answer) => format!("{addr} says: {}", answer.message),

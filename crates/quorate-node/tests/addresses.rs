@@ -156,7 +156,7 @@ async fn a_first_node_that_is_not_there_any_more_hinders_nobody() {
     cluster.stop_all().await;
 }
 
-/// Its name is another's: it keeps its own.
+/// Its name is another's: it keeps its own, until that one is called otherwise.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_another_member_bears_is_not_taken_over() {
     let mut cluster = Cluster::started(3).await;
@@ -177,5 +177,18 @@ async fn a_name_that_another_member_bears_is_not_taken_over() {
     })
     .await;
     eventually("it is ready", async || cluster.at(moved).ready().await).await;
+
+    cluster.stop(other).await;
+    cluster.configure(other, |config| {
+        config.name = "new".to_owned();
+        config.peers[other].0 = "new".to_owned();
+    });
+    cluster.start(other).await;
+    eventually("its name is taken over, though it was not started again", async || {
+        let members = cluster.at(moved).cluster().await.members;
+        let name = &cluster.config(moved).name;
+        members.len() == 3 && members.iter().any(|member| member.name == *name && member.peer_addr == addr)
+    })
+    .await;
     cluster.stop_all().await;
 }
