@@ -84,11 +84,9 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut lines = self.turns.0.lock();
         let line = lines.get_mut(&self.queue).expect("a line that was joined stays");
-        if line.waiting.remove(&self.ticket).is_none() {
+        if line.waiting.remove(&self.ticket).is_none() && !planted(Bug::LostTurn) {
             line.on_their_way -= 1;
-            if !planted(Bug::LostTurn) {
-                line.give();
-            }
+            line.give();
         }
     }
 }

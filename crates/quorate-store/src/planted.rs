@@ -28,7 +28,7 @@ pub enum Bug {
     StaleRead,
     /// At an election log time jumps to the median of the wall clocks.
     LogTimeJumps,
-    /// A consume that was woken and takes no job leaves the job to nobody.
+    /// A consume that was woken is taken to be on its way for ever.
     LostTurn,
     /// A consume under a key whose jobs have ended waits for others.
     SpentKeyWaits,

@@ -150,8 +150,9 @@ impl Wire {
         } else if op.outcome == Outcome::Ok && matches!(op.call, Call::Success { .. } | Call::Fail { .. }) {
             self.ended.fetch_add(1, Ordering::Relaxed);
         }
-        // As one who went away before it came.
-        open.close(lost)?;
+        // As one who went away before it came; so has one whom the node told in time that it takes longer than he waits.
+        let was_short = head.headers.contains_key("Quorate-Timeout") && op.status == Some(503);
+        open.close(lost || was_short)?;
         Ok(answer.filter(|_| !lost).map(response))
     }
 }
