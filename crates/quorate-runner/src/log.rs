@@ -43,8 +43,14 @@ impl Log {
     }
 
     /// The log as it is sent.
+    ///
+    /// Characters of UTF-8 are left out as a whole.
     pub fn finish(mut self) -> Bytes {
         if self.left_out > 0 {
+            let (end, start) = (broken_end(&self.head), broken_start(&self.tail));
+            self.head.truncate(self.head.len() - end);
+            self.tail.drain(..start);
+            self.left_out += (end + start) as u64;
             let mark = format!("\n[{} bytes left out]\n", self.left_out);
             assert!(mark.len() <= limits::LOG_MARK_BYTES, "the mark {mark:?} is longer than its room");
             self.head.extend_from_slice(mark.as_bytes());
@@ -52,6 +58,23 @@ impl Log {
         self.head.extend(self.tail);
         self.head.into()
     }
+}
+
+/// How many bytes at the end are the beginning of a character of which the rest is missing.
+fn broken_end(bytes: &[u8]) -> usize {
+    (1..=bytes.len().min(3))
+        .find(|&n| {
+            let rest = std::str::from_utf8(&bytes[bytes.len() - n..]);
+            rest.is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        })
+        .unwrap_or(0)
+}
+
+/// How many bytes at the start are the rest of a character of which the beginning is missing.
+fn broken_start(bytes: &VecDeque<u8>) -> usize {
+    let is_rest = |byte: &u8| byte & 0b1100_0000 == 0b1000_0000;
+    let n = bytes.iter().take(4).take_while(|byte| is_rest(byte)).count();
+    if n < 4 { n } else { 0 } // no character has so many
 }
 
 impl Default for Log {
@@ -89,6 +112,31 @@ mod tests {
         assert_eq!(log_of(&["01", "234abcdef", "g", "hijklmnopv", "wxyz"]), expected);
         let bytes: Vec<String> = "01234abcdefghijklmnopvwxyz".chars().map(String::from).collect();
         assert_eq!(log_of(&bytes.iter().map(String::as_str).collect::<Vec<_>>()), expected);
+    }
+
+    #[test]
+    fn characters_are_left_out_as_a_whole() {
+        // Room for five bytes at each end, and characters of 1 to 4 bytes across both cuts.
+        for (output, expected) in [
+            ("abcdé.......éxyz!", "abcd\n[11 bytes left out]\nxyz!"),
+            ("abcdef.......vwéyz", "abcde\n[9 bytes left out]\nwéyz"),
+            ("abcé.......évwx", "abcé\n[7 bytes left out]\névwx"),
+            ("ab🦀🦀........🦀🦀yz", "ab\n[24 bytes left out]\nyz"),
+            ("a世界........世界z", "a世\n[14 bytes left out]\n界z"),
+        ] {
+            assert_eq!(log_of(&[output]), expected, "{output}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_cut_at_the_limit() {
+        for byte in [0x80, 0xC3, 0xFF] {
+            let mut log = Log::new(limits::LOG_MARK_BYTES + ROOM);
+            log.push(&[byte; 30]);
+            let log = log.finish();
+            let kept = log.iter().filter(|kept| **kept == byte).count();
+            assert!(kept >= ROOM - 1, "{kept} bytes of {byte:x}");
+        }
     }
 
     #[test]
