@@ -3,31 +3,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_client::Client;
 use quorate_client::api::{Job, Reason};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::RunnerConfig;
-use crate::driver::{Driver, End, Finished, Work};
+use crate::driver::{Driver, End, Finished, NotStarted, Work};
 use crate::event::Outcome;
 use crate::hold::{Granted, Held, Loss};
 use crate::report::Report;
 use crate::shutdown::Shutdown;
+use crate::starts::Starts;
 
-/// Runs one job from its grant to the report of its outcome.
-pub(crate) async fn attempt(
-    client: &Client,
-    driver: Option<&dyn Driver>,
-    mut job: Job,
-    granted: Granted,
-    config: &RunnerConfig,
-    shutdown: &Shutdown,
-) -> Outcome {
-    let payload = std::mem::take(&mut job.payload).into();
-    let mut held = Held::new(client, &job, granted, config.poll);
-    match work(&mut held, driver, &job, payload, config, shutdown).await {
-        Ok(report) => held.during(report.send(client, &job.id, config.report_limit, shutdown)).await,
-        Err(Lost(why)) => Outcome::Dropped(why),
-    }
+/// What an attempt at a job needs.
+pub(crate) struct Attempt<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) config: &'a RunnerConfig,
+    pub(crate) starts: &'a Starts,
+    pub(crate) shutdown: &'a Shutdown,
+    /// When the job was taken.
+    pub(crate) taken: Instant,
 }
 
 /// The job is somebody else's, or nobody's: there is nothing to report.
@@ -40,53 +34,87 @@ enum Stop {
     Shutdown,
 }
 
-async fn work(
-    held: &mut Held<'_>,
-    driver: Option<&dyn Driver>,
-    job: &Job,
-    payload: Bytes,
-    config: &RunnerConfig,
-    shutdown: &Shutdown,
-) -> Result<Report, Lost> {
-    let Some(driver) = driver else {
-        let why = format!("this runner runs no jobs of the image {:?}", job.image);
-        return Ok(Report::failure(Reason::BadExit, why, Default::default()));
-    };
-    let work = Work { job_id: job.id.clone(), image: job.image.clone(), payload };
-
-    let stopped = tokio::select! {
-        prepared = timeout(config.prepare_limit, driver.prepare(&work)) => match prepared {
-            Ok(Ok(())) => None,
-            Ok(Err(why)) => return Ok(Report::failure(Reason::BadExit, why, Default::default())),
-            Err(_elapsed) => {
-                let why = format!("the job was not ready to run within {:?}", config.prepare_limit);
-                return Ok(Report::failure(Reason::BadExit, why, Default::default()));
+impl Attempt<'_> {
+    /// Runs one job from its grant to the report of its outcome.
+    pub(crate) async fn run(&self, driver: Option<&dyn Driver>, mut job: Job, granted: Granted) -> Outcome {
+        let payload = std::mem::take(&mut job.payload).into();
+        let mut held = Held::new(self.client, &job, granted, self.config.poll);
+        match self.work(&mut held, driver, &job, payload).await {
+            Ok(report) => {
+                let limit = self.config.report_limit;
+                held.during(report.send(self.client, &job.id, limit, self.shutdown)).await
             }
-        },
-        loss = held.lost() => Some(Stop::Lost(loss)),
-        () = shutdown.stopping() => Some(Stop::Shutdown),
-    };
-    if let Some(stopped) = stopped {
-        return stopped.report(job, Default::default());
+            Err(Lost(why)) => Outcome::Dropped(why),
+        }
     }
 
-    let stop = CancellationToken::new();
-    let mut run = driver.run(&work, &stop);
-    let stopped = tokio::select! {
-        biased;
-        finished = &mut run => return Ok(finished.into()),
-        loss = held.lost() => Stop::Lost(loss),
-        () = sleep(Duration::from_secs(job.timeout.into())), if !config.extend_timeout => Stop::Timeout,
-        () = shutdown.stopping() => Stop::Shutdown,
-    };
-    stop.cancel();
-    // It is ours until it has ended, or a retry would begin before that.
-    let finished = held.during(&mut run).await;
-    match (held.over(), &finished.end) {
-        (Some(why), _) => Err(Lost(why.to_owned())),
-        (None, End::Stopped) => stopped.report(job, finished.log),
-        // It ended by itself in the same moment.
-        (None, End::Success | End::BadExit(_) | End::Killed(_)) => Ok(finished.into()),
+    async fn work(
+        &self,
+        held: &mut Held<'_>,
+        driver: Option<&dyn Driver>,
+        job: &Job,
+        payload: Bytes,
+    ) -> Result<Report, Lost> {
+        let Some(driver) = driver else {
+            let why = format!("this runner runs no jobs of the image {:?}", job.image);
+            return Ok(self.not_started(NotStarted::Refused(why)));
+        };
+        let work = Work { job_id: job.id.clone(), image: job.image.clone(), payload };
+
+        let limit = self.config.prepare_limit;
+        let stopped = tokio::select! {
+            prepared = timeout(limit, driver.prepare(&work)) => match prepared {
+                Ok(Ok(())) => None,
+                Ok(Err(why)) => return Ok(self.not_started(why)),
+                Err(_elapsed) => {
+                    let why = format!("the job was not ready to run within {limit:?}");
+                    return Ok(self.not_started(NotStarted::Refused(why)));
+                }
+            },
+            loss = held.lost() => Some(Stop::Lost(loss)),
+            () = self.shutdown.stopping() => Some(Stop::Shutdown),
+        };
+        if let Some(stopped) = stopped {
+            return stopped.report(job, Default::default());
+        }
+
+        let stop = CancellationToken::new();
+        let mut run = std::pin::pin!(async {
+            let running = driver.start(&work, &stop).await?;
+            self.starts.succeeded();
+            Ok(running.await)
+        });
+        let stopped = tokio::select! {
+            biased;
+            ran = &mut run => return Ok(self.ended(ran)),
+            loss = held.lost() => Stop::Lost(loss),
+            () = sleep(Duration::from_secs(job.timeout.into())), if !self.config.extend_timeout => Stop::Timeout,
+            () = self.shutdown.stopping() => Stop::Shutdown,
+        };
+        stop.cancel();
+        // It is ours until it has ended, or a retry would begin before that.
+        let ran = held.during(&mut run).await;
+        match (held.over(), ran) {
+            (Some(why), _) => Err(Lost(why.to_owned())),
+            (None, Ok(Finished { end: End::Stopped, log })) => stopped.report(job, log),
+            // It ended by itself in the same moment.
+            (None, ran) => Ok(self.ended(ran)),
+        }
+    }
+
+    fn ended(&self, ran: Result<Finished, NotStarted>) -> Report {
+        ran.map_or_else(|why| self.not_started(why), Report::from)
+    }
+
+    fn not_started(&self, why: NotStarted) -> Report {
+        let why = match why {
+            NotStarted::Refused(why) => why,
+            NotStarted::Unable(why) => {
+                self.starts.failed(self.taken, &why);
+                why
+            }
+        };
+        Report::failure(Reason::BadExit, why, Default::default())
     }
 }
 

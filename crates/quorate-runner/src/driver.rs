@@ -14,12 +14,31 @@ pub trait Driver: Send + Sync + 'static {
     /// dropped at any moment.
     ///
     /// # Errors
-    /// Why the job can't be run here, in words for its owner.
-    fn prepare<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), String>>;
+    /// Why the job can't be run here.
+    fn prepare<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), NotStarted>>;
 
-    /// Runs the job to its end. Once `stop` is cancelled, ends it: politely, then by force. It leaves nothing of the job
-    /// running when it returns.
-    fn run<'a>(&'a self, work: &'a Work, stop: &'a CancellationToken) -> BoxFuture<'a, Finished>;
+    /// Starts the job; what comes of it runs it to its end. Once `stop` is cancelled, ends it: politely, then by force. It
+    /// leaves nothing of the job running when it returns.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    fn start<'a>(
+        &'a self,
+        work: &'a Work,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Running<'a>, NotStarted>>;
+}
+
+/// A job at work.
+pub type Running<'a> = BoxFuture<'a, Finished>;
+
+/// Why a job was not started, in words for its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStarted {
+    /// It asks for something that there is not, or that can't be done.
+    Refused(String),
+    /// This runner can't start it, and might not start another one either.
+    Unable(String),
 }
 
 /// What is to be run.
@@ -55,7 +74,7 @@ pub struct Finished {
 pub enum End {
     /// It did what it should.
     Success,
-    /// It failed, or could not be run; in words for its owner.
+    /// It failed, or was lost sight of; in words for its owner.
     BadExit(String),
     /// It was killed from outside, most often for want of memory.
     Killed(String),

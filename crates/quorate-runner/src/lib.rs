@@ -19,10 +19,11 @@ mod process;
 mod report;
 mod runner;
 mod shutdown;
+mod starts;
 
 pub use config::RunnerConfig;
 pub use docker::{Docker, DockerConfig, NoEngine};
-pub use driver::{Driver, End, Finished, Work};
+pub use driver::{Driver, End, Finished, NotStarted, Running, Work};
 pub use event::{Event, Outcome};
 pub use log::Log;
 pub use process::{InvalidProgram, Process, Program, Programs, reap_orphans};

@@ -17,6 +17,11 @@ pub(crate) const JOBS_PER_CONSUME: usize = 1_000;
 pub(crate) const OUTPUT_LINGER: Duration = Duration::from_secs(1);
 /// How long the end of a process group is waited for after SIGKILL: the kernel may hold one that waits for a disk.
 pub(crate) const KILL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long no jobs are taken after one could not be started: from, doubling, to.
+pub(crate) const START_PAUSE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(30);
+/// How long a runner that ends waits for the answer that says what it took last.
+pub(crate) const LAST_CONSUME: Duration = Duration::from_millis(800);
 /// How long a container engine that fails for the moment is asked again.
 pub(crate) const ENGINE_PATIENCE: Duration = Duration::from_secs(60);
 /// Pauses between those attempts: from, doubling, to.

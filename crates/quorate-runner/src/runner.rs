@@ -4,10 +4,10 @@ use std::sync::Arc;
 use quorate_client::api::Job;
 use quorate_client::{Client, Consume, Error, Keyed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::attempt::attempt;
+use crate::attempt::Attempt;
 use crate::config::RunnerConfig;
 use crate::driver::Driver;
 use crate::event::Event;
@@ -15,6 +15,7 @@ use crate::hold::Granted;
 use crate::limits;
 use crate::pause::Pause;
 use crate::shutdown::Shutdown;
+use crate::starts::Starts;
 
 /// Takes jobs from a cluster, runs them with its drivers, and reports their outcomes.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub struct Runner {
     client: Client,
     drivers: Arc<[Arc<dyn Driver>]>,
     config: RunnerConfig,
+    starts: Arc<Starts>,
     on_event: Arc<dyn Fn(Event) + Send + Sync>,
 }
 
@@ -41,7 +43,8 @@ impl Runner {
     /// When the configuration lets no job run.
     pub fn new(client: Client, drivers: Vec<Arc<dyn Driver>>, config: RunnerConfig) -> Runner {
         assert!(config.concurrency > 0, "a runner runs at least one job at a time");
-        Runner { client, drivers: drivers.into(), config, on_event: Arc::new(|_| {}) }
+        let starts = Arc::new(Starts::new());
+        Runner { client, drivers: drivers.into(), config, starts, on_event: Arc::new(|_| {}) }
     }
 
     /// Calls `on_event` with whatever happens to a job. It must not block.
@@ -55,13 +58,24 @@ impl Runner {
         let slots = Arc::new(Semaphore::new(self.config.concurrency));
         let running = TaskTracker::new();
         let mut pause = Pause::new();
-        while let Some(permits) = free_slots(&slots, shutdown).await {
+        while let Some(mut permits) = free_slots(&slots, shutdown).await {
+            let only_one = tokio::select! {
+                only_one = self.starts.allow() => only_one,
+                () = shutdown.draining() => break,
+            };
+            if only_one {
+                permits.truncate(1);
+            }
             let taken = self.take(permits.len(), &mut pause, shutdown).await;
+            if only_one && !taken.answer.is_empty() {
+                self.starts.trying();
+            }
+            let now = Instant::now();
             let granted = if taken.replayed { Granted::Before } else { Granted::Now };
             for (job, permit) in taken.answer.into_iter().zip(permits) {
                 let (runner, shutdown) = (self.clone(), shutdown.clone());
                 running.spawn(async move {
-                    runner.run_one(job, granted, &shutdown).await;
+                    runner.run_one(job, now, granted, &shutdown).await;
                     drop(permit);
                 });
             }
@@ -111,26 +125,28 @@ impl Runner {
             }
         }
         consume.wait = 0;
-        let last = tokio::select! {
-            taken = self.client.consume(&consume) => taken,
+        let why = tokio::select! {
+            taken = timeout(limits::LAST_CONSUME, self.client.consume(&consume)) => match taken {
+                Ok(Ok(taken)) => return taken,
+                Ok(Err(error)) => error.to_string(),
+                Err(elapsed) => elapsed.to_string(),
+            },
             () = shutdown.stopping() => return nothing(),
         };
-        last.unwrap_or_else(|error| {
-            tracing::warn!("could not learn whether jobs were taken last: {error}");
-            nothing()
-        })
+        tracing::warn!("could not learn whether jobs were taken last: {why}");
+        nothing()
     }
 
-    async fn run_one(&self, job: Job, granted: Granted, shutdown: &Shutdown) {
-        let start = Instant::now();
+    async fn run_one(&self, job: Job, taken: Instant, granted: Granted, shutdown: &Shutdown) {
         let (job_id, image) = (job.id.clone(), job.image.clone());
         let driver = self.drivers.iter().find(|driver| driver.takes(&image));
         (self.on_event)(Event::Started { job_id: job_id.clone(), image });
 
-        let driver = driver.map(Arc::as_ref);
-        let outcome = attempt(&self.client, driver, job, granted, &self.config, shutdown).await;
+        let attempt =
+            Attempt { client: &self.client, config: &self.config, starts: &self.starts, shutdown, taken };
+        let outcome = attempt.run(driver.map(Arc::as_ref), job, granted).await;
 
-        let took = start.elapsed();
+        let took = taken.elapsed();
         (self.on_event)(Event::Finished { job_id, outcome, took });
     }
 }

@@ -27,7 +27,8 @@ async fn an_orphan_that_left_its_group_is_waited_for() {
     let entry = format!("it=/bin/sh {} {pipe1} {pipe2}", script.display()).parse().expect("a good entry");
     let process = Process::new(Programs::new([entry]).expect("one entry"), Duration::from_secs(3_600));
     let work = Work { job_id: "job-1".into(), image: "it".into(), payload: "".into() };
-    let finished = process.run(&work, &CancellationToken::new()).await;
+    let never = CancellationToken::new();
+    let finished = process.start(&work, &never).await.expect("it starts").await;
     assert_eq!(finished.end, End::Success);
     let orphans = String::from_utf8_lossy(&finished.log).into_owned();
     let orphans: Vec<&str> = orphans.lines().collect();

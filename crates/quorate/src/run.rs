@@ -73,10 +73,14 @@ const EXAMPLE: &str = "Examples:
 /// Runs jobs until SIGTERM or Ctrl-C.
 ///
 /// # Errors
-/// A flag is wrong, or the container engine does not answer.
+/// A flag is wrong, a program can't be executed, or the container engine does not answer.
 pub(crate) fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
     logging::start(args.log_format, &args.log_level)?;
-    tokio::runtime::Runtime::new()?.block_on(run(args))
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(run(args));
+    // The name of a node may still be looked up, and that can take any time.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
@@ -92,7 +96,11 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     );
     let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
     let client = Client::new(config).context("nodes")?;
-    let drivers = drivers(&args, programs).await?;
+    let mut ending = Ending::listen()?;
+    let drivers = tokio::select! {
+        drivers = drivers(&args, programs) => drivers?,
+        () = ending.wait() => return Ok(ExitCode::SUCCESS),
+    };
     let config = RunnerConfig {
         concurrency: args.concurrency,
         extend_timeout: args.extend_timeout,
@@ -100,7 +108,6 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     };
     reap_orphans()?;
     let shutdown = Shutdown::new();
-    let mut ending = Ending::listen()?;
     let runner = Runner::new(client, drivers, config).on_event(log_event);
     tracing::info!(concurrency = args.concurrency, nodes = nodes.join(","), "taking jobs");
     let running = runner.run(&shutdown);
@@ -120,6 +127,7 @@ async fn drivers(args: &RunArgs, programs: Vec<Program>) -> anyhow::Result<Vec<A
     let mut drivers: Vec<Arc<dyn Driver>> = Vec::new();
     if !programs.is_empty() {
         let programs = Programs::new(programs).context("program")?;
+        programs.check().context("program")?;
         drivers.push(Arc::new(Process::new(programs, grace)));
     }
     if args.docker {

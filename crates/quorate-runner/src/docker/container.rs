@@ -51,24 +51,32 @@ impl<'a> Container<'a> {
         Ok(Container { engine, id })
     }
 
-    /// Starts it, and returns when it has ended; once `stop` is cancelled, ends it.
+    /// Starts it.
     ///
     /// # Errors
-    /// When it can't be started, or the engine lost sight of it.
-    pub(crate) async fn run(
-        &self,
-        work: &Work,
-        grace: Duration,
-        stop: &CancellationToken,
-    ) -> Result<Finished, Error> {
+    /// It can't be started.
+    pub(crate) async fn start(&self, stop: &CancellationToken) -> Result<AttachContainerResults, Error> {
         // Attached before it starts, so that nothing of its output is missed.
         let attached =
             patiently(stop, || self.engine.attach_container(&self.id, Some(all_streams()))).await?;
         patiently(stop, || self.engine.start_container(&self.id, None)).await?;
+        Ok(attached)
+    }
 
+    /// Returns when it has ended; once `stop` is cancelled, ends it.
+    ///
+    /// # Errors
+    /// The engine lost sight of it.
+    pub(crate) async fn run(
+        &self,
+        attached: AttachContainerResults,
+        payload: &[u8],
+        grace: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Finished, Error> {
         let mut log = Log::default();
         let end = {
-            let mut streams = std::pin::pin!(exchange(attached, &work.payload, &mut log));
+            let mut streams = std::pin::pin!(exchange(attached, payload, &mut log));
             let mut ended = std::pin::pin!(self.ended_or_stopped(grace, stop));
             tokio::select! {
                 end = &mut ended => {

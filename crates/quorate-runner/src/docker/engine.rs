@@ -36,7 +36,7 @@ where
 }
 
 /// The engine's own trouble, or the way to it. (bollard's enum depends on its features, hence the wildcard.)
-fn is_temporary(error: &Error) -> bool {
+pub(crate) fn is_temporary(error: &Error) -> bool {
     match error {
         Error::DockerResponseServerError { status_code, .. } => *status_code >= 500,
         Error::RequestTimeoutError

@@ -9,14 +9,15 @@ use bollard::errors::Error;
 use bollard::query_parameters::CreateImageOptions;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::{Driver, End, Finished, Work};
+use crate::driver::{Driver, End, Finished, NotStarted, Running, Work};
 
 pub use config::DockerConfig;
 
 use container::Container;
-use engine::patiently;
+use engine::{is_temporary, patiently};
 
 /// Runs each job in a container of the image that it names, fetched if it is not there, within limits.
 ///
@@ -51,7 +52,7 @@ impl Docker {
     async fn fetch(&self, image: &str) -> Result<(), Error> {
         let never = CancellationToken::new();
         let found = patiently(&never, || async {
-            match self.engine.inspect_image(image).await {
+            match self.engine.inspect_image(&in_path(image)).await {
                 Ok(_) => Ok(true),
                 Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
                 Err(error) => Err(error),
@@ -80,33 +81,60 @@ impl Driver for Docker {
         true
     }
 
-    fn prepare<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), String>> {
+    fn prepare<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), NotStarted>> {
         async {
             let fetched = self.fetch(&work.image).await;
-            fetched.map_err(|error| format!("the image {:?} could not be fetched: {error}", work.image))
+            fetched.map_err(|error| {
+                let why = format!("the image {:?} could not be fetched: {error}", work.image);
+                // What the engine answers is about this image, even if it is that a registry can't be reached.
+                let answered = matches!(error, Error::DockerResponseServerError { .. });
+                if answered { NotStarted::Refused(why) } else { NotStarted::Unable(why) }
+            })
         }
         .boxed()
     }
 
-    fn run<'a>(&'a self, work: &'a Work, stop: &'a CancellationToken) -> BoxFuture<'a, Finished> {
-        async {
-            let container = match Container::create(&self.engine, &self.config, work, stop).await {
-                Ok(container) => container,
-                Err(error) => return not_run(&error),
+    fn start<'a>(
+        &'a self,
+        work: &'a Work,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Running<'a>, NotStarted>> {
+        async move {
+            let container =
+                Container::create(&self.engine, &self.config, work, stop).await.map_err(not_started)?;
+            let attached = match container.start(stop).await {
+                Ok(attached) => attached,
+                Err(error) => {
+                    container.remove().await;
+                    return Err(not_started(error));
+                }
             };
-            let finished = container.run(work, self.config.grace, stop).await;
-            container.remove().await;
-            finished.unwrap_or_else(|error| not_run(&error))
+            let running = async move {
+                let finished = container.run(attached, &work.payload, self.config.grace, stop).await;
+                container.remove().await;
+                finished.unwrap_or_else(|error| Finished {
+                    end: End::BadExit(could_not(&error)),
+                    log: Default::default(),
+                })
+            };
+            Ok(running.boxed())
         }
         .boxed()
     }
 }
 
-fn not_run(error: &Error) -> Finished {
-    Finished {
-        end: End::BadExit(format!("the container could not be run: {error}")),
-        log: Default::default(),
-    }
+fn not_started(error: Error) -> NotStarted {
+    let why = could_not(&error);
+    if is_temporary(&error) { NotStarted::Unable(why) } else { NotStarted::Refused(why) }
+}
+
+fn could_not(error: &Error) -> String {
+    format!("the container could not be run: {error}")
+}
+
+/// An image's name as one segment of a path, which is how bollard sends it: it must not reach into the rest of the URL.
+fn in_path(image: &str) -> String {
+    utf8_percent_encode(image, NON_ALPHANUMERIC).to_string()
 }
 
 /// Without a tag or a digest the engine would fetch every tag that there is.

@@ -1,18 +1,20 @@
 //! The `process` driver: an allow-list of local programs.
 
 mod children;
+mod executable;
 mod group;
 mod programs;
 mod run;
 mod table;
 
+use std::io;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::{Driver, End, Finished, Work};
+use crate::driver::{Driver, End, Finished, NotStarted, Running, Work};
 
 pub use children::reap_orphans;
 pub use programs::{InvalidProgram, Program, Programs};
@@ -46,26 +48,38 @@ impl Driver for Process {
         self.programs.get(image).is_some()
     }
 
-    fn prepare<'a>(&'a self, _work: &'a Work) -> BoxFuture<'a, Result<(), String>> {
+    fn prepare<'a>(&'a self, _work: &'a Work) -> BoxFuture<'a, Result<(), NotStarted>> {
         std::future::ready(Ok(())).boxed()
     }
 
-    fn run<'a>(&'a self, work: &'a Work, stop: &'a CancellationToken) -> BoxFuture<'a, Finished> {
+    fn start<'a>(
+        &'a self,
+        work: &'a Work,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Running<'a>, NotStarted>> {
         async move {
             let Some(program) = self.programs.get(&work.image) else {
-                return not_run(format!("no program is configured for the image {:?}", work.image));
+                let why = format!("no program is configured for the image {:?}", work.image);
+                return Err(NotStarted::Refused(why));
             };
-            let could_not =
-                |error| not_run(format!("{} could not be run: {error}", program.path().display()));
-            match run::start(program, work) {
-                Ok(started) => started.run(&work.payload, self.grace, stop).await.unwrap_or_else(could_not),
-                Err(error) => could_not(error),
-            }
+            let could_not = |error| format!("{} could not be run: {error}", program.path().display());
+            let started = match run::start(program, work) {
+                Ok(started) => started,
+                // By what the job brings along.
+                Err(error) if error.kind() == io::ErrorKind::ArgumentListTooLong => {
+                    return Err(NotStarted::Refused(could_not(error)));
+                }
+                Err(error) => return Err(NotStarted::Unable(could_not(error))),
+            };
+            let running = async move {
+                let finished = started.run(&work.payload, self.grace, stop).await;
+                finished.unwrap_or_else(|error| Finished {
+                    end: End::BadExit(could_not(error)),
+                    log: Default::default(),
+                })
+            };
+            Ok(running.boxed())
         }
         .boxed()
     }
-}
-
-fn not_run(why: String) -> Finished {
-    Finished { end: End::BadExit(why), log: Default::default() }
 }

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::executable;
+
 /// The programs that jobs may run, by the name of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Programs(BTreeMap<String, Program>);
@@ -23,6 +25,16 @@ pub enum InvalidProgram {
     /// One name for two programs.
     #[error("the image {0:?} is given twice")]
     Twice(String),
+    /// A program that can't be executed.
+    #[error("the image {image:?}: {path} can't be executed: {why}", path = path.display())]
+    NotExecutable {
+        /// The image that stands for it.
+        image: String,
+        /// The program.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
 }
 
 impl Program {
@@ -72,6 +84,20 @@ impl Programs {
             }
         }
         Ok(Programs(list))
+    }
+
+    /// Sees whether all of them can be executed, as far as that shows before they are.
+    ///
+    /// # Errors
+    /// The first that can't.
+    pub fn check(&self) -> Result<(), InvalidProgram> {
+        self.0.values().try_for_each(|Program { image, path, .. }| {
+            executable::check(path).map_err(|why| InvalidProgram::NotExecutable {
+                image: image.clone(),
+                path: path.clone(),
+                why,
+            })
+        })
     }
 
     /// The program that an image stands for.

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use quorate_runner::{Docker, DockerConfig, Driver, End, Finished, Work};
+use quorate_runner::{Docker, DockerConfig, Driver, End, Finished, NotStarted, Work};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::soon;
+use crate::{run, soon};
 
 /// A shell that needs nothing else in its image (Debian: busybox-static).
 const BUSYBOX: &str = "/bin/busybox";
@@ -30,10 +30,10 @@ impl TestImage {
         let directory = TempDir::new().expect("a temporary directory");
         let tar = directory.path().join("image.tar");
         let tar = tar.to_str().expect("it is text");
-        run("tar", &["-C", "/", "-chf", tar, "bin/busybox"]);
+        call("tar", &["-C", "/", "-chf", tar, "bin/busybox"]);
         let image = format!("quorate-test/{name}-{}:1", std::process::id());
         let command = format!("CMD {}", serde_json::json!([BUSYBOX, "sh", "-c", script]));
-        run("docker", &["import", "--change", &command, tar, &image]);
+        call("docker", &["import", "--change", &command, tar, &image]);
         Some(TestImage(image))
     }
 
@@ -47,7 +47,7 @@ impl TestImage {
         let work = self.work(payload);
         let driver = Docker::connect(config).await.expect("it answered before");
         driver.prepare(&work).await.expect("the image is there");
-        let finished = driver.run(&work, stop).await;
+        let finished = run(&driver, &work, stop).await;
         let left = Command::new("docker").args(["inspect", &container(&work)]).stderr(Stdio::null()).output();
         assert!(!left.expect("docker runs").status.success(), "the container was not removed");
         finished
@@ -56,7 +56,7 @@ impl TestImage {
 
 impl Drop for TestImage {
     fn drop(&mut self) {
-        run("docker", &["rmi", "--force", &self.0]);
+        call("docker", &["rmi", "--force", &self.0]);
     }
 }
 
@@ -64,7 +64,7 @@ fn container(work: &Work) -> String {
     format!("quorate-{}", work.job_id)
 }
 
-fn run(program: &str, args: &[&str]) -> Output {
+fn call(program: &str, args: &[&str]) -> Output {
     let output = Command::new(program).args(args).output().expect("the program is there");
     assert!(output.status.success(), "{program} {args:?}: {output:?}");
     output
@@ -162,6 +162,20 @@ async fn an_image_that_can_not_be_fetched_says_why() {
     let Some(image) = TestImage::new("fetch", "exit 0").await else { return };
     let work = Work { image: "Not A Name".into(), ..image.work("") };
     let driver = Docker::connect(DockerConfig::default()).await.expect("it answered before");
-    let why = driver.prepare(&work).await.expect_err("there is no such image");
+    let refused = driver.prepare(&work).await.expect_err("there is no such image");
+    let NotStarted::Refused(why) = refused else { panic!("{refused:?}") };
     assert!(why.starts_with("the image \"Not A Name\" could not be fetched: "), "{why}");
+}
+
+#[tokio::test]
+async fn the_name_of_an_image_stays_inside_its_place_in_the_url() {
+    let Some(image) = TestImage::new("name", "exit 0").await else { return };
+    let driver = Docker::connect(DockerConfig::default()).await.expect("it answered before");
+    // Unencoded these ask for the engine's version, and for the image that is there.
+    for name in ["../version#", "../version?", "x/../../version?", &format!("../{}/json?", image.0)] {
+        let work = Work { image: name.into(), ..image.work("") };
+        let refused = driver.prepare(&work).await.expect_err("that is no name of an image");
+        let NotStarted::Refused(why) = refused else { panic!("{refused:?}") };
+        assert!(why.starts_with(&format!("the image {name:?} could not be fetched: ")), "{why}");
+    }
 }

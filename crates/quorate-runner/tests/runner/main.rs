@@ -6,8 +6,16 @@ mod process;
 mod runner;
 mod scripts;
 
+use quorate_runner::{Driver, Finished, Work};
+use tokio_util::sync::CancellationToken;
+
 /// Waits for what must happen, and fails loudly instead of hanging when it does not.
 async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
     let patience = std::time::Duration::from_secs(60);
     tokio::time::timeout(patience, happens).await.unwrap_or_else(|_| panic!("it did not happen: {what}"))
+}
+
+/// Starts what must start, and runs it to its end.
+async fn run(driver: &dyn Driver, work: &Work, stop: &CancellationToken) -> Finished {
+    driver.start(work, stop).await.expect("it starts").await
 }

@@ -88,6 +88,10 @@ impl PlayedCluster {
             .push_back(job(id, image, timeout, "running"));
     }
 
+    pub(crate) fn clear_queue(&self) {
+        self.state.queue.lock().expect("no panic under the lock").clear();
+    }
+
     pub(crate) fn queue_length(&self) -> usize {
         self.state.queue.lock().expect("no panic under the lock").len()
     }
@@ -121,8 +125,8 @@ impl PlayedCluster {
     }
 
     /// What arrived since, without waiting.
-    pub(crate) fn rest(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.calls.try_recv().ok()).map(|call| call.line).collect()
+    pub(crate) fn rest(&mut self) -> Vec<Call> {
+        std::iter::from_fn(|| self.calls.try_recv().ok()).collect()
     }
 }
 

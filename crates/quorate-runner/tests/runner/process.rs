@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use quorate_runner::{Driver, End, Finished, Process, Programs, Work};
+use quorate_runner::{Driver, End, Finished, NotStarted, Process, Programs, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::scripts::Scripts;
-use crate::soon;
+use crate::{run, soon};
 
 /// Far beyond any test: only a stop that never works waits for it.
 const FOREVER: Duration = Duration::from_secs(3_600);
@@ -21,13 +21,13 @@ fn work(payload: impl Into<String>) -> Work {
     Work { job_id: "job-1".into(), image: "it".into(), payload: payload.into().into() }
 }
 
-async fn run(entry: &str, payload: &str) -> Finished {
-    driver(entry, FOREVER).run(&work(payload), &CancellationToken::new()).await
+async fn run_entry(entry: &str, payload: &str) -> Finished {
+    run(&driver(entry, FOREVER), &work(payload), &CancellationToken::new()).await
 }
 
 async fn run_script(script: &str, payload: &str) -> Finished {
     let scripts = Scripts::new();
-    run(&scripts.entry("it", script, &[]), payload).await
+    run_entry(&scripts.entry("it", script, &[]), payload).await
 }
 
 fn text(finished: &Finished) -> &str {
@@ -36,13 +36,13 @@ fn text(finished: &Finished) -> &str {
 
 #[tokio::test]
 async fn a_program_gets_its_arguments_and_the_payload_as_input() {
-    let finished = run("it=/usr/bin/wc -w", "one two three").await;
+    let finished = run_entry("it=/usr/bin/wc -w", "one two three").await;
     assert_eq!((&finished.end, text(&finished).trim()), (&End::Success, "3"));
 }
 
 #[tokio::test]
 async fn the_environment_is_the_job_and_the_path_and_nothing_else() {
-    let finished = run("it=/usr/bin/env", "p=1\nq").await;
+    let finished = run_entry("it=/usr/bin/env", "p=1\nq").await;
     let path = std::env::var("PATH").expect("tests have a path");
     let mut lines: Vec<&str> = text(&finished).lines().collect();
     lines.sort_unstable();
@@ -65,7 +65,7 @@ async fn a_payload_too_long_for_the_environment_comes_as_input_only() {
 
 #[tokio::test]
 async fn a_program_need_not_read_its_input() {
-    let finished = run("it=/bin/true", &"x".repeat(1 << 20)).await;
+    let finished = run_entry("it=/bin/true", &"x".repeat(1 << 20)).await;
     assert_eq!(finished.end, End::Success);
 }
 
@@ -103,14 +103,17 @@ async fn the_end_of_a_program_is_the_outcome() {
 
 #[tokio::test]
 async fn what_can_not_be_run_says_why() {
-    let End::BadExit(why) = run("it=/no/such/program", "").await.end else { panic!("it can't have run") };
+    let never = CancellationToken::new();
+    let process = driver("it=/no/such/program", FOREVER);
+    let started = process.start(&work(""), &never).await.err();
+    let Some(NotStarted::Unable(why)) = started else { panic!("it can't have been started: {started:?}") };
     assert!(why.starts_with("/no/such/program could not be run: No such file"), "{why}");
 
     let other = Work { image: "other".into(), ..work("") };
     let process = driver("it=/bin/true", FOREVER);
     assert!(process.takes("it") && !process.takes("other"));
-    let finished = process.run(&other, &CancellationToken::new()).await;
-    assert_eq!(finished.end, End::BadExit("no program is configured for the image \"other\"".into()));
+    let why = NotStarted::Refused("no program is configured for the image \"other\"".into());
+    assert_eq!(process.start(&other, &never).await.err(), Some(why));
 }
 
 #[tokio::test]
@@ -123,7 +126,7 @@ async fn a_stop_is_polite_first() {
     let entry = scripts.entry("it", script, &[&pipe, &never]);
     let (process, stop) = (driver(&entry, FOREVER), CancellationToken::new());
     let work = work("");
-    let (finished, ()) = tokio::join!(process.run(&work, &stop), async {
+    let (finished, ()) = tokio::join!(run(&process, &work, &stop), async {
         pipe.line().await;
         stop.cancel();
     });
@@ -155,7 +158,7 @@ async fn the_grace_is_that_of_the_whole_family() {
             format!("{} {}", scripts.entry("it", wrapper, &[&said, &go]), scripts.script("cleaner", CLEANER));
         let (process, stop) = (driver(&entry, FOREVER), CancellationToken::new());
         let work = work("");
-        let (finished, ()) = tokio::join!(soon("the end", process.run(&work, &stop)), async {
+        let (finished, ()) = tokio::join!(soon("the end", run(&process, &work, &stop)), async {
             assert_eq!(said.line().await, "started", "{wrapper}");
             stop.cancel();
             assert_eq!(said.line().await, "cleaning", "{wrapper}");
@@ -174,7 +177,7 @@ async fn what_a_program_leaves_behind_gets_its_grace_too() {
     let wrapper = "/bin/sh $4 $1 $2 & exec 3<>$3; read line <&3; exit 3";
     let entry = scripts.entry("it", wrapper, &[&said, &go, &leave]);
     let entry = format!("{entry} {}", scripts.script("cleaner", CLEANER));
-    let (finished, ()) = tokio::join!(soon("the end", run(&entry, "")), async {
+    let (finished, ()) = tokio::join!(soon("the end", run_entry(&entry, "")), async {
         assert_eq!(said.line().await, "started");
         leave.release().await;
         assert_eq!(said.line().await, "cleaning");
@@ -197,7 +200,7 @@ async fn a_stop_ends_the_whole_family_by_force() {
     let (process, stop) =
         (driver(&scripts.entry("it", STUBBORN, &[&pipe]), AT_ONCE), CancellationToken::new());
     let work = work("");
-    let (finished, ()) = tokio::join!(soon("the end", process.run(&work, &stop)), async {
+    let (finished, ()) = tokio::join!(soon("the end", run(&process, &work, &stop)), async {
         pipe.line().await;
         stop.cancel();
     });
@@ -212,7 +215,7 @@ async fn what_a_program_leaves_behind_is_killed_after_its_grace() {
     let leaver = format!("({STUBBORN}) & exec 3<>$2; read line <&3; exit 0");
     let process = driver(&scripts.entry("it", &leaver, &[&family, &go]), AT_ONCE);
     let (work, never) = (work(""), CancellationToken::new());
-    let (finished, ()) = tokio::join!(soon("the end", process.run(&work, &never)), async {
+    let (finished, ()) = tokio::join!(soon("the end", run(&process, &work, &never)), async {
         family.line().await;
         go.release().await;
     });
@@ -225,7 +228,7 @@ async fn who_is_no_longer_waited_for_dies_too() {
     let scripts = Scripts::new();
     let mut pipe = scripts.pipe("family");
     let process = driver(&scripts.entry("it", STUBBORN, &[&pipe]), FOREVER);
-    let run = tokio::spawn(async move { process.run(&work(""), &CancellationToken::new()).await });
+    let run = tokio::spawn(async move { run(&process, &work(""), &CancellationToken::new()).await });
     pipe.line().await;
     run.abort();
     pipe.all_dead().await;
@@ -236,7 +239,7 @@ async fn what_a_program_leaves_behind_ends_with_it() {
     let scripts = Scripts::new();
     let mut pipe = scripts.pipe("left");
     let script = "exec 9>$1; sleep 3600 & echo done; echo started >&9; exit 0";
-    let finished = run(&scripts.entry("it", script, &[&pipe]), "").await;
+    let finished = run_entry(&scripts.entry("it", script, &[&pipe]), "").await;
     assert_eq!((&finished.end, text(&finished)), (&End::Success, "done\n"));
     assert_eq!(pipe.line().await, "started");
     pipe.all_dead().await;
@@ -248,7 +251,7 @@ async fn what_left_the_group_with_the_output_holds_nobody_up() {
     let pipe = scripts.pipe("escaped");
     // It holds the output open until the test lets it go.
     let script = "exec 3<>$1; setsid sh -c 'read line <&3' & echo done; exit 0";
-    let finished = run(&scripts.entry("it", script, &[&pipe]), "").await;
+    let finished = run_entry(&scripts.entry("it", script, &[&pipe]), "").await;
     pipe.release().await;
     assert_eq!((&finished.end, text(&finished)), (&End::Success, "done\n"));
 }

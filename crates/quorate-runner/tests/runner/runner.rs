@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_client::api::Reason;
+use quorate_client::{Client, ClientConfig};
 use quorate_runner::{Event, Outcome, Process, Programs, Runner, RunnerConfig, Shutdown};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::played_cluster::{PlayedCluster, error, job_with};
 use crate::scripts::{Scripts, WAIT};
@@ -294,8 +296,11 @@ async fn a_touch_that_is_refused_stops_the_work_without_a_report() {
     assert_eq!(at_work.finished().await, Outcome::Dropped("the job is cancelled".into()));
     pipe.all_dead().await;
     at_work.end().await;
-    let reports =
-        cluster.rest().into_iter().filter(|line| line.ends_with("success") || line.ends_with("fail"));
+    let reports = cluster
+        .rest()
+        .into_iter()
+        .map(|call| call.line)
+        .filter(|line| line.ends_with("success") || line.ends_with("fail"));
     assert_eq!(reports.collect::<Vec<_>>(), [""; 0]);
 }
 
@@ -425,6 +430,55 @@ async fn no_key_is_used_after_it_was_answered() {
     let different: std::collections::BTreeSet<_> = keys.iter().collect();
     assert_eq!(different.len(), keys.len(), "{keys:?}");
     at_work.end().await;
+}
+
+/// A program that is there, and can't be run: the kernel refuses it.
+const BROKEN: &str = "broken=/proc/version";
+
+#[tokio::test]
+async fn a_runner_that_can_not_start_jobs_leaves_them_to_others() {
+    let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+    for n in 0..300 {
+        cluster.queue_silently(&n.to_string(), "broken", LONG);
+    }
+    let entries = [BROKEN.to_owned(), scripts.entry("it", "exit 0", &[])];
+    let config = RunnerConfig { concurrency: 4, ..RunnerConfig::default() };
+    let mut at_work = AtWork::start(&cluster, &entries, config);
+    // Four at once, and then one at a time, each after a longer while (src/starts.rs).
+    for _ in 0..5 {
+        let Outcome::Failed { reason: Reason::BadExit, details } = at_work.finished().await else {
+            panic!("it can't have run")
+        };
+        assert!(details.starts_with("/proc/version could not be run: "), "{details}");
+    }
+    let mut consumes = cluster.rest().into_iter().filter(|call| call.line == "POST /v1/jobs/consume");
+    assert_eq!(consumes.next().map(|call| call.query).as_deref(), Some("n=4&wait=20"));
+    assert!(consumes.all(|call| call.query == "n=1&wait=20"));
+
+    // One that can be started, and all is well again.
+    cluster.clear_queue();
+    cluster.queue("good", "it", LONG);
+    while at_work.finished().await != Outcome::Success {}
+    while cluster.next("POST /v1/jobs/consume").await.query.starts_with("n=1&") {}
+    at_work.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_runner_ends_soon_when_no_node_answers() {
+    // The kernel takes connections for it, and nobody reads them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", silent.local_addr().expect("it is bound"));
+    let client = Client::new(ClientConfig::new([url])).expect("a good configuration");
+    let runner = Runner::new(client, Vec::new(), RunnerConfig::default());
+    let shutdown = Shutdown::new();
+    let run = runner.run(&shutdown);
+    let signal = async {
+        tokio::time::sleep(Duration::from_secs(5)).await; // of a clock that is played: in the middle of a consume
+        shutdown.signal();
+        Instant::now()
+    };
+    let ((), signalled) = tokio::join!(run, signal);
+    assert!(signalled.elapsed() < Duration::from_secs(1), "it took {:?}", signalled.elapsed());
 }
 
 #[tokio::test]
