@@ -10,3 +10,5 @@ pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 pub(crate) const WRITE_AGAIN: Duration = Duration::from_millis(20);
 /// Bytes of a file with a local node's log, of which two are kept.
 pub(crate) const LOG_FILE_BYTES: u64 = 16 << 20;
+/// Before a runner asks again for the id of a cluster that has none yet.
+pub(crate) const CLUSTER_ID_AGAIN: Duration = Duration::from_secs(1);

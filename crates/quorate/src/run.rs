@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use quorate_client::{Client, ClientConfig};
+use quorate_client::{Client, ClientConfig, Error};
 use quorate_runner::{
     Docker, DockerConfig, Driver, Event, Outcome, Process, Program, Programs, Runner, RunnerConfig, Shutdown,
     reap_orphans,
@@ -12,6 +12,7 @@ use quorate_runner::{
 
 use crate::ending::Ending;
 use crate::environment::{Item, items};
+use crate::limits;
 use crate::logging::{self, LogFormat};
 
 /// Run jobs: take them from the cluster and hand them to programs or containers.
@@ -43,6 +44,10 @@ pub(crate) struct RunArgs {
     /// Run jobs of all other images as containers, on the engine that DOCKER_HOST names or the local one.
     #[arg(long, env = "QUORATE_DOCKER")]
     docker: bool,
+    /// With --docker, this runner's name: the same at every start, and no other's on this engine. By it the containers are
+    /// found that were left behind when the runner was killed [default: the machine's host name].
+    #[arg(long, env = "QUORATE_RUNNER_NAME")]
+    name: Option<String>,
     /// Memory of a container, in MiB.
     #[arg(long, env = "QUORATE_DOCKER_MEMORY", default_value_t = 256)]
     docker_memory: u64,
@@ -98,7 +103,7 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(config).context("nodes")?;
     let mut ending = Ending::listen()?;
     let drivers = tokio::select! {
-        drivers = drivers(&args, programs) => drivers?,
+        drivers = drivers(&args, programs, &client) => drivers?,
         () = ending.wait() => return Ok(ExitCode::SUCCESS),
     };
     let config = RunnerConfig {
@@ -122,7 +127,11 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn drivers(args: &RunArgs, programs: Vec<Program>) -> anyhow::Result<Vec<Arc<dyn Driver>>> {
+async fn drivers(
+    args: &RunArgs,
+    programs: Vec<Program>,
+    client: &Client,
+) -> anyhow::Result<Vec<Arc<dyn Driver>>> {
     let grace = Duration::from_secs(args.grace);
     let mut drivers: Vec<Arc<dyn Driver>> = Vec::new();
     if !programs.is_empty() {
@@ -135,12 +144,42 @@ async fn drivers(args: &RunArgs, programs: Vec<Program>) -> anyhow::Result<Vec<A
             memory_bytes: args.docker_memory.saturating_mul(1 << 20),
             cpus: args.docker_cpus,
             network: args.docker_network.clone(),
+            runner: args.name.clone().unwrap_or_else(host_name),
             grace,
             ..DockerConfig::default()
         };
-        drivers.push(Arc::new(Docker::connect(config).await.context("docker")?));
+        let docker = Docker::connect(config).await.context("docker")?.for_cluster(cluster_id(client).await);
+        let left_behind = docker.clone();
+        tokio::spawn(async move {
+            if let Err(error) = left_behind.clear_left_behind().await {
+                tracing::warn!("containers may have been left behind by an earlier run: {error}");
+            }
+        });
+        drivers.push(Arc::new(docker));
     }
     Ok(drivers)
+}
+
+/// The cluster's id, once it has one and answers; empty if it tells none.
+async fn cluster_id(client: &Client) -> String {
+    loop {
+        match client.cluster().await {
+            Ok(cluster) if !cluster.id.is_empty() => return cluster.id,
+            Ok(_before_its_bootstrap) => {}
+            Err(error @ (Error::Unavailable(_) | Error::Unknown(_))) => {
+                tracing::warn!("the cluster's id is not known yet: {error}");
+            }
+            Err(error @ (Error::Refused(_) | Error::Protocol(_) | Error::Config(_))) => {
+                tracing::warn!("the cluster's id is not known: {error}");
+                return String::new();
+            }
+        }
+        tokio::time::sleep(limits::CLUSTER_ID_AGAIN).await;
+    }
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 fn log_event(event: Event) {

@@ -11,18 +11,22 @@ pub struct DockerConfig {
     pub pids: u32,
     /// The network: `none`, or one of the engine's. The engine's default if not given.
     pub network: Option<String>,
+    /// The runner's name, the same at its next start, and no other runner's on this engine: by it the containers are found
+    /// that it left behind.
+    pub runner: String,
     /// How long a container that must end gets between SIGTERM and SIGKILL.
     pub grace: Duration,
 }
 
 impl Default for DockerConfig {
-    /// 256 MiB, one processor, 512 processes, the engine's default network, 5 s.
+    /// 256 MiB, one processor, 512 processes, the engine's default network, a runner without a name, 5 s.
     fn default() -> DockerConfig {
         DockerConfig {
             memory_bytes: 256 << 20,
             cpus: 1.0,
             pids: 512,
             network: None,
+            runner: String::new(),
             grace: Duration::from_secs(5),
         }
     }

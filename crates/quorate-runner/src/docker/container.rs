@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker as Engine;
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::DockerConfig;
 use super::engine::patiently;
+use super::owner::Owner;
 use crate::driver::{End, Finished, Work};
 use crate::limits;
 use crate::log::Log;
@@ -33,13 +33,14 @@ impl<'a> Container<'a> {
     pub(crate) async fn create(
         engine: &'a Engine,
         config: &DockerConfig,
+        owner: &Owner,
         work: &Work,
         stop: &CancellationToken,
     ) -> Result<Container<'a>, Error> {
         let name = format!("quorate-{}", work.job_id);
         let created = patiently(stop, || async {
             let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
-            match engine.create_container(Some(options), description(config, work)).await {
+            match engine.create_container(Some(options), description(config, owner, work)).await {
                 // Our own, from a call whose answer was lost: no other job has this id.
                 Err(Error::DockerResponseServerError { status_code: 409, .. }) => {
                     Ok(engine.inspect_container(&name, None).await?.id)
@@ -49,6 +50,11 @@ impl<'a> Container<'a> {
         });
         let id = created.await?.unwrap_or_else(|| name.clone());
         Ok(Container { engine, id })
+    }
+
+    /// One that is there.
+    pub(crate) fn found(engine: &'a Engine, id: String) -> Container<'a> {
+        Container { engine, id }
     }
 
     /// Starts it.
@@ -143,7 +149,11 @@ impl<'a> Container<'a> {
         Ok((state.running != Some(true)).then_some(state))
     }
 
-    async fn stop(&self, grace: Duration) -> Result<(), Error> {
+    /// Ends it: politely, and after `grace` by force.
+    ///
+    /// # Errors
+    /// The engine can't do it.
+    pub(crate) async fn stop(&self, grace: Duration) -> Result<(), Error> {
         let never = CancellationToken::new();
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
         let options = || StopContainerOptions { t: Some(seconds), ..Default::default() };
@@ -190,7 +200,7 @@ fn all_streams() -> AttachContainerOptions {
     AttachContainerOptions { stream: true, stdin: true, stdout: true, stderr: true, ..Default::default() }
 }
 
-fn description(config: &DockerConfig, work: &Work) -> ContainerCreateBody {
+fn description(config: &DockerConfig, owner: &Owner, work: &Work) -> ContainerCreateBody {
     // The engine's init then passes SIGTERM on to the program's whole process group.
     let mut env = vec!["TINI_KILL_PROCESS_GROUP=1".to_owned(), format!("JOB_ID={}", work.job_id)];
     env.extend(work.payload_variable().map(|payload| format!("PAYLOAD={payload}")));
@@ -198,7 +208,7 @@ fn description(config: &DockerConfig, work: &Work) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(work.image.clone()),
         env: Some(env),
-        labels: Some(HashMap::from([("quorate.job".to_owned(), work.job_id.clone())])),
+        labels: Some(owner.labels(&work.job_id)),
         attach_stdin: Some(true),
         attach_stdout: Some(true),
         attach_stderr: Some(true),

@@ -3,10 +3,11 @@
 mod config;
 mod container;
 mod engine;
+mod owner;
 
 use bollard::Docker as Engine;
 use bollard::errors::Error;
-use bollard::query_parameters::CreateImageOptions;
+use bollard::query_parameters::{CreateImageOptions, ListContainersOptions};
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -18,6 +19,7 @@ pub use config::DockerConfig;
 
 use container::Container;
 use engine::{is_temporary, patiently};
+use owner::Owner;
 
 /// Runs each job in a container of the image that it names, fetched if it is not there, within limits.
 ///
@@ -28,6 +30,7 @@ use engine::{is_temporary, patiently};
 pub struct Docker {
     engine: Engine,
     config: DockerConfig,
+    owner: Owner,
 }
 
 /// The container engine can't be used.
@@ -45,8 +48,42 @@ impl Docker {
             Ok(host) if !host.is_empty() => Engine::connect_with_host(&host)?,
             _ => Engine::connect_with_local_defaults()?,
         };
-        let engine = engine.negotiate_version().await?;
-        Ok(Docker { engine, config })
+        // A stop is answered when the grace is over.
+        let patience = engine.timeout() + config.grace;
+        let engine = engine.with_timeout(patience).negotiate_version().await?;
+        let owner = Owner::this(config.runner.clone(), String::new());
+        Ok(Docker { engine, config, owner })
+    }
+
+    /// The same for the jobs of one cluster, by its id.
+    pub fn for_cluster(mut self, id: impl Into<String>) -> Docker {
+        self.owner.cluster = id.into();
+        self
+    }
+
+    /// Stops and removes the containers of this cluster's jobs that have lost their runner: one under this runner's name, or
+    /// one whose process is seen to be gone. The cluster retries those jobs.
+    ///
+    /// # Errors
+    /// The engine does not say which containers there are.
+    pub async fn clear_left_behind(&self) -> Result<(), NoEngine> {
+        let never = CancellationToken::new();
+        let options =
+            ListContainersOptions { all: true, filters: Some(self.owner.filters()), ..Default::default() };
+        let containers = patiently(&never, || self.engine.list_containers(Some(options.clone()))).await?;
+        let left = containers
+            .into_iter()
+            .filter(|container| container.labels.as_ref().is_some_and(|labels| self.owner.has_left(labels)));
+        futures::future::join_all(left.filter_map(|container| container.id).map(async |id| {
+            tracing::warn!(container = id, "was left behind by an earlier run, and is stopped");
+            let container = Container::found(&self.engine, id);
+            if let Err(error) = container.stop(self.config.grace).await {
+                tracing::warn!("could not be stopped, and is killed: {error}");
+            }
+            container.remove().await;
+        }))
+        .await;
+        Ok(())
     }
 
     async fn fetch(&self, image: &str) -> Result<(), Error> {
@@ -100,8 +137,9 @@ impl Driver for Docker {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Running<'a>, NotStarted>> {
         async move {
-            let container =
-                Container::create(&self.engine, &self.config, work, stop).await.map_err(not_started)?;
+            let container = Container::create(&self.engine, &self.config, &self.owner, work, stop)
+                .await
+                .map_err(not_started)?;
             let attached = match container.start(stop).await {
                 Ok(attached) => attached,
                 Err(error) => {

@@ -145,7 +145,7 @@ async fn a_stop_reaches_the_whole_process_group_of_a_container() {
     });
     assert_eq!(finished.end, End::Stopped);
     let log = std::str::from_utf8(&finished.log).expect("the log is text");
-    assert!(log.contains("cleaned\nthe wrapper too\n"), "{log:?}");
+    assert!(log.contains("cleaned\n") && log.contains("the wrapper too\n"), "{log:?}");
 }
 
 #[tokio::test]
@@ -178,4 +178,49 @@ async fn the_name_of_an_image_stays_inside_its_place_in_the_url() {
         let NotStarted::Refused(why) = refused else { panic!("{refused:?}") };
         assert!(why.starts_with(&format!("the image {name:?} could not be fetched: ")), "{why}");
     }
+}
+
+#[tokio::test]
+async fn a_container_that_lost_its_runner_is_stopped_and_removed() {
+    let script = "trap 'exit 0' TERM; >/started; while :; do /bin/busybox sleep 0.1; done";
+    let Some(image) = TestImage::new("left", script).await else { return };
+    let cluster = format!("cluster-{}", std::process::id());
+    let config = DockerConfig { runner: "r1".into(), ..DockerConfig::default() };
+    let driver = Docker::connect(config).await.expect("it answered before").for_cluster(&*cluster);
+
+    // One of a runner that lives: this process.
+    let (work, stop) = (image.work(""), CancellationToken::new());
+    let running = driver.start(&work, &stop).await.expect("it starts");
+    // And of runners that can't be seen from here.
+    let left = |runner: &str, cluster: &str| {
+        let labels = [("job", "j"), ("runner", runner), ("cluster", cluster), ("process", "1/1/elsewhere")];
+        let labels: Vec<String> = labels
+            .iter()
+            .flat_map(|(name, value)| ["--label".into(), format!("quorate.{name}={value}")])
+            .collect();
+        let mut args = vec!["run", "--detach"];
+        args.extend(labels.iter().map(String::as_str));
+        args.push(&image.0);
+        String::from_utf8(call("docker", &args).stdout).expect("an id").trim().to_owned()
+    };
+    let ours = left("r1", &cluster);
+    let others = [left("r2", &cluster), left("r1", "another")];
+    let exists = |container: &str| {
+        let docker = Command::new("docker")
+            .args(["inspect", container])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        docker.expect("docker runs").success()
+    };
+
+    driver.clear_left_behind().await.expect("the engine answers");
+    assert!(!exists(&ours), "it is still there");
+    for other in &others {
+        assert!(exists(other), "it was not ours");
+        call("docker", &["rm", "--force", other]);
+    }
+    assert!(exists(&container(&work)), "its runner lives");
+    stop.cancel();
+    assert_eq!(running.await.end, End::Stopped);
 }
