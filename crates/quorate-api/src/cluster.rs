@@ -17,6 +17,10 @@ pub struct Cluster {
     /// clocks; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_time_offset_ms: Option<i64>,
+    /// What the members may write into the log: a number that grows with the versions, raised once every member's program
+    /// understands the next one.
+    #[serde(default)]
+    pub feature_level: u32,
     /// Every member, by name.
     pub members: Vec<Member>,
     /// Voters that must agree.
@@ -47,6 +51,9 @@ pub struct Member {
     /// Its wall clock's difference to the answering node's, in milliseconds; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset_ms: Option<i64>,
+    /// The feature level that its program understands; absent where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_level: Option<u32>,
     /// The disk of its data directory; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<Disk>,

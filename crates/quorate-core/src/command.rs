@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::{ImageId, JobId, Priority, QueueId, Reason, RequestId, Settings, Timestamp};
+use crate::{FeatureLevel, ImageId, JobId, Priority, QueueId, Reason, RequestId, Settings, Timestamp};
 
 /// One log entry: a time and commands. Without commands it is a tick, which carries out what is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,9 +91,30 @@ pub enum Command {
         /// All of them.
         settings: Settings,
     },
+    /// Raises the cluster's feature level. The leader's, not a client's.
+    Raise {
+        /// The new one.
+        level: FeatureLevel,
+    },
 }
 
 impl Command {
+    /// The feature level that a cluster must have for this command to get into its log.
+    pub fn level(&self) -> FeatureLevel {
+        match self {
+            Command::Enqueue { .. }
+            | Command::Consume { .. }
+            | Command::Succeed { .. }
+            | Command::Fail { .. }
+            | Command::Cancel { .. }
+            | Command::Touch { .. }
+            | Command::Retry { .. }
+            | Command::Delete { .. }
+            | Command::Configure { .. }
+            | Command::Raise { .. } => FeatureLevel(1),
+        }
+    }
+
     /// Whether it adds jobs, and with them what takes room. Everything else leads to the end of jobs that are there, or
     /// removes them: a cluster that is short of room goes on with it.
     pub fn adds_jobs(&self) -> bool {
@@ -105,7 +126,8 @@ impl Command {
             | Command::Cancel { .. }
             | Command::Touch { .. }
             | Command::Delete { .. }
-            | Command::Configure { .. } => false,
+            | Command::Configure { .. }
+            | Command::Raise { .. } => false,
         }
     }
 
@@ -120,7 +142,8 @@ impl Command {
             | Command::Cancel { .. }
             | Command::Touch { .. }
             | Command::Delete { .. }
-            | Command::Configure { .. } => None,
+            | Command::Configure { .. }
+            | Command::Raise { .. } => None,
         }
     }
 }

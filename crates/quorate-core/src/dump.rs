@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::{AnswerRecord, Image, ImageId, Job, JobId, KeyRecord, RequestId, Settings, Timestamp};
+use crate::{
+    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, RequestId, Settings, Timestamp,
+};
 
 /// All that a table holds, in a canonical form: two tables that hold the same dump alike. For tests, for comparing
 /// replicas, and for small tables only: it is all in memory.
@@ -12,6 +14,8 @@ pub struct Dump {
     pub clock: Timestamp,
     /// The cluster's settings.
     pub settings: Settings,
+    /// The cluster's feature level.
+    pub level: FeatureLevel,
     /// The next seq that would be given.
     pub next_seq: u64,
     /// Records by id.

@@ -52,7 +52,7 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 13] = [
+pub const FIELDS: [&str; 14] = [
     "jobs",
     "image",
     "payload",
@@ -66,4 +66,5 @@ pub const FIELDS: [&str; 13] = [
     "details",
     "retention",
     "idempotency_key",
+    "level",
 ];

@@ -33,7 +33,7 @@ pub enum Reply {
     Jobs(Vec<Job>),
     /// To succeed, fail, cancel and retry: the job as it is now; for retry, the new one.
     Job(Box<Job>),
-    /// To touch, delete and configure.
+    /// To touch, delete, configure and raise.
     Done,
 }
 

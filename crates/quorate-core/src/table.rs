@@ -1,6 +1,8 @@
 use bytes::Bytes;
 
-use crate::{Image, ImageId, Job, JobId, Position, QueueId, Remembered, RequestId, Settings, Timestamp};
+use crate::{
+    FeatureLevel, Image, ImageId, Job, JobId, Position, QueueId, Remembered, RequestId, Settings, Timestamp,
+};
 
 /// The table of jobs as [`crate::apply()`] needs it: synchronous, and a write is seen by every later read.
 ///
@@ -18,6 +20,10 @@ pub trait Table {
     fn settings(&self) -> Settings;
     /// Replaces the settings.
     fn put_settings(&mut self, settings: Settings);
+    /// The cluster's feature level.
+    fn level(&self) -> FeatureLevel;
+    /// Replaces the feature level; never by a lower one.
+    fn put_level(&mut self, level: FeatureLevel);
     /// The next place in a lane: one higher with every call, over all lanes, for ever.
     fn next_seq(&mut self) -> u64;
 

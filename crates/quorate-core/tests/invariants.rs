@@ -87,6 +87,7 @@ impl Seen {
                 (Ok(_), Command::Retry { .. }) => "retry",
                 (Ok(_), Command::Delete { .. }) => "delete",
                 (Ok(_), Command::Configure { .. }) => "configure",
+                (Ok(_), Command::Raise { .. }) => "raise",
             };
             *self.0.entry(what).or_default() += 1;
         }
@@ -94,7 +95,7 @@ impl Seen {
 
     fn check(&self) {
         println!("{:#?}", self.0);
-        assert_eq!(self.0.len(), 17, "all outcomes were met: {:?}", self.0);
+        assert_eq!(self.0.len(), 18, "all outcomes were met: {:?}", self.0);
         for (what, times) in &self.0 {
             assert!(*times >= 100, "{what} was met only {times} times");
         }

@@ -34,6 +34,7 @@ tables! {
     enqueue,
     idempotency_keys,
     images,
+    level,
     manual_retry,
     repeated_requests,
     retention,

@@ -76,6 +76,9 @@ pub enum Unavailable {
     /// No leader or no majority within the time given, and certainly nothing was done.
     #[error("no leader could be reached in time")]
     NotApplied,
+    /// Some nodes of the cluster run a version that does not understand this yet. Nothing was done.
+    #[error("some nodes of the cluster run a version that does not understand this yet")]
+    NotUnderstood,
     /// It may or may not have been done.
     #[error("the outcome is not known: the cluster gave no answer in time")]
     Unknown,
@@ -97,6 +100,8 @@ pub struct Cluster {
     pub term: u64,
     /// By how many milliseconds log time is ahead of the median of the members' wall clocks, where known.
     pub log_time_offset_ms: Option<i64>,
+    /// What its members may write into the log, a number that grows with the versions.
+    pub feature_level: u32,
     /// Every member, by name.
     pub members: Vec<Member>,
     /// Voters that must agree.
@@ -124,6 +129,8 @@ pub struct Member {
     pub reachable: bool,
     /// Its wall clock's difference to the answering node's in milliseconds, where known.
     pub clock_offset_ms: Option<i64>,
+    /// The feature level that its program understands, where known.
+    pub feature_level: Option<u32>,
     /// The disk of its data directory; `None` where unknown.
     pub disk: Option<Disk>,
 }

@@ -142,6 +142,7 @@ pub(crate) fn cluster(cluster: crate::Cluster) -> quorate_api::Cluster {
         disk: member
             .disk
             .map(|disk| quorate_api::Disk { state: disk.state.into(), free_bytes: disk.free_bytes }),
+        feature_level: member.feature_level,
     };
     quorate_api::Cluster {
         id: cluster.id,
@@ -149,6 +150,7 @@ pub(crate) fn cluster(cluster: crate::Cluster) -> quorate_api::Cluster {
         leader: cluster.leader,
         term: cluster.term,
         log_time_offset_ms: cluster.log_time_offset_ms,
+        feature_level: cluster.feature_level,
         members: cluster.members.into_iter().map(member).collect(),
         quorum: cluster.quorum,
         tolerates: cluster.tolerates,

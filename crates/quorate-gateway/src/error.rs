@@ -178,6 +178,10 @@ impl From<Unavailable> for ApiError {
                 outcome: WriteOutcome::NotApplied,
                 message: "no leader or no majority could be reached in time; nothing was done",
             },
+            Unavailable::NotUnderstood => ApiError::Unavailable {
+                outcome: WriteOutcome::NotApplied,
+                message: "some nodes of the cluster run an older version that does not understand this; nothing was done",
+            },
             Unavailable::Unknown => ApiError::Unavailable {
                 outcome: WriteOutcome::Unknown,
                 message: "the cluster gave no answer in time; the request may have taken effect",

@@ -155,6 +155,7 @@ impl<B: Backend> Gateway<B> {
             Unavailable::Unknown => ApiError::from(Unavailable::NotApplied),
             Unavailable::Overloaded
             | Unavailable::DiskFull
+            | Unavailable::NotUnderstood
             | Unavailable::NotApplied
             | Unavailable::Stopping => ApiError::from(unavailable),
         })

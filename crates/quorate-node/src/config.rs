@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use openraft::SnapshotPolicy;
+use quorate_core::{FEATURE_LEVEL, FeatureLevel};
 
 use crate::{Reserve, StartError, limits};
 
@@ -28,6 +29,9 @@ pub struct NodeConfig {
     pub snapshot_every: u64,
     /// Log entries that are kept behind a snapshot, for followers that lag.
     pub logs_kept: u64,
+    /// The feature level that this program passes for understanding: another one in tests alone.
+    #[doc(hidden)]
+    pub feature_level: FeatureLevel,
 }
 
 impl NodeConfig {
@@ -50,6 +54,7 @@ impl NodeConfig {
             open_files: None,
             snapshot_every: 100_000,
             logs_kept: 50_000,
+            feature_level: FEATURE_LEVEL,
         }
     }
 

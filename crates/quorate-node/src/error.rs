@@ -44,6 +44,10 @@ pub enum SubmitError {
     /// No leader or no majority within the time given, and certainly nothing was done.
     #[error("no leader could be reached in time")]
     NotApplied,
+    /// The cluster is between two versions, and its older nodes would not understand this. Nothing was done; it can be done
+    /// when all run the new version.
+    #[error("some nodes of the cluster run a version that does not understand this yet")]
+    NotUnderstood,
     /// It may or may not have been done.
     #[error("the cluster gave no answer in time: the outcome is not known")]
     Unknown,

@@ -182,7 +182,7 @@ impl Formation {
     /// Asks the leader for the next step; it may be this node.
     async fn join(&self, seen: &[(&str, &DiscoverResponse)], standing: Standing) -> String {
         if self.peers.leadership.now().is_some_and(|leader| leader.here) {
-            let step = self.admission.step(self.peers.as_member()).await;
+            let step = self.admission.step(self.peers.as_member(), self.peers.config.feature_level).await;
             return step.err().unwrap_or_else(|| "the log".to_owned());
         }
         let own_cluster = self.peers.cluster_id();
@@ -198,7 +198,8 @@ impl Formation {
             Standing::Member if leader.leads && leader.knows_asker => {}
             Standing::Member => return "a leader that has this node as a member".to_owned(),
         }
-        match self.peers.transport.join(leader.node_id, addr, self.peers.as_member()).await {
+        let (own, understood) = (self.peers.as_member(), self.peers.config.feature_level);
+        match self.peers.transport.join(leader.node_id, addr, own, understood).await {
             Ok(answer) if answer.voter => "the leader's log".to_owned(),
             Ok(answer) => format!("{addr} says: {}", answer.message),
             Err(status) => format!("{addr} says: {}", status.message()),

@@ -156,6 +156,7 @@ fn verdict(answer: &ForwardAnswer) -> Verdict {
         Kind::NotLeader => Verdict::NotLeader,
         Kind::Overloaded => Verdict::Overloaded,
         Kind::DiskFull => Verdict::DiskFull,
+        Kind::NotUnderstood => Verdict::NotUnderstood,
         // A word of a newer version.
         Kind::Unknown | Kind::Unspecified => Verdict::Unknown,
     }

@@ -100,7 +100,7 @@ impl Handle {
     /// The cluster as this node sees it. Asks the other members, so it may take a second.
     pub async fn cluster(&self) -> Cluster {
         let term = self.0.raft.server_metrics().borrow_watched().vote.leader_id.term;
-        status::cluster(&self.0.peers, term).await
+        status::cluster(&self.0.peers, term, self.0.reader.level()).await
     }
 
     /// True while the Raft core answers.

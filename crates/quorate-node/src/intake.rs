@@ -4,6 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 use quorate_core::{Answered, Command, Envelope, Refusal, RequestId};
 use quorate_proto::log::v1 as log;
+use quorate_store::Reader;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ pub(crate) struct Intake {
     pub(crate) leadership: Leadership,
     pub(crate) batcher: Batcher,
     pub(crate) forwarder: Forwarder,
+    pub(crate) reader: Reader,
     /// Cancelled when nothing more is taken in.
     pub(crate) closed: CancellationToken,
     /// Cancelled when what was taken in is answered no more.
@@ -45,6 +47,9 @@ impl Intake {
     pub(crate) async fn submit(&self, command: Command, within: Duration) -> Result<Answered, SubmitError> {
         if self.closed.is_cancelled() {
             return Err(SubmitError::Stopping);
+        }
+        if command.level() > self.reader.level() {
+            return Err(SubmitError::NotUnderstood);
         }
         let within = within.min(limits::REQUEST);
         let until = Instant::now() + within;
@@ -168,7 +173,10 @@ impl Attempts<'_> {
                 }
                 // What makes room waits for some.
                 End::Verdict(Verdict::DiskFull) => self.no_room = true,
-                End::Verdict(Verdict::Overloaded) => {}
+                End::Verdict(Verdict::NotUnderstood) if !self.maybe_appended => {
+                    return Err(SubmitError::NotUnderstood);
+                }
+                End::Verdict(Verdict::Overloaded | Verdict::NotUnderstood) => {}
             }
             // Another leader, or a moment later the same one.
             tokio::select! {

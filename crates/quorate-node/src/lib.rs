@@ -9,6 +9,7 @@
 //! batcher      many commands, one log entry                   ─┐ at the leader
 //! ticker       an entry when something is due                  │
 //! membership   newcomers                                       │
+//! raiser       the feature level                               │
 //! handover     its end                                         │
 //! relief       … for want of room                             ─┘
 //! read_index   linearizable reads
@@ -52,6 +53,7 @@ mod planted;
 mod presence;
 mod proposal;
 mod question;
+mod raiser;
 mod read_index;
 mod recall;
 mod relief;

@@ -119,6 +119,8 @@ pub(crate) const ALIVE_WATCH: Duration = Duration::from_millis(500);
 pub(crate) const JOIN_PAUSE: Duration = Duration::from_millis(200);
 /// For one step of a newcomer's way to be a voter. It waits for log entries to be committed.
 pub(crate) const JOIN: Duration = Duration::from_secs(10);
+/// For the cluster's feature level to be raised.
+pub(crate) const RAISE: Duration = Duration::from_secs(10);
 /// Log entries that a newcomer may lag behind and still become a voter.
 pub(crate) const JOIN_LAG: u64 = 1_000;
 

@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use openraft::async_runtime::WatchReceiver;
 use openraft::{ChangeMembers, LogIdOptionExt, Precondition};
+use quorate_core::FeatureLevel;
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1::DiscoverResponse;
-use quorate_store::{Membership, Node, NodeId, StoredMembership};
-use tokio::sync::Mutex;
+use quorate_store::{Membership, Node, NodeId, Reader, StoredMembership};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::Raft;
 use crate::limits;
@@ -17,12 +18,18 @@ use crate::peers::Peers;
 pub(crate) struct Admission {
     raft: Raft,
     peers: Peers,
+    reader: Reader,
     gate: Arc<Mutex<()>>,
 }
 
 impl Admission {
-    pub(crate) fn new(raft: Raft, peers: Peers) -> Admission {
-        Admission { raft, peers, gate: Arc::default() }
+    pub(crate) fn new(raft: Raft, peers: Peers, reader: Reader) -> Admission {
+        Admission { raft, peers, reader, gate: Arc::default() }
+    }
+
+    /// No change of the membership is made until this is dropped.
+    pub(crate) async fn close(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().await
     }
 
     /// Ends changes of voters that were interrupted between their two halves, whenever this node leads. Nobody else may be
@@ -34,7 +41,7 @@ impl Admission {
                 && half_done(leadership.membership().membership()).is_some()
             {
                 // One that this leader makes itself holds it.
-                let _gate = self.gate.lock().await;
+                let _gate = self.close().await;
                 if let Some(voters) = half_done(leadership.membership().membership())
                     && let Err(reason) = self.finish(voters).await
                 {
@@ -55,20 +62,26 @@ impl Admission {
 
     /// The next step on `member`'s way: learner, caught up, voter. A newcomer that bears the name of a voter which is
     /// gone takes its place, in one change. A member that was started with another name or address is taken over under it.
-    /// `Ok` when it is a voter, else what is waited for.
+    /// `understood` is the feature level that its program understands. `Ok` when it is a voter, else what is waited for.
     ///
     /// Goes on when the caller does not wait any more: a change of voters has two halves.
-    pub(crate) async fn step(&self, member: Member) -> Result<(), String> {
+    pub(crate) async fn step(&self, member: Member, understood: FeatureLevel) -> Result<(), String> {
         let this = self.clone();
-        let step = tokio::spawn(async move { this.run_step(member).await });
+        let step = tokio::spawn(async move { this.run_step(member, understood).await });
         step.await.unwrap_or_else(|panicked| Err(panicked.to_string()))
     }
 
-    async fn run_step(&self, member: Member) -> Result<(), String> {
+    async fn run_step(&self, member: Member, understood: FeatureLevel) -> Result<(), String> {
         if !self.peers.leadership.now().is_some_and(|leader| leader.here) {
             return Err("this node does not lead".to_owned());
         }
         let _gate = self.gate.try_lock().map_err(|_| "another change is under way".to_owned())?;
+        let level = self.reader.level();
+        if understood < level {
+            return Err(format!(
+                "the cluster's feature level is {level}, and this version of Quorate understands {understood}: start a newer one"
+            ));
+        }
         let stored = self.peers.leadership.membership();
         let membership = stored.membership();
         let id = member.node_id;

@@ -22,6 +22,7 @@ use crate::observer::Observer;
 use crate::peers::Peers;
 use crate::pending::Pending;
 use crate::presence;
+use crate::raiser::Raiser;
 use crate::read_index::ReadIndex;
 use crate::recall::Recall;
 use crate::relief::Relief;
@@ -102,6 +103,7 @@ impl Node {
             leadership: leadership.clone(),
             batcher: batcher.clone(),
             forwarder: Forwarder::start(leadership.clone(), transport.clone(), &tasks),
+            reader: reader.clone(),
             closed: closed.clone(),
             ended: tasks.ended(),
         };
@@ -125,12 +127,13 @@ impl Node {
             lost_data,
         };
         let hang_up = CancellationToken::new();
-        let admission = Admission::new(raft.clone(), peers.clone());
+        let admission = Admission::new(raft.clone(), peers.clone(), reader.clone());
         let service = Service {
             identity: identity.clone(),
             raft: raft.clone(),
             clock: clock.clone(),
             batcher: batcher.clone(),
+            reader: reader.clone(),
             disk: disk.clone(),
             commit_index,
             snapshots: snapshots.clone(),
@@ -177,6 +180,13 @@ impl Node {
         tasks.spawn("watch", watch.run());
         tasks.spawn("presence", presence::say_who_leads(peers.leadership.clone()));
         tasks.spawn("formation", formation.form());
+        let raiser = Raiser {
+            peers: peers.clone(),
+            admission: admission.clone(),
+            intake: intake.clone(),
+            reader: reader.clone(),
+        };
+        tasks.spawn("raiser", raiser.run());
         tasks.spawn("membership", admission.end_interrupted_changes());
         tasks.spawn("recovery", recover(raft.clone(), read_index.clone(), Arc::clone(&recovered)));
         tasks.spawn("vital signs", watch_vital_signs(raft.clone()));
@@ -220,6 +230,7 @@ async fn recover(raft: Raft, read_index: ReadIndex, recovered: Arc<AtomicBool>) 
                 SubmitError::NotApplied
                 | SubmitError::Overloaded
                 | SubmitError::DiskFull
+                | SubmitError::NotUnderstood
                 | SubmitError::Unknown,
             ) => {}
         }

@@ -45,6 +45,7 @@ impl Peers {
             leader: leader.map_or(0, |leader| leader.id),
             lost_data: self.lost_data,
             http_addr: self.config.http_addr.clone(),
+            feature_level: self.config.feature_level.0,
             disk_state: disk_state(self.disk.state()).into(),
             disk_free_bytes: self.disk.room(),
         }

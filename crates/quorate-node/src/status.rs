@@ -1,3 +1,5 @@
+use quorate_core::FeatureLevel;
+
 use crate::DiskState;
 use crate::peers::{self, Peers};
 
@@ -15,6 +17,8 @@ pub struct Cluster {
     /// By how many milliseconds log time, which timers follow, is ahead of the median of the members' wall clocks; `None`
     /// while this node knows no log time, or not the clocks of a majority.
     pub log_time_offset_ms: Option<i64>,
+    /// Its feature level: what its members may write into the log.
+    pub feature_level: FeatureLevel,
     /// Every member, by name.
     pub members: Vec<Member>,
     /// Voters that must agree.
@@ -44,6 +48,8 @@ pub struct Member {
     pub clock_offset_ms: Option<i64>,
     /// How its disk is, and the free bytes there, what the node keeps for itself included; `None` where unknown.
     pub disk: Option<(DiskState, u64)>,
+    /// The feature level that its program understands; `None` where it did not answer.
+    pub feature_level: Option<FeatureLevel>,
 }
 
 /// A member's part in the cluster.
@@ -69,27 +75,27 @@ impl Role {
 }
 
 /// Asks all members, and puts what they say together.
-pub(crate) async fn cluster(peers: &Peers, term: u64) -> Cluster {
+pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cluster {
     let own_id = peers.identity.node_id;
     let stored = peers.leadership.membership();
     let membership = stored.membership();
     let leader = peers.leadership.now();
     let voters: Vec<u64> = membership.voter_ids().collect();
     let asked = membership.nodes().map(|(id, node)| async move {
-        let (applied, reachable, disk) = if *id == own_id {
+        let (says, disk) = if *id == own_id {
             let disk = (peers.disk.state(), peers.disk.room());
-            (Some(*peers.applied.borrow()), true, Some(disk))
+            (Some((*peers.applied.borrow(), peers.config.feature_level)), Some(disk))
         } else {
             let answer = peers.ask_member(*id).await;
             let disk = answer.as_ref().and_then(peers::disk_of);
-            (answer.as_ref().map(|answer| answer.applied_index), answer.is_some(), disk)
+            (answer.map(|answer| (answer.applied_index, FeatureLevel(answer.feature_level))), disk)
         };
-        (*id, node, applied, reachable, disk)
+        (*id, node, says, disk)
     });
     let mut members: Vec<Member> = futures::future::join_all(asked)
         .await
         .into_iter()
-        .map(|(id, node, applied_index, reachable, disk)| Member {
+        .map(|(id, node, says, disk)| Member {
             name: node.name.clone(),
             id,
             role: match leader {
@@ -99,8 +105,9 @@ pub(crate) async fn cluster(peers: &Peers, term: u64) -> Cluster {
             },
             peer_addr: node.peer_addr.clone(),
             http_addr: node.http_addr.clone(),
-            applied_index,
-            reachable,
+            applied_index: says.map(|(applied, _)| applied),
+            reachable: says.is_some(),
+            feature_level: says.map(|(_, level)| level),
             disk,
             clock_offset_ms: if id == own_id { Some(0) } else { peers.clock.offset_ms(id) },
         })
@@ -113,6 +120,7 @@ pub(crate) async fn cluster(peers: &Peers, term: u64) -> Cluster {
         node: peers.config.name.clone(),
         leader: leader.and_then(|leader| Some(membership.get_node(&leader.id)?.name.clone())),
         term,
+        feature_level: level,
         log_time_offset_ms: peers.clock.log_time_offset_ms(&peers.other_voters()),
         members,
         quorum,

@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::sync::Arc;
 
 use quorate_store::{DataDir, JobTable, LogStore, StoreError};
@@ -29,10 +28,8 @@ impl Stores {
     ) -> Result<Stores, StartError> {
         let mut told = false;
         loop {
-            let (path, alone) = (config.data_dir.clone(), config.peers.len() == 1);
-            let open_files = config.open_files;
-            let (observer, opening) = (Arc::clone(&observer), disk.clone());
-            let open = move || Stores::open_now(&path, open_files, alone, &opening, observer);
+            let (with, observer, opening) = (config.clone(), Arc::clone(&observer), disk.clone());
+            let open = move || Stores::open_now(&with, &opening, observer);
             let opened = match tokio::task::spawn_blocking(open).await {
                 Ok(opened) => opened,
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -50,20 +47,16 @@ impl Stores {
         }
     }
 
-    fn open_now(
-        path: &Path,
-        open_files: Option<usize>,
-        alone: bool,
-        disk: &Disk,
-        observer: Arc<Observer>,
-    ) -> Result<Stores, StartError> {
+    fn open_now(config: &NodeConfig, disk: &Disk, observer: Arc<Observer>) -> Result<Stores, StartError> {
         let asked = disk.clone();
-        let mut dir = DataDir::open(path)?.when_full(Arc::new(move |_| asked.when_full()));
-        if let Some(files) = open_files {
+        let mut dir = DataDir::open(&config.data_dir)?.when_full(Arc::new(move |_| asked.when_full()));
+        if let Some(files) = config.open_files {
             dir = dir.with_open_files(files);
         }
         let log = match open_log(&dir, disk) {
-            Err(lost @ StoreError::LostEntries { .. }) if alone => return Err(StartError::LostAlone(lost)),
+            Err(lost @ StoreError::LostEntries { .. }) if config.peers.len() == 1 => {
+                return Err(StartError::LostAlone(lost));
+            }
             // What this node has forgotten, the others have. Under its old id it could help to elect a leader that lacks
             // it, so it joins them as a new node.
             Err(lost @ StoreError::LostEntries { .. }) => {
@@ -73,7 +66,7 @@ impl Stores {
             }
             opened => opened?,
         };
-        let table = JobTable::open(&dir, observer)?;
+        let table = JobTable::open(&dir, observer, config.feature_level)?;
         Ok(Stores { dir: Arc::new(dir), log, table })
     }
 }

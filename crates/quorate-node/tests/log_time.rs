@@ -243,13 +243,14 @@ async fn append(cluster: &Cluster, at: usize, term: u64, entry: log::Batch) {
         (member(false), member(true), seen.id.clone(), seen.term)
     };
     let last = cluster.at(at).gauges().last_log_index;
+    let appended = log::Entry {
+        log_id: Some(log::LogId { term, index: last + 1 }),
+        payload: Some(log::entry::Payload::Batch(entry.encode_to_vec().into())),
+    };
     let frame = pb::AppendFrame {
         vote: Some(log::Vote { term, node_id: from, committed: true }),
         prev_log_id: Some(log::LogId { term: last_term, index: last }),
-        entries: vec![log::Entry {
-            log_id: Some(log::LogId { term, index: last + 1 }),
-            payload: Some(log::entry::Payload::Batch(entry.encode_to_vec().into())),
-        }],
+        entries: vec![appended.encode_to_vec().into()],
         ..Default::default()
     };
     let mut request = Request::new(futures::stream::iter([frame]).chain_pending());

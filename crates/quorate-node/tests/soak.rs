@@ -37,7 +37,9 @@ async fn write(
             }
             Err(SubmitError::Stopping) => tokio::time::sleep(Duration::from_millis(5)).await,
             Err(SubmitError::NotApplied | SubmitError::Unknown) => {}
-            Err(error @ (SubmitError::Overloaded | SubmitError::DiskFull)) => panic!("{error}"),
+            Err(error @ (SubmitError::Overloaded | SubmitError::DiskFull | SubmitError::NotUnderstood)) => {
+                panic!("{error}")
+            }
         }
     }
     acknowledged

@@ -118,13 +118,24 @@ async fn a_command_that_is_proposed_twice_takes_effect_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_command_does_not_get_into_the_log() {
     let cluster = Cluster::started(3).await;
+    put(cluster.at(0), 0).await;
+    cluster.converged().await;
     let end = cluster.at(0).gauges().last_log_index;
     let mut caller = Caller::new(&cluster).await;
-    let frame = pb::ForwardFrame { envelopes: vec![bytes::Bytes::from_static(b"\xff\xff\xff")] };
-    assert_eq!(caller.forward(vec![frame], 1).await, []);
-    put(cluster.at(0), 1).await;
+    let deadline = Timestamp(cluster.at(0).reader().clock().0 + 30_000);
+    let envelope = Envelope { request_id: RequestId([5; 16]), deadline, command: enqueue(1) };
+    let command = log::Envelope::from(envelope).encode_to_vec();
+    // What nobody understands; what a newer version added a field to; and a command behind them on the same stream.
+    let garbage = bytes::Bytes::from_static(b"\xff\xff\xff");
+    let newer = bytes::Bytes::from([command.as_slice(), &[0xf8, 0x3f, 1]].concat());
+    let frames = vec![
+        pb::ForwardFrame { envelopes: vec![garbage, newer] },
+        pb::ForwardFrame { envelopes: vec![command.into()] },
+    ];
+    assert_eq!(caller.forward(frames, 2).await, [Kind::NotUnderstood, Kind::Appended]);
     cluster.converged().await;
     assert_eq!(cluster.at(0).gauges().last_log_index, end + 1);
+    assert_eq!(cluster.at(0).reader().queued(QUEUE), 2);
     cluster.stop_all().await;
 }
 
@@ -139,7 +150,7 @@ async fn nobody_joins_under_the_name_of_a_member_that_answers() {
         peer_addr: "127.0.0.1:1".to_owned(),
         http_addr: "127.0.0.1:1".to_owned(),
     };
-    let request = caller.request(pb::JoinRequest { member: Some(member) });
+    let request = caller.request(pb::JoinRequest { member: Some(member), feature_level: 1 });
     let answer = caller.peer.join(request).await.unwrap().into_inner();
     assert!(!answer.voter);
     assert!(answer.message.contains("bears the name n2"), "{}", answer.message);

@@ -5,9 +5,11 @@
 
 mod convert;
 mod malformed;
+mod strict;
 
-pub use convert::{answered_value, decode_batch, encode_batch};
+pub use convert::{answered_value, decode_batch, decode_envelope, encode_batch};
 pub use malformed::Malformed;
+pub use strict::decode;
 
 /// What stands on disk and in the Raft log.
 pub mod log {

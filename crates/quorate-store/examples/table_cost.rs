@@ -15,7 +15,7 @@ use openraft::entry::RaftEntry;
 use openraft::storage::RaftStateMachine;
 use openraft::vote::leader_id_std::CommittedLeaderId;
 use quorate_core::{
-    Batch, Command, Envelope, ImageId, JobId, NewJob, Priority, QueueId, RequestId, Timestamp,
+    Batch, Command, Envelope, FEATURE_LEVEL, ImageId, JobId, NewJob, Priority, QueueId, RequestId, Timestamp,
 };
 use quorate_store::{Applied, ApplyObserver, BatchBytes, DataDir, JobTable, LogId, TypeConfig};
 
@@ -126,7 +126,7 @@ async fn main() {
 
     let dir = tempfile::tempdir().expect("a directory");
     let data_dir = DataDir::open(dir.path()).expect("a data directory");
-    let table = JobTable::open(&data_dir, Arc::new(Unheard)).expect("a table");
+    let table = JobTable::open(&data_dir, Arc::new(Unheard), FEATURE_LEVEL).expect("a table");
     let mut run = Run { table, packed, index: 0, clock: 1_700_000_000_000, request: 0 };
 
     run.apply("fill", (0..depth).map(enqueue)).await;
@@ -144,7 +144,7 @@ async fn main() {
     let Run { table, .. } = run;
     drop(table);
     let opening = Instant::now();
-    let table = JobTable::open(&data_dir, Arc::new(Unheard)).expect("a table");
+    let table = JobTable::open(&data_dir, Arc::new(Unheard), FEATURE_LEVEL).expect("a table");
     println!(
         "opened again in {:?}, {} jobs queued",
         opening.elapsed(),

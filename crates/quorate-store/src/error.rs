@@ -1,6 +1,9 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use quorate_core::FeatureLevel;
+use quorate_proto::Malformed;
+
 /// Why the store cannot go on, by what is to be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -21,6 +24,16 @@ pub enum StoreError {
         /// Which part of the data directory.
         what: &'static str,
         /// What does not fit.
+        reason: String,
+    },
+    /// A newer version of the program wrote it: start that one, or a newer one. Nothing was changed.
+    #[error(
+        "{what} is from a newer version of Quorate ({reason}): start this node with that version, or a newer one"
+    )]
+    Newer {
+        /// Which part of the data directory.
+        what: &'static str,
+        /// What this version does not understand.
         reason: String,
     },
     /// The log is shorter than what this node has promised to remember: it must not vote under this id again. Set
@@ -59,6 +72,29 @@ pub enum StoreError {
 impl StoreError {
     pub(crate) fn damaged(what: &'static str, reason: impl ToString) -> StoreError {
         StoreError::Damaged { what, reason: reason.to_string() }
+    }
+
+    /// For what this version does not understand, or nobody does.
+    pub(crate) fn malformed(what: &'static str, malformed: &Malformed) -> StoreError {
+        let reason = malformed.to_string();
+        if malformed.is_newer() {
+            StoreError::Newer { what, reason }
+        } else {
+            StoreError::Damaged { what, reason }
+        }
+    }
+
+    /// Refuses what is of a higher feature level than this program understands.
+    pub(crate) fn check_level(
+        what: &'static str,
+        level: FeatureLevel,
+        understood: FeatureLevel,
+    ) -> Result<(), StoreError> {
+        if level <= understood {
+            return Ok(());
+        }
+        let reason = format!("its feature level is {level}, and this version understands {understood}");
+        Err(StoreError::Newer { what, reason })
     }
 
     /// For `map_err` behind file operations: names the file.

@@ -53,6 +53,9 @@ impl HighWater {
         let slots = [read_slot(&bytes, 0), read_slot(&bytes, 1)];
         let (sequence, mark) = match slots {
             [Ok(a), Ok(b)] => std::cmp::max_by_key(a, b, |slot| slot.0),
+            [Err(newer @ StoreError::Newer { .. }), _] | [_, Err(newer @ StoreError::Newer { .. })] => {
+                return Err(newer);
+            }
             // The other one was being written when the machine stopped.
             [Ok(slot), Err(_)] | [Err(_), Ok(slot)] => slot,
             [Err(a), Err(b)] => {
@@ -86,14 +89,16 @@ fn slot(sequence: u64, mark: Mark) -> Vec<u8> {
     bytes
 }
 
-fn read_slot(file: &[u8], number: usize) -> Result<(u64, Mark), String> {
-    let bytes = file.get(number * SLOT_BYTES..).ok_or("it is missing")?;
-    let message: v1::HighWater = unseal(bytes)?;
+fn read_slot(file: &[u8], number: usize) -> Result<(u64, Mark), StoreError> {
+    let bytes =
+        file.get(number * SLOT_BYTES..).ok_or_else(|| StoreError::damaged(WHAT, "a slot is missing"))?;
+    let message: v1::HighWater = unseal(WHAT, bytes)?;
     if message.sequence % 2 != number as u64 {
-        return Err(format!("its number {} belongs to the other slot", message.sequence));
+        let reason = format!("the number {} belongs to the other slot", message.sequence);
+        return Err(StoreError::damaged(WHAT, reason));
     }
-    let say = |e: Malformed| e.to_string();
-    let last = message.last.map(LogId::from_message).transpose().map_err(say)?;
-    let vote = message.vote.map(Vote::from_message).transpose().map_err(say)?;
+    let malformed = |malformed: Malformed| StoreError::malformed(WHAT, &malformed);
+    let last = message.last.map(LogId::from_message).transpose().map_err(malformed)?;
+    let vote = message.vote.map(Vote::from_message).transpose().map_err(malformed)?;
     Ok((message.sequence, Mark { last, vote }))
 }

@@ -27,7 +27,7 @@ impl Identity {
 
     pub(crate) fn read(path: &Path) -> Result<Identity, StoreError> {
         let sealed = fs::read(path).map_err(StoreError::io("read", path))?;
-        let message: v1::Identity = unseal(&sealed).map_err(|reason| StoreError::damaged(WHAT, reason))?;
+        let message: v1::Identity = unseal(WHAT, &sealed)?;
         if message.node_id == 0 {
             return Err(StoreError::damaged(WHAT, "it has no node id"));
         }

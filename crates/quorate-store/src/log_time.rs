@@ -50,8 +50,7 @@ impl LogTimeFile {
         if read == 0 {
             return Ok(None);
         }
-        let note: v1::LogTimeNote =
-            unseal(&sealed[..read]).map_err(|reason| StoreError::damaged(WHAT, reason))?;
+        let note: v1::LogTimeNote = unseal(WHAT, &sealed[..read])?;
         let v1::LogTimeNote { boot, term, time_ms, uptime_ns } = note;
         // What a file system that lost the contents makes of it is zeros.
         if boot.is_empty() {

@@ -24,7 +24,7 @@ impl StoreBuilder<TypeConfig, LogStore, JobTable, (DataDir, TempDir)> for Direct
         let dir = TempDir::new().unwrap();
         let data_dir = DataDir::open(dir.path()).unwrap();
         let log = LogStore::open(&data_dir, Arc::new(|error| panic!("the log failed: {error}"))).unwrap();
-        let table = JobTable::open(&data_dir, Arc::new(Unheard)).unwrap();
+        let table = JobTable::open(&data_dir, Arc::new(Unheard), quorate_core::FEATURE_LEVEL).unwrap();
         Ok(((data_dir, dir), log, table))
     }
 }

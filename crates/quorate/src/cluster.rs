@@ -65,10 +65,12 @@ pub(crate) fn main(args: ClusterArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn show(out: &mut Output, cluster: &Cluster) {
-    let mut table = Table::new(["name", "role", "http", "peer", "applied", "reachable", "clock", "disk"]);
+    let mut table =
+        Table::new(["name", "role", "http", "peer", "applied", "reachable", "clock", "level", "disk"]);
     for member in &cluster.members {
         let applied = member.applied_index.map_or_else(|| "?".to_owned(), |index| index.to_string());
         let offset = member.clock_offset_ms.map_or_else(String::new, |offset| format!("{offset:+} ms"));
+        let level = member.feature_level.map_or_else(|| "?".to_owned(), |level| level.to_string());
         let disk = member
             .disk
             .as_ref()
@@ -81,14 +83,15 @@ fn show(out: &mut Output, cluster: &Cluster) {
             &applied,
             if member.reachable { "yes" } else { "NO" },
             &offset,
+            &level,
             &disk,
         ]);
     }
     out.table(&table);
     let leader = cluster.leader.as_deref().unwrap_or("none known");
     out.line(format_args!(
-        "leader {leader}, term {}; {} must agree, {} may fail; seen by {}, cluster {}",
-        cluster.term, cluster.quorum, cluster.tolerates, cluster.node, cluster.id
+        "leader {leader}, term {}; {} must agree, {} may fail; feature level {}; seen by {}, cluster {}",
+        cluster.term, cluster.quorum, cluster.tolerates, cluster.feature_level, cluster.node, cluster.id
     ));
     if let Some(offset) = cluster.log_time_offset_ms {
         out.line(format_args!("log time is {offset:+} ms off the median of the members' wall clocks"));

@@ -10,6 +10,7 @@ mod enqueue;
 mod fail;
 mod image;
 mod key;
+mod raise;
 mod replay;
 mod retry;
 mod step;
@@ -101,6 +102,7 @@ fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Repl
         Command::Retry { id, new_id, key: _ } => retry::retry(step, *id, *new_id)?,
         Command::Delete { id } => delete::delete(step, *id)?,
         Command::Configure { settings } => configure::configure(step, *settings)?,
+        Command::Raise { level } => raise::raise(step, *level)?,
     };
     if let Some(key) = command.key() {
         key::record(step, key, command, &reply)?;

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::{
-    AnswerRecord, Dump, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, Settings, State,
-    Timestamp,
+    AnswerRecord, Dump, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId,
+    Settings, State, Timestamp,
 };
 
 mod table;
@@ -17,6 +17,7 @@ mod table;
 pub struct Model {
     clock: Timestamp,
     settings: Settings,
+    level: FeatureLevel,
     next_seq: u64,
     jobs: BTreeMap<JobId, Job>,
     /// By owner: how many jobs hold it, and the bytes.
@@ -47,6 +48,7 @@ impl Model {
         let mut model = Model {
             clock: dump.clock,
             settings: dump.settings,
+            level: dump.level,
             next_seq: dump.next_seq,
             payloads: dump.payloads,
             logs: dump.logs,
@@ -70,6 +72,7 @@ impl Model {
         Dump {
             clock: self.clock,
             settings: self.settings,
+            level: self.level,
             next_seq: self.next_seq,
             jobs: self.jobs.clone(),
             payloads: self.payloads.clone(),

@@ -5,8 +5,8 @@ use bytes::Bytes;
 
 use super::Model;
 use crate::{
-    AnswerRecord, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, Settings, Table,
-    Timestamp,
+    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId,
+    Settings, Table, Timestamp,
 };
 
 impl Table for Model {
@@ -33,6 +33,15 @@ impl Table for Model {
 
     fn put_settings(&mut self, settings: Settings) {
         self.settings = settings;
+    }
+
+    fn level(&self) -> FeatureLevel {
+        self.level
+    }
+
+    fn put_level(&mut self, level: FeatureLevel) {
+        assert!(level >= self.level, "the feature level goes back from {} to {level}", self.level);
+        self.level = level;
     }
 
     fn next_seq(&mut self) -> u64 {

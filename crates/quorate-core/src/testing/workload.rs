@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::Rng;
 use crate::model::Model;
 use crate::{
-    Answered, Batch, Command, Envelope, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueId, Reason,
-    RequestId, Settings, Status, Table, Timestamp, apply, limits, next_due_at,
+    Answered, Batch, Command, Envelope, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob, Priority,
+    QueueId, Reason, RequestId, Settings, Status, Table, Timestamp, apply, limits, next_due_at,
 };
 
 /// A batch with what the model answered to it.
@@ -122,6 +122,7 @@ impl Workload {
                 let status = self.rng.pick(&status).copied().unwrap_or(Status::Error);
                 Command::Retry { id: self.id(status), new_id: self.new_id(now), key: self.key(b'r') }
             }
+            98 => Command::Raise { level: self.level() },
             99 => Command::Configure { settings: self.settings() },
             _ => Command::Delete { id: self.id(Status::Success) },
         }
@@ -180,10 +181,13 @@ impl Workload {
         chosen.unwrap_or_else(|| JobId(self.rng.bytes16()))
     }
 
-    /// A fresh UUIDv7, seldom the id of a job that there is.
+    /// A fresh UUIDv7, seldom the id of a job that there is. Not of one whose payload a retry may hold when it is deleted,
+    /// earlier in the same batch: ids are drawn, so an id that was used never comes as a new one.
     fn new_id(&mut self, now: Timestamp) -> JobId {
+        let owns = |job: &Job| job.payload.owner == job.id && job.payload.bytes > 0;
         if self.rng.one_in(60)
             && let Some(taken) = self.rng.pick(&self.ids)
+            && self.model.jobs().get(taken).is_some_and(|job| !owns(job))
         {
             return *taken;
         }
@@ -213,6 +217,12 @@ impl Workload {
         }
         let body = if self.rng.one_in(6) { call.to_ascii_uppercase() } else { call };
         Some(IdempotencyKey { key: key.into(), body_hash: [body; 32] })
+    }
+
+    /// About as high as it is.
+    fn level(&mut self) -> FeatureLevel {
+        let now = self.model.level().0;
+        FeatureLevel((now + u32::from(self.rng.one_in(3))).saturating_sub(u32::from(self.rng.one_in(3))))
     }
 
     fn settings(&mut self) -> Settings {

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use quorate_core::lifecycle::TRANSITIONS;
 use quorate_core::model::Model;
 use quorate_core::{
-    AnswerRecord, EndedBy, Image, ImageId, Job, JobId, KeyRecord, QueueId, RequestId, Settings, State,
-    Status, Table, Timestamp,
+    AnswerRecord, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, QueueId, RequestId, Settings,
+    State, Status, Table, Timestamp,
 };
 
 /// A model that looks at every write of `apply` while it happens, and panics at one that must not be.
@@ -240,6 +240,12 @@ impl Table for Watched {
     }
     fn put_settings(&mut self, settings: Settings) {
         self.model.put_settings(settings);
+    }
+    fn level(&self) -> FeatureLevel {
+        self.model.level()
+    }
+    fn put_level(&mut self, level: FeatureLevel) {
+        self.model.put_level(level);
     }
     fn next_seq(&mut self) -> u64 {
         self.model.next_seq()

@@ -3,8 +3,8 @@ use std::fmt::Display;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Batch, Command, IdempotencyKey, ImageId, Job, JobId, NewJob, Outcome, Position, Priority,
-    QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Timestamp,
+    Answered, Batch, Command, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob, Outcome, Position,
+    Priority, QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Timestamp,
 };
 
 use super::parse::{Line, Verb, Words, millis};
@@ -126,6 +126,7 @@ impl Stage {
             "retention" => {
                 Command::Configure { settings: Settings { retention: millis(words.word(0)) / 1_000 } }
             }
+            "level" => Command::Raise { level: FeatureLevel(words.word(0).parse().unwrap()) },
             other => panic!("{other} is no command"),
         }
     }

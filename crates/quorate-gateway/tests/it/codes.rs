@@ -87,6 +87,7 @@ async fn what_the_backend_cannot_do() {
     for (unavailable, status, outcome, retry_after) in [
         (Unavailable::Overloaded, 429, None, Some("1")),
         (Unavailable::NotApplied, 503, Some("not_applied"), Some("1")),
+        (Unavailable::NotUnderstood, 503, Some("not_applied"), Some("1")),
         (Unavailable::Unknown, 503, Some("unknown"), Some("1")),
         (Unavailable::Stopping, 503, Some("not_applied"), Some("1")),
         (Unavailable::DiskFull, 507, None, None),

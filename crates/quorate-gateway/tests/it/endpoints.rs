@@ -221,6 +221,7 @@ async fn cluster_and_health() {
     let cluster = api.get("/v1/cluster").await.expect(200).json();
     assert_eq!((cluster["leader"].as_str(), cluster["quorum"].as_u64()), (Some("n1"), Some(1)));
     assert_eq!(cluster["log_time_offset_ms"], -7);
+    assert_eq!((&cluster["feature_level"], &cluster["members"][0]["feature_level"]), (&json!(1), &json!(1)));
     assert_eq!(cluster["members"][0]["id"], "18446744073709551615", "64 bits survive JavaScript");
     for path in ["/healthz", "/readyz"] {
         assert_eq!(api.get(path).await.expect(200).json(), json!({"status": "ok"}));

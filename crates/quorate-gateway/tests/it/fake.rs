@@ -326,6 +326,7 @@ impl Backend for Fake {
             node: "n1".into(),
             leader: Some("n1".into()),
             term: 3,
+            feature_level: 1,
             log_time_offset_ms: Some(-7),
             members: vec![Member {
                 name: "n1".into(),
@@ -337,6 +338,7 @@ impl Backend for Fake {
                 reachable: true,
                 clock_offset_ms: None,
                 disk: None,
+                feature_level: Some(1),
             }],
             quorum: 1,
             tolerates: 0,

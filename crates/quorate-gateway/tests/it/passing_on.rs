@@ -35,6 +35,7 @@ fn taken(answered: Answered) -> Vec<String> {
 async fn when_its_consume_gets_no_answer() {
     let ends = [
         (Unavailable::NotApplied, 503),
+        (Unavailable::NotUnderstood, 503),
         (Unavailable::Unknown, 503),
         (Unavailable::Stopping, 503),
         (Unavailable::Overloaded, 429),

@@ -1,10 +1,12 @@
 //! openraft's requests and answers as messages.
 
+use bytes::Bytes;
 use openraft::EntryPayload;
 use openraft::raft::{
     AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderError, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
+use prost::Message;
 use quorate_core::Timestamp;
 use quorate_proto::{Malformed, log::v1 as log, peer::v1 as pb};
 use quorate_store::{Entry, LogId, ProtoForm, TypeConfig, Vote};
@@ -30,7 +32,7 @@ pub(super) fn append_frame(
     pb::AppendFrame {
         vote: Some(request.vote.to_message()),
         prev_log_id: log_id_message(request.prev_log_id.as_ref()),
-        entries: request.entries.iter().map(Entry::to_message).collect(),
+        entries: request.entries.iter().map(|entry| entry.to_message().encode_to_vec().into()).collect(),
         leader_commit: log_id_message(request.leader_commit.as_ref()),
         log_time_ms: log_time.map_or(0, |time| time.0),
     }
@@ -50,9 +52,15 @@ pub(super) fn append_request(frame: pb::AppendFrame) -> Result<AppendEntriesRequ
     Ok(AppendEntriesRequest {
         vote: vote(frame.vote, "AppendFrame", "vote")?,
         prev_log_id: log_id(frame.prev_log_id)?,
-        entries: frame.entries.into_iter().map(Entry::from_message).collect::<Result<_, _>>()?,
+        entries: frame.entries.into_iter().map(entry).collect::<Result<_, _>>()?,
         leader_commit: log_id(frame.leader_commit)?,
     })
+}
+
+/// What its batch says is looked at where it is applied. The leader has looked at every command before it was appended,
+/// and the feature level sees to it that what one member appends all others understand.
+fn entry(bytes: Bytes) -> Result<Entry, Malformed> {
+    quorate_proto::decode::<log::Entry>(bytes).and_then(Entry::from_message)
 }
 
 pub(super) fn append_result_message(result: &StreamAppendResult<TypeConfig>) -> pb::AppendResult {

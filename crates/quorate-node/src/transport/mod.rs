@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use quorate_core::FeatureLevel;
 use quorate_proto::Malformed;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
@@ -141,8 +142,10 @@ impl Transport {
         to: NodeId,
         addr: &str,
         member: quorate_proto::log::v1::Member,
+        understood: FeatureLevel,
     ) -> Result<pb::JoinResponse, Status> {
-        let request = self.request(to, pb::JoinRequest { member: Some(member) })?;
+        let join = pb::JoinRequest { member: Some(member), feature_level: understood.0 };
+        let request = self.request(to, join)?;
         let mut peer = self.peer_at(addr, Lane::Control)?;
         within(limits::JOIN, peer.join(request)).await
     }

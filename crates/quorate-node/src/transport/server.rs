@@ -2,15 +2,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use prost::Message;
-use quorate_core::{Envelope, RequestId, Timestamp};
+use quorate_core::{Envelope, FeatureLevel, RequestId, Timestamp};
 use quorate_proto::Malformed;
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1::discovery_server::{Discovery, DiscoveryServer};
 use quorate_proto::peer::v1::peer_server::{Peer, PeerServer};
 use quorate_proto::peer::v1::{self as pb, forward_answer::Kind};
-use quorate_store::{NodeId, ProtoForm, SnapshotStore, Vote};
+use quorate_store::{NodeId, ProtoForm, Reader, SnapshotStore, Vote};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,7 @@ pub(crate) struct Service {
     pub(crate) raft: Raft,
     pub(crate) clock: LogClock,
     pub(crate) batcher: Batcher,
+    pub(crate) reader: Reader,
     pub(crate) disk: Disk,
     pub(crate) commit_index: CommitIndex,
     pub(crate) snapshots: SnapshotStore,
@@ -177,7 +179,8 @@ impl Peer for Service {
         let from = caller(&request);
         let receiver = self.snapshots.receive().await.map_err(|error| Status::aborted(error.to_string()))?;
         let holds = |bytes| if self.disk.holds(bytes) { Ok(()) } else { Err(no_room()) };
-        let received = snapshot::receive(request.into_inner(), receiver, holds).await?;
+        let understood = self.peers.config.feature_level;
+        let received = snapshot::receive(request.into_inner(), receiver, understood, holds).await?;
         tracing::info!(from, last = ?received.snapshot.meta.last_log_id, "received a snapshot");
         let installed = self.raft.install_full_snapshot(received.vote, received.snapshot);
         let response = installed.await.map_err(unavailable)?;
@@ -191,23 +194,22 @@ impl Peer for Service {
         let from = caller(&request);
         let mut frames = request.into_inner();
         let (verdicts, settled) = mpsc::unbounded_channel(); // bounded by the batcher's room
-        let batcher = self.batcher.clone();
+        let (batcher, reader) = (self.batcher.clone(), self.reader.clone());
         let hang_up = self.hang_up.clone();
         tokio::spawn(hang_up.run_until_cancelled_owned(async move {
             while let Ok(Some(frame)) = frames.message().await {
                 for envelope in frame.envelopes {
-                    // Checked here: in the log it could not be refused any more.
-                    let checked = log::Envelope::decode(envelope.clone())
-                        .map_err(|error| error.to_string())
-                        .and_then(|message| Envelope::try_from(message).map_err(|error| error.to_string()));
-                    match checked {
-                        Ok(Envelope { request_id, command, .. }) => {
-                            let (to, adds_jobs) = (Proposer::Peer(verdicts.clone()), command.adds_jobs());
+                    match admit(&envelope, reader.level()) {
+                        Ok((request_id, adds_jobs)) => {
+                            let to = Proposer::Peer(verdicts.clone());
                             batcher.offer(Proposal { request_id, envelope, adds_jobs, to });
                         }
-                        Err(reason) => {
-                            tracing::error!(from, reason, "a peer forwarded a command that is none");
-                            return;
+                        Err(Refused { request_id, reason }) => {
+                            tracing::warn!(from, reason, "a peer forwarded a command that is not understood");
+                            if let Some(request_id) = request_id {
+                                // Nobody may listen any more.
+                                let _ = verdicts.send((request_id, Verdict::NotUnderstood));
+                            }
                         }
                     }
                 }
@@ -239,10 +241,10 @@ impl Peer for Service {
 
     async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {
         let from = caller(&request);
-        let member = request.into_inner().member;
+        let pb::JoinRequest { member, feature_level } = request.into_inner();
         let member = member.filter(|member| member.node_id == from);
         let member = member.ok_or_else(|| Status::invalid_argument("a node can only join for itself"))?;
-        let step = self.admission.step(member).await;
+        let step = self.admission.step(member, FeatureLevel(feature_level)).await;
         Ok(Response::new(match step {
             Ok(()) => pb::JoinResponse { voter: true, message: String::new() },
             Err(message) => pb::JoinResponse { voter: false, message },
@@ -270,11 +272,39 @@ fn forward_result(settled: Vec<(RequestId, Verdict)>) -> pb::ForwardResult {
             Verdict::NotLeader => Kind::NotLeader,
             Verdict::Overloaded => Kind::Overloaded,
             Verdict::DiskFull => Kind::DiskFull,
+            Verdict::NotUnderstood => Kind::NotUnderstood,
             Verdict::Unknown => Kind::Unknown,
         }
         .into(),
     });
     pb::ForwardResult { answers: answers.collect() }
+}
+
+/// A command that does not get into the log.
+#[derive(Debug, PartialEq)]
+struct Refused {
+    /// Whom to tell, if that much can be read.
+    request_id: Option<RequestId>,
+    reason: String,
+}
+
+/// Looks at a command that another node has encoded: in the log it could not be refused any more. Gives its request id, and
+/// whether it adds jobs.
+fn admit(envelope: &Bytes, level: FeatureLevel) -> Result<(RequestId, bool), Refused> {
+    match quorate_proto::decode_envelope(envelope.clone()) {
+        Ok(Envelope { request_id, command, .. }) if command.level() <= level => {
+            Ok((request_id, command.adds_jobs()))
+        }
+        Ok(Envelope { request_id, command, .. }) => {
+            let reason = format!("it is of feature level {}, the cluster of {level}", command.level());
+            Err(Refused { request_id: Some(request_id), reason })
+        }
+        Err(malformed) => {
+            let known = log::Envelope::decode(envelope.clone()).ok();
+            let request_id = known.and_then(|known| known.request_id.as_ref().try_into().ok()).map(RequestId);
+            Err(Refused { request_id, reason: malformed.to_string() })
+        }
+    }
 }
 
 fn no_room() -> Status {
@@ -287,4 +317,27 @@ fn malformed(malformed: Malformed) -> Status {
 
 fn unavailable(error: impl std::fmt::Display) -> Status {
     Status::unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::{Command, JobId};
+
+    use super::*;
+
+    #[test]
+    fn a_command_above_the_clusters_level_or_of_no_known_kind_is_refused_for_itself() {
+        let request_id = RequestId([3; 16]);
+        let command = Command::Touch { id: JobId([1; 16]) };
+        let level = command.level();
+        let envelope = log::Envelope::from(Envelope { request_id, deadline: Timestamp(1), command });
+        let bytes = Bytes::from(envelope.encode_to_vec());
+        assert_eq!(admit(&bytes, level), Ok((request_id, false)));
+        let above = admit(&bytes, FeatureLevel(level.0 - 1)).unwrap_err();
+        assert_eq!(above.request_id, Some(request_id));
+        let unknown = log::Envelope { command: None, ..envelope };
+        let unknown = admit(&unknown.encode_to_vec().into(), level).unwrap_err();
+        assert_eq!(unknown.request_id, Some(request_id));
+        assert_eq!(admit(&Bytes::from_static(b"\xff"), level).unwrap_err().request_id, None);
+    }
 }

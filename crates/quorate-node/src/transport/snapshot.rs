@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
+use quorate_core::FeatureLevel;
 use quorate_proto::Malformed;
 use quorate_proto::peer::v1::{self as pb, snapshot_frame::Frame};
 use quorate_store::{
@@ -57,6 +58,7 @@ async fn feed(
         membership: Some(meta.last_membership.to_message()),
         format: SnapshotDir::FORMAT,
         bytes: dir.files().iter().map(|file| file.bytes).sum(),
+        feature_level: dir.level().0,
     }));
     for file in dir.files() {
         put!(Frame::File(pb::SnapshotFile { name: file.name.clone(), bytes: file.bytes }));
@@ -81,6 +83,7 @@ pub(super) struct Received {
 pub(super) async fn receive(
     mut frames: Streaming<pb::SnapshotFrame>,
     mut receiver: SnapshotReceiver,
+    understood: FeatureLevel,
     holds: impl Fn(u64) -> Result<(), Status>,
 ) -> Result<Received, Status> {
     let Frame::Start(start) = next(&mut frames).await? else {
@@ -92,6 +95,15 @@ pub(super) async fn receive(
             start.format,
             SnapshotDir::FORMAT
         )));
+    }
+    if FeatureLevel(start.feature_level) > understood {
+        let reason = format!(
+            "a snapshot of feature level {}, and this version of Quorate understands {understood}: start this node with a \
+             newer one",
+            start.feature_level
+        );
+        tracing::error!(reason, "a snapshot is refused");
+        return Err(Status::failed_precondition(reason));
     }
     holds(start.bytes)?;
     let (vote, meta) = head(start).map_err(|malformed| Status::invalid_argument(malformed.to_string()))?;

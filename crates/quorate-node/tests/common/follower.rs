@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::Stream;
+use prost::Message;
 use quorate_node::Member;
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
@@ -121,7 +122,8 @@ impl Peer for Follower {
                     });
                     entries_before |= entries;
                 }
-                let last = frame.entries.last().and_then(|entry| entry.log_id);
+                let last = frame.entries.last();
+                let last = last.and_then(|entry| log::Entry::decode(entry.clone()).unwrap().log_id);
                 let matched = pb::Matched { log_id: last.or(frame.prev_log_id) };
                 let result = pb::append_result::Result::Matched(matched);
                 if results.send((entries, pb::AppendResult { result: Some(result) })).await.is_err() {

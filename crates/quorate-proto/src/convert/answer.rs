@@ -98,16 +98,18 @@ impl TryFrom<pb::Refusal> for Refusal {
             Ok(Kind::RetriesLeft) => Ok(Refusal::RetriesLeft),
             Ok(Kind::KeyReused) => Ok(Refusal::KeyReused),
             Ok(Kind::OutsideDeadline) => Ok(Refusal::OutsideDeadline),
-            Ok(Kind::Invalid) => Ok(Refusal::Invalid { field: field_name(&refusal.field) }),
+            Ok(Kind::Invalid) => Ok(Refusal::Invalid { field: field_name(&refusal.field)? }),
             Ok(Kind::IdTaken) => Ok(Refusal::IdTaken),
-            Ok(Kind::Unspecified) | Err(_) => Err(Malformed::Field { message: "Refusal", field: "kind" }),
+            Ok(Kind::Unspecified) => Err(Malformed::Field { message: "Refusal", field: "kind" }),
+            Err(_) => Err(Malformed::NewerField { message: "Refusal", field: "kind" }),
         }
     }
 }
 
 /// The field names that apply refuses by: static in the core, hence looked up.
-fn field_name(name: &str) -> &'static str {
-    quorate_core::limits::FIELDS.iter().copied().find(|known| *known == name).unwrap_or("field")
+fn field_name(name: &str) -> Result<&'static str, Malformed> {
+    let known = quorate_core::limits::FIELDS.iter().copied().find(|known| *known == name);
+    known.ok_or(Malformed::NewerField { message: "Refusal", field: "field" })
 }
 
 fn ids_out(ids: &[JobId]) -> pb::Ids {

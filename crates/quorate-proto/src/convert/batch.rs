@@ -18,14 +18,21 @@ pub fn encode_batch(batch: Batch) -> Bytes {
 /// The batch that these bytes of the log stand for; its payloads share them.
 ///
 /// # Errors
-/// They are no batch: the log is damaged, or from a newer version.
+/// They are no batch, or one of a newer version.
 pub fn decode_batch(bytes: Bytes) -> Result<Batch, Malformed> {
-    let message = pb::Batch::decode(bytes)
-        .map_err(|error| Malformed::Undecodable { message: "Batch", reason: error.to_string() })?;
+    let message: pb::Batch = crate::decode(bytes)?;
     Ok(Batch {
         stamp: Timestamp(message.stamp_ms),
         envelopes: message.envelopes.into_iter().map(Envelope::try_from).collect::<Result<_, _>>()?,
     })
+}
+
+/// The command that these bytes stand for, as another node encoded it.
+///
+/// # Errors
+/// They are no command, or one of a newer version.
+pub fn decode_envelope(bytes: Bytes) -> Result<Envelope, Malformed> {
+    crate::decode::<pb::Envelope>(bytes)?.try_into()
 }
 
 impl From<Envelope> for pb::Envelope {

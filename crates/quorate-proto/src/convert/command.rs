@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use quorate_core::{Command, IdempotencyKey, ImageId, JobId, NewJob, QueueId, Settings};
+use quorate_core::{Command, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, QueueId, Settings};
 
 use super::fields;
 use crate::Malformed;
@@ -36,6 +36,7 @@ impl From<Command> for Message {
             Command::Configure { settings } => {
                 Message::Configure(pb::Configure { settings: Some(settings.into()) })
             }
+            Command::Raise { level } => Message::Raise(pb::Raise { level: level.0 }),
         }
     }
 }
@@ -79,6 +80,7 @@ impl TryFrom<Message> for Command {
                     .ok_or(Malformed::Field { message: "Configure", field: "settings" })?
                     .into(),
             },
+            Message::Raise(raise) => Command::Raise { level: FeatureLevel(raise.level) },
         })
     }
 }

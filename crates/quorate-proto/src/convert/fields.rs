@@ -43,7 +43,8 @@ pub(super) fn reason_in(message: &'static str, number: i32) -> Result<Reason, Ma
         Ok(pb::Reason::Timeout) => Ok(Reason::Timeout),
         Ok(pb::Reason::Killed) => Ok(Reason::Killed),
         Ok(pb::Reason::BadExit) => Ok(Reason::BadExit),
-        Ok(pb::Reason::Unspecified) | Err(_) => Err(Malformed::Field { message, field: "reason" }),
+        Ok(pb::Reason::Unspecified) => Err(Malformed::Field { message, field: "reason" }),
+        Err(_) => Err(Malformed::NewerField { message, field: "reason" }),
     }
 }
 
@@ -67,6 +68,7 @@ pub(super) fn status_in(message: &'static str, number: i32) -> Result<Status, Ma
         Ok(pb::Status::Success) => Ok(Status::Success),
         Ok(pb::Status::Error) => Ok(Status::Error),
         Ok(pb::Status::Cancelled) => Ok(Status::Cancelled),
-        Ok(pb::Status::Unspecified) | Err(_) => Err(Malformed::Field { message, field: "status" }),
+        Ok(pb::Status::Unspecified) => Err(Malformed::Field { message, field: "status" }),
+        Err(_) => Err(Malformed::NewerField { message, field: "status" }),
     }
 }

@@ -12,4 +12,4 @@ mod key;
 mod tests;
 
 pub use answer::answered_value;
-pub use batch::{decode_batch, encode_batch};
+pub use batch::{decode_batch, decode_envelope, encode_batch};

@@ -1,13 +1,13 @@
 use bytes::Bytes;
 use prost::Message;
 use quorate_core::{
-    AnswerRecord, Batch, Command, EndedBy, Envelope, IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob,
-    Payload, Position, Priority, QueueId, Reason, Refusal, Remembered, RequestId, Settings, State, Status,
-    Timestamp,
+    AnswerRecord, Batch, Command, EndedBy, Envelope, FeatureLevel, IdempotencyKey, ImageId, Job, JobId,
+    KeyRecord, NewJob, Payload, Position, Priority, QueueId, Reason, Refusal, Remembered, RequestId,
+    Settings, State, Status, Timestamp,
 };
 
 use crate::log::v1 as pb;
-use crate::{answered_value, decode_batch, encode_batch};
+use crate::{Malformed, answered_value, decode_batch, decode_envelope, encode_batch};
 
 fn commands() -> Vec<Command> {
     let key = Some(IdempotencyKey { key: "once".into(), body_hash: [7; 32] });
@@ -35,6 +35,7 @@ fn commands() -> Vec<Command> {
         Command::Retry { id, new_id: JobId([3; 16]), key },
         Command::Delete { id },
         Command::Configure { settings: Settings { retention: 61 } },
+        Command::Raise { level: FeatureLevel(2) },
     ]
 }
 
@@ -64,6 +65,30 @@ fn a_batch_cut_anywhere_is_refused_or_is_a_shorter_batch_of_whole_commands() {
             assert!(batch().envelopes.starts_with(&shorter.envelopes), "cut at {cut}");
         }
     }
+}
+
+#[test]
+fn a_command_with_a_part_of_a_newer_version_is_no_command() {
+    let envelope = pb::Envelope::from(batch().envelopes[0].clone()).encode_to_vec();
+    assert!(decode_envelope(envelope.clone().into()).is_ok());
+    // A field of the envelope; a command that is not known, in place of one; both as a newer version would add them.
+    let field = [envelope.as_slice(), &[0x18, 1]].concat();
+    let id = pb::Envelope { request_id: Bytes::from_static(&[1; 16]), deadline_ms: 1, command: None };
+    let command = [id.encode_to_vec().as_slice(), &[0xc2, 0x02, 2, 0x08, 1]].concat();
+    for newer in [field, command] {
+        let refused = decode_envelope(newer.clone().into()).unwrap_err();
+        assert_eq!(refused, Malformed::Newer { message: "Envelope" });
+        let log = pb::PackedBatch { stamp_ms: 1, envelopes: vec![newer.into()] };
+        let refused = decode_batch(log.encode_to_vec().into()).unwrap_err();
+        assert_eq!(refused, Malformed::Newer { message: "Batch" });
+    }
+    let reason = pb::Fail { id: Bytes::from_static(&[1; 16]), reason: 99, ..Default::default() };
+    let command = Some(pb::envelope::Command::Fail(reason));
+    let refused = decode_envelope(pb::Envelope { command, ..id }.encode_to_vec().into()).unwrap_err();
+    assert_eq!(refused, Malformed::NewerField { message: "Fail", field: "reason" });
+    // Nothing at all is no newer command.
+    let nothing = pb::Envelope { request_id: Bytes::from_static(&[1; 16]), deadline_ms: 1, command: None };
+    assert!(!decode_envelope(nothing.encode_to_vec().into()).unwrap_err().is_newer());
 }
 
 #[test]

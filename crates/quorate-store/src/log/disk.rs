@@ -175,11 +175,9 @@ impl Disk {
 
     fn meta<T: ProtoForm<Message: Message + Default>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         let value = self.db.get_pinned_cf(self.family(META), key).map_err(StoreError::rocksdb(WHAT))?;
-        let decode = |bytes: &[u8]| {
-            let message = T::Message::decode(bytes).map_err(|e| StoreError::damaged(WHAT, e))?;
-            T::from_message(message).map_err(|e| StoreError::damaged(WHAT, e))
-        };
-        value.map(|bytes| decode(&bytes)).transpose()
+        let decode = |bytes: &[u8]| quorate_proto::decode::<T::Message>(bytes).and_then(T::from_message);
+        let decoded = value.map(|bytes| decode(&bytes)).transpose();
+        decoded.map_err(|malformed| StoreError::malformed(WHAT, &malformed))
     }
 
     /// What an iterator came upon.
@@ -258,8 +256,11 @@ fn decode(found: &[u8], value: Box<[u8]>) -> Result<(u64, Entry), StoreError> {
     // The batch stays a part of this one allocation.
     let mut value = Bytes::from(value);
     let offset = value.try_get_u64().map_err(|e| damaged(&e))?;
-    let message = v1::Entry::decode(value).map_err(|e| damaged(&e))?;
-    let entry = Entry::from_message(message).map_err(|e| damaged(&e))?;
+    let entry = quorate_proto::decode::<v1::Entry>(value).and_then(Entry::from_message);
+    let entry = entry.map_err(|malformed| match malformed.is_newer() {
+        true => StoreError::malformed(WHAT, &malformed),
+        false => damaged(&malformed),
+    })?;
     if key(entry.log_id.index) != found {
         return Err(damaged(&format!("it says that it is {}", entry.log_id)));
     }

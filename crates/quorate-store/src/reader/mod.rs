@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Refusal, Remembered, Reply,
-    RequestId, Settings, State, Timestamp,
+    Answered, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Refusal, Remembered,
+    Reply, RequestId, Settings, State, Timestamp,
 };
 
 use self::list::Bounds;
@@ -47,6 +47,11 @@ impl Reader {
     /// The cluster's settings.
     pub fn settings(&self) -> Settings {
         self.live.load().published.load().settings
+    }
+
+    /// The cluster's feature level.
+    pub fn level(&self) -> FeatureLevel {
+        self.live.load().published.load().level
     }
 
     /// How many jobs wait in a queue.

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use quorate_core::FeatureLevel;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
@@ -18,6 +19,7 @@ pub struct SnapshotDir(Arc<Inner>);
 struct Inner {
     dir: RemovableDir,
     files: Vec<SnapshotFile>,
+    level: FeatureLevel,
 }
 
 /// A file of a snapshot.
@@ -34,9 +36,14 @@ impl SnapshotDir {
     pub const FORMAT: u32 = 1;
 
     /// The snapshot in `dir`: all files that belong to one are there.
-    pub(super) fn read(dir: RemovableDir) -> Result<SnapshotDir, StoreError> {
+    pub(super) fn read(dir: RemovableDir, level: FeatureLevel) -> Result<SnapshotDir, StoreError> {
         let files = files::list(dir.path())?;
-        Ok(SnapshotDir(Arc::new(Inner { dir, files })))
+        Ok(SnapshotDir(Arc::new(Inner { dir, files, level })))
+    }
+
+    /// The cluster's feature level in it.
+    pub fn level(&self) -> FeatureLevel {
+        self.0.level
     }
 
     /// Where the files are.

@@ -100,9 +100,8 @@ impl SnapshotReceiver {
         let (meta, SnapshotReceiver { store, dir, .. }) = (meta.clone(), self);
         let finish = move || {
             files::sync_dir(dir.path())?;
-            let snapshot = SnapshotDir::read(dir)?;
-            store.verify(&snapshot, &meta)?;
-            Ok(snapshot)
+            let level = store.verify(dir.path(), &meta)?;
+            SnapshotDir::read(dir, level)
         };
         let ended = tokio::task::spawn_blocking(finish).await;
         ended.unwrap_or_else(|error| Err(bad(error.to_string())))

@@ -12,6 +12,7 @@ use crate::table::{
 use crate::{OnFull, StoreError, TypeConfig, patience::Patience};
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 use parking_lot::Mutex;
+use quorate_core::FeatureLevel;
 
 pub(super) type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 type Snapshot = SnapshotOf<TypeConfig, SnapshotDir>;
@@ -30,6 +31,8 @@ struct Inner {
     root: PathBuf,
     settings: DbSettings,
     on_full: OnFull,
+    /// What is of a higher feature level is refused.
+    understood: FeatureLevel,
     current: Mutex<Option<Snapshot>>,
     /// Tells the directories of this run of the process apart.
     next: AtomicU64,
@@ -41,6 +44,7 @@ impl SnapshotStore {
         root: PathBuf,
         settings: DbSettings,
         on_full: OnFull,
+        understood: FeatureLevel,
     ) -> Result<SnapshotStore, StoreError> {
         fs::create_dir_all(&root).map_err(StoreError::io("create", &root))?;
         let mut complete = Vec::new();
@@ -64,11 +68,12 @@ impl SnapshotStore {
             root,
             settings,
             on_full,
+            understood,
             current: Mutex::new(None),
         }));
         if let Some(path) = newest {
-            let meta = store.meta(&path)?;
-            let snapshot = SnapshotDir::read(RemovableDir::kept(path))?;
+            let (meta, level) = store.meta(&path)?;
+            let snapshot = SnapshotDir::read(RemovableDir::kept(path), level)?;
             *store.0.current.lock() = Some(Snapshot { meta, snapshot });
         }
         Ok(store)
@@ -92,16 +97,15 @@ impl SnapshotStore {
         SnapshotReceiver::begin(self.clone(), self.temporary()).await
     }
 
-    /// Checks that a snapshot holds what `meta` says. Reads the disk.
+    /// Checks that a snapshot holds what `meta` says, and gives its feature level. Reads the disk.
     ///
     /// # Errors
     /// [`StoreError::BadSnapshot`] when it holds something else or cannot be read.
-    pub(crate) fn verify(&self, snapshot: &SnapshotDir, meta: &SnapshotMeta) -> Result<(), StoreError> {
-        let found = self
-            .meta(snapshot.path())
-            .map_err(|error| StoreError::BadSnapshot { reason: error.to_string() })?;
+    pub(crate) fn verify(&self, path: &Path, meta: &SnapshotMeta) -> Result<FeatureLevel, StoreError> {
+        let (found, level) =
+            self.meta(path).map_err(|error| StoreError::BadSnapshot { reason: error.to_string() })?;
         if found == *meta {
-            Ok(())
+            Ok(level)
         } else {
             Err(StoreError::BadSnapshot { reason: format!("it is announced as {meta}, but holds {found}") })
         }
@@ -137,7 +141,7 @@ impl SnapshotStore {
     /// Makes the complete snapshot in `dir` the current one, unless there is a newer one, and gives what is current then.
     /// One of the same log entry is replaced: the new one may take less of the disk.
     fn publish(&self, dir: RemovableDir) -> Result<Snapshot, StoreError> {
-        let meta = self.meta(dir.path())?;
+        let (meta, level) = self.meta(dir.path())?;
         let mut current = self.0.current.lock();
         if let Some(current) = current.as_ref()
             && current.meta.last_log_id > meta.last_log_id
@@ -149,7 +153,7 @@ impl SnapshotStore {
         files::sync_dir(dir.path())?;
         fs::rename(dir.path(), &path).map_err(StoreError::io("rename", dir.path()))?;
         files::sync_dir(&self.0.root)?;
-        let snapshot = Snapshot { meta, snapshot: SnapshotDir::read(RemovableDir::kept(path))? };
+        let snapshot = Snapshot { meta, snapshot: SnapshotDir::read(RemovableDir::kept(path), level)? };
         if let Some(last) = current.replace(snapshot.clone()) {
             last.snapshot.supersede();
         }
@@ -157,9 +161,11 @@ impl SnapshotStore {
     }
 
     /// What the checkpoint itself says that it holds.
-    fn meta(&self, path: &Path) -> Result<SnapshotMeta, StoreError> {
+    fn meta(&self, path: &Path) -> Result<(SnapshotMeta, FeatureLevel), StoreError> {
         let db = Db::open_read_only(path, &self.0.settings)?;
-        Ok(Meta::read(&db)?.snapshot_meta())
+        let meta = Meta::read(&db)?;
+        StoreError::check_level("the snapshot", meta.level, self.0.understood)?;
+        Ok((meta.snapshot_meta(), meta.level))
     }
 
     fn number(&self) -> u64 {

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use prost::Message;
 use quorate_core::{AnswerRecord, RequestId, Timestamp};
-use quorate_proto::{answered_value, log::v1};
+use quorate_proto::{Malformed, answered_value, log::v1};
 
 use super::codec;
 use super::db::{Db, Family};
@@ -99,7 +99,7 @@ pub(crate) fn encode<'a>(answers: impl Iterator<Item = (RequestId, &'a AnswerRec
 }
 
 fn decode(value: &[u8]) -> Result<Vec<(RequestId, AnswerRecord)>, StoreError> {
-    let message = v1::Answers::decode(value).map_err(|error| StoreError::damaged(codec::WHAT, error))?;
-    let answers = message.answers.into_iter().map(TryInto::try_into);
-    answers.map(|answer| answer.map_err(|error| StoreError::damaged(codec::WHAT, error))).collect()
+    let malformed = |malformed: Malformed| StoreError::malformed(codec::WHAT, &malformed);
+    let message: v1::Answers = quorate_proto::decode(value).map_err(malformed)?;
+    message.answers.into_iter().map(|answer| answer.try_into().map_err(malformed)).collect()
 }

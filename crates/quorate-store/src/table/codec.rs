@@ -15,8 +15,8 @@ where
     M: Message + Default,
     T: TryFrom<M, Error = Malformed>,
 {
-    let message = M::decode(bytes).map_err(|error| StoreError::damaged(WHAT, error))?;
-    T::try_from(message).map_err(|error| StoreError::damaged(WHAT, error))
+    let decoded = quorate_proto::decode::<M>(bytes).and_then(T::try_from);
+    decoded.map_err(|malformed| StoreError::malformed(WHAT, &malformed))
 }
 
 pub(crate) fn encode_job(job: &Job) -> Vec<u8> {

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use quorate_core::{
-    AnswerRecord, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, Settings, Table,
-    Timestamp,
+    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId,
+    Settings, Table, Timestamp,
 };
 
 use super::codec;
@@ -30,6 +30,15 @@ impl Table for Writer {
 
     fn put_settings(&mut self, settings: Settings) {
         self.meta.settings = settings;
+    }
+
+    fn level(&self) -> FeatureLevel {
+        self.meta.level
+    }
+
+    fn put_level(&mut self, level: FeatureLevel) {
+        assert!(level >= self.meta.level, "the feature level goes back from {} to {level}", self.meta.level);
+        self.meta.level = level;
     }
 
     fn next_seq(&mut self) -> u64 {

@@ -33,6 +33,7 @@ impl Writer {
         Ok(Dump {
             clock: meta.clock,
             settings: meta.settings,
+            level: meta.level,
             next_seq: meta.next_seq,
             payloads: payloads(db)?,
             logs: blobs(db, Prefix::Log)?,

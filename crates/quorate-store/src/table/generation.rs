@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
-use quorate_core::{QueueId, Settings, Timestamp};
+use quorate_core::{FeatureLevel, QueueId, Settings, Timestamp};
 
 use super::answers::Answers;
 use super::db::Db;
@@ -26,6 +26,7 @@ pub(crate) struct Published {
     pub(crate) applied: u64,
     pub(crate) clock: Timestamp,
     pub(crate) settings: Settings,
+    pub(crate) level: FeatureLevel,
     pub(crate) next: Next,
     pub(crate) queued: BTreeMap<QueueId, u64>,
 }

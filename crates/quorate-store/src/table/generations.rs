@@ -67,8 +67,7 @@ impl Generations {
         let path = self.root.join("CURRENT");
         match fs::read(&path) {
             Ok(sealed) => {
-                let message: v1::CurrentGeneration =
-                    unseal(&sealed).map_err(|reason| StoreError::damaged("jobs/CURRENT", reason))?;
+                let message: v1::CurrentGeneration = unseal("jobs/CURRENT", &sealed)?;
                 Ok(Some(message.number))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -8,6 +8,7 @@ use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use parking_lot::{Mutex, RwLock};
+use quorate_core::FeatureLevel;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::answers::Answers;
@@ -39,12 +40,17 @@ pub struct JobTable {
 
 impl JobTable {
     /// Opens the job table of a data directory, or makes an empty one. The observer hears of every entry that is
-    /// applied from now on.
+    /// applied from now on. `understood` is the highest feature level that this program understands.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`], [`StoreError::Io`].
-    pub fn open(data_dir: &DataDir, observer: Arc<dyn ApplyObserver>) -> Result<JobTable, StoreError> {
-        JobTable::open_tuned(data_dir, observer, Tuning::default(), DbSettings::new(data_dir.sizes()))
+    /// [`StoreError::Newer`], [`StoreError::Damaged`], [`StoreError::Io`].
+    pub fn open(
+        data_dir: &DataDir,
+        observer: Arc<dyn ApplyObserver>,
+        understood: FeatureLevel,
+    ) -> Result<JobTable, StoreError> {
+        let tuning = Tuning { level: understood, ..Tuning::default() };
+        JobTable::open_tuned(data_dir, observer, tuning, DbSettings::new(data_dir.sizes()))
     }
 
     pub(crate) fn open_tuned(
@@ -55,7 +61,7 @@ impl JobTable {
     ) -> Result<JobTable, StoreError> {
         let on_full = data_dir.on_full().clone();
         let (generations, db, dir) = Generations::open(data_dir.jobs(), settings.clone())?;
-        let snapshots = SnapshotStore::open(data_dir.snapshot(), settings, on_full.clone())?;
+        let snapshots = SnapshotStore::open(data_dir.snapshot(), settings, on_full.clone(), tuning.level)?;
         let writer = take_up(db, dir, tuning)?;
         let live = Arc::new(ArcSwap::new(Arc::clone(&writer.generation)));
         Ok(JobTable { generations, snapshots, live, writer: Mutex::new(writer), observer, on_full, tuning })
@@ -111,7 +117,7 @@ impl JobTable {
         meta: &SnapshotMetaOf<TypeConfig>,
         snapshot: &SnapshotDir,
     ) -> Result<(), StoreError> {
-        self.snapshots.verify(snapshot, meta)?;
+        self.snapshots.verify(snapshot.path(), meta)?;
         let (db, dir) = self.generations.prepare_next(snapshot.path())?;
         let writer = take_up(db, dir, self.tuning)?;
         // First the snapshot, then the table: openraft takes up a snapshot that is ahead of the table at a start,
@@ -128,7 +134,9 @@ impl JobTable {
 
 /// Makes an opened database the generation that is written and read.
 fn take_up(db: Db, dir: RemovableDir, tuning: Tuning) -> Result<Writer, StoreError> {
-    let answers = RwLock::new(Answers::load(&db, Meta::read(&db)?.answers_front)?);
+    let meta = Meta::read(&db)?;
+    StoreError::check_level(WHAT, meta.level, tuning.level)?;
+    let answers = RwLock::new(Answers::load(&db, meta.answers_front)?);
     let generation = Generation { db, published: ArcSwap::default(), answers, dir };
     Writer::load(Arc::new(generation), tuning)
 }

@@ -1,7 +1,7 @@
 use openraft::alias::SnapshotMetaOf;
 use prost::Message;
-use quorate_core::{Settings, Timestamp};
-use quorate_proto::log::v1;
+use quorate_core::{FeatureLevel, Settings, Timestamp};
+use quorate_proto::{Malformed, log::v1};
 
 use super::codec;
 use super::db::{Db, Family};
@@ -15,6 +15,7 @@ pub(crate) struct Meta {
     pub(crate) membership: StoredMembership,
     pub(crate) clock: Timestamp,
     pub(crate) settings: Settings,
+    pub(crate) level: FeatureLevel,
     pub(crate) next_seq: u64,
     pub(crate) key_count: u64,
     /// The log entry before which no answers are kept.
@@ -37,9 +38,8 @@ impl Meta {
     /// The meta value of a database; that of a table before the first log entry when there is none.
     pub(crate) fn read(db: &Db) -> Result<Meta, StoreError> {
         let Some(value) = db.get(Family::Default, &keys::meta())? else { return Ok(Meta::default()) };
-        let message =
-            v1::TableMeta::decode(&*value).map_err(|error| StoreError::damaged(codec::WHAT, error))?;
-        Meta::from_message(message)
+        let message = quorate_proto::decode(&*value);
+        Meta::from_message(message.map_err(|malformed| StoreError::malformed(codec::WHAT, &malformed))?)
     }
 
     pub(crate) fn to_value(&self) -> Vec<u8> {
@@ -56,19 +56,21 @@ impl Meta {
             finished_front_ms: self.fronts.ended.0,
             images_front_ms: self.fronts.images.0,
             keys_front_ms: self.fronts.keys.0,
+            level: self.level.0,
         }
         .encode_to_vec()
     }
 
     fn from_message(message: v1::TableMeta) -> Result<Meta, StoreError> {
-        let damaged = |error| StoreError::damaged(codec::WHAT, error);
+        let malformed = |malformed: Malformed| StoreError::malformed(codec::WHAT, &malformed);
         let membership = codec::intact(message.membership, "TableMeta.membership")?;
         let settings = codec::intact(message.settings, "TableMeta.settings")?;
         Ok(Meta {
-            last_applied: message.last_applied.map(LogId::from_message).transpose().map_err(damaged)?,
-            membership: StoredMembership::from_message(membership).map_err(damaged)?,
+            last_applied: message.last_applied.map(LogId::from_message).transpose().map_err(malformed)?,
+            membership: StoredMembership::from_message(membership).map_err(malformed)?,
             clock: Timestamp(message.clock_ms),
             settings: settings.into(),
+            level: FeatureLevel(message.level).max(FeatureLevel::default()),
             next_seq: message.next_seq,
             key_count: message.key_count,
             answers_front: message.answers_front,

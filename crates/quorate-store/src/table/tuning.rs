@@ -1,4 +1,7 @@
-/// Sizes that bound memory and pace clean-up. They change no result; tests set them small to meet every edge.
+use quorate_core::{FEATURE_LEVEL, FeatureLevel};
+
+/// Sizes that bound memory and pace clean-up. They change no result; tests set them small to meet every edge. And what this
+/// program understands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tuning {
     /// Queued jobs in memory, of each lane.
@@ -17,6 +20,8 @@ pub(crate) struct Tuning {
     pub(crate) entries: usize,
     /// Bytes of log entries at which a write is full.
     pub(crate) bytes: usize,
+    /// A table of a higher feature level is refused, and so is an entry that raises it above.
+    pub(crate) level: FeatureLevel,
 }
 
 impl Default for Tuning {
@@ -30,6 +35,7 @@ impl Default for Tuning {
             erase: 65_536,
             entries: 64,
             bytes: 4 << 20,
+            level: FEATURE_LEVEL,
         }
     }
 }

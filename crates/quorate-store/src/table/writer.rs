@@ -5,6 +5,7 @@ use openraft::EntryPayload;
 use quorate_core::{
     AnswerRecord, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, State, Timestamp,
 };
+use quorate_proto::Malformed;
 use rocksdb::WriteBatch;
 
 use super::Applied;
@@ -59,6 +60,8 @@ pub(crate) struct Batch {
     answered: Vec<EntryAnswers>,
 }
 
+const LOG: &str = "the Raft log";
+
 impl Writer {
     /// Takes up a generation where its last write left it. Reads no more than the windows hold, however many jobs
     /// there are.
@@ -110,13 +113,22 @@ impl Writer {
                 Vec::new()
             }
             EntryPayload::Normal(bytes) => {
-                let mut batch = quorate_proto::decode_batch(bytes.0.clone()).map_err(|error| {
-                    StoreError::damaged("the Raft log", format!("entry {index}: {error}"))
+                let mut batch = quorate_proto::decode_batch(bytes.0.clone()).map_err(|malformed| {
+                    let reason = format!("entry {index}: {malformed}");
+                    match malformed {
+                        Malformed::Undecodable { .. } => StoreError::Damaged { what: LOG, reason },
+                        // The log's checksums have seen to damage: another version wrote it so.
+                        Malformed::Newer { .. } | Malformed::NewerField { .. } | Malformed::Field { .. } => {
+                            StoreError::Newer { what: LOG, reason }
+                        }
+                    }
                 })?;
                 if planted(Bug::LocalClock) {
                     batch.stamp = local_clock();
                 }
-                quorate_core::apply(self, index, &batch)?
+                let answered = quorate_core::apply(self, index, &batch)?;
+                StoreError::check_level(LOG, self.meta.level, self.tuning.level)?;
+                answered
             }
         };
         self.note_answers(index);
@@ -224,6 +236,7 @@ impl Writer {
             applied: self.meta.last_applied.map_or(0, |last| last.index),
             clock: self.meta.clock,
             settings: self.meta.settings,
+            level: self.meta.level,
             next,
             queued,
         }));

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_core::{Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings};
+use quorate_core::{
+    Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings,
+};
 use quorate_gateway::{Backend, Cluster, Disk, Member, Unavailable};
 use quorate_node::{Handle, SubmitError, Turn};
 
@@ -90,6 +92,7 @@ fn unavailable(error: SubmitError) -> Unavailable {
         SubmitError::Overloaded => Unavailable::Overloaded,
         SubmitError::DiskFull => Unavailable::DiskFull,
         SubmitError::NotApplied => Unavailable::NotApplied,
+        SubmitError::NotUnderstood => Unavailable::NotUnderstood,
         SubmitError::Unknown => Unavailable::Unknown,
         SubmitError::Stopping => Unavailable::Stopping,
     }
@@ -102,8 +105,17 @@ fn unreadable(error: impl std::fmt::Display) -> Unavailable {
 }
 
 fn cluster(seen: quorate_node::Cluster) -> Cluster {
-    let quorate_node::Cluster { id, node, leader, term, log_time_offset_ms, members, quorum, tolerates } =
-        seen;
+    let quorate_node::Cluster {
+        id,
+        node,
+        leader,
+        term,
+        log_time_offset_ms,
+        feature_level: FeatureLevel(feature_level),
+        members,
+        quorum,
+        tolerates,
+    } = seen;
     let members = members
         .into_iter()
         .map(|member| Member {
@@ -116,7 +128,8 @@ fn cluster(seen: quorate_node::Cluster) -> Cluster {
             reachable: member.reachable,
             clock_offset_ms: member.clock_offset_ms,
             disk: member.disk.map(|(state, free_bytes)| Disk { state: state.as_str(), free_bytes }),
+            feature_level: member.feature_level.map(|level| level.0),
         })
         .collect();
-    Cluster { id, node, leader, term, log_time_offset_ms, members, quorum, tolerates }
+    Cluster { id, node, leader, term, log_time_offset_ms, feature_level, members, quorum, tolerates }
 }

@@ -8,7 +8,7 @@ use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
 use openraft::vote::leader_id_std::CommittedLeaderId;
 use parking_lot::Mutex;
 use quorate_core::testing::Rng;
-use quorate_core::{Answered, Batch, Dump};
+use quorate_core::{Answered, Batch, Dump, FeatureLevel};
 use rocksdb::Cache;
 use tempfile::TempDir;
 
@@ -23,6 +23,8 @@ pub(crate) struct Harness {
     pub(crate) dir: TempDir,
     pub(crate) data_dir: DataDir,
     pub(crate) observer: Arc<Recorder>,
+    /// The highest feature level that is understood. A history may raise it far.
+    pub(crate) understood: FeatureLevel,
     table: Option<JobTable>,
 }
 
@@ -55,6 +57,7 @@ pub(crate) fn small(rng: &mut Rng) -> Tuning {
         erase: below(6) as u64,
         entries: below(6),
         bytes: 1 << below(16),
+        ..Tuning::default()
     }
 }
 
@@ -66,7 +69,13 @@ impl Harness {
     /// The table in a directory that may have one.
     pub(crate) fn at(dir: TempDir, tuning: Tuning) -> Harness {
         let data_dir = DataDir::open(dir.path()).unwrap();
-        let mut harness = Harness { dir, data_dir, observer: Arc::default(), table: None };
+        let mut harness = Harness {
+            dir,
+            data_dir,
+            observer: Arc::default(),
+            understood: FeatureLevel(u32::MAX),
+            table: None,
+        };
         harness.reopen(tuning);
         harness
     }
@@ -89,6 +98,7 @@ impl Harness {
         // A cache of its own, as a process has after a restart.
         let cache = Cache::new_lru_cache(1 << 20);
         let settings = DbSettings { cache, sizes: self.data_dir.sizes() };
+        let tuning = Tuning { level: self.understood, ..tuning };
         JobTable::open_tuned(&self.data_dir, observer, tuning, settings)
     }
 
@@ -149,6 +159,7 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
     let Dump {
         clock,
         settings,
+        level,
         next_seq,
         jobs,
         payloads,
@@ -162,6 +173,7 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
     } = expected;
     assert_eq!(found.clock, *clock, "clock, {context}");
     assert_eq!(found.settings, *settings, "settings, {context}");
+    assert_eq!(found.level, *level, "level, {context}");
     assert_eq!(found.next_seq, *next_seq, "next_seq, {context}");
     assert_entries(&found.jobs, jobs, "jobs", context);
     assert_entries(&found.payloads, payloads, "payloads", context);

@@ -5,6 +5,7 @@ mod damage;
 mod harness;
 mod jobs;
 mod lanes;
+mod level;
 mod reads;
 mod snapshots;
 mod space;
