@@ -2,10 +2,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
-use quorate_core::{Answered, Command, Envelope, Refusal, RequestId};
+use quorate_core::{Answered, Command, Envelope, FeatureLevel, Refusal, RequestId};
 use quorate_proto::log::v1 as log;
-use quorate_store::Reader;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +31,8 @@ pub(crate) struct Intake {
     pub(crate) leadership: Leadership,
     pub(crate) batcher: Batcher,
     pub(crate) forwarder: Forwarder,
-    pub(crate) reader: Reader,
+    /// The cluster's.
+    pub(crate) level: watch::Receiver<FeatureLevel>,
     /// Cancelled when nothing more is taken in.
     pub(crate) closed: CancellationToken,
     /// Cancelled when what was taken in is answered no more.
@@ -48,7 +48,7 @@ impl Intake {
         if self.closed.is_cancelled() {
             return Err(SubmitError::Stopping);
         }
-        if command.level() > self.reader.level() {
+        if command.level() > *self.level.borrow() {
             return Err(SubmitError::NotUnderstood);
         }
         let within = within.min(limits::REQUEST);

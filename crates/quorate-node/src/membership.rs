@@ -6,8 +6,8 @@ use openraft::{ChangeMembers, LogIdOptionExt, Precondition};
 use quorate_core::FeatureLevel;
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1::DiscoverResponse;
-use quorate_store::{Membership, Node, NodeId, Reader, StoredMembership};
-use tokio::sync::{Mutex, MutexGuard};
+use quorate_store::{Membership, Node, NodeId, StoredMembership};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::Raft;
 use crate::limits;
@@ -18,13 +18,14 @@ use crate::peers::Peers;
 pub(crate) struct Admission {
     raft: Raft,
     peers: Peers,
-    reader: Reader,
+    /// The cluster's feature level.
+    level: watch::Receiver<FeatureLevel>,
     gate: Arc<Mutex<()>>,
 }
 
 impl Admission {
-    pub(crate) fn new(raft: Raft, peers: Peers, reader: Reader) -> Admission {
-        Admission { raft, peers, reader, gate: Arc::default() }
+    pub(crate) fn new(raft: Raft, peers: Peers, level: watch::Receiver<FeatureLevel>) -> Admission {
+        Admission { raft, peers, level, gate: Arc::default() }
     }
 
     /// No change of the membership is made until this is dropped.
@@ -76,7 +77,7 @@ impl Admission {
             return Err("this node does not lead".to_owned());
         }
         let _gate = self.gate.try_lock().map_err(|_| "another change is under way".to_owned())?;
-        let level = self.reader.level();
+        let level = *self.level.borrow();
         if understood < level {
             return Err(format!(
                 "the cluster's feature level is {level}, and this version of Quorate understands {understood}: start a newer one"

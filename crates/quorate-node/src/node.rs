@@ -103,7 +103,7 @@ impl Node {
             leadership: leadership.clone(),
             batcher: batcher.clone(),
             forwarder: Forwarder::start(leadership.clone(), transport.clone(), &tasks),
-            reader: reader.clone(),
+            level: observer.watch_level(),
             closed: closed.clone(),
             ended: tasks.ended(),
         };
@@ -127,13 +127,13 @@ impl Node {
             lost_data,
         };
         let hang_up = CancellationToken::new();
-        let admission = Admission::new(raft.clone(), peers.clone(), reader.clone());
+        let admission = Admission::new(raft.clone(), peers.clone(), observer.watch_level());
         let service = Service {
             identity: identity.clone(),
             raft: raft.clone(),
             clock: clock.clone(),
             batcher: batcher.clone(),
-            reader: reader.clone(),
+            level: observer.watch_level(),
             disk: disk.clone(),
             commit_index,
             snapshots: snapshots.clone(),
@@ -184,7 +184,7 @@ impl Node {
             peers: peers.clone(),
             admission: admission.clone(),
             intake: intake.clone(),
-            reader: reader.clone(),
+            level: observer.watch_level(),
         };
         tasks.spawn("raiser", raiser.run());
         tasks.spawn("membership", admission.end_interrupted_changes());

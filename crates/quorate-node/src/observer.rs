@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-use quorate_core::QueueId;
+use quorate_core::{FeatureLevel, QueueId};
 use quorate_store::{Applied, ApplyObserver, Reader};
 use tokio::sync::watch;
 
@@ -17,14 +17,16 @@ pub(crate) struct Observer {
     clock: LogClock,
     /// The log index up to which this node has applied.
     applied: watch::Sender<u64>,
+    /// The cluster's feature level, as far as this node has applied.
+    level: watch::Sender<FeatureLevel>,
     /// Of the table that is observed; set as soon as it is open.
     reader: OnceLock<Reader>,
 }
 
 impl Observer {
     pub(crate) fn new(pending: Pending, turns: Turns, spent_keys: SpentKeys, clock: LogClock) -> Observer {
-        let (applied, reader) = (watch::Sender::new(0), OnceLock::new());
-        Observer { pending, turns, spent_keys, clock, applied, reader }
+        let (applied, level) = (watch::Sender::new(0), watch::Sender::default());
+        Observer { pending, turns, spent_keys, clock, applied, level, reader: OnceLock::new() }
     }
 
     /// The table is open, and has nothing applied since.
@@ -32,7 +34,15 @@ impl Observer {
         self.clock.applied(reader.clock());
         self.applied.send_replace(reader.applied_index());
         assert!(self.reader.set(reader).is_ok(), "an observer observes one table");
+        self.tell_level();
         self.tell_queued();
+    }
+
+    fn tell_level(&self) {
+        if let Some(reader) = self.reader.get() {
+            let now = reader.level();
+            self.level.send_if_modified(|level| std::mem::replace(level, now) != now);
+        }
     }
 
     /// Before anyone hears what he was granted: see [`Turns::queued`].
@@ -40,6 +50,12 @@ impl Observer {
         if let Some(reader) = self.reader.get() {
             self.turns.queued(QueueId::DEFAULT, reader.queued(QueueId::DEFAULT));
         }
+    }
+
+    /// Follows the cluster's feature level. Unlike a reader it does not keep the table open: calls of peers may outlast the
+    /// node's end by a moment.
+    pub(crate) fn watch_level(&self) -> watch::Receiver<FeatureLevel> {
+        self.level.subscribe()
     }
 
     /// Follows the log index up to which this node has applied.
@@ -51,6 +67,7 @@ impl Observer {
 impl ApplyObserver for Observer {
     fn applied(&self, entry: Applied) {
         self.clock.applied(entry.clock);
+        self.tell_level();
         self.tell_queued();
         self.spent_keys.tell(&entry.spent_keys);
         self.pending.complete(entry.answered);
@@ -61,6 +78,7 @@ impl ApplyObserver for Observer {
     fn installed(&self) {
         let Some(reader) = self.reader.get().cloned() else { return };
         self.clock.applied(reader.clock());
+        self.tell_level();
         self.tell_queued();
         self.spent_keys.tell_all();
         self.applied.send_replace(reader.applied_index());

@@ -1,5 +1,5 @@
 use quorate_core::{Command, FeatureLevel};
-use quorate_store::Reader;
+use tokio::sync::watch;
 
 use crate::intake::Intake;
 use crate::limits;
@@ -14,7 +14,8 @@ pub(crate) struct Raiser {
     pub(crate) peers: Peers,
     pub(crate) admission: Admission,
     pub(crate) intake: Intake,
-    pub(crate) reader: Reader,
+    /// The cluster's.
+    pub(crate) level: watch::Receiver<FeatureLevel>,
 }
 
 impl Raiser {
@@ -25,15 +26,19 @@ impl Raiser {
         loop {
             round.tick().await;
             let leads = self.peers.leadership.now().is_some_and(|leader| leader.here);
-            if !leads || self.peers.config.feature_level <= self.reader.level() {
+            if !leads || self.peers.config.feature_level <= self.level() {
                 continue;
             }
             let Err(waits_for) = self.raise().await else { continue };
             if waits_for != told {
-                tracing::info!(level = %self.reader.level(), "the feature level is not raised: {waits_for}");
+                tracing::info!(level = %self.level(), "the feature level is not raised: {waits_for}");
                 told = waits_for;
             }
         }
+    }
+
+    fn level(&self) -> FeatureLevel {
+        *self.level.borrow()
     }
 
     /// Raises it, or says what is waited for.
@@ -45,7 +50,7 @@ impl Raiser {
         for (node, answer) in futures::future::join_all(asked).await {
             let answer = answer.ok_or_else(|| format!("{} does not answer", node.name))?;
             let level = FeatureLevel(answer.feature_level);
-            if level <= self.reader.level() {
+            if level <= self.level() {
                 return Err(format!("{} understands {level}", node.name));
             }
             common = common.min(level);

@@ -11,9 +11,9 @@ use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1::discovery_server::{Discovery, DiscoveryServer};
 use quorate_proto::peer::v1::peer_server::{Peer, PeerServer};
 use quorate_proto::peer::v1::{self as pb, forward_answer::Kind};
-use quorate_store::{NodeId, ProtoForm, Reader, SnapshotStore, Vote};
+use quorate_store::{NodeId, ProtoForm, SnapshotStore, Vote};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -39,7 +39,8 @@ pub(crate) struct Service {
     pub(crate) raft: Raft,
     pub(crate) clock: LogClock,
     pub(crate) batcher: Batcher,
-    pub(crate) reader: Reader,
+    /// The cluster's feature level.
+    pub(crate) level: watch::Receiver<FeatureLevel>,
     pub(crate) disk: Disk,
     pub(crate) commit_index: CommitIndex,
     pub(crate) snapshots: SnapshotStore,
@@ -194,12 +195,13 @@ impl Peer for Service {
         let from = caller(&request);
         let mut frames = request.into_inner();
         let (verdicts, settled) = mpsc::unbounded_channel(); // bounded by the batcher's room
-        let (batcher, reader) = (self.batcher.clone(), self.reader.clone());
+        let (batcher, level) = (self.batcher.clone(), self.level.clone());
         let hang_up = self.hang_up.clone();
         tokio::spawn(hang_up.run_until_cancelled_owned(async move {
             while let Ok(Some(frame)) = frames.message().await {
                 for envelope in frame.envelopes {
-                    match admit(&envelope, reader.level()) {
+                    let now = *level.borrow();
+                    match admit(&envelope, now) {
                         Ok((request_id, adds_jobs)) => {
                             let to = Proposer::Peer(verdicts.clone());
                             batcher.offer(Proposal { request_id, envelope, adds_jobs, to });
