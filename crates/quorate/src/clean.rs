@@ -13,7 +13,7 @@ pub(crate) fn text(text: &[u8]) -> String {
     clean(text, |c| matches!(c, '\n' | '\t'))
 }
 
-/// The same JSON document, with what [`line`] would show otherwise spelled by number.
+/// The same JSON document, with what [`line()`] would show otherwise spelled by number.
 pub(crate) fn json(document: &str) -> String {
     let mut same = String::with_capacity(document.len());
     for c in document.chars() {
