@@ -1,6 +1,6 @@
 //! HTTP: the Titan API v1 in front of a [`Backend`].
 //!
-//! [`Gateway::router`] is the API, [`serve`] the server around it. What a request may be and what it is answered is all
+//! [`Gateway::router`] is the API, [`Gateway::serve`] the server around it. What a request may be and what it is answered is all
 //! here; what it does is the backend's affair. [`error`](mod@error) is the one place where an outcome becomes a status
 //! code.
 
