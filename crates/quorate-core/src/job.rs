@@ -5,6 +5,10 @@ use crate::{ImageId, JobId, QueueId, Timestamp};
 pub struct Job {
     /// Its id.
     pub id: JobId,
+    /// Its place among all jobs that ever were, in the order in which the log brought them: the newer, the higher. Lists
+    /// go by it; its id is ordered by the wall clock of whichever node drew it. Where a job was queued at once, it is its
+    /// place in the lane, too.
+    pub number: u64,
     /// The queue that it waits in.
     pub queue: QueueId,
     /// 2 is served before 1, 1 before 0.

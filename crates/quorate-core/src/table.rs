@@ -24,7 +24,8 @@ pub trait Table {
     fn level(&self) -> FeatureLevel;
     /// Replaces the feature level; never by a lower one.
     fn put_level(&mut self, level: FeatureLevel);
-    /// The next place in a lane: one higher with every call, over all lanes, for ever.
+    /// The next place in the order of the log, for a new job and in a lane: one higher with every call, over all lanes, for
+    /// ever.
     fn next_seq(&mut self) -> u64;
 
     /// The record of a job.
@@ -34,8 +35,8 @@ pub trait Table {
     fn job(&mut self, id: JobId) -> Result<Option<Job>, Self::Error>;
     /// Writes a record. `before` is the record that [`Table::job`] or a `next_` call gave, `None` for a new job. The
     /// indexes follow from the two states: lanes hold exactly the queued jobs by (queue, priority, seq); timers the
-    /// delayed by `due` and the running by `deadline`; finished jobs stand by `completed_at`. A new job whose
-    /// `payload.owner` is another job holds that payload too.
+    /// delayed by `due` and the running by `deadline`; finished jobs stand by `completed_at`; lists find every job by its
+    /// status and number. A new job whose `payload.owner` is another job holds that payload too.
     ///
     /// # Errors
     /// The storage failed.

@@ -11,7 +11,7 @@ pub(crate) fn image(name: &str) -> ImageId {
     ImageId(quorate_api::image_id(name).into_bytes())
 }
 
-/// The bytes of an id in a path or a cursor: a UUID in its usual form, 8-4-4-4-12 hex digits, and no other.
+/// The bytes of an id in a path or in a cursor of images: a UUID in its usual form, 8-4-4-4-12 hex digits, and no other.
 pub(crate) fn parse(text: &str) -> Option<[u8; 16]> {
     if text.len() != 36 {
         return None;

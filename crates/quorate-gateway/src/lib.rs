@@ -11,6 +11,7 @@ mod backend;
 mod body;
 mod config;
 mod convert;
+mod cursor;
 mod edge;
 mod error;
 mod gateway;

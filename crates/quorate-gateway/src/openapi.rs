@@ -19,8 +19,7 @@ pub(crate) struct PageParams {
     /// At most so many. Default: 10.
     #[param(minimum = 1, maximum = 1_000)]
     n: Option<u32>,
-    /// Where the last page ended.
-    #[param(format = "uuid")]
+    /// Where the last page ended, as its answer said it.
     cursor: Option<String>,
 }
 

@@ -79,14 +79,14 @@ impl Query {
         }
     }
 
-    /// `cursor`, an id where the last page ended.
+    /// `cursor`: where the last page ended, in the form that this call gives it.
     ///
     /// # Errors
     /// 400: it is none that an answer gave.
-    pub(crate) fn cursor(&self) -> Result<Option<[u8; 16]>, ApiError> {
+    pub(crate) fn cursor<T>(&self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
         let Some(text) = self.text("cursor") else { return Ok(None) };
-        match crate::ids::parse(text) {
-            Some(id) => Ok(Some(id)),
+        match parse(text) {
+            Some(place) => Ok(Some(place)),
             None => Err(ApiError::invalid("cursor", "is none that an answer gave")),
         }
     }

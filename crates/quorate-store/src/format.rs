@@ -3,7 +3,7 @@ use std::{fs, io, path::Path};
 use crate::{StoreError, sealed::replace_file};
 
 /// The whole content of a data directory's `FORMAT` file. Another content is another format.
-const FORMAT: &str = "quorate data directory, format 2\n";
+const FORMAT: &str = "quorate data directory, format 3\n";
 
 /// Whether there is a `FORMAT` file, of this version.
 pub(crate) fn check(path: &Path) -> Result<bool, StoreError> {

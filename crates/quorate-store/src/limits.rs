@@ -10,12 +10,8 @@ pub(crate) const LOG_QUEUE_BYTES: usize = 32 << 20;
 pub(crate) const LOG_READ_BYTES: usize = 2 << 20;
 /// Most files of a snapshot. A file has up to 64 MB.
 pub(crate) const SNAPSHOT_FILES: usize = 100_000;
-/// Records that one page of a list looks at: a filter that fits little gives short pages, not long waits.
-pub(crate) const LIST_RECORDS: usize = 10_000;
-/// Entries of jobs that are gone in a row that a list walks over, and how often it begins anew behind such a row.
-pub(crate) const LIST_GONE: u64 = 20_000;
-/// See [`LIST_GONE`].
-pub(crate) const LIST_SLICES: usize = 128;
+/// Rows that one page of a list looks at: an image that is rare among many jobs gives short pages, not long waits.
+pub(crate) const LIST_ROWS: usize = 50_000;
 
 /// The job table's block cache: one for all families, and for the next generation while the last one is still read.
 pub(crate) const CACHE_BYTES: usize = 256 << 20;

@@ -12,7 +12,8 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use quorate_client::{Client, ClientConfig, Consume};
+use quorate_client::api::Reason;
+use quorate_client::{Client, ClientConfig, Consume, JobFailure};
 use serde_json::Value;
 
 use common::{QUORATE, free_ports, quorate};
@@ -121,6 +122,42 @@ fn a_cluster_survives_its_leader_and_a_restart_and_loses_nothing() {
     let payloads: Vec<&str> =
         jobs["jobs"].as_array().unwrap().iter().map(|job| job["payload"].as_str().unwrap()).collect();
     assert_eq!(payloads, ["two", "two", "one"]);
+    dev.stop();
+}
+
+#[test]
+fn few_jobs_of_a_status_are_listed_behind_many_others() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let dev = Dev::start(&dir.path().join("data"), free_ports(3));
+    let client = Client::new(ClientConfig::new(dev.nodes.iter().map(|(_, url, _)| url.clone()))).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // Each through another node: in which order they came, only the log knows.
+    let mut ids: Vec<String> = Vec::new();
+    for name in ["n1", "n2", "n3", "n2", "n1"] {
+        let enqueued = dev.json(&[name], &["job", "enqueue", "--image", "few", "--max-retries", "0"]);
+        ids.insert(0, enqueued[0]["id"].as_str().unwrap().to_owned());
+    }
+    let taken = runtime.block_on(client.consume(&Consume { n: 5, ..Consume::default() })).unwrap().answer;
+    assert_eq!(taken.len(), 5);
+    for id in &ids[..2] {
+        let failure = JobFailure { reason: Reason::BadExit, details: String::new(), log: Default::default() };
+        runtime.block_on(client.fail(id, failure)).unwrap();
+    }
+    let lines = dir.path().join("lines");
+    std::fs::write(&lines, "x\n".repeat(12_000)).unwrap();
+    dev.json(&["n1"], &["job", "enqueue", "--image", "many", "--lines", lines.to_str().unwrap()]);
+
+    for (status, expected) in [("running", &ids[2..]), ("error", &ids[..2])] {
+        for more in [&[][..], &["--image", "few"]] {
+            let listed = dev.json(&["n1"], &[&["job", "list", "--status", status][..], more].concat());
+            let listed_ids = listed["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap());
+            assert_eq!(listed_ids.collect::<Vec<_>>(), expected, "{status} {more:?}");
+            assert!(listed.get("cursor").is_none(), "that is all");
+        }
+    }
+    let few = dev.json(&["n1"], &["job", "list", "--image", "few", "-n", "2"]);
+    assert_eq!(few["jobs"][0]["id"], ids[2].as_str(), "behind all that wait");
     dev.stop();
 }
 

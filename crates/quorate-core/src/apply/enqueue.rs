@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::{Job, NewJob, Payload, Refusal, Reply, State, Table, limits};
+use crate::{Job, NewJob, Payload, Refusal, Reply, State, Table, Timestamp, limits};
 
 use super::image;
 use super::step::{Step, Stop, check, refuse};
@@ -41,8 +41,10 @@ fn check_limits<E>(job: &NewJob) -> Result<(), Stop<E>> {
 /// The record of a new job, in its place.
 fn record<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Job {
     let bytes = u32::try_from(new.payload.len()).expect("a payload within its limit");
+    let number = step.table.next_seq();
     Job {
         id: new.id,
+        number,
         queue: new.queue,
         priority: new.priority,
         image: new.image.clone(),
@@ -55,18 +57,14 @@ fn record<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Job {
         created_at: step.now,
         started_at: None,
         completed_at: None,
-        state: waiting(step, new.delay),
+        state: waiting(step.now, number, new.delay),
         log_bytes: 0,
         retry_of: None,
         retry_id: None,
     }
 }
 
-/// Where a new job that waits for `delay` seconds starts.
-pub(super) fn waiting<T: Table>(step: &mut Step<'_, T>, delay: u32) -> State {
-    if delay == 0 {
-        State::Queued { seq: step.table.next_seq() }
-    } else {
-        State::Delayed { due: step.now.plus_seconds(delay) }
-    }
+/// Where a new job with this number starts, that waits for `delay` seconds.
+pub(super) fn waiting(now: Timestamp, number: u64, delay: u32) -> State {
+    if delay == 0 { State::Queued { seq: number } } else { State::Delayed { due: now.plus_seconds(delay) } }
 }

@@ -51,14 +51,16 @@ fn add<T: Table>(
     max_retries: u32,
     delay: u32,
 ) -> Result<Job, T::Error> {
+    let number = step.table.next_seq();
     let retry = Job {
         id,
+        number,
         delay: 0,
         max_retries,
         created_at: step.now,
         started_at: None,
         completed_at: None,
-        state: enqueue::waiting(step, delay),
+        state: enqueue::waiting(step.now, number, delay),
         log_bytes: 0,
         retry_of: Some(job.id),
         retry_id: None,

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::{
-    AnswerRecord, Dump, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId,
-    Settings, State, Timestamp,
+    AnswerRecord, Dump, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, KeyRecord, Priority,
+    QueueId, RequestId, Settings, State, Timestamp,
 };
 
 mod table;
@@ -89,6 +89,14 @@ impl Model {
     /// All jobs, by id.
     pub fn jobs(&self) -> &BTreeMap<JobId, Job> {
         &self.jobs
+    }
+
+    /// A page of jobs, looked for among all of them.
+    pub fn list(&self, query: &JobsQuery) -> JobsPage {
+        let mut jobs: Vec<&Job> = self.jobs.values().filter(|job| query.fits(job)).collect();
+        jobs.sort_by_key(|job| Reverse(job.number));
+        let next = if jobs.len() > query.n { jobs[..query.n].last().map(|job| job.number) } else { None };
+        JobsPage { jobs: jobs.into_iter().take(query.n).cloned().collect(), next }
     }
 
     /// The payload of a job; `None` when it is empty or there is no such job.

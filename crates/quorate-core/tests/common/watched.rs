@@ -22,6 +22,8 @@ pub struct Watched {
     granted: BTreeSet<JobId>,
     /// Every id that there ever was.
     ids: BTreeSet<JobId>,
+    /// The number of the newest job.
+    newest: Option<u64>,
     /// Queued jobs by the order in which they were queued: own bookkeeping, without `seq`.
     arrivals: Vec<JobId>,
 }
@@ -61,6 +63,7 @@ impl Watched {
 
     fn check_new(&self, job: &Job) {
         assert!(!self.ids.contains(&job.id), "{} is not a new id", job.id);
+        assert!(self.newest < Some(job.number), "{} is newer than the number {:?}", job.id, self.newest);
         assert_eq!(job.created_at, self.clock());
         assert_eq!((job.started_at, job.completed_at, job.retry_id, job.log_bytes), (None, None, None, 0));
         let Some(predecessor) = job.retry_of else {
@@ -200,7 +203,10 @@ impl Table for Watched {
     fn put_job(&mut self, before: Option<&Job>, after: &Job) -> Result<(), Infallible> {
         assert_eq!(self.model.jobs().get(&after.id), before, "a write starts from the present record");
         match before {
-            None => self.check_new(after),
+            None => {
+                self.check_new(after);
+                self.newest = Some(after.number);
+            }
             Some(before) => self.check_change(before, after),
         }
         self.ids.insert(after.id);

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::stream;
 use quorate_core::limits::{DETAILS_BYTES, IMAGE_NAME_BYTES, PAYLOAD_BYTES};
-use quorate_core::{Job, JobId, JobsQuery};
+use quorate_core::{Job, JobsQuery};
 
 use super::writer::{RECORD_BYTES, Shape, Writer, details, escaped_bytes, record_bytes};
 use super::{Answer, Claim, Index, held, with_type};
@@ -41,7 +41,7 @@ struct List {
     /// There may be more of the page.
     goes_on: bool,
     /// Where the next page goes on.
-    next: Option<JobId>,
+    next: Option<u64>,
     /// JSON of payloads and details so far.
     bytes: usize,
 }

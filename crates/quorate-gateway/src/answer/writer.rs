@@ -1,9 +1,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use quorate_core::{Job, JobId, State};
+use quorate_core::{Job, State};
 
-use crate::convert;
+use crate::{convert, cursor};
 
 /// Writes the JSON of `quorate_api::JobWrapper` or `JobsWrapper` piece by piece.
 #[derive(Debug, Default)]
@@ -13,7 +13,8 @@ pub(super) struct Writer {
     /// The job whose payload is being written.
     open: Option<Open>,
     jobs: usize,
-    last: Option<JobId>,
+    /// Its number.
+    last: Option<u64>,
     /// Behind the last job.
     end: Option<Vec<u8>>,
     has_begun: bool,
@@ -44,22 +45,22 @@ impl Writer {
 
     /// This job is to be written next.
     pub(super) fn push(&mut self, job: Job, payload: Bytes) {
-        self.last = Some(job.id);
+        self.last = Some(job.number);
         self.ready.push_back((job, payload));
     }
 
     /// No more jobs come.
-    pub(super) fn end(&mut self, cursor: Option<JobId>) {
+    pub(super) fn end(&mut self, cursor: Option<u64>) {
         let end = match (self.shape, cursor) {
             (Shape::One, _) => "}".into(),
             (Shape::Many, None) => "]}".into(),
-            (Shape::Many, Some(cursor)) => format!("],\"cursor\":\"{cursor}\"}}"),
+            (Shape::Many, Some(last)) => format!("],\"cursor\":\"{}\"}}", cursor::text(last)),
         };
         self.end = Some(end.into_bytes());
     }
 
-    /// The last job that was pushed.
-    pub(super) fn last(&self) -> Option<JobId> {
+    /// The number of the last job that was pushed.
+    pub(super) fn last(&self) -> Option<u64> {
         self.last
     }
 
@@ -179,13 +180,14 @@ pub(super) fn escaped_bytes(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use quorate_api::{JobWrapper, JobsWrapper};
-    use quorate_core::{ImageId, Payload, Priority, QueueId, Timestamp};
+    use quorate_core::{ImageId, JobId, Payload, Priority, QueueId, Timestamp};
 
     use super::*;
 
     fn job(number: u8, details: &str, payload: &str) -> Job {
         Job {
             id: JobId([number; 16]),
+            number: number.into(),
             queue: QueueId::DEFAULT,
             priority: Priority::new(2).unwrap(),
             image: "\"payload\":\"\"\u{1}".into(),
@@ -222,8 +224,8 @@ mod tests {
                     writer.push(job, Bytes::from_static(text.as_bytes()));
                 }
                 if count == 3 {
-                    writer.end(Some(JobId([9; 16])));
-                    expected.cursor = Some(JobId([9; 16]).to_string());
+                    writer.end(Some(9));
+                    expected.cursor = Some(cursor::text(9));
                 } else {
                     writer.end(None);
                 }

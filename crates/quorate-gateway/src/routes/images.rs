@@ -9,7 +9,7 @@ use crate::error::{ApiError, Failure};
 use crate::openapi::{PageParams, ReadErrors, ReadParams};
 use crate::query::Query;
 use crate::routes::path_id::ImagePath;
-use crate::{Backend, Gateway, convert};
+use crate::{Backend, Gateway, convert, ids};
 
 /// Lists the images that jobs have named, by id.
 #[utoipa::path(
@@ -21,7 +21,7 @@ use crate::{Backend, Gateway, convert};
 )]
 pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
     let n = query.page_length()?;
-    let after = query.cursor()?.map(ImageId);
+    let after = query.cursor(ids::parse)?.map(ImageId);
     if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;
     }

@@ -9,7 +9,7 @@ use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
 use crate::openapi::{Conflict, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
-use crate::{Backend, Gateway, convert, idempotency};
+use crate::{Backend, Gateway, convert, cursor, idempotency, ids};
 
 /// Enqueues jobs, all or none. The body may also be the bare array.
 #[utoipa::path(
@@ -75,9 +75,9 @@ fn understand(
 pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
     let asked = JobsQuery {
         n: query.page_length()?,
-        before: query.cursor()?.map(JobId),
+        before: query.cursor(cursor::parse)?,
         status: query.status()?,
-        image: query.text("image").map(Into::into),
+        image: query.text("image").map(ids::image),
     };
     if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;

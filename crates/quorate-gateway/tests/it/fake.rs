@@ -281,19 +281,7 @@ impl Backend for Fake {
     }
 
     async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, Unavailable> {
-        let state = self.state.lock();
-        let wanted = |job: &&Job| {
-            query.before.is_none_or(|before| job.id < before)
-                && query.image.as_ref().is_none_or(|image| *image == job.image)
-                && match query.status {
-                    Some(status) => job.status() == status,
-                    None => !job.status().is_final(),
-                }
-        };
-        let mut found = state.seen.jobs().values().rev().filter(wanted);
-        let jobs: Vec<Job> = found.by_ref().take(query.n).cloned().collect();
-        let next = found.next().and(jobs.last()).map(|job| job.id);
-        Ok(JobsPage { jobs, next })
+        Ok(self.state.lock().seen.list(&query))
     }
 
     async fn image(&self, id: ImageId) -> Result<Option<Image>, Unavailable> {

@@ -30,6 +30,7 @@ impl From<&Job> for pb::Job {
             log_bytes: job.log_bytes,
             retry_of: bytes(job.retry_of),
             retry_id: bytes(job.retry_id),
+            number: job.number,
             state: Some(state_out(&job.state)),
         }
     }
@@ -42,6 +43,7 @@ impl TryFrom<pb::Job> for Job {
         let id = JobId(fields::id("Job", "id", &job.id)?);
         Ok(Job {
             id,
+            number: job.number,
             queue: QueueId(job.queue),
             priority: fields::priority("Job", job.priority)?,
             image: job.image.into(),

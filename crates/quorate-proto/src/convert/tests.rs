@@ -106,6 +106,7 @@ fn every_state_of_a_job_survives_the_disk() {
         let id = JobId([n as u8; 16]);
         let job = Job {
             id,
+            number: 10,
             queue: QueueId(0),
             priority: Priority::default(),
             image: "i".into(),

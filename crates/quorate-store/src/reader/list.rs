@@ -1,87 +1,154 @@
-use quorate_core::{Job, JobId, JobsPage, JobsQuery};
+use std::iter::Peekable;
+
+use quorate_core::{ImageId, Job, JobsPage, JobsQuery, Status};
+use quorate_proto::log::v1;
 
 use crate::StoreError;
 use crate::limits;
 use crate::table::codec;
-use crate::table::db::{Db, Family, Found};
-use crate::table::keys::{self, Prefix};
+use crate::table::db::{Db, Family, View};
+use crate::table::keys;
+use crate::table::lane::Lane;
+use crate::table::meta::Meta;
 
 /// What one page may cost.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
-    pub(crate) records: usize,
-    pub(crate) gone: u64,
-    pub(crate) slices: usize,
+    /// Rows that it looks at, those that do not belong on it included.
+    pub(crate) rows: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds { records: limits::LIST_RECORDS, gone: limits::LIST_GONE, slices: limits::LIST_SLICES }
+        Bounds { rows: limits::LIST_ROWS }
     }
 }
 
-/// How wide the first slice is behind too many entries of jobs that are gone: the ids of about a second, since an
-/// id begins with the milliseconds of its making in 48 of 128 bits.
-const FIRST_SLICE: u128 = 1 << 90;
+/// What stands at one place in the order of a list.
+struct Row {
+    number: u64,
+    /// `None` where it does not belong on the page.
+    job: Option<Found>,
+}
 
-/// The jobs that fit among the next records, newest first.
+enum Found {
+    Record(Box<Job>),
+    /// The record stands under this key.
+    At(Vec<u8>),
+}
+
+type Rows<'a> = Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a>;
+
+/// The next jobs, newest first, as they were at one moment.
 ///
-/// Where a crowd of jobs has just finished, RocksDB still has their entries among the active ones and must walk over
-/// them. It gives up without saying how far it came, so the list goes on in slices of the ids, narrower where there
-/// is much, wider where there is little (from the highest id there could be, that is some forty), and ends the page
-/// after some of them.
+/// Each status has its rows in this order, and the queued jobs have their lanes; so no job of another status is walked over,
+/// only those of another image where an image has no rows of its own, and in a lane those that were delayed first.
 pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPage, StoreError> {
-    let prefix = match query.status {
-        Some(status) if status.is_final() => Prefix::FinishedJob,
-        Some(_) | None => Prefix::ActiveJob,
-    };
-    let mut page = JobsPage::default();
-    let mut records = bounds.records;
-    let mut end = query.before; // all from here on were looked at
-    let mut width = u128::MAX;
-    let mut slices = 0;
-    // A page always gets further than the last one.
-    while slices < bounds.slices || end == query.before {
-        slices += 1;
-        let from = end.map_or(u128::MAX, number).saturating_sub(width);
-        let end_key = end.map_or(prefix.end(), |id| keys::by_id(prefix, &id.0));
-        let mut gone = false;
-        for found in
-            db.scan_back(Family::Default, &keys::by_id(prefix, &from.to_be_bytes()), &end_key, bounds.gone)
-        {
-            let Found::Row((_, record)) = found? else {
-                gone = true;
-                break;
-            };
-            let job = codec::decode_job(&record)?;
-            end = Some(job.id);
-            if fits(&job, query) {
-                page.jobs.push(job);
+    let view = db.view();
+    let mut sources = Vec::new();
+    for status in query.statuses() {
+        sources.push(of_status(&view, query, *status).peekable());
+        if *status == Status::Queued {
+            for lane in Meta::of_value(view.get(Family::Default, &keys::meta())?.as_deref())?.lanes {
+                sources.push(in_lane(&view, query, &lane)?.peekable());
             }
-            records -= 1;
-            if page.jobs.len() >= query.n || records == 0 {
-                page.next = end;
-                return Ok(page);
-            }
-        }
-        if gone && width > 1 {
-            width = if width == u128::MAX { FIRST_SLICE } else { (width / 4).max(1) };
-        } else if from == 0 {
-            return Ok(page);
-        } else {
-            end = Some(JobId(from.to_be_bytes()));
-            width = width.saturating_mul(2);
         }
     }
-    page.next = end;
+    let mut page = JobsPage::default();
+    let mut looked = 0;
+    while let Some(row) = newest(&mut sources) {
+        let Row { number, job } = row?;
+        if looked == bounds.rows || page.jobs.len() == query.n {
+            page.next = Some(number + 1);
+            break;
+        }
+        looked += 1;
+        page.jobs.extend(match job {
+            Some(Found::Record(job)) => Some(*job),
+            Some(Found::At(key)) => {
+                let record = view.get(Family::Default, &key)?;
+                Some(codec::decode_job(&codec::intact(record, "a list names a job that is not there")?)?)
+            }
+            None => None,
+        });
+    }
     Ok(page)
 }
 
-fn fits(job: &Job, query: &JobsQuery) -> bool {
-    query.status.is_none_or(|status| job.status() == status)
-        && query.image.as_ref().is_none_or(|image| job.image == *image)
+/// The jobs of a status, but those that are found in lanes.
+fn of_status<'a>(view: &'a View<'_>, query: &JobsQuery, status: Status) -> Rows<'a> {
+    let image = query.image;
+    if let Some(image) = image.filter(|_| keys::is_listed_by_image(status)) {
+        let rows = rows(view, Family::Idx, query, move |number| keys::listed_by_image(image, status, number));
+        return Box::new(rows.map(move |row| {
+            let (number, value) = row?;
+            let key = match status.is_final() {
+                true => keys::finished(status, number),
+                false => keys::job(codec::intact(keys::listed_id(&value), "the row of an image's job")?),
+            };
+            Ok(Row { number, job: Some(Found::At(key)) })
+        }));
+    }
+    if status.is_final() {
+        let rows = rows(view, Family::Default, query, move |number| keys::finished(status, number));
+        return Box::new(rows.map(move |row| {
+            let (number, record) = row?;
+            let job = codec::decode_job(&record)?;
+            let belongs = image.is_none_or(|image| image == job.image_id);
+            Ok(Row { number, job: belongs.then(|| Found::Record(Box::new(job))) })
+        }));
+    }
+    let rows = rows(view, Family::Idx, query, move |number| keys::listed(status, number));
+    Box::new(rows.map(move |row| {
+        let (number, value) = row?;
+        let id = codec::intact(keys::listed_id(&value), "the row of a listed job")?;
+        let belongs = image.is_none_or(|ImageId(image)| value.ends_with(&image));
+        Ok(Row { number, job: belongs.then(|| Found::At(keys::job(id))) })
+    }))
 }
 
-fn number(id: JobId) -> u128 {
-    u128::from_be_bytes(id.0)
+/// The rows from where the page begins, by number; the newer, the earlier.
+fn rows<'view, 'db, K: Fn(u64) -> Vec<u8>>(
+    view: &'view View<'db>,
+    family: Family,
+    query: &JobsQuery,
+    key: K,
+) -> impl Iterator<Item = Result<(u64, Box<[u8]>), StoreError>> + use<'view, 'db, K> {
+    let behind_last = [&key(0)[..], &[0]].concat();
+    let first = match query.before {
+        None => key(u64::MAX),
+        Some(before) => before.checked_sub(1).map_or_else(|| behind_last.clone(), key),
+    };
+    view.scan(family, &first, &behind_last).map(|row| {
+        let (key, value) = row?;
+        Ok((codec::intact(keys::number_of(&key), "the key of a listed job")?, value))
+    })
+}
+
+/// The jobs of a lane whose places in it are their numbers.
+fn in_lane<'a>(view: &'a View<'_>, query: &JobsQuery, lane: &v1::Lane) -> Result<Rows<'a>, StoreError> {
+    let (queue, priority) = Lane::key_of(lane)?;
+    let front = keys::ready(queue, priority, lane.front);
+    let end = match query.before {
+        None => keys::lane_end(queue, priority),
+        Some(before) => keys::ready(queue, priority, before.max(lane.front)),
+    };
+    let image = query.image;
+    Ok(Box::new(view.scan_back(Family::Idx, &front, &end).map(move |row| {
+        let (key, record) = row?;
+        let seq = codec::intact(keys::seq_of(&key), "the key of a queued job")?;
+        let job = codec::decode_job(&record)?;
+        let belongs = job.number == seq && image.is_none_or(|image| image == job.image_id);
+        Ok(Row { number: seq, job: belongs.then(|| Found::Record(Box::new(job))) })
+    })))
+}
+
+/// The newest of what comes next.
+fn newest(sources: &mut [Peekable<Rows<'_>>]) -> Option<Result<Row, StoreError>> {
+    let next = (0..sources.len()).max_by_key(|at| match sources[*at].peek() {
+        Some(Ok(row)) => Some(row.number),
+        Some(Err(_)) => Some(u64::MAX),
+        None => None,
+    });
+    sources[next?].next()
 }

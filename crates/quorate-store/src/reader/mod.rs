@@ -119,13 +119,11 @@ impl Reader {
     /// # Errors
     /// The table cannot be read.
     pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        // In this order: a job that ends between the two reads is found by the second.
-        for prefix in [Prefix::ActiveJob, Prefix::FinishedJob] {
-            if let Some(record) = self.value(Family::Default, keys::by_id(prefix, &id.0)).await? {
-                return codec::decode_job(&record).map(Some);
-            }
-        }
-        Ok(None)
+        let Some(value) = self.value(Family::Default, keys::job(id)).await? else { return Ok(None) };
+        let Some(key) = keys::pointed_to(&value) else { return codec::decode_job(&value).map(Some) };
+        // It may be deleted in between: then there is no such job.
+        let record = self.value(Family::Default, key).await?;
+        record.map(|record| codec::decode_job(&record)).transpose()
     }
 
     /// The payloads of these jobs, in their order; `None` for one that was deleted meanwhile.
@@ -171,17 +169,17 @@ impl Reader {
     /// # Errors
     /// The table cannot be read.
     pub async fn log(&self, id: JobId) -> Result<Option<Bytes>, StoreError> {
-        let finished = self.value(Family::Default, keys::by_id(Prefix::FinishedJob, &id.0)).await?;
-        let Some(record) = finished else { return Ok(None) };
-        if codec::decode_job(&record)?.log_bytes == 0 {
+        let finished = self.job(id).await?.filter(|job| job.status().is_final());
+        let Some(job) = finished else { return Ok(None) };
+        if job.log_bytes == 0 {
             return Ok(Some(Bytes::new()));
         }
         // It may be deleted in between: then there is no such job.
         self.value(Family::Bulk, keys::by_id(Prefix::Log, &id.0)).await
     }
 
-    /// A page of jobs, newest first. Looks at a bounded number of records, so it may have fewer than asked for, even
-    /// none, while there are more.
+    /// A page of jobs, newest first. Looks at a bounded number of rows, so it may have fewer than asked for, even none,
+    /// while there are more.
     ///
     /// # Errors
     /// The table cannot be read.

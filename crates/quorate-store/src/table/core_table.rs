@@ -53,18 +53,17 @@ impl Table for Writer {
 
     fn put_job(&mut self, before: Option<&Job>, after: &Job) -> Result<(), StoreError> {
         let record = codec::encode_job(after);
-        let key = keys::record(after);
         match before {
             Some(before) => {
-                let old_key = keys::record(before);
-                if old_key != key {
-                    self.delete(Family::Default, &old_key);
-                }
                 if keys::place(before) != keys::place(after) {
                     self.unindex(before);
                     self.index(after, &record);
                 } else {
                     self.index_again(after, &record);
+                }
+                if before.status() != after.status() {
+                    self.unlist(before);
+                    self.list(after);
                 }
             }
             None => {
@@ -72,16 +71,19 @@ impl Table for Writer {
                     self.hold_payload(after.payload.owner)?;
                 }
                 self.index(after, &record);
+                self.list(after);
             }
         }
-        self.put(Family::Default, &key, &record);
+        self.put_record(after, &record);
         self.batch.jobs.insert(after.id, Some(after.clone()));
         Ok(())
     }
 
     fn delete_job(&mut self, job: &Job) -> Result<(), StoreError> {
         self.unindex(job);
-        self.delete(Family::Default, &keys::record(job));
+        self.unlist(job);
+        self.delete(Family::Default, &keys::job(job.id));
+        self.delete(Family::Default, &keys::finished(job.status(), job.number));
         if job.log_bytes > 0 {
             self.delete(Family::Bulk, &keys::by_id(Prefix::Log, &job.id.0));
         }

@@ -3,8 +3,8 @@ use std::path::Path;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBCompressionType,
-    DBPinnableSlice, DBRecoveryMode, IteratorMode, LiveFile, Options, ReadOptions, ReadTier, WriteBatch,
-    checkpoint::Checkpoint, properties::CUR_SIZE_ALL_MEM_TABLES,
+    DBPinnableSlice, DBRecoveryMode, IteratorMode, LiveFile, Options, ReadOptions, ReadTier, Snapshot,
+    WriteBatch, checkpoint::Checkpoint, properties::CUR_SIZE_ALL_MEM_TABLES,
 };
 
 use crate::StoreError;
@@ -43,14 +43,6 @@ pub(crate) enum Cached<T> {
     Known(Option<T>),
     /// Only the disk knows.
     OnDisk,
-}
-
-/// What a bounded scan meets.
-pub(crate) enum Found {
-    /// A row.
-    Row(Row),
-    /// So many entries of rows that are gone that it goes no further.
-    TooMuchGone,
 }
 
 pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
@@ -135,27 +127,19 @@ impl Db {
             .map(|row| row.map_err(StoreError::rocksdb(WHAT)))
     }
 
-    /// The rows below `end`, down to `from`, backwards. Gives up, with [`Found::TooMuchGone`], where more than
-    /// `skipped` entries in a row are of rows that are gone.
-    pub(crate) fn scan_back(
-        &self,
-        family: Family,
-        from: &[u8],
-        end: &[u8],
-        skipped: u64,
-    ) -> impl Iterator<Item = Result<Found, StoreError>> + '_ {
-        let mut options = ReadOptions::default();
-        options.set_iterate_range(from.to_vec()..end.to_vec());
-        options.set_max_skippable_internal_keys(skipped);
-        self.0.iterator_cf_opt(self.family(family), options, IteratorMode::End).map(|row| match row {
-            Ok(row) => Ok(Found::Row(row)),
-            Err(error) if error.kind() == rocksdb::ErrorKind::Incomplete => Ok(Found::TooMuchGone),
-            Err(error) => Err(StoreError::rocksdb(WHAT)(error)),
-        })
+    /// What is there now, whatever is written from now on.
+    pub(crate) fn view(&self) -> View<'_> {
+        View { db: self, snapshot: self.0.snapshot() }
     }
 
     pub(crate) fn put(&self, batch: &mut WriteBatch, family: Family, key: &[u8], value: &[u8]) {
         batch.put_cf(self.family(family), key, value);
+    }
+
+    /// As [`Db::delete`], for a row that was put once since it was deleted last: the two annihilate each other as soon as
+    /// they meet, while a deletion stays until nothing older can be below it.
+    pub(crate) fn delete_single(&self, batch: &mut WriteBatch, family: Family, key: &[u8]) {
+        batch.single_delete_cf(self.family(family), key);
     }
 
     pub(crate) fn delete(&self, batch: &mut WriteBatch, family: Family, key: &[u8]) {
@@ -232,6 +216,52 @@ fn stays(file: &LiveFile, files: &[LiveFile]) -> u64 {
     }
     let left = rows.saturating_sub(removals);
     (u128::from(bytes) * u128::from(left) / u128::from(rows.max(1))) as u64
+}
+
+/// The rows of one moment.
+pub(crate) struct View<'a> {
+    db: &'a Db,
+    snapshot: Snapshot<'a>,
+}
+
+impl<'db> View<'db> {
+    /// As [`Db::get`].
+    pub(crate) fn get(&self, family: Family, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
+        self.snapshot.get_pinned_cf(self.db.family(family), key).map_err(StoreError::rocksdb(WHAT))
+    }
+
+    /// As [`Db::scan`].
+    pub(crate) fn scan<'view>(
+        &'view self,
+        family: Family,
+        from: &[u8],
+        end: &[u8],
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + use<'view, 'db> {
+        self.rows(family, from, end, IteratorMode::Start)
+    }
+
+    /// The rows below `end`, down to `from`, backwards.
+    pub(crate) fn scan_back<'view>(
+        &'view self,
+        family: Family,
+        from: &[u8],
+        end: &[u8],
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + use<'view, 'db> {
+        self.rows(family, from, end, IteratorMode::End)
+    }
+
+    fn rows<'view>(
+        &'view self,
+        family: Family,
+        from: &[u8],
+        end: &[u8],
+        mode: IteratorMode<'_>,
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + use<'view, 'db> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_range(from.to_vec()..end.to_vec());
+        let rows = self.snapshot.iterator_cf_opt(self.db.family(family), options, mode);
+        rows.map(|row| row.map_err(StoreError::rocksdb(WHAT)))
+    }
 }
 
 /// A database that was there and cannot be opened is damaged, whatever RocksDB calls it.

@@ -26,6 +26,7 @@ impl Writer {
         assert_eq!(meta.key_count, keys.len() as u64, "the count of keys");
         check_by_time(db, Prefix::ImageNamed, images.values().map(keys::image_named).collect())?;
         check_by_time(db, Prefix::KeyUsed, keys.values().map(keys::key_used).collect())?;
+        check_listed(db, &jobs)?;
         check_holders(db, &jobs)?;
         check_fronts(db, &meta)?;
         assert!(self.is_bounded(), "memory is bounded");
@@ -66,13 +67,26 @@ fn rows(db: &Db, family: Family, prefix: Prefix) -> Result<Vec<Row>> {
 
 fn jobs(db: &Db) -> Result<BTreeMap<JobId, Job>> {
     let mut jobs = BTreeMap::new();
-    for prefix in [Prefix::ActiveJob, Prefix::FinishedJob] {
-        for (key, record) in rows(db, Family::Default, prefix)? {
-            let job = codec::decode_job(&record)?;
-            assert_eq!(*key, *keys::record(&job), "a record stands under its state's prefix");
-            assert!(jobs.insert(job.id, job).is_none(), "one record a job");
-        }
+    let mut finished = BTreeMap::new();
+    for (key, record) in rows(db, Family::Default, Prefix::FinishedJob)? {
+        let job = codec::decode_job(&record)?;
+        assert_eq!(*key, *keys::finished(job.status(), job.number), "a finished job stands as lists have it");
+        finished.insert(job.id, job);
     }
+    for (key, value) in rows(db, Family::Default, Prefix::Job)? {
+        let id = JobId(keys::id_of(&key).unwrap());
+        let job = match keys::pointed_to(&value) {
+            None => codec::decode_job(&value)?,
+            Some(key) => {
+                let job = finished.remove(&id).expect("what is pointed to is there");
+                assert_eq!(*key, *keys::finished(job.status(), job.number));
+                job
+            }
+        };
+        assert_eq!((job.id, job.status().is_final()), (id, value.len() == 9));
+        jobs.insert(id, job);
+    }
+    assert_eq!(finished, BTreeMap::new(), "nothing points to these");
     Ok(jobs)
 }
 
@@ -120,7 +134,7 @@ fn queued(db: &Db, meta: &Meta, jobs: &BTreeMap<JobId, Job>) -> Result<Vec<JobId
     let mut lanes: Vec<_> = meta.lanes.iter().collect();
     lanes.sort_by_key(|lane| (lane.queue, Reverse(lane.priority)));
     for lane in lanes {
-        let (queue, priority) = Lane::load(lane, 1)?.key();
+        let (queue, priority) = Lane::key_of(lane)?;
         let from = keys::ready(queue, priority, lane.front);
         let ready: Vec<Row> =
             db.scan(Family::Idx, &from, &keys::lane_end(queue, priority)).collect::<Result<_>>()?;
@@ -148,6 +162,25 @@ fn check_by_time(db: &Db, prefix: Prefix, mut expected: Vec<Vec<u8>>) -> Result<
     let found: Vec<Vec<u8>> =
         rows(db, Family::Idx, prefix)?.into_iter().map(|(key, _)| key.into_vec()).collect();
     assert_eq!(found, expected, "an index by time");
+    Ok(())
+}
+
+/// Lists find exactly the jobs whose records and lanes do not say it all.
+fn check_listed(db: &Db, jobs: &BTreeMap<JobId, Job>) -> Result<()> {
+    let mut expected = BTreeMap::new();
+    for job in jobs.values() {
+        if keys::is_listed(job) {
+            expected.insert(keys::listed(job.status(), job.number), keys::listed_value(job).to_vec());
+        }
+        if keys::is_listed_by_image(job.status()) {
+            let key = keys::listed_by_image(job.image_id, job.status(), job.number);
+            expected.insert(key, job.id.0.to_vec());
+        }
+    }
+    let found = [Prefix::Listed, Prefix::ListedByImage].map(|prefix| rows(db, Family::Idx, prefix));
+    let found = found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten();
+    let found: BTreeMap<_, _> = found.map(|(key, value)| (key.into_vec(), value.into_vec())).collect();
+    assert_eq!(found, expected, "the rows of lists");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The keys of the job table. A key starts with its prefix, one byte; numbers are big-endian, so that the order of
 //! the bytes is the order of what they say.
 
-use quorate_core::{Image, Job, JobId, KeyRecord, Priority, QueueId, State, Timestamp};
+use quorate_core::{Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, State, Status, Timestamp};
 
 /// What a key is for. A number once given is never given to something else.
 #[derive(Clone, Copy)]
@@ -9,16 +9,17 @@ use quorate_core::{Image, Job, JobId, KeyRecord, Priority, QueueId, State, Times
 pub(crate) enum Prefix {
     /// Family `default`: the one value that moves with every batch.
     Meta = 0x01,
-    /// A delayed, queued or running job, by id.
-    ActiveJob = 0x10,
-    /// A finished job, by id.
-    FinishedJob = 0x11,
+    /// A job, by id: the record of one that has not finished; of a finished one, where its record is.
+    Job = 0x10,
+    // 0x11 had finished jobs by id.
     /// An image, by id.
     Image = 0x12,
     /// An Idempotency-Key, by its text.
     IdempotencyKey = 0x13,
     /// What the requests of a log entry were answered, by log index.
     Answers = 0x14,
+    /// The record of a finished job, by status and number, the newest first: as lists have them.
+    FinishedJob = 0x15,
     /// Family `bulk`: a payload, by owner.
     Payload = 0x20,
     /// How many jobs hold a payload, by owner; absent where it is one.
@@ -35,6 +36,11 @@ pub(crate) enum Prefix {
     ImageNamed = 0x33,
     /// An Idempotency-Key, by the time of its first use, then text.
     KeyUsed = 0x34,
+    /// A job that has not finished, by status and number, the newest first; not one that lists find in its lane. The value is
+    /// its id and its image's.
+    Listed = 0x35,
+    /// A job by image, status and number, of some statuses. The value is its id.
+    ListedByImage = 0x36,
 }
 
 impl Prefix {
@@ -49,9 +55,28 @@ impl Prefix {
     }
 }
 
-/// Where a job's record stands: active and finished ones apart, so that listing the active never walks the finished.
-pub(crate) fn record(job: &Job) -> Vec<u8> {
-    by_id(if job.status().is_final() { Prefix::FinishedJob } else { Prefix::ActiveJob }, &job.id.0)
+/// Where a job is found by its id.
+pub(crate) fn job(id: JobId) -> Vec<u8> {
+    by_id(Prefix::Job, &id.0)
+}
+
+/// Where the record of a finished job stands.
+pub(crate) fn finished(status: Status, number: u64) -> Vec<u8> {
+    join(Prefix::FinishedJob, &[&[status_byte(status)], &newest_first(number)])
+}
+
+/// What stands under the id of a finished job: its status and number.
+pub(crate) fn pointer(job: &Job) -> [u8; 9] {
+    let mut pointer = [0; 9];
+    pointer[0] = status_byte(job.status());
+    pointer[1..].copy_from_slice(&job.number.to_be_bytes());
+    pointer
+}
+
+/// Where the record stands that a [`pointer()`] points to. `None` when it is none: a record is longer.
+pub(crate) fn pointed_to(value: &[u8]) -> Option<Vec<u8>> {
+    let [status, number @ ..]: [u8; 9] = value.try_into().ok()?;
+    Some(join(Prefix::FinishedJob, &[&[status], &newest_first(u64::from_be_bytes(number))]))
 }
 
 /// A key that is a prefix and an id.
@@ -95,6 +120,81 @@ pub(crate) fn image_named(image: &Image) -> Vec<u8> {
 
 pub(crate) fn key_used(record: &KeyRecord) -> Vec<u8> {
     join(Prefix::KeyUsed, &[&record.at.0.to_be_bytes(), record.key.as_bytes()])
+}
+
+/// Where a list of a status finds a job that has not finished.
+pub(crate) fn listed(status: Status, number: u64) -> Vec<u8> {
+    join(Prefix::Listed, &[&[status_byte(status)], &newest_first(number)])
+}
+
+/// The value there: the job's id and its image's.
+pub(crate) fn listed_value(job: &Job) -> [u8; 32] {
+    let mut value = [0; 32];
+    value[..16].copy_from_slice(&job.id.0);
+    value[16..].copy_from_slice(&job.image_id.0);
+    value
+}
+
+/// The id in a value of [`listed`] or [`listed_by_image`].
+pub(crate) fn listed_id(value: &[u8]) -> Option<JobId> {
+    Some(JobId(*value.first_chunk()?))
+}
+
+/// True for a job that lists find by [`listed`]: not a finished one, whose record stands as lists have it, nor one that was
+/// queued when it came, whose place in its lane is its number. One that was delayed first stands there behind newer ones.
+pub(crate) fn is_listed(job: &Job) -> bool {
+    match job.state {
+        State::Queued { seq } => seq != job.number,
+        State::Delayed { .. } | State::Running { .. } => true,
+        State::Success | State::Error { .. } | State::Cancelled { .. } => false,
+    }
+}
+
+/// Where a list of an image and a status finds a job, if [`is_listed_by_image`].
+pub(crate) fn listed_by_image(image: ImageId, status: Status, number: u64) -> Vec<u8> {
+    join(Prefix::ListedByImage, &[&image.0, &[status_byte(status)], &newest_first(number)])
+}
+
+/// True for a status whose jobs lists find by image, too. Such a row costs every job that comes through; one that succeeds
+/// comes through none of these. The running are as many as there are workers, and of the queued and the successful there
+/// are many: a list of one image looks at them all.
+pub(crate) fn is_listed_by_image(status: Status) -> bool {
+    match status {
+        Status::Delayed | Status::Error | Status::Cancelled => true,
+        Status::Queued | Status::Running | Status::Success => false,
+    }
+}
+
+/// The number in a key of [`finished`], [`listed`] or [`listed_by_image`].
+pub(crate) fn number_of(key: &[u8]) -> Option<u64> {
+    last_number(key).map(|number| !number)
+}
+
+/// The place in a key of [`ready`].
+pub(crate) fn seq_of(key: &[u8]) -> Option<u64> {
+    last_number(key)
+}
+
+fn last_number(key: &[u8]) -> Option<u64> {
+    let (_, number) = key.split_last_chunk()?;
+    Some(u64::from_be_bytes(*number))
+}
+
+/// The newer, the earlier: so lists read forwards.
+fn newest_first(number: u64) -> [u8; 8] {
+    (!number).to_be_bytes()
+}
+
+/// A number once given is never given to something else.
+fn status_byte(status: Status) -> u8 {
+    match status {
+        Status::Delayed => 1,
+        Status::Queued => 2,
+        Status::Running => 3,
+        Status::Success => 4,
+        Status::Error => 5,
+        Status::Cancelled => 6,
+    }
 }
 
 /// The place in an index by time before which there is nothing, if nothing is before `time`.

@@ -31,9 +31,7 @@ impl Lane {
 
     /// The lane that a message describes, and its jobs on the disk.
     pub(crate) fn load(message: &v1::Lane, capacity: usize) -> Result<Lane, StoreError> {
-        let priority =
-            codec::intact(u8::try_from(message.priority).ok().and_then(Priority::new), "Lane.priority")?;
-        let queue = QueueId(message.queue);
+        let (queue, priority) = Lane::key_of(message)?;
         let start = keys::ready(queue, priority, message.front);
         let jobs = Window::new(start, keys::lane_end(queue, priority), capacity, decode);
         Ok(Lane {
@@ -54,6 +52,12 @@ impl Lane {
             erased: self.erased,
             queued: self.queued,
         }
+    }
+
+    /// Whose lane a message describes.
+    pub(crate) fn key_of(message: &v1::Lane) -> Result<(QueueId, Priority), StoreError> {
+        let priority = u8::try_from(message.priority).ok().and_then(Priority::new);
+        Ok((QueueId(message.queue), codec::intact(priority, "Lane.priority")?))
     }
 
     /// Whose lane it is.

@@ -37,8 +37,13 @@ pub(crate) struct Fronts {
 impl Meta {
     /// The meta value of a database; that of a table before the first log entry when there is none.
     pub(crate) fn read(db: &Db) -> Result<Meta, StoreError> {
-        let Some(value) = db.get(Family::Default, &keys::meta())? else { return Ok(Meta::default()) };
-        let message = quorate_proto::decode(&*value);
+        Meta::of_value(db.get(Family::Default, &keys::meta())?.as_deref())
+    }
+
+    /// What that value says.
+    pub(crate) fn of_value(value: Option<&[u8]>) -> Result<Meta, StoreError> {
+        let Some(value) = value else { return Ok(Meta::default()) };
+        let message = quorate_proto::decode(value);
         Meta::from_message(message.map_err(|malformed| StoreError::malformed(codec::WHAT, &malformed))?)
     }
 

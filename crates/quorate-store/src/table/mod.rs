@@ -15,7 +15,7 @@ mod generations;
 mod ids;
 mod job_table;
 pub(crate) mod keys;
-mod lane;
+pub(crate) mod lane;
 pub(crate) mod meta;
 mod observer;
 mod planted;

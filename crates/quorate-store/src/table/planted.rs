@@ -2,11 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use quorate_core::{Job, State, Table, Timestamp};
+use quorate_core::{Job, State, Status, Table, Timestamp};
 
 use super::codec;
 use super::db::Family;
-use super::keys::Prefix;
+use super::keys;
 use super::writer::Writer;
 use crate::StoreError;
 
@@ -19,10 +19,10 @@ pub(super) fn local_clock() -> Timestamp {
 impl Writer {
     /// For [`crate::planted::Bug::DoubleGrant`].
     pub(super) fn queue_running_jobs_again(&mut self) -> Result<(), StoreError> {
-        let db = &self.generation.db;
-        let active = db.scan(Family::Default, &Prefix::ActiveJob.start(), &Prefix::ActiveJob.end());
-        let mut ids =
-            active.map(|row| Ok(codec::decode_job(&row?.1)?.id)).collect::<Result<Vec<_>, StoreError>>()?;
+        let [newest, oldest] = [u64::MAX, 0].map(|number| keys::listed(Status::Running, number));
+        let running = self.generation.db.scan(Family::Idx, &newest, &[&oldest[..], &[0]].concat());
+        let id = |value: Box<[u8]>| codec::intact(keys::listed_id(&value), "the row of a running job");
+        let mut ids = running.map(|row| id(row?.1)).collect::<Result<Vec<_>, StoreError>>()?;
         ids.extend(self.batch.jobs.keys());
         ids.sort();
         ids.dedup();

@@ -18,6 +18,10 @@ impl Writer {
         self.generation.db.delete(&mut self.batch.rows, family, key);
     }
 
+    fn delete_single(&mut self, family: Family, key: &[u8]) {
+        self.generation.db.delete_single(&mut self.batch.rows, family, key);
+    }
+
     /// Puts a job into the index that its state asks for.
     pub(super) fn index(&mut self, job: &Job, record: &[u8]) {
         match keys::place(job) {
@@ -71,6 +75,40 @@ impl Writer {
                 self.ended.remove(&key);
                 self.delete(Family::Idx, &key);
             }
+        }
+    }
+
+    /// Writes a record to where its status has it.
+    pub(super) fn put_record(&mut self, job: &Job, record: &[u8]) {
+        let key = keys::job(job.id);
+        if job.status().is_final() {
+            self.put(Family::Default, &key, &keys::pointer(job));
+            self.put(Family::Default, &keys::finished(job.status(), job.number), record);
+        } else {
+            self.put(Family::Default, &key, record);
+        }
+    }
+
+    /// Puts a job where lists find it besides its record and its lane.
+    pub(super) fn list(&mut self, job: &Job) {
+        if keys::is_listed(job) {
+            self.put(Family::Idx, &keys::listed(job.status(), job.number), &keys::listed_value(job));
+        }
+        if keys::is_listed_by_image(job.status()) {
+            let key = keys::listed_by_image(job.image_id, job.status(), job.number);
+            self.put(Family::Idx, &key, &job.id.0);
+        }
+    }
+
+    /// Takes a job away from where [`Writer::list`] put it. Each of these rows is put once and deleted once: so both are gone
+    /// with the next flush, and no list has to walk over them.
+    pub(super) fn unlist(&mut self, job: &Job) {
+        if keys::is_listed(job) {
+            self.delete_single(Family::Idx, &keys::listed(job.status(), job.number));
+        }
+        if keys::is_listed_by_image(job.status()) {
+            let key = keys::listed_by_image(job.image_id, job.status(), job.number);
+            self.delete_single(Family::Idx, &key);
         }
     }
 

@@ -250,12 +250,15 @@ impl Writer {
         if let Some(job) = self.running.get(&id) {
             return Ok(Some(job.clone()));
         }
-        for prefix in [Prefix::ActiveJob, Prefix::FinishedJob] {
-            if let Some(record) = self.generation.db.get(Family::Default, &keys::by_id(prefix, &id.0))? {
-                return codec::decode_job(&record).map(Some);
+        let db = &self.generation.db;
+        let Some(value) = db.get(Family::Default, &keys::job(id))? else { return Ok(None) };
+        match keys::pointed_to(&value) {
+            None => codec::decode_job(&value).map(Some),
+            Some(key) => {
+                let record = db.get(Family::Default, &key)?;
+                codec::decode_job(&codec::intact(record, "the place of a finished job")?).map(Some)
             }
         }
-        Ok(None)
     }
 
     /// The job that an index names.

@@ -1,4 +1,5 @@
 mod enqueue;
+mod list;
 mod show;
 
 use std::process::ExitCode;
@@ -34,7 +35,7 @@ enum Command {
         /// Only those of this image.
         #[arg(long)]
         image: Option<String>,
-        /// Where the page before ended.
+        /// Where the list before ended.
         #[arg(long)]
         cursor: Option<String>,
         #[command(flatten)]
@@ -101,8 +102,8 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             None
         }
         Command::List { n, status, image, cursor, target } => {
-            let list = ListJobs { n: Some(n), cursor, status: status.map(Status::from), image };
-            let page = target.block_on(async |client| client.list(&list).await)?;
+            let from = ListJobs { n: None, cursor, status: status.map(Status::from), image };
+            let page = target.block_on(async |client| list::list(client, n, from).await)?;
             show::page(&mut out, &page, &target);
             None
         }

@@ -1,7 +1,9 @@
+use quorate_core::model::Model;
 use quorate_core::testing::{Rng, Workload};
-use quorate_core::{Table, next_due_at, next_timer_at};
+use quorate_core::{ImageId, JobsQuery, Status, Table, next_due_at, next_timer_at};
 
 use super::harness::{Harness, assert_same, small};
+use crate::reader::list::{Bounds, page};
 
 /// Two replicas follow one history, in other portions, through restarts; one of them misses parts and gets snapshots
 /// instead. After each portion both hold what the model holds, and gave its answers.
@@ -20,6 +22,7 @@ async fn follow(seed: u64, portions: usize) {
         assert_eq!(steady.apply(entries()).await, expected, "seed {seed}, portion {portion}");
         assert_same(&steady.dump(), &model.dump(), &format!("seed {seed}, portion {portion}"));
         check_published(&mut steady, &mut model.clone());
+        check_lists(&mut steady, model, &mut rng);
 
         missing |= rng.one_in(12);
         if !missing {
@@ -33,6 +36,7 @@ async fn follow(seed: u64, portions: usize) {
                 &format!("seed {seed}, portion {portion}, installed"),
             );
             check_published(&mut lagging, &mut model.clone());
+            check_lists(&mut lagging, model, &mut rng);
             missing = false;
         }
         for replica in [&mut steady, &mut lagging] {
@@ -49,7 +53,29 @@ async fn follow(seed: u64, portions: usize) {
     }
 }
 
-fn check_published(replica: &mut Harness, model: &mut quorate_core::model::Model) {
+/// Some lists, page by page, have the jobs that the model finds among all.
+fn check_lists(replica: &mut Harness, model: &Model, rng: &mut Rng) {
+    let images: Vec<ImageId> = model.dump().images.into_keys().chain([ImageId([0xff; 16])]).collect();
+    for _ in 0..4 {
+        let status = if rng.one_in(4) { None } else { rng.pick(&Status::ALL).copied() };
+        let image = if rng.one_in(2) { None } else { rng.pick(&images).copied() };
+        let n = 1 + usize::try_from(rng.below(9)).unwrap();
+        let bounds = Bounds { rows: 1 + usize::try_from(rng.below(20)).unwrap() };
+        let mut query = JobsQuery { n, before: None, status, image };
+        let mut found = Vec::new();
+        loop {
+            let page = page(&replica.table().writer().generation.db, &query, bounds).unwrap();
+            assert!(page.jobs.len() <= n && page.next < Some(query.before.unwrap_or(u64::MAX)));
+            found.extend(page.jobs);
+            let Some(next) = page.next else { break };
+            query.before = Some(next);
+        }
+        let all = JobsQuery { n: usize::MAX, before: None, status, image };
+        assert_eq!(found, model.list(&all).jobs, "{all:?}, {n} a page");
+    }
+}
+
+fn check_published(replica: &mut Harness, model: &mut Model) {
     let reader = replica.table().reader();
     assert_eq!(reader.clock(), model.clock());
     assert_eq!(reader.settings(), model.settings());

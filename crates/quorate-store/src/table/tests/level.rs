@@ -10,7 +10,7 @@ use rocksdb::WriteBatch;
 use super::harness::{Harness, assert_same, entry, log_id, transfer};
 use super::jobs::{batch, enqueue, new_job};
 use crate::table::db::Family;
-use crate::table::keys::{self, Prefix};
+use crate::table::keys;
 use crate::table::tuning::Tuning;
 use crate::{BatchBytes, Entry, StoreError};
 
@@ -101,10 +101,9 @@ async fn a_record_with_an_unknown_part_is_refused() {
     harness.apply([batch(1, [enqueue([new_job(1)])])]).await;
     let reader = harness.table().reader();
     let db = &harness.table().writer().generation.db;
-    for (key, what) in [
-        (keys::by_id(Prefix::ActiveJob, &super::jobs::id(1).0), "a Job with a part"),
-        (keys::meta(), "a TableMeta with a part"),
-    ] {
+    for (key, what) in
+        [(keys::job(super::jobs::id(1)), "a Job with a part"), (keys::meta(), "a TableMeta with a part")]
+    {
         let value = with_unknown_field(db.get(Family::Default, &key).unwrap().unwrap().to_vec());
         let mut rows = WriteBatch::default();
         db.put(&mut rows, Family::Default, &key, &value);
