@@ -56,6 +56,7 @@ mod tests {
             over: from + 50,
             healed: from + 90,
             took_leader: false,
+            leaderless: false,
         }
     }
 

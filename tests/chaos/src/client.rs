@@ -121,6 +121,10 @@ impl Client {
                 return;
             }
             self.home = (self.home + usize::from(!op.left)) % self.shared.nodes.len();
+            // What finds no room now finds none at once either; there are jobs to end meanwhile.
+            if op.status == Some(507) {
+                return;
+            }
             // Whoever sent a key may repeat the request, so it does.
             self.again = op.key.map(|key| Next::new(op.call, Some(key)));
             return;

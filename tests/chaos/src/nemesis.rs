@@ -35,6 +35,8 @@ pub(crate) struct Injected {
     pub(crate) healed: u64,
     /// True where it took the leader and left a majority.
     pub(crate) took_leader: bool,
+    /// True where it took the leader or a majority.
+    pub(crate) leaderless: bool,
 }
 
 impl Injected {
@@ -43,6 +45,7 @@ impl Injected {
         quorate_check::Fault {
             name: self.fault.to_string().into(),
             nodes: self.victims.iter().map(|name| name.as_str().into()).collect(),
+            leaderless: self.leaderless,
             from: self.from,
             until: self.healed,
         }
@@ -183,7 +186,13 @@ impl<H: Host> Nemesis<H> {
                     }
                 }
                 victims.iter().try_for_each(|node| self.host.make_room(*node))?;
-                (struck, self.clock.now())
+                let over = self.clock.now();
+                if fault.victim == Victim::All {
+                    // Nodes look at their disks a few times a second.
+                    let (rest, shared) = (Arc::clone(&self.rest), Arc::clone(&self.shared));
+                    probe(rest, shared, victims.clone(), Arc::clone(&self.probes)).await?;
+                }
+                (struck, over)
             }
             Action::LoseLog if victims.is_empty() => {
                 self.runner.as_mut().context("there is no runner")?.lose_log().await?;
@@ -222,8 +231,10 @@ impl<H: Host> Nemesis<H> {
         for node in &victims {
             self.shared.closed[*node].store(false, Ordering::Release);
         }
+        let leaderless = !fault.leaves_majority() || victims.contains(&leader);
         let victims = victims.into_iter().map(|node| nodes[node].name.clone()).collect();
-        Ok(Injected { fault, victims, from, struck, over, healed: self.clock.now(), took_leader })
+        let healed = self.clock.now();
+        Ok(Injected { fault, victims, from, struck, over, healed, took_leader, leaderless })
     }
 
     /// Waits until another node leads.

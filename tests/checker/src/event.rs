@@ -128,7 +128,7 @@ pub enum Outcome {
     Info,
 }
 
-/// Harm to the cluster. Whatever a rule wants to happen at once, it grants the time of these.
+/// Harm to the cluster. Whatever a rule wants a node to do at once, it grants the time of those that the node suffers from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -137,6 +137,9 @@ pub struct Fault {
     /// To which nodes; to none, where it is only about what runs beside them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<Box<str>>,
+    /// True where all nodes suffer from it: it takes the leader, or a majority.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub leaderless: bool,
     /// Just before it began, on the harness's clock.
     pub from: u64,
     /// When every node was seen to be well again.

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use clap::Parser;
 use quorate_chaos::{EXPERIMENTS, Experiment};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Plants one bug after the other into a cluster, and sees whether it is found.
 #[derive(Parser)]
@@ -28,12 +29,16 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // Ctrl-C drops the run, which ends its nodes and unmounts their disks.
-    let result = tokio::select! {
-        code = conduct_all(Arguments::parse()) => code,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    // To be interrupted drops the run, which ends its nodes and unmounts their disks.
+    let result = async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            code = conduct_all(Arguments::parse()) => code,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+            _ = terminate.recv() => Err(anyhow::anyhow!("terminated")),
+        }
     };
-    result.unwrap_or_else(|error| {
+    result.await.unwrap_or_else(|error| {
         eprintln!("This proves nothing: {error:#}");
         ExitCode::from(2)
     })

@@ -8,6 +8,7 @@ mod effect;
 mod life;
 mod stay;
 
+use self::calm::Calm;
 use crate::call::Call;
 use crate::event::{Op, Outcome};
 use crate::history::History;
@@ -15,7 +16,6 @@ use crate::job::Reason;
 use crate::map::Map;
 
 pub(crate) use at::{At, Span};
-pub(crate) use calm::Calm;
 pub(crate) use clock::{LogClock, answered_times};
 pub(crate) use effect::Effect;
 pub(crate) use life::{Asked, Life, Sighting};
@@ -27,7 +27,8 @@ pub(crate) struct Facts<'h> {
     /// Of each request.
     pub(crate) effects: Vec<Effect>,
     pub(crate) clock: LogClock,
-    pub(crate) calm: Calm,
+    /// Of each node.
+    calm: Map<&'h str, Calm>,
     /// Every job that was seen or named.
     pub(crate) lives: Vec<Life<'h>>,
     /// Every job that was asked for, by tag.
@@ -45,7 +46,7 @@ impl<'h> Facts<'h> {
             history,
             effects,
             clock,
-            calm: Calm::new(&history.faults),
+            calm: history.run.nodes.iter().map(|node| (&**node, Calm::at(node, &history.faults))).collect(),
             lives: Vec::new(),
             asked: Map::default(),
             stays: Vec::new(),
@@ -141,6 +142,11 @@ impl<'h> Facts<'h> {
     /// The place of a job in `lives`.
     pub(crate) fn number(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
+    }
+
+    /// How much of the time between the two was calm at a node, in microseconds.
+    pub(crate) fn calm(&self, node: &str, from: u64, until: u64) -> u64 {
+        self.calm.get(node).map_or(0, |calm| calm.between(from, until))
     }
 
     /// True where the cluster ended the job, since its time was over; not where its worker may have said so.

@@ -1,11 +1,11 @@
 //! I6c: an empty answer is true. A consume finds nothing only if no job was queued at some moment of it: not where a
 //! job was certainly queued before it was sent and is taken by a request sent after it was answered.
 
-use super::keys::is_alone;
 use crate::call::Call;
 use crate::event::{Op, Outcome};
 use crate::facts::{At, Facts};
 use crate::highest::Highest;
+use crate::map::Map;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule =
@@ -15,9 +15,13 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     let answered: Highest<u64, At> = facts.writes().map(|(at, op)| (facts.op(op).returned, at)).collect();
     let queued: Highest<At, (u64, usize)> =
         facts.stays.iter().map(|stay| (stay.ready.last, (stay.leave_invoked, stay.life))).collect();
-    let is_alone = is_alone(facts);
+    let mut attempts: Map<&str, usize> = Map::default();
+    for key in facts.history.ops.iter().filter_map(|op| op.key.as_deref()) {
+        *attempts.entry(key).or_default() += 1;
+    }
     for (number, op) in facts.history.ops.iter().enumerate().filter(|(_, op)| is_empty(op)) {
-        if !is_alone(op) {
+        // Under a key that was used before it repeats an answer, of which nothing may be left.
+        if op.key.as_deref().is_some_and(|key| attempts.get(key) != Some(&1)) {
             findings.unclear += 1;
             continue;
         }

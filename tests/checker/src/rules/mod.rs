@@ -14,7 +14,6 @@ mod granted_once;
 mod growth;
 mod heals;
 mod kept;
-mod keys;
 mod linearizable;
 mod log_kept;
 mod log_time;

@@ -27,7 +27,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     for (number, op) in consumes().filter(|(_, op)| is_told(op)) {
         let first = op.key.as_deref().and_then(|key| first.get(key));
         let Some((_, first)) = first.filter(|(answered, _)| *answered < op.invoke) else { continue };
-        let took = facts.calm.between(op.invoke, op.returned);
+        let took = facts.calm(&op.node, op.invoke, op.returned);
         findings.require(took <= prompt, || {
             let what = format!("a key that was spent was answered again after {} ms of calm", took / 1_000);
             (what, facts.lines([*first, number]))

@@ -1,12 +1,11 @@
 //! Waiting is for an empty queue: no consume goes on waiting while there is always some job queued. Each node wakes one of
 //! those that wait there for each job; if that one does not take it, another must.
 
-use super::keys::is_alone;
 use crate::call::Call;
 use crate::event::{Op, Outcome};
 use crate::facts::Facts;
 use crate::highest::Highest;
-use crate::job::Status;
+use crate::job::{JobRecord, Status};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule =
@@ -16,20 +15,17 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     let prompt = facts.history.run.prompt_ms * 1_000;
     let queued = queued(facts);
     let log_time = LogTime::new(facts);
-    let is_alone = is_alone(facts);
     for (number, op) in facts.history.ops.iter().enumerate().filter(|(_, op)| waits(op, prompt)) {
-        if !is_alone(op) {
-            findings.unclear += 1;
-            continue;
-        }
-        // Its answer may have taken its time; what it took was taken before, and what follows is no sleep.
-        let taken = op.jobs.iter().filter_map(|job| job.started).max();
+        // Its answer may have taken its time; what it took was taken before, and what follows is no sleep. One that
+        // repeats an answer took nothing.
+        let took = if op.replayed { &[][..] } else { &op.jobs[..] };
+        let taken = took.iter().filter_map(|job| job.started).max();
         let meanwhile = queued.partition_point(|queued| queued.until <= op.invoke)
             ..queued.partition_point(|queued| queued.from < op.returned);
-        let slept = queued[meanwhile].iter().copied().chain(until_taken(facts, &queued, op));
+        let slept = queued[meanwhile].iter().copied().chain(until_taken(facts, &queued, took, op.returned));
         let slept = slept.map(|Queued { from, until, life }| {
             let from = from.max(op.invoke);
-            let calm = facts.calm.between(from, until.min(op.returned));
+            let calm = facts.calm(&op.node, from, until.min(op.returned));
             (taken.map_or(calm, |taken| calm.min(log_time.until(from, taken))), life)
         });
         let longest = slept.max().filter(|(slept, _)| *slept > prompt);
@@ -104,13 +100,13 @@ fn queued(facts: &Facts<'_>) -> Vec<Queued> {
 }
 
 /// What it took itself was queued until it was answered.
-fn until_taken(facts: &Facts<'_>, queued: &[Queued], op: &Op) -> Option<Queued> {
-    let taken = op.jobs.iter().filter_map(|job| facts.number(&job.id));
+fn until_taken(facts: &Facts<'_>, queued: &[Queued], took: &[JobRecord], returned: u64) -> Option<Queued> {
+    let taken = took.iter().filter_map(|job| facts.number(&job.id));
     let (from, life) = taken.filter_map(|life| Some((acknowledged(facts, life)?, life))).min()?;
     let before = queued.partition_point(|queued| queued.from <= from).checked_sub(1).map(|at| queued[at]);
     let before = before.filter(|before| before.until >= from);
     let first = before.unwrap_or(Queued { from, until: from, life });
-    Some(Queued { until: op.returned, ..first })
+    Some(Queued { until: returned, ..first })
 }
 
 /// When an answer first said that the job is queued.
