@@ -71,6 +71,8 @@ pub(crate) const DISK_BYTES: u64 = 2 << 30;
 pub(crate) const SMALL_DISK_BYTES: u64 = 320 << 20;
 /// A disk with less than this left is full, in bytes.
 pub(crate) const FULL: u64 = 64 << 10;
+/// All disks are full for so long, when they are.
+pub(crate) const ALL_FULL: Duration = Duration::from_secs(6);
 /// A leader whose disk is full must have handed over so soon.
 pub(crate) const HAND_OVER: Duration = Duration::from_secs(15);
 /// Payload of a large job in bytes: from, to.

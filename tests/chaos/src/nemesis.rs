@@ -175,6 +175,8 @@ impl<H: Host> Nemesis<H> {
                 if fault.victim == Victim::Leader {
                     self.handed_over(&nodes, leader).await?;
                 }
+                // Long enough for a leader to have learned that nobody else has room.
+                let hold = if fault.victim == Victim::All { hold.max(limits::ALL_FULL) } else { hold };
                 let (struck, _) = self.hold(hold, None).await?;
                 if fault.victim == Victim::Follower {
                     self.host.kill(&victims).await?;
