@@ -63,6 +63,8 @@ pub(crate) const KNOWN: usize = 32;
 pub(crate) const SNAPSHOT_EVERY: u64 = 500;
 /// Log entries kept behind a snapshot.
 pub(crate) const LOGS_KEPT: u64 = 100;
+/// A node that was away for so long does not hold the log of the others any more: they wait for it for 10 s.
+pub(crate) const FORGOTTEN: Duration = Duration::from_secs(13);
 /// Log entries that a node gets before it loses them.
 pub(crate) const TAIL: u64 = 50;
 /// Size of a node's disk image, of which only what is written takes space.

@@ -153,8 +153,9 @@ impl<H: Host> Nemesis<H> {
                 let before = self.observer.applied(&nodes[victims[0]], true).await?;
                 let snapshots = self.host.snapshots_received(victims[0]).await?;
                 self.host.kill(&victims).await?;
-                let struck = self.clock.now();
+                let (struck, forgotten) = (self.clock.now(), Instant::now() + limits::FORGOTTEN);
                 self.fall_behind(&nodes[survivors[0]], before).await?;
+                tokio::time::sleep_until(forgotten).await;
                 let over = self.clock.now();
                 self.host.start(&victims).await?;
                 self.observer.healed(&mut self.host).await?;
