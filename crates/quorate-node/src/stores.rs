@@ -67,6 +67,11 @@ impl Stores {
             opened => opened?,
         };
         let table = JobTable::open(&dir, observer, config.feature_level)?;
+        // A majority without this node commits too, and it applies what its own log has not written yet. Killed then, it has
+        // a table that is ahead of its log, and Raft takes all up to the table as purged: a snapshot must have that.
+        if table.reader().applied_index() > log.last_index()? {
+            table.space().renew_snapshot()?;
+        }
         Ok(Stores { dir: Arc::new(dir), log, table })
     }
 }

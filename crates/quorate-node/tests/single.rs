@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::path::{Path, PathBuf};
+
 use common::*;
 use futures::FutureExt;
 use quorate_core::{Refusal, Status};
@@ -49,6 +51,52 @@ async fn what_it_acknowledged_is_there_after_a_restart() {
     assert_eq!(node.reader().queued(QUEUE), 20);
     assert_eq!(jobs(submit(node, consume(100)).await.unwrap()).len(), 20);
     cluster.stop_all().await;
+}
+
+/// A leader applies what the others have committed before its own log has written it, and may be killed just then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_table_is_ahead_of_its_log_starts_and_goes_on() {
+    let mut cluster = Cluster::tuned(1, |config| config.snapshot_every = 4);
+    cluster.start_all().await;
+    for number in 0..8 {
+        put(cluster.at(0), number).await;
+    }
+    eventually("there is a snapshot", async || cluster.at(0).gauges().snapshot_index > 0).await;
+    cluster.stop(0).await;
+    let log = [cluster.dir(0).join("raft"), cluster.dir(0).join("high-water")];
+    let before = cluster.root().join("before");
+    std::fs::create_dir(&before).unwrap();
+    copy(&log, &before);
+
+    cluster.configure(0, |config| config.snapshot_every = 100_000);
+    cluster.start_all().await;
+    for number in 8..16 {
+        put(cluster.at(0), number).await;
+    }
+    cluster.stop(0).await;
+    copy(&log.map(|of| before.join(of.file_name().unwrap())), &cluster.dir(0));
+
+    cluster.start_all().await;
+    put(cluster.at(0), 16).await;
+    assert_eq!(cluster.at(0).reader().queued(QUEUE), 17);
+    cluster.stop_all().await;
+}
+
+/// Puts files, and directories of files, in the place of those of the same names.
+fn copy(from: &[PathBuf], to: &Path) {
+    for from in from {
+        let to = to.join(from.file_name().unwrap());
+        if from.is_file() {
+            std::fs::copy(from, to).unwrap();
+            continue;
+        }
+        let _ = std::fs::remove_dir_all(&to);
+        std::fs::create_dir(&to).unwrap();
+        for file in std::fs::read_dir(from).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

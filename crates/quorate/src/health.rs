@@ -36,16 +36,19 @@ pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits until every node of a local cluster is ready.
+/// Waits until every node of a local cluster is ready, but for those that somebody kills meanwhile.
 ///
 /// # Errors
-/// One of them ended, or is not ready after `patience`.
+/// One of them ended by itself, or is not ready after `patience`.
 pub(crate) async fn wait_until_ready(cluster: &mut LocalCluster, patience: Duration) -> anyhow::Result<()> {
     let deadline = tokio::time::Instant::now() + patience;
-    for url in cluster.urls() {
+    for (position, url) in cluster.urls().into_iter().enumerate() {
         let client = client(&url)?;
         while let Err(error) = client.probe(Probe::Ready).await {
             cluster.check_running().await?;
+            if cluster.was_killed(position)? {
+                break;
+            }
             if tokio::time::Instant::now() >= deadline {
                 bail!("not ready after {} s: {error}", patience.as_secs());
             }

@@ -121,6 +121,16 @@ impl LogStore {
         self.reader.clone()
     }
 
+    /// The index of its last entry, or of the last that was purged; 0 before the first.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if a write failed.
+    pub fn last_index(&self) -> Result<u64, StoreError> {
+        let state = self.reader.shared.read();
+        let state = state.map_err(|source| StoreError::Io { what: "the log".to_owned(), source })?;
+        Ok(state.view.last.map_or(0, |last| last.index))
+    }
+
     /// Whether a closed log has no other handle and no reader any more: with this one its files go.
     pub fn is_last(&self) -> bool {
         Arc::strong_count(&self.reader.disk) == 1

@@ -1,3 +1,4 @@
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -208,6 +209,16 @@ impl LocalCluster {
         (position, status)
     }
 
+    /// Whether a node was killed by somebody: that it ended says nothing of the others.
+    ///
+    /// # Errors
+    /// The operating system does not tell.
+    pub(crate) fn was_killed(&mut self, position: usize) -> anyhow::Result<bool> {
+        let child = self.node(position)?.child.as_mut();
+        let status = child.map(Child::try_wait).transpose()?.flatten();
+        Ok(status.is_some_and(killed))
+    }
+
     /// Says which node has ended by itself since it was started, if one has.
     ///
     /// # Errors
@@ -216,6 +227,7 @@ impl LocalCluster {
         for node in &mut self.nodes {
             if let Some(child) = &mut node.child
                 && let Some(status) = child.try_wait()?
+                && !killed(status)
             {
                 node.end_log().await;
                 let log = node.log_file();
@@ -231,4 +243,8 @@ impl LocalCluster {
     fn node(&mut self, position: usize) -> anyhow::Result<&mut LocalNode> {
         self.nodes.get_mut(position).with_context(|| format!("there is no node {position}"))
     }
+}
+
+fn killed(status: ExitStatus) -> bool {
+    status.signal() == Some(Signal::SIGKILL as i32)
 }
