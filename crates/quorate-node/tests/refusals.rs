@@ -12,6 +12,8 @@ use quorate_node::SubmitError;
 async fn beyond_its_bounds_a_node_refuses_at_once() {
     let mut cluster = Cluster::started(3).await;
     let node = cluster.follower().await;
+    // Log time must be known here: without it a request waits before it takes a place.
+    put(cluster.at(node), 0).await;
     for at in 0..3 {
         if at != node {
             cluster.crash(at).await;
