@@ -37,8 +37,8 @@ pub struct Seen {
     pub entries: bool,
     /// After them, on the same stream, that they are committed.
     pub commit: bool,
-    /// The question whom it follows.
-    pub question: bool,
+    /// How often it was asked whom it follows.
+    pub questions: u32,
 }
 
 /// A follower that does as the test says. It keeps no log: it has what it is sent.
@@ -80,6 +80,10 @@ impl Follower {
 
     fn deposed(&self) -> bool {
         *self.answers.borrow() != Answers::All
+    }
+
+    pub fn seen(&self) -> Seen {
+        *self.seen.borrow()
     }
 
     pub async fn sees(&self, what: impl Fn(&Seen) -> bool) {
@@ -168,7 +172,7 @@ impl Peer for Follower {
     ) -> Answer<pb::CurrentVoteResponse> {
         let mut vote = *self.vote.borrow();
         if self.deposed() {
-            self.seen.send_modify(|seen| seen.question = true);
+            self.seen.send_modify(|seen| seen.questions += 1);
             vote = log::Vote { term: vote.term + 1, node_id: self.member.id, committed: true };
         }
         Ok(Response::new(pb::CurrentVoteResponse { vote: Some(vote) }))
