@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use quorate_client::{Client, ClientConfig, Error};
 
+use crate::duration::HumanDuration;
 use crate::environment::{Item, items};
 use crate::{bench, cluster, demo, dev, health, job, run, serve};
 
@@ -62,9 +63,9 @@ pub(crate) struct Target {
         default_value = "http://127.0.0.1:8080,http://127.0.0.1:8081,http://127.0.0.1:8082"
     )]
     pub(crate) nodes: Vec<Item<String>>,
-    /// Seconds that a command may take, retries included.
-    #[arg(long, env = "QUORATE_DEADLINE", value_name = "SECONDS", default_value_t = 10.0)]
-    pub(crate) deadline: f64,
+    /// How long a command may take, retries included.
+    #[arg(long, env = "QUORATE_DEADLINE", value_name = "DURATION", default_value = "10s")]
+    pub(crate) deadline: HumanDuration,
     /// Print JSON, for machines.
     #[arg(long)]
     pub(crate) json: bool,
@@ -85,12 +86,12 @@ impl Target {
     }
 
     fn client(&self) -> anyhow::Result<Client> {
+        let HumanDuration(deadline) = self.deadline;
         anyhow::ensure!(
-            (0.1..=3_600.0).contains(&self.deadline),
-            "deadline: {} is not between 0.1 and 3600 seconds",
+            (Duration::from_millis(100)..=Duration::from_secs(3_600)).contains(&deadline),
+            "deadline: {} is not between 100ms and 1h",
             self.deadline
         );
-        let deadline = Duration::from_secs_f64(self.deadline);
         Client::new(ClientConfig { deadline, ..ClientConfig::new(items(&self.nodes)) }).context("nodes")
     }
 }

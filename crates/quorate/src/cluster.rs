@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use quorate_client::api::{Cluster, SettingsRequest};
 
 use crate::cli::Target;
+use crate::duration;
 use crate::output::{Output, Table};
 
 /// Look at the cluster and its settings.
@@ -22,8 +23,8 @@ enum Command {
     },
     /// Show the settings that hold for the whole cluster, or change them.
     Settings {
-        /// Keep finished jobs for so many seconds from now on.
-        #[arg(long, value_name = "SECONDS")]
+        /// Keep finished jobs for so long from now on.
+        #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u64>)]
         retention: Option<u64>,
         #[command(flatten)]
         target: Target,

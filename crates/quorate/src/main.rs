@@ -9,6 +9,7 @@ mod cli;
 mod cluster;
 mod demo;
 mod dev;
+mod duration;
 mod ending;
 mod environment;
 mod failure;

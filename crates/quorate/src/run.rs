@@ -1,6 +1,5 @@
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -10,6 +9,7 @@ use quorate_runner::{
     reap_orphans,
 };
 
+use crate::duration::HumanDuration;
 use crate::ending::Ending;
 use crate::environment::{Item, items};
 use crate::limits;
@@ -57,9 +57,9 @@ pub(crate) struct RunArgs {
     /// Network of a container [default: the engine's default].
     #[arg(long, env = "QUORATE_DOCKER_NETWORK")]
     docker_network: Option<String>,
-    /// Seconds between SIGTERM and SIGKILL for a job that must end.
-    #[arg(long, env = "QUORATE_GRACE", default_value_t = 5)]
-    grace: u64,
+    /// Time between SIGTERM and SIGKILL for a job that must end.
+    #[arg(long, env = "QUORATE_GRACE", value_name = "DURATION", default_value = "5s")]
+    grace: HumanDuration,
     /// Let a job run longer than its timeout, as long as this runner lives to touch it.
     #[arg(long, env = "QUORATE_EXTEND_TIMEOUT")]
     extend_timeout: bool,
@@ -132,7 +132,7 @@ async fn drivers(
     programs: Vec<Program>,
     client: &Client,
 ) -> anyhow::Result<Vec<Arc<dyn Driver>>> {
-    let grace = Duration::from_secs(args.grace);
+    let HumanDuration(grace) = args.grace;
     let mut drivers: Vec<Arc<dyn Driver>> = Vec::new();
     if !programs.is_empty() {
         let programs = Programs::new(programs).context("program")?;

@@ -92,7 +92,7 @@ fn an_empty_variable_counts_as_not_given() {
 
     let empty = [("QUORATE_NODES", ""), ("QUORATE_DEADLINE", ""), ("QUORATE_HEALTH_URL", "")];
     let output = with(&empty, &["job", "list", "--deadline", "0"]);
-    assert!(stderr(&output).starts_with("error: deadline: 0 is not between"), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("error: deadline: 0s is not between"), "{}", stderr(&output));
     // A default is asked: the port of the third node may be anybody's.
     assert!(!stderr(&with(&empty, &["health"])).contains("configuration"));
 }
@@ -136,7 +136,7 @@ fn an_error_names_the_variable_that_was_used_and_the_flag_that_was() {
             &["job", "list", "--deadline", "x"],
             "invalid value 'x' for '--deadline",
         ),
-        (&[("QUORATE_DEADLINE", "0")], &["cluster", "status"], "QUORATE_DEADLINE: 0 is not between"),
+        (&[("QUORATE_DEADLINE", "0")], &["cluster", "status"], "QUORATE_DEADLINE: 0s is not between"),
         (&[("QUORATE_NODES", "ftp://x")], &["job", "get", "x"], "QUORATE_NODES: "),
         (&[("QUORATE_HEALTH_URL", "x")], &["health"], "QUORATE_HEALTH_URL: "),
         (&[("QUORATE_PROGRAMS", "x")], &["run"], "invalid value 'x' for 'QUORATE_PROGRAMS'"),
