@@ -51,6 +51,29 @@ pub struct Job {
     pub retry_id: Option<String>,
 }
 
+impl Job {
+    /// The names of all its fields: what `fields` may select.
+    pub const FIELDS: [&str; 17] = [
+        "id",
+        "image",
+        "image_id",
+        "payload",
+        "delay",
+        "timeout",
+        "priority",
+        "max_retries",
+        "retries_delay",
+        "status",
+        "reason",
+        "details",
+        "created_at",
+        "started_at",
+        "completed_at",
+        "retry_of",
+        "retry_id",
+    ];
+}
+
 /// Where a job stands: the six words of the contract, and no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -98,4 +121,37 @@ pub struct JobsWrapper {
     /// Where the next page goes on; absent at the end and where there are no pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_field_is_forgotten() {
+        let text = || Some(String::new());
+        let job = Job {
+            id: String::new(),
+            image: String::new(),
+            image_id: String::new(),
+            payload: String::new(),
+            delay: 0,
+            timeout: 0,
+            priority: 0,
+            max_retries: 0,
+            retries_delay: 0,
+            status: Status::Error,
+            reason: Some(Reason::Killed),
+            details: text(),
+            created_at: String::new(),
+            started_at: text(),
+            completed_at: text(),
+            retry_of: text(),
+            retry_id: text(),
+        };
+        let job = serde_json::to_value(job).unwrap();
+        let mut fields = Job::FIELDS;
+        fields.sort_unstable();
+        assert_eq!(job.as_object().unwrap().keys().collect::<Vec<_>>(), fields.iter().collect::<Vec<_>>());
+    }
 }

@@ -70,18 +70,26 @@ impl Client {
 
     /// A page of jobs, newest first, and where the next one goes on.
     pub async fn list(&self, list: &ListJobs) -> Result<JobsWrapper, Error> {
-        let mut call = Call::get(&["jobs"]);
-        let mut query = |name, value: Option<String>| call.query.extend(value.map(|value| (name, value)));
-        query("n", list.n.map(|n| n.to_string()));
-        query("cursor", list.cursor.clone());
-        query("status", list.status.map(|status| status_word(status).to_owned()));
-        query("image", list.image.clone());
+        self.read(&list_call(list)).await
+    }
+
+    /// The same, with empty payloads: they are neither read nor sent.
+    pub async fn list_without_payloads(&self, list: &ListJobs) -> Result<JobsWrapper, Error> {
+        let mut call = list_call(list);
+        call.query.push(all_but_payload());
         self.read(&call).await
     }
 
     /// A job.
     pub async fn get(&self, id: &str) -> Result<Job, Error> {
         Ok(self.read::<JobWrapper>(&Call::get(&["job", id])).await?.job)
+    }
+
+    /// The same, with an empty payload: it is neither read nor sent. For whoever asks how a job is.
+    pub async fn get_without_payload(&self, id: &str) -> Result<Job, Error> {
+        let path = ["job", id];
+        let call = Call { query: vec![all_but_payload()], ..Call::get(&path) };
+        Ok(self.read::<JobWrapper>(&call).await?.job)
     }
 
     /// The log of a finished job, byte for byte.
@@ -220,6 +228,22 @@ impl Client {
         let repeat = if key.is_some() { Repeat::Always } else { Repeat::UnlessUnknown };
         Ok(Call { key, ..Call::post(path, body, repeat) })
     }
+}
+
+fn list_call(list: &ListJobs) -> Call<'static> {
+    let mut call = Call::get(&["jobs"]);
+    let mut query = |name, value: Option<String>| call.query.extend(value.map(|value| (name, value)));
+    query("n", list.n.map(|n| n.to_string()));
+    query("cursor", list.cursor.clone());
+    query("status", list.status.map(|status| status_word(status).to_owned()));
+    query("image", list.image.clone());
+    call
+}
+
+/// The query that selects all fields of a job but one that may have megabytes.
+fn all_but_payload() -> (&'static str, String) {
+    let fields: Vec<&str> = Job::FIELDS.into_iter().filter(|field| *field != "payload").collect();
+    ("fields", fields.join(","))
 }
 
 fn json(value: &impl Serialize) -> Body {

@@ -14,6 +14,7 @@ mod convert;
 mod cursor;
 mod edge;
 mod error;
+mod fields;
 mod gateway;
 mod head;
 mod heavy;

@@ -36,6 +36,17 @@ pub(crate) struct JobsParams {
     image: Option<String>,
 }
 
+/// Which fields of jobs.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct FieldsParams {
+    /// Names of a job's fields with commas between them, such as `id,status`: the answer's jobs have these and no others,
+    /// whatever else their schema requires. Without `payload` no payload is read or sent. Default: all.
+    #[param(pattern = "^([a-z_]+(,[a-z_]+)*)?$")]
+    fields: Option<String>,
+}
+
 /// How many jobs to take.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

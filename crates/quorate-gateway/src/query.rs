@@ -7,6 +7,7 @@ use quorate_core::Status;
 
 use crate::body::urlencoded;
 use crate::error::ApiError;
+use crate::fields::Fields;
 use crate::limits;
 
 /// The parameters of a query string. Only known ones, each at most once; an empty one is as good as absent.
@@ -109,6 +110,14 @@ impl Query {
                 "must be delayed, queued, running, success, error or cancelled",
             )),
         }
+    }
+
+    /// `fields`: which fields the jobs of the answer have; all if it is not given.
+    ///
+    /// # Errors
+    /// 400: a job has no such field.
+    pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
+        self.text("fields").map_or(Ok(Fields::ALL), Fields::parse)
     }
 
     /// True for `consistency=linearizable`.

@@ -115,7 +115,7 @@ async fn touch(client: &Client, job: &Job, granted: Granted) -> Loss {
 async fn watch(client: &Client, job: &Job, poll: Duration) -> Loss {
     loop {
         sleep(poll).await;
-        match client.get(&job.id).await.map(|job| job.status) {
+        match client.get_without_payload(&job.id).await.map(|job| job.status) {
             // A node that is behind may not know yet that the job is running.
             Ok(Status::Delayed | Status::Queued | Status::Running) => {}
             Ok(Status::Cancelled) => return Loss::Over("the job was cancelled".into()),

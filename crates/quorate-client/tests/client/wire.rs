@@ -40,6 +40,8 @@ async fn each_call_has_its_method_and_path() {
         jobs(&["a"]),
         jobs(&["a"]),
         one_job("a", "running"),
+        jobs(&["a"]),
+        one_job("a", "running"),
         Answer::Says(200, "the log".into()),
         one_job("a", "cancelled"),
         one_job("a", "success"),
@@ -63,6 +65,8 @@ async fn each_call_has_its_method_and_path() {
     };
     client.list(&filter).await.expect("list");
     assert_eq!(client.get("a").await.expect("get").status, Status::Running);
+    client.list_without_payloads(&filter).await.expect("list");
+    assert_eq!(client.get_without_payload("a").await.expect("get").status, Status::Running);
     assert_eq!(client.log("a").await.expect("log"), "the log");
     client.cancel("a", "").await.expect("cancel");
     client.success("a", Bytes::new()).await.expect("success");
@@ -78,11 +82,15 @@ async fn each_call_has_its_method_and_path() {
         client.put_settings(&SettingsRequest { retention: 90 }).await.expect("settings").retention,
         90
     );
+    const FIELDS: &str = "fields=id%2Cimage%2Cimage_id%2Cdelay%2Ctimeout%2Cpriority%2Cmax_retries%2Cretries_delay%2C\
+                          status%2Creason%2Cdetails%2Ccreated_at%2Cstarted_at%2Ccompleted_at%2Cretry_of%2Cretry_id";
     let lines: Vec<String> = cluster.seen().iter().map(Seen::line).collect();
     let expected = [
         "POST /v1/jobs/consume?n=5&wait=20",
         "GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak",
         "GET /v1/job/a",
+        &format!("GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak&{FIELDS}"),
+        &format!("GET /v1/job/a?{FIELDS}"),
         "GET /v1/job/a/log",
         "POST /v1/job/a/cancel",
         "POST /v1/job/a/success",

@@ -11,6 +11,7 @@ use quorate_core::{Job, JobsQuery};
 use super::writer::{RECORD_BYTES, Shape, Writer, details, escaped_bytes, record_bytes};
 use super::{Answer, Claim, Index, held, with_type};
 use crate::error::{ApiError, Failure};
+use crate::fields::Fields;
 use crate::limits::{PAGE_BYTES, PIECE_BYTES, PIECES_HELD_BYTES, SLICE_JOBS, SMALL_BYTES};
 use crate::memory::Share;
 use crate::{Backend, Gateway, Unavailable};
@@ -23,6 +24,7 @@ const RECORD_MOST: usize = RECORD_BYTES + IMAGE_NAME_BYTES + DETAILS_BYTES;
 pub(crate) struct Jobs<B> {
     gateway: Gateway<B>,
     shape: Shape,
+    fields: Fields,
     writer: Writer,
     records: VecDeque<Job>,
     /// The payloads of `records`, where they need not be read.
@@ -49,7 +51,7 @@ struct List {
 impl<B: Backend> Jobs<B> {
     /// These jobs, without those that are deleted before their payloads are read.
     pub(crate) fn of(gateway: &Gateway<B>, jobs: Vec<Job>) -> Jobs<B> {
-        Jobs::new(gateway, Shape::Many, jobs)
+        Jobs::new(gateway, Shape::Many, Fields::ALL, jobs)
     }
 
     /// These jobs, with payloads that are still in memory.
@@ -58,16 +60,20 @@ impl<B: Backend> Jobs<B> {
     }
 
     /// One job.
-    pub(crate) fn one(gateway: &Gateway<B>, job: Job) -> Jobs<B> {
-        Jobs::new(gateway, Shape::One, vec![job])
+    pub(crate) fn one(gateway: &Gateway<B>, job: Job, fields: Fields) -> Jobs<B> {
+        Jobs::new(gateway, Shape::One, fields, vec![job])
     }
 
     /// A page of the list.
     ///
     /// # Errors
     /// 429: there is no memory for it. 503: the table cannot be read.
-    pub(crate) async fn list(gateway: &Gateway<B>, query: JobsQuery) -> Result<Jobs<B>, Failure> {
-        let mut jobs = Jobs::of(gateway, Vec::new());
+    pub(crate) async fn list(
+        gateway: &Gateway<B>,
+        query: JobsQuery,
+        fields: Fields,
+    ) -> Result<Jobs<B>, Failure> {
+        let mut jobs = Jobs::new(gateway, Shape::Many, fields, Vec::new());
         Claim::Read.resize(&mut jobs.share, query.n.min(SLICE_JOBS) * RECORD_MOST).await?;
         jobs.list = Some(List { next: None, rest: query, goes_on: true, bytes: 0 });
         let _turn = gateway.heavy().turn().await;
@@ -75,17 +81,28 @@ impl<B: Backend> Jobs<B> {
         Ok(jobs)
     }
 
-    fn new(gateway: &Gateway<B>, shape: Shape, jobs: Vec<Job>) -> Jobs<B> {
-        Jobs {
+    fn new(gateway: &Gateway<B>, shape: Shape, fields: Fields, jobs: Vec<Job>) -> Jobs<B> {
+        let mut new = Jobs {
             gateway: gateway.clone(),
             shape,
-            writer: Writer::new(shape),
-            records: jobs.into(),
+            fields,
+            writer: Writer::new(shape, fields),
+            records: VecDeque::new(),
             payloads: None,
             list: None,
             is_over: false,
             share: gateway.answers().share(),
+        };
+        new.add(jobs);
+        new
+    }
+
+    /// A payload that was not selected counts as empty, so that nobody reads it.
+    fn add(&mut self, mut jobs: Vec<Job>) {
+        if !self.fields.has_payload() {
+            jobs.iter_mut().for_each(|job| job.payload.bytes = 0);
         }
+        self.records.extend(jobs);
     }
 
     /// The answer with them.
@@ -206,7 +223,7 @@ impl<B: Backend> Jobs<B> {
         list.rest.before = page.next;
         list.next = page.next;
         list.goes_on = page.jobs.len() == slice && list.rest.n > 0 && page.next.is_some();
-        self.records.extend(page.jobs);
+        self.add(page.jobs);
         Ok(())
     }
 

@@ -3,12 +3,14 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use quorate_core::{Job, State};
 
+use crate::fields::Fields;
 use crate::{convert, cursor};
 
 /// Writes the JSON of `quorate_api::JobWrapper` or `JobsWrapper` piece by piece.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     shape: Shape,
+    fields: Fields,
     ready: VecDeque<(Job, Bytes)>,
     /// The job whose payload is being written.
     open: Option<Open>,
@@ -39,8 +41,8 @@ struct Open {
 const PAYLOAD: &[u8] = br#""payload":""#;
 
 impl Writer {
-    pub(super) fn new(shape: Shape) -> Writer {
-        Writer { shape, ..Writer::default() }
+    pub(super) fn new(shape: Shape, fields: Fields) -> Writer {
+        Writer { shape, fields, ..Writer::default() }
     }
 
     /// This job is to be written next.
@@ -96,7 +98,7 @@ impl Writer {
                     piece.push(b',');
                 }
                 self.jobs += 1;
-                let tail = push_head(&mut piece, job);
+                let tail = push_head(&mut piece, job, self.fields);
                 self.open = Some(Open { payload, tail });
             } else {
                 if let Some(end) = self.end.take() {
@@ -142,10 +144,14 @@ pub(super) fn details(job: &Job) -> &str {
 }
 
 /// Writes the record up to its payload, and answers what comes behind that.
-fn push_head(piece: &mut Vec<u8>, job: Job) -> Vec<u8> {
-    let mut record = serde_json::to_vec(&convert::job(job)).expect("a job of strings and numbers is JSON");
-    let at = record.windows(PAYLOAD.len()).position(|bytes| bytes == PAYLOAD);
-    let tail = record.split_off(at.expect("a job has a payload") + PAYLOAD.len());
+fn push_head(piece: &mut Vec<u8>, job: Job, fields: Fields) -> Vec<u8> {
+    let mut record = fields.json(&convert::job(job));
+    let tail = if fields.has_payload() {
+        let at = record.windows(PAYLOAD.len()).position(|bytes| bytes == PAYLOAD);
+        record.split_off(at.expect("a job has a payload") + PAYLOAD.len())
+    } else {
+        Vec::new()
+    };
     piece.append(&mut record);
     tail
 }
@@ -214,7 +220,7 @@ mod tests {
     fn in_whatever_pieces_it_is_the_json_of_the_wrapper() {
         for most in [1, 2, 5, 7, RECORD_BYTES + 3, usize::MAX] {
             for count in 0..=TEXTS.len() {
-                let mut writer = Writer::new(Shape::Many);
+                let mut writer = Writer::new(Shape::Many, Fields::ALL);
                 let mut expected = JobsWrapper { jobs: Vec::new(), cursor: None };
                 for (number, text) in TEXTS.iter().take(count).enumerate() {
                     let job = job(number as u8, text, text);
@@ -242,7 +248,7 @@ mod tests {
                 assert!(written.len() <= bound, "{} <= {bound}", written.len());
             }
         }
-        let mut one = Writer::new(Shape::One);
+        let mut one = Writer::new(Shape::One, Fields::ALL);
         let expected = quorate_api::Job { payload: "p".into(), ..convert::job(job(1, "d", "p")) };
         one.push(job(1, "d", "p"), Bytes::from_static(b"p"));
         one.end(None);
@@ -263,7 +269,7 @@ mod tests {
     #[test]
     fn a_piece_is_bounded() {
         let payload = "\u{1}".repeat(100_000);
-        let mut writer = Writer::new(Shape::One);
+        let mut writer = Writer::new(Shape::One, Fields::ALL);
         writer.push(job(1, "", ""), payload.into());
         writer.end(None);
         while writer.has_jobs() {

@@ -7,7 +7,8 @@ use quorate_core::{Command, JobId, Reply};
 use crate::answer::{self, Answer, Claim, Index, Jobs};
 use crate::body::{self, Form, MediaType};
 use crate::error::{ApiError, Failure};
-use crate::openapi::{Conflict, KeyHeader, NoSuchJob, ReadErrors, ReadParams, WriteErrors};
+use crate::fields::Fields;
+use crate::openapi::{Conflict, FieldsParams, KeyHeader, NoSuchJob, ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
 use crate::routes::path_id::JobPath;
 use crate::{Backend, Gateway, convert, idempotency, ids};
@@ -17,7 +18,7 @@ use crate::{Backend, Gateway, convert, idempotency, ids};
     get,
     path = "/v1/job/{id}",
     operation_id = "get_job",
-    params(("id" = String, Path, description = "The job's id"), ReadParams),
+    params(("id" = String, Path, description = "The job's id"), FieldsParams, ReadParams),
     responses((status = 200, description = "The job", body = JobWrapper), ReadErrors, NoSuchJob)
 )]
 pub(crate) async fn get<B: Backend>(
@@ -25,27 +26,29 @@ pub(crate) async fn get<B: Backend>(
     JobPath(id): JobPath,
     query: Query,
 ) -> Answer {
+    let fields = query.fields()?;
     let linearizable = query.linearizable()?;
     if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();
-        if let Some(answer) = find(&gateway, id, index).await? {
+        if let Some(answer) = find(&gateway, id, fields, index).await? {
             return Ok(answer);
         }
     }
     // Asked to be sure, or about to say that there is no such job, which a stale copy must not.
     gateway.barrier().await?;
     let index = gateway.applied();
-    let found = find(&gateway, id, index).await?;
+    let found = find(&gateway, id, fields, index).await?;
     found.ok_or(Failure { error: ApiError::NoSuchJob, index: Some(index) })
 }
 
 async fn find<B: Backend>(
     gateway: &Gateway<B>,
     id: JobId,
+    fields: Fields,
     index: Index,
 ) -> Result<Option<Response>, Failure> {
     let Some(job) = gateway.backend().job(id).await? else { return Ok(None) };
-    match Jobs::one(gateway, job).answer(StatusCode::OK, index, Claim::Read).await {
+    match Jobs::one(gateway, job, fields).answer(StatusCode::OK, index, Claim::Read).await {
         Ok(answer) => Ok(Some(answer)),
         Err(Failure { error: ApiError::NoSuchJob, .. }) => Ok(None),
         Err(failure) => Err(failure),
@@ -227,7 +230,7 @@ async fn find_log<B: Backend>(
 /// The answer to a command that changed a job.
 async fn changed<B: Backend>(gateway: &Gateway<B>, (index, reply): (Index, Reply)) -> Answer {
     let Reply::Job(job) = reply else { return Err(ApiError::unexpected_reply("a job's change").into()) };
-    Jobs::one(gateway, *job).answer(StatusCode::OK, index, Claim::AfterWrite).await
+    Jobs::one(gateway, *job, Fields::ALL).answer(StatusCode::OK, index, Claim::AfterWrite).await
 }
 
 /// The answer to a command that has nothing to show.

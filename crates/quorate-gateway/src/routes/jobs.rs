@@ -7,7 +7,9 @@ use quorate_core::{Command, IdempotencyKey, JobId, JobsQuery, NewJob, Reply};
 use crate::answer::{Answer, Claim, Jobs};
 use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
-use crate::openapi::{Conflict, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors};
+use crate::openapi::{
+    Conflict, FieldsParams, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors,
+};
 use crate::query::Query;
 use crate::{Backend, Gateway, convert, cursor, idempotency, ids};
 
@@ -69,7 +71,7 @@ fn understand(
     get,
     path = "/v1/jobs",
     operation_id = "list_jobs",
-    params(PageParams, JobsParams, ReadParams),
+    params(PageParams, JobsParams, FieldsParams, ReadParams),
     responses((status = 200, description = "A page of jobs", body = JobsWrapper), ReadErrors)
 )]
 pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
@@ -79,9 +81,10 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
         status: query.status()?,
         image: query.text("image").map(ids::image),
     };
+    let fields = query.fields()?;
     if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;
     }
     let index = gateway.applied();
-    Jobs::list(&gateway, asked).await?.answer(StatusCode::OK, index, Claim::Read).await
+    Jobs::list(&gateway, asked, fields).await?.answer(StatusCode::OK, index, Claim::Read).await
 }

@@ -162,6 +162,51 @@ async fn the_list_pages_newest_first() {
 }
 
 #[tokio::test]
+async fn of_the_fields_of_jobs_only_those_asked_for_are_answered() {
+    let api = Api::new();
+    let id = api.enqueue(r#"{"image":"a","payload":"p"}"#).await;
+    let one = format!("/v1/job/{id}");
+    let all = api.get(&one).await.expect(200).json()["job"].clone();
+    for (fields, expected) in [
+        ("id", json!({"id": id})),
+        ("status,id,status", json!({"id": id, "status": "queued"})),
+        ("id,payload,priority", json!({"id": id, "payload": "p", "priority": 0})),
+        ("payload", json!({"payload": "p"})),
+        // What has not happened is absent, asked for or not.
+        ("started_at", json!({})),
+        ("", all),
+    ] {
+        let job = api.get(&format!("{one}?fields={fields}")).await.expect(200).json();
+        assert_eq!(job, json!({"job": expected}), "{fields}");
+        let jobs = api.get(&format!("/v1/jobs?fields={fields}")).await.expect(200).json();
+        assert_eq!(jobs, json!({"jobs": [expected]}), "{fields}");
+    }
+    for path in [&one[..], "/v1/jobs"] {
+        for none in ["pyload", "id,", "id,%20status", "%1b"] {
+            let refused = api.get(&format!("{path}?fields={none}")).await.expect(400);
+            assert_eq!(refused.fields().as_deref(), Some("fields"), "{none}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn payloads_that_are_not_asked_for_are_not_read_and_do_not_shorten_the_page() {
+    let api = Api::new();
+    let payload = "x".repeat(1 << 20);
+    for _ in 0..34 {
+        api.enqueue(&format!("{{\"image\":\"a\",\"payload\":\"{payload}\"}}")).await;
+    }
+    api.backend.fail_payloads();
+    api.get("/v1/jobs?n=1").await.expect(503);
+    let page = api.get("/v1/jobs?n=100&fields=id,status").await.expect(200);
+    assert_eq!((page.json()["jobs"].as_array().unwrap().len(), page.json().get("cursor")), (34, None));
+    assert!(page.body.len() < 34 * 100, "{}", page.body.len());
+    let id = page.json()["jobs"][0]["id"].as_str().unwrap().to_owned();
+    api.get(&format!("/v1/job/{id}")).await.expect(503);
+    api.get(&format!("/v1/job/{id}?fields=status")).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_page_stops_short_at_its_bytes() {
     let api = Api::new();
     let payload = "x".repeat(1 << 20);

@@ -84,6 +84,14 @@ async fn every_reference_leads_somewhere_and_every_operation_has_a_name() {
     assert_eq!(names.len(), CALLS.len());
 }
 
+#[tokio::test]
+async fn the_fields_that_may_be_selected_are_those_that_the_document_gives_a_job() {
+    let document = Api::new().get("/openapi.json").await.expect(200).json();
+    let properties = document["components"]["schemas"]["Job"]["properties"].as_object().unwrap();
+    let documented: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
+    assert_eq!(documented, quorate_api::Job::FIELDS.into());
+}
+
 /// Every operation: its method, its path with an id in it, and itself.
 async fn operations(api: &Api) -> Vec<(String, String, Value)> {
     let document = api.get("/openapi.json").await.expect(200).json();

@@ -315,7 +315,8 @@ async fn a_cancelled_job_is_stopped_long_before_its_next_touch() {
     cluster.queue("a", "it", LONG);
     pipe.line().await;
     for _ in 0..3 {
-        cluster.next("GET /v1/job/a").await;
+        let query = cluster.next("GET /v1/job/a").await.query;
+        assert!(query.contains("status") && !query.contains("payload"), "{query}");
     }
     cluster.answer("GET /v1/job/a", 200, job_with("cancelled"));
     assert_eq!(at_work.finished().await, Outcome::Dropped("the job was cancelled".into()));
