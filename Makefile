@@ -83,7 +83,8 @@ image: build
 	@docker build --quiet --file deploy/Dockerfile --target prebuilt --tag $(IMAGE) .
 	@docker run --rm $(IMAGE) --version || { echo "This machine's binary does not run in the image: its libraries are newer. Build inside: docker build -f deploy/Dockerfile -t $(IMAGE) ."; exit 1; }
 
-PACKAGES = build-essential libclang-dev pkg-config
+# ccache: RocksDB is compiled once for all profiles (.cargo/config.toml).
+PACKAGES = build-essential ccache libclang-dev pkg-config
 
 prepare:
 	@command -v cargo >/dev/null || { echo "Rust is missing: install it with https://rustup.rs and run this again."; exit 1; }
