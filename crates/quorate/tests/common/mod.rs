@@ -4,7 +4,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,28 @@ pub(crate) fn serve(dir: &Path, ports: &[u16], node: usize) -> Vec<String> {
         &peers.join(","),
     ];
     args.map(str::to_owned).to_vec()
+}
+
+/// Three nodes on the three ports from `first` on, ready.
+pub(crate) fn cluster(dir: &Path, first: u16) -> Vec<Started> {
+    let ports = [first, first + 1, first + 2];
+    let start = |node| {
+        let process = Command::new(QUORATE).args(serve(dir, &ports, node)).stderr(Stdio::null()).spawn();
+        Started(process.unwrap())
+    };
+    let nodes = (0..ports.len()).map(start).collect();
+    ports.into_iter().for_each(wait_until_ready);
+    nodes
+}
+
+/// Whether a program is there that a test needs besides; else says that the test is skipped.
+pub(crate) fn has(test: &str, program: &str, args: &[&str]) -> bool {
+    let well = Command::new(program).args(args).stdin(Stdio::null()).output();
+    let has = well.is_ok_and(|output| output.status.success());
+    if !has {
+        println!("SKIPPED {test}: {program} {} does not work here", args.join(" "));
+    }
+    has
 }
 
 pub(crate) fn url(port: u16) -> String {
