@@ -1,0 +1,172 @@
+//! What lies in deploy/ for systemd and nginx.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use quorate_gateway::ConnectionLimits;
+
+use common::{QUORATE, Started, cluster, free_ports, has, wait_until};
+
+fn deploy(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(path)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+#[test]
+fn systemd_takes_the_units() {
+    if !has("the systemd units", "systemd-analyze", &["--version"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for unit in ["quorate.service", "quorate-runner.service"] {
+        let text = fs::read_to_string(deploy("systemd").join(unit)).unwrap();
+        let here = dir.path().join(unit);
+        fs::write(&here, text.replace("/usr/local/bin/quorate", QUORATE)).unwrap();
+        let verify = Command::new("systemd-analyze").arg("verify").arg(&here).output().unwrap();
+        // It ends well for unknown lines too, and only says so.
+        assert!(verify.status.success() && !said(&verify).contains(unit), "{}", said(&verify));
+    }
+    let secure = ["security", "--offline=true", "--threshold=15"];
+    let node = deploy("systemd/quorate.service");
+    let secure = Command::new("systemd-analyze").args(secure).arg(node).output().unwrap();
+    assert!(secure.status.success(), "{}", said(&secure));
+}
+
+#[test]
+fn a_unit_gives_the_node_time_to_end_and_files_to_open() {
+    let unit = fs::read_to_string(deploy("systemd/quorate.service")).unwrap();
+    let number = |name: &str| -> u64 {
+        let line = unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+    };
+    let limits = ConnectionLimits::default();
+    // Behind the clients come the commands under way, 5 s, and the rest, 8 s: docs/timeouts.md.
+    assert!(Duration::from_secs(number("TimeoutStopSec")) > limits.drain + Duration::from_secs(13));
+    assert!(number("LimitNOFILE") / 8 * 3 > u64::try_from(limits.connections + limits.reserved).unwrap());
+}
+
+/// A variable with another name would be ignored.
+#[test]
+fn the_commands_know_the_variables_of_the_environment_files() {
+    for (file, command) in [("systemd/node.env", "serve"), ("systemd/runner.env", "run")] {
+        let help = Command::new(QUORATE).args([command, "--help"]).output().unwrap();
+        let text = fs::read_to_string(deploy(file)).unwrap();
+        let settings: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(settings.len() >= 3, "{file}");
+        for setting in settings {
+            let (variable, _) = setting.split_once('=').unwrap();
+            assert!(
+                said(&help).contains(&format!("[env: {variable}=")),
+                "{command} does not know {variable}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nginx_ends_tls_in_front_of_a_cluster() {
+    let test = "nginx in front of a cluster";
+    if !(has(test, "nginx", &["-v"])
+        && has(test, "openssl", &["version"])
+        && has(test, "curl", &["--version"]))
+    {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let first = free_ports(4);
+    let mut nodes = cluster(dir.path(), first);
+    let proxy = Proxy::start(dir.path(), first);
+
+    // A consume that waits, and gets a job through another connection.
+    let poll = proxy.ask("/v1/jobs/consume?wait=60", &["-X", "POST"]).stdout(Stdio::piped()).spawn().unwrap();
+    let jobs = r#"{"jobs":[{"image":"a","payload":"x"}]}"#;
+    assert_eq!(proxy.post_json("/v1/jobs", jobs).lines().last(), Some("201"));
+    let taken = said(&poll.wait_with_output().unwrap());
+    let id = taken.split("\"id\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect(&taken);
+
+    let log = dir.path().join("log");
+    fs::write(&log, "\u{e4}\0".repeat(1 << 18)).unwrap();
+    let form = format!("log=@{}", log.display());
+    let done = said(&proxy.ask(&format!("/v1/job/{id}/success"), &["-F", &form]).output().unwrap());
+    assert_eq!(done.lines().last(), Some("200"), "{done}");
+    let read = proxy.ask(&format!("/v1/job/{id}/log"), &["-w", ""]).output().unwrap().stdout;
+    assert_eq!(read, fs::read(&log).unwrap());
+
+    // The nodes refuse it in their own words, below nginx's bound.
+    let long = format!(r#"{{"jobs":[{{"image":"a","payload":"{}"}}]}}"#, "x".repeat(2 << 20));
+    assert!(proxy.post_json("/v1/jobs", &long).contains("payload"), "not the nodes' 413");
+
+    // Whatever node a request would go to: none of them is an error.
+    nodes.remove(1);
+    for _ in 0..9 {
+        assert_eq!(proxy.post_json("/v1/jobs", jobs).lines().last(), Some("201"));
+    }
+}
+
+/// nginx on the port behind those of three nodes.
+struct Proxy {
+    port: u16,
+    certificate: PathBuf,
+    body: PathBuf,
+    _process: Started,
+}
+
+const NAME: &str = "quorate.example.com";
+
+impl Proxy {
+    fn start(dir: &Path, first: u16) -> Proxy {
+        let port = first + 3;
+        let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+        let subject = ["-subj", &format!("/CN={NAME}"), "-addext", &format!("subjectAltName=DNS:{NAME}")];
+        let files = ["-keyout", key.to_str().unwrap(), "-out", certificate.to_str().unwrap()];
+        let make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
+        let made = Command::new("openssl").args([&make[..], &subject, &files].concat()).output().unwrap();
+        assert!(made.status.success(), "{}", said(&made));
+
+        let here = dir.to_str().unwrap();
+        let server = fs::read_to_string(deploy("nginx/quorate.conf")).unwrap();
+        let server = (0..3).fold(server, |text, at| {
+            text.replace(&format!("10.0.0.{}:8080", at + 1), &format!("127.0.0.1:{}", first + at))
+        });
+        let server = server.replace("listen 443", &format!("listen 127.0.0.1:{port}"));
+        let server = server.replace("/etc/ssl/quorate", here);
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+        let temporary = temporary.map(|what| format!("{what}_temp_path {here}/{what};")).concat();
+        let conf = dir.join("nginx.conf");
+        let text = format!(
+            "daemon off; master_process off; pid {here}/nginx.pid; error_log {here}/error.log; events {{}}\n\
+             http {{ access_log off; {temporary}\n{server}}}\n"
+        );
+        fs::write(&conf, text).unwrap();
+        let mut nginx = Command::new("nginx");
+        let process = nginx.args(["-e", "stderr", "-c"]).arg(conf).stderr(Stdio::null()).spawn().unwrap();
+        let proxy = Proxy { port, certificate, body: dir.join("body"), _process: Started(process) };
+        wait_until("nginx answers", || proxy.ask("/readyz", &["-f"]).output().unwrap().status.success());
+        proxy
+    }
+
+    /// A request; what it prints ends with a line for the status code.
+    fn ask(&self, path: &str, args: &[&str]) -> Command {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-w", "\n%{http_code}\n", "--cacert"]).arg(&self.certificate);
+        curl.args(["--resolve", &format!("{NAME}:{}:127.0.0.1", self.port)]).args(args);
+        curl.arg(format!("https://{NAME}:{}{path}", self.port));
+        curl
+    }
+
+    fn post_json(&self, path: &str, body: &str) -> String {
+        fs::write(&self.body, body).unwrap();
+        let body = format!("@{}", self.body.display());
+        let args = ["-H", "Content-Type: application/json", "--data-binary", &body];
+        said(&self.ask(path, &args).output().unwrap())
+    }
+}
