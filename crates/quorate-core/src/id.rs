@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Position, Timestamp};
+use crate::Timestamp;
 
 macro_rules! sixteen_bytes {
     ($(#[$doc:meta])* $name:ident) => {
@@ -44,16 +44,6 @@ sixteen_bytes! {
 }
 
 impl JobId {
-    /// The id of the automatic retry of a job: the same on every replica, and a UUIDv7 of log time like every other.
-    /// A job is retried automatically at most once, so that its own id, spread over the random bits, makes it unique.
-    pub(crate) fn of_automatic_retry(job: JobId, at: Position, now: Timestamp) -> JobId {
-        let bits = u128::from_be_bytes(job.0);
-        let [high, low] = [(bits >> 64) as u64, bits as u64];
-        let high = mix(high ^ mix(at.index));
-        let low = mix(low ^ mix(high ^ u64::from(at.offset)));
-        JobId::v7(now, high, low)
-    }
-
     /// The UUIDv7 of a time and of random bits, of which it takes 12 and 62.
     pub(crate) fn v7(now: Timestamp, high: u64, low: u64) -> JobId {
         let time = u128::from(now.0 & 0xffff_ffff_ffff) << 80;
@@ -77,35 +67,4 @@ pub struct QueueId(pub u32);
 impl QueueId {
     /// The queue named `default`.
     pub const DEFAULT: QueueId = QueueId(0);
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn ids_of_automatic_retries_are_uuids_of_version_7() {
-        let of = JobId([0xff; 16]);
-        let at = Position { index: 5, offset: 1 };
-        let id = JobId::of_automatic_retry(of, at, Timestamp(0x0123_4567_89ab)).to_string();
-        assert!(id.starts_with("01234567-89ab-7"), "{id}");
-        assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"), "{id}");
-        // For ever: replicas of different versions must agree.
-        assert_eq!(id, "01234567-89ab-753c-952c-9c478af5789a");
-    }
-
-    #[test]
-    fn ids_of_automatic_retries_differ() {
-        let at = Position { index: 5, offset: 0 };
-        let mut ids = BTreeSet::new();
-        for number in 0..10_000_u128 {
-            // Predecessors that differ in their highest or in their lowest bits, in the same entry.
-            for of in [number, number << 112] {
-                ids.insert(JobId::of_automatic_retry(JobId(of.to_be_bytes()), at, Timestamp(1)));
-            }
-        }
-        assert_eq!(ids.len(), 19_999, "0 is among both");
-    }
 }

@@ -3,6 +3,7 @@ use bytes::Bytes;
 use crate::{Job, JobId, Reply, State, Table, limits};
 
 use super::step::{Step, Stop, check};
+use super::{ending, lookup};
 
 /// Calls a job off that has not finished.
 pub(super) fn cancel<T: Table>(
@@ -11,11 +12,11 @@ pub(super) fn cancel<T: Table>(
     details: &str,
 ) -> Result<Reply, Stop<T::Error>> {
     check(details.len() <= limits::DETAILS_BYTES, "details")?;
-    let job = step.job(id)?;
+    let job = lookup::job(step, id)?;
     if job.status().is_final() {
-        return step.wrong_status(&job);
+        return lookup::wrong_status(step, &job);
     }
     let cancelled = Job { state: State::Cancelled { details: details.into() }, ..job.clone() };
-    let cancelled = step.end(&job, cancelled, &Bytes::new())?;
+    let cancelled = ending::end(step, &job, cancelled, &Bytes::new())?;
     Ok(Reply::Job(Box::new(cancelled)))
 }

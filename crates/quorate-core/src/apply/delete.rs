@@ -1,12 +1,13 @@
 use crate::{JobId, Reply, Table};
 
+use super::lookup;
 use super::step::{Step, Stop};
 
 /// Removes a finished job with its log, for good.
 pub(super) fn delete<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply, Stop<T::Error>> {
-    let job = step.job(id)?;
+    let job = lookup::job(step, id)?;
     if !job.status().is_final() {
-        return step.wrong_status(&job);
+        return lookup::wrong_status(step, &job);
     }
     step.table.delete_job(&job)?;
     Ok(Reply::Done)

@@ -1,7 +1,7 @@
-use crate::{Command, IdempotencyKey, KeyRecord, Refusal, Remembered, Reply, Table, limits};
+use crate::{Command, IdempotencyKey, KeyRecord, Refusal, Remembered, Reply, Table, Timestamp, limits};
 
+use super::replay;
 use super::step::{Step, Stop, check, refuse};
-use super::{replay, tick};
 
 /// What the first request with this key was answered; `None` when this is the first.
 pub(super) fn first_answer<T: Table>(
@@ -11,7 +11,7 @@ pub(super) fn first_answer<T: Table>(
     check(key.key.len() <= limits::IDEMPOTENCY_KEY_BYTES, "idempotency_key")?;
     match step.table.key(&key.key)? {
         // It waits to be removed by `tick`.
-        Some(record) if tick::expires_at(&record) <= step.now => {
+        Some(record) if expires_at(&record) <= step.now => {
             step.table.delete_key(&record)?;
             Ok(None)
         }
@@ -37,4 +37,9 @@ pub(super) fn record<T: Table>(
         at: step.now,
         answer: replay::remembered_reply(command, reply),
     })
+}
+
+/// When a key stops to be remembered.
+pub(super) fn expires_at(key: &KeyRecord) -> Timestamp {
+    key.at.plus_millis(limits::IDEMPOTENCY_MILLIS)
 }

@@ -1,15 +1,19 @@
 //! What a batch does to the table. One file for each command, all of one shape: look the job up, refuse or change
-//! it, answer. `tick.rs` does what is due before the commands of a batch; `due.rs` is one job's timer.
+//! it, answer. `tick.rs` does what is due before the commands of a batch.
+//!
+//! They stand on what they share, and that on one another one way only: `step.rs` (one command being carried out, and why it
+//! ends early), `birth.rs` (how a job begins), `ending.rs` (how one ends), `lookup.rs` (how one is found as it is now).
 
+mod birth;
 mod cancel;
 mod configure;
 mod consume;
 mod delete;
-mod due;
+mod ending;
 mod enqueue;
 mod fail;
-mod image;
 mod key;
+mod lookup;
 mod raise;
 mod replay;
 mod retry;

@@ -1,5 +1,6 @@
 use crate::{Command, Job, JobId, Outcome, Remembered, Reply, State, Table};
 
+use super::lookup;
 use super::step::{Step, Stop, refuse};
 
 /// What is kept of an answer.
@@ -31,7 +32,7 @@ pub(super) fn render<T: Table>(step: &mut Step<'_, T>, first: &Remembered) -> Re
             jobs.retain(|job| matches!(job.state, State::Running { .. }));
             Ok(Reply::Jobs(jobs))
         }
-        Remembered::Job(id) => Ok(Reply::Job(Box::new(step.job(*id)?))),
+        Remembered::Job(id) => Ok(Reply::Job(Box::new(lookup::job(step, *id)?))),
         Remembered::Done => Ok(Reply::Done),
         Remembered::Refused(refusal) => refuse(refusal.clone()),
     }
@@ -40,7 +41,7 @@ pub(super) fn render<T: Table>(step: &mut Step<'_, T>, first: &Remembered) -> Re
 fn existing<T: Table>(step: &mut Step<'_, T>, ids: &[JobId]) -> Result<Vec<Job>, T::Error> {
     let mut jobs = Vec::with_capacity(ids.len());
     for id in ids {
-        jobs.extend(step.current(*id)?);
+        jobs.extend(lookup::current(step, *id)?);
     }
     Ok(jobs)
 }

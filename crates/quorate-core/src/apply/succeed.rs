@@ -3,6 +3,7 @@ use bytes::Bytes;
 use crate::{Job, JobId, Reply, State, Table, limits};
 
 use super::step::{Step, Stop, check};
+use super::{ending, lookup};
 
 /// Ends a running job well. Said again, it answers the job as it is: the first log stays.
 pub(super) fn succeed<T: Table>(
@@ -11,16 +12,16 @@ pub(super) fn succeed<T: Table>(
     log: &Bytes,
 ) -> Result<Reply, Stop<T::Error>> {
     check(log.len() <= limits::LOG_BYTES, "log")?;
-    let job = step.job(id)?;
+    let job = lookup::job(step, id)?;
     match job.state {
         State::Running { .. } => {
             let ended = Job { state: State::Success, ..job.clone() };
-            let ended = step.end(&job, ended, log)?;
+            let ended = ending::end(step, &job, ended, log)?;
             Ok(Reply::Job(Box::new(ended)))
         }
         State::Success => Ok(Reply::Job(Box::new(job))),
         State::Delayed { .. } | State::Queued { .. } | State::Error { .. } | State::Cancelled { .. } => {
-            step.wrong_status(&job)
+            lookup::wrong_status(step, &job)
         }
     }
 }

@@ -1,6 +1,7 @@
-use crate::{KeyRecord, Settings, Table, Timestamp, limits};
+use crate::{Job, Settings, State, Table, Timestamp, limits};
 
-use super::{due, step::Step};
+use super::step::Step;
+use super::{ending, key};
 
 /// Does what is due, [`limits::DUE_PER_BATCH`] pieces of it at most: timers first, because jobs wait for them, then
 /// the removal of what has outlived its time.
@@ -25,7 +26,8 @@ pub fn next_due_at<T: Table>(table: &mut T) -> Result<Option<Timestamp>, T::Erro
     let finished = table.next_outlived(ever)?.and_then(|job| job.completed_at);
     let image = table.next_unnamed_image(ever)?.map(|image| image.named_at);
     let too_many_keys = table.key_count() > limits::IDEMPOTENCY_KEYS;
-    let key = table.oldest_key()?.map(|key| if too_many_keys { Timestamp::ZERO } else { expires_at(&key) });
+    let key =
+        table.oldest_key()?.map(|key| if too_many_keys { Timestamp::ZERO } else { key::expires_at(&key) });
     Ok([
         timer,
         finished.map(|ended| ended.plus_millis(retention_millis(settings))),
@@ -48,9 +50,30 @@ pub fn next_timer_at<T: Table>(table: &mut T) -> Result<Option<Timestamp>, T::Er
 /// Carries the earliest timer out. False when none is due.
 fn next_timer<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
     match step.table.next_due(step.now)? {
-        Some(job) => due::fire(step, job).map(|()| true),
+        Some(job) => fire(step, job).map(|()| true),
         None => Ok(false),
     }
+}
+
+/// Carries the timer of a job out whose time has come.
+fn fire<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<(), T::Error> {
+    match job.state {
+        State::Delayed { .. } => release(step, &job),
+        State::Running { .. } => ending::time_out(step, job).map(drop),
+        State::Queued { .. } | State::Success | State::Error { .. } | State::Cancelled { .. } => {
+            panic!(
+                "the timer of job {} stands although it is {}: the index is broken",
+                job.id,
+                job.status().as_str()
+            )
+        }
+    }
+}
+
+/// Queues a delayed job, at the tail of its lane.
+fn release<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<(), T::Error> {
+    let queued = Job { state: State::Queued { seq: step.table.next_seq() }, ..job.clone() };
+    step.table.put_job(Some(job), &queued)
 }
 
 /// Removes the finished job that has outlived the retention longest. False when none has.
@@ -68,7 +91,9 @@ fn next_finished<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
 fn next_key<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
     let too_many = step.table.key_count() > limits::IDEMPOTENCY_KEYS;
     match step.table.oldest_key()? {
-        Some(key) if too_many || expires_at(&key) <= step.now => step.table.delete_key(&key).map(|()| true),
+        Some(key) if too_many || key::expires_at(&key) <= step.now => {
+            step.table.delete_key(&key).map(|()| true)
+        }
         _ => Ok(false),
     }
 }
@@ -82,11 +107,6 @@ fn next_image<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
         Some(image) => step.table.delete_image(&image).map(|()| true),
         None => Ok(false),
     }
-}
-
-/// When a key stops to be remembered.
-pub(super) fn expires_at(key: &KeyRecord) -> Timestamp {
-    key.at.plus_millis(limits::IDEMPOTENCY_MILLIS)
 }
 
 fn retention_millis(settings: Settings) -> u64 {

@@ -1,10 +1,11 @@
 use crate::{Job, JobId, Reply, State, Table};
 
+use super::lookup;
 use super::step::{Step, Stop};
 
 /// Gives a running job another `timeout` seconds from now.
 pub(super) fn touch<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply, Stop<T::Error>> {
-    let job = step.job(id)?;
+    let job = lookup::job(step, id)?;
     match job.state {
         State::Running { .. } => {
             let deadline = step.now.plus_seconds(job.timeout);
@@ -16,6 +17,6 @@ pub(super) fn touch<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply
         | State::Queued { .. }
         | State::Success
         | State::Error { .. }
-        | State::Cancelled { .. } => step.wrong_status(&job),
+        | State::Cancelled { .. } => lookup::wrong_status(step, &job),
     }
 }

@@ -1,0 +1,136 @@
+use crate::id::mix;
+use crate::{Image, Job, JobId, NewJob, Payload, Position, State, Table, Timestamp, limits};
+
+use super::step::Step;
+
+/// Adds a job that a client wants.
+pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<Job, T::Error> {
+    let bytes = u32::try_from(new.payload.len()).expect("a payload within its limit");
+    let number = step.table.next_seq();
+    let job = Job {
+        id: new.id,
+        number,
+        queue: new.queue,
+        priority: new.priority,
+        image: new.image.clone(),
+        image_id: new.image_id,
+        payload: Payload { owner: new.id, bytes },
+        delay: new.delay,
+        timeout: new.timeout,
+        max_retries: new.max_retries,
+        retries_delay: new.retries_delay,
+        created_at: step.now,
+        started_at: None,
+        completed_at: None,
+        state: waiting(step.now, number, new.delay),
+        log_bytes: 0,
+        retry_of: None,
+        retry_id: None,
+    };
+    if !new.payload.is_empty() {
+        step.table.put_payload(new.id, new.payload.clone())?;
+    }
+    add(step, job)
+}
+
+/// Adds the job that retries `job` because somebody wants it, at once. Linking the job to it is the caller's part.
+pub(super) fn retry<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId) -> Result<Job, T::Error> {
+    again(step, job, id, job.max_retries, 0)
+}
+
+/// Adds the automatic retry of a job that is about to end in error and has one left. Linking the job to it is the caller's
+/// part.
+pub(super) fn automatic_retry<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Job, T::Error> {
+    let left = job.max_retries.checked_sub(1).expect("a job that has an automatic retry left");
+    again(step, job, id_of_automatic_retry(job.id, step.at, step.now), left, job.retries_delay)
+}
+
+/// Adds a job that retries `job`. It shares the payload.
+fn again<T: Table>(
+    step: &mut Step<'_, T>,
+    job: &Job,
+    id: JobId,
+    max_retries: u32,
+    delay: u32,
+) -> Result<Job, T::Error> {
+    let number = step.table.next_seq();
+    let retry = Job {
+        id,
+        number,
+        delay: 0,
+        max_retries,
+        created_at: step.now,
+        started_at: None,
+        completed_at: None,
+        state: waiting(step.now, number, delay),
+        log_bytes: 0,
+        retry_of: Some(job.id),
+        retry_id: None,
+        ..job.clone()
+    };
+    add(step, retry)
+}
+
+fn add<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<Job, T::Error> {
+    step.table.put_job(None, &job)?;
+    name_image(step, &job)?;
+    Ok(job)
+}
+
+/// Where a new job with this number starts, that waits for `delay` seconds.
+fn waiting(now: Timestamp, number: u64, delay: u32) -> State {
+    if delay == 0 { State::Queued { seq: number } } else { State::Delayed { due: now.plus_seconds(delay) } }
+}
+
+/// The id of the automatic retry of a job: the same on every replica, and a UUIDv7 of log time like every other.
+/// A job is retried automatically at most once, so that its own id, spread over the random bits, makes it unique.
+fn id_of_automatic_retry(job: JobId, at: Position, now: Timestamp) -> JobId {
+    let bits = u128::from_be_bytes(job.0);
+    let [high, low] = [(bits >> 64) as u64, bits as u64];
+    let high = mix(high ^ mix(at.index));
+    let low = mix(low ^ mix(high ^ u64::from(at.offset)));
+    JobId::v7(now, high, low)
+}
+
+/// Notes that a new job names its image.
+fn name_image<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<(), T::Error> {
+    let before = step.table.image(job.image_id)?;
+    let created_at = match &before {
+        Some(image) if step.now < image.named_at.plus_millis(limits::IMAGE_RENEWAL_MILLIS) => return Ok(()),
+        Some(image) => image.created_at,
+        None => step.now,
+    };
+    let after = Image { id: job.image_id, name: job.image.clone(), created_at, named_at: step.now };
+    step.table.put_image(before.as_ref(), &after)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_of_automatic_retries_are_uuids_of_version_7() {
+        let of = JobId([0xff; 16]);
+        let at = Position { index: 5, offset: 1 };
+        let id = id_of_automatic_retry(of, at, Timestamp(0x0123_4567_89ab)).to_string();
+        assert!(id.starts_with("01234567-89ab-7"), "{id}");
+        assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"), "{id}");
+        // For ever: replicas of different versions must agree.
+        assert_eq!(id, "01234567-89ab-753c-952c-9c478af5789a");
+    }
+
+    #[test]
+    fn ids_of_automatic_retries_differ() {
+        let at = Position { index: 5, offset: 0 };
+        let mut ids = BTreeSet::new();
+        for number in 0..10_000_u128 {
+            // Predecessors that differ in their highest or in their lowest bits, in the same entry.
+            for of in [number, number << 112] {
+                ids.insert(id_of_automatic_retry(JobId(of.to_be_bytes()), at, Timestamp(1)));
+            }
+        }
+        assert_eq!(ids.len(), 19_999, "0 is among both");
+    }
+}
