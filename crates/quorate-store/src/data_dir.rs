@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 use crate::{
     Identity, NodeId, OnFull, Space, StoreError, WhenFull,
     ballast::BALLAST,
+    files::durable::{self, replace_file},
     format,
     high_water::HighWater,
     planted::{Bug, planted},
-    sealed::{replace_file, sync_dir},
     sizes::Sizes,
 };
 
@@ -181,7 +181,7 @@ impl DataDir {
 /// Makes a directory, unless it is there; durable when it returns.
 fn create(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    dir.canonicalize()?.parent().map_or(Ok(()), sync_dir)
+    dir.canonicalize()?.parent().map_or(Ok(()), durable::sync)
 }
 
 /// The names in a directory. Names that are no UTF-8 are nobody's of ours; they are shown as well as may be.
@@ -246,10 +246,10 @@ fn finish_setting_aside(dir: &Path) -> Result<(), StoreError> {
         fs::rename(dir.join(name), target.join(name)).map_err(StoreError::io("move", &dir.join(name)))?;
     }
     let conclude = || {
-        sync_dir(&target)?;
-        sync_dir(dir)?;
+        durable::sync(&target)?;
+        durable::sync(dir)?;
         fs::remove_file(&marker)?;
-        sync_dir(dir)
+        durable::sync(dir)
     };
     conclude().map_err(StoreError::io("set aside the contents of", dir))
 }

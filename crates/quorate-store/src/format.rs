@@ -1,6 +1,7 @@
 use std::{fs, io, path::Path};
 
-use crate::{StoreError, sealed::replace_file};
+use crate::StoreError;
+use crate::files::durable::replace_file;
 
 /// The whole content of a data directory's `FORMAT` file. Another content is another format.
 const FORMAT: &str = "quorate data directory, format 3\n";

@@ -10,8 +10,9 @@ use quorate_proto::{Malformed, log::v1};
 use crate::{
     LogId, StoreError, Vote,
     convert::ProtoForm,
+    files::durable::replace_file,
+    files::sealed::{seal, unseal},
     planted::{Bug, planted},
-    sealed::{replace_file, seal, unseal},
 };
 
 const WHAT: &str = "high-water mark";

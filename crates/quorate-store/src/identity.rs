@@ -4,7 +4,8 @@ use quorate_proto::log::v1;
 
 use crate::{
     NodeId, StoreError,
-    sealed::{replace_file, seal, unseal},
+    files::durable::replace_file,
+    files::sealed::{seal, unseal},
 };
 
 const WHAT: &str = "identity";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quorate_core::Timestamp;
 use quorate_proto::log::v1;
 
-use crate::sealed::{seal, unseal};
+use crate::files::sealed::{seal, unseal};
 use crate::{DataDir, StoreError};
 
 const WHAT: &str = "note of log time";

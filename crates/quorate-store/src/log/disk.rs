@@ -1,6 +1,7 @@
 use std::{ops::Range, path::Path};
 
 use bytes::{Buf, Bytes};
+use openraft::LogIdOptionExt;
 use prost::Message;
 use quorate_proto::log::v1;
 use rocksdb::{
@@ -11,7 +12,6 @@ use rocksdb::{
 use super::{
     queue::{Change, Group},
     tail::entry_bytes,
-    view::after,
 };
 use crate::planted::{Bug, planted};
 use crate::sizes::{Sizes, in_memory};
@@ -65,7 +65,7 @@ impl Disk {
 
     pub(super) fn recover(&self) -> Result<Recovered, StoreError> {
         let purged = self.meta::<LogId>(PURGED)?;
-        let start = after(purged);
+        let start = purged.next_index();
         let from_start = IteratorMode::From(&key(start), Direction::Forward);
         let first = self.entry(self.db.iterator_cf(self.family(ENTRIES), from_start).next())?;
         let last = match first {

@@ -1,5 +1,7 @@
 use std::{io, ops::Range};
 
+use openraft::LogIdOptionExt;
+
 use super::{disk::Recovered, tail::Tail};
 use crate::{Entry, LogId, Vote};
 
@@ -23,7 +25,7 @@ impl View {
     /// Of a log of which the disk has everything. `tail_bytes` are kept in memory.
     pub(super) fn new(recovered: &Recovered, tail_bytes: usize) -> View {
         let &Recovered { first, purged, last, end, vote, committed } = recovered;
-        let tail = Tail::new(after(last).max(first), tail_bytes);
+        let tail = Tail::new(last.next_index().max(first), tail_bytes);
         View { first, purged, last, vote, committed, tail, end, appends: 0 }
     }
 
@@ -74,7 +76,7 @@ impl View {
         if kept.map(|id| id.index) < self.purged.map(|id| id.index) {
             return Err(invalid(format!("cannot truncate after {kept:?}: purged up to {:?}", self.purged)));
         }
-        let removed = after(kept)..after(self.last);
+        let removed = kept.next_index()..self.last.next_index();
         if !removed.is_empty() {
             self.end = match self.tail.offset(removed.start) {
                 Some(offset) => offset,
@@ -102,13 +104,8 @@ impl View {
 
     /// That part of a range of indexes which the log has.
     pub(super) fn clamp(&self, range: Range<u64>) -> Range<u64> {
-        range.start.max(self.first)..range.end.min(after(self.last))
+        range.start.max(self.first)..range.end.min(self.last.next_index())
     }
-}
-
-/// The index that follows.
-pub(super) fn after(id: Option<LogId>) -> u64 {
-    id.map_or(0, |id| id.index + 1)
 }
 
 fn invalid(reason: String) -> io::Error {

@@ -5,11 +5,11 @@ use quorate_proto::log::v1;
 
 use crate::StoreError;
 use crate::limits;
-use crate::table::codec;
-use crate::table::db::{Db, Family, View};
-use crate::table::keys;
-use crate::table::lane::Lane;
-use crate::table::meta::Meta;
+use crate::rows::codec;
+use crate::rows::db::{Db, Family, View};
+use crate::rows::keys;
+use crate::rows::lane::Lane;
+use crate::rows::meta::Meta;
 
 /// What one page may cost.
 #[derive(Clone, Copy)]

@@ -12,10 +12,10 @@ use quorate_core::{
 
 use self::list::Bounds;
 use crate::StoreError;
-use crate::table::codec;
-use crate::table::db::{Cached, Db, Family};
-use crate::table::generation::Generation;
-use crate::table::keys::{self, Prefix};
+use crate::rows::codec;
+use crate::rows::db::{Cached, Db, Family};
+use crate::rows::generation::Generation;
+use crate::rows::keys::{self, Prefix};
 
 /// Reads the job table as it is now, from any thread. A cheap handle that goes on to the next table when a snapshot
 /// replaces this one.

@@ -5,7 +5,7 @@ use openraft::RaftSnapshotBuilder;
 use openraft::alias::SnapshotOf;
 
 use super::{SnapshotDir, SnapshotStore};
-use crate::table::generation::Generation;
+use crate::rows::generation::Generation;
 use crate::{TypeConfig, patience};
 
 /// Makes a snapshot of the job table while entries are applied to it.

@@ -7,8 +7,9 @@ use quorate_core::FeatureLevel;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use super::{RemovableDir, files};
 use crate::StoreError;
+use crate::files::RemovableDir;
+use crate::files::checkpoint::{self, SnapshotFile};
 
 /// A complete snapshot: a directory with the files of a RocksDB checkpoint. A cheap handle: while one exists the
 /// files stay, even when a newer snapshot has taken its place.
@@ -22,22 +23,13 @@ struct Inner {
     level: FeatureLevel,
 }
 
-/// A file of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SnapshotFile {
-    /// A plain file name.
-    pub name: String,
-    /// Its length.
-    pub bytes: u64,
-}
-
 impl SnapshotDir {
     /// The version of what a snapshot's files hold. A node refuses a snapshot with another one.
     pub const FORMAT: u32 = 2;
 
     /// The snapshot in `dir`: all files that belong to one are there.
     pub(super) fn read(dir: RemovableDir, level: FeatureLevel) -> Result<SnapshotDir, StoreError> {
-        let files = files::list(dir.path())?;
+        let files = checkpoint::list(dir.path())?;
         Ok(SnapshotDir(Arc::new(Inner { dir, files, level })))
     }
 

@@ -2,15 +2,10 @@
 
 mod builder;
 mod dir;
-mod files;
 mod receiver;
-mod removable_dir;
 mod store;
 
 pub use builder::SnapshotBuilder;
-pub use dir::{FileReader, SnapshotDir, SnapshotFile};
+pub use dir::{FileReader, SnapshotDir};
 pub use receiver::SnapshotReceiver;
 pub use store::SnapshotStore;
-
-pub(crate) use files::copy_files;
-pub(crate) use removable_dir::RemovableDir;

@@ -4,8 +4,9 @@ use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 
 use super::store::SnapshotMeta;
-use super::{RemovableDir, SnapshotDir, SnapshotStore, files};
+use super::{SnapshotDir, SnapshotStore};
 use crate::StoreError;
+use crate::files::{RemovableDir, checkpoint, durable};
 use crate::limits::SNAPSHOT_FILES;
 
 /// A snapshot that is being received, file by file. Dropped before [`SnapshotReceiver::finish`], it leaves nothing.
@@ -42,7 +43,7 @@ impl SnapshotReceiver {
         if self.open.is_some() {
             return Err(bad("a file begins before the last one ended"));
         }
-        if !files::belongs(name) {
+        if !checkpoint::belongs(name) {
             return Err(bad(format!("{name:?} is no file of a snapshot")));
         }
         self.files += 1;
@@ -99,7 +100,7 @@ impl SnapshotReceiver {
         }
         let (meta, SnapshotReceiver { store, dir, .. }) = (meta.clone(), self);
         let finish = move || {
-            files::sync_dir(dir.path())?;
+            durable::sync(dir.path()).map_err(StoreError::io("sync", dir.path()))?;
             let level = store.verify(dir.path(), &meta)?;
             SnapshotDir::read(dir, level)
         };

@@ -3,12 +3,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::files::{self, copy_files};
-use super::{RemovableDir, SnapshotDir, SnapshotReceiver};
-use crate::table::{
-    db::{Db, DbSettings},
-    meta::Meta,
-};
+use super::{SnapshotDir, SnapshotReceiver};
+use crate::files::checkpoint::copy_files;
+use crate::files::{RemovableDir, durable};
+use crate::rows::db::{Db, DbSettings};
+use crate::rows::meta::Meta;
 use crate::{OnFull, StoreError, TypeConfig, patience::Patience};
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 use parking_lot::Mutex;
@@ -150,9 +149,9 @@ impl SnapshotStore {
         }
         let index = meta.last_log_id.map_or(0, |last| last.index);
         let path = self.0.root.join(format!("{COMPLETE}{index:020}-{:010}", self.number()));
-        files::sync_dir(dir.path())?;
+        durable::sync(dir.path()).map_err(StoreError::io("sync", dir.path()))?;
         fs::rename(dir.path(), &path).map_err(StoreError::io("rename", dir.path()))?;
-        files::sync_dir(&self.0.root)?;
+        durable::sync(&self.0.root).map_err(StoreError::io("sync", &self.0.root))?;
         let snapshot = Snapshot { meta, snapshot: SnapshotDir::read(RemovableDir::kept(path), level)? };
         if let Some(last) = current.replace(snapshot.clone()) {
             last.snapshot.supersede();

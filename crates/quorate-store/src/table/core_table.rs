@@ -6,11 +6,11 @@ use quorate_core::{
     Settings, Table, Timestamp,
 };
 
-use super::codec;
-use super::db::Family;
-use super::keys::{self, Prefix};
 use super::writer::Writer;
 use crate::StoreError;
+use crate::rows::codec;
+use crate::rows::db::Family;
+use crate::rows::keys::{self, Prefix};
 
 impl Table for Writer {
     type Error = StoreError;

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use quorate_core::{Dump, Image, ImageId, Job, JobId, KeyRecord, Timestamp};
 
-use super::codec;
-use super::db::{Db, Family, Row};
-use super::keys::{self, Prefix};
-use super::lane::Lane;
-use super::meta::Meta;
 use super::writer::Writer;
 use crate::StoreError;
+use crate::rows::codec;
+use crate::rows::db::{Db, Family, Row};
+use crate::rows::keys::{self, Prefix};
+use crate::rows::lane::Lane;
+use crate::rows::meta::Meta;
 
 type Result<T> = std::result::Result<T, StoreError>;
 

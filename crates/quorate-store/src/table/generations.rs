@@ -1,11 +1,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::db::{Db, DbSettings, Family};
-use super::keys;
 use crate::StoreError;
-use crate::sealed::{replace_file, seal, unseal};
-use crate::snapshot::{RemovableDir, copy_files};
+use crate::files::RemovableDir;
+use crate::files::checkpoint::copy_files;
+use crate::files::durable::replace_file;
+use crate::files::sealed::{seal, unseal};
+use crate::rows::db::{Db, DbSettings, Family};
+use crate::rows::keys;
 use quorate_proto::log::v1;
 
 /// The directory of a node's job table: its generations, of which CURRENT names the one in use.

@@ -11,18 +11,19 @@ use parking_lot::{Mutex, RwLock};
 use quorate_core::FeatureLevel;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::answers::Answers;
-use super::codec::WHAT;
-use super::db::{Db, DbSettings};
-use super::generation::Generation;
 use super::generations::Generations;
-use super::meta::Meta;
 use super::space::TableSpace;
 use super::tuning::Tuning;
 use super::writer::Writer;
 use super::{Applied, ApplyObserver};
+use crate::files::RemovableDir;
 use crate::patience::{self, Patience};
-use crate::snapshot::{RemovableDir, SnapshotBuilder, SnapshotDir, SnapshotStore};
+use crate::rows::answers::Answers;
+use crate::rows::codec::WHAT;
+use crate::rows::db::{Db, DbSettings};
+use crate::rows::generation::Generation;
+use crate::rows::meta::Meta;
+use crate::snapshot::{SnapshotBuilder, SnapshotDir, SnapshotStore};
 use crate::{DataDir, Entry, LogId, OnFull, Reader, StoreError, StoredMembership, TypeConfig};
 
 /// The job table of a node, as openraft's state machine.

@@ -2,21 +2,13 @@
 //!
 //! `DESIGN.md` of this crate says why it is built as it is. The way of an entry: [`JobTable`] takes what is ready from
 //! openraft, `writer.rs` applies it through the core (`core_table.rs`) and writes it, the readers see it
-//! (`generation.rs`), the observer hears of it.
+//! (`rows/generation.rs`), the observer hears of it.
 
-pub(crate) mod answers;
-pub(crate) mod codec;
 mod core_table;
-pub(crate) mod db;
 #[cfg(test)]
 mod dump;
-pub(crate) mod generation;
 mod generations;
-mod ids;
 mod job_table;
-pub(crate) mod keys;
-pub(crate) mod lane;
-pub(crate) mod meta;
 mod observer;
 mod planted;
 mod records;
@@ -24,7 +16,6 @@ mod space;
 #[cfg(test)]
 mod tests;
 mod tuning;
-mod window;
 mod writer;
 
 pub use job_table::JobTable;

@@ -4,11 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quorate_core::{Job, State, Status, Table, Timestamp};
 
-use super::codec;
-use super::db::Family;
-use super::keys;
 use super::writer::Writer;
 use crate::StoreError;
+use crate::rows::codec;
+use crate::rows::db::Family;
+use crate::rows::keys;
 
 /// For [`crate::planted::Bug::LocalClock`].
 pub(super) fn local_clock() -> Timestamp {

@@ -2,12 +2,12 @@
 
 use quorate_core::{Job, JobId};
 
-use super::codec;
-use super::db::Family;
-use super::keys::{self, Place, Prefix};
-use super::lane::Lane;
 use super::writer::Writer;
 use crate::StoreError;
+use crate::rows::codec;
+use crate::rows::db::Family;
+use crate::rows::keys::{self, Place, Prefix};
+use crate::rows::lane::Lane;
 
 impl Writer {
     pub(super) fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {

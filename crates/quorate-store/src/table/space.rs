@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::generation::Generation;
+use crate::rows::generation::Generation;
 use crate::{SnapshotStore, StoreError};
 
 /// What the job table takes of the disk, and how some of it is given back. A cheap handle.

@@ -9,18 +9,18 @@ use quorate_proto::Malformed;
 use rocksdb::WriteBatch;
 
 use super::Applied;
-use super::answers::{self, EntryAnswers};
-use super::codec::{self, WHAT};
-use super::db::Family;
-use super::generation::{Generation, Next, Published};
-use super::ids::IdMap;
-use super::keys::{self, Prefix};
-use super::lane::Lane;
-use super::meta::{Fronts, Meta};
 use super::planted::local_clock;
 use super::tuning::Tuning;
-use super::window::{Decode, Window};
 use crate::planted::{Bug, planted};
+use crate::rows::answers::{self, EntryAnswers};
+use crate::rows::codec::{self, WHAT};
+use crate::rows::db::Family;
+use crate::rows::generation::{Generation, Next, Published};
+use crate::rows::ids::IdMap;
+use crate::rows::keys::{self, Prefix};
+use crate::rows::lane::Lane;
+use crate::rows::meta::{Fronts, Meta};
+use crate::rows::window::{Decode, Window};
 use crate::{Entry, StoreError, StoredMembership};
 
 /// The only one that changes a generation: applies log entries to it, many in one write.

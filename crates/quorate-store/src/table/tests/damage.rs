@@ -9,7 +9,7 @@ use quorate_core::{Dump, apply};
 
 use super::harness::{Harness, assert_same, entry, log_id};
 use super::jobs::{self, batch, consume, enqueue, new_job, succeed};
-use crate::table::keys;
+use crate::rows::keys;
 use crate::table::tuning::Tuning;
 use crate::{BatchBytes, Entry, StoreError};
 

@@ -12,8 +12,8 @@ use quorate_core::{Answered, Batch, Dump, FeatureLevel};
 use rocksdb::Cache;
 use tempfile::TempDir;
 
+use crate::rows::db::DbSettings;
 use crate::snapshot::SnapshotDir;
-use crate::table::db::DbSettings;
 use crate::table::tuning::Tuning;
 use crate::table::{Applied, ApplyObserver, JobTable};
 use crate::{BatchBytes, DataDir, Entry, LogId, StoreError, TypeConfig};

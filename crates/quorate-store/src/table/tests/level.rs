@@ -9,8 +9,8 @@ use rocksdb::WriteBatch;
 
 use super::harness::{Harness, assert_same, entry, log_id, transfer};
 use super::jobs::{batch, enqueue, new_job};
-use crate::table::db::Family;
-use crate::table::keys;
+use crate::rows::db::Family;
+use crate::rows::keys;
 use crate::table::tuning::Tuning;
 use crate::{BatchBytes, Entry, StoreError};
 
@@ -110,7 +110,7 @@ async fn a_record_with_an_unknown_part_is_refused() {
         db.write(rows).unwrap();
         let refused: Result<(), StoreError> = match what {
             "a Job with a part" => reader.job(super::jobs::id(1)).await.map(drop),
-            _ => crate::table::meta::Meta::read(db).map(drop),
+            _ => crate::rows::meta::Meta::read(db).map(drop),
         };
         assert_newer(refused, what);
     }

@@ -180,9 +180,9 @@ async fn a_crash_during_an_install_leaves_the_old_table_or_the_new_one() {
 
     // The generation complete, the snapshot published, CURRENT not yet switched: openraft installs it again.
     harness.close();
-    crate::snapshot::copy_files(newer.snapshot.path(), &jobs.join("gen-2")).unwrap();
+    crate::files::checkpoint::copy_files(newer.snapshot.path(), &jobs.join("gen-2")).unwrap();
     let published = snapshot.join("snapshot-00000000000000000005-0000000007");
-    crate::snapshot::copy_files(newer.snapshot.path(), &published).unwrap();
+    crate::files::checkpoint::copy_files(newer.snapshot.path(), &published).unwrap();
     harness.reopen(Tuning::default());
     assert_same(&harness.dump(), &old, "before the switch");
     let current = harness.table().get_current_snapshot().await.unwrap().unwrap();
@@ -192,9 +192,9 @@ async fn a_crash_during_an_install_leaves_the_old_table_or_the_new_one() {
 
     // Switched, the old generation and an old snapshot not yet removed.
     harness.close();
-    crate::snapshot::copy_files(newer.snapshot.path(), &jobs.join("gen-1")).unwrap();
+    crate::files::checkpoint::copy_files(newer.snapshot.path(), &jobs.join("gen-1")).unwrap();
     let older = snapshot.join("snapshot-00000000000000000003-0000000001");
-    crate::snapshot::copy_files(newer.snapshot.path(), &older).unwrap();
+    crate::files::checkpoint::copy_files(newer.snapshot.path(), &older).unwrap();
     harness.reopen(Tuning::default());
     assert_same(&harness.dump(), &ahead.dump(), "after the switch");
     assert_eq!(names(&jobs), ["CURRENT", "gen-2"]);

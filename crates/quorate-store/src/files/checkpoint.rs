@@ -1,17 +1,26 @@
 //! The files of a checkpoint: which there are, and how a second directory gets them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
-use super::SnapshotFile;
+use super::durable;
 use crate::StoreError;
 use crate::limits::SNAPSHOT_FILES;
+
+/// A file of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// A plain file name.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+}
 
 /// Longest name; RocksDB's are far shorter.
 const NAME_BYTES: usize = 64;
 
 /// True for the names of the files that make a checkpoint. All else, such as RocksDB's own LOG, is no part of it.
-pub(super) fn belongs(name: &str) -> bool {
+pub(crate) fn belongs(name: &str) -> bool {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
     let numbered = |stem: &str| !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit());
     plain
@@ -24,7 +33,7 @@ pub(super) fn belongs(name: &str) -> bool {
 }
 
 /// The checkpoint's files in `dir`, by name.
-pub(super) fn list(dir: &Path) -> Result<Vec<SnapshotFile>, StoreError> {
+pub(crate) fn list(dir: &Path) -> Result<Vec<SnapshotFile>, StoreError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(StoreError::io("list", dir))? {
         let entry = entry.map_err(StoreError::io("list", dir))?;
@@ -51,20 +60,12 @@ pub(crate) fn copy_files(from: &Path, to: &Path) -> Result<(), StoreError> {
             continue;
         }
         fs::copy(&source, &target).map_err(StoreError::io("write", &target))?;
-        sync_file(&target)?;
+        durable::sync(&target).map_err(StoreError::io("sync", &target))?;
     }
-    sync_dir(to)?;
-    to.parent().map_or(Ok(()), sync_dir)
-}
-
-/// Flushes a file's content.
-pub(super) fn sync_file(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", path))
-}
-
-/// Flushes a directory's entries.
-pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
-    sync_file(path)
+    for dir in [Some(to), to.parent()].into_iter().flatten() {
+        durable::sync(dir).map_err(StoreError::io("sync", dir))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

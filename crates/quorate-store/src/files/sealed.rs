@@ -1,10 +1,4 @@
-//! Small files whose damage is noticed: a length, a checksum, a message. Written all or not at all.
-
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::Path,
-};
+//! Bytes whose damage is noticed: a length, a checksum, a message.
 
 use prost::Message;
 
@@ -43,24 +37,6 @@ fn open(sealed: &[u8]) -> Result<&[u8], &'static str> {
     } else {
         Err("its checksum does not fit")
     }
-}
-
-/// Puts `contents` in the place of the file at `path`: after a crash there is the old file or the new one.
-pub(crate) fn replace_file(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
-    let new = path.with_extension("new");
-    let write = || {
-        let mut file = File::create(&new)?;
-        file.write_all(contents)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        sync_dir(path.parent().ok_or(io::ErrorKind::InvalidInput)?)
-    };
-    write().map_err(StoreError::io("write", path))
-}
-
-/// Makes durable which files a directory has.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use quorate_core::{FeatureLevel, QueueId, Settings, Timestamp};
 
 use super::answers::Answers;
 use super::db::Db;
-use crate::snapshot::RemovableDir;
+use crate::files::RemovableDir;
 
 /// One generation of the job table: its database and what readers see beside it. An installed snapshot is the next
 /// generation; the last one's directory goes once nobody reads it any more.

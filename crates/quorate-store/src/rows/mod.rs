@@ -1,0 +1,14 @@
+//! What stands in the job table's database: the keys and values, and what of them is kept in memory.
+//!
+//! The table writes it, readers and snapshots read it. `generation.rs` is one whole table, `db.rs` its RocksDB; `keys.rs`
+//! and `codec.rs` say what stands where and how; `lane.rs` and `window.rs` are the fronts of the indexes.
+
+pub(crate) mod answers;
+pub(crate) mod codec;
+pub(crate) mod db;
+pub(crate) mod generation;
+pub(crate) mod ids;
+pub(crate) mod keys;
+pub(crate) mod lane;
+pub(crate) mod meta;
+pub(crate) mod window;
