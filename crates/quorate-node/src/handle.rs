@@ -8,15 +8,15 @@ use quorate_core::{Answered, Command, QueueId};
 use quorate_store::planted::{Bug, planted};
 use quorate_store::{Reader, StoreError};
 
-use crate::batcher::Batcher;
-use crate::intake::Intake;
+use crate::cluster::peers::Peers;
+use crate::cluster::status::{self, Cluster};
+use crate::command::batcher::Batcher;
+use crate::command::intake::Intake;
 use crate::limits;
-use crate::peers::Peers;
 use crate::planted::{submit_one_by_one, without_key};
-use crate::read_index::ReadIndex;
-use crate::spent_keys::SpentKeys;
-use crate::status::{self, Cluster};
-use crate::turns::{Turn, Turns};
+use crate::read::read_index::ReadIndex;
+use crate::read::spent_keys::SpentKeys;
+use crate::read::turns::{Turn, Turns};
 use crate::{DiskState, Raft, SubmitError};
 
 /// One member of the cluster, for those who use it. Cheap to clone.

@@ -5,38 +5,38 @@ use openraft::LogIdOptionExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::batcher::Batcher;
-use crate::clock::{Clocks, LogClock, SystemClocks};
-use crate::commit_index::CommitIndex;
-use crate::compaction::Compaction;
+use crate::cluster::formation::Formation;
+use crate::cluster::handover::Handover;
+use crate::cluster::membership::Admission;
+use crate::cluster::peers::Peers;
+use crate::cluster::presence;
+use crate::cluster::raiser::Raiser;
+use crate::cluster::watch::Watch;
+use crate::command::batcher::Batcher;
+use crate::command::forward::Forwarder;
+use crate::command::intake::Intake;
+use crate::command::pending::Pending;
+use crate::command::room::Room;
 use crate::disk::Disk;
-use crate::formation::Formation;
-use crate::forward::Forwarder;
+use crate::disk::compaction::Compaction;
+use crate::disk::relief::Relief;
 use crate::handle::{Handle, Parts};
-use crate::handover::Handover;
-use crate::intake::Intake;
 use crate::leadership::Leadership;
 use crate::limits;
-use crate::membership::Admission;
 use crate::observer::Observer;
-use crate::peers::Peers;
-use crate::pending::Pending;
-use crate::presence;
-use crate::raiser::Raiser;
-use crate::read_index::ReadIndex;
-use crate::recall::Recall;
-use crate::relief::Relief;
-use crate::room::Room;
+use crate::peer::{Identity, Network, Transport};
+use crate::peer_server::{self, Service};
+use crate::read::commit_index::CommitIndex;
+use crate::read::read_index::ReadIndex;
+use crate::read::spent_keys::SpentKeys;
+use crate::read::turns::Turns;
 use crate::running::Running;
-use crate::spent_keys::SpentKeys;
 use crate::stores::Stores;
 use crate::task::{Tasks, die};
-use crate::term_start::TermStart;
-use crate::ticker::Ticker;
-use crate::transport::server::{self, Service};
-use crate::transport::{Identity, Network, Transport};
-use crate::turns::Turns;
-use crate::watch::Watch;
+use crate::time::clock::{Clocks, LogClock, SystemClocks};
+use crate::time::recall::Recall;
+use crate::time::term_start::TermStart;
+use crate::time::ticker::Ticker;
 use crate::{NodeConfig, Raft, Reserve, StartError, SubmitError};
 
 /// One member of a cluster.
@@ -141,7 +141,7 @@ impl Node {
             peers: peers.clone(),
             hang_up: hang_up.clone(),
         };
-        let server = tokio::spawn(server::serve(service, listener));
+        let server = tokio::spawn(peer_server::serve(service, listener));
 
         let (recovered, removed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let term_start = TermStart {

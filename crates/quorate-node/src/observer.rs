@@ -4,10 +4,10 @@ use quorate_core::{FeatureLevel, QueueId};
 use quorate_store::{Applied, ApplyObserver, Reader};
 use tokio::sync::watch;
 
-use crate::clock::LogClock;
-use crate::pending::Pending;
-use crate::spent_keys::SpentKeys;
-use crate::turns::Turns;
+use crate::command::pending::Pending;
+use crate::read::spent_keys::SpentKeys;
+use crate::read::turns::Turns;
+use crate::time::clock::LogClock;
 
 /// What happens where this node applies the log: those who wait for it are told.
 pub(crate) struct Observer {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quorate_core::{Answered, Command, IdempotencyKey, Reply};
 
 use crate::SubmitError;
-use crate::intake::Intake;
+use crate::command::intake::Intake;
 
 /// For [`quorate_store::planted::Bug::ForgetKeys`].
 pub(crate) fn without_key(mut command: Command) -> Command {

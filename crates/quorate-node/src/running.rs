@@ -5,9 +5,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Raft;
+use crate::cluster::handover::Handover;
+use crate::command::intake::Intake;
 use crate::disk::Disk;
-use crate::handover::Handover;
-use crate::intake::Intake;
 use crate::limits;
 use crate::observer::Observer;
 use crate::task::Tasks;

@@ -6,12 +6,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::SubmitError;
-use crate::commit_index::CommitIndex;
 use crate::leadership::Leadership;
 use crate::pause::Pause;
-use crate::question::{Question, question};
+use crate::peer::Transport;
+use crate::read::commit_index::CommitIndex;
+use crate::read::question::{Question, question};
 use crate::task::Tasks;
-use crate::transport::Transport;
 
 /// Linearizable reads: up to where this node must have applied the log, so that it shows all that was committed when
 /// the question was asked (ReadIndex).

@@ -6,8 +6,8 @@ use quorate_proto::peer::v1::DiscoverResponse;
 use quorate_store::NodeId;
 
 use crate::Raft;
+use crate::cluster::peers::Peers;
 use crate::limits;
-use crate::peers::Peers;
 
 /// How a leader gives its place to another voter, so that nobody waits for an election timeout.
 ///

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use futures::{FutureExt, Stream, StreamExt};
 use openraft::base::{BoxFuture, BoxStream};
-use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::errors::{RPCError, ReplicationClosed, StreamingError};
 use openraft::network::{
     Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption,
     RaftNetworkFactory,
@@ -13,15 +13,13 @@ use openraft::raft::{
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, alias::SnapshotOf};
-use quorate_proto::Malformed;
-use quorate_proto::peer::v1::peer_client::PeerClient;
 use quorate_store::{Node, NodeId, SnapshotDir, TypeConfig, Vote};
-use tonic::transport::Channel;
-use tonic::{Code, Status};
 
 use super::append::{Link, Session};
-use super::{Lane, Transport, messages, snapshot, within};
-use crate::clock::LogClock;
+use super::target::{Target, bad_answer, rpc_error, unreachable};
+use super::transport::{Lane, Transport, within};
+use super::{messages, snapshot};
+use crate::time::clock::LogClock;
 
 type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
 
@@ -47,28 +45,11 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     }
 }
 
-impl Target {
-    /// The way to it. The address that openraft has may be an old one.
-    pub(super) fn peer(&self, lane: Lane) -> Result<PeerClient<Channel>, Status> {
-        match self.transport.book.of(self.id) {
-            Some(addr) => self.transport.peer_at(&addr, lane),
-            None => self.transport.peer_at(&self.node.peer_addr, lane),
-        }
-    }
-}
-
 impl Network {
     fn client(&self, id: NodeId, node: &Node, lane: Lane) -> Client {
         let target = Target { transport: self.transport.clone(), id, node: node.clone() };
         Client { target, lane, clock: self.clock.clone(), link: None }
     }
-}
-
-/// The node at the other end.
-pub(super) struct Target {
-    pub(super) transport: Transport,
-    pub(super) id: NodeId,
-    pub(super) node: Node,
 }
 
 /// openraft's way to one other member.
@@ -193,32 +174,13 @@ impl NetBackoff<TypeConfig> for Client {
     }
 }
 
-/// openraft pauses before it tries again.
-pub(super) fn unreachable(status: &Status) -> RPCError<TypeConfig> {
-    RPCError::Unreachable(Unreachable::new(status))
-}
-
-/// A call that failed. A peer that is not there, not the one that is meant, or without room is not asked again at once.
-fn rpc_error(status: &Status) -> RPCError<TypeConfig> {
-    match status.code() {
-        Code::Unavailable | Code::FailedPrecondition | Code::ResourceExhausted | Code::Unknown => {
-            unreachable(status)
-        }
-        _ => RPCError::Network(NetworkError::new(status)),
-    }
-}
-
-fn bad_answer(malformed: &Malformed) -> RPCError<TypeConfig> {
-    unreachable(&Status::internal(malformed.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, OnceLock};
 
     use super::*;
-    use crate::clock::SystemClocks;
-    use crate::transport::Identity;
+    use crate::peer::Identity;
+    use crate::time::clock::SystemClocks;
 
     #[tokio::test]
     async fn a_link_is_not_tried_while_openraft_pauses() {

@@ -1,7 +1,7 @@
 use quorate_core::FeatureLevel;
 
 use crate::DiskState;
-use crate::peers::{self, Peers};
+use crate::cluster::peers::{self, Peers};
 
 /// The cluster as one node sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,3 +1,6 @@
+//! The data directory's disk: how much room there is (here), how much is kept free (`reserve.rs`), what is done for some
+//! (`relief.rs`, `compaction.rs`).
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,10 +10,13 @@ use quorate_store::planted::{Bug, planted};
 use quorate_store::{Ballast, Space, WhenFull};
 use tokio::sync::watch;
 
+use crate::disk::reserve::Reserve;
 use crate::limits;
-use crate::proposal::Verdict;
-use crate::reserve::Reserve;
 use crate::task::Tasks;
+
+pub(crate) mod compaction;
+pub(crate) mod relief;
+pub(crate) mod reserve;
 
 /// How the data directory's disk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +59,15 @@ struct Inner {
     last_free: AtomicU64,
     /// The node ends: nobody waits for room any more.
     ended: AtomicBool,
+}
+
+/// Why a command is not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// This node's disk has none for it.
+    Here,
+    /// The same, and whoever has room is about to lead: the command is for that node.
+    Successor,
 }
 
 /// What one look found, in bytes.
@@ -117,17 +132,15 @@ impl Disk {
     }
 
     /// Why the leader does not append a command, by how the disk was at the last look.
-    pub(crate) fn refusal(&self, adds_jobs: bool) -> Option<Verdict> {
+    pub(crate) fn refusal(&self, adds_jobs: bool) -> Option<NoRoom> {
         let adds_jobs = adds_jobs || planted(Bug::RefuseCure);
         let refused = match self.state() {
             DiskState::Room => false,
             DiskState::Short => adds_jobs,
             DiskState::Full => adds_jobs || !self.holds(0),
         };
-        // Whoever has room will lead at once: the command is for that node.
-        let verdict =
-            if self.0.successor.load(Ordering::Relaxed) { Verdict::NotLeader } else { Verdict::DiskFull };
-        refused.then_some(verdict)
+        let successor = self.0.successor.load(Ordering::Relaxed);
+        refused.then_some(if successor { NoRoom::Successor } else { NoRoom::Here })
     }
 
     /// Whether another node that has room is about to lead.

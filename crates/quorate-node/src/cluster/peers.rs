@@ -6,10 +6,10 @@ use quorate_proto::peer::v1 as pb;
 use quorate_store::{Node, NodeId};
 use tokio::sync::watch;
 
-use crate::clock::LogClock;
 use crate::disk::Disk;
 use crate::leadership::Leadership;
-use crate::transport::{self, Identity, Transport};
+use crate::peer::{self, Identity, Transport};
+use crate::time::clock::LogClock;
 use crate::{DiskState, NodeConfig};
 
 /// What this node tells others of itself, and what it asks them.
@@ -41,7 +41,7 @@ impl Peers {
             knows_asker: membership.get_node(&question.node_id).is_some(),
             applied_index: *self.applied.borrow(),
             wall_ms: self.clock.wall_ms(),
-            log_time: self.clock.knowledge().map(transport::log_time_message),
+            log_time: self.clock.knowledge().map(peer::log_time_message),
             leader: leader.map_or(0, |leader| leader.id),
             lost_data: self.lost_data,
             http_addr: self.config.http_addr.clone(),
@@ -149,7 +149,7 @@ impl Peers {
     fn note_time(&self, answer: &pb::DiscoverResponse, round_trip: Duration) {
         self.clock.saw_wall(answer.node_id, answer.wall_ms, round_trip);
         if let Some(known) = answer.log_time {
-            self.clock.learn(transport::log_time(known));
+            self.clock.learn(peer::log_time(known));
         }
     }
 }

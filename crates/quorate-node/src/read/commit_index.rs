@@ -9,9 +9,9 @@ use quorate_store::{NodeId, TypeConfig, Vote};
 use tonic::Status;
 
 use crate::Raft;
-use crate::question::{Question, question};
+use crate::peer::Transport;
+use crate::read::question::{Question, question};
 use crate::task::Tasks;
-use crate::transport::Transport;
 
 /// The leader's side of ReadIndex: how far the log is committed, and that nobody else has committed more.
 ///

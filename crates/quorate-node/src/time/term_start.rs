@@ -2,10 +2,10 @@ use openraft::async_runtime::WatchReceiver;
 use quorate_store::Reader;
 
 use crate::Raft;
-use crate::clock::{LogClock, Start};
+use crate::cluster::peers::Peers;
 use crate::leadership::Leadership;
 use crate::pause::Pause;
-use crate::peers::Peers;
+use crate::time::clock::{LogClock, Start};
 
 /// Starts log time in each term that this node leads, once everything before the term is applied: nothing is stamped
 /// until then.

@@ -1,15 +1,3 @@
-//! gRPC between nodes. What a call means is openraft's matter or the node's; here are connections, deadlines, sizes
-//! and the check that a call is meant for this node.
-//!
-//! A transport that is encrypted needs a change in two places: [`Transport::channel`] and [`server::serve`].
-
-mod append;
-mod client;
-mod header;
-mod messages;
-pub(crate) mod server;
-mod snapshot;
-
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -24,10 +12,8 @@ use quorate_store::{NodeId, ProtoForm, Vote};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-pub(crate) use client::Network;
-pub(crate) use messages::{log_time, log_time_message};
-
-use crate::address_book::AddressBook;
+use super::address_book::AddressBook;
+use super::header;
 use crate::limits;
 
 /// Who this node is, in every call that it makes or takes.
@@ -71,7 +57,7 @@ impl Transport {
         self.channels.lock().retain(|(addr, _), _| addrs.contains(addr));
     }
 
-    fn channel(&self, addr: &str, lane: Lane) -> Result<Channel, Status> {
+    pub(super) fn channel(&self, addr: &str, lane: Lane) -> Result<Channel, Status> {
         if let Some(channel) = self.channels.lock().get(&(addr.to_owned(), lane)) {
             return Ok(channel.clone());
         }
@@ -90,19 +76,19 @@ impl Transport {
     }
 
     /// The way to a member, wherever it is now.
-    fn peer(&self, id: NodeId, lane: Lane) -> Result<PeerClient<Channel>, Status> {
+    pub(super) fn peer(&self, id: NodeId, lane: Lane) -> Result<PeerClient<Channel>, Status> {
         let addr = self.book.of(id).ok_or_else(|| Status::unavailable("its address is not known"))?;
         self.peer_at(&addr, lane)
     }
 
-    fn peer_at(&self, addr: &str, lane: Lane) -> Result<PeerClient<Channel>, Status> {
+    pub(super) fn peer_at(&self, addr: &str, lane: Lane) -> Result<PeerClient<Channel>, Status> {
         Ok(PeerClient::new(self.channel(addr, lane)?)
             .max_decoding_message_size(limits::MESSAGE_BYTES)
             .max_encoding_message_size(limits::MESSAGE_BYTES))
     }
 
     /// A call of this node to `to`.
-    fn request<T>(&self, to: NodeId, message: T) -> Result<Request<T>, Status> {
+    pub(super) fn request<T>(&self, to: NodeId, message: T) -> Result<Request<T>, Status> {
         let mut request = Request::new(message);
         header::write(&self.identity, to, request.metadata_mut())?;
         Ok(request)
@@ -170,7 +156,7 @@ impl Transport {
 }
 
 /// The answer, if it comes in time.
-async fn within<T>(
+pub(super) async fn within<T>(
     deadline: Duration,
     call: impl Future<Output = Result<tonic::Response<T>, Status>>,
 ) -> Result<T, Status> {

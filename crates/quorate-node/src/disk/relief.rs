@@ -5,8 +5,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::DiskState;
+use crate::cluster::handover::Handover;
 use crate::disk::Disk;
-use crate::handover::Handover;
 use crate::limits;
 
 /// A leader that is short of room makes some, or gives its place to a voter that has some: new jobs are refused only where

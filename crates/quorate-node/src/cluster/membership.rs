@@ -10,8 +10,8 @@ use quorate_store::{Membership, Node, NodeId, StoredMembership};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::Raft;
+use crate::cluster::peers::Peers;
 use crate::limits;
-use crate::peers::Peers;
 
 /// The leader's part in taking newcomers in. One change of the membership at a time.
 #[derive(Clone)]

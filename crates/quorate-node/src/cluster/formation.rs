@@ -5,9 +5,9 @@ use quorate_proto::peer::v1::DiscoverResponse;
 use quorate_store::{DataDir, Node, NodeId, StoreError};
 
 use crate::Raft;
+use crate::cluster::membership::{Admission, is_borne};
+use crate::cluster::peers::Peers;
 use crate::limits;
-use crate::membership::{Admission, is_borne};
-use crate::peers::Peers;
 
 /// How this node comes to be a voter of a cluster, under the name and at the addresses that it is configured with: it
 /// makes the cluster with the others of its list, or joins it.

@@ -9,12 +9,12 @@ use quorate_proto::log::v1::PackedBatch;
 use quorate_store::BatchBytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::clock::LogClock;
-use crate::disk::Disk;
+use crate::command::proposal::{Proposal, Verdict};
+use crate::command::room::{Place, Room};
+use crate::disk::{Disk, NoRoom};
 use crate::leadership::Leadership;
 use crate::limits;
-use crate::proposal::{Proposal, Verdict};
-use crate::room::{Place, Room};
+use crate::time::clock::LogClock;
 use crate::{Raft, task::Tasks};
 
 /// Where the leader gathers commands, its own and forwarded ones, into log entries. There is no timer: while
@@ -50,7 +50,7 @@ impl Batcher {
 
     /// Takes a proposal, or refuses it at once.
     pub(crate) fn offer(&self, proposal: Proposal) {
-        if let Some(verdict) = self.disk.refusal(proposal.adds_jobs) {
+        if let Some(verdict) = self.disk.refusal(proposal.adds_jobs).map(no_room) {
             return proposal.settle(verdict);
         }
         match self.room.take(proposal.envelope.len()) {
@@ -112,7 +112,7 @@ impl Worker {
         // It may have filled since they were taken.
         self.disk.look();
         while let Some(queued) = next {
-            if let Some(verdict) = self.disk.refusal(queued.proposal.adds_jobs) {
+            if let Some(verdict) = self.disk.refusal(queued.proposal.adds_jobs).map(no_room) {
                 settle(vec![queued], verdict);
             } else if !queued.proposal.is_abandoned() {
                 bytes += queued.proposal.envelope.len();
@@ -170,6 +170,13 @@ impl Worker {
             settle(entry, verdict);
             drop(slot);
         });
+    }
+}
+
+fn no_room(reason: NoRoom) -> Verdict {
+    match reason {
+        NoRoom::Here => Verdict::DiskFull,
+        NoRoom::Successor => Verdict::NotLeader,
     }
 }
 

@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::client::Target;
-use super::{Lane, within};
+use super::target::Target;
+use super::transport::{Lane, within};
 use crate::limits;
 
 /// Sends a snapshot and waits until it is installed. The follower's vote comes back.
@@ -74,13 +74,13 @@ async fn feed(
 }
 
 /// A received snapshot: complete, checked and on disk.
-pub(super) struct Received {
-    pub(super) vote: Vote,
-    pub(super) snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
+pub(crate) struct Received {
+    pub(crate) vote: Vote,
+    pub(crate) snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
 }
 
 /// Receives a snapshot, if there is room for its bytes: `holds` says so. What was received of an incomplete one is removed.
-pub(super) async fn receive(
+pub(crate) async fn receive(
     mut frames: Streaming<pb::SnapshotFrame>,
     mut receiver: SnapshotReceiver,
     understood: FeatureLevel,

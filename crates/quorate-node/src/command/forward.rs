@@ -6,11 +6,11 @@ use quorate_proto::peer::v1::{ForwardAnswer, ForwardFrame, ForwardResult, forwar
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
+use crate::command::proposal::{Proposal, Verdict};
 use crate::leadership::{Leader, Leadership};
 use crate::limits;
-use crate::proposal::{Proposal, Verdict};
+use crate::peer::Transport;
 use crate::task::Tasks;
-use crate::transport::Transport;
 
 /// The way of commands to a leader elsewhere: one hop, over one long-lived stream. There is no timer: what gathers
 /// while a frame waits for the connection makes the next frame.

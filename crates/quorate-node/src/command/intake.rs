@@ -9,16 +9,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::SubmitError;
-use crate::batcher::Batcher;
-use crate::clock::LogClock;
+use crate::command::batcher::Batcher;
+use crate::command::forward::Forwarder;
+use crate::command::pending::{Awaited, Pending};
+use crate::command::proposal::{Proposal, Proposer, Verdict};
+use crate::command::room::Room;
 use crate::disk::Disk;
-use crate::forward::Forwarder;
 use crate::leadership::{Leader, Leadership};
 use crate::limits;
 use crate::pause::Pause;
-use crate::pending::{Awaited, Pending};
-use crate::proposal::{Proposal, Proposer, Verdict};
-use crate::room::Room;
+use crate::time::clock::LogClock;
 
 /// Where commands come in. A command is proposed, again and again if need be, until this node has applied it or its
 /// time is up: a client sees a leader's death as latency.

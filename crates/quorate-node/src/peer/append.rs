@@ -11,10 +11,11 @@ use tokio::time::{Instant, Sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::client::{Target, unreachable};
-use super::{Lane, messages};
-use crate::clock::LogClock;
+use super::messages;
+use super::target::{Target, unreachable};
+use super::transport::{Lane, within};
 use crate::limits;
+use crate::time::clock::LogClock;
 
 type Request = AppendEntriesRequest<TypeConfig>;
 type Answer = Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>;
@@ -31,7 +32,7 @@ impl Link {
         let (frames, waiting) = mpsc::channel(limits::FRAMES_IN_FLIGHT);
         let request = target.transport.request(target.id, ReceiverStream::new(waiting))?;
         let mut peer = target.peer(lane)?;
-        let results = super::within(limits::CONNECT, peer.append(request)).await?;
+        let results = within(limits::CONNECT, peer.append(request)).await?;
         Ok(Link { frames, results })
     }
 }

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use quorate_proto::peer::v1::DiscoverResponse;
 
 use crate::Raft;
+use crate::cluster::peers::Peers;
+use crate::cluster::presence::Absent;
 use crate::limits;
-use crate::peers::Peers;
-use crate::presence::Absent;
 
 /// Asks the other members now and then: where they are, how late it is by their clocks, and whether this node is still one
 /// of them.

@@ -19,16 +19,16 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Identity, header, messages, snapshot};
 use crate::Raft;
-use crate::batcher::Batcher;
-use crate::clock::LogClock;
-use crate::commit_index::CommitIndex;
+use crate::cluster::membership::Admission;
+use crate::cluster::peers::Peers;
+use crate::command::batcher::Batcher;
+use crate::command::proposal::{Proposal, Proposer, Verdict};
 use crate::disk::Disk;
 use crate::limits;
-use crate::membership::Admission;
-use crate::peers::Peers;
-use crate::proposal::{Proposal, Proposer, Verdict};
+use crate::peer::{Identity, header, messages, snapshot};
+use crate::read::commit_index::CommitIndex;
+use crate::time::clock::LogClock;
 
 type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 

@@ -1,10 +1,10 @@
 use quorate_core::{Command, FeatureLevel};
 use tokio::sync::watch;
 
-use crate::intake::Intake;
+use crate::cluster::membership::Admission;
+use crate::cluster::peers::Peers;
+use crate::command::intake::Intake;
 use crate::limits;
-use crate::membership::Admission;
-use crate::peers::Peers;
 
 /// Raises the cluster's feature level while this node leads: to the highest that every member's program understands.
 ///

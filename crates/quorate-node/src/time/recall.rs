@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use quorate_store::{DataDir, LogTimeFile, LogTimeNote, StoreError};
 
-use crate::clock::{LogClock, Memory};
 use crate::limits;
+use crate::time::clock::{LogClock, Memory};
 
 /// Keeps on disk what this node knows of log time, so that a cluster whose nodes are all started again goes on where it
 /// was, by the machines' uptime. It is a hint: without it timers may be late, and nothing else is wrong.

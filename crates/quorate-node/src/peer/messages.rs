@@ -11,7 +11,7 @@ use quorate_core::Timestamp;
 use quorate_proto::{Malformed, log::v1 as log, peer::v1 as pb};
 use quorate_store::{Entry, LogId, ProtoForm, TypeConfig, Vote};
 
-use crate::clock::{Knowledge, LogClock};
+use crate::time::clock::{Knowledge, LogClock};
 
 fn vote(message: Option<log::Vote>, of: &'static str, field: &'static str) -> Result<Vote, Malformed> {
     Vote::from_message(message.ok_or(Malformed::Field { message: of, field })?)
@@ -25,7 +25,7 @@ fn log_id_message(log_id: Option<&LogId>) -> Option<log::LogId> {
     log_id.map(LogId::to_message)
 }
 
-pub(super) fn append_frame(
+pub(crate) fn append_frame(
     request: &AppendEntriesRequest<TypeConfig>,
     log_time: Option<Timestamp>,
 ) -> pb::AppendFrame {
@@ -39,7 +39,7 @@ pub(super) fn append_frame(
 }
 
 /// About the bytes of the entries of a request.
-pub(super) fn entry_bytes(request: &AppendEntriesRequest<TypeConfig>) -> u64 {
+pub(crate) fn entry_bytes(request: &AppendEntriesRequest<TypeConfig>) -> u64 {
     const FRAME: usize = 64;
     let bytes = request.entries.iter().map(|entry| match &entry.payload {
         EntryPayload::Normal(batch) => batch.0.len() + FRAME,
@@ -48,7 +48,7 @@ pub(super) fn entry_bytes(request: &AppendEntriesRequest<TypeConfig>) -> u64 {
     bytes.sum::<usize>() as u64
 }
 
-pub(super) fn append_request(frame: pb::AppendFrame) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {
+pub(crate) fn append_request(frame: pb::AppendFrame) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {
     Ok(AppendEntriesRequest {
         vote: vote(frame.vote, "AppendFrame", "vote")?,
         prev_log_id: log_id(frame.prev_log_id)?,
@@ -63,7 +63,7 @@ fn entry(bytes: Bytes) -> Result<Entry, Malformed> {
     quorate_proto::decode::<log::Entry>(bytes).and_then(Entry::from_message)
 }
 
-pub(super) fn append_result_message(result: &StreamAppendResult<TypeConfig>) -> pb::AppendResult {
+pub(crate) fn append_result_message(result: &StreamAppendResult<TypeConfig>) -> pb::AppendResult {
     use pb::append_result::Result as R;
     let result = match result {
         Ok(matched) => R::Matched(pb::Matched { log_id: log_id_message(matched.as_ref()) }),
@@ -73,7 +73,7 @@ pub(super) fn append_result_message(result: &StreamAppendResult<TypeConfig>) -> 
     pb::AppendResult { result: Some(result) }
 }
 
-pub(super) fn append_result(message: pb::AppendResult) -> Result<StreamAppendResult<TypeConfig>, Malformed> {
+pub(crate) fn append_result(message: pb::AppendResult) -> Result<StreamAppendResult<TypeConfig>, Malformed> {
     use pb::append_result::Result as R;
     let result = message.result.ok_or(Malformed::Field { message: "AppendResult", field: "result" })?;
     Ok(match result {
@@ -83,7 +83,7 @@ pub(super) fn append_result(message: pb::AppendResult) -> Result<StreamAppendRes
     })
 }
 
-pub(super) fn vote_request_message(request: &VoteRequest<TypeConfig>) -> pb::VoteRequest {
+pub(crate) fn vote_request_message(request: &VoteRequest<TypeConfig>) -> pb::VoteRequest {
     pb::VoteRequest {
         vote: Some(request.vote.to_message()),
         last_log_id: log_id_message(request.last_log_id.as_ref()),
@@ -91,14 +91,14 @@ pub(super) fn vote_request_message(request: &VoteRequest<TypeConfig>) -> pb::Vot
     }
 }
 
-pub(super) fn vote_request(message: pb::VoteRequest) -> Result<VoteRequest<TypeConfig>, Malformed> {
+pub(crate) fn vote_request(message: pb::VoteRequest) -> Result<VoteRequest<TypeConfig>, Malformed> {
     let mut request =
         VoteRequest::new(vote(message.vote, "VoteRequest", "vote")?, log_id(message.last_log_id)?);
     request.leadership_transfer = message.leadership_transfer;
     Ok(request)
 }
 
-pub(super) fn vote_response_message(
+pub(crate) fn vote_response_message(
     response: &VoteResponse<TypeConfig>,
     clock: &LogClock,
 ) -> pb::VoteResponse {
@@ -119,12 +119,12 @@ pub(crate) fn log_time(message: pb::LogTime) -> Knowledge {
     Knowledge { term: message.term, goes_on: !message.stopped, time: Timestamp(message.time_ms) }
 }
 
-pub(super) fn vote_response(message: pb::VoteResponse) -> Result<VoteResponse<TypeConfig>, Malformed> {
+pub(crate) fn vote_response(message: pb::VoteResponse) -> Result<VoteResponse<TypeConfig>, Malformed> {
     let last = log_id(message.last_log_id)?;
     Ok(VoteResponse::new(vote(message.vote, "VoteResponse", "vote")?, last, message.granted))
 }
 
-pub(super) fn transfer_request_message(
+pub(crate) fn transfer_request_message(
     request: &TransferLeaderRequest<TypeConfig>,
 ) -> pb::TransferLeaderRequest {
     pb::TransferLeaderRequest {
@@ -134,14 +134,14 @@ pub(super) fn transfer_request_message(
     }
 }
 
-pub(super) fn transfer_request(
+pub(crate) fn transfer_request(
     message: pb::TransferLeaderRequest,
 ) -> Result<TransferLeaderRequest<TypeConfig>, Malformed> {
     let from = vote(message.from_leader, "TransferLeaderRequest", "from_leader")?;
     Ok(TransferLeaderRequest::new(from, message.to_node_id, log_id(message.last_log_id)?))
 }
 
-pub(super) fn transfer_response_message(
+pub(crate) fn transfer_response_message(
     response: &TransferLeaderResponse<TypeConfig>,
 ) -> pb::TransferLeaderResponse {
     use pb::transfer_leader_response::{LogNotFlushed, Refused, VoteChanged};
@@ -159,7 +159,7 @@ pub(super) fn transfer_response_message(
     pb::TransferLeaderResponse { refused }
 }
 
-pub(super) fn transfer_response(
+pub(crate) fn transfer_response(
     message: pb::TransferLeaderResponse,
 ) -> Result<TransferLeaderResponse<TypeConfig>, Malformed> {
     use pb::transfer_leader_response::Refused;

@@ -9,7 +9,7 @@ const FROM: &str = "quorate-from";
 const TO: &str = "quorate-to";
 
 /// Says in a call's metadata who calls whom.
-pub(super) fn write(identity: &Identity, to: NodeId, metadata: &mut MetadataMap) -> Result<(), Status> {
+pub(crate) fn write(identity: &Identity, to: NodeId, metadata: &mut MetadataMap) -> Result<(), Status> {
     let cluster_id = identity
         .cluster_id
         .get()
@@ -23,7 +23,7 @@ pub(super) fn write(identity: &Identity, to: NodeId, metadata: &mut MetadataMap)
 }
 
 /// Who calls, if the call is meant for this node.
-pub(super) fn check(identity: &Identity, metadata: &MetadataMap) -> Result<NodeId, Status> {
+pub(crate) fn check(identity: &Identity, metadata: &MetadataMap) -> Result<NodeId, Status> {
     let text = |name| metadata.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let id = |name| {
         let number: Result<NodeId, _> = text(name).parse();

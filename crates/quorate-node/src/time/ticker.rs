@@ -8,10 +8,10 @@ use quorate_store::{BatchBytes, Reader};
 use tokio::sync::watch;
 
 use crate::Raft;
-use crate::batcher::Batcher;
-use crate::clock::LogClock;
+use crate::command::batcher::Batcher;
 use crate::leadership::Leadership;
 use crate::limits;
+use crate::time::clock::LogClock;
 
 /// Between two looks: while commands are under way, after a tick that was refused, and after [`ROUNDS`] ticks that left
 /// work from the same moment.

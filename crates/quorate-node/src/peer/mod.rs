@@ -1,0 +1,17 @@
+//! gRPC to the other nodes. What a call means is openraft's matter or the node's; here are connections, deadlines, sizes, the
+//! form of the messages, and the check that a call is meant for this node. Who answers is `peer_server.rs`.
+//!
+//! A transport that is encrypted needs a change in two places: [`Transport::channel`] and [`crate::peer_server::serve`].
+
+mod address_book;
+mod append;
+mod client;
+pub(crate) mod header;
+pub(crate) mod messages;
+pub(crate) mod snapshot;
+mod target;
+mod transport;
+
+pub(crate) use client::Network;
+pub(crate) use messages::{log_time, log_time_message};
+pub(crate) use transport::{Identity, Transport};
