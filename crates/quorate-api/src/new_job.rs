@@ -35,6 +35,12 @@ pub struct NewJob {
     pub retries_delay: Option<u32>,
 }
 
+impl NewJob {
+    /// The names of all its fields.
+    pub const FIELDS: [&str; 7] =
+        ["image", "payload", "delay", "timeout", "priority", "max_retries", "retries_delay"];
+}
+
 /// Jobs to enqueue, all or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

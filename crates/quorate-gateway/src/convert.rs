@@ -5,6 +5,9 @@ use quorate_core::{QueueId, State, Timestamp, limits};
 
 use crate::error::ApiError;
 use crate::ids;
+use crate::limits::GIVEN_CHARS;
+use crate::quote::shortened;
+use crate::ranges;
 
 const TIMEOUT_DEFAULT: u32 = 60;
 const MAX_RETRIES_DEFAULT: u32 = 3;
@@ -20,12 +23,9 @@ pub(crate) fn new_job(
     payload_bytes: usize,
 ) -> Result<quorate_core::NewJob, ApiError> {
     let field = |name: &str| format!("jobs[{position}].{name}");
-    let number = |name: &str, given: Option<u32>, default: u32, least: u32, most: u32| {
+    let number = |name: &str, given: Option<u32>, default: u32| {
         let number = given.unwrap_or(default);
-        if (least..=most).contains(&number) {
-            return Ok(number);
-        }
-        Err(ApiError::invalid(field(name), format!("must be {least} to {most}")))
+        ranges::check(name, field(name), number).map(|()| number)
     };
 
     if !(1..=limits::IMAGE_NAME_BYTES).contains(&job.image.len()) {
@@ -40,20 +40,15 @@ pub(crate) fn new_job(
     Ok(quorate_core::NewJob {
         id: ids::draw(),
         queue: QueueId::DEFAULT,
-        priority: priority.ok_or_else(|| ApiError::invalid(field("priority"), "must be 0, 1 or 2"))?,
+        priority: priority
+            .ok_or_else(|| ApiError::invalid(field("priority"), "must be 0, 1 or 2; 2 is served first"))?,
         image_id: ids::image(&job.image),
         image: job.image.into(),
         payload,
-        delay: number("delay", job.delay, 0, 0, limits::DELAY_SECONDS)?,
-        timeout: number("timeout", job.timeout, TIMEOUT_DEFAULT, 1, limits::TIMEOUT_SECONDS)?,
-        max_retries: number("max_retries", job.max_retries, MAX_RETRIES_DEFAULT, 0, limits::MAX_RETRIES)?,
-        retries_delay: number(
-            "retries_delay",
-            job.retries_delay,
-            RETRIES_DELAY_DEFAULT,
-            0,
-            limits::RETRIES_DELAY_SECONDS,
-        )?,
+        delay: number("delay", job.delay, 0)?,
+        timeout: number("timeout", job.timeout, TIMEOUT_DEFAULT)?,
+        max_retries: number("max_retries", job.max_retries, MAX_RETRIES_DEFAULT)?,
+        retries_delay: number("retries_delay", job.retries_delay, RETRIES_DELAY_DEFAULT)?,
     })
 }
 
@@ -114,7 +109,10 @@ pub(crate) fn fail_reason(word: &str) -> Result<quorate_core::Reason, ApiError> 
         "timeout" => Ok(quorate_core::Reason::Timeout),
         "killed" => Ok(quorate_core::Reason::Killed),
         "" | "bad_exit" => Ok(quorate_core::Reason::BadExit),
-        _ => Err(ApiError::invalid("reason", "must be timeout, killed or bad_exit")),
+        other => {
+            let given = shortened(other, GIVEN_CHARS);
+            Err(ApiError::invalid("reason", format!("must be timeout, killed or bad_exit, not {given}")))
+        }
     }
 }
 

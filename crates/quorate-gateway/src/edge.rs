@@ -14,6 +14,7 @@ use futures::FutureExt;
 use quorate_api::WriteOutcome;
 
 use crate::error::ApiError;
+use crate::meant::meant;
 use crate::server::OnlyHealth;
 use crate::{head, routes};
 
@@ -39,9 +40,15 @@ impl Edge {
 
     /// The router with its edge.
     pub(crate) fn around(self, router: Router) -> Router {
+        let allow = Arc::clone(&self.allow);
+        let no_such_route = async move |request: Request| {
+            let meant = meant(request.uri().path(), allow.keys().map(String::as_str));
+            ApiError::NoSuchRoute { meant: meant.map(str::to_owned) }
+        };
         router
-            .fallback(async || ApiError::NoSuchRoute)
-            .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+            .fallback(no_such_route)
+            // `handle` says which methods there are.
+            .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
             .layer(middleware::from_fn_with_state(self, Edge::handle))
     }
 
@@ -54,6 +61,8 @@ impl Edge {
         if response.status() == StatusCode::METHOD_NOT_ALLOWED
             && let Some(allow) = path.and_then(|path| edge.allow.get(path.as_str()).cloned())
         {
+            let takes = allow.to_str().unwrap_or_default().to_owned();
+            response = ApiError::MethodNotAllowed { takes }.into_response();
             response.headers_mut().insert(header::ALLOW, allow);
         }
         response.headers_mut().insert(QUORATE_NODE, edge.node);

@@ -10,7 +10,7 @@ use quorate_core::{Refusal, Status};
 
 use crate::answer::{self, Index};
 use crate::memory::Full;
-use crate::quote::quoted_if_owned;
+use crate::quote::{quoted, shortened};
 use crate::{Unavailable, limits};
 
 /// Everything that a request can be answered other than what it asked for.
@@ -23,7 +23,10 @@ pub(crate) enum ApiError {
         /// Why.
         message: Cow<'static, str>,
     },
-    NoSuchRoute,
+    NoSuchRoute {
+        /// The route that comes nearest.
+        meant: Option<String>,
+    },
     NoSuchJob,
     NoSuchImage,
     /// The job is there and has not finished.
@@ -31,7 +34,10 @@ pub(crate) enum ApiError {
         status: Status,
     },
     /// The path is there, for other methods.
-    MethodNotAllowed,
+    MethodNotAllowed {
+        /// As `Allow` names them.
+        takes: String,
+    },
     /// The request's body did not come in time.
     BodyTooSlow,
     WrongStatus {
@@ -65,12 +71,20 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
-    /// Both may be what the client sent: they are shortened, and cleaned.
+    /// Both may have what the client sent: they are shortened, and control characters spelled out.
     pub(crate) fn invalid(
         fields: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> ApiError {
-        ApiError::Invalid { fields: quoted_if_owned(fields.into()), message: quoted_if_owned(message.into()) }
+        let fields = match fields.into() {
+            Cow::Borrowed(own) => own.into(),
+            Cow::Owned(text) => quoted(&text).into(),
+        };
+        let message = match message.into() {
+            Cow::Borrowed(own) => own.into(),
+            Cow::Owned(text) => shortened(&text, limits::MESSAGE_CHARS).into(),
+        };
+        ApiError::Invalid { fields, message }
     }
 
     /// A reply of the state machine that does not belong to the command: impossible unless the backend is broken.
@@ -83,11 +97,11 @@ impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             ApiError::Invalid { .. } => StatusCode::BAD_REQUEST,
-            ApiError::NoSuchRoute
+            ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
             | ApiError::NoLogYet { .. } => StatusCode::NOT_FOUND,
-            ApiError::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             ApiError::WrongStatus { .. } | ApiError::RetriesLeft | ApiError::KeyReused => {
                 StatusCode::CONFLICT
@@ -105,18 +119,21 @@ impl ApiError {
 
     fn message(&self) -> Cow<'static, str> {
         match self {
-            // A name so long is no field's: once is enough.
-            ApiError::Invalid { fields, message } if fields.chars().nth(limits::NAMED_CHARS).is_some() => {
-                message.clone()
+            ApiError::Invalid { fields, message } => {
+                format!("{}: {message}", shortened(fields, limits::NAMED_CHARS)).into()
             }
-            ApiError::Invalid { fields, message } => format!("{fields}: {message}").into(),
-            ApiError::NoSuchRoute => "there is no such route".into(),
+            ApiError::NoSuchRoute { meant: Some(meant) } => {
+                format!("there is no such route; did you mean {meant}?").into()
+            }
+            ApiError::NoSuchRoute { meant: None } => {
+                "there is no such route; GET /openapi.json has all of them".into()
+            }
             ApiError::NoSuchJob => "there is no such job".into(),
             ApiError::NoSuchImage => "there is no such image".into(),
             ApiError::NoLogYet { status } => {
                 format!("the job has no log yet: its status is {}", status.as_str()).into()
             }
-            ApiError::MethodNotAllowed => "this route does not take that method".into(),
+            ApiError::MethodNotAllowed { takes } => format!("this route takes {takes} only").into(),
             ApiError::BodyTooSlow => "the request's body did not arrive in time".into(),
             ApiError::WrongStatus { status } => {
                 format!("the job's status does not allow it: it is {}", status.as_str()).into()
@@ -199,11 +216,11 @@ impl IntoResponse for ApiError {
         let (fields, outcome) = match &self {
             ApiError::Invalid { fields, .. } => (Some(fields.to_string()), None),
             ApiError::Unavailable { outcome, .. } => (None, Some(*outcome)),
-            ApiError::NoSuchRoute
+            ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
             | ApiError::NoLogYet { .. }
-            | ApiError::MethodNotAllowed
+            | ApiError::MethodNotAllowed { .. }
             | ApiError::BodyTooSlow
             | ApiError::WrongStatus { .. }
             | ApiError::RetriesLeft
@@ -260,11 +277,11 @@ mod tests {
         fn must_be_listed(error: &ApiError) {
             match error {
                 ApiError::Invalid { .. }
-                | ApiError::NoSuchRoute
+                | ApiError::NoSuchRoute { .. }
                 | ApiError::NoSuchJob
                 | ApiError::NoSuchImage
                 | ApiError::NoLogYet { .. }
-                | ApiError::MethodNotAllowed
+                | ApiError::MethodNotAllowed { .. }
                 | ApiError::BodyTooSlow
                 | ApiError::WrongStatus { .. }
                 | ApiError::RetriesLeft
@@ -281,11 +298,11 @@ mod tests {
         }
         let all = vec![
             ApiError::invalid("n", "no"),
-            ApiError::NoSuchRoute,
+            ApiError::NoSuchRoute { meant: None },
             ApiError::NoSuchJob,
             ApiError::NoSuchImage,
             ApiError::NoLogYet { status: Status::Running },
-            ApiError::MethodNotAllowed,
+            ApiError::MethodNotAllowed { takes: "GET".into() },
             ApiError::BodyTooSlow,
             ApiError::WrongStatus { status: Status::Success },
             ApiError::RetriesLeft,

@@ -2,6 +2,9 @@ use quorate_api::Job;
 use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::limits::GIVEN_CHARS;
+use crate::quote::shortened;
+use crate::unknown::unknown;
 
 /// The fields that the jobs of an answer have: all, or those that the client selected. A payload that was not selected is not
 /// read.
@@ -28,11 +31,9 @@ impl Fields {
         let mut bits = 0;
         for name in text.split(',') {
             let Some(place) = Job::FIELDS.iter().position(|field| *field == name) else {
-                let known = Job::FIELDS.join(", ");
-                return Err(ApiError::invalid(
-                    "fields",
-                    format!("{name:?} is no field of a job; those are {known}"),
-                ));
+                let name = shortened(name, GIVEN_CHARS);
+                let message = format!("\"{name}\" {}", unknown(&name, &Job::FIELDS));
+                return Err(ApiError::invalid("fields", message));
             };
             bits |= 1 << place;
         }

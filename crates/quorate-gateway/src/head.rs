@@ -1,6 +1,7 @@
 //! What the head of a request must be, whatever it asks for. hyper has seen to its syntax.
 
-use axum::http::uri::Authority;
+use std::net::Ipv6Addr;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Version, header};
 
 use crate::error::ApiError;
@@ -55,8 +56,11 @@ fn host<B>(request: &Request<B>) -> Result<(), ApiError> {
     };
     match (host, authority) {
         (None, None) => Err(ApiError::invalid("Host", "is missing")),
+        (_, Some(authority)) if !is_host(authority.as_str()) => {
+            Err(ApiError::invalid(":authority", "is no host"))
+        }
         (None, Some(_)) => Ok(()),
-        (Some(host), None) if host.is_empty() || is_authority(host) => Ok(()),
+        (Some(host), None) if host.is_empty() || host.to_str().is_ok_and(is_host) => Ok(()),
         (Some(host), Some(authority))
             if host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
         {
@@ -67,7 +71,17 @@ fn host<B>(request: &Request<B>) -> Result<(), ApiError> {
     }
 }
 
-fn is_authority(host: &HeaderValue) -> bool {
-    let host = host.as_bytes();
-    !host.contains(&b'@') && Authority::try_from(host).is_ok()
+/// A name or an address, and maybe a port. (RFC 3986 has more in a name, such as commas, which no host has and which
+/// proxies join two hosts with.)
+fn is_host(host: &str) -> bool {
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (host, ""),
+    };
+    let is_port =
+        port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok());
+    let is_in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let is_name = !host.is_empty() && host.bytes().all(is_in_name);
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    is_port && (is_name || address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()))
 }

@@ -22,13 +22,16 @@ mod idempotency;
 mod ids;
 mod limits;
 mod long_poll;
+mod meant;
 mod memory;
 mod openapi;
 mod patience;
 mod query;
 mod quote;
+mod ranges;
 mod routes;
 mod server;
+mod unknown;
 
 pub use backend::{Backend, Cluster, Disk, Member, Unavailable};
 pub use config::GatewayConfig;

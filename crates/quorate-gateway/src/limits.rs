@@ -54,8 +54,14 @@ pub(crate) const PACE_SLACK: Duration = Duration::from_secs(1);
 /// How long a request waits for memory before it is refused: those who are slow must be found.
 pub(crate) const MEMORY_WAIT: Duration = Duration::from_secs(3);
 /// Most characters of what a client sent that an answer shows.
-pub(crate) const QUOTED_CHARS: usize = 200;
-/// Most characters in the name of a field that a message shows beside `fields`.
+pub(crate) const QUOTED_CHARS: usize = 100;
+/// Most characters of a value that a message shows.
+pub(crate) const GIVEN_CHARS: usize = 40;
+/// Most characters of a message.
+pub(crate) const MESSAGE_CHARS: usize = 500;
+/// Longest word of which it is asked whether it is another one misspelled.
+pub(crate) const MEANT_CHARS: usize = 64;
+/// Most characters in the name of a field that a message shows.
 pub(crate) const NAMED_CHARS: usize = 64;
 /// What a client is told to wait before it tries again, in seconds.
 pub(crate) const RETRY_AFTER_SECONDS: &str = "1";

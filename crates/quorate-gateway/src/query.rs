@@ -1,5 +1,4 @@
 use std::convert::Infallible;
-use std::ops::RangeInclusive;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -8,7 +7,10 @@ use quorate_core::Status;
 use crate::body::urlencoded;
 use crate::error::ApiError;
 use crate::fields::Fields;
-use crate::limits;
+use crate::limits::{self, GIVEN_CHARS};
+use crate::quote::shortened;
+use crate::ranges;
+use crate::unknown::unknown;
 
 /// The parameters of a query string. Only known ones, each at most once; an empty one is as good as absent.
 ///
@@ -35,7 +37,9 @@ impl Query {
         for (name, value) in urlencoded::pairs(raw.as_bytes()) {
             let Some(name) = known.iter().find(|known| known.as_bytes() == &*name) else {
                 let name = String::from_utf8_lossy(&name).into_owned();
-                return Err(ApiError::invalid(name, "is not a parameter of this call"));
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let message = unknown(&name, &known);
+                return Err(ApiError::invalid(name, message));
             };
             let value =
                 String::from_utf8(value).map_err(|_| ApiError::invalid(name.clone(), "is not UTF-8"))?;
@@ -62,7 +66,12 @@ impl Query {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
             Ok(number) if digits => Ok(Some(number)),
-            Ok(_) | Err(_) => Err(ApiError::invalid(name, "must be a whole number")),
+            Ok(_) | Err(_) => {
+                let range = ranges::of(name)
+                    .map_or_else(String::new, |range| format!(", {} to {}", range.start(), range.end()));
+                let given = shortened(text, GIVEN_CHARS);
+                Err(ApiError::invalid(name, format!("must be a whole number{range}, not {given}")))
+            }
         }
     }
 
@@ -74,7 +83,7 @@ impl Query {
         match self.integer("n")? {
             None => Ok(limits::PAGE_DEFAULT),
             Some(n) => {
-                within("n", n, 1..=quorate_core::limits::JOBS_PER_REQUEST as u32)?;
+                ranges::check("n", "n", n)?;
                 Ok(n as usize)
             }
         }
@@ -88,7 +97,9 @@ impl Query {
         let Some(text) = self.text("cursor") else { return Ok(None) };
         match parse(text) {
             Some(place) => Ok(Some(place)),
-            None => Err(ApiError::invalid("cursor", "is none that an answer gave")),
+            None => {
+                Err(ApiError::invalid("cursor", "is none that an answer gave; leave it out to start anew"))
+            }
         }
     }
 
@@ -105,10 +116,12 @@ impl Query {
         };
         match Status::ALL.into_iter().find(|status| status.as_str() == word) {
             Some(status) => Ok(Some(status)),
-            None => Err(ApiError::invalid(
-                "status",
-                "must be delayed, queued, running, success, error or cancelled",
-            )),
+            None => {
+                let given = shortened(text, GIVEN_CHARS);
+                let message =
+                    format!("must be delayed, queued, running, success, error or cancelled, not {given}");
+                Err(ApiError::invalid("status", message))
+            }
         }
     }
 
@@ -131,17 +144,4 @@ impl Query {
             Some(_) => Err(ApiError::invalid("consistency", "must be local or linearizable")),
         }
     }
-}
-
-/// # Errors
-/// 400: `number` is outside of `range`.
-pub(crate) fn within(
-    name: impl Into<std::borrow::Cow<'static, str>>,
-    number: u32,
-    range: RangeInclusive<u32>,
-) -> Result<(), ApiError> {
-    if range.contains(&number) {
-        return Ok(());
-    }
-    Err(ApiError::invalid(name, format!("must be {} to {}", range.start(), range.end())))
 }

@@ -1,25 +1,43 @@
-use std::borrow::Cow;
-
 use crate::limits::QUOTED_CHARS;
 
 /// What a client sent, as an answer may show it: [`QUOTED_CHARS`] at most, of which the middle is left out first, since both
-/// ends tell what it is, and without control characters.
-pub(crate) fn quoted(text: String) -> String {
-    let is_short = text.len() <= QUOTED_CHARS || text.chars().nth(QUOTED_CHARS).is_none();
-    let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    if is_short {
-        return if text.contains(char::is_control) { text.chars().map(clean).collect() } else { text };
-    }
-    let head = text.chars().take(QUOTED_CHARS / 2);
-    let tail: Vec<char> = text.chars().rev().take(QUOTED_CHARS / 2 - 1).collect();
-    head.chain(['…']).chain(tail.into_iter().rev()).map(clean).collect()
+/// ends tell what it is, and with control characters spelled out.
+pub(crate) fn quoted(text: &str) -> String {
+    shortened(text, QUOTED_CHARS)
 }
 
-/// The same for text that may be our own: that needs nothing.
-pub(crate) fn quoted_if_owned(text: Cow<'static, str>) -> Cow<'static, str> {
-    match text {
-        Cow::Borrowed(own) => Cow::Borrowed(own),
-        Cow::Owned(text) => Cow::Owned(quoted(text)),
+/// The same with a bound of its own.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let whole = fitting(text.chars(), most);
+    if text.chars().nth(whole.len()).is_none() {
+        return whole.concat();
+    }
+    let head = fitting(text.chars(), most / 2);
+    let mut tail = fitting(text.chars().rev(), most.div_ceil(2).saturating_sub(1));
+    tail.reverse();
+    format!("{}…{}", head.concat(), tail.concat())
+}
+
+/// The first characters that have room for so many, spelled.
+fn fitting(text: impl Iterator<Item = char>, room: usize) -> Vec<String> {
+    let mut left = room;
+    let fits = |spelled: &String| {
+        let length = spelled.chars().count();
+        let fits = length <= left;
+        left = left.saturating_sub(length);
+        fits
+    };
+    text.map(spelled).take_while(fits).collect()
+}
+
+/// As JSON spells what would steer a terminal or turn the text around.
+fn spelled(c: char) -> String {
+    match c {
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+            format!("\\u{:04x}", u32::from(c))
+        }
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.into(),
     }
 }
 
@@ -30,15 +48,18 @@ mod tests {
     #[test]
     fn what_is_long_loses_its_middle() {
         let short = "ä".repeat(QUOTED_CHARS);
-        assert_eq!(quoted(short.clone()), short);
-        let long = quoted(format!("<{}>", "ä".repeat(1 << 20)));
+        assert_eq!(quoted(&short), short);
+        let long = quoted(&format!("<{}>", "ä".repeat(1 << 20)));
         assert_eq!(long.chars().count(), QUOTED_CHARS);
         assert!(long.starts_with("<ä") && long.contains("ä…ä") && long.ends_with("ä>"), "{long}");
     }
 
     #[test]
-    fn control_characters_do_not_pass() {
-        assert_eq!(quoted("a\u{1b}]0;b\nc\u{9b}".into()), "a\u{fffd}]0;b\u{fffd}c\u{fffd}");
-        assert!(!quoted("\u{1}".repeat(1 << 20)).contains('\u{1}'));
+    fn control_characters_are_spelled_out() {
+        assert_eq!(quoted("a\u{1b}]0;b\nc\u{9b}\u{202e}"), "a\\u001b]0;b\\u000ac\\u009b\\u202e");
+        let long = quoted(&"\u{1}".repeat(1 << 20));
+        assert!(
+            long.chars().count() <= QUOTED_CHARS && long.starts_with("\\u0001") && !long.contains('\u{1}')
+        );
     }
 }

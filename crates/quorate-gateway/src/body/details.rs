@@ -5,30 +5,32 @@ use quorate_core::limits::DETAILS_BYTES;
 use crate::body::{Form, MediaType, Object, text};
 use crate::error::ApiError;
 
-/// The details of a cancel. The clients in the field send bare text under `application/json`; a JSON string and
-/// `{"details": "…"}` are understood too, and everything else, other JSON included, is the text itself.
+/// The details of a cancel. Whatever the type, they are the body's bare text: the clients in the field send that as
+/// `application/json`, and curl as a form. A JSON string, `{"details": "…"}` and a form that begins with `details=` are
+/// understood too; `text/plain` is never anything but text.
 ///
 /// # Errors
-/// 400: not UTF-8, or longer than [`DETAILS_BYTES`]. 415: a type that is neither JSON, text nor a form.
+/// 400: not UTF-8, longer than [`DETAILS_BYTES`], or a form with other fields.
 pub(crate) fn details(media_type: MediaType, bytes: Bytes) -> Result<String, ApiError> {
-    let details = match media_type {
-        MediaType::Json | MediaType::Absent => {
-            let text = text("details", bytes)?;
-            match serde_json::from_str(&text) {
-                Ok(details) => details,
-                Err(_no_json_string) => match serde_json::from_str(&text) {
-                    Ok(Object(CancelRequest { details })) => details,
-                    Err(_no_such_object) => text,
-                },
-            }
-        }
-        MediaType::Text => text("details", bytes)?,
-        form @ (MediaType::Urlencoded | MediaType::Multipart { .. }) => {
-            text("details", Form::parse(form, bytes, &["details"])?.take("details"))?
-        }
-        MediaType::Other => {
-            return Err(ApiError::UnsupportedMediaType { accepted: "text, application/json or a form" });
-        }
+    let is_form = match media_type {
+        MediaType::Multipart { boundary: Some(_) } => true,
+        MediaType::Urlencoded | MediaType::Multipart { boundary: None } => bytes.starts_with(b"details="),
+        MediaType::Json | MediaType::Absent | MediaType::Text | MediaType::Other => false,
+    };
+    if is_form {
+        let mut form = Form::parse(media_type, bytes, &["details"])?;
+        return bounded(text("details", form.take("details"))?);
+    }
+    let text = text("details", bytes)?;
+    if media_type == MediaType::Text {
+        return bounded(text);
+    }
+    let details = match serde_json::from_str(&text) {
+        Ok(details) => details,
+        Err(_no_json_string) => match serde_json::from_str(&text) {
+            Ok(Object(CancelRequest { details })) => details,
+            Err(_no_such_object) => text,
+        },
     };
     bounded(details)
 }
@@ -66,8 +68,21 @@ mod tests {
         }
         let quoted = details(MediaType::Text, Bytes::from_static(b"\"as is\""));
         assert_eq!(quoted.as_deref(), Ok("\"as is\""), "text/plain is never JSON");
-        let form = details(MediaType::Urlencoded, Bytes::from_static(b"details=a+b"));
-        assert_eq!(form.as_deref(), Ok("a b"));
+        for (body, expected) in [
+            ("details=a+b", "a b"),
+            ("no longer needed", "no longer needed"),
+            ("50% & more = enough", "50% & more = enough"),
+            ("{\"details\": \"a\"}", "a"),
+            ("detail=a", "detail=a"),
+            ("", ""),
+        ] {
+            for form in [MediaType::Urlencoded, MediaType::Multipart { boundary: None }] {
+                let parsed = details(form, Bytes::from_static(body.as_bytes()));
+                assert_eq!(parsed.as_deref(), Ok(expected), "{body}");
+            }
+        }
+        let other = details(MediaType::Other, Bytes::from_static(b"<a/>"));
+        assert_eq!(other.as_deref(), Ok("<a/>"));
     }
 
     #[test]

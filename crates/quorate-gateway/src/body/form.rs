@@ -4,6 +4,11 @@ use quorate_core::limits::LOG_BYTES;
 
 use crate::body::{MediaType, Object, json, multipart, urlencoded};
 use crate::error::ApiError;
+use crate::unknown::unknown;
+
+/// curl says of what follows `-d` that it is a form, whatever it is.
+const JSON_AS_A_FORM: &str =
+    "is JSON, but the Content-Type says that it is a form; send Content-Type: application/json";
 
 /// The fields with which a worker ends a job, in whichever of the many forms they came.
 #[derive(Debug)]
@@ -30,6 +35,9 @@ impl Form {
                 multipart::parse(bytes, boundary, &mut form)?;
             }
             MediaType::Multipart { boundary: None } | MediaType::Urlencoded => {
+                if bytes.trim_ascii_start().starts_with(b"{") {
+                    return Err(ApiError::invalid("body", JSON_AS_A_FORM));
+                }
                 for (name, value) in urlencoded::pairs(&bytes) {
                     form.put(&name, value.into())?;
                 }
@@ -48,10 +56,8 @@ impl Form {
     pub(super) fn put(&mut self, name: &[u8], value: Bytes) -> Result<(), ApiError> {
         let Some(&name) = self.takes.iter().find(|takes| takes.as_bytes() == name) else {
             let name = String::from_utf8_lossy(name).into_owned();
-            return Err(ApiError::invalid(
-                name,
-                format!("is unknown; this call takes {}", self.takes.join(", ")),
-            ));
+            let message = unknown(&name, self.takes);
+            return Err(ApiError::invalid(name, message));
         };
         if self.fields.iter().any(|(earlier, _)| *earlier == name) {
             return Err(ApiError::invalid(name, "is given twice"));

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 
+use crate::body::slip::{Slip, plain};
 use crate::error::ApiError;
 
 /// A JSON body, straight from its bytes.
@@ -22,10 +23,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], root: &'static str) -> Re
 /// Parses again, this time with an eye on the path: it costs much more, and most bodies are well.
 fn explain<T: DeserializeOwned>(bytes: &[u8], root: &'static str, error: serde_json::Error) -> ApiError {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let (path, message) = match serde_path_to_error::deserialize::<_, T>(&mut json) {
-        Err(error) => (error.path().to_string(), without_name(error.into_inner().to_string())),
+    let (path, error) = match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        Err(error) => (error.path().to_string(), error.into_inner()),
         // Only what comes behind the value is wrong.
-        Ok(_) => (".".to_string(), error.to_string()),
+        Ok(_) => (".".to_string(), error),
     };
     // Where there is no name yet, the path ends in a question mark.
     let path = match path.as_str() {
@@ -39,15 +40,11 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], root: &'static str, error: serde_j
         (root, path) if path.starts_with('[') => format!("{root}{path}").into(),
         (root, path) => format!("{root}.{path}").into(),
     };
-    ApiError::invalid(fields, message)
-}
-
-/// serde names an unknown field in its message; the path does, too.
-fn without_name(message: String) -> String {
-    let Some(named) = message.strip_prefix("unknown field `") else { return message };
-    match named.rfind("`, ") {
-        Some(end) => format!("unknown field{}", &named[end + 1..]),
-        None => message,
+    let Slip { field, message } = plain(&error, fields.rsplit('.').next().unwrap_or_default());
+    match field {
+        None => ApiError::invalid(fields, message),
+        Some(field) if fields == "body" => ApiError::invalid(field, message),
+        Some(field) => ApiError::invalid(format!("{fields}.{field}"), message),
     }
 }
 

@@ -2,6 +2,10 @@ use axum::http::{HeaderMap, header};
 
 use crate::error::ApiError;
 
+/// What a call takes that takes only JSON.
+pub(crate) const ONLY_JSON: &str =
+    "application/json, and Content-Type must say so (curl: -H 'Content-Type: application/json')";
+
 /// What a request says that its body is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MediaType {

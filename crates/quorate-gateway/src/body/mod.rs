@@ -7,12 +7,13 @@ mod media_type;
 mod multipart;
 mod new_jobs;
 mod read;
+mod slip;
 pub(crate) mod urlencoded;
 
 pub(crate) use details::{bounded as bounded_details, details};
 pub(crate) use form::Form;
 pub(crate) use json::{Object, parse as json};
-pub(crate) use media_type::MediaType;
+pub(crate) use media_type::{MediaType, ONLY_JSON};
 pub(crate) use new_jobs::new_jobs;
 pub(crate) use read::BodyReader;
 

@@ -5,6 +5,8 @@ use futures::FutureExt;
 
 use crate::body::form::Form;
 use crate::error::ApiError;
+use crate::limits::QUOTED_CHARS;
+use crate::quote::shortened;
 
 /// A true multipart form. A part's filename and Content-Type say nothing that matters here: `log` comes with both from
 /// files, and with neither from strings.
@@ -21,8 +23,10 @@ pub(crate) fn parse(bytes: Bytes, boundary: String, form: &mut Form) -> Result<(
 }
 
 async fn parse_stream(bytes: Bytes, boundary: String, form: &mut Form) -> Result<(), ApiError> {
-    let malformed =
-        |error: multer::Error| ApiError::invalid("body", format!("is no multipart form: {error}"));
+    let malformed = |error: multer::Error| {
+        let why = shortened(&error.to_string(), QUOTED_CHARS);
+        ApiError::invalid("body", format!("is no multipart form: {why}"))
+    };
     let stream = futures::stream::iter([Ok::<_, Infallible>(bytes)]);
     let mut parts = multer::Multipart::new(stream, boundary);
     while let Some(part) = parts.next_field().await.map_err(malformed)? {

@@ -16,10 +16,10 @@ use crate::error::ApiError;
 pub(crate) fn new_jobs(bytes: &[u8]) -> Result<Vec<Object<NewJob>>, ApiError> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     let AtMost(jobs) = match first {
-        None => return Err(ApiError::invalid("body", "is empty")),
+        None => return Err(ApiError::invalid("body", r#"is empty; send {"jobs": [{"image": "…"}]}"#)),
         Some(b'[') => json(bytes, "jobs")?,
         Some(_) => {
-            let Object(Wrapper { jobs }) = json(bytes, "")?;
+            let Object(Wrapper { jobs }) = json(bytes, "").map_err(with_example)?;
             jobs
         }
     };
@@ -27,6 +27,22 @@ pub(crate) fn new_jobs(bytes: &[u8]) -> Result<Vec<Object<NewJob>>, ApiError> {
         return Err(ApiError::invalid("jobs", "is empty"));
     }
     Ok(jobs)
+}
+
+/// Shows what the whole body should look like where it is something else.
+fn with_example(error: ApiError) -> ApiError {
+    let ApiError::Invalid { fields, message } = error else { return error };
+    let message = match &*fields {
+        field if NewJob::FIELDS.contains(&field) => {
+            r#"stands outside of a job; wrap it: {"jobs": [{"image": "…"}]}"#.into()
+        }
+        "jobs" if message == "is required" => r#"is required: {"jobs": [{"image": "…"}]}"#.into(),
+        "body" if message.starts_with("must be") => {
+            format!(r#"{message}; send {{"jobs": [{{"image": "…"}}]}}"#).into()
+        }
+        _ => message,
+    };
+    ApiError::Invalid { fields, message }
 }
 
 /// [`quorate_api::NewJobsWrapper`], bounded.

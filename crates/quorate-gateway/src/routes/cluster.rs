@@ -2,14 +2,14 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use quorate_api::{Cluster, Settings, SettingsRequest};
-use quorate_core::{Command, Reply, limits};
+use quorate_core::{Command, Reply};
 
 use crate::answer::{self, Answer};
 use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
 use crate::openapi::{ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
-use crate::{Backend, Gateway, convert};
+use crate::{Backend, Gateway, convert, ranges};
 
 /// The cluster as this node sees it.
 #[utoipa::path(
@@ -52,16 +52,12 @@ pub(crate) async fn settings<B: Backend>(State(gateway): State<Gateway<B>>, quer
 pub(crate) async fn configure<B: Backend>(State(gateway): State<Gateway<B>>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     let (MediaType::Json | MediaType::Absent) = MediaType::of(&parts.headers)? else {
-        return Err(ApiError::UnsupportedMediaType { accepted: "application/json" }.into());
+        return Err(ApiError::UnsupportedMediaType { accepted: body::ONLY_JSON }.into());
     };
     let body = gateway.bodies().read(body).await?;
     let parse = |bytes: Bytes| body::json(&bytes, "");
     let (Object(SettingsRequest { retention }), _share) = body.understand(gateway.heavy(), parse).await?;
-    let allowed = limits::RETENTION_SECONDS;
-    if !allowed.contains(&retention) {
-        let message = format!("must be {} to {}", allowed.start(), allowed.end());
-        return Err(ApiError::invalid("retention", message).into());
-    }
+    ranges::check("retention", "retention", retention)?;
     let settings = quorate_core::Settings { retention };
     let (index, reply) = gateway.submit(Command::Configure { settings }).await?;
     let Reply::Done = reply else { return Err(ApiError::unexpected_reply("configure").into()) };

@@ -5,15 +5,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use quorate_api::{ConsumeRequest, JobsWrapper};
 use quorate_core::IdempotencyKey;
-use quorate_core::limits::JOBS_PER_REQUEST;
 
 use crate::answer::{Answer, Claim, Jobs};
 use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
-use crate::limits::WAIT_SECONDS;
 use crate::openapi::{Conflict, ConsumeParams, KeyHeader, ReadParams, WriteErrors};
-use crate::query::{Query, within};
-use crate::{Backend, Gateway, idempotency, long_poll};
+use crate::query::Query;
+use crate::{Backend, Gateway, idempotency, long_poll, ranges};
 
 /// Takes up to `n` jobs to run; each becomes `running`. Without any, waits up to `wait` seconds for one.
 #[utoipa::path(
@@ -73,7 +71,7 @@ fn in_body(media_type: MediaType, bytes: Bytes) -> Result<ConsumeRequest, ApiErr
         return Ok(ConsumeRequest::default());
     }
     let (MediaType::Json | MediaType::Absent) = media_type else {
-        return Err(ApiError::UnsupportedMediaType { accepted: "application/json" });
+        return Err(ApiError::UnsupportedMediaType { accepted: body::ONLY_JSON });
     };
     body::json(&bytes, "").map(|Object(asked)| asked)
 }
@@ -95,8 +93,8 @@ impl Taking {
     fn new(asked: ConsumeRequest, headers: &HeaderMap) -> Result<Taking, ApiError> {
         let n = asked.n.unwrap_or(1);
         let wait = asked.wait.unwrap_or(0);
-        within("n", n, 1..=JOBS_PER_REQUEST as u32)?;
-        within("wait", wait, 0..=WAIT_SECONDS)?;
+        ranges::check("n", "n", n)?;
+        ranges::check("wait", "wait", wait)?;
         let key = idempotency::key(headers, "consume", &n.to_be_bytes())?;
         Ok(Taking { n, wait: Duration::from_secs(u64::from(wait)), key })
     }

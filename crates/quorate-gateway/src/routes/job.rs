@@ -73,7 +73,11 @@ pub(crate) async fn delete<B: Backend>(State(gateway): State<Gateway<B>>, JobPat
     path = "/v1/job/{id}/cancel",
     operation_id = "cancel_job",
     params(("id" = String, Path, description = "The job's id")),
-    request_body(content((Option<CancelRequest> = "application/json"), (Option<String> = "text/plain"))),
+    request_body(content(
+        (Option<CancelRequest> = "application/json"),
+        (Option<CancelRequest> = "application/x-www-form-urlencoded"),
+        (Option<String> = "text/plain"),
+    )),
     responses((status = 200, description = "The job, cancelled", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
 )]
 pub(crate) async fn cancel<B: Backend>(

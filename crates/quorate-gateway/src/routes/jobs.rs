@@ -31,7 +31,7 @@ pub(crate) async fn enqueue<B: Backend>(State(gateway): State<Gateway<B>>, reque
     match MediaType::of(&parts.headers)? {
         MediaType::Json | MediaType::Absent => {}
         MediaType::Urlencoded | MediaType::Multipart { .. } | MediaType::Text | MediaType::Other => {
-            return Err(ApiError::UnsupportedMediaType { accepted: "application/json" }.into());
+            return Err(ApiError::UnsupportedMediaType { accepted: body::ONLY_JSON }.into());
         }
     }
     let body = gateway.bodies().read(body).await?;

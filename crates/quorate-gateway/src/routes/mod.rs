@@ -16,6 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
@@ -95,7 +96,7 @@ impl<B: Backend> Routes<B> {
     ) -> Routes<B> {
         self = self.add(description, handler);
         self.router =
-            self.router.route(&P::path(), on(MethodFilter::HEAD, async || ApiError::MethodNotAllowed));
+            self.router.route(&P::path(), on(MethodFilter::HEAD, async || StatusCode::METHOD_NOT_ALLOWED));
         self.methods.entry(P::path()).or_default().retain(|method| *method != "HEAD");
         self
     }

@@ -15,6 +15,14 @@ async fn a_head_that_can_be_understood_in_two_ways_is_refused_and_the_connection
         ("GET /v1/jobs HTTP/1.1\r\nHost: q\r\nHost: q", 400, Some("Host")),
         ("GET /v1/jobs HTTP/1.1\r\nHost: a b", 400, Some("Host")),
         ("GET /v1/jobs HTTP/1.1\r\nHost: user@q", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: a,b", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: a:99999", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: a:b", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: a:+80", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: :80", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: ::1", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: [::1", 400, Some("Host")),
+        ("GET /v1/jobs HTTP/1.1\r\nHost: [a]:80", 400, Some("Host")),
         ("GET /nowhere HTTP/1.1", 400, Some("Host")),
         (
             "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\n\
@@ -71,6 +79,9 @@ async fn heads_that_are_well() {
         "GET /v1/jobs HTTP/1.0",
         "GET /v1/jobs HTTP/1.1\r\nHost:",
         "GET /v1/jobs HTTP/1.1\r\nHost: [::1]:8080",
+        "GET /v1/jobs HTTP/1.1\r\nHost: [::1]",
+        "GET /v1/jobs HTTP/1.1\r\nHost: my_node-1.local:65535",
+        "GET /v1/jobs HTTP/1.1\r\nHost: q:",
         "GET http://elsewhere/v1/jobs HTTP/1.1\r\nHost: q",
     ] {
         server.exchange(format!("{head}\r\n\r\n")).await.expect(200);
@@ -78,6 +89,29 @@ async fn heads_that_are_well() {
     let chunked = "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nTransfer-Encoding: Chunked\r\n\r\n\
                    f\r\n[{\"image\":\"a\"}]\r\n0\r\n\r\n";
     server.exchange(chunked).await.expect(201);
+}
+
+/// hyper takes the Content-Length out of such a head before anybody here sees it (RFC 9112, 6.3: the coding wins, and the
+/// connection must close).
+#[tokio::test]
+async fn a_chunked_body_that_has_a_length_too_is_the_last_of_its_connection() {
+    let server = Server::start().await;
+    for fields in
+        ["Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 5\r\nTransfer-Encoding: chunked"]
+    {
+        let mut connection = server.connect().await;
+        let smuggled = "GET /v1/jobs HTTP/1.1\r\nHost: q\r\n\r\n";
+        connection
+            .write(format!(
+                "POST /v1/jobs HTTP/1.1\r\nHost: q\r\n{fields}\r\n\r\n\
+                 f\r\n[{{\"image\":\"a\"}}]\r\n0\r\n\r\n{smuggled}"
+            ))
+            .await;
+        let answered = connection.answer().await.expect(201);
+        assert_eq!(answered.header("connection"), Some("close"), "{fields}");
+        assert!(connection.is_cut_off().await, "{fields}");
+    }
+    assert_eq!(server.backend.submitted(), 2);
 }
 
 #[tokio::test]

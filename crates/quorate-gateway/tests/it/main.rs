@@ -13,6 +13,7 @@ mod fuzz;
 mod heads;
 mod idempotency;
 mod malformed;
+mod messages;
 mod openapi;
 mod passing_on;
 mod patience;

@@ -71,6 +71,41 @@ async fn cancel_sends_bare_text_as_json() {
     }
 }
 
+/// `curl -d TEXT` says that the text is a form.
+#[tokio::test]
+async fn cancel_takes_what_curl_sends() {
+    for (body, details) in [
+        ("no longer needed", Some("no longer needed")),
+        ("50% & more = enough", Some("50% & more = enough")),
+        ("details=as+a+form", Some("as a form")),
+        ("{\"details\":\"in an object\"}", Some("in an object")),
+        ("", None),
+    ] {
+        let (server, id) = with_job(false).await;
+        let request =
+            ruby("POST", &format!("/v1/job/{id}/cancel"), "application/x-www-form-urlencoded", body);
+        let job = server.exchange(request).await.expect(200).json();
+        assert_eq!(
+            (&job["job"]["status"], job["job"]["details"].as_str()),
+            (&"cancelled".into(), details),
+            "{body}"
+        );
+    }
+}
+
+/// A call that takes no body does not look at what comes with it.
+#[tokio::test]
+async fn touch_and_retry_take_what_curl_sends() {
+    let (server, id) = with_job(true).await;
+    let form = "application/x-www-form-urlencoded";
+    for (path, body, status) in
+        [("touch", "still here", 204), ("success", "log=all+is+well", 200), ("retry", "again", 200)]
+    {
+        server.exchange(ruby("POST", &format!("/v1/job/{id}/{path}"), form, body)).await.expect(status);
+    }
+    assert_eq!(log_of(&server, &id).await.body, b"all is well");
+}
+
 #[tokio::test]
 async fn success_with_a_file_from_ruby() {
     let (server, id) = with_job(true).await;
