@@ -46,7 +46,12 @@ pub trait Table {
     /// # Errors
     /// The storage failed.
     fn delete_job(&mut self, job: &Job) -> Result<(), Self::Error>;
-    /// Stores the payload of a new job, which holds it; called before that job's first [`Table::put_job`]. Not called
+    /// True while a payload stands under this id: it outlives the job where a retry holds it.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn has_payload(&mut self, owner: JobId) -> Result<bool, Self::Error>;
+    /// Stores the payload of a new job, which holds it, where none stands; called before that job's first [`Table::put_job`]. Not called
     /// for an empty one.
     ///
     /// # Errors

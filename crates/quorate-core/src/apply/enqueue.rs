@@ -11,7 +11,8 @@ pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Resu
     let mut ids = BTreeSet::new();
     for job in jobs {
         check_limits(job)?;
-        if !ids.insert(job.id) || step.table.job(job.id)?.is_some() {
+        // A retry may hold the payload of a job that was deleted.
+        if !ids.insert(job.id) || step.table.job(job.id)?.is_some() || step.table.has_payload(job.id)? {
             return refuse(Refusal::IdTaken);
         }
     }

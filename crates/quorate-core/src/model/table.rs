@@ -85,6 +85,10 @@ impl Table for Model {
         Ok(())
     }
 
+    fn has_payload(&mut self, owner: JobId) -> Result<bool, Infallible> {
+        Ok(self.payloads.contains_key(&owner))
+    }
+
     fn put_payload(&mut self, owner: JobId, payload: Bytes) -> Result<(), Infallible> {
         assert!(self.payloads.insert(owner, (1, payload)).is_none(), "{owner} has a payload");
         Ok(())

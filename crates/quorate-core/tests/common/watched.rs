@@ -229,6 +229,10 @@ impl Table for Watched {
         self.model.put_payload(owner, payload)
     }
 
+    fn has_payload(&mut self, owner: JobId) -> Result<bool, Infallible> {
+        self.model.has_payload(owner)
+    }
+
     fn set_clock(&mut self, now: Timestamp) {
         assert!(now >= self.clock(), "log time goes back");
         self.model.set_clock(now);

@@ -94,7 +94,17 @@ impl Table for Writer {
         Ok(())
     }
 
+    fn has_payload(&mut self, owner: JobId) -> Result<bool, StoreError> {
+        match self.batch.holders.get(&owner) {
+            Some(holders) => Ok(*holders > 0),
+            None => {
+                Ok(self.generation.db.get(Family::Bulk, &keys::by_id(Prefix::Payload, &owner.0))?.is_some())
+            }
+        }
+    }
+
     fn put_payload(&mut self, owner: JobId, payload: Bytes) -> Result<(), StoreError> {
+        self.batch.holders.insert(owner, 1);
         self.put(Family::Bulk, &keys::by_id(Prefix::Payload, &owner.0), &payload);
         Ok(())
     }

@@ -129,8 +129,8 @@ impl Writer {
                 self.delete(Family::Bulk, &keys::by_id(Prefix::Payload, &owner.0));
                 if !never_shared {
                     self.delete(Family::Bulk, &keys::by_id(Prefix::Holders, &owner.0));
-                    self.batch.holders.insert(owner, 1);
                 }
+                self.batch.holders.insert(owner, 0);
             }
             left => self.set_holders(owner, left),
         }

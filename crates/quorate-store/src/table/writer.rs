@@ -50,6 +50,7 @@ pub(crate) struct Batch {
     pub(super) jobs: IdMap<JobId, Option<Job>>,
     pub(super) images: IdMap<ImageId, Option<Image>>,
     pub(super) keys: HashMap<Box<str>, Option<KeyRecord>>,
+    /// How many jobs hold a payload; 0 where it is gone.
     pub(super) holders: IdMap<JobId, u64>,
     pub(super) answers: IdMap<RequestId, AnswerRecord>,
     /// Of the entry under way.
