@@ -251,7 +251,12 @@ fn json(value: &impl Serialize) -> Body {
 }
 
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|error| Error::Protocol(error.to_string()))
+    serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Error::Protocol(format!(
+            "not the JSON that this call is answered with (line {line}, column {column})"
+        ))
+    })
 }
 
 fn is(error: &Error, kind: RefusedKind) -> bool {

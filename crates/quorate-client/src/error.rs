@@ -30,13 +30,13 @@ impl Error {
 
 /// A refusal as the cluster gave it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}{}", self.fields.as_ref().map(|fields| format!(" ({fields})")).unwrap_or_default())]
+#[error("{message}")]
 pub struct Refused {
     /// What kind of no it is.
     pub kind: RefusedKind,
     /// The HTTP status.
     pub status: u16,
-    /// The server's own words.
+    /// The server's own words, which name the fields that were wrong.
     pub message: String,
     /// The fields that were wrong, as `jobs[1].priority`.
     pub fields: Option<String>,

@@ -160,6 +160,7 @@ async fn a_refusal_is_not_repeated_and_says_what_it_is() {
         let cluster = Cluster::start(2, [Answer::Says(status, body.into())]).await;
         let result = cluster.client().enqueue(&[], None).await;
         let fields = Some("jobs[1].priority".to_owned());
+        assert_eq!(result.as_ref().unwrap_err().to_string(), "no", "the words of the cluster name the field");
         assert_eq!(result, Err(Error::Refused(Refused { kind, status, message: "no".into(), fields })));
         cluster.only();
     }
@@ -176,10 +177,14 @@ async fn a_full_disk_and_a_request_that_never_arrived_are_tried_elsewhere() {
 #[tokio::test]
 async fn what_is_not_this_api_is_said_to_be_so() {
     let html = "<html>hello</html>";
-    for status in [200, 302, 404] {
-        let cluster = Cluster::start(2, [Answer::Says(status, html.into())]).await;
+    for (status, body) in [(200, html), (302, html), (404, html), (200, "[5]")] {
+        let cluster = Cluster::start(2, [Answer::Says(status, body.into())]).await;
         let result = cluster.client().get("a").await;
         assert!(matches!(result, Err(Error::Protocol(_))), "{status}: {result:?}");
+        if status == 200 {
+            let said = result.unwrap_err().to_string();
+            assert!(said.starts_with("unexpected answer: not the JSON that this call"), "{said}");
+        }
         cluster.only();
     }
 }
