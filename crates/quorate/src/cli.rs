@@ -6,7 +6,7 @@ use quorate_client::{Client, ClientConfig, Error};
 
 use crate::duration::HumanDuration;
 use crate::environment::{Item, items};
-use crate::{bench, cluster, demo, dev, health, job, run, serve};
+use crate::{bench, cluster, completions, demo, dev, health, job, manual, run, serve};
 
 /// A job queue that is there as long as a quorum of its nodes is.
 #[derive(Parser)]
@@ -49,6 +49,10 @@ pub(crate) enum Command {
     Bench(bench::BenchArgs),
     /// Show it all: three nodes, real jobs, a killed leader, and a table of what became of every job.
     Demo(demo::DemoArgs),
+    /// Print what makes a shell complete commands and flags.
+    Completions(completions::CompletionsArgs),
+    /// Write the man pages, one for each command.
+    Man(manual::ManArgs),
 }
 
 /// Which cluster to speak to, and how to print what it says.

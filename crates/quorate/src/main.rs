@@ -7,6 +7,7 @@ mod bench;
 mod clean;
 mod cli;
 mod cluster;
+mod completions;
 mod demo;
 mod dev;
 mod duration;
@@ -17,6 +18,7 @@ mod health;
 mod job;
 mod limits;
 mod logging;
+mod manual;
 mod output;
 mod run;
 mod serve;
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         Command::Health(args) => health::main(&args),
         Command::Bench(args) => bench::main(args),
         Command::Demo(args) => demo::main(args),
+        Command::Completions(args) => completions::main(&args),
+        Command::Man(args) => manual::main(&args),
     };
     let code = match result {
         Ok(code) => code,

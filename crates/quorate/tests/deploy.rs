@@ -23,7 +23,7 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn systemd_takes_the_units() {
-    if !has("the systemd units", "systemd-analyze", &["--version"]) {
+    if !has(None, "systemd-analyze", &["--version"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -74,10 +74,9 @@ fn the_commands_know_the_variables_of_the_environment_files() {
 
 #[test]
 fn nginx_ends_tls_in_front_of_a_cluster() {
-    let test = "nginx in front of a cluster";
-    if !(has(test, "nginx", &["-v"])
-        && has(test, "openssl", &["version"])
-        && has(test, "curl", &["--version"]))
+    if !(has(None, "nginx", &["-v"])
+        && has(None, "openssl", &["version"])
+        && has(None, "curl", &["--version"]))
     {
         return;
     }

@@ -45,7 +45,9 @@ fn the_pages_can_be_typed() {
     for page in pages().iter().filter(|page| *page != README) {
         let there = |block: &Block| {
             let needs = NEEDS.iter().filter(|(what, _, _)| block.text.contains(what));
-            needs.into_iter().all(|(what, program, args)| has(&format!("{what} in {page}"), program, args))
+            needs
+                .into_iter()
+                .all(|(what, program, args)| has(Some(&format!("{what} in {page}")), program, args))
         };
         let commands: Vec<Block> =
             blocks(page).into_iter().filter(|block| block.is_run() && there(block)).collect();
@@ -62,7 +64,7 @@ fn the_pages_can_be_typed() {
 
 #[test]
 fn the_readme_can_be_typed() {
-    if !has("the README", "curl", &["--version"]) {
+    if !has(None, "curl", &["--version"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -15,15 +15,14 @@ use common::{Started, cluster, free_ports, has, quorate, url, wait_for_status, w
 
 #[test]
 fn the_python_worker_does_what_its_page_says() {
-    if has("the worker in Python", "python3", &["-c", "import requests"]) {
+    if has(None, "python3", &["-c", "import requests"]) {
         drill("worker.py");
     }
 }
 
 #[test]
 fn the_shell_worker_does_what_its_page_says() {
-    if has("the worker in shell", "curl", &["--version"]) && has("the worker in shell", "jq", &["--version"])
-    {
+    if has(None, "curl", &["--version"]) && has(None, "jq", &["--version"]) {
         drill("worker.sh");
     }
 }

@@ -108,12 +108,13 @@ pub(crate) fn cluster(dir: &Path, first: u16) -> Vec<Started> {
     nodes
 }
 
-/// Whether a program is there that a test needs besides; else says that the test is skipped.
-pub(crate) fn has(test: &str, program: &str, args: &[&str]) -> bool {
+/// Whether a program is there that a test needs besides, or a part of one; else says that it is skipped.
+pub(crate) fn has(part: Option<&str>, program: &str, args: &[&str]) -> bool {
     let well = Command::new(program).args(args).stdin(Stdio::null()).output();
     let has = well.is_ok_and(|output| output.status.success());
     if !has {
-        println!("SKIPPED {test}: {program} {} does not work here", args.join(" "));
+        let part = part.map_or_else(String::new, |part| format!(" {part}"));
+        println!("SKIPPED{part}: `{program} {}` does not work here", args.join(" "));
     }
     has
 }
