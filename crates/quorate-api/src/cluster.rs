@@ -54,6 +54,12 @@ pub struct Member {
     /// The feature level that its program understands; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_level: Option<u32>,
+    /// The version of its program; absent where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// For how many seconds it has run; absent where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime_seconds: Option<u64>,
     /// The disk of its data directory; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<Disk>,

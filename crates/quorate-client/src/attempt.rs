@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Refused(Refused),
     /// The cluster has too much to do. Nothing was done.
     Busy(Setback),
+    /// It takes no connection: nothing was done.
+    Unreachable(Setback),
     /// Nothing was done here; another node may do it at once.
     NotApplied(Setback),
     /// It may or may not have been done.
@@ -74,21 +76,13 @@ fn form(fields: &[(&'static str, String)], log: &Bytes) -> Form {
 /// No connection: the node cannot have done it. Anything later: it can.
 fn not_answered(error: reqwest::Error) -> Failure {
     let connected = !error.is_connect();
-    let setback = Setback::new(words(error));
-    if connected { Failure::Unknown(setback) } else { Failure::NotApplied(setback) }
+    let setback = Setback::new(words(&error));
+    if connected { Failure::Unknown(setback) } else { Failure::Unreachable(setback) }
 }
 
-/// An error of a request to a node, whose URL the caller names.
-pub(crate) fn words(error: reqwest::Error) -> String {
-    chain(&error.without_url())
-}
-
-/// reqwest names the cause only in the error's sources.
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        None => error.to_string(),
-        Some(source) => format!("{error}: {}", chain(source)),
-    }
+/// Why a request to a node failed: the first cause. What stands before it are the layers of the client.
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), words)
 }
 
 async fn read(mut response: Response) -> Result<Bytes, Failure> {

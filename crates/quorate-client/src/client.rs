@@ -15,7 +15,8 @@ use uuid::Uuid;
 use crate::call::{Body, Call, Repeat};
 use crate::transport::Transport;
 use crate::{
-    ClientConfig, Consume, Error, JobFailure, Keyed, ListImages, ListJobs, Probe, Refused, RefusedKind,
+    ClientConfig, Consume, Error, JobFailure, Keyed, ListImages, ListJobs, NotWell, Probe, Refused,
+    RefusedKind,
 };
 
 /// A client of a cluster. Clones are cheap and share connections.
@@ -30,7 +31,7 @@ pub struct Client {
 
 impl Client {
     /// # Errors
-    /// [`Error::Config`] when there are no nodes, or one is not `http://HOST:PORT`.
+    /// [`Error::Config`] when there are no nodes, or one is neither `HOST:PORT` nor a URL.
     pub fn new(config: ClientConfig) -> Result<Client, Error> {
         Ok(Client { transport: Arc::new(Transport::new(&config)?), draw_keys: config.draw_keys })
     }
@@ -194,8 +195,8 @@ impl Client {
     /// Asks one node, the one that this client uses now, once: is it well?
     ///
     /// # Errors
-    /// [`Error::Unavailable`] with what it said instead.
-    pub async fn probe(&self, probe: Probe) -> Result<(), Error> {
+    /// What it said instead.
+    pub async fn probe(&self, probe: Probe) -> Result<(), NotWell> {
         let path = match probe {
             Probe::Alive => "healthz",
             Probe::Ready => "readyz",
@@ -215,10 +216,9 @@ impl Client {
     /// A call that an `Idempotency-Key` makes safe to repeat.
     fn keyed<'a>(&self, path: &'a [&'a str], body: Body, key: Option<&str>) -> Result<Call<'a>, Error> {
         let key = match key {
-            Some(key) => Some(
-                HeaderValue::from_str(key)
-                    .map_err(|_| Error::Config(format!("{key:?} can't be an Idempotency-Key")))?,
-            ),
+            Some(key) => Some(HeaderValue::from_str(key).map_err(|_| {
+                Error::Config(format!("`{}` can't be an Idempotency-Key", key.escape_debug()))
+            })?),
             None if self.draw_keys => {
                 let key = Client::draw_key();
                 Some(HeaderValue::try_from(key).expect("hexadecimal digits may stand in a header"))

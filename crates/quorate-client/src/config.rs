@@ -3,7 +3,7 @@ use std::time::Duration;
 /// How to reach a cluster, and how long to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientConfig {
-    /// Base URLs of the nodes, without the `/v1`: `http://10.0.0.1:8080`. More than one, so that the client has
+    /// The nodes: `10.0.0.1:8080`, or base URLs without the `/v1`, as `http://10.0.0.1:8080`. More than one, so that the client has
     /// somewhere to go when a node is down.
     pub nodes: Vec<String>,
     /// Sent as `Authorization: Bearer …` if given.
@@ -15,6 +15,9 @@ pub struct ClientConfig {
     pub attempt_timeout: Duration,
     /// How long one node gets to accept a connection.
     pub connect_timeout: Duration,
+    /// Go on until the deadline while no node takes a connection, as for a cluster that is being started. Else a call ends in
+    /// [`crate::Error::Unreachable`] after each node was asked once, unless this client has reached one before.
+    pub wait_for_nodes: bool,
     /// Draw an `Idempotency-Key` for every enqueue, consume and retry that comes without one, so that it can be
     /// repeated when an answer was lost. Without a key such a call ends in [`crate::Error::Unknown`] instead.
     pub draw_keys: bool,
@@ -33,6 +36,7 @@ impl ClientConfig {
             deadline: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(7),
             connect_timeout: Duration::from_secs(1),
+            wait_for_nodes: true,
             draw_keys: true,
             shuffle: true,
         }

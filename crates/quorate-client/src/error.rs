@@ -7,6 +7,9 @@ pub enum Error {
     /// No node carried it out within the deadline, and certainly nothing was done: call again later.
     #[error("no node could do it in time: {0}")]
     Unavailable(String),
+    /// No node took a connection: nothing listens at these addresses, or nothing leads there. Nothing was done.
+    #[error("no node can be reached: {0}")]
+    Unreachable(String),
     /// It may or may not have been done. Look before you repeat it.
     #[error("the outcome is not known: {0}")]
     Unknown(String),
@@ -14,7 +17,7 @@ pub enum Error {
     #[error("unexpected answer: {0}")]
     Protocol(String),
     /// The client was set up with something that cannot work. Nothing was sent.
-    #[error("invalid client configuration: {0}")]
+    #[error("{0}")]
     Config(String),
 }
 
@@ -23,10 +26,19 @@ impl Error {
     pub fn refused(&self) -> Option<&Refused> {
         match self {
             Error::Refused(refused) => Some(refused),
-            Error::Unavailable(_) | Error::Unknown(_) | Error::Protocol(_) | Error::Config(_) => None,
+            Error::Unavailable(_)
+            | Error::Unreachable(_)
+            | Error::Unknown(_)
+            | Error::Protocol(_)
+            | Error::Config(_) => None,
         }
     }
 }
+
+/// What one node said, or what came in its place, when it was asked whether it is well.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotWell(pub(crate) String);
 
 /// A refusal as the cluster gave it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

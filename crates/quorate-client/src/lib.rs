@@ -11,12 +11,13 @@ mod keyed;
 mod limits;
 mod nodes;
 mod pause;
+mod presence;
 mod requests;
 mod transport;
 
 pub use client::Client;
 pub use config::ClientConfig;
-pub use error::{Error, Refused, RefusedKind};
+pub use error::{Error, NotWell, Refused, RefusedKind};
 pub use keyed::Keyed;
 pub use quorate_api as api;
 pub use requests::{Consume, JobFailure, ListImages, ListJobs, Probe};

@@ -35,6 +35,11 @@ impl Nodes {
         self.current.load(Ordering::Relaxed)
     }
 
+    /// As it is said.
+    pub(crate) fn name(&self, node: usize) -> &str {
+        self.url(node).as_str().trim_end_matches('/')
+    }
+
     pub(crate) fn url(&self, node: usize) -> &Url {
         &self.urls[node]
     }
@@ -46,12 +51,34 @@ impl Nodes {
     }
 }
 
+/// `HOST:PORT`, or a URL: without a port it has that of its scheme.
 fn base_url(node: &str) -> Result<Url, Error> {
-    let url: Url = node.parse().map_err(|error| Error::Config(format!("node {node:?}: {error}")))?;
-    if url.scheme() != "http" || url.host().is_none() {
-        return Err(Error::Config(format!("node {node:?}: expected http://HOST:PORT")));
+    let wrong = |why: &str| {
+        let node = node.escape_debug();
+        Error::Config(format!("`{node}` {why}: write HOST:PORT or http://HOST:PORT"))
+    };
+    let is_url = node.contains("://");
+    let text = if is_url { node.to_owned() } else { format!("http://{node}") };
+    let url: Url = text.parse().map_err(|_| wrong("is no node"))?;
+    if url.scheme() == "https" {
+        return Err(wrong("needs TLS, which this program does not speak"));
+    }
+    if url.scheme() != "http" {
+        return Err(wrong("is no node"));
+    }
+    if !is_url && !has_port(node) {
+        return Err(wrong("has no port"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("has more than an address"));
     }
     Ok(url)
+}
+
+/// Also when it is that of the scheme, which a URL does not keep.
+fn has_port(node: &str) -> bool {
+    let authority = node.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -95,12 +122,38 @@ mod tests {
     }
 
     #[test]
+    fn a_node_is_named_as_people_name_servers() {
+        let table = [
+            ("localhost:8080", "http://localhost:8080/"),
+            ("10.0.0.1:80", "http://10.0.0.1/"),
+            ("[::1]:8080", "http://[::1]:8080/"),
+            ("http://h", "http://h/"),
+            ("http://h:8081/quorate", "http://h:8081/quorate"),
+        ];
+        for (node, url) in table {
+            assert_eq!(base_url(node).expect("a node").as_str(), url, "{node}");
+        }
+    }
+
+    #[test]
     fn refuses_what_is_not_a_base_url() {
-        for bad in ["", "localhost:8080", "https://a", "ftp://a"] {
-            assert!(
-                matches!(Nodes::new(&[bad.to_owned()], true), Err(Error::Config(_))),
-                "{bad:?} was taken"
-            );
+        let table = [
+            ("", "is no node"),
+            ("a b:1", "is no node"),
+            ("ftp://a", "is no node"),
+            ("http://", "is no node"),
+            ("https://h", "needs TLS, which this program does not speak"),
+            ("h:99999", "is no node"),
+            ("localhost", "has no port"),
+            ("::1", "is no node"),
+            ("h:1?x", "has more than an address"),
+            ("a\nb", "`a\\nb`"),
+        ];
+        for (bad, why) in table {
+            let Err(Error::Config(said)) = Nodes::new(&[bad.to_owned()], true) else {
+                panic!("{bad:?} was taken")
+            };
+            assert!(said.contains(why), "{bad:?}: {said}");
         }
         assert!(matches!(Nodes::new(&[], true), Err(Error::Config(_))));
     }

@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use crate::call::{Call, Repeat};
 use crate::limits;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
-use crate::{ClientConfig, Error, Keyed};
+use crate::presence::Presence;
+use crate::{ClientConfig, Error, Keyed, NotWell};
 
 /// How long the node may wait before it answers, in seconds.
 const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
@@ -21,8 +23,10 @@ const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
 pub(crate) struct Transport {
     http: reqwest::Client,
     nodes: Arc<Nodes>,
+    presence: Arc<Presence>,
     deadline: Duration,
     attempt_timeout: Duration,
+    wait_for_nodes: bool,
 }
 
 /// How a call failed in the end.
@@ -62,8 +66,10 @@ impl Transport {
         Ok(Transport {
             http,
             nodes: Arc::new(Nodes::new(&config.nodes, config.shuffle)?),
+            presence: Arc::default(),
             deadline: config.deadline,
             attempt_timeout: config.attempt_timeout,
+            wait_for_nodes: config.wait_for_nodes,
         })
     }
 
@@ -72,8 +78,10 @@ impl Transport {
         Transport {
             http: self.http.clone(),
             nodes: self.nodes.clone(),
+            presence: self.presence.clone(),
             deadline: self.deadline.min(deadline),
             attempt_timeout: self.attempt_timeout.min(deadline / limits::ATTEMPTS_WITHIN),
+            wait_for_nodes: self.wait_for_nodes,
         }
     }
 
@@ -90,18 +98,27 @@ impl Transport {
             let first = self.nodes.current();
             let mut retry_after = None;
             let mut last = String::new();
+            let mut unreachable: Vec<(usize, String)> = Vec::new();
             for step in 0..self.nodes.len() {
                 let node = (first + step) % self.nodes.len();
-                let (setback, busy) = match self.ask(node, call, deadline).await {
+                let answered = self.ask(node, call, deadline).await;
+                if !matches!(answered, Err(Failure::Unreachable(_))) {
+                    self.presence.note_reached(self.nodes.name(node));
+                }
+                let (setback, busy) = match answered {
                     Ok(answered) => return Ok(answered),
                     Err(Failure::Refused(refused)) => {
                         return Err(Failed { error: refused.into(), in_doubt });
                     }
                     Err(Failure::Foreign(what)) => {
-                        let error = Error::Protocol(format!("{}: {what}", self.nodes.url(node)));
+                        let error = Error::Protocol(format!("{}: {what}", self.nodes.name(node)));
                         return Err(Failed { error, in_doubt });
                     }
                     Err(Failure::Busy(setback)) => (setback, true),
+                    Err(Failure::Unreachable(setback)) => {
+                        unreachable.push((node, setback.why.clone()));
+                        (setback, false)
+                    }
                     Err(Failure::NotApplied(setback)) => (setback, false),
                     Err(Failure::Unknown(setback)) => {
                         in_doubt |= call.method != Method::GET; // a read leaves nothing behind
@@ -112,7 +129,7 @@ impl Transport {
                 tracing::debug!(node = %self.nodes.url(node), in_doubt, "attempt failed: {why}");
                 self.nodes.leave(node);
                 retry_after = retry_after.max(asked);
-                last = format!("{}: {why}", self.nodes.url(node));
+                last = format!("{}: {why}", self.nodes.name(node));
                 if in_doubt && call.repeat == Repeat::UnlessUnknown {
                     return Err(Failed { error: Error::Unknown(last), in_doubt });
                 }
@@ -120,17 +137,39 @@ impl Transport {
                     break;
                 }
             }
+            let nobody = unreachable.len() == self.nodes.len();
+            if nobody {
+                self.presence.note_nobody(&self.each(&unreachable));
+            }
+            let give_up = nobody && !self.wait_for_nodes && !self.presence.was_reached();
             let pause = pause.next(retry_after);
-            if Instant::now() + pause >= last_attempt {
-                let error = if in_doubt { Error::Unknown(last) } else { Error::Unavailable(last) };
+            if give_up || Instant::now() + pause >= last_attempt {
+                let error = match (in_doubt, nobody) {
+                    (true, _) => Error::Unknown(last),
+                    (false, true) => Error::Unreachable(self.each(&unreachable)),
+                    (false, false) => Error::Unavailable(last),
+                };
                 return Err(Failed { error, in_doubt });
             }
             tokio::time::sleep(pause).await;
         }
     }
 
+    /// Nodes with what is the matter with each, in the order of their names; what is the matter with several is said once.
+    fn each(&self, setbacks: &[(usize, String)]) -> String {
+        let mut nodes_by_why: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (node, why) in setbacks {
+            nodes_by_why.entry(why).or_default().insert(self.nodes.name(*node));
+        }
+        let each = nodes_by_why.iter().map(|(why, nodes)| {
+            let nodes: Vec<&str> = nodes.iter().copied().collect();
+            format!("{}: {why}", nodes.join(", "))
+        });
+        each.collect::<Vec<_>>().join("; ")
+    }
+
     /// Asks the current node for `path`, once.
-    pub(crate) async fn probe(&self, path: &str) -> Result<(), Error> {
+    pub(crate) async fn probe(&self, path: &str) -> Result<(), NotWell> {
         let mut url = self.nodes.url(self.nodes.current()).clone();
         url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push(path);
         let answer = self.http.get(url.clone()).timeout(self.attempt_timeout).send().await;
@@ -139,9 +178,9 @@ impl Transport {
             Ok(answer) => {
                 let status = answer.status();
                 let body = answer.text().await.unwrap_or_default();
-                Err(Error::Unavailable(format!("{url}: {status}: {}", body.trim())))
+                Err(NotWell(format!("{url}: {status}: {}", body.trim())))
             }
-            Err(error) => Err(Error::Unavailable(format!("{url}: {}", words(error)))),
+            Err(error) => Err(NotWell(format!("{url}: {}", words(&error)))),
         }
     }
 

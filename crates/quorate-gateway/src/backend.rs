@@ -131,6 +131,10 @@ pub struct Member {
     pub clock_offset_ms: Option<i64>,
     /// The feature level that its program understands, where known.
     pub feature_level: Option<u32>,
+    /// The version of its program, where known.
+    pub version: Option<String>,
+    /// How long it has run, where known.
+    pub uptime: Option<Duration>,
     /// The disk of its data directory; `None` where unknown.
     pub disk: Option<Disk>,
 }

@@ -141,6 +141,8 @@ pub(crate) fn cluster(cluster: crate::Cluster) -> quorate_api::Cluster {
             .disk
             .map(|disk| quorate_api::Disk { state: disk.state.into(), free_bytes: disk.free_bytes }),
         feature_level: member.feature_level,
+        version: member.version,
+        uptime_seconds: member.uptime.map(|uptime| uptime.as_secs()),
     };
     quorate_api::Cluster {
         id: cluster.id,

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use openraft::LogIdOptionExt;
 use tokio::net::TcpListener;
@@ -124,6 +125,7 @@ impl Node {
             clock: clock.clone(),
             applied: applied.clone(),
             disk: disk.clone(),
+            started: Instant::now(),
             lost_data,
         };
         let hang_up = CancellationToken::new();

@@ -58,7 +58,7 @@ impl Report {
                         return Outcome::Unreported(error.to_string());
                     }
                 },
-                Error::Unavailable(_) | Error::Unknown(_) | Error::Protocol(_) => {}
+                Error::Unavailable(_) | Error::Unreachable(_) | Error::Unknown(_) | Error::Protocol(_) => {}
                 Error::Config(_) => return Outcome::Unreported(error.to_string()),
             }
             if Instant::now() > deadline || shutdown.is_stopping() {

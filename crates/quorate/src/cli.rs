@@ -10,7 +10,7 @@ use crate::{bench, cluster, completions, demo, dev, health, job, manual, run, se
 
 /// A job queue that is there as long as a quorum of its nodes is.
 #[derive(Parser)]
-#[command(name = "quorate", version, about, long_about = LONG, after_help = AFTER, propagate_version = true)]
+#[command(name = "quorate", version, long_about = LONG, after_help = SHORT, after_long_help = AFTER, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -21,6 +21,8 @@ const LONG: &str = "A job queue that is there as long as a quorum of its nodes i
 Several nodes keep one table of jobs by Raft. Every node answers the Titan API v1 over HTTP. An answer to a write
 goes out after a majority of the nodes has it on disk.";
 
+const SHORT: &str = "`quorate --help` says more, and so does `quorate COMMAND --help`.";
+
 const AFTER: &str = "First steps:
   quorate dev --nodes 3 --data-dir /tmp/quorate     start a cluster on this machine
   quorate job enqueue --image hello --payload hi    enqueue a job
@@ -29,7 +31,8 @@ const AFTER: &str = "First steps:
   quorate cluster status                            see the nodes
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused (the job's status does not allow it),
-5 no node or no majority answered, and nothing was done (of a bulk enqueue: nothing more), 6 the outcome is unknown.";
+5 no node or no majority answered, and nothing was done (of a bulk enqueue: nothing more; of `cluster status`: the
+cluster can take no writes), 6 the outcome is unknown.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -43,11 +46,13 @@ pub(crate) enum Command {
     Job(job::JobArgs),
     /// Look at the cluster and its settings.
     Cluster(cluster::ClusterArgs),
+    /// The same as `cluster status`.
+    Status(cluster::StatusArgs),
     /// Ask one node whether it is well; the exit code says it (for a container's health check).
     Health(health::HealthArgs),
     /// Measure a cluster: many clients enqueue, consume and finish single jobs.
     Bench(bench::BenchArgs),
-    /// Show it all: three nodes, real jobs, a killed leader, and a table of what became of every job.
+    /// Show it all: three nodes, real jobs, a killed leader, and what became of every job.
     Demo(demo::DemoArgs),
     /// Print what makes a shell complete commands and flags.
     Completions(completions::CompletionsArgs),
@@ -55,17 +60,14 @@ pub(crate) enum Command {
     Man(manual::ManArgs),
 }
 
+/// The nodes of `quorate dev`.
+pub(crate) const NODES: &str = "127.0.0.1:8080,127.0.0.1:8081,127.0.0.1:8082";
+
 /// Which cluster to speak to, and how to print what it says.
 #[derive(Args, Clone)]
 pub(crate) struct Target {
-    /// The nodes' URLs, separated by commas; any of them will do, more of them survive a dead one.
-    #[arg(
-        long,
-        env = "QUORATE_NODES",
-        value_delimiter = ',',
-        value_name = "URL,…",
-        default_value = "http://127.0.0.1:8080,http://127.0.0.1:8081,http://127.0.0.1:8082"
-    )]
+    /// The nodes, HOST:PORT or URLs, separated by commas; any of them will do, more of them survive a dead one.
+    #[arg(long, env = "QUORATE_NODES", value_delimiter = ',', value_name = "NODE,…", default_value = NODES)]
     pub(crate) nodes: Vec<Item<String>>,
     /// How long a command may take, retries included.
     #[arg(long, env = "QUORATE_DEADLINE", value_name = "DURATION", default_value = "10s")]
@@ -96,6 +98,8 @@ impl Target {
             "deadline: {} is not between 100ms and 1h",
             self.deadline
         );
-        Client::new(ClientConfig { deadline, ..ClientConfig::new(items(&self.nodes)) }).context("nodes")
+        let config =
+            ClientConfig { deadline, wait_for_nodes: false, ..ClientConfig::new(items(&self.nodes)) };
+        Client::new(config).context("nodes")
     }
 }

@@ -1,7 +1,9 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use quorate_client::{Error, RefusedKind};
+use clap::error::ContextValue;
+
+use quorate_client::{Error, NotWell, RefusedKind};
 
 use crate::environment::Environment;
 use crate::{clean, logging, output};
@@ -22,13 +24,20 @@ pub(crate) fn report(error: &anyhow::Error, environment: &Environment) -> ExitCo
         // There is nowhere else to say that it could not be said.
         let _ = writeln!(io::stderr(), "error: {message}");
     }
-    ExitCode::from(client.map_or(1, code))
+    let not_well = error.is::<NotWell>().then_some(5);
+    ExitCode::from(client.map(code).or(not_well).unwrap_or(1))
 }
 
 /// Prints the help that was asked for, or what was wrong with the command line.
-pub(crate) fn usage(usage: &clap::Error) -> ExitCode {
+pub(crate) fn usage(usage: &mut clap::Error) -> ExitCode {
     let code = ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(1));
     if usage.use_stderr() {
+        let values: Vec<_> = usage.context().map(|(kind, value)| (kind, value.clone())).collect();
+        for (kind, value) in values {
+            if let ContextValue::String(value) = value {
+                usage.insert(kind, ContextValue::String(clean::line(&value)));
+            }
+        }
         let _ = io::stderr().write_all(clean::text(usage.render().to_string().as_bytes()).as_bytes());
         return code;
     }
@@ -49,10 +58,23 @@ fn causes(error: &anyhow::Error) -> String {
     })
 }
 
-/// One link of the chain. What a server or a client of it said stays on the line; our own words may take several.
+/// One link of the chain. What others had a say in stays on the line, as do values that are wrong.
 fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let said = error.to_string();
-    if error.is::<Error>() { clean::line(&said) } else { clean::text(said.as_bytes()) }
+    let takes_lines = error.is::<Lines>() || error.is::<toml::de::Error>();
+    if takes_lines { clean::text(said.as_bytes()) } else { clean::line(&said) }
+}
+
+/// An error of several lines.
+#[derive(Debug)]
+pub(crate) struct Lines(pub(crate) String);
+
+impl std::error::Error for Lines {}
+
+impl std::fmt::Display for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// A request failed, of jobs that were to be enqueued, and not all of it had no effect.
@@ -95,7 +117,7 @@ fn code(error: &Error) -> u8 {
             RefusedKind::Conflict => 4,
             RefusedKind::Invalid | RefusedKind::Unauthorized | RefusedKind::TooLarge => 1,
         },
-        Error::Unavailable(_) => 5,
+        Error::Unavailable(_) | Error::Unreachable(_) => 5,
         Error::Unknown(_) => 6,
         Error::Protocol(_) | Error::Config(_) => 1,
     }
@@ -105,8 +127,11 @@ fn code(error: &Error) -> u8 {
 fn hint(error: &Error) -> Option<&'static str> {
     match error {
         Error::Unavailable(_) => Some(
-            "Nothing was done. Is a majority of the nodes up, and are --nodes (QUORATE_NODES) their URLs? \
-             `quorate cluster status` shows what one node sees.",
+            "Nothing was done. Is a majority of the nodes up? `quorate cluster status` shows what one node sees.",
+        ),
+        Error::Unreachable(_) => Some(
+            "Nothing was done. Name the nodes of a cluster that runs with --nodes HOST:PORT,… (QUORATE_NODES), or start one \
+             on this machine: `quorate dev`.",
         ),
         Error::Unknown(_) => Some("Look with `quorate job list` before you repeat it."),
         Error::Refused(_) | Error::Protocol(_) | Error::Config(_) => None,

@@ -1,39 +1,65 @@
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use quorate_client::{Client, ClientConfig, Probe};
 
 use crate::dev::LocalCluster;
-use crate::output::Output;
+use crate::duration::HumanDuration;
+use crate::output::{self, Output};
 
 /// Ask one node whether it is well.
 ///
-/// Exit code 0: it is; 5: it is not, or does not answer.
+/// Exit code 0: it is; 5: it is not, or does not answer. With --wait it is asked again until it is.
 #[derive(Args)]
 pub(crate) struct HealthArgs {
-    /// The node's URL.
-    #[arg(long, env = "QUORATE_HEALTH_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    /// The node, HOST:PORT or a URL.
+    #[arg(long, env = "QUORATE_HEALTH_URL", value_name = "NODE", default_value = "127.0.0.1:8080")]
     url: String,
     /// Ask whether it can serve (it has recovered, and reaches a majority through the leader), not only whether it lives.
     #[arg(long)]
     ready: bool,
+    /// Wait so long for it to be so, at most.
+    #[arg(long, value_name = "DURATION")]
+    wait: Option<HumanDuration>,
 }
 
 /// Asks, and prints one line.
 ///
 /// # Errors
-/// The node is not well.
+/// The node is not well, or not in time.
 pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (probe, word) = if args.ready { (Probe::Ready, "ready") } else { (Probe::Alive, "alive") };
     let client = client(&args.url)?;
-    runtime.block_on(client.probe(probe))?;
+    runtime.block_on(wait_until_well(&client, probe, word, args.wait))?;
     let mut out = Output::default();
     out.line(word);
     out.end(None)?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn wait_until_well(
+    client: &Client,
+    probe: Probe,
+    word: &str,
+    wait: Option<HumanDuration>,
+) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut told = false;
+    loop {
+        let Err(said) = client.probe(probe).await else { return Ok(()) };
+        let Some(wait) = wait else { return Err(said.into()) };
+        if started.elapsed() >= wait.0 {
+            return Err(anyhow::Error::new(said).context(format!("not {word} after {wait}")));
+        }
+        if !told {
+            output::remark(format_args!("waiting until the node is {word}"));
+            told = true;
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Waits until every node of a local cluster is ready, but for those that somebody kills meanwhile.
@@ -41,7 +67,7 @@ pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// One of them ended by itself, or is not ready after `patience`.
 pub(crate) async fn wait_until_ready(cluster: &mut LocalCluster, patience: Duration) -> anyhow::Result<()> {
-    let deadline = tokio::time::Instant::now() + patience;
+    let deadline = Instant::now() + patience;
     for (position, url) in cluster.urls().into_iter().enumerate() {
         let client = client(&url)?;
         while let Err(error) = client.probe(Probe::Ready).await {
@@ -49,7 +75,7 @@ pub(crate) async fn wait_until_ready(cluster: &mut LocalCluster, patience: Durat
             if cluster.was_killed(position)? {
                 break;
             }
-            if tokio::time::Instant::now() >= deadline {
+            if Instant::now() >= deadline {
                 bail!("not ready after {} s: {error}", patience.as_secs());
             }
             tokio::time::sleep(POLL).await;

@@ -71,11 +71,26 @@ pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether it is a filter.
+///
+/// # Errors
+/// It is not; the message says what is.
+pub(crate) fn check(level: &str) -> anyhow::Result<()> {
+    filter(level).map(|_| ())
+}
+
 /// openraft warns with every attempt to reach a member that is away, of which the node itself speaks once: it is heard from
 /// `error` on, unless the filter names it.
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {
-    let filter = EnvFilter::try_new(level)
-        .map_err(|error| anyhow::anyhow!("log-level: `{level}` is no filter: {error}"))?;
+    let names_nothing =
+        |part: &str| part.trim().parse::<LevelFilter>().is_err() && !part.contains(['=', '[']);
+    let filter = EnvFilter::try_new(level).ok().filter(|_| !level.split(',').any(names_nothing));
+    let filter = filter.with_context(|| {
+        format!(
+            "log-level: `{level}` is no filter: use error, warn, info, debug, trace or off, or a list such as \
+             `info,openraft=warn`"
+        )
+    })?;
     if level.contains("openraft") || filter.max_level_hint() == Some(LevelFilter::OFF) {
         return Ok(filter);
     }
@@ -163,8 +178,12 @@ mod tests {
         for (level, directives) in table {
             assert_eq!(filter(level).unwrap().to_string(), directives);
         }
-        assert!(
-            filter("loud=very").unwrap_err().to_string().starts_with("log-level: `loud=very` is no filter")
-        );
+        for wrong in ["loud=very", "blah", "info,blah", "blah,openraft=warn"] {
+            let said = filter(wrong).unwrap_err().to_string();
+            assert!(
+                said.starts_with(&format!("log-level: `{wrong}` is no filter: use error, warn")),
+                "{said}"
+            );
+        }
     }
 }

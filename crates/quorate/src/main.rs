@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     let (cli, environment) = match environment::parse(&args) {
         Ok(parsed) => parsed,
-        Err(usage) => return failure::usage(&usage),
+        Err(mut usage) => return failure::usage(&mut usage),
     };
     let result = match cli.command {
         Command::Serve(args) => serve::main(*args),
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::main(args),
         Command::Job(args) => job::main(args),
         Command::Cluster(args) => cluster::main(args),
+        Command::Status(args) => cluster::status(&args),
         Command::Health(args) => health::main(&args),
         Command::Bench(args) => bench::main(args),
         Command::Demo(args) => demo::main(args),

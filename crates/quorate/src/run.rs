@@ -9,6 +9,7 @@ use quorate_runner::{
     reap_orphans,
 };
 
+use crate::cli::NODES;
 use crate::duration::HumanDuration;
 use crate::ending::Ending;
 use crate::environment::{Item, items};
@@ -23,14 +24,8 @@ use crate::logging::{self, LogFormat};
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct RunArgs {
-    /// The nodes' URLs, separated by commas.
-    #[arg(
-        long,
-        env = "QUORATE_NODES",
-        value_delimiter = ',',
-        value_name = "URL,…",
-        default_value = "http://127.0.0.1:8080,http://127.0.0.1:8081,http://127.0.0.1:8082"
-    )]
+    /// The nodes, HOST:PORT or URLs, separated by commas. They need not be there yet: it waits for them.
+    #[arg(long, env = "QUORATE_NODES", value_delimiter = ',', value_name = "NODE,…", default_value = NODES)]
     nodes: Vec<Item<String>>,
     /// Use the first node while it works, instead of an order of this runner's own.
     #[arg(long, env = "QUORATE_IN_ORDER")]
@@ -73,7 +68,7 @@ pub(crate) struct RunArgs {
 
 const EXAMPLE: &str = "Examples:
   quorate run --program 'wordcount=/usr/bin/wc -w' --program 'sha256=/usr/bin/sha256sum'
-  quorate run --docker --docker-memory 512 --concurrency 8 --nodes http://n1:8080,http://n2:8080,http://n3:8080";
+  quorate run --docker --docker-memory 512 --concurrency 8 --nodes n1:8080,n2:8080,n3:8080";
 
 /// Runs jobs until SIGTERM or Ctrl-C.
 ///
@@ -166,6 +161,8 @@ async fn cluster_id(client: &Client) -> String {
         match client.cluster().await {
             Ok(cluster) if !cluster.id.is_empty() => return cluster.id,
             Ok(_before_its_bootstrap) => {}
+            // The client says it.
+            Err(Error::Unreachable(_)) => {}
             Err(error @ (Error::Unavailable(_) | Error::Unknown(_))) => {
                 tracing::warn!("the cluster's id is not known yet: {error}");
             }

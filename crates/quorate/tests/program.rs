@@ -256,12 +256,13 @@ fn errors_have_exit_codes_and_say_what_to_do() {
     let queued = dev.json(&["n1"], &["job", "enqueue", "--image", "a"]);
     let queued = queued[0]["id"].as_str().unwrap();
     let nobody = "http://127.0.0.1:1";
-    let table: [(&[&str], i32, &str); 6] = [
+    let table: [(&[&str], i32, &str); 7] = [
         (&["job", "get", "00000000-0000-7000-8000-000000000000", "--nodes", &urls], 3, "no such job"),
         (&["job", "delete", queued, "--nodes", &urls], 4, "queued"),
         (&["job", "enqueue", "--image", "a", "--priority", "9", "--nodes", &urls], 1, "jobs[0].priority"),
         (&["job", "list", "--nodes", nobody, "--deadline", "0.3"], 5, "Nothing was done"),
-        (&["cluster", "status", "--nodes", "ftp://x"], 1, "expected http://HOST:PORT"),
+        (&["cluster", "status", "--nodes", "ftp://x"], 1, "`ftp://x` is no node: write HOST:PORT"),
+        (&["cluster", "status", "--nodes", nobody], 5, "start one on this machine: `quorate dev`"),
         (&["job", "fetch"], 2, "unrecognized subcommand"),
     ];
     for (args, code, says) in table {

@@ -104,12 +104,12 @@ fn a_trailing_separator_is_no_error() {
         (
             &[("QUORATE_NODES", "http://127.0.0.1:1,")],
             &["job", "list", "--deadline", "0.2"],
-            "error: no node could do it",
+            "error: no node can be reached: http://127.0.0.1:1: ",
         ),
         (
             &[],
             &["job", "list", "--deadline", "0.2", "--nodes", &format!("{nobody}, ,")],
-            "error: no node could do it",
+            "error: no node can be reached: http://127.0.0.1:1: ",
         ),
         (
             &[("QUORATE_PROGRAMS", "a=/bin/true;b=/bin/true;"), ("QUORATE_CONCURRENCY", "0")],
@@ -129,7 +129,7 @@ fn a_trailing_separator_is_no_error() {
 #[test]
 fn an_error_names_the_variable_that_was_used_and_the_flag_that_was() {
     let program = ["run", "--program", "a=/bin/true"];
-    let table: [Case<'_>; 13] = [
+    let table: [Case<'_>; 16] = [
         (&[("QUORATE_DEADLINE", "soon")], &["job", "list"], "invalid value 'soon' for 'QUORATE_DEADLINE'"),
         (
             &[("QUORATE_DEADLINE", "soon")],
@@ -142,9 +142,24 @@ fn an_error_names_the_variable_that_was_used_and_the_flag_that_was() {
         (&[("QUORATE_PROGRAMS", "x")], &["run"], "invalid value 'x' for 'QUORATE_PROGRAMS'"),
         (&[("QUORATE_PROGRAMS", "a=b;a=c")], &["run"], "QUORATE_PROGRAMS: the image \"a\" is given twice"),
         (&[("QUORATE_LOG_LEVEL", "a=b")], &program, "QUORATE_LOG_LEVEL: `a=b` is no filter"),
+        (
+            &[("QUORATE_LOG_LEVEL", "blah")],
+            &program,
+            "QUORATE_LOG_LEVEL: `blah` is no filter: use error, warn",
+        ),
+        (
+            &[("QUORATE_LOG_LEVEL", "blah")],
+            &["serve"],
+            "QUORATE_LOG_LEVEL: `blah` is no filter: use error, warn",
+        ),
+        (&[], &["dev", "--log-level", "blah"], "log-level: `blah` is no filter: use error, warn"),
         (&[("QUORATE_LOG_FORMAT", "xml")], &program, "invalid value 'xml' for 'QUORATE_LOG_FORMAT'"),
-        (&[("QUORATE_HTTP_ADDR", "x")], &["serve"], "QUORATE_HTTP_ADDR: `x` is not IP:PORT"),
-        (&[("QUORATE_HTTP_ADDR", "x")], &["serve", "--http-addr", "y"], "http-addr: `y` is not IP:PORT"),
+        (&[("QUORATE_HTTP_ADDR", "x")], &["serve"], "QUORATE_HTTP_ADDR: `x` is not IP:PORT or HOST:PORT"),
+        (
+            &[("QUORATE_HTTP_ADDR", "x")],
+            &["serve", "--http-addr", "y"],
+            "http-addr: `y` is not IP:PORT or HOST:PORT",
+        ),
         (&[("QUORATE_CONFIG", "/nowhere")], &["serve"], "QUORATE_CONFIG: cannot read /nowhere"),
         (&[("QUORATE_DATA_DIR", "/proc/x")], &["serve", "--http-addr", "127.0.0.1:0"], "QUORATE_DATA_DIR: "),
     ];
@@ -160,6 +175,27 @@ fn an_error_names_the_variable_that_was_used_and_the_flag_that_was() {
     let value = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");
     let output = not_text.args(["job", "list"]).env("QUORATE_NODES", value).output().unwrap();
     assert!(stderr(&output).starts_with("error: QUORATE_NODES is not UTF-8"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_wrong_value_stays_on_its_line() {
+    let wrong = "a\nerror: b\x1b[31m\r";
+    let table: [&[&str]; 8] = [
+        &["serve", "--name", wrong],
+        &["serve", "--peers", wrong],
+        &["serve", "--http-addr", wrong],
+        &["serve", "--log-level", wrong],
+        &["job", "list", "--nodes", wrong],
+        &["job", "list", "--deadline", wrong],
+        &["health", "--url", wrong],
+        &[wrong],
+    ];
+    for args in table {
+        let said = stderr(&quorate(args));
+        assert!(said.contains("a\\nerror: b"), "{args:?}: {said:?}");
+        assert!(!said.contains(['\x1b', '\r']), "{args:?}: {said:?}");
+        assert_eq!(said.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{args:?}: {said}");
+    }
 }
 
 #[test]
@@ -179,7 +215,7 @@ fn no_error_says_its_cause_twice() {
         (&["serve", "--config", file.to_str().unwrap()], "invalid type"),
         (&["serve", "--config", "/nowhere"], "os error"),
         (&[&["job", "list"], &nobody[..]].concat(), "os error"),
-        (&[&["job", "list"], &nobody[..]].concat(), "http://127.0.0.1:1/"),
+        (&[&["job", "list"], &nobody[..]].concat(), "http://127.0.0.1:1"),
         (&["health", "--url", "http://127.0.0.1:1"], "os error"),
     ];
     for (args, cause) in table {

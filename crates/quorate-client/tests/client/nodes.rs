@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use quorate_client::{Client, ClientConfig, Consume, Error};
 
 use crate::support::{Answer, Cluster, error, job, jobs, one_job, unavailable};
@@ -25,12 +27,39 @@ async fn a_dead_node_is_passed_over_and_not_asked_again() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_unavailable() {
-    let mut config = ClientConfig::new([dead_node().await, dead_node().await]);
-    config.deadline = Duration::from_millis(200);
+async fn nobody_there_is_said_of_every_node() {
+    let nodes = [dead_node().await, dead_node().await];
+    for (wait_for_nodes, deadline) in [(true, Duration::from_millis(200)), (false, Duration::MAX / 4)] {
+        let config = ClientConfig { wait_for_nodes, deadline, ..ClientConfig::new(nodes.clone()) };
+        let client = Client::new(config).expect("a good configuration");
+        let result = client.enqueue(&[], None).await;
+        let Err(Error::Unreachable(said)) = result else { panic!("{result:?}") };
+        assert!(nodes.iter().all(|node| said.contains(node)), "{said}");
+        assert_eq!(said.matches("refused").count(), 1, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_was_there_is_waited_for() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let mut config = ClientConfig::new([listener.local_addr().expect("it is bound").to_string()]);
+    (config.wait_for_nodes, config.deadline) = (false, Duration::from_millis(500));
     let client = Client::new(config).expect("a good configuration");
-    let result = client.enqueue(&[], None).await;
-    assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
+    let answers_once = async {
+        let (mut stream, _) = listener.accept().await.expect("the client");
+        let read = stream.read(&mut [0; 4_096]).await.expect("its request");
+        assert!(read > 0);
+        let answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 24\r\nConnection: close\r\n\r\n{\"error\":{\"message\":\"\"}}";
+        stream.write_all(answer).await.expect("its answer is taken");
+        drop(listener);
+    };
+    let (refused, ()) = tokio::join!(client.get("a"), answers_once);
+    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    let asked = Instant::now();
+    let result = client.get("a").await;
+    assert!(matches!(result, Err(Error::Unreachable(_))), "{result:?}");
+    // The pauses make it no shorter.
+    assert!(asked.elapsed() >= Duration::from_millis(100), "it was given up at once");
 }
 
 #[tokio::test]

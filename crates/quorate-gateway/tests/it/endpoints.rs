@@ -268,6 +268,8 @@ async fn cluster_and_health() {
     assert_eq!(cluster["log_time_offset_ms"], -7);
     assert_eq!((&cluster["feature_level"], &cluster["members"][0]["feature_level"]), (&json!(1), &json!(1)));
     assert_eq!(cluster["members"][0]["id"], "18446744073709551615", "64 bits survive JavaScript");
+    let member = &cluster["members"][0];
+    assert_eq!((&member["version"], &member["uptime_seconds"]), (&json!("1.2.3"), &json!(90)));
     for path in ["/healthz", "/readyz"] {
         assert_eq!(api.get(path).await.expect(200).json(), json!({"status": "ok"}));
     }

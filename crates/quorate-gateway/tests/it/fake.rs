@@ -327,6 +327,8 @@ impl Backend for Fake {
                 clock_offset_ms: None,
                 disk: None,
                 feature_level: Some(1),
+                version: Some("1.2.3".into()),
+                uptime: Some(Duration::from_millis(90_500)),
             }],
             quorum: 1,
             tolerates: 0,

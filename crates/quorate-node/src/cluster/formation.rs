@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quorate_proto::peer::v1::DiscoverResponse;
@@ -48,18 +48,22 @@ impl Formation {
     }
 
     async fn form_as(&self, standing: Standing) {
-        let mut told = String::new();
+        let mut told = BTreeSet::new();
         while match standing {
             Standing::Newcomer => !(self.is_voter() && self.is_where_the_membership_says()),
             Standing::Member => self.is_set_back(),
         } {
-            let waits_for = match self.step(standing).await {
-                Ok(waits_for) => waits_for,
-                Err(error) => error.to_string(),
-            };
-            if waits_for != told {
-                tracing::info!("not a voter at its address yet: {waits_for}");
-                told = waits_for;
+            match self.step(standing).await {
+                Ok(waits_for) => {
+                    if told.insert(waits_for.clone()) {
+                        tracing::info!("waiting for {waits_for}");
+                    }
+                }
+                Err(error) => {
+                    if told.insert(error.to_string()) {
+                        tracing::warn!("the cluster's id can not be noted: {error}");
+                    }
+                }
             }
             tokio::time::sleep(limits::JOIN_PAUSE).await;
         }
@@ -173,17 +177,19 @@ impl Formation {
             return Ok("different nodes at the listed addresses: two of them are the same".to_owned());
         }
         tracing::info!(cluster_id, ?members, "making the cluster");
-        Ok(match self.raft.initialize(members).await {
-            Ok(()) => "the first election".to_owned(),
-            Err(error) => format!("Raft: {error}"),
-        })
+        if let Err(error) = self.raft.initialize(members).await {
+            tracing::debug!(%error, "it is made already, or will be");
+        }
+        Ok("the first election".to_owned())
     }
 
     /// Asks the leader for the next step; it may be this node.
     async fn join(&self, seen: &[(&str, &DiscoverResponse)], standing: Standing) -> String {
         if self.peers.leadership.now().is_some_and(|leader| leader.here) {
             let step = self.admission.step(self.peers.as_member(), self.peers.config.feature_level).await;
-            return step.err().unwrap_or_else(|| "the log".to_owned());
+            return step
+                .err()
+                .map_or_else(|| "the log".to_owned(), |says| format!("this node as the leader: {says}"));
         }
         let own_cluster = self.peers.cluster_id();
         let members =
@@ -201,8 +207,8 @@ impl Formation {
         let (own, understood) = (self.peers.as_member(), self.peers.config.feature_level);
         match self.peers.transport.join(leader.node_id, addr, own, understood).await {
             Ok(answer) if answer.voter => "the leader's log".to_owned(),
-            Ok(answer) => format!("{addr} says: {}", answer.message),
-            Err(status) => format!("{addr} says: {}", status.message()),
+            Ok(answer) => format!("{addr}, the leader: {}", answer.message),
+            Err(status) => format!("{addr}, the leader: {}", status.message()),
         }
     }
 

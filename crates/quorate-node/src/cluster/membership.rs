@@ -2,11 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{ClientWriteError, RaftError};
 use openraft::{ChangeMembers, LogIdOptionExt, Precondition};
 use quorate_core::FeatureLevel;
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1::DiscoverResponse;
-use quorate_store::{Membership, Node, NodeId, StoredMembership};
+use quorate_store::{Membership, Node, NodeId, StoredMembership, TypeConfig};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::Raft;
@@ -57,7 +58,7 @@ impl Admission {
 
     async fn finish(&self, voters: BTreeSet<NodeId>) -> Result<(), String> {
         tracing::info!(?voters, "ending an interrupted change of the membership");
-        self.raft.change_membership(voters, false).await.map_err(|error| error.to_string())?;
+        self.raft.change_membership(voters, false).await.map_err(why_not)?;
         Ok(())
     }
 
@@ -151,7 +152,7 @@ impl Admission {
         );
         let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
         let change = ChangeMembers::SetNodes(BTreeMap::from([(id, now)]));
-        self.raft.change_membership_if(change, true, [unchanged]).await.map_err(|error| error.to_string())?;
+        self.raft.change_membership_if(change, true, [unchanged]).await.map_err(why_not)?;
         Err("its addresses are taken over".to_owned())
     }
 
@@ -169,13 +170,13 @@ impl Admission {
             let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
             let removed =
                 self.raft.change_membership_if(ChangeMembers::RemoveNodes(stale), true, [unchanged]).await;
-            removed.map_err(|error| error.to_string())?;
+            removed.map_err(why_not)?;
         }
         let Member { node_id, name, peer_addr, http_addr } = member;
         tracing::info!(node_id, name, peer_addr, "a newcomer becomes a learner");
         let node = Node { name, peer_addr, http_addr };
-        self.raft.add_learner(node_id, node, false).await.map_err(|error| error.to_string())?;
-        Err("it is a learner now, and catches up".to_owned())
+        self.raft.add_learner(node_id, node, false).await.map_err(why_not)?;
+        Err(CATCHES_UP.to_owned())
     }
 
     fn caught_up(&self, id: NodeId) -> Result<(), String> {
@@ -184,7 +185,7 @@ impl Admission {
         let matched = metrics.replication.as_ref().and_then(|all| all.get(&id)).cloned().flatten().index();
         match matched {
             Some(matched) if last.saturating_sub(matched) <= limits::JOIN_LAG => Ok(()),
-            _ => Err(format!("it catches up: {} of {last}", matched.unwrap_or(0))),
+            _ => Err(CATCHES_UP.to_owned()),
         }
     }
 
@@ -199,12 +200,28 @@ impl Admission {
         tracing::info!(node_id = id, replaces = ?bearers, "a newcomer becomes a voter");
         let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
         let change = ChangeMembers::ReplaceAllVoters(voters);
-        self.raft
-            .change_membership_if(change, false, [unchanged])
-            .await
-            .map_err(|error| error.to_string())?;
+        self.raft.change_membership_if(change, false, [unchanged]).await.map_err(why_not)?;
         Ok(())
     }
+}
+
+/// What is waited for as long as it takes. Without numbers: whoever waits says it once.
+const CATCHES_UP: &str = "it catches up with the log";
+
+/// Why the membership is not changed now. openraft's own words are for the log of who looks for more.
+fn why_not(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> String {
+    tracing::debug!(%error, "the membership is not changed");
+    let why = match error {
+        RaftError::Fatal(_) => "this node's Raft has ended",
+        RaftError::APIError(error) => match error {
+            ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_) => {
+                "this node does not lead any more"
+            }
+            ClientWriteError::PreconditionFailed(_) => "the membership has changed meanwhile",
+            ClientWriteError::ChangeMembershipError(_) => "another change of the membership comes first",
+        },
+    };
+    why.to_owned()
 }
 
 /// The entry of a member as it is configured now, if that is another one than it has. A name that another member bears it

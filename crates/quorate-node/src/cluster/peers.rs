@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1 as pb;
@@ -22,6 +22,7 @@ pub(crate) struct Peers {
     pub(crate) clock: LogClock,
     pub(crate) applied: watch::Receiver<u64>,
     pub(crate) disk: Disk,
+    pub(crate) started: Instant,
     /// This node's directory was set aside once: it had belonged to a cluster.
     pub(crate) lost_data: bool,
 }
@@ -48,6 +49,8 @@ impl Peers {
             feature_level: self.config.feature_level.0,
             disk_state: disk_state(self.disk.state()).into(),
             disk_free_bytes: self.disk.room(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
     }
 

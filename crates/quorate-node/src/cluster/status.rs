@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use quorate_core::FeatureLevel;
 
 use crate::DiskState;
@@ -50,6 +52,10 @@ pub struct Member {
     pub disk: Option<(DiskState, u64)>,
     /// The feature level that its program understands; `None` where it did not answer.
     pub feature_level: Option<FeatureLevel>,
+    /// The version of its program; `None` where it did not answer.
+    pub version: Option<String>,
+    /// How long it has run; `None` where it did not answer.
+    pub uptime: Option<Duration>,
 }
 
 /// A member's part in the cluster.
@@ -82,20 +88,14 @@ pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cl
     let leader = peers.leadership.now();
     let voters: Vec<u64> = membership.voter_ids().collect();
     let asked = membership.nodes().map(|(id, node)| async move {
-        let (says, disk) = if *id == own_id {
-            let disk = (peers.disk.state(), peers.disk.room());
-            (Some((*peers.applied.borrow(), peers.config.feature_level)), Some(disk))
-        } else {
-            let answer = peers.ask_member(*id).await;
-            let disk = answer.as_ref().and_then(peers::disk_of);
-            (answer.map(|answer| (answer.applied_index, FeatureLevel(answer.feature_level))), disk)
-        };
-        (*id, node, says, disk)
+        let own = *id == own_id;
+        let says = if own { Some(peers.introduce(&Default::default())) } else { peers.ask_member(*id).await };
+        (*id, node, says)
     });
     let mut members: Vec<Member> = futures::future::join_all(asked)
         .await
         .into_iter()
-        .map(|(id, node, says, disk)| Member {
+        .map(|(id, node, says)| Member {
             name: node.name.clone(),
             id,
             role: match leader {
@@ -105,10 +105,12 @@ pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cl
             },
             peer_addr: node.peer_addr.clone(),
             http_addr: node.http_addr.clone(),
-            applied_index: says.map(|(applied, _)| applied),
+            applied_index: says.as_ref().map(|says| says.applied_index),
             reachable: says.is_some(),
-            feature_level: says.map(|(_, level)| level),
-            disk,
+            feature_level: says.as_ref().map(|says| FeatureLevel(says.feature_level)),
+            disk: says.as_ref().and_then(peers::disk_of),
+            uptime: says.as_ref().map(|says| Duration::from_millis(says.uptime_ms)),
+            version: says.map(|says| says.version),
             clock_offset_ms: if id == own_id { Some(0) } else { peers.clock.offset_ms(id) },
         })
         .collect();

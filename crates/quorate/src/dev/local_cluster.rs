@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::node_log::NodeLog;
+use crate::failure::Lines;
 
 /// How long a node gets to end after SIGTERM: longer than it takes at most (docs/timeouts.md).
 const GRACE: Duration = Duration::from_secs(30);
@@ -234,7 +235,8 @@ impl LocalCluster {
                 let text = std::fs::read_to_string(&log).unwrap_or_default();
                 let last: Vec<&str> = text.lines().rev().take(5).collect();
                 let last: Vec<&str> = last.into_iter().rev().collect();
-                bail!("{} ended: {status}. The end of {}:\n{}", node.name, log.display(), last.join("\n"));
+                let (name, log, last) = (&node.name, log.display(), last.join("\n"));
+                bail!(Lines(format!("{name} ended: {status}. The end of {log}:\n{last}")));
             }
         }
         Ok(())

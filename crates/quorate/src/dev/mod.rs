@@ -41,6 +41,7 @@ pub(crate) struct DevArgs {
 /// # Errors
 /// It cannot be started.
 pub(crate) fn main(args: DevArgs) -> anyhow::Result<ExitCode> {
+    logging::check(&args.log_level)?;
     let said = output::background()?;
     let result = tokio::runtime::Runtime::new()?.block_on(run(args, &said));
     said.flush();
@@ -57,6 +58,7 @@ async fn run(args: DevArgs, said: &Background) -> anyhow::Result<ExitCode> {
         let (pid, log) = (node.pid().unwrap_or(0), node.log_file());
         said.line(format_args!("{}  {}  pid {pid}  log {}", node.name, node.url(), log.display()));
     }
+    output::remark("waiting until all of them are ready");
     tokio::select! {
         ready = crate::health::wait_until_ready(&mut cluster, Duration::from_secs(60)) => ready?,
         () = ending.wait() => return stop(cluster, said).await,

@@ -129,6 +129,8 @@ fn cluster(seen: quorate_node::Cluster) -> Cluster {
             clock_offset_ms: member.clock_offset_ms,
             disk: member.disk.map(|(state, free_bytes)| Disk { state: state.as_str(), free_bytes }),
             feature_level: member.feature_level.map(|level| level.0),
+            version: member.version,
+            uptime: member.uptime,
         })
         .collect();
     Cluster { id, node, leader, term, log_time_offset_ms, feature_level, members, quorum, tolerates }

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -22,13 +22,13 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Where to serve HTTP [default: 127.0.0.1:8080].
-    #[arg(long, env = "QUORATE_HTTP_ADDR", value_name = "IP:PORT")]
+    #[arg(long, env = "QUORATE_HTTP_ADDR", value_name = "HOST:PORT")]
     http_addr: Option<String>,
     /// The HTTP address that is shown to others, host:port [default: --http-addr].
     #[arg(long, env = "QUORATE_HTTP_ADVERTISE", value_name = "HOST:PORT")]
     http_advertise: Option<String>,
     /// Where to listen for the other nodes [default: 127.0.0.1:9080].
-    #[arg(long, env = "QUORATE_PEER_ADDR", value_name = "IP:PORT")]
+    #[arg(long, env = "QUORATE_PEER_ADDR", value_name = "HOST:PORT")]
     peer_addr: Option<String>,
     /// All nodes that form the cluster, this one too, each with the address at which its peers reach it; the same list
     /// in the same order on every node [default: this node alone].
@@ -143,7 +143,19 @@ fn read_file(path: &Path) -> anyhow::Result<ServeArgs> {
 
 fn address(setting: &str, given: Option<String>, default: &str) -> anyhow::Result<SocketAddr> {
     let text = given.as_deref().unwrap_or(default);
-    text.parse().with_context(|| format!("{setting}: `{text}` is not IP:PORT, for example {default}"))
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let port = text.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
+    ensure!(
+        matches!(port, Some(Ok(_))),
+        "{setting}: `{text}` is not IP:PORT or HOST:PORT, for example {default}"
+    );
+    let found = text.to_socket_addrs().with_context(|| format!("{setting}: `{text}` names no address"))?;
+    let mut found: Vec<SocketAddr> = found.collect();
+    // `localhost` has two; one is served, and most look there.
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found.into_iter().next().with_context(|| format!("{setting}: `{text}` names no address"))
 }
 
 fn check_name(setting: &str, name: &str) -> anyhow::Result<()> {
@@ -192,12 +204,32 @@ mod tests {
     }
 
     #[test]
+    fn localhost_is_an_address_to_listen_on() {
+        let args = ServeArgs {
+            http_addr: Some("localhost:8080".into()),
+            peer_addr: Some("localhost:0".into()),
+            ..Default::default()
+        };
+        let config = args.resolve().unwrap();
+        assert!(config.http_addr.ip().is_loopback() && config.peer_addr.ip().is_loopback(), "{config:?}");
+        assert_eq!(config.http_addr.port(), 8_080);
+    }
+
+    #[test]
     fn a_wrong_setting_is_named() {
         let table = [
             (ServeArgs { name: Some("a b".into()), ..Default::default() }, "name: `a b`"),
             (
                 ServeArgs { http_addr: Some("localhost".into()), ..Default::default() },
                 "http-addr: `localhost`",
+            ),
+            (
+                ServeArgs { peer_addr: Some(":9080".into()), ..Default::default() },
+                "peer-addr: `:9080` is not IP:PORT or HOST:PORT",
+            ),
+            (
+                ServeArgs { peer_addr: Some("nobody.invalid:1".into()), ..Default::default() },
+                "peer-addr: `nobody.invalid:1` names no address",
             ),
             (
                 ServeArgs { peers: Some("n1".into()), ..Default::default() },
