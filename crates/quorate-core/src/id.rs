@@ -30,7 +30,8 @@ macro_rules! sixteen_bytes {
 }
 
 sixteen_bytes! {
-    /// A job's id: a UUIDv7, hence ordered by the time of its making. The answering node draws it.
+    /// A job's id: a UUIDv7, hence ordered by the time of its making. The answering node draws it. Its last byte names the
+    /// Raft group that has the job: 0, there is one so far.
     JobId
 }
 sixteen_bytes! {
@@ -44,11 +45,14 @@ sixteen_bytes! {
 }
 
 impl JobId {
-    /// The UUIDv7 of a time and of random bits, of which it takes 12 and 62.
-    pub(crate) fn v7(now: Timestamp, high: u64, low: u64) -> JobId {
+    /// Where the byte of the Raft group stands.
+    pub const GROUP_BYTE: usize = 15;
+
+    /// The UUIDv7 of a time and of random bits, of which it takes 12 and 54, in a Raft group.
+    pub(crate) fn v7(now: Timestamp, high: u64, low: u64, group: u8) -> JobId {
         let time = u128::from(now.0 & 0xffff_ffff_ffff) << 80;
         let version = (0x7 << 76) | (u128::from(high & 0xfff) << 64);
-        let variant = (0b10 << 62) | u128::from(low >> 2);
+        let variant = (0b10 << 62) | u128::from(low >> 10 << 8) | u128::from(group);
         JobId((time | version | variant).to_be_bytes())
     }
 }

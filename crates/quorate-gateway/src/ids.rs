@@ -1,9 +1,11 @@
 use quorate_core::{ImageId, JobId};
 use uuid::Uuid;
 
-/// A new job's id: a UUIDv7, higher than every one that this process drew before.
+/// A new job's id: a UUIDv7, higher than every one that this process drew before, in Raft group 0.
 pub(crate) fn draw() -> JobId {
-    JobId(Uuid::now_v7().into_bytes())
+    let mut id = Uuid::now_v7().into_bytes();
+    id[JobId::GROUP_BYTE] = 0; // a random byte: what makes ids ascend stands before it
+    JobId(id)
 }
 
 /// The id of the image with this name.
@@ -27,6 +29,7 @@ mod tests {
     fn ids_ascend_within_a_process() {
         let ids: Vec<JobId> = (0..1_000).map(|_| draw()).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(ids.iter().all(|id| id.0[JobId::GROUP_BYTE] == 0));
     }
 
     #[test]

@@ -227,9 +227,11 @@ impl Peer for Service {
 
     async fn read_index(
         &self,
-        _request: Request<pb::ReadIndexRequest>,
+        request: Request<pb::ReadIndexRequest>,
     ) -> Result<Response<pb::ReadIndexResponse>, Status> {
-        let index = self.commit_index.confirmed().await.map_err(unavailable)?;
+        let from = caller(&request);
+        let vote = messages::read_index_request(request.into_inner()).map_err(malformed)?;
+        let index = self.commit_index.confirmed(Some((from, vote))).await.map_err(unavailable)?;
         Ok(Response::new(pb::ReadIndexResponse { index }))
     }
 

@@ -8,8 +8,6 @@ use quorate_core::FeatureLevel;
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::peer_client::PeerClient;
-use tonic::Request;
-use tonic::metadata::MetadataValue;
 
 /// Three nodes whose programs understand these levels.
 async fn of_levels(levels: [u32; 3]) -> Cluster {
@@ -65,11 +63,8 @@ async fn a_program_that_is_older_than_the_cluster_is_refused_by_name() {
     let leading = seen.members.iter().find(|member| member.role.as_str() == "leader").unwrap();
     let mut peer = PeerClient::connect(format!("http://{}", leading.peer_addr)).await.unwrap();
     let member = Member { node_id: 4_711, name: "n4".to_owned(), ..Member::default() };
-    let mut request = Request::new(pb::JoinRequest { member: Some(member), feature_level: 1 });
-    let metadata = request.metadata_mut();
-    metadata.insert("quorate-cluster", MetadataValue::try_from(&seen.id).unwrap());
-    metadata.insert("quorate-from", MetadataValue::from(4_711_u64));
-    metadata.insert("quorate-to", MetadataValue::from(leading.id));
+    let join = pb::JoinRequest { member: Some(member), feature_level: 1 };
+    let request = call(join, &seen.id, 4_711, leading.id);
     let answer = peer.join(request).await.unwrap().into_inner();
     assert!(!answer.voter);
     assert!(answer.message.contains("feature level is 2"), "{}", answer.message);

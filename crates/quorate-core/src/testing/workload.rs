@@ -191,7 +191,7 @@ impl Workload {
         {
             return *taken;
         }
-        JobId::v7(now, self.rng.number(), self.rng.number())
+        JobId::v7(now, self.rng.number(), self.rng.number(), 0)
     }
 
     fn queue(&mut self) -> QueueId {

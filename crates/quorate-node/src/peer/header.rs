@@ -7,6 +7,9 @@ use super::Identity;
 const CLUSTER: &str = "quorate-cluster";
 const FROM: &str = "quorate-from";
 const TO: &str = "quorate-to";
+const GROUP: &str = "quorate-group";
+/// The Raft group that a call is about. There is one so far; a node refuses calls about one that it does not have.
+const ONLY_GROUP: u64 = 0;
 
 /// Says in a call's metadata who calls whom.
 pub(crate) fn write(identity: &Identity, to: NodeId, metadata: &mut MetadataMap) -> Result<(), Status> {
@@ -19,6 +22,7 @@ pub(crate) fn write(identity: &Identity, to: NodeId, metadata: &mut MetadataMap)
     metadata.insert(CLUSTER, cluster_id);
     metadata.insert(FROM, MetadataValue::from(identity.node_id));
     metadata.insert(TO, MetadataValue::from(to));
+    metadata.insert(GROUP, MetadataValue::from(ONLY_GROUP));
     Ok(())
 }
 
@@ -26,10 +30,13 @@ pub(crate) fn write(identity: &Identity, to: NodeId, metadata: &mut MetadataMap)
 pub(crate) fn check(identity: &Identity, metadata: &MetadataMap) -> Result<NodeId, Status> {
     let text = |name| metadata.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let id = |name| {
-        let number: Result<NodeId, _> = text(name).parse();
-        number.map_err(|_| Status::invalid_argument(format!("the metadata {name} is no node id")))
+        let number: Result<u64, _> = text(name).parse();
+        number.map_err(|_| Status::invalid_argument(format!("the metadata {name} is no id")))
     };
-    let (from, to) = (id(FROM)?, id(TO)?);
+    let (from, to, group) = (id(FROM)?, id(TO)?, id(GROUP)?);
+    if group != ONLY_GROUP {
+        return Err(Status::failed_precondition(format!("this node has no Raft group {group}")));
+    }
     if to != identity.node_id {
         return Err(Status::failed_precondition(format!(
             "node {to} is called, but here is node {}",
@@ -76,6 +83,15 @@ mod tests {
         assert_eq!(call(&caller, 2, &identity(2, Some("b"))), Err(Code::FailedPrecondition));
         assert_eq!(call(&caller, 2, &identity(2, None)), Err(Code::FailedPrecondition));
         assert_eq!(call(&identity(1, None), 2, &identity(2, Some("a"))), Err(Code::FailedPrecondition));
+    }
+
+    #[test]
+    fn a_call_about_another_raft_group_is_refused() {
+        let (caller, taker) = (identity(1, Some("a")), identity(2, Some("a")));
+        let mut metadata = MetadataMap::new();
+        write(&caller, 2, &mut metadata).unwrap();
+        metadata.insert(GROUP, MetadataValue::from(1_u64));
+        assert_eq!(check(&taker, &metadata).unwrap_err().code(), Code::FailedPrecondition);
     }
 
     #[test]

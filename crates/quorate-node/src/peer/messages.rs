@@ -91,6 +91,12 @@ pub(crate) fn vote_request_message(request: &VoteRequest<TypeConfig>) -> pb::Vot
     }
 }
 
+/// The vote of the node that asks.
+pub(crate) fn read_index_request(message: pb::ReadIndexRequest) -> Result<Vote, Malformed> {
+    let vote = message.vote.ok_or(Malformed::Field { message: "ReadIndexRequest", field: "vote" })?;
+    Vote::from_message(vote)
+}
+
 pub(crate) fn vote_request(message: pb::VoteRequest) -> Result<VoteRequest<TypeConfig>, Malformed> {
     let mut request =
         VoteRequest::new(vote(message.vote, "VoteRequest", "vote")?, log_id(message.last_log_id)?);

@@ -106,9 +106,10 @@ impl Transport {
         within(limits::ASK, peer.forward(request)).await
     }
 
-    /// Asks the leader up to where a linearizable read must have applied the log.
-    pub(crate) async fn read_index(&self, to: NodeId) -> Result<u64, Status> {
-        let request = self.request(to, pb::ReadIndexRequest {})?;
+    /// Asks the leader up to where a linearizable read must have applied the log. `vote` is this node's, taken after that
+    /// read began.
+    pub(crate) async fn read_index(&self, to: NodeId, vote: Vote) -> Result<u64, Status> {
+        let request = self.request(to, pb::ReadIndexRequest { vote: Some(vote.to_message()) })?;
         let mut peer = self.peer(to, Lane::Control)?;
         Ok(within(limits::ASK, peer.read_index(request)).await?.index)
     }

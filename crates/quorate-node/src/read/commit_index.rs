@@ -15,8 +15,9 @@ use crate::task::Tasks;
 
 /// The leader's side of ReadIndex: how far the log is committed, and that nobody else has committed more.
 ///
-/// The index is taken first; then a majority says that it still follows this leader. A newer leader would have had the
-/// votes of a majority before it committed anything, and two majorities share a node (Ongaro, Consensus, 2014, §6.4).
+/// The index is taken, and a majority says, after the read began, that it still follows this leader. A newer leader would
+/// have had the votes of a majority before it committed anything, and two majorities share a node (Ongaro, Consensus, 2014,
+/// §6.4). A follower that asks says whom it follows as it asks: of three, that is the majority.
 #[derive(Clone)]
 pub(crate) struct CommitIndex {
     own_id: NodeId,
@@ -45,27 +46,36 @@ impl CommitIndex {
         CommitIndex { own_id, raft, transport, tasks, votes: Arc::default() }
     }
 
-    /// The index up to which the log was committed at some time after the call began.
-    pub(crate) async fn confirmed(&self) -> Result<u64, Unconfirmed> {
+    /// The index up to which the log was committed at some time after the read began. `asker` is the node that asks, if it
+    /// is another one, with its vote after the read began.
+    pub(crate) async fn confirmed(&self, asker: Option<(NodeId, Vote)>) -> Result<u64, Unconfirmed> {
         let reign = self.raft.with_raft_state(Reign::of).await;
         let reign = reign.map_err(|fatal| Unconfirmed::Ended(fatal.to_string()))??;
-        let mut votes: FuturesUnordered<_> = self.ask(&reign).into_iter().collect();
         let mut followers = BTreeSet::from([self.own_id]);
-        while !is_quorum(&reign.voters, &followers) {
-            let Some((id, vote)) = votes.next().await else { return Err(Unconfirmed::NoMajority) };
-            if vote.is_some_and(|vote| vote.leader_id == reign.vote.leader_id) {
-                followers.insert(id);
+        followers.extend(asker.filter(|(_, vote)| reign.is_followed_by(vote)).map(|(id, _)| id));
+        if is_quorum(&reign.voters, &followers) {
+            return Ok(reign.committed);
+        }
+        let mut votes: FuturesUnordered<_> = self.ask(&reign, &followers).into_iter().collect();
+        while let Some((id, vote)) = votes.next().await {
+            followers.extend(vote.filter(|vote| reign.is_followed_by(vote)).map(|_| id));
+            if is_quorum(&reign.voters, &followers) {
+                return Ok(reign.committed);
             }
         }
-        Ok(reign.committed)
+        Err(Unconfirmed::NoMajority)
     }
 
-    /// Asks the other voters whom they follow.
-    fn ask(&self, reign: &Reign) -> Vec<impl Future<Output = (NodeId, Option<Vote>)> + use<>> {
+    /// Asks the voters of whom that is not known whom they follow.
+    fn ask(
+        &self,
+        reign: &Reign,
+        known: &BTreeSet<NodeId>,
+    ) -> Vec<impl Future<Output = (NodeId, Option<Vote>)> + use<>> {
         let mut votes = self.votes.lock();
         let voters: BTreeSet<NodeId> = reign.voters.iter().flatten().copied().collect();
         votes.retain(|id, _| voters.contains(id));
-        let others = voters.into_iter().filter(|id| *id != self.own_id);
+        let others = voters.into_iter().filter(|id| !known.contains(id));
         others
             .map(|id| {
                 let answer = votes.entry(id).or_insert_with(|| self.question(id)).answer();
@@ -118,6 +128,11 @@ impl Reign {
         let committed = committed.ok_or(Unconfirmed::NewLeader)?.index;
         let voters = state.membership_state.effective().membership().get_joint_config().clone();
         Ok(Reign { vote, committed, voters })
+    }
+
+    /// Whether a node with this vote follows the leader.
+    fn is_followed_by(&self, vote: &Vote) -> bool {
+        vote.leader_id == self.vote.leader_id
     }
 }
 

@@ -78,9 +78,11 @@ async fn ask_leader(
     let leader = leadership.now()?;
     let asked = async {
         if leader.here {
-            commit_index.confirmed().await.map_err(|unconfirmed| unconfirmed.to_string())
+            commit_index.confirmed(None).await.map_err(|unconfirmed| unconfirmed.to_string())
         } else {
-            transport.read_index(leader.id).await.map_err(|status| status.to_string())
+            // Not before: the vote must be of a time when all who wait for the answer had asked.
+            let vote = commit_index.current_vote().await.map_err(|status| status.to_string())?;
+            transport.read_index(leader.id, vote).await.map_err(|status| status.to_string())
         }
     };
     let mut leadership = leadership.clone();

@@ -37,7 +37,7 @@ pub struct Seen {
     pub entries: bool,
     /// After them, on the same stream, that they are committed.
     pub commit: bool,
-    /// How often it was asked whom it follows.
+    /// How often it was asked whom it follows; before that, too.
     pub questions: u32,
 }
 
@@ -71,6 +71,11 @@ impl Follower {
 
     pub fn answer(&self, answers: Answers) {
         self.answers.send_replace(answers);
+    }
+
+    /// The leader that it follows, or has followed.
+    pub fn followed(&self) -> log::Vote {
+        *self.vote.borrow()
     }
 
     /// Whom the leader wanted to be its successor, one after the other. It takes no leadership over.
@@ -170,9 +175,9 @@ impl Peer for Follower {
         &self,
         _request: Request<pb::CurrentVoteRequest>,
     ) -> Answer<pb::CurrentVoteResponse> {
-        let mut vote = *self.vote.borrow();
+        self.seen.send_modify(|seen| seen.questions += 1);
+        let mut vote = self.followed();
         if self.deposed() {
-            self.seen.send_modify(|seen| seen.questions += 1);
             vote = log::Vote { term: vote.term + 1, node_id: self.member.id, committed: true };
         }
         Ok(Response::new(pb::CurrentVoteResponse { vote: Some(vote) }))

@@ -8,6 +8,7 @@ pub mod hands;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tonic::metadata::MetadataValue;
 
 use bytes::Bytes;
 use quorate_core::{Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueId, Reply};
@@ -253,4 +254,15 @@ pub fn jobs(answered: Answered) -> Vec<Job> {
         Ok(Reply::Jobs(jobs)) => jobs,
         other => panic!("not jobs: {other:?}"),
     }
+}
+
+/// A call between members, as the one `from` would make it to the one `to`.
+pub fn call<T>(message: T, cluster_id: &str, from: u64, to: u64) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    let metadata = request.metadata_mut();
+    metadata.insert("quorate-cluster", MetadataValue::try_from(cluster_id).unwrap());
+    for (name, id) in [("quorate-from", from), ("quorate-to", to), ("quorate-group", 0)] {
+        metadata.insert(name, MetadataValue::from(id));
+    }
+    request
 }
