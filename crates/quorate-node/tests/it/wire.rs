@@ -1,10 +1,7 @@
 //! What a node makes of calls that no node of its cluster would make, or that come twice.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod common;
-
-use common::follower::{Answers, Follower};
-use common::*;
+use crate::common::follower::{Answers, Follower};
+use crate::common::*;
 use prost::Message;
 use quorate_core::{Envelope, RequestId, Timestamp};
 use quorate_node::Role;

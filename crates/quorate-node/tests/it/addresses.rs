@@ -1,9 +1,6 @@
 //! Nodes that are started again with the same data under other addresses or names.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use quorate_node::NodeConfig;
 
 /// Gives a node that does not run another peer and HTTP address, as its own configuration has it.

@@ -1,6 +1,5 @@
 //! Clusters of real nodes in one process, over loopback, with data directories of their own.
-#![allow(dead_code, unreachable_pub, reason = "every test binary uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(unreachable_pub, reason = "the tests beside it use it")]
 
 pub mod follower;
 pub mod hands;

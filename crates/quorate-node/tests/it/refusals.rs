@@ -1,11 +1,8 @@
 //! Commands that a node does not take.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
 
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use quorate_node::SubmitError;
 
 #[tokio::test(flavor = "multi_thread")]

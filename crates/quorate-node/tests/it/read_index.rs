@@ -1,11 +1,8 @@
 //! A leader whose followers answer late, and have another leader by then: what it knows is no answer to a linearizable
 //! read.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod common;
-
-use common::follower::{Answers, Follower};
-use common::*;
+use crate::common::follower::{Answers, Follower};
+use crate::common::*;
 use quorate_node::Role;
 
 /// openraft takes an answer to entries as one to every later frame that has no entries, since both name the same place

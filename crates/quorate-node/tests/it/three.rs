@@ -1,11 +1,8 @@
 //! A cluster of three nodes.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
 
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use quorate_core::{Command, IdempotencyKey, JobId, Status};
 use quorate_node::{Role, SubmitError};
 

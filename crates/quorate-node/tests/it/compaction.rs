@@ -1,10 +1,7 @@
 //! The log stays short, by bytes.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod common;
-
+use crate::common::*;
 use bytes::Bytes;
-use common::*;
 use quorate_core::{Command, IdempotencyKey, NewJob};
 use quorate_node::Handle;
 

@@ -1,9 +1,6 @@
 //! Wall clocks that step, machines that are started again, leaders that change: no timer fires early for it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use prost::Message;
 use quorate_core::{Command, JobId, NewJob, Status};
 use quorate_proto::log::v1 as log;

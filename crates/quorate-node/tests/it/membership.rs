@@ -1,13 +1,10 @@
 //! Nodes that come back without their data, or late, or as somebody else.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use common::*;
+use crate::common::*;
 use openraft::EntryPayload;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
 use quorate_store::{DataDir, Entry, LogId, LogStore, Membership, Node};

@@ -1,11 +1,8 @@
 //! A cluster of one node.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::*;
+use crate::common::*;
 use futures::FutureExt;
 use quorate_core::{Refusal, Status};
 

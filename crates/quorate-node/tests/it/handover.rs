@@ -1,10 +1,7 @@
 //! A leader that gives its place to another one.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod common;
-
-use common::follower::Follower;
-use common::*;
+use crate::common::follower::Follower;
+use crate::common::*;
 use quorate_node::{Member, Role};
 
 /// The followers by their ids, the lowest first, when all have the same log.

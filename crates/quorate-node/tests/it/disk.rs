@@ -1,12 +1,9 @@
 //! Disks that are short of room, and full ones. What a real disk does is in `crates/quorate/tests/small_disk.rs`.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
 
 use std::time::Duration;
 
+use crate::common::*;
 use bytes::Bytes;
-use common::*;
 use quorate_core::{Command, JobId, NewJob, Reason, Settings, Status};
 use quorate_node::{DiskState, Reserve, SubmitError};
 

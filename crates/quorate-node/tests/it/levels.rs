@@ -1,9 +1,6 @@
 //! Members whose programs are of different versions.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use quorate_core::FeatureLevel;
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1 as pb;

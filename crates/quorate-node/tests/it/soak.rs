@@ -1,14 +1,11 @@
 //! Nodes that end and come back all the while, and what was acknowledged meanwhile. Run by hand:
-//! `SOAK_SECONDS=600 cargo test -p quorate-node --test soak -- --ignored --nocapture`.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
+//! `SOAK_SECONDS=600 cargo test -p quorate-node --test it soak -- --ignored --nocapture`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::*;
+use crate::common::*;
 use quorate_core::JobId;
 use quorate_node::SubmitError;
 use rand::seq::IndexedRandom;
@@ -46,7 +43,7 @@ async fn write(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes as long as it is told to"]
+#[ignore = "by hand only: it takes as long as it is told to"]
 async fn what_was_acknowledged_is_never_lost() {
     let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     let mut cluster = Cluster::tuned(3, |config| {

@@ -1,0 +1,18 @@
+//! Nodes and clusters of nodes in one process: one program, since each of its own would hold RocksDB and openraft again.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod addresses;
+mod common;
+mod compaction;
+mod disk;
+mod handover;
+mod levels;
+mod log_time;
+mod membership;
+mod read_index;
+mod refusals;
+mod single;
+mod soak;
+mod three;
+mod wire;
