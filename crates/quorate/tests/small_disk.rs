@@ -30,7 +30,7 @@ impl Disk {
         let mounted = Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mount).output();
         let well = [made, mounted].into_iter().all(|done| done.is_ok_and(|done| done.status.success()));
         if !well {
-            eprintln!("skipped: no file system can be made and mounted here (root, loop devices, mkfs.ext4)");
+            println!("SKIPPED: no file system can be made and mounted here (root, loop devices, mkfs.ext4)");
         }
         well.then_some(Disk { dir })
     }

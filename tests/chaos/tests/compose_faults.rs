@@ -8,7 +8,7 @@ use quorate_chaos::{Action, HostKind, Victim};
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_jobs_survive_killed_paused_crashed_cut_off_and_recreated_containers() {
     if let Err(why) = common::image() {
-        println!("SKIPPED chaos with docker-compose: {why}");
+        println!("SKIPPED: {why}");
         return;
     }
     let host = HostKind::Compose {

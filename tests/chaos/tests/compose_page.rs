@@ -28,7 +28,7 @@ fn every_command_of_the_compose_page_does_what_the_page_says() {
         false => Err("docker-compose is missing".to_owned()),
     };
     if let Err(why) = ready {
-        println!("SKIPPED the page on docker-compose: {why}");
+        println!("SKIPPED: {why}");
         return;
     }
     let _alone = quorate_chaos::alone(PROJECT).expect("nobody else tests the page");

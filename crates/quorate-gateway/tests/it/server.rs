@@ -288,7 +288,7 @@ async fn who_stops_reading_is_cut_off() {
 
 /// Run by [`accepting_survives_the_last_file_descriptor`], in a process of its own with few descriptors.
 #[tokio::test]
-#[ignore = "needs a process with few file descriptors"]
+#[ignore = "runs inside accepting_survives_the_last_file_descriptor, in a process with few file descriptors"]
 async fn with_few_file_descriptors() {
     let heard = Heard::default();
     let _hearing = tracing::subscriber::set_default(heard.clone());
@@ -325,10 +325,10 @@ impl tracing::Subscriber for Heard {
 
 #[test]
 fn accepting_survives_the_last_file_descriptor() {
-    let status = std::process::Command::new("sh")
+    let ended = std::process::Command::new("sh")
         .args(["-c", "ulimit -n 48 && exec \"$0\" --ignored --exact server::with_few_file_descriptors"])
         .arg(std::env::current_exe().unwrap())
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success());
+    assert!(ended.status.success(), "{ended:?}");
 }

@@ -20,11 +20,11 @@ impl TestImage {
     /// `None`, said aloud, where there is no engine to test with.
     async fn new(name: &str, script: &str) -> Option<TestImage> {
         if let Err(error) = Docker::connect(DockerConfig::default()).await {
-            eprintln!("SKIPPED: {error}");
+            println!("SKIPPED: {error}");
             return None;
         }
         if !Path::new(BUSYBOX).exists() {
-            eprintln!("SKIPPED: there is no {BUSYBOX} to build an image from (Debian: busybox-static)");
+            println!("SKIPPED: there is no {BUSYBOX} to build an image from (Debian: busybox-static)");
             return None;
         }
         let directory = TempDir::new().expect("a temporary directory");

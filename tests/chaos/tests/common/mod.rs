@@ -43,7 +43,7 @@ pub(crate) async fn every_rule_holds(host: HostKind, faults: &[(Action, Victim)]
         Verdict::Broken(summary, _, report) => {
             panic!("{report}\n{summary}\nThe history is kept in {}", dir.keep().display())
         }
-        Verdict::Skipped(why) => println!("{why}"),
+        Verdict::Skipped(why) => println!("SKIPPED: {why}"),
         Verdict::Stuck(what) => panic!("{what}\nHistory and logs are kept in {}", dir.keep().display()),
     }
 }
