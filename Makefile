@@ -7,6 +7,7 @@
 # make planted  plants bugs into a test build, one at a time, and sees whether the chaos runs find them; BUGS=stale-read,…
 #
 # Each installs what is missing first: Debian packages as root or with sudo (else it says which), cargo-deny with cargo.
+# The first build compiles RocksDB, once for all of them: half an hour on one core. It says how far it is, and may be interrupted.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -24,19 +25,18 @@ BUGS ?=
 help:
 	@sed '/^#/!Q; s/^# \{0,1\}//' Makefile
 
-demo: prepare
-	@echo "Building quorate (release)$(FIRST_BUILD)"
-	@cargo build --release --quiet --bin quorate
+demo: build
 	@target/release/quorate demo --jobs $(JOBS) --data-dir $(DEMO_DIR) --input .
+	@echo; echo "The nodes' data is in $(DEMO_DIR). Remove it with: rm -r $(DEMO_DIR)"
 
 build: prepare
-	@echo "Building quorate (release)$(FIRST_BUILD)"
-	@cargo build --release --bin quorate
+	@echo "Building quorate (release)"
+	@scripts/build build --release --bin quorate
 
 test: prepare busybox
-	@echo "Building the tests$(FIRST_BUILD)"
-	cargo test --workspace --no-run --quiet
-	cargo test --workspace --quiet -- --nocapture
+	@echo "Building the tests"
+	@scripts/build test --workspace --no-run
+	@scripts/test --workspace
 
 verify: lint test
 
@@ -72,9 +72,6 @@ planted: build
 	@cargo build --release --quiet -p quorate-chaos
 	@target/release/quorate-planted --binary target/planted/quorate $(if $(BUGS),--bugs $(BUGS))
 
-# The first build compiles RocksDB: about half an hour of processor time, divided by the number of cores.
-FIRST_BUILD = $(shell test -d target && echo "" || echo ": the first build compiles RocksDB, about $$(( 36 / $$(nproc) + 3 )) minutes on this machine")
-
 IMAGE = quorate:latest
 
 # The image that deploy/compose.yaml runs, with the binary of this machine.
@@ -83,18 +80,11 @@ image: build
 	@docker build --quiet --file deploy/Dockerfile --target prebuilt --tag $(IMAGE) .
 	@docker run --rm $(IMAGE) --version || { echo "This machine's binary does not run in the image: its libraries are newer. Build inside: docker build -f deploy/Dockerfile -t $(IMAGE) ."; exit 1; }
 
-# ccache: RocksDB is compiled once for all profiles (.cargo/config.toml).
-PACKAGES = build-essential ccache libclang-dev pkg-config
+# ccache: RocksDB is compiled once for all profiles (.cargo/config.toml). curl: what README.md types.
+PACKAGES = build-essential ccache curl libclang-dev pkg-config
 
 prepare:
-	@command -v cargo >/dev/null || { echo "Rust is missing: install it with https://rustup.rs and run this again."; exit 1; }
-	@missing=""; for package in $(PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
-	if [ -n "$$missing" ]; then \
-	  if [ "$$(id -u)" = 0 ]; then sudo=""; elif command -v sudo >/dev/null; then sudo=sudo; \
-	  else echo "Missing packages:$$missing. Install them as root: apt-get install$$missing"; exit 1; fi; \
-	  echo "Installing$$missing"; \
-	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	fi
+	@scripts/prepare $(PACKAGES)
 
 # What the tests of the docker driver build their image from; without it, or without Docker, they say that they are skipped.
 busybox:

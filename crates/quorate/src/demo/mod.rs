@@ -20,7 +20,7 @@ use crate::output::Output;
 use runners::Runners;
 use work::{Programs, Work};
 
-/// Show it all: three nodes, real jobs, a killed leader, and a table of what became of every job.
+/// Show it all: three nodes, real jobs, a killed leader, and a summary of what became of the jobs.
 ///
 /// Three node processes with RocksDB on disk; jobs that count the words and hash the text of real files, enqueued through
 /// every node; two runner processes that talk to different nodes. In the middle the leader is killed with SIGKILL and
