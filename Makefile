@@ -42,7 +42,8 @@ verify: lint test
 
 lint: prepare cargo-deny
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	@echo "Linting"
+	@scripts/build clippy --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 
