@@ -123,6 +123,13 @@ pub struct JobsWrapper {
     pub cursor: Option<String>,
 }
 
+/// The ids of some jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IdsWrapper {
+    /// In ascending order.
+    pub ids: Vec<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

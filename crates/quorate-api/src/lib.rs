@@ -18,7 +18,7 @@ pub use cluster::{Cluster, Disk, Member};
 pub use error::{Error, ErrorWrapper, WriteOutcome};
 pub use health::Health;
 pub use image::{IMAGE_NAMESPACE, Image, ImageWrapper, ImagesWrapper, image_id};
-pub use job::{Job, JobWrapper, JobsWrapper, Reason, Status};
+pub use job::{IdsWrapper, Job, JobWrapper, JobsWrapper, Reason, Status};
 pub use new_job::{NewJob, NewJobsWrapper};
 pub use openapi::openapi;
 pub use requests::{CancelRequest, ConsumeRequest, FailRequest, SuccessRequest};

@@ -1,8 +1,8 @@
 use utoipa::OpenApi;
 
 use crate::{
-    CancelRequest, Cluster, ConsumeRequest, Disk, Error, ErrorWrapper, FailRequest, Health, Image,
-    ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason,
+    CancelRequest, Cluster, ConsumeRequest, Disk, Error, ErrorWrapper, FailRequest, Health, IdsWrapper,
+    Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason,
     Settings, SettingsRequest, Status, SuccessRequest, WriteOutcome,
 };
 
@@ -23,7 +23,7 @@ use crate::{
     ),
     components(schemas(
         CancelRequest, Cluster, ConsumeRequest, Disk, Error, ErrorWrapper, FailRequest, Health, Image, ImageWrapper,
-        ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
+        IdsWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
         SettingsRequest, Status, SuccessRequest, WriteOutcome,
     ))
 )]

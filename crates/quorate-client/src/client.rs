@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_api::{
-    CancelRequest, Cluster, Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Reason,
-    Settings, SettingsRequest, Status,
+    CancelRequest, Cluster, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper,
+    NewJob, Reason, Settings, SettingsRequest, Status,
 };
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -91,6 +91,17 @@ impl Client {
         let path = ["job", id];
         let call = Call { query: vec![all_but_payload()], ..Call::get(&path) };
         Ok(self.read::<JobWrapper>(&call).await?.job)
+    }
+
+    /// The ids of at most `n` jobs that begin so, in their order, as of now.
+    pub async fn ids(&self, prefix: &str, n: u32) -> Result<Vec<String>, Error> {
+        let mut call = Call::get(&["jobs", "ids"]);
+        call.query = vec![
+            ("prefix", prefix.to_owned()),
+            ("n", n.to_string()),
+            ("consistency", "linearizable".to_owned()),
+        ];
+        Ok(self.read::<IdsWrapper>(&call).await?.ids)
     }
 
     /// The log of a finished job, byte for byte.

@@ -38,6 +38,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn log(&self, id: JobId) -> impl Future<Output = Result<Option<Bytes>, Unavailable>> + Send;
     /// A page of jobs, newest first.
     fn jobs(&self, query: JobsQuery) -> impl Future<Output = Result<JobsPage, Unavailable>> + Send;
+    /// At most `n` ids of jobs from `first` to `last`, in ascending order.
+    fn ids(
+        &self,
+        first: JobId,
+        last: JobId,
+        n: usize,
+    ) -> impl Future<Output = Result<Vec<JobId>, Unavailable>> + Send;
     /// An image.
     fn image(&self, id: ImageId) -> impl Future<Output = Result<Option<Image>, Unavailable>> + Send;
     /// A page of images by id, from behind `after`.

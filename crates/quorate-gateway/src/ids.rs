@@ -21,6 +21,13 @@ pub(crate) fn parse(text: &str) -> Option<[u8; 16]> {
     Uuid::try_parse(text).ok().map(Uuid::into_bytes)
 }
 
+/// The lowest and the highest id in that form whose text begins so. `None` where no id's does.
+pub(crate) fn beginning_with(text: &str) -> Option<[[u8; 16]; 2]> {
+    let padded = |with: &str| parse(&format!("{text}{}", with.get(text.len()..)?));
+    let lowest = padded("00000000-0000-0000-0000-000000000000")?;
+    Some([lowest, padded("ffffffff-ffff-ffff-ffff-ffffffffffff")?])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +52,25 @@ mod tests {
             "../../etc",
         ] {
             assert_eq!(parse(no_id), None, "{no_id}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_an_id_is_a_range() {
+        let range = |text| beginning_with(text).map(|range| range.map(|id| JobId(id).to_string()));
+        let table = [
+            ("", "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+            ("0", "00000000-0000-0000-0000-000000000000", "0fffffff-ffff-ffff-ffff-ffffffffffff"),
+            ("0198C0DE", "0198c0de-0000-0000-0000-000000000000", "0198c0de-ffff-ffff-ffff-ffffffffffff"),
+            ("0198c0de-1", "0198c0de-1000-0000-0000-000000000000", "0198c0de-1fff-ffff-ffff-ffffffffffff"),
+        ];
+        for (text, first, last) in table {
+            assert_eq!(range(text), Some([first.to_owned(), last.to_owned()]), "{text}");
+        }
+        let whole = draw().to_string();
+        assert_eq!(range(&whole), Some([whole.clone(), whole.clone()]));
+        for none in ["x", "0198c0de1", "-", "0198-", "é", "0198c0d\u{e9}", &format!("{whole}0")] {
+            assert_eq!(beginning_with(none), None, "{none}");
         }
     }
 }

@@ -42,6 +42,7 @@ async fn each_call_has_its_method_and_path() {
         one_job("a", "running"),
         jobs(&["a"]),
         one_job("a", "running"),
+        Answer::Says(200, r#"{"ids":["a1","a2"]}"#.into()),
         Answer::Says(200, "the log".into()),
         one_job("a", "cancelled"),
         one_job("a", "success"),
@@ -67,6 +68,7 @@ async fn each_call_has_its_method_and_path() {
     assert_eq!(client.get("a").await.expect("get").status, Status::Running);
     client.list_without_payloads(&filter).await.expect("list");
     assert_eq!(client.get_without_payload("a").await.expect("get").status, Status::Running);
+    assert_eq!(client.ids("a", 3).await.expect("ids"), ["a1", "a2"]);
     assert_eq!(client.log("a").await.expect("log"), "the log");
     client.cancel("a", "").await.expect("cancel");
     client.success("a", Bytes::new()).await.expect("success");
@@ -91,6 +93,7 @@ async fn each_call_has_its_method_and_path() {
         "GET /v1/job/a",
         &format!("GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak&{FIELDS}"),
         &format!("GET /v1/job/a?{FIELDS}"),
+        "GET /v1/jobs/ids?prefix=a&n=3&consistency=linearizable",
         "GET /v1/job/a/log",
         "POST /v1/job/a/cancel",
         "POST /v1/job/a/success",

@@ -1,14 +1,14 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
-use quorate_api::{JobsWrapper, NewJobsWrapper};
+use quorate_api::{IdsWrapper, JobsWrapper, NewJobsWrapper};
 use quorate_core::{Command, IdempotencyKey, JobId, JobsQuery, NewJob, Reply};
 
-use crate::answer::{Answer, Claim, Jobs};
+use crate::answer::{self, Answer, Claim, Jobs};
 use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
 use crate::openapi::{
-    Conflict, FieldsParams, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors,
+    Conflict, FieldsParams, IdsParams, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors,
 };
 use crate::query::Query;
 use crate::{Backend, Gateway, convert, cursor, idempotency, ids};
@@ -88,3 +88,40 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
     let index = gateway.applied();
     Jobs::list(&gateway, asked, fields).await?.answer(StatusCode::OK, index, Claim::Read).await
 }
+
+/// The ids of jobs that begin so, in ascending order: what a person has typed the first digits of.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/ids",
+    operation_id = "list_ids",
+    params(IdsParams, ReadParams),
+    responses((status = 200, description = "At most `n` ids", body = IdsWrapper), ReadErrors)
+)]
+pub(crate) async fn ids<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
+    let n = query.page_length()?;
+    let Some([first, last]) = ids::beginning_with(query.text("prefix").unwrap_or_default()) else {
+        return Err(
+            ApiError::invalid("prefix", "must be the beginning of a job's id, as in 0198c0de-1").into()
+        );
+    };
+    let (first, last) = (JobId(first), JobId(last));
+    let mut share = gateway.answers().share();
+    Claim::Read.resize(&mut share, n * ID_JSON_BYTES).await?;
+    let mut sure = gateway.must_be_sure(query.linearizable()?);
+    loop {
+        if sure {
+            gateway.barrier().await?;
+        }
+        let index = gateway.applied();
+        let found = gateway.backend().ids(first, last, n).await?;
+        // That there is none, a stale copy must not say.
+        if sure || !found.is_empty() {
+            let ids = IdsWrapper { ids: found.iter().map(JobId::to_string).collect() };
+            return Ok(answer::held(answer::json(StatusCode::OK, Some(index), &ids), share));
+        }
+        sure = true;
+    }
+}
+
+/// An id as JSON, with its quotes and comma.
+const ID_JSON_BYTES: usize = 40;

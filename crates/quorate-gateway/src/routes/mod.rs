@@ -33,6 +33,7 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
     Routes { router: Router::new(), paths: Paths::new(), methods: HashMap::new() }
         .add(jobs::__path_enqueue, jobs::enqueue::<B>)
         .add(jobs::__path_list, jobs::list::<B>)
+        .add(jobs::__path_ids, jobs::ids::<B>)
         .add_with_effect(consume::__path_get, consume::get::<B>)
         .add(consume::__path_post, consume::post::<B>)
         .add(job::__path_get, job::get::<B>)

@@ -284,6 +284,11 @@ impl Backend for Fake {
         Ok(self.state.lock().seen.list(&query))
     }
 
+    async fn ids(&self, first: JobId, last: JobId, n: usize) -> Result<Vec<JobId>, Unavailable> {
+        let state = self.state.lock();
+        Ok(state.seen.jobs().range(first..=last).map(|(id, _)| *id).take(n).collect())
+    }
+
     async fn image(&self, id: ImageId) -> Result<Option<Image>, Unavailable> {
         let Ok(image) = self.state.lock().seen.image(id);
         Ok(image)

@@ -6,9 +6,10 @@ use proptest::sample::select;
 
 use crate::api::{Api, request};
 
-const CALLS: [&str; 15] = [
+const CALLS: [&str; 16] = [
     "POST /v1/jobs",
     "GET /v1/jobs",
+    "GET /v1/jobs/ids",
     "POST /v1/jobs/consume",
     "GET /v1/jobs/consume",
     "GET /v1/job/ID",
@@ -75,7 +76,7 @@ fn query() -> impl Strategy<Value = String> {
         "[0-9]{1,22}".boxed(),
         "[ -~]{0,8}".prop_map(|text| text.replace(['#', ' ', '"', '<', '>', '`', '{', '}'], "%ff")).boxed(),
     ];
-    let names = select(vec!["n", "cursor", "status", "image", "consistency", "x"]);
+    let names = select(vec!["n", "cursor", "status", "image", "consistency", "prefix", "x"]);
     prop_oneof![Just(String::new()), (names, value).prop_map(|(name, value)| format!("?{name}={value}"))]
 }
 

@@ -187,6 +187,19 @@ impl Reader {
         self.on_disk(move |db| list::page(db, &query, Bounds::default())).await
     }
 
+    /// At most `n` ids of jobs from `first` to `last`, in ascending order.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn ids(&self, first: JobId, last: JobId, n: usize) -> Result<Vec<JobId>, StoreError> {
+        self.on_disk(move |db| {
+            let behind_last = [&keys::job(last)[..], &[0]].concat();
+            let rows = db.scan(Family::Default, &keys::job(first), &behind_last).take(n);
+            rows.map(|row| codec::intact(keys::job_id_of(&row?.0), "the key of a job")).collect()
+        })
+        .await
+    }
+
     /// An image.
     ///
     /// # Errors

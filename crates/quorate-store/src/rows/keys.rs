@@ -60,6 +60,11 @@ pub(crate) fn job(id: JobId) -> Vec<u8> {
     by_id(Prefix::Job, &id.0)
 }
 
+/// The id in a key of [`job`].
+pub(crate) fn job_id_of(key: &[u8]) -> Option<JobId> {
+    Some(JobId(key.get(1..)?.try_into().ok()?))
+}
+
 /// Where the record of a finished job stands.
 pub(crate) fn finished(status: Status, number: u64) -> Vec<u8> {
     join(Prefix::FinishedJob, &[&[status_byte(status)], &newest_first(number)])

@@ -54,6 +54,10 @@ impl Backend for NodeBackend {
         self.0.reader().jobs(query).await.map_err(unreadable)
     }
 
+    async fn ids(&self, first: JobId, last: JobId, n: usize) -> Result<Vec<JobId>, Unavailable> {
+        self.0.reader().ids(first, last, n).await.map_err(unreadable)
+    }
+
     async fn image(&self, id: ImageId) -> Result<Option<Image>, Unavailable> {
         self.0.reader().image(id).await.map_err(unreadable)
     }

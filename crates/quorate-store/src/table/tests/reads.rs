@@ -164,6 +164,19 @@ async fn the_payload_of_a_deleted_job_is_gone_and_that_of_an_empty_one_is_empty(
 }
 
 #[tokio::test]
+async fn ids_are_found_in_a_range_whatever_the_jobs_status() {
+    let (mut harness, reader) = ten().await;
+    let all: Vec<JobId> = (0..10).map(id).collect();
+    let (lowest, highest) = (JobId([0; 16]), JobId([0xff; 16]));
+    assert_eq!(reader.ids(lowest, highest, 100).await.unwrap(), all);
+    assert_eq!(reader.ids(lowest, highest, 3).await.unwrap(), all[..3]);
+    assert_eq!(reader.ids(id(3), id(5), 100).await.unwrap(), all[3..=5]);
+    assert_eq!(reader.ids(id(10), highest, 100).await.unwrap(), []);
+    harness.apply([batch(3, [Command::Delete { id: id(2) }])]).await;
+    assert_eq!(reader.ids(id(1), id(3), 100).await.unwrap(), [id(1), id(3)]);
+}
+
+#[tokio::test]
 async fn images_are_listed_by_id_from_behind_the_last_one() {
     let (_harness, reader) = ten().await;
     let (one, two) = (ImageId([1; 16]), ImageId([2; 16]));
