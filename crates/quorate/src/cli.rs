@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use quorate_client::{Client, ClientConfig, Error};
+use quorate_client::{Client, ClientConfig};
 
 use crate::duration::HumanDuration;
 use crate::environment::{Item, items};
@@ -32,7 +32,8 @@ const AFTER: &str = "First steps:
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused (the job's status does not allow it),
 5 no node or no majority answered, and nothing was done (of a bulk enqueue: nothing more; of `cluster status`: the
-cluster can take no writes), 6 the outcome is unknown.";
+cluster can take no writes), 6 the outcome is unknown.
+`quorate job wait` also: 7 a job has failed or was cancelled, 8 a job has not ended in the time given.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -82,13 +83,13 @@ impl Target {
     ///
     /// # Errors
     /// The calls', or the URLs are no URLs.
-    pub(crate) fn block_on<T>(
+    pub(crate) fn block_on<T, E: Into<anyhow::Error>>(
         &self,
-        calls: impl AsyncFnOnce(&Client) -> Result<T, Error>,
+        calls: impl AsyncFnOnce(&Client) -> Result<T, E>,
     ) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let client = self.client()?;
-        Ok(runtime.block_on(calls(&client))?)
+        runtime.block_on(calls(&client)).map_err(Into::into)
     }
 
     fn client(&self) -> anyhow::Result<Client> {

@@ -6,6 +6,7 @@ use clap::error::ContextValue;
 use quorate_client::{Error, NotWell, RefusedKind};
 
 use crate::environment::Environment;
+use crate::job::Incomplete;
 use crate::{clean, logging, output};
 
 /// Says on standard error what went wrong, with all its causes, and gives the exit code for it.
@@ -77,37 +78,10 @@ impl std::fmt::Display for Lines {
     }
 }
 
-/// A request failed, of jobs that were to be enqueued, and not all of it had no effect.
-#[derive(Debug)]
-pub(crate) struct Incomplete {
-    /// So many are.
-    pub(crate) done: usize,
-    /// So many more may be.
-    pub(crate) perhaps: usize,
-    pub(crate) of: usize,
-    /// Under which it can be completed.
-    pub(crate) key: String,
-}
-
-impl Incomplete {
-    fn hint(&self) -> String {
-        let key = &self.key;
-        format!(
-            "The same command and input with --idempotency-key {key} completes it, and enqueues nothing twice."
-        )
-    }
-}
-
-impl std::fmt::Display for Incomplete {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Incomplete { done, perhaps, of, key: _ } = self;
-        write!(f, "{done} of {of} jobs are enqueued")?;
-        if *perhaps > 0 {
-            write!(f, ", and perhaps {perhaps} more")?;
-        }
-        write!(f, ", then")
-    }
-}
+/// The exit code where a job that was waited for ended in `error` or was cancelled.
+pub(crate) const JOB_NOT_WELL: u8 = 7;
+/// And where it has not ended in the time given.
+pub(crate) const TIME_IS_UP: u8 = 8;
 
 /// The exit codes that `quorate --help` lists.
 fn code(error: &Error) -> u8 {

@@ -1,5 +1,6 @@
 //! Every maximum of the command line.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Bytes of lines that wait for whoever reads a log; beyond them lines are dropped.
@@ -12,3 +13,19 @@ pub(crate) const WRITE_AGAIN: Duration = Duration::from_millis(20);
 pub(crate) const LOG_FILE_BYTES: u64 = 16 << 20;
 /// Before a runner asks again for the id of a cluster that has none yet.
 pub(crate) const CLUSTER_ID_AGAIN: Duration = Duration::from_secs(1);
+/// Columns of a terminal that does not say how many it has.
+pub(crate) const COLUMNS: u16 = 80;
+/// Columns of a terminal that a cell of a table gets, where that is not enough for all of them.
+pub(crate) const CELL_COLUMNS: u16 = 8;
+/// Between two looks of `job list --watch`, at least.
+pub(crate) const WATCH_EVERY_LEAST: Duration = Duration::from_millis(200);
+/// How long standard input may say nothing before a command says that it waits for it.
+pub(crate) const INPUT_SILENT: Duration = Duration::from_secs(2);
+/// Attempts that `job get` shows before and after the one asked for.
+pub(crate) const ATTEMPTS: usize = 30;
+/// Jobs that one `job wait` waits for.
+pub(crate) const JOBS_WAITED_FOR: usize = 1_000;
+/// Longest time that it can be told to wait; as good as for ever.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3_600);
+/// Between its looks at jobs that do not end, growing from one to the other.
+pub(crate) const POLL_EVERY: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);

@@ -19,6 +19,7 @@ mod job;
 mod limits;
 mod logging;
 mod manual;
+mod number;
 mod output;
 mod run;
 mod serve;

@@ -2,14 +2,17 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use anyhow::Context;
-use comfy_table::ContentArrangement;
-use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::presets::{NOTHING, UTF8_BORDERS_ONLY};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row};
+use console::Term;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::Serialize;
 
 use crate::background::Background;
-use crate::clean;
+use crate::{clean, limits};
 
 /// Standard output of a command.
 ///
@@ -27,7 +30,19 @@ impl Output {
 
     /// A table.
     pub(crate) fn table(&mut self, table: &Table) {
-        self.write(format!("{}\n", table.0).as_bytes());
+        self.write(format!("{}\n", table.text(width())).as_bytes());
+    }
+
+    /// False once something could not be written: nobody sees any more of it.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Makes a terminal empty, for what comes next.
+    pub(crate) fn clear(&mut self) {
+        if is_terminal() {
+            self.write(b"\x1b[H\x1b[2J\x1b[3J");
+        }
     }
 
     /// A value as one JSON document, exactly.
@@ -38,7 +53,7 @@ impl Output {
 
     /// Bytes as they are; a terminal gets them as text.
     pub(crate) fn data(&mut self, bytes: &[u8]) {
-        if io::stdout().is_terminal() {
+        if is_terminal() {
             self.write(clean::text(bytes).as_bytes());
         } else {
             self.write(bytes);
@@ -66,6 +81,19 @@ impl Output {
     }
 }
 
+/// True where standard output is /dev/null for reading and writing, as it is when it was closed (`>&-`) and the runtime opened
+/// something in its place.
+pub(crate) fn goes_nowhere() -> bool {
+    let null = std::fs::read_link("/proc/self/fd/1").is_ok_and(|path| path == Path::new("/dev/null"));
+    let mode = fcntl(io::stdout(), FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+    null && mode.is_ok_and(|mode| mode & OFlag::O_ACCMODE == OFlag::O_RDWR)
+}
+
+/// True where a person reads standard output.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// One line on standard error, for a person. If nobody reads it, nobody misses it.
 pub(crate) fn remark(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", clean::line(&text.to_string()));
@@ -79,23 +107,68 @@ pub(crate) fn unwritten(error: io::Error, done: Option<&str>) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("{done}standard output{file} cannot be written"))
 }
 
-/// A table that a person can read; on a narrow terminal its cells wrap.
-pub(crate) struct Table(comfy_table::Table);
+/// The columns of the terminal that standard output is; `None` where it is none.
+fn width() -> Option<u16> {
+    is_terminal().then(|| Term::stdout().size_checked().map_or(limits::COLUMNS, |(_, columns)| columns))
+}
+
+/// A table: on a terminal in a frame that fits it, and else in plain columns, all of it.
+pub(crate) struct Table {
+    table: comfy_table::Table,
+    whole: Option<usize>,
+}
 
 impl Table {
+    /// Cells wrap where the terminal is narrow.
     pub(crate) fn new<const N: usize>(header: [&str; N]) -> Table {
         let mut table = comfy_table::Table::new();
-        table
-            .load_preset(UTF8_BORDERS_ONLY)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_header(header);
-        Table(table)
+        table.set_header(header).set_truncation_indicator("…");
+        Table { table, whole: None }
+    }
+
+    /// One line a row: where the terminal is narrow, this column stays whole, the others are cut, and the last ones go.
+    pub(crate) fn whole(mut self, column: usize) -> Table {
+        self.whole = Some(column);
+        self
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [&str; N]) {
-        self.0.add_row(cells.map(clean::line));
+        let mut row = Row::from(cells.map(clean::line));
+        if self.whole.is_some() {
+            row.max_height(1);
+        }
+        self.table.add_row(row);
+    }
+
+    fn text(&self, width: Option<u16>) -> String {
+        let mut table = self.table.clone();
+        let Some(width) = width else {
+            table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+            table.column_iter_mut().for_each(|column| _ = column.set_padding((0, 2)));
+            return table.trim_fmt();
+        };
+        table.load_preset(UTF8_BORDERS_ONLY);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        if let Some(whole) = self.whole {
+            let mut needed = FRAME;
+            for (at, widest) in self.table.column_max_content_widths().into_iter().enumerate() {
+                let least = if at == whole { widest } else { widest.min(limits::CELL_COLUMNS) };
+                needed += least + PADDING;
+                let column = table.column_mut(at).expect("it has this width");
+                if at == whole {
+                    column.set_constraint(ColumnConstraint::ContentWidth);
+                } else if needed > width {
+                    column.set_constraint(ColumnConstraint::Hidden);
+                }
+            }
+        }
+        table.to_string()
     }
 }
+
+/// Columns of a terminal that a table takes for its frame, and for the room around each cell.
+const FRAME: u16 = 2;
+const PADDING: u16 = 2;
 
 /// Standard output of a process that has other things to do than to wait for who reads it, or to end when nobody does.
 ///
@@ -105,4 +178,43 @@ pub(crate) fn background() -> anyhow::Result<Background> {
     // A descriptor of its own: a write that waits must not hold the lock of `std::io::stdout`.
     let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().context("standard output")?);
     Ok(Background::start(stdout, |lost| format!("{lost} lines are lost\n"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0198c0de-0000-7000-8000-000000000001";
+
+    fn table() -> Table {
+        let mut table = Table::new(["id", "image", "status", "payload"]).whole(0);
+        table.row([ID, "an-image-with-a-long-name", "error (bad_exit)", "two words and a few more of them"]);
+        table.row([ID, "a", "queued", ""]);
+        table
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_leaves_ids_whole() {
+        for width in [45, 60, 80, 100, 200] {
+            let text = table().text(Some(width));
+            assert!(text.lines().all(|line| line.chars().count() <= width.into()), "{width}:\n{text}");
+            assert_eq!(text.lines().filter(|line| line.contains(ID)).count(), 2, "{width}:\n{text}");
+            assert_eq!(text.lines().count(), 6, "one line a row, at {width}:\n{text}");
+        }
+        let narrow = table().text(Some(60));
+        assert!(narrow.contains('…') && narrow.contains("status") && !narrow.contains("payload"), "{narrow}");
+        // One that is too narrow for an id gets it all the same.
+        assert!(table().text(Some(20)).contains(ID));
+    }
+
+    #[test]
+    fn in_a_pipe_a_table_is_columns_and_nothing_is_cut() {
+        let text = table().text(None);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("id   ") && lines[0].ends_with("payload"), "{text}");
+        assert!(lines[1].starts_with(ID) && lines[1].ends_with("two words and a few more of them"), "{text}");
+        assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), [ID, "a", "queued"]);
+        assert!(!text.contains(|c: char| !c.is_ascii()), "{text}");
+    }
 }

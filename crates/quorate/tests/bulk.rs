@@ -17,6 +17,10 @@ enum Trouble {
     NoLeader,
     /// No answer comes.
     NoAnswer,
+    /// They are carried out, and their answers are lost.
+    LostAnswer,
+    /// The first of them is carried out, and its answer is lost.
+    FirstAnswerLost,
 }
 
 /// A node behind a server that passes so many requests on; says its URL.
@@ -27,12 +31,15 @@ fn node_that_takes(requests: usize, port: u16, trouble: Trouble) -> String {
         for (number, stream) in listener.incoming().enumerate() {
             let mut client = stream.unwrap();
             let request = request(&client);
-            let answer = if number < requests {
+            let pass_on = || {
                 let mut node = TcpStream::connect(("127.0.0.1", port)).unwrap();
                 node.write_all(&request).unwrap();
                 let mut answer = Vec::new();
                 node.read_to_end(&mut answer).unwrap();
                 answer
+            };
+            let answer = if number < requests {
+                pass_on()
             } else {
                 match trouble {
                     Trouble::NoLeader => {
@@ -44,6 +51,11 @@ fn node_that_takes(requests: usize, port: u16, trouble: Trouble) -> String {
                         .into()
                     }
                     Trouble::NoAnswer => Vec::new(),
+                    Trouble::LostAnswer | Trouble::FirstAnswerLost => {
+                        let answer = pass_on();
+                        let is_lost = number == 0 || matches!(trouble, Trouble::LostAnswer);
+                        if is_lost { Vec::new() } else { answer }
+                    }
                 }
             };
             // It may have given up.
@@ -121,10 +133,57 @@ fn what_a_failure_left_over_is_completed_under_its_key() {
         assert_eq!(ids(&completed).len(), 2_500);
         assert_eq!(ids(&completed)[..2_000], ids(&failed)[..]);
         assert_eq!(ids(&enqueue(&lines, &url(port), &again)), ids(&completed));
-        // Nor is something else enqueued under it.
-        let other = enqueue(&lines.replace("7\n", "x\n"), &url(port), &again);
-        assert_eq!((other.status.code(), other.stdout.len()), (Some(4), 0));
+        // Nor is something else enqueued under it: it says how far the input is the same.
+        for (others, same) in [(lines.replace("7\n", "x\n"), 0), (lines.replace("1234\n", "x\n"), 1_000)] {
+            let other = enqueue(&others, &url(port), &again);
+            let said = String::from_utf8(other.stderr.clone()).unwrap();
+            assert_eq!((other.status.code(), ids(&other).len()), (Some(4), same), "{said}");
+            let before = if same > 0 { format!(" ({same} of them before)") } else { String::new() };
+            let says = format!(
+                "error: {same} of 2500 jobs are enqueued{before}, lines {} to {} are others than before: ",
+                same + 1,
+                same + 1_000
+            );
+            assert!(said.contains(&says) && said.contains("Nothing more was enqueued"), "{said}");
+        }
+        // Few lines are not other requests than the first ones of many.
+        assert_eq!(enqueue("1\n2\n", &url(port), &again).status.code(), Some(4));
     }
+}
+
+#[test]
+fn a_job_whose_answer_is_lost_is_enqueued_once_and_its_id_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(1);
+    let node = Command::new(QUORATE).args(serve(dir.path(), &[port], 0)).stderr(Stdio::null()).spawn();
+    let _node = Started(node.unwrap());
+    wait_until_ready(port);
+    let enqueue = |nodes: &str, more: &[&str]| {
+        let args = ["job", "enqueue", "--image", "a", "--deadline", "3s", "--nodes", nodes];
+        quorate(&[&args[..], more].concat())
+    };
+    let listed = || ids(&quorate(&["job", "list", "-q", "--nodes", &url(port)]));
+
+    // Nobody has given a key, and it is repeated under one all the same.
+    let enqueued = enqueue(&node_that_takes(0, port, Trouble::FirstAnswerLost), &[]);
+    assert_eq!(enqueued.status.code(), Some(0), "{}", String::from_utf8_lossy(&enqueued.stderr));
+    assert_eq!(ids(&enqueued), listed());
+
+    // Where every answer is lost, the key that it used finds the job.
+    let unknown = enqueue(&node_that_takes(0, port, Trouble::LostAnswer), &[]);
+    let said = String::from_utf8(unknown.stderr.clone()).unwrap();
+    assert_eq!(unknown.status.code(), Some(6), "{said}");
+    assert_eq!(said.matches("the outcome is not known").count(), 1, "{said}");
+    let (_, key) = said.split_once("--idempotency-key ").unwrap();
+    let found = enqueue(&url(port), &["--idempotency-key", key.split_whitespace().next().unwrap()]);
+    assert_eq!(ids(&found), listed()[..1]);
+    assert_eq!(listed().len(), 2);
+
+    let refused = enqueue(&node_that_takes(0, port, Trouble::NoLeader), &[]);
+    let said = String::from_utf8(refused.stderr.clone()).unwrap();
+    assert_eq!(refused.status.code(), Some(5), "{said}");
+    assert!(said.contains("Nothing was done"), "{said}");
+    assert_eq!(listed().len(), 2);
 }
 
 #[test]

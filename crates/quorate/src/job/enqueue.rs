@@ -1,19 +1,22 @@
-use std::io::Read;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_client::api::{Job, NewJob};
 use quorate_client::{Client, Error};
-use quorate_core::limits::{IDEMPOTENCY_KEY_BYTES, JOBS_PER_REQUEST, PAYLOAD_BYTES};
+use quorate_core::limits::{IDEMPOTENCY_KEY_BYTES, JOBS_PER_REQUEST};
 
+use super::incomplete::{Fate, Incomplete};
+use super::input::InputArgs;
 use crate::cli::Target;
-use crate::failure::Incomplete;
+use crate::duration;
+use crate::number::number;
 use crate::output::{self, Output};
 
-/// Enqueue a job, or many from a file.
+/// Enqueue a job, or many from a file, and print their ids.
+///
+/// It is repeated, at one node after the other, under an Idempotency-Key: nothing is enqueued twice.
 ///
 /// With --lines every line of the input becomes the payload of one job. Jobs go out in requests of at most 1000, each
 /// of them all or none, and their ids are printed as they come. If a request fails, the same command with the key that
@@ -23,34 +26,30 @@ pub(super) struct EnqueueArgs {
     /// What to run.
     #[arg(long)]
     image: String,
-    /// The job's input [default: empty].
-    #[arg(long, conflicts_with_all = ["payload_file", "lines"])]
-    payload: Option<String>,
-    /// Read the input from a file; `-` is standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "lines")]
-    payload_file: Option<PathBuf>,
-    /// Make a job of every line of a file; `-` is standard input.
-    #[arg(long, value_name = "FILE")]
-    lines: Option<PathBuf>,
-    /// Seconds to wait before it is queued [default: 0].
-    #[arg(long, value_name = "SECONDS")]
+    #[command(flatten)]
+    input: InputArgs,
+    /// How long to wait before it is queued [default: 0].
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>)]
     delay: Option<u32>,
-    /// Seconds that it may run [default: 60].
-    #[arg(long, value_name = "SECONDS")]
+    /// How long it may run [default: 60s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>)]
     timeout: Option<u32>,
     /// 0, 1 or 2; 2 is served first [default: 0].
-    #[arg(long)]
+    #[arg(long, value_parser = number::<0, 2>)]
     priority: Option<u32>,
-    /// Automatic retries [default: 3].
-    #[arg(long)]
+    /// Automatic retries, 0 to 25 [default: 3].
+    #[arg(long, value_parser = number::<0, 25>)]
     max_retries: Option<u32>,
-    /// Seconds that each automatic retry waits [default: 60].
-    #[arg(long, value_name = "SECONDS")]
+    /// How long each automatic retry waits [default: 60s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>)]
     retries_delay: Option<u32>,
     /// Makes it safe to run this command again: within 24 hours, the same key and input give the same jobs [default:
     /// another one each time].
     #[arg(long, visible_alias = "key", value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Print ids alone, and nothing else unless it fails.
+    #[arg(short, long, conflicts_with = "json")]
+    quiet: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -59,13 +58,17 @@ pub(super) struct EnqueueArgs {
 const BYTES_PER_REQUEST: usize = 4 << 20;
 
 pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
-    let jobs = jobs(&args)?;
+    let jobs: Vec<NewJob> =
+        args.input.payloads()?.into_iter().map(|payload| new_job(&args, payload)).collect();
     let requests = requests(&jobs);
     let key = args.idempotency_key.clone().unwrap_or_else(Client::draw_key);
-    let keys = keys(&key, requests.len());
+    let keys = keys(&key, args.input.is_lines(), requests.len());
     let longest = keys.iter().map(String::len).max().unwrap_or_default();
-    ensure!(longest <= IDEMPOTENCY_KEY_BYTES, "idempotency-key: too long for {} requests", requests.len());
-    if requests.len() > 1 {
+    ensure!(
+        longest <= IDEMPOTENCY_KEY_BYTES,
+        "idempotency-key: it is too long, {longest} of at most {IDEMPOTENCY_KEY_BYTES} characters with the numbers of the requests"
+    );
+    if requests.len() > 1 && !args.quiet {
         // It stands there also when this process is killed.
         output::remark(format_args!(
             "{} jobs in {} requests; should they not all go through: --idempotency-key {key}",
@@ -74,8 +77,9 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
         ));
     }
 
-    let (mut out, progress) = (Output::default(), progress(jobs.len(), requests.len()));
+    let (mut out, progress) = (Output::default(), progress(jobs.len(), requests.len(), args.quiet));
     let mut enqueued: Vec<Job> = Vec::new();
+    let (mut done, mut earlier) = (0, 0);
     let failed = args.target.block_on(async |client| {
         for (part, key) in requests.iter().zip(&keys) {
             match client.enqueue(part, Some(key)).await {
@@ -83,15 +87,16 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
                     if !args.target.json {
                         progress.suspend(|| jobs.answer.iter().for_each(|job| out.line(&job.id)));
                     }
+                    done += part.len();
+                    earlier += if jobs.replayed { part.len() } else { 0 };
                     enqueued.extend(jobs.answer);
                     progress.inc(part.len() as u64);
                 }
                 Err(error) => return Ok(Some((error, part.len()))),
             }
         }
-        Ok(None)
+        Ok::<_, Error>(None)
     })?;
-    let done = usize::try_from(progress.position()).unwrap_or(usize::MAX);
     progress.finish_and_clear();
     if args.target.json && (failed.is_none() || !enqueued.is_empty()) {
         out.json(&enqueued);
@@ -99,53 +104,35 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
     if let Some((error, part)) = failed {
         // What went wrong first counts.
         let _ = out.end(None);
-        let perhaps = if matches!(error, Error::Unknown(_) | Error::Protocol(_)) { part } else { 0 };
-        let error = anyhow::Error::new(error);
-        return Err(match done + perhaps {
-            0 => error,
-            _ => error.context(Incomplete { done, perhaps, of: jobs.len(), key }),
-        });
+        let (fate, of) = (Fate::from(&error), jobs.len());
+        let incomplete = Incomplete { done, earlier, part, fate, of, key };
+        return Err(incomplete.explain(error));
     }
     let done = match enqueued.as_slice() {
         [job] => format!("the job is enqueued as {}", job.id),
         _ => format!("{done} jobs are enqueued (again with --idempotency-key {key} prints their ids)"),
     };
+    if output::goes_nowhere() {
+        // Somebody has closed it, and the ids are what they would look for.
+        output::remark(format_args!("standard output is closed: {done}"));
+    }
     out.end(Some(&done))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The jobs, with payloads that are not too long. What else could be wrong is wrong with the first request, too.
-fn jobs(args: &EnqueueArgs) -> anyhow::Result<Vec<NewJob>> {
-    let payloads = match (&args.lines, &args.payload_file, &args.payload) {
-        (Some(lines), _, _) => read(lines)?.lines().map(str::to_owned).collect(),
-        (None, Some(file), _) => vec![read(file)?],
-        (None, None, payload) => vec![payload.clone().unwrap_or_default()],
-    };
-    ensure!(!payloads.is_empty(), "lines: the input is empty");
-    for (position, payload) in payloads.iter().enumerate() {
-        let bytes = payload.len();
-        let which =
-            if args.lines.is_some() { format!("line {}", position + 1) } else { "payload".to_owned() };
-        ensure!(
-            bytes <= PAYLOAD_BYTES,
-            "{which}: {bytes} bytes are more than {PAYLOAD_BYTES}; nothing is enqueued"
-        );
-    }
-    Ok(payloads.into_iter().map(|payload| new_job(args, payload)).collect())
-}
-
-/// A key for each request. The node refuses a key that comes with another body.
-fn keys(key: &str, requests: usize) -> Vec<String> {
-    match requests {
-        1 => vec![key.to_owned()],
-        requests => (1..=requests).map(|number| format!("{key}.{number}")).collect(),
+/// A key for each request: of lines a numbered one, also where they are few, so that other lines under the same key are seen
+/// to be others. The node refuses a key that comes with another body.
+fn keys(key: &str, is_lines: bool, requests: usize) -> Vec<String> {
+    match is_lines {
+        false => vec![key.to_owned()],
+        true => (1..=requests).map(|number| format!("{key}.{number}")).collect(),
     }
 }
 
-fn progress(jobs: usize, requests: usize) -> ProgressBar {
+fn progress(jobs: usize, requests: usize, quiet: bool) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {pos} of {len} jobs {wide_bar}");
     let bar = ProgressBar::new(jobs as u64).with_style(style.expect("a template of known fields"));
-    if requests == 1 {
+    if requests == 1 || quiet {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
     }
     bar
@@ -182,16 +169,6 @@ fn new_job(args: &EnqueueArgs, payload: String) -> NewJob {
         max_retries: args.max_retries,
         retries_delay: args.retries_delay,
     }
-}
-
-fn read(path: &PathBuf) -> anyhow::Result<String> {
-    let mut text = String::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).context("standard input is not UTF-8 text")?;
-    } else {
-        text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

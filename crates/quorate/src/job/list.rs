@@ -1,13 +1,114 @@
-use quorate_client::api::JobsWrapper;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use quorate_client::api::{JobsWrapper, Status};
 use quorate_client::{Client, Error, ListJobs};
 
+use super::show;
+use crate::cli::Target;
+use crate::duration::HumanDuration;
+use crate::limits::WATCH_EVERY_LEAST;
+use crate::number::number;
+use crate::output::{self, Output};
+
+/// List jobs, newest first; without --status those that wait or run.
+///
+/// On a terminal the table fits it, with ids that are never cut; in a pipe it is plain columns, with nothing cut.
+#[derive(Args)]
+pub(super) struct ListArgs {
+    /// At most so many, 1 to 1000.
+    #[arg(short, long, default_value_t = 20, value_parser = number::<1, 1_000>)]
+    n: u32,
+    /// Only those in this status.
+    #[arg(long, value_enum)]
+    status: Option<StatusArg>,
+    /// Only those of this image.
+    #[arg(long)]
+    image: Option<String>,
+    /// Where the list before ended.
+    #[arg(long)]
+    cursor: Option<String>,
+    /// Print ids alone, one a line.
+    #[arg(short, long, conflicts_with = "json")]
+    quiet: bool,
+    /// Go on until interrupted, and print the list again whenever it has changed. Looks every 2s, or as often as is
+    /// said.
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
+    watch: Option<HumanDuration>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StatusArg {
+    Delayed,
+    Queued,
+    Running,
+    Success,
+    Error,
+    Cancelled,
+}
+
+impl From<StatusArg> for Status {
+    fn from(status: StatusArg) -> Status {
+        match status {
+            StatusArg::Delayed => Status::Delayed,
+            StatusArg::Queued => Status::Queued,
+            StatusArg::Running => Status::Running,
+            StatusArg::Success => Status::Success,
+            StatusArg::Error => Status::Error,
+            StatusArg::Cancelled => Status::Cancelled,
+        }
+    }
+}
+
+pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let ListArgs { n, status, image, cursor, quiet, watch, target } = args;
+    let from = ListJobs { n: None, cursor, status: status.map(Status::from), image };
+    let mut out = Output::default();
+    let print = |out: &mut Output, page: &JobsWrapper| match quiet {
+        true => page.jobs.iter().for_each(|job| out.line(&job.id)),
+        false => show::page(out, page, &target),
+    };
+    target.block_on(async |client| {
+        let mut last = list(client, n, from.clone(), quiet).await?;
+        let Some(HumanDuration(every)) = watch else {
+            print(&mut out, &last);
+            return Ok(());
+        };
+        out.clear();
+        print(&mut out, &last);
+        while out.is_seen() {
+            tokio::time::sleep(every.max(WATCH_EVERY_LEAST)).await;
+            match list(client, n, from.clone(), quiet).await {
+                // On a terminal the ages grow.
+                Ok(page) if page != last || output::is_terminal() => {
+                    out.clear();
+                    print(&mut out, &page);
+                    last = page;
+                }
+                Ok(_) => {}
+                // The cluster may come back.
+                Err(error @ (Error::Unavailable(_) | Error::Unreachable(_))) => output::remark(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    })?;
+    out.end(None)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The first `n` jobs of a list, from as many pages as it takes: a page may be short, even empty, before the list ends.
-pub(super) async fn list(client: &Client, n: u32, from: ListJobs) -> Result<JobsWrapper, Error> {
+async fn list(client: &Client, n: u32, from: ListJobs, only_ids: bool) -> Result<JobsWrapper, Error> {
     let mut found = JobsWrapper { jobs: Vec::new(), cursor: from.cursor.clone() };
     loop {
         let missing = n.saturating_sub(u32::try_from(found.jobs.len()).unwrap_or(u32::MAX));
         let page = ListJobs { n: Some(missing), cursor: found.cursor.take(), ..from.clone() };
-        let page = client.list(&page).await?;
+        let page = match only_ids {
+            true => client.list_without_payloads(&page).await?,
+            false => client.list(&page).await?,
+        };
         found.jobs.extend(page.jobs);
         found.cursor = page.cursor;
         if found.cursor.is_none() || found.jobs.len() >= n as usize {
@@ -60,7 +161,7 @@ mod tests {
         ] {
             let (url, node) = node(answered);
             let client = Client::new(ClientConfig::new([url])).unwrap();
-            let found = list(&client, n, ListJobs::default()).await.unwrap();
+            let found = list(&client, n, ListJobs::default(), false).await.unwrap();
             assert_eq!(node.join().unwrap(), queries);
             let expected = match n {
                 2 => (2, Some("c2")),

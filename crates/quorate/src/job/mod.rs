@@ -1,13 +1,17 @@
+mod attempts;
 mod enqueue;
+mod incomplete;
+mod input;
 mod list;
+mod prefix;
 mod show;
+mod wait;
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
-use quorate_client::ListJobs;
-use quorate_client::api::Status;
+use clap::{Args, Subcommand};
 
+pub(crate) use self::incomplete::Incomplete;
 use crate::cli::Target;
 use crate::output::Output;
 
@@ -20,28 +24,16 @@ pub(crate) struct JobArgs {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Enqueue a job, or many from a file.
+    #[command(visible_alias = "add")]
     Enqueue(enqueue::EnqueueArgs),
     /// Show a job.
+    #[command(visible_alias = "show")]
     Get(OneJob),
-    /// List jobs, newest first; without --status those that wait or run.
-    List {
-        /// At most so many, 1 to 1000.
-        #[arg(short, long, default_value_t = 20)]
-        n: u32,
-        /// Only those in this status.
-        #[arg(long, value_enum)]
-        status: Option<StatusArg>,
-        /// Only those of this image.
-        #[arg(long)]
-        image: Option<String>,
-        /// Where the list before ended.
-        #[arg(long)]
-        cursor: Option<String>,
-        #[command(flatten)]
-        target: Target,
-    },
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+    Wait(wait::WaitArgs),
     /// Print the log of a finished job, byte for byte; on a terminal as text, with what would steer it spelled out.
+    #[command(visible_alias = "logs")]
     Log(OneJob),
     /// Call off a job that has not finished.
     Cancel {
@@ -54,38 +46,16 @@ enum Command {
     /// Enqueue a finished job again, as a new job.
     Retry(OneJob),
     /// Remove a finished job and its log, for good.
+    #[command(visible_alias = "rm")]
     Delete(OneJob),
 }
 
 #[derive(Args)]
 struct OneJob {
-    /// The job's id.
+    /// The job's id, or its first digits if no other begins so.
     id: String,
     #[command(flatten)]
     target: Target,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum StatusArg {
-    Delayed,
-    Queued,
-    Running,
-    Success,
-    Error,
-    Cancelled,
-}
-
-impl From<StatusArg> for Status {
-    fn from(status: StatusArg) -> Status {
-        match status {
-            StatusArg::Delayed => Status::Delayed,
-            StatusArg::Queued => Status::Queued,
-            StatusArg::Running => Status::Running,
-            StatusArg::Success => Status::Success,
-            StatusArg::Error => Status::Error,
-            StatusArg::Cancelled => Status::Cancelled,
-        }
-    }
 }
 
 /// Carries the command out.
@@ -97,33 +67,43 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
     let done = match args.command {
         Command::Enqueue(args) => return enqueue::main(args),
         Command::Get(OneJob { id, target }) => {
-            let job = target.block_on(async |client| client.get(&id).await)?;
-            show::one(&mut out, &job, &target);
+            let (job, attempts) = target.block_on(async |client| {
+                let job = client.get(&prefix::resolve(client, &id).await?).await?;
+                let attempts = if target.json { Vec::new() } else { attempts::all(client, &job).await? };
+                anyhow::Ok((job, attempts))
+            })?;
+            show::one(&mut out, &job, &attempts, &target);
             None
         }
-        Command::List { n, status, image, cursor, target } => {
-            let from = ListJobs { n: None, cursor, status: status.map(Status::from), image };
-            let page = target.block_on(async |client| list::list(client, n, from).await)?;
-            show::page(&mut out, &page, &target);
-            None
-        }
+        Command::List(args) => return list::main(args),
+        Command::Wait(args) => return wait::main(args),
         Command::Log(OneJob { id, target }) => {
-            let log = target.block_on(async |client| client.log(&id).await)?;
+            let log = target.block_on(async |client| {
+                anyhow::Ok(client.log(&prefix::resolve(client, &id).await?).await?)
+            })?;
             out.data(&log);
             None
         }
         Command::Cancel { details, job: OneJob { id, target } } => {
-            let job = target.block_on(async |client| client.cancel(&id, &details).await)?;
-            show::one(&mut out, &job, &target);
+            let job = target.block_on(async |client| {
+                anyhow::Ok(client.cancel(&prefix::resolve(client, &id).await?, &details).await?)
+            })?;
+            show::one(&mut out, &job, &[], &target);
             Some("the job is cancelled".to_owned())
         }
         Command::Retry(OneJob { id, target }) => {
-            let job = target.block_on(async |client| client.retry(&id, None).await)?.answer;
-            show::one(&mut out, &job, &target);
-            Some(format!("the job is retried as {}", job.id))
+            let retry = target.block_on(async |client| {
+                anyhow::Ok(client.retry(&prefix::resolve(client, &id).await?, None).await?)
+            })?;
+            show::one(&mut out, &retry.answer, &[], &target);
+            Some(format!("the job is retried as {}", retry.answer.id))
         }
         Command::Delete(OneJob { id, target }) => {
-            target.block_on(async |client| client.delete(&id).await)?;
+            let id = target.block_on(async |client| {
+                let id = prefix::resolve(client, &id).await?;
+                client.delete(&id).await?;
+                anyhow::Ok(id)
+            })?;
             if target.json {
                 out.json(&serde_json::json!({ "deleted": id }));
             } else {

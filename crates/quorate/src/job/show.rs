@@ -1,32 +1,48 @@
-use quorate_client::api::{Job, JobsWrapper};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use quorate_client::api::{Job, JobsWrapper, Reason, Status};
 
 use crate::cli::Target;
-use crate::output::{Output, Table};
+use crate::duration::HumanDuration;
+use crate::output::{self, Output, Table};
 
-/// A job, field by field.
-pub(super) fn one(out: &mut Output, job: &Job, target: &Target) {
+/// A job, field by field, and all attempts at it, where there are more than this one.
+pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target) {
     if target.json {
         return out.json(job);
     }
+    let next = attempts.iter().find(|attempt| job.retry_id.as_ref() == Some(&attempt.id));
     let fields = [
         ("id", Some(job.id.clone())),
         ("image", Some(job.image.clone())),
-        ("status", Some(word(&job.status))),
-        ("reason", job.reason.as_ref().map(word)),
+        ("status", Some(status(job))),
+        ("timed out", timed_out(job)),
         ("details", job.details.clone()),
         ("priority", Some(job.priority.to_string())),
-        ("timeout", Some(format!("{} s", job.timeout))),
-        ("retries", Some(format!("{} left, {} s apart", job.max_retries, job.retries_delay))),
+        ("timeout", Some(seconds(job.timeout))),
+        ("retries", Some(format!("{} left, each after {}", job.max_retries, seconds(job.retries_delay)))),
         ("created", Some(job.created_at.clone())),
+        ("queued at", due(job)),
         ("started", job.started_at.clone()),
         ("completed", job.completed_at.clone()),
         ("retry of", job.retry_of.clone()),
-        ("retried by", job.retry_id.clone()),
+        (
+            "retried by",
+            job.retry_id.as_ref().map(|id| format!("{id}{}", next.map_or_else(String::new, fate))),
+        ),
         ("payload", Some(shorten(&job.payload, 200))),
     ];
     for (name, value) in fields {
         if let Some(value) = value {
             out.line(format_args!("{name:<11} {value}"));
+        }
+    }
+    if attempts.len() > 1 {
+        for (number, attempt) in (1..).zip(attempts) {
+            let name = if number == 1 { "attempts" } else { "" };
+            let this = if attempt.id == job.id { " <- this one" } else { "" };
+            out.line(format_args!("{name:<11} {number}. {}{}{this}", attempt.id, fate(attempt)));
         }
     }
 }
@@ -36,19 +52,75 @@ pub(super) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
     if target.json {
         return out.json(page);
     }
-    let mut table = Table::new(["id", "image", "status", "priority", "created", "payload"]);
+    let (is_terminal, now) = (output::is_terminal(), Timestamp::now());
+    let when = if is_terminal { "age" } else { "created" };
+    let mut table = Table::new(["id", "image", "status", "priority", when, "payload"]).whole(0);
     for job in &page.jobs {
-        let status = match &job.reason {
-            Some(reason) => format!("{} ({})", word(&job.status), word(reason)),
-            None => word(&job.status),
-        };
+        let when = if is_terminal { age(job, now) } else { job.created_at.clone() };
         let payload = shorten(&job.payload, 32);
-        table.row([&job.id, &job.image, &status, &job.priority.to_string(), &job.created_at, &payload]);
+        table.row([&job.id, &job.image, &status(job), &job.priority.to_string(), &when, &payload]);
     }
     out.table(&table);
     if let Some(cursor) = &page.cursor {
-        out.line(format_args!("more: --cursor {cursor}"));
+        output::remark(format_args!("more: --cursor {cursor}"));
     }
+}
+
+/// Where it stands, and why.
+pub(super) fn status(job: &Job) -> String {
+    match &job.reason {
+        Some(reason) => format!("{} ({})", word(&job.status), word(reason)),
+        None => word(&job.status),
+    }
+}
+
+/// The same, with how long it ran or when it will be queued.
+fn fate(job: &Job) -> String {
+    let more = match due(job) {
+        Some(due) => format!(" until {due}"),
+        None => ran(job).map_or_else(String::new, |ran| format!(" after {ran}")),
+    };
+    format!("  {}{more}", status(job))
+}
+
+/// Of a job whose time ran out: when, and how long after its start.
+fn timed_out(job: &Job) -> Option<String> {
+    let at = job.completed_at.as_ref().filter(|_| job.reason == Some(Reason::Timeout))?;
+    let after = ran(job).map_or_else(String::new, |ran| format!(", {ran} after it was started"));
+    Some(format!("{at}{after}; it had {} from its start or last touch", seconds(job.timeout)))
+}
+
+/// From its start to its end.
+fn ran(job: &Job) -> Option<HumanDuration> {
+    let [start, end] =
+        [&job.started_at, &job.completed_at].map(|time| time.as_ref()?.parse::<Timestamp>().ok());
+    let ran: Duration = start?.duration_until(end?).try_into().ok()?;
+    // Of what takes seconds, the rest is of no interest.
+    let ran = if ran.as_secs() > 0 { Duration::from_secs(ran.as_secs()) } else { ran };
+    Some(HumanDuration(ran))
+}
+
+/// When a delayed job will be queued.
+fn due(job: &Job) -> Option<String> {
+    let created: Timestamp = job.created_at.parse().ok().filter(|_| job.status == Status::Delayed)?;
+    let due = created.checked_add(Duration::from_secs(job.delay.into())).ok()?;
+    Some(format!("{due:.3}"))
+}
+
+/// Since it was enqueued, in the largest unit that is full.
+fn age(job: &Job, now: Timestamp) -> String {
+    let Ok(created) = job.created_at.parse::<Timestamp>() else { return String::new() };
+    let seconds = created.duration_until(now).as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn seconds(seconds: u32) -> String {
+    HumanDuration(Duration::from_secs(seconds.into())).to_string()
 }
 
 /// The word that the REST interface has for it.
