@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Cluster(cluster::ClusterArgs),
     /// The same as `cluster status`.
     Status(cluster::StatusArgs),
-    /// Ask one node whether it is well; the exit code says it (for a container's health check).
+    /// Ask one node whether it is well; the exit code says it.
     Health(health::HealthArgs),
     /// Measure a cluster: many clients enqueue, consume and finish single jobs.
     Bench(bench::BenchArgs),

@@ -259,7 +259,7 @@ fn errors_have_exit_codes_and_say_what_to_do() {
     let table: [(&[&str], i32, &str); 7] = [
         (&["job", "get", "00000000-0000-7000-8000-000000000000", "--nodes", &urls], 3, "no such job"),
         (&["job", "delete", queued, "--nodes", &urls], 4, "queued"),
-        (&["job", "enqueue", "--image", "a", "--priority", "9", "--nodes", &urls], 1, "jobs[0].priority"),
+        (&["job", "enqueue", "--image", "", "--nodes", &urls], 1, "jobs[0].image"),
         (&["job", "list", "--nodes", nobody, "--deadline", "0.3"], 5, "Nothing was done"),
         (&["cluster", "status", "--nodes", "ftp://x"], 1, "`ftp://x` is no node: write HOST:PORT"),
         (&["cluster", "status", "--nodes", nobody], 5, "start one on this machine: `quorate dev`"),

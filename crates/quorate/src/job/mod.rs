@@ -32,7 +32,9 @@ enum Command {
     #[command(visible_alias = "ls")]
     List(list::ListArgs),
     Wait(wait::WaitArgs),
-    /// Print the log of a finished job, byte for byte; on a terminal as text, with what would steer it spelled out.
+    /// Print the log of a finished job.
+    ///
+    /// Byte for byte; on a terminal as text, with what would steer it spelled out.
     #[command(visible_alias = "logs")]
     Log(OneJob),
     /// Call off a job that has not finished.
