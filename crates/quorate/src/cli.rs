@@ -53,7 +53,7 @@ pub(crate) enum Command {
     Health(health::HealthArgs),
     /// Measure a cluster: many clients enqueue, consume and finish single jobs.
     Bench(bench::BenchArgs),
-    /// Show it all: three nodes, real jobs, a killed leader, and what became of every job.
+    /// Show it all: three nodes, real jobs and a killed leader.
     Demo(demo::DemoArgs),
     /// Print what makes a shell complete commands and flags.
     Completions(completions::CompletionsArgs),
