@@ -1,7 +1,7 @@
 //! The job life cycle, pure: what a command does to the table of jobs.
 //!
 //! A committed log entry is a [`Batch`]: a time and some commands. [`apply()`] carries it out on a [`Table`] and
-//! answers every command. It reads no clock, draws no random number and does no IO of its own, so that every
+//! answers every command, and tells what it did to the table ([`Effect`]). It reads no clock, draws no random number and does no IO of its own, so that every
 //! replica that applies the same log holds the same table.
 //!
 //! What always holds:
@@ -13,6 +13,7 @@
 mod apply;
 mod command;
 mod dump;
+mod effect;
 mod id;
 mod job;
 mod level;
@@ -30,6 +31,7 @@ mod time;
 pub use apply::{apply, next_due_at, next_timer_at};
 pub use command::{Batch, Command, Envelope, IdempotencyKey, NewJob};
 pub use dump::Dump;
+pub use effect::{Applied, Change, Effect};
 pub use id::{ImageId, JobId, QueueId, RequestId};
 pub use job::{EndedBy, Image, Job, Payload, Priority, Reason, State, Status};
 pub use level::{FEATURE_LEVEL, FeatureLevel};

@@ -2,12 +2,13 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::Watched;
-use quorate_core::testing::{Applied, Workload};
+use quorate_core::testing::{Entry, Workload};
 use quorate_core::{
-    Command, IdempotencyKey, JobId, Refusal, Reply, RequestId, Table, Timestamp, apply, next_due_at,
+    Change, Command, Dump, Effect, FeatureLevel, IdempotencyKey, Job, JobId, QueueId, Reason, Refusal, Reply,
+    RequestId, Settings, State, Status, Table, Timestamp, apply, next_due_at,
 };
 
 /// Commands in all, over all seeds.
@@ -20,24 +21,26 @@ fn random_histories_keep_every_invariant() {
     for seed in 0..SEEDS {
         let mut workload = Workload::new(seed);
         let mut table = Watched::default();
-        let mut grants = Grants::default();
+        let (mut grants, mut told) = (Grants::default(), Told::default());
         let mut steps = 0;
         let mut clock = Timestamp::ZERO;
         while steps < STEPS.div_ceil(SEEDS as usize) {
-            let applied = workload.next().expect("a history has no end");
-            let answers = apply(&mut table, applied.index, &applied.batch);
-            assert_eq!(answers.as_ref(), Ok(&applied.answers), "seed {seed}, entry {}", applied.index);
-            assert_eq!(table.clock(), clock.max(applied.batch.stamp), "log time is the latest stamp");
+            let entry = workload.next().expect("a history has no end");
+            let applied = apply(&mut table, entry.index, &entry.batch);
+            assert_eq!(applied.as_ref(), Ok(&entry.applied), "seed {seed}, entry {}", entry.index);
+            assert_eq!(table.clock(), clock.max(entry.batch.stamp), "log time is the latest stamp");
             clock = table.clock();
             table.check();
-            grants.check(&applied);
-            seen.count(&applied);
+            grants.check(&entry);
+            told.follow(&entry.applied.effects);
+            seen.count(&entry);
             let configured =
-                applied.batch.envelopes.iter().any(|e| matches!(e.command, Command::Configure { .. }));
+                entry.batch.envelopes.iter().any(|e| matches!(e.command, Command::Configure { .. }));
             let Ok(due) = next_due_at(&mut table);
             assert!(configured || due.is_none_or(|due| due > clock), "seed {seed}: due work was left over");
-            steps += applied.batch.envelopes.len().max(1);
+            steps += entry.batch.envelopes.len().max(1);
         }
+        told.check(&table.model.dump());
         assert_eq!(table.model.dump(), workload.model().dump(), "seed {seed}");
     }
     seen.check();
@@ -48,8 +51,8 @@ fn random_histories_keep_every_invariant() {
 struct Grants(BTreeMap<JobId, (RequestId, Option<IdempotencyKey>)>);
 
 impl Grants {
-    fn check(&mut self, applied: &Applied) {
-        for (envelope, answer) in applied.batch.envelopes.iter().zip(&applied.answers) {
+    fn check(&mut self, entry: &Entry) {
+        for (envelope, answer) in entry.batch.envelopes.iter().zip(&entry.applied.answers) {
             assert_eq!(envelope.request_id, answer.request_id, "answers stand in the order of the envelopes");
             let Command::Consume { key, .. } = &envelope.command else { continue };
             let Ok(Reply::Jobs(jobs)) = &answer.outcome else { continue };
@@ -62,13 +65,52 @@ impl Grants {
     }
 }
 
+/// The table as somebody knows it who hears of effects alone.
+#[derive(Default)]
+struct Told {
+    jobs: BTreeMap<JobId, (QueueId, Status, Option<Reason>)>,
+    settings: Settings,
+    level: FeatureLevel,
+    keys: BTreeSet<Box<str>>,
+}
+
+impl Told {
+    fn follow(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                Effect::Job(Change { id, queue, from, to, reason }) => {
+                    assert!(from != to && (reason.is_some() == (*to == Some(Status::Error))), "{effect:?}");
+                    let before = match to {
+                        Some(to) => self.jobs.insert(*id, (*queue, *to, *reason)),
+                        None => self.jobs.remove(id),
+                    };
+                    assert_eq!(before.map(|(_, status, _)| status), *from, "{effect:?}");
+                }
+                Effect::KeySpent(key) => drop(self.keys.insert(key.clone())),
+                Effect::Configured(settings) => self.settings = *settings,
+                Effect::Raised(level) => self.level = *level,
+            }
+        }
+    }
+
+    fn check(&self, dump: &Dump) {
+        let job = |job: &Job| match job.state {
+            State::Error { reason, .. } => (job.queue, job.status(), Some(reason)),
+            _ => (job.queue, job.status(), None),
+        };
+        assert_eq!(self.jobs, dump.jobs.iter().map(|(id, record)| (*id, job(record))).collect());
+        assert_eq!((self.settings, self.level), (dump.settings, dump.level));
+        assert!(dump.keys.keys().all(|key| self.keys.contains(key)));
+    }
+}
+
 /// What a history came across: a generator that misses something must not pass unseen.
 #[derive(Default)]
 struct Seen(BTreeMap<&'static str, u64>);
 
 impl Seen {
-    fn count(&mut self, applied: &Applied) {
-        for (envelope, answer) in applied.batch.envelopes.iter().zip(&applied.answers) {
+    fn count(&mut self, entry: &Entry) {
+        for (envelope, answer) in entry.batch.envelopes.iter().zip(&entry.applied.answers) {
             let what = match (&answer.outcome, &envelope.command) {
                 (Err(Refusal::NoSuchJob), _) => "no such job",
                 (Err(Refusal::WrongStatus { .. }), _) => "wrong status",
@@ -77,7 +119,7 @@ impl Seen {
                 (Err(Refusal::OutsideDeadline), _) => "outside deadline",
                 (Err(Refusal::Invalid { .. }), _) => "invalid",
                 (Err(Refusal::IdTaken), _) => "id taken",
-                (Ok(_), _) if answer.position.index != applied.index => "repeated",
+                (Ok(_), _) if answer.position.index != entry.index => "repeated",
                 (Ok(_), Command::Enqueue { .. }) => "enqueue",
                 (Ok(_), Command::Consume { .. }) => "consume",
                 (Ok(_), Command::Succeed { .. }) => "succeed",

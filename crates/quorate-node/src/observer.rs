@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use quorate_core::{FeatureLevel, QueueId};
-use quorate_store::{Applied, ApplyObserver, Reader};
+use quorate_core::{Effect, FeatureLevel, QueueId, Status};
+use quorate_store::{AppliedEntry, ApplyObserver, Reader};
 use tokio::sync::watch;
 
 use crate::command::pending::Pending;
@@ -33,23 +34,39 @@ impl Observer {
     pub(crate) fn observe(&self, reader: Reader) {
         self.clock.applied(reader.clock());
         self.applied.send_replace(reader.applied_index());
+        self.tell_table(&reader);
         assert!(self.reader.set(reader).is_ok(), "an observer observes one table");
-        self.tell_level();
-        self.tell_queued();
     }
 
-    fn tell_level(&self) {
-        if let Some(reader) = self.reader.get() {
-            let now = reader.level();
-            self.level.send_if_modified(|level| std::mem::replace(level, now) != now);
-        }
+    /// What the table is like that was opened or installed.
+    fn tell_table(&self, reader: &Reader) {
+        self.raised(reader.level());
+        self.turns.queued(QueueId::DEFAULT, reader.queued(QueueId::DEFAULT));
     }
 
-    /// Before anyone hears what he was granted: see [`Turns::queued`].
-    fn tell_queued(&self) {
-        if let Some(reader) = self.reader.get() {
-            self.turns.queued(QueueId::DEFAULT, reader.queued(QueueId::DEFAULT));
+    /// Before anyone hears what he was granted: see [`Turns::changed`].
+    fn tell_effects(&self, effects: &[Effect]) {
+        let mut queued: BTreeMap<QueueId, i64> = BTreeMap::new();
+        let mut spent = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Job(change) => {
+                    let is_queued = |status| i64::from(status == Some(Status::Queued));
+                    *queued.entry(change.queue).or_default() += is_queued(change.to) - is_queued(change.from);
+                }
+                Effect::KeySpent(key) => spent.push(&**key),
+                Effect::Raised(level) => self.raised(*level),
+                Effect::Configured(_) => {}
+            }
         }
+        for (queue, by) in queued {
+            self.turns.changed(queue, by);
+        }
+        self.spent_keys.tell(&spent);
+    }
+
+    fn raised(&self, to: FeatureLevel) {
+        self.level.send_if_modified(|level| std::mem::replace(level, to) != to);
     }
 
     /// Follows the cluster's feature level. Unlike a reader it does not keep the table open: calls of peers may outlast the
@@ -65,11 +82,9 @@ impl Observer {
 }
 
 impl ApplyObserver for Observer {
-    fn applied(&self, entry: Applied) {
+    fn applied(&self, entry: AppliedEntry) {
         self.clock.applied(entry.clock);
-        self.tell_level();
-        self.tell_queued();
-        self.spent_keys.tell(&entry.spent_keys);
+        self.tell_effects(&entry.effects);
         self.pending.complete(entry.answered);
         self.applied.send_replace(entry.index);
     }
@@ -78,8 +93,7 @@ impl ApplyObserver for Observer {
     fn installed(&self) {
         let Some(reader) = self.reader.get().cloned() else { return };
         self.clock.applied(reader.clock());
-        self.tell_level();
-        self.tell_queued();
+        self.tell_table(&reader);
         self.spent_keys.tell_all();
         self.applied.send_replace(reader.applied_index());
         let pending = self.pending.clone();

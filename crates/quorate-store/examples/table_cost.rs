@@ -17,12 +17,12 @@ use openraft::vote::leader_id_std::CommittedLeaderId;
 use quorate_core::{
     Batch, Command, Envelope, FEATURE_LEVEL, ImageId, JobId, NewJob, Priority, QueueId, RequestId, Timestamp,
 };
-use quorate_store::{Applied, ApplyObserver, BatchBytes, DataDir, JobTable, LogId, TypeConfig};
+use quorate_store::{AppliedEntry, ApplyObserver, BatchBytes, DataDir, JobTable, LogId, TypeConfig};
 
 struct Unheard;
 
 impl ApplyObserver for Unheard {
-    fn applied(&self, _: Applied) {}
+    fn applied(&self, _: AppliedEntry) {}
 
     fn installed(&self) {}
 }

@@ -51,7 +51,7 @@ pub use patience::{OnFull, WhenFull};
 pub use reader::Reader;
 pub use snapshot::{FileReader, SnapshotBuilder, SnapshotDir, SnapshotReceiver, SnapshotStore};
 pub use space::Space;
-pub use table::{Applied, ApplyObserver, JobTable, TableSpace};
+pub use table::{AppliedEntry, ApplyObserver, JobTable, TableSpace};
 pub use type_config::{
     BatchBytes, Entry, LogId, Membership, Node, NodeId, StoredMembership, TypeConfig, Vote,
 };

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
-use quorate_store::{Applied, ApplyObserver, DataDir, JobTable, LogStore, TypeConfig};
+use quorate_store::{AppliedEntry, ApplyObserver, DataDir, JobTable, LogStore, TypeConfig};
 use tempfile::TempDir;
 
 struct Unheard;
 
 impl ApplyObserver for Unheard {
-    fn applied(&self, _: Applied) {}
+    fn applied(&self, _: AppliedEntry) {}
 
     fn installed(&self) {}
 }

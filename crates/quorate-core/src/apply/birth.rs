@@ -72,7 +72,7 @@ fn again<T: Table>(
 }
 
 fn add<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<Job, T::Error> {
-    step.table.put_job(None, &job)?;
+    step.put_job(None, &job)?;
     name_image(step, &job)?;
     Ok(job)
 }

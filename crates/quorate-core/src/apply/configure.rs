@@ -8,6 +8,6 @@ pub(super) fn configure<T: Table>(
     settings: Settings,
 ) -> Result<Reply, Stop<T::Error>> {
     check(limits::RETENTION_SECONDS.contains(&settings.retention), "retention")?;
-    step.table.put_settings(settings);
+    step.put_settings(settings);
     Ok(Reply::Done)
 }

@@ -24,7 +24,7 @@ pub(super) fn consume<T: Table>(
             started_at: Some(step.now),
             ..queued.clone()
         };
-        step.table.put_job(Some(&queued), &running)?;
+        step.put_job(Some(&queued), &running)?;
         granted.push(running);
     }
     Ok(Reply::Jobs(granted))

@@ -9,6 +9,6 @@ pub(super) fn delete<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Repl
     if !job.status().is_final() {
         return lookup::wrong_status(step, &job);
     }
-    step.table.delete_job(&job)?;
+    step.delete_job(&job)?;
     Ok(Reply::Done)
 }

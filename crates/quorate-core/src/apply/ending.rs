@@ -17,7 +17,7 @@ pub(super) fn end<T: Table>(
     if !log.is_empty() {
         step.table.put_log(ended.id, log.clone())?;
     }
-    step.table.put_job(Some(before), &ended)?;
+    step.put_job(Some(before), &ended)?;
     Ok(ended)
 }
 

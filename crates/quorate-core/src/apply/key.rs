@@ -31,7 +31,7 @@ pub(super) fn record<T: Table>(
     if matches!(reply, Reply::Jobs(jobs) if jobs.is_empty()) {
         return Ok(());
     }
-    step.table.put_key(&KeyRecord {
+    step.put_key(&KeyRecord {
         key: key.key.clone(),
         body_hash: key.body_hash,
         at: step.now,

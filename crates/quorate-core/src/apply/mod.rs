@@ -23,30 +23,30 @@ mod tick;
 mod touch;
 
 use crate::{
-    AnswerRecord, Answered, Batch, Command, Envelope, Outcome, Position, Refusal, Reply, Table, limits,
+    AnswerRecord, Answered, Applied, Batch, Command, Envelope, Outcome, Position, Refusal, Reply, Table,
+    limits,
 };
 
 use step::{Step, Stop};
 pub use tick::{next_due_at, next_timer_at};
 
-/// Carries one committed log entry out: first what is due at its time, then its commands in their order. The answers
-/// stand in the order of the envelopes.
+/// Carries one committed log entry out: first what is due at its time, then its commands in their order.
 ///
 /// Total and deterministic: every batch has an effect and an answer that depend on the table and the batch alone.
 ///
 /// # Errors
 /// The storage failed. The table may then hold a part of the batch and must not be used further.
-pub fn apply<T: Table>(table: &mut T, index: u64, batch: &Batch) -> Result<Vec<Answered>, T::Error> {
+pub fn apply<T: Table>(table: &mut T, index: u64, batch: &Batch) -> Result<Applied, T::Error> {
     let now = batch.stamp.max(table.clock());
     table.set_clock(now);
-    let mut step = Step { table, now, at: Position { index, offset: 0 } };
+    let mut step = Step { table, now, at: Position { index, offset: 0 }, effects: Vec::new() };
     tick::tick(&mut step)?;
     let mut answers = Vec::with_capacity(batch.envelopes.len());
     for (envelope, offset) in batch.envelopes.iter().zip(0..) {
         step.at.offset = offset;
         answers.push(answer(&mut step, envelope)?);
     }
-    Ok(answers)
+    Ok(Applied { answers, effects: step.effects })
 }
 
 /// Answers one envelope: refuses it, repeats its first answer, or carries its command out and remembers the answer.

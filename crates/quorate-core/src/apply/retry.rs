@@ -30,6 +30,6 @@ pub(super) fn retry<T: Table>(
     }
     let retry = birth::retry(step, &job, new_id)?;
     let linked = Job { retry_id: Some(new_id), ..job.clone() };
-    step.table.put_job(Some(&job), &linked)?;
+    step.put_job(Some(&job), &linked)?;
     Ok(Reply::Job(Box::new(retry)))
 }

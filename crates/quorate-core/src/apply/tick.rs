@@ -73,7 +73,7 @@ fn fire<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<(), T::Error> {
 /// Queues a delayed job, at the tail of its lane.
 fn release<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<(), T::Error> {
     let queued = Job { state: State::Queued { seq: step.table.next_seq() }, ..job.clone() };
-    step.table.put_job(Some(job), &queued)
+    step.put_job(Some(job), &queued)
 }
 
 /// Removes the finished job that has outlived the retention longest. False when none has.
@@ -82,7 +82,7 @@ fn next_finished<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
         return Ok(false);
     };
     match step.table.next_outlived(until)? {
-        Some(job) => step.table.delete_job(&job).map(|()| true),
+        Some(job) => step.delete_job(&job).map(|()| true),
         None => Ok(false),
     }
 }

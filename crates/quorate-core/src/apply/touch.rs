@@ -10,7 +10,7 @@ pub(super) fn touch<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply
         State::Running { .. } => {
             let deadline = step.now.plus_seconds(job.timeout);
             let touched = Job { state: State::Running { deadline }, ..job.clone() };
-            step.table.put_job(Some(&job), &touched)?;
+            step.put_job(Some(&job), &touched)?;
             Ok(Reply::Done)
         }
         State::Delayed { .. }

@@ -6,8 +6,8 @@
 //!
 //! let mut table = Model::new();
 //! let mut workload = Workload::new(7);
-//! for applied in workload.by_ref().take(100) {
-//!     assert_eq!(apply(&mut table, applied.index, &applied.batch), Ok(applied.answers));
+//! for entry in workload.by_ref().take(100) {
+//!     assert_eq!(apply(&mut table, entry.index, &entry.batch), Ok(entry.applied));
 //! }
 //! assert_eq!(table.dump(), workload.model().dump());
 //! ```
@@ -16,4 +16,4 @@ mod rng;
 mod workload;
 
 pub use rng::Rng;
-pub use workload::{Applied, Workload};
+pub use workload::{Entry, Workload};

@@ -5,19 +5,19 @@ use bytes::Bytes;
 use super::Rng;
 use crate::model::Model;
 use crate::{
-    Answered, Batch, Command, Envelope, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob, Priority,
+    Applied, Batch, Command, Envelope, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, Priority,
     QueueId, Reason, RequestId, Settings, Status, Table, Timestamp, apply, limits, next_due_at,
 };
 
-/// A batch with what the model answered to it.
+/// A batch with what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
+pub struct Entry {
     /// The log index, from 1 on without gaps.
     pub index: u64,
     /// The log entry.
     pub batch: Batch,
-    /// The model's answers.
-    pub answers: Vec<Answered>,
+    /// The model's answers, and what it did.
+    pub applied: Applied,
 }
 
 /// An endless history. It is applied to a model as it grows, so that its commands name jobs that exist, in every
@@ -181,13 +181,12 @@ impl Workload {
         chosen.unwrap_or_else(|| JobId(self.rng.bytes16()))
     }
 
-    /// A fresh UUIDv7, seldom the id of a job that there is. Not of one whose payload a retry may hold when it is deleted,
-    /// earlier in the same batch: ids are drawn, so an id that was used never comes as a new one.
+    /// A fresh UUIDv7, seldom the id of a job that there is: an active one, since what is finished may be deleted earlier in
+    /// the same batch, and ids are drawn, so that one which was used never comes as a new one.
     fn new_id(&mut self, now: Timestamp) -> JobId {
-        let owns = |job: &Job| job.payload.owner == job.id && job.payload.bytes > 0;
         if self.rng.one_in(60)
             && let Some(taken) = self.rng.pick(&self.ids)
-            && self.model.jobs().get(taken).is_some_and(|job| !owns(job))
+            && self.model.jobs().get(taken).is_some_and(|job| !job.status().is_final())
         {
             return *taken;
         }
@@ -250,13 +249,13 @@ impl Workload {
 }
 
 impl Iterator for Workload {
-    type Item = Applied;
+    type Item = Entry;
 
-    fn next(&mut self) -> Option<Applied> {
+    fn next(&mut self) -> Option<Entry> {
         let batch = self.batch();
         self.index += 1;
-        let Ok(answers) = apply(&mut self.model, self.index, &batch);
+        let Ok(applied) = apply(&mut self.model, self.index, &batch);
         self.ids = self.model.jobs().keys().copied().collect();
-        Some(Applied { index: self.index, batch, answers })
+        Some(Entry { index: self.index, batch, applied })
     }
 }

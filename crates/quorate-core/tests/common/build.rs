@@ -86,7 +86,7 @@ impl<T: Table> Log<T> {
     pub fn apply(&mut self, batch: Batch) -> Vec<Answered> {
         self.index += 1;
         match apply(&mut self.table, self.index, &batch) {
-            Ok(answers) => answers,
+            Ok(applied) => applied.answers,
             Err(_) => panic!("a table in memory does not fail"),
         }
     }

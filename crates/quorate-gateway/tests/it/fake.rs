@@ -173,11 +173,11 @@ impl Fake {
         state.index += 1;
         let batch = Batch { stamp: Timestamp(state.now + 1_767_225_600_000), envelopes };
         let index = state.index;
-        let Ok(answers) = apply(&mut state.committed, index, &batch);
+        let Ok(applied) = apply(&mut state.committed, index, &batch);
         if !self.lagging.load(Ordering::SeqCst) {
             self.catch_up(&mut state);
         }
-        answers
+        applied.answers
     }
 
     fn catch_up(&self, state: &mut State) {

@@ -27,13 +27,13 @@ impl SpentKeys {
     }
 
     /// These keys stand for an answer that every reader finds.
-    pub(crate) fn tell(&self, keys: &[Box<str>]) {
+    pub(crate) fn tell(&self, keys: &[&str]) {
         if keys.is_empty() {
             return;
         }
         let mut watched = self.0.lock();
         for key in keys {
-            watched.remove(key);
+            watched.remove(*key);
         }
     }
 
@@ -72,7 +72,7 @@ mod tests {
     fn all_who_wait_for_a_key_are_told_and_nobody_else() {
         let keys = SpentKeys::default();
         let [first, second, other] = ["k", "k", "l"].map(|key| keys.watch(key));
-        keys.tell(&["k".into(), "m".into()]);
+        keys.tell(&["k", "m"]);
         let anew = keys.watch("k");
         assert_eq!([first, second].map(|told| told.told().now_or_never()), [Some(()); 2]);
         let (mut other, mut anew) = (Box::pin(other.told()), Box::pin(anew.told()));

@@ -47,11 +47,20 @@ impl Turns {
         turn
     }
 
-    /// So many jobs are queued now. Must be said whenever that changes, before whoever took them can end his turn.
+    /// So many jobs are queued, in a table that was not watched so far.
     pub(crate) fn queued(&self, queue: QueueId, jobs: u64) {
         let mut lines = self.0.lock();
         let line = lines.entry(queue).or_default();
         line.queued = jobs;
+        line.give();
+    }
+
+    /// So many jobs more, or fewer, are queued now. Must be said whenever that changes, before whoever took them can end his
+    /// turn.
+    pub(crate) fn changed(&self, queue: QueueId, by: i64) {
+        let mut lines = self.0.lock();
+        let line = lines.entry(queue).or_default();
+        line.queued = line.queued.checked_add_signed(by).expect("no job leaves a queue that it was not in");
         line.give();
     }
 

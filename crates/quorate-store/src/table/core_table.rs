@@ -52,6 +52,10 @@ impl Table for Writer {
     }
 
     fn put_job(&mut self, before: Option<&Job>, after: &Job) -> Result<(), StoreError> {
+        // Where memory has it: to look on the disk as well would cost a read for every job.
+        if let Some(present) = self.known_job(after.id) {
+            assert_eq!(present, before, "a write starts from the present record");
+        }
         let record = codec::encode_job(after);
         match before {
             Some(before) => {
@@ -182,7 +186,6 @@ impl Table for Writer {
         self.keys_used.put(place, record.key.clone());
         self.put(Family::Default, &keys::idempotency_key(&record.key), &codec::encode_key(record));
         self.batch.keys.insert(record.key.clone(), Some(record.clone()));
-        self.batch.entry_keys.push(record.key.clone());
         self.meta.key_count = self.meta.key_count.checked_add(1).expect("fewer than 2^64 keys");
         Ok(())
     }

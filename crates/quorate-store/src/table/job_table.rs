@@ -15,7 +15,7 @@ use super::generations::Generations;
 use super::space::TableSpace;
 use super::tuning::Tuning;
 use super::writer::Writer;
-use super::{Applied, ApplyObserver};
+use super::{AppliedEntry, ApplyObserver};
 use crate::files::RemovableDir;
 use crate::patience::{self, Patience};
 use crate::rows::answers::Answers;
@@ -88,14 +88,14 @@ impl JobTable {
         self.writer.get_mut()
     }
 
-    fn apply_entries(&mut self, entries: &[Entry]) -> Result<Vec<Applied>, StoreError> {
+    fn apply_entries(&mut self, entries: &[Entry]) -> Result<Vec<AppliedEntry>, StoreError> {
         let writer = self.writer.get_mut();
         let applied = entries.iter().map(|entry| writer.apply(entry)).collect::<Result<_, _>>()?;
         writer.write()?;
         Ok(applied)
     }
 
-    async fn apply_when_there_is_room(&mut self, entries: &[Entry]) -> Result<Vec<Applied>, StoreError> {
+    async fn apply_when_there_is_room(&mut self, entries: &[Entry]) -> Result<Vec<AppliedEntry>, StoreError> {
         let mut patience = Patience::new(&self.on_full);
         loop {
             match blocking(|| self.apply_entries(entries)) {

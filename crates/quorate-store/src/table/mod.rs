@@ -19,5 +19,5 @@ mod tuning;
 mod writer;
 
 pub use job_table::JobTable;
-pub use observer::{Applied, ApplyObserver};
+pub use observer::{AppliedEntry, ApplyObserver};
 pub use space::TableSpace;

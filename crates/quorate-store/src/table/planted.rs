@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use quorate_core::{Job, State, Status, Table, Timestamp};
+use quorate_core::{Change, Effect, Job, State, Status, Table, Timestamp};
 
 use super::writer::Writer;
 use crate::StoreError;
@@ -18,7 +18,7 @@ pub(super) fn local_clock() -> Timestamp {
 
 impl Writer {
     /// For [`crate::planted::Bug::DoubleGrant`].
-    pub(super) fn queue_running_jobs_again(&mut self) -> Result<(), StoreError> {
+    pub(super) fn queue_running_jobs_again(&mut self) -> Result<Vec<Effect>, StoreError> {
         let [newest, oldest] = [u64::MAX, 0].map(|number| keys::listed(Status::Running, number));
         let running = self.generation.db.scan(Family::Idx, &newest, &[&oldest[..], &[0]].concat());
         let id = |value: Box<[u8]>| codec::intact(keys::listed_id(&value), "the row of a running job");
@@ -26,6 +26,7 @@ impl Writer {
         ids.extend(self.batch.jobs.keys());
         ids.sort();
         ids.dedup();
+        let mut effects = Vec::new();
         for id in ids {
             let Some(job) = self.find_job(id)?.filter(|job| matches!(job.state, State::Running { .. }))
             else {
@@ -34,7 +35,9 @@ impl Writer {
             let again =
                 Job { state: State::Queued { seq: self.next_seq() }, started_at: None, ..job.clone() };
             self.put_job(Some(&job), &again)?;
+            let (from, to) = (Some(job.status()), Some(again.status()));
+            effects.push(Effect::Job(Change { id, queue: job.queue, from, to, reason: None }));
         }
-        Ok(())
+        Ok(effects)
     }
 }

@@ -3,12 +3,13 @@ use std::sync::Arc;
 
 use openraft::EntryPayload;
 use quorate_core::{
-    AnswerRecord, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, State, Timestamp,
+    AnswerRecord, Applied, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, State,
+    Timestamp,
 };
 use quorate_proto::Malformed;
 use rocksdb::WriteBatch;
 
-use super::Applied;
+use super::AppliedEntry;
 use super::planted::local_clock;
 use super::tuning::Tuning;
 use crate::planted::{Bug, planted};
@@ -55,8 +56,6 @@ pub(crate) struct Batch {
     pub(super) answers: IdMap<RequestId, AnswerRecord>,
     /// Of the entry under way.
     pub(super) entry_answers: Vec<RequestId>,
-    /// Of the entry under way: the keys that it writes.
-    pub(super) entry_keys: Vec<Box<str>>,
     /// Of the entries before it.
     answered: Vec<EntryAnswers>,
 }
@@ -99,19 +98,17 @@ impl Writer {
     }
 
     /// Applies an entry. [`Writer::write`] makes it visible.
-    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Applied, StoreError> {
+    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<AppliedEntry, StoreError> {
         let index = entry.log_id.index;
         assert!(self.meta.last_applied.is_none_or(|last| last.index < index), "an entry is applied once");
-        let answered = match &entry.payload {
-            EntryPayload::Blank => {
-                if planted(Bug::DoubleGrant) {
-                    self.queue_running_jobs_again()?;
-                }
-                Vec::new()
+        let Applied { answers: answered, effects } = match &entry.payload {
+            EntryPayload::Blank if planted(Bug::DoubleGrant) => {
+                Applied { answers: Vec::new(), effects: self.queue_running_jobs_again()? }
             }
+            EntryPayload::Blank => Applied::default(),
             EntryPayload::Membership(membership) => {
                 self.meta.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
-                Vec::new()
+                Applied::default()
             }
             EntryPayload::Normal(bytes) => {
                 let mut batch = quorate_proto::decode_batch(bytes.0.clone()).map_err(|malformed| {
@@ -127,15 +124,14 @@ impl Writer {
                 if planted(Bug::LocalClock) {
                     batch.stamp = local_clock();
                 }
-                let answered = quorate_core::apply(self, index, &batch)?;
+                let applied = quorate_core::apply(self, index, &batch)?;
                 StoreError::check_level(LOG, self.meta.level, self.tuning.level)?;
-                answered
+                applied
             }
         };
         self.note_answers(index);
         self.meta.last_applied = Some(entry.log_id);
-        let spent_keys = std::mem::take(&mut self.batch.entry_keys);
-        Ok(Applied { index, clock: self.meta.clock, answered, spent_keys })
+        Ok(AppliedEntry { index, clock: self.meta.clock, answered, effects })
     }
 
     /// Puts the answers of an entry into the batch, as one value.
@@ -243,13 +239,18 @@ impl Writer {
         }));
     }
 
+    /// A job as the batch under way or memory has it; `None` when the disk must be asked.
+    pub(super) fn known_job(&self, id: JobId) -> Option<Option<&Job>> {
+        match self.batch.jobs.get(&id) {
+            Some(changed) => Some(changed.as_ref()),
+            None => self.running.get(&id).map(Some),
+        }
+    }
+
     /// A job as the batch under way, memory or the disk has it.
     pub(super) fn find_job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        if let Some(changed) = self.batch.jobs.get(&id) {
-            return Ok(changed.clone());
-        }
-        if let Some(job) = self.running.get(&id) {
-            return Ok(Some(job.clone()));
+        if let Some(known) = self.known_job(id) {
+            return Ok(known.cloned());
         }
         let db = &self.generation.db;
         let Some(value) = db.get(Family::Default, &keys::job(id))? else { return Ok(None) };

@@ -15,18 +15,18 @@ async fn follow(seed: u64, portions: usize) {
     let mut missing = false;
     for portion in 0..portions {
         let batches: Vec<_> = workload.by_ref().take(1 + usize::try_from(rng.below(6)).unwrap()).collect();
-        let expected: Vec<_> = batches.iter().map(|applied| applied.answers.clone()).collect();
-        let entries = || batches.iter().map(|applied| (applied.index, applied.batch.clone()));
+        let expected: Vec<_> = batches.iter().map(|entry| entry.applied.clone()).collect();
+        let entries = || batches.iter().map(|entry| (entry.index, entry.batch.clone()));
         let model = workload.model();
 
-        assert_eq!(steady.apply(entries()).await, expected, "seed {seed}, portion {portion}");
+        assert_eq!(steady.carry_out(entries()).await, expected, "seed {seed}, portion {portion}");
         assert_same(&steady.dump(), &model.dump(), &format!("seed {seed}, portion {portion}"));
         check_published(&mut steady, &mut model.clone());
         check_lists(&mut steady, model, &mut rng);
 
         missing |= rng.one_in(12);
         if !missing {
-            assert_eq!(lagging.apply(entries()).await, expected, "seed {seed}, portion {portion}");
+            assert_eq!(lagging.carry_out(entries()).await, expected, "seed {seed}, portion {portion}");
             assert_same(&lagging.dump(), &model.dump(), &format!("seed {seed}, portion {portion}"));
         } else if rng.one_in(4) {
             steady.send_snapshot(&mut lagging).await;

@@ -8,14 +8,14 @@ use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
 use openraft::vote::leader_id_std::CommittedLeaderId;
 use parking_lot::Mutex;
 use quorate_core::testing::Rng;
-use quorate_core::{Answered, Batch, Dump, FeatureLevel};
+use quorate_core::{Answered, Applied, Batch, Dump, FeatureLevel};
 use rocksdb::Cache;
 use tempfile::TempDir;
 
 use crate::rows::db::DbSettings;
 use crate::snapshot::SnapshotDir;
 use crate::table::tuning::Tuning;
-use crate::table::{Applied, ApplyObserver, JobTable};
+use crate::table::{AppliedEntry, ApplyObserver, JobTable};
 use crate::{BatchBytes, DataDir, Entry, LogId, StoreError, TypeConfig};
 
 /// A job table in a directory of its own, which can be closed and opened again.
@@ -31,12 +31,12 @@ pub(crate) struct Harness {
 /// Keeps what a table announced.
 #[derive(Default)]
 pub(crate) struct Recorder {
-    pub(crate) applied: Mutex<Vec<Applied>>,
+    pub(crate) applied: Mutex<Vec<AppliedEntry>>,
     pub(crate) installed: Mutex<usize>,
 }
 
 impl ApplyObserver for Recorder {
-    fn applied(&self, entry: Applied) {
+    fn applied(&self, entry: AppliedEntry) {
         self.applied.lock().push(entry);
     }
 
@@ -107,13 +107,25 @@ impl Harness {
         &mut self,
         batches: impl IntoIterator<Item = (u64, Batch)>,
     ) -> Vec<Vec<Answered>> {
+        self.carry_out(batches).await.into_iter().map(|applied| applied.answers).collect()
+    }
+
+    /// The same, with all that came of them.
+    pub(crate) async fn carry_out(
+        &mut self,
+        batches: impl IntoIterator<Item = (u64, Batch)>,
+    ) -> Vec<Applied> {
         self.observer.applied.lock().clear();
         let entries: Vec<_> =
             batches.into_iter().map(|(index, batch)| Ok((entry(index, batch), None))).collect();
         let last = entries.last().map(|entry| entry.as_ref().unwrap().0.log_id.index);
         self.table().apply(futures::stream::iter(entries)).await.unwrap();
         assert_eq!(last, Some(self.table().reader().applied_index()));
-        self.observer.applied.lock().drain(..).map(|applied| applied.answered).collect()
+        let announced = std::mem::take(&mut *self.observer.applied.lock());
+        announced
+            .into_iter()
+            .map(|entry| Applied { answers: entry.answered, effects: entry.effects })
+            .collect()
     }
 
     pub(crate) fn dump(&mut self) -> Dump {

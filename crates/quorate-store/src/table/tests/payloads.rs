@@ -42,8 +42,8 @@ async fn an_id_is_taken_as_long_as_a_retry_holds_its_payload() {
     let mut model = Model::default();
     let mut expected = Vec::new();
     for (index, batch) in &history {
-        let Ok(answers) = apply(&mut model, *index, batch);
-        expected.push(answers);
+        let Ok(applied) = apply(&mut model, *index, batch);
+        expected.push(applied.answers);
     }
     let taken = expected.iter().flatten().filter(|answered| answered.outcome == Err(Refusal::IdTaken));
     assert_eq!(taken.count(), 2, "while job 2 and while job 3 hold it");

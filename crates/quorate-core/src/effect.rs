@@ -1,0 +1,38 @@
+use crate::{Answered, FeatureLevel, JobId, QueueId, Reason, Settings, Status};
+
+/// What came of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The answers to its commands, in their order.
+    pub answers: Vec<Answered>,
+    /// What it did to the table, in the order in which it did it.
+    pub effects: Vec<Effect>,
+}
+
+/// One thing that was done to the table: for whoever waits for it, counts it or watches it. The same on every replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A job came, went, or has another status.
+    Job(Change),
+    /// An Idempotency-Key stands for an answer.
+    KeySpent(Box<str>),
+    /// The cluster has other settings.
+    Configured(Settings),
+    /// The cluster has another feature level.
+    Raised(FeatureLevel),
+}
+
+/// How the status of a job has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which job.
+    pub id: JobId,
+    /// Its queue.
+    pub queue: QueueId,
+    /// `None`: it is new.
+    pub from: Option<Status>,
+    /// `None`: it is gone. `Queued`: a consumer can have it.
+    pub to: Option<Status>,
+    /// Why, where `to` is `Error`.
+    pub reason: Option<Reason>,
+}
