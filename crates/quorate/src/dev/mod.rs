@@ -58,7 +58,7 @@ async fn run(args: DevArgs, said: &Background) -> anyhow::Result<ExitCode> {
         let (pid, log) = (node.pid().unwrap_or(0), node.log_file());
         said.line(format_args!("{}  {}  pid {pid}  log {}", node.name, node.url(), log.display()));
     }
-    output::remark("waiting until all of them are ready");
+    said.line("waiting until all of them are ready");
     tokio::select! {
         ready = crate::health::wait_until_ready(&mut cluster, Duration::from_secs(60)) => ready?,
         () = ending.wait() => return stop(cluster, said).await,
