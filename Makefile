@@ -6,7 +6,8 @@
 # make chaos-compose   the same with the nodes of deploy/compose.yaml
 # make planted  plants bugs into a test build, one at a time, and sees whether the chaos runs find them; BUGS=stale-read,…
 #
-# Each installs what is missing first: Debian packages as root or with sudo (else it says which), cargo-deny with cargo.
+# Each installs what is missing first: Debian packages as root or with sudo (else it says which, and goes on without those that
+# only help: ccache, curl), cargo-deny with cargo.
 # The first build compiles RocksDB, once for all of them: half an hour on one core. It says how far it is, and may be interrupted.
 
 SHELL := /bin/bash
@@ -19,6 +20,9 @@ SEED ?= 1
 MINUTES ?= 2
 FAULTS ?=
 BUGS ?=
+
+# Binaries are run from here, whatever the settings of cargo say.
+export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .PHONY: help demo test verify lint fix build prepare busybox cargo-deny bench chaos chaos-compose planted image
 
@@ -81,11 +85,8 @@ image: build
 	@docker build --quiet --file deploy/Dockerfile --target prebuilt --tag $(IMAGE) .
 	@docker run --rm $(IMAGE) --version || { echo "This machine's binary does not run in the image: its libraries are newer. Build inside: docker build -f deploy/Dockerfile -t $(IMAGE) ."; exit 1; }
 
-# ccache: RocksDB is compiled once for all profiles (.cargo/config.toml). curl: what README.md types.
-PACKAGES = build-essential ccache curl libclang-dev pkg-config
-
 prepare:
-	@scripts/prepare $(PACKAGES)
+	@scripts/prepare
 
 # What the tests of the docker driver build their image from; without it, or without Docker, they say that they are skipped.
 busybox:
