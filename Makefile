@@ -38,6 +38,7 @@ build: prepare
 	@scripts/build build --release --bin quorate
 
 test: prepare busybox
+	@tests/scripts/run
 	@echo "Building the tests"
 	@scripts/build test --workspace --no-run
 	@scripts/test --workspace
