@@ -95,8 +95,8 @@ pub(crate) const RELIEF: Duration = Duration::from_secs(3);
 pub(crate) const RELIEF_TRY: Duration = Duration::from_millis(100);
 /// Between two looks for somebody who has room, when nobody had any.
 pub(crate) const RELIEF_PAUSE: Duration = Duration::from_secs(5);
-/// A leader that is short of room hands over once in this time at most.
-pub(crate) const RELIEF_REST: Duration = Duration::from_secs(30);
+/// A leader that is short of room hands over once in this time at most. Jobs wait for that, so it is far below [`REQUEST`].
+pub(crate) const RELIEF_REST: Duration = Duration::from_secs(5);
 /// Bytes of the log on a large disk.
 pub(crate) const LOG_BYTES: u64 = 1 << 30;
 /// The log takes this part of a small disk.

@@ -43,7 +43,7 @@ async fn nobody_there_is_said_of_every_node() {
 async fn a_node_that_was_there_is_waited_for() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let mut config = ClientConfig::new([listener.local_addr().expect("it is bound").to_string()]);
-    (config.wait_for_nodes, config.deadline) = (false, Duration::from_millis(500));
+    (config.wait_for_nodes, config.deadline) = (false, Duration::from_secs(600));
     let client = Client::new(config).expect("a good configuration");
     let answers_once = async {
         let (mut stream, _) = listener.accept().await.expect("the client");
@@ -55,11 +55,8 @@ async fn a_node_that_was_there_is_waited_for() {
     };
     let (refused, ()) = tokio::join!(client.get("a"), answers_once);
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
-    let asked = Instant::now();
-    let result = client.get("a").await;
-    assert!(matches!(result, Err(Error::Unreachable(_))), "{result:?}");
-    // The pauses make it no shorter.
-    assert!(asked.elapsed() >= Duration::from_millis(100), "it was given up at once");
+    let given_up = tokio::time::timeout(Duration::from_millis(500), client.get("a")).await;
+    assert!(given_up.is_err(), "{given_up:?}");
 }
 
 #[tokio::test]

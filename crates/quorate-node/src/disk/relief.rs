@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_proto::peer::v1::{self as pb, DiscoverResponse};
 use tokio::sync::{Notify, watch};
@@ -28,9 +29,12 @@ impl Relief {
             self.until(true).await;
             self.squeeze.notify_one();
             let _ = tokio::time::timeout(limits::SQUEEZE, self.until(false)).await;
-            // Two that fill in turn do not pass it on and on.
-            let rested = last.is_none_or(|last| last.elapsed() >= limits::RELIEF_REST);
-            if self.is_needed() && rested && self.hand_over().await {
+            // Two that fill in turn do not pass it on and on: the next time is a moment later, and jobs wait for it.
+            let rest = last.map_or(Duration::ZERO, |last| limits::RELIEF_REST.saturating_sub(last.elapsed()));
+            if !rest.is_zero() && self.is_needed() && self.somebody_has_room().await {
+                let _ = tokio::time::timeout(rest, self.until(false)).await;
+            }
+            if self.is_needed() && self.hand_over().await {
                 last = Some(Instant::now());
             }
             if self.is_needed() {
