@@ -48,9 +48,9 @@ impl Cluster {
         let mut answers = Vec::new();
         let behind = self.log.partition_point(|(index, _)| *index <= replica.applied);
         for (index, batch) in self.log.iter().skip(behind).take(entries) {
-            let Ok(answered) = apply(&mut replica.model, *index, batch);
+            let Ok(applied) = apply(&mut replica.model, *index, batch);
             replica.applied = *index;
-            answers.extend(answered);
+            answers.extend(applied.answers);
         }
         let slowest = self.nodes.iter().map(|node| node.applied).min().unwrap_or(0);
         while self.log.front().is_some_and(|(index, _)| *index <= slowest) {

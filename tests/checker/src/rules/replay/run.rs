@@ -67,8 +67,8 @@ impl Chain<'_, '_> {
         let deadline = stamp.plus_millis(limits::REQUEST_MILLIS);
         let envelopes =
             command.map(|command| Envelope { request_id, deadline, command }).into_iter().collect();
-        let Ok(answers) = quorate_core::apply(&mut self.model, index, &Batch { stamp, envelopes });
-        answers.into_iter().next().map(|answer| answer.outcome)
+        let Ok(applied) = quorate_core::apply(&mut self.model, index, &Batch { stamp, envelopes });
+        applied.answers.into_iter().next().map(|answer| answer.outcome)
     }
 
     /// Replays a request; says what is wrong with its answer.
