@@ -27,7 +27,11 @@ pub(crate) enum Failure {
     /// It may or may not have been done.
     Unknown(Setback),
     /// Not an answer of this API.
-    Foreign(String),
+    Foreign {
+        what: String,
+        /// It says that it went well.
+        is_success: bool,
+    },
 }
 
 /// What is known of an attempt that may be repeated.
@@ -89,7 +93,8 @@ async fn read(mut response: Response) -> Result<Bytes, Failure> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(not_answered)? {
         if body.len() + chunk.len() > limits::ANSWER_BYTES {
-            return Err(Failure::Foreign(format!("an answer of more than {} bytes", limits::ANSWER_BYTES)));
+            let what = format!("an answer of more than {} bytes", limits::ANSWER_BYTES);
+            return Err(Failure::Foreign { what, is_success: response.status().is_success() });
         }
         body.extend_from_slice(&chunk);
     }
@@ -125,7 +130,9 @@ fn classify(status: StatusCode, retry_after: Option<Duration>, body: &Bytes) -> 
                 message: error.message,
                 fields: error.fields,
             }),
-            (None, _) | (_, None) => Failure::Foreign(format!("{status}: {}", quote(body))),
+            (None, _) | (_, None) => {
+                Failure::Foreign { what: format!("{status}: {}", quote(body)), is_success: false }
+            }
         },
     }
 }

@@ -56,6 +56,11 @@ impl<'a> Call<'a> {
         Call { method: Method::POST, body, repeat, ..Call::get(path) }
     }
 
+    /// True where it may leave something behind.
+    pub(crate) fn is_write(&self) -> bool {
+        self.method != Method::GET
+    }
+
     pub(crate) fn url(&self, base: &Url) -> Url {
         let mut url = base.clone();
         url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push("v1").extend(self.path);

@@ -116,8 +116,9 @@ impl Client {
             details => json(&CancelRequest { details: details.to_owned() }),
         };
         let path = ["job", id, "cancel"];
-        match self.transport.send(&Call::post(&path, body, Repeat::Always)).await {
-            Ok(answered) => Ok(parse::<JobWrapper>(&answered.answer)?.job),
+        let call = Call::post(&path, body, Repeat::Always);
+        match self.transport.send(&call).await {
+            Ok(answered) => Ok(parse::<JobWrapper>(&call, &answered.answer)?.job),
             // An attempt without an answer may have cancelled it; then the next one finds it cancelled.
             Err(failed) if failed.in_doubt && is(&failed.error, RefusedKind::Conflict) => {
                 let job = self.get(id).await?;
@@ -221,7 +222,7 @@ impl Client {
 
     async fn read_keyed<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Keyed<T>, Error> {
         let Keyed { answer, replayed } = self.transport.send(call).await?;
-        Ok(Keyed { answer: parse(&answer)?, replayed })
+        Ok(Keyed { answer: parse(call, &answer)?, replayed })
     }
 
     /// A call that an `Idempotency-Key` makes safe to repeat.
@@ -261,12 +262,12 @@ fn json(value: &impl Serialize) -> Body {
     Body::Json(serde_json::to_vec(value).expect("requests are plain data").into())
 }
 
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
+/// The answer to a call that went well, so that one that cannot be read leaves it unknown what a write did.
+fn parse<T: DeserializeOwned>(call: &Call<'_>, body: &Bytes) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        Error::Protocol(format!(
-            "not the JSON that this call is answered with (line {line}, column {column})"
-        ))
+        let what = format!("not the JSON that this call is answered with (line {line}, column {column})");
+        if call.is_write() { Error::Unknown(what) } else { Error::Protocol(what) }
     })
 }
 

@@ -1,7 +1,7 @@
 /// Why a call failed, by what the caller can do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The cluster said no. Nothing was done, and the same call again would be refused again.
+    /// The cluster said no. Nothing was done, nor by an attempt whose answer was lost, and the same call again would be refused again.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// No node carried it out within the deadline, and certainly nothing was done: call again later.
@@ -13,7 +13,8 @@ pub enum Error {
     /// It may or may not have been done. Look before you repeat it.
     #[error("the outcome is not known: {0}")]
     Unknown(String),
-    /// The answer is not one of this API: something else listens there, or the versions do not fit.
+    /// The answer is not one of this API: something else listens there, or the versions do not fit. It was a read, or nothing
+    /// was done.
     #[error("unexpected answer: {0}")]
     Protocol(String),
     /// The client was set up with something that cannot work. Nothing was sent.

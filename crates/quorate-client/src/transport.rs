@@ -3,7 +3,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
@@ -13,7 +12,7 @@ use crate::limits;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
 use crate::presence::Presence;
-use crate::{ClientConfig, Error, Keyed, NotWell};
+use crate::{ClientConfig, Error, Keyed, NotWell, Refused, RefusedKind};
 
 /// How long the node may wait before it answers, in seconds.
 const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
@@ -108,10 +107,18 @@ impl Transport {
                 let (setback, busy) = match answered {
                     Ok(answered) => return Ok(answered),
                     Err(Failure::Refused(refused)) => {
-                        return Err(Failed { error: refused.into(), in_doubt });
+                        let error = match in_doubt && !settles(&refused, call) {
+                            true => Error::Unknown(format!("{}: {refused}", self.nodes.name(node))),
+                            false => refused.into(),
+                        };
+                        return Err(Failed { error, in_doubt });
                     }
-                    Err(Failure::Foreign(what)) => {
-                        let error = Error::Protocol(format!("{}: {what}", self.nodes.name(node)));
+                    Err(Failure::Foreign { what, is_success }) => {
+                        let what = format!("{}: {what}", self.nodes.name(node));
+                        let error = match in_doubt || (is_success && call.is_write()) {
+                            true => Error::Unknown(what),
+                            false => Error::Protocol(what),
+                        };
                         return Err(Failed { error, in_doubt });
                     }
                     Err(Failure::Busy(setback)) => (setback, true),
@@ -121,7 +128,7 @@ impl Transport {
                     }
                     Err(Failure::NotApplied(setback)) => (setback, false),
                     Err(Failure::Unknown(setback)) => {
-                        in_doubt |= call.method != Method::GET; // a read leaves nothing behind
+                        in_doubt |= call.is_write(); // a read leaves nothing behind
                         (setback, false)
                     }
                 };
@@ -191,6 +198,16 @@ impl Transport {
         let request = self.http.request(call.method.clone(), call.url(self.nodes.url(node)));
         let request = request.timeout(limit).header(QUORATE_TIMEOUT, format!("{patience:.3}"));
         attempt(request, call).await
+    }
+}
+
+/// Whether a refusal says what became of an earlier attempt, too: the state machine gives it, which would have known the key
+/// or the job's outcome. What a node or a proxy refuses before that, for the token, the form or the size, says nothing of it.
+fn settles(refused: &Refused, call: &Call<'_>) -> bool {
+    match refused.kind {
+        RefusedKind::Conflict => true,
+        RefusedKind::NotFound => call.path.first() == Some(&"job"), // else it is the route
+        RefusedKind::Invalid | RefusedKind::Unauthorized | RefusedKind::TooLarge => false,
     }
 }
 

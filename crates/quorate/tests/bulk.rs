@@ -21,6 +21,10 @@ enum Trouble {
     LostAnswer,
     /// The first of them is carried out, and its answer is lost.
     FirstAnswerLost,
+    /// The first of them is carried out, and its answer is lost; a proxy lets the next ones not pass.
+    ThenRefused,
+    /// They are carried out, and something in between answers in its own words.
+    Reworded,
 }
 
 /// A node behind a server that passes so many requests on; says its URL.
@@ -51,6 +55,22 @@ fn node_that_takes(requests: usize, port: u16, trouble: Trouble) -> String {
                         .into()
                     }
                     Trouble::NoAnswer => Vec::new(),
+                    Trouble::ThenRefused if number == 0 => {
+                        pass_on();
+                        Vec::new()
+                    }
+                    Trouble::ThenRefused => {
+                        let body = r#"{"error":{"message":"who are you?"}}"#;
+                        let length = body.len();
+                        format!(
+                            "HTTP/1.1 401 -\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                        )
+                        .into()
+                    }
+                    Trouble::Reworded => {
+                        pass_on();
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfine".into()
+                    }
                     Trouble::LostAnswer | Trouble::FirstAnswerLost => {
                         let answer = pass_on();
                         let is_lost = number == 0 || matches!(trouble, Trouble::LostAnswer);
@@ -169,21 +189,23 @@ fn a_job_whose_answer_is_lost_is_enqueued_once_and_its_id_is_found() {
     assert_eq!(enqueued.status.code(), Some(0), "{}", String::from_utf8_lossy(&enqueued.stderr));
     assert_eq!(ids(&enqueued), listed());
 
-    // Where every answer is lost, the key that it used finds the job.
-    let unknown = enqueue(&node_that_takes(0, port, Trouble::LostAnswer), &[]);
-    let said = String::from_utf8(unknown.stderr.clone()).unwrap();
-    assert_eq!(unknown.status.code(), Some(6), "{said}");
-    assert_eq!(said.matches("the outcome is not known").count(), 1, "{said}");
-    let (_, key) = said.split_once("--idempotency-key ").unwrap();
-    let found = enqueue(&url(port), &["--idempotency-key", key.split_whitespace().next().unwrap()]);
-    assert_eq!(ids(&found), listed()[..1]);
-    assert_eq!(listed().len(), 2);
+    // Where no answer says what became of it, the key that it used finds the job.
+    for (jobs, trouble) in [(2, Trouble::LostAnswer), (3, Trouble::ThenRefused), (4, Trouble::Reworded)] {
+        let unknown = enqueue(&node_that_takes(0, port, trouble), &[]);
+        let said = String::from_utf8(unknown.stderr.clone()).unwrap();
+        assert_eq!(unknown.status.code(), Some(6), "{trouble:?}: {said}");
+        assert_eq!(said.matches("the outcome is not known").count(), 1, "{said}");
+        let (_, key) = said.split_once("--idempotency-key ").unwrap();
+        let found = enqueue(&url(port), &["--idempotency-key", key.split_whitespace().next().unwrap()]);
+        assert_eq!(ids(&found), listed()[..1]);
+        assert_eq!(listed().len(), jobs);
+    }
 
     let refused = enqueue(&node_that_takes(0, port, Trouble::NoLeader), &[]);
     let said = String::from_utf8(refused.stderr.clone()).unwrap();
     assert_eq!(refused.status.code(), Some(5), "{said}");
     assert!(said.contains("Nothing was done"), "{said}");
-    assert_eq!(listed().len(), 2);
+    assert_eq!(listed().len(), 4);
 }
 
 #[test]

@@ -107,6 +107,47 @@ async fn settings_are_not_put_again() {
 }
 
 #[tokio::test]
+async fn after_a_lost_answer_only_the_word_of_the_cluster_settles_what_became_of_it() {
+    let proxy = Answer::Says(404, "<html>not found</html>".into());
+    for lost in lost_answers() {
+        for second in [400, 401, 403, 404, 405, 413, 415, 431].map(|status| error(status, "no")) {
+            let result = after(&lost, second).await;
+            assert!(matches!(&result, Err(Error::Unknown(said)) if said.contains("no")), "{result:?}");
+        }
+        let result = after(&lost, proxy.clone()).await;
+        assert!(matches!(result, Err(Error::Unknown(_))), "{result:?}");
+        // The key is of another call, which that attempt was told, too.
+        assert_eq!(kind(after(&lost, error(409, "the key is taken")).await), RefusedKind::Conflict);
+        let cluster = Cluster::start(2, [lost, error(404, "no such job")]).await;
+        assert_eq!(kind(cluster.client().retry("a", None).await), RefusedKind::NotFound);
+    }
+    // Without a doubt they are what they are.
+    assert_eq!(kind(after(&unavailable("not_applied"), error(401, "no")).await), RefusedKind::Unauthorized);
+    let result = after(&unavailable("not_applied"), proxy).await;
+    assert!(matches!(result, Err(Error::Protocol(_))), "{result:?}");
+}
+
+async fn after(first: &Answer, second: Answer) -> Result<(), Error> {
+    let cluster = Cluster::start(2, [first.clone(), second]).await;
+    cluster.client().enqueue(&[], None).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn a_write_that_went_well_in_words_of_something_else_may_have_been_done() {
+    for body in ["<html>hello</html>", "[5]", ""] {
+        let answer = || [Answer::Says(200, body.into())];
+        let results = [
+            Cluster::start(1, answer()).await.client().enqueue(&[], None).await.map(|_| ()),
+            Cluster::start(1, answer()).await.client().cancel("a", "").await.map(|_| ()),
+            Cluster::start(1, answer()).await.client().success("a", Bytes::new()).await.map(|_| ()),
+        ];
+        for result in results {
+            assert!(matches!(result, Err(Error::Unknown(_))), "{body}: {result:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn outcomes_and_touches_repeat() {
     for lost in lost_answers() {
         let script = [lost.clone(), one_job("a", "success")];

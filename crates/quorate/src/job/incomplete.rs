@@ -29,11 +29,13 @@ pub(super) enum Fate {
 impl From<&Error> for Fate {
     fn from(error: &Error) -> Fate {
         match error {
-            Error::Unknown(_) | Error::Protocol(_) => Fate::Unknown,
+            Error::Unknown(_) => Fate::Unknown,
             Error::Refused(refused) if refused.kind == RefusedKind::Conflict => Fate::KeyIsTaken,
-            Error::Refused(_) | Error::Unavailable(_) | Error::Unreachable(_) | Error::Config(_) => {
-                Fate::NotEnqueued
-            }
+            Error::Refused(_)
+            | Error::Unavailable(_)
+            | Error::Unreachable(_)
+            | Error::Protocol(_)
+            | Error::Config(_) => Fate::NotEnqueued,
         }
     }
 }
