@@ -13,6 +13,10 @@ pub const IMAGE_NAME_BYTES: usize = 255;
 /// Longest `Idempotency-Key`, in characters (and bytes: it is ASCII).
 pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
 
+/// Characters of an id, a UUID in its usual form.
+pub const ID_CHARS: usize = 36;
+/// Fewest characters of an id that stand for it: ids that begin alike are then of jobs that were created within 65 s.
+pub const ID_PREFIX_CHARS: usize = 8;
 /// Most jobs that one request enqueues or consumes, or that one page lists.
 pub const JOBS_PER_REQUEST: usize = 1_000;
 /// Payload bytes at which a consume stops short of the number asked for (one job is always granted).

@@ -1,3 +1,4 @@
+use quorate_core::limits::{ID_CHARS, ID_PREFIX_CHARS};
 use quorate_core::{ImageId, JobId};
 use uuid::Uuid;
 
@@ -15,14 +16,18 @@ pub(crate) fn image(name: &str) -> ImageId {
 
 /// The bytes of an id in a path or in a cursor of images: a UUID in its usual form, 8-4-4-4-12 hex digits, and no other.
 pub(crate) fn parse(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 36 {
+    if text.len() != ID_CHARS {
         return None;
     }
     Uuid::try_parse(text).ok().map(Uuid::into_bytes)
 }
 
-/// The lowest and the highest id in that form whose text begins so. `None` where no id's does.
+/// The lowest and the highest id in that form whose text begins so. `None` where no id's does, or where it is too short to
+/// stand for one.
 pub(crate) fn beginning_with(text: &str) -> Option<[[u8; 16]; 2]> {
+    if text.len() < ID_PREFIX_CHARS {
+        return None;
+    }
     let padded = |with: &str| parse(&format!("{text}{}", with.get(text.len()..)?));
     let lowest = padded("00000000-0000-0000-0000-000000000000")?;
     Some([lowest, padded("ffffffff-ffff-ffff-ffff-ffffffffffff")?])
@@ -59,8 +64,6 @@ mod tests {
     fn the_beginning_of_an_id_is_a_range() {
         let range = |text| beginning_with(text).map(|range| range.map(|id| JobId(id).to_string()));
         let table = [
-            ("", "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
-            ("0", "00000000-0000-0000-0000-000000000000", "0fffffff-ffff-ffff-ffff-ffffffffffff"),
             ("0198C0DE", "0198c0de-0000-0000-0000-000000000000", "0198c0de-ffff-ffff-ffff-ffffffffffff"),
             ("0198c0de-1", "0198c0de-1000-0000-0000-000000000000", "0198c0de-1fff-ffff-ffff-ffffffffffff"),
         ];
@@ -69,7 +72,18 @@ mod tests {
         }
         let whole = draw().to_string();
         assert_eq!(range(&whole), Some([whole.clone(), whole.clone()]));
-        for none in ["x", "0198c0de1", "-", "0198-", "é", "0198c0d\u{e9}", &format!("{whole}0")] {
+        for none in [
+            "",
+            "0198c0d",
+            "xxxxxxxx",
+            "0198c0de1",
+            "--------",
+            "0198-0198",
+            "é",
+            "0198c0d\u{e9}",
+            "0198c0de\u{e9}",
+            &format!("{whole}0"),
+        ] {
             assert_eq!(beginning_with(none), None, "{none}");
         }
     }

@@ -52,9 +52,9 @@ pub(crate) struct FieldsParams {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct IdsParams {
-    /// How they begin: the first characters of a UUID in its usual form. Default: all jobs' do.
-    #[param(max_length = 36, pattern = "^[0-9a-fA-F-]*$")]
-    prefix: Option<String>,
+    /// How they begin: at least the first 8 characters of a UUID in its usual form.
+    #[param(min_length = 8, max_length = 36, pattern = "^[0-9a-fA-F-]*$")]
+    prefix: String,
     /// At most so many. Default: 10.
     #[param(minimum = 1, maximum = 1_000)]
     n: Option<u32>,

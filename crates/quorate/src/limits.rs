@@ -21,6 +21,8 @@ pub(crate) const CELL_COLUMNS: u16 = 8;
 pub(crate) const WATCH_EVERY_LEAST: Duration = Duration::from_millis(200);
 /// How long standard input may say nothing before a command says that it waits for it.
 pub(crate) const INPUT_SILENT: Duration = Duration::from_secs(2);
+/// Ids that an error names where more than one begins as the one given.
+pub(crate) const IDS_NAMED: u32 = 5;
 /// Attempts that `job get` shows before and after the one asked for.
 pub(crate) const ATTEMPTS: usize = 30;
 /// Jobs that one `job wait` waits for.

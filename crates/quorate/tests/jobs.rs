@@ -254,28 +254,49 @@ fn the_first_digits_of_an_id_stand_for_it() {
     let node = Node::start();
     let id = node.enqueue(&["--payload", "x"]);
     assert_eq!(node.payload(&id[..13]), "x");
-    assert_eq!(node.json(&["job", "show", &id[..1]])["id"], id.as_str());
+    assert_eq!(node.json(&["job", "show", &id[..8]])["id"], id.as_str());
 
-    let other = node.enqueue(&[]);
-    let many = node.run(&["job", "rm", "0"]);
+    // Ids of the same 65 s begin alike.
+    let (id, other) = match node.enqueue(&[]) {
+        second if second.starts_with(&id[..8]) => (id, second),
+        second => (second, node.enqueue(&[])),
+    };
+    let both = &id[..id.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()];
+    let many = node.run(&["job", "rm", both]);
     assert_eq!(many.status.code(), Some(1));
-    assert_eq!(stderr(&many), format!("error: 0 is the beginning of {id}, {other}: give more of it\n"));
-    let none = node.run(&["job", "cancel", "ffff"]);
+    assert_eq!(stderr(&many), format!("error: {both} is the beginning of {id}, {other}: give more of it\n"));
+    let none = node.run(&["job", "cancel", "ffffffff"]);
     assert_eq!(
         (none.status.code(), stderr(&none).as_str()),
-        (Some(3), "error: no job's id begins with ffff\n")
+        (Some(3), "error: no job's id begins with ffffffff\n")
     );
-    let wrong = node.run(&["job", "log", "latest"]);
+    let wrong = node.run(&["job", "log", "the latest"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert_eq!(stderr(&wrong).matches("prefix").count(), 1, "{}", stderr(&wrong));
     assert!(stderr(&wrong).contains("the beginning of a job's id"), "{}", stderr(&wrong));
 
     // Where both differ.
-    let unique = (1..=36).map(|digits| &id[..digits]).find(|digits| !other.starts_with(digits)).unwrap();
+    let unique = &id[..=both.len()];
     assert_eq!(node.json(&["job", "cancel", unique])["id"], id.as_str());
     let waited = node.run(&["job", "wait", unique]);
     assert_eq!(String::from_utf8_lossy(&waited.stdout), format!("{id}  cancelled (client_request)\n"));
     assert_eq!(node.says(&["job", "rm", unique]), format!("deleted {id}\n"));
+}
+
+#[test]
+fn what_is_too_short_for_an_id_means_no_job_even_where_there_is_only_one() {
+    let node = Node::start();
+    let id = node.enqueue(&[]);
+    for given in ["", "0", &id[..7]] {
+        for command in ["cancel", "rm", "get", "log", "retry", "wait"] {
+            let refused = node.run(&["job", command, given]);
+            let said = stderr(&refused);
+            assert_eq!(refused.status.code(), Some(2), "{command} '{given}': {said}");
+            assert!(said.contains("give at least 8 characters of it"), "{command} '{given}': {said}");
+        }
+    }
+    assert_eq!(node.json(&["job", "get", &id])["status"], "queued");
+    assert_eq!(node.json(&["job", "cancel", &id[..8]])["status"], "cancelled");
 }
 
 #[test]

@@ -2,6 +2,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use quorate_api::{IdsWrapper, JobsWrapper, NewJobsWrapper};
+use quorate_core::limits::ID_PREFIX_CHARS;
 use quorate_core::{Command, IdempotencyKey, JobId, JobsQuery, NewJob, Reply};
 
 use crate::answer::{self, Answer, Claim, Jobs};
@@ -100,9 +101,10 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
 pub(crate) async fn ids<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
     let n = query.page_length()?;
     let Some([first, last]) = ids::beginning_with(query.text("prefix").unwrap_or_default()) else {
-        return Err(
-            ApiError::invalid("prefix", "must be the beginning of a job's id, as in 0198c0de-1").into()
+        let must = format!(
+            "must be the beginning of a job's id, at least {ID_PREFIX_CHARS} characters of it, as in 0198c0de-1"
         );
+        return Err(ApiError::invalid("prefix", must).into());
     };
     let (first, last) = (JobId(first), JobId(last));
     let mut share = gateway.answers().share();

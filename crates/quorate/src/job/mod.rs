@@ -54,7 +54,8 @@ enum Command {
 
 #[derive(Args)]
 struct OneJob {
-    /// The job's id, or its first digits if no other begins so.
+    /// The job's id, or its first characters, at least 8, if no other begins so.
+    #[arg(value_parser = prefix::id)]
     id: String,
     #[command(flatten)]
     target: Target,

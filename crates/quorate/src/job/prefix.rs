@@ -1,20 +1,29 @@
 use anyhow::bail;
 use quorate_client::{Client, Error, Refused, RefusedKind};
+use quorate_core::limits::{ID_CHARS, ID_PREFIX_CHARS};
 
-/// Characters of a whole id.
-const ID: usize = 36;
-/// Ids that are named where more than one begins so.
-const NAMED: u32 = 5;
+use crate::limits::IDS_NAMED;
 
-/// A job's id from its first digits. What is as long as an id is taken for one.
+/// What stands for an id on the command line; for `value_parser`.
+///
+/// # Errors
+/// It is too short: a variable that is empty must not mean the only job that there is.
+pub(super) fn id(given: &str) -> Result<String, String> {
+    match given.chars().count() {
+        ..ID_PREFIX_CHARS => Err(format!("give at least {ID_PREFIX_CHARS} characters of it")),
+        ID_PREFIX_CHARS.. => Ok(given.to_owned()),
+    }
+}
+
+/// A job's id from its first characters. What is as long as an id is taken for one.
 ///
 /// # Errors
 /// No id begins so, or more than one, or no node answered.
 pub(super) async fn resolve(client: &Client, given: &str) -> anyhow::Result<String> {
-    if given.len() >= ID {
+    if given.len() >= ID_CHARS {
         return Ok(given.to_owned());
     }
-    let ids = client.ids(given, NAMED + 1).await?;
+    let ids = client.ids(given, IDS_NAMED + 1).await?;
     match ids.as_slice() {
         [id] => Ok(id.clone()),
         [] => {
@@ -24,8 +33,8 @@ pub(super) async fn resolve(client: &Client, given: &str) -> anyhow::Result<Stri
         }
         several => {
             let named =
-                several.iter().take(NAMED as usize).map(String::as_str).collect::<Vec<_>>().join(", ");
-            let others = if several.len() > NAMED as usize { " and others" } else { "" };
+                several.iter().take(IDS_NAMED as usize).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let others = if several.len() > IDS_NAMED as usize { " and others" } else { "" };
             bail!("{given} is the beginning of {named}{others}: give more of it")
         }
     }

@@ -18,8 +18,8 @@ use crate::output::{self, Output};
 /// ended in `error` or was cancelled, 8 when one has not ended within --wait.
 #[derive(Args)]
 pub(super) struct WaitArgs {
-    /// The jobs' ids, or the first digits of each that no other id begins with; at most 1000.
-    #[arg(required = true, value_name = "ID")]
+    /// The jobs' ids, or the first characters of each, at least 8, that no other id begins with; at most 1000.
+    #[arg(required = true, value_name = "ID", value_parser = prefix::id)]
     ids: Vec<String>,
     /// How long to wait [default: until they have ended].
     #[arg(long, value_name = "DURATION")]
