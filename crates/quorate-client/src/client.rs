@@ -204,16 +204,16 @@ impl Client {
         self.read(&call).await
     }
 
-    /// Asks one node, the one that this client uses now, once: is it well?
+    /// Asks one node, the one that this client uses now, once, and waits so long for its answer: is it well?
     ///
     /// # Errors
     /// What it said instead.
-    pub async fn probe(&self, probe: Probe) -> Result<(), NotWell> {
+    pub async fn probe(&self, probe: Probe, patience: Duration) -> Result<(), NotWell> {
         let path = match probe {
             Probe::Alive => "healthz",
             Probe::Ready => "readyz",
         };
-        self.transport.probe(path).await
+        self.transport.probe(path, patience).await
     }
 
     async fn read<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {

@@ -176,10 +176,10 @@ impl Transport {
     }
 
     /// Asks the current node for `path`, once.
-    pub(crate) async fn probe(&self, path: &str) -> Result<(), NotWell> {
+    pub(crate) async fn probe(&self, path: &str, patience: Duration) -> Result<(), NotWell> {
         let mut url = self.nodes.url(self.nodes.current()).clone();
         url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push(path);
-        let answer = self.http.get(url.clone()).timeout(self.attempt_timeout).send().await;
+        let answer = self.http.get(url.clone()).timeout(patience).send().await;
         match answer {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => {

@@ -6,7 +6,7 @@ use quorate_client::{Client, ClientConfig};
 
 use crate::duration::HumanDuration;
 use crate::environment::{Item, items};
-use crate::{bench, cluster, completions, demo, dev, health, job, manual, run, serve};
+use crate::{bench, cluster, completions, demo, dev, health, job, manual, run, runtime, serve};
 
 /// A job queue that is there as long as a quorum of its nodes is.
 #[derive(Parser)]
@@ -87,9 +87,8 @@ impl Target {
         &self,
         calls: impl AsyncFnOnce(&Client) -> Result<T, E>,
     ) -> anyhow::Result<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let client = self.client()?;
-        runtime.block_on(calls(&client)).map_err(Into::into)
+        runtime::on_one_thread(async { calls(&client).await.map_err(Into::into) })
     }
 
     fn client(&self) -> anyhow::Result<Client> {

@@ -7,7 +7,7 @@ use quorate_client::{Error, NotWell, RefusedKind};
 
 use crate::environment::Environment;
 use crate::job::Incomplete;
-use crate::{clean, logging, output};
+use crate::{clean, exit_code, logging, output};
 
 /// Says on standard error what went wrong, with all its causes, and gives the exit code for it.
 pub(crate) fn report(error: &anyhow::Error, environment: &Environment) -> ExitCode {
@@ -25,13 +25,13 @@ pub(crate) fn report(error: &anyhow::Error, environment: &Environment) -> ExitCo
         // There is nowhere else to say that it could not be said.
         let _ = writeln!(io::stderr(), "error: {message}");
     }
-    let not_well = error.is::<NotWell>().then_some(5);
-    ExitCode::from(client.map(code).or(not_well).unwrap_or(1))
+    let not_well = error.is::<NotWell>().then_some(exit_code::UNAVAILABLE);
+    ExitCode::from(client.map(code).or(not_well).unwrap_or(exit_code::FAILED))
 }
 
 /// Prints the help that was asked for, or what was wrong with the command line.
 pub(crate) fn usage(usage: &mut clap::Error) -> ExitCode {
-    let code = ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(1));
+    let code = ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(exit_code::FAILED));
     if usage.use_stderr() {
         let values: Vec<_> = usage.context().map(|(kind, value)| (kind, value.clone())).collect();
         for (kind, value) in values {
@@ -78,22 +78,16 @@ impl std::fmt::Display for Lines {
     }
 }
 
-/// The exit code where a job that was waited for ended in `error` or was cancelled.
-pub(crate) const JOB_NOT_WELL: u8 = 7;
-/// And where it has not ended in the time given.
-pub(crate) const TIME_IS_UP: u8 = 8;
-
-/// The exit codes that `quorate --help` lists.
 fn code(error: &Error) -> u8 {
     match error {
         Error::Refused(refused) => match refused.kind {
-            RefusedKind::NotFound => 3,
-            RefusedKind::Conflict => 4,
-            RefusedKind::Invalid | RefusedKind::Unauthorized | RefusedKind::TooLarge => 1,
+            RefusedKind::NotFound => exit_code::NOT_FOUND,
+            RefusedKind::Conflict => exit_code::REFUSED,
+            RefusedKind::Invalid | RefusedKind::Unauthorized | RefusedKind::TooLarge => exit_code::FAILED,
         },
-        Error::Unavailable(_) | Error::Unreachable(_) => 5,
-        Error::Unknown(_) => 6,
-        Error::Protocol(_) | Error::Config(_) => 1,
+        Error::Unavailable(_) | Error::Unreachable(_) => exit_code::UNAVAILABLE,
+        Error::Unknown(_) => exit_code::UNKNOWN,
+        Error::Protocol(_) | Error::Config(_) => exit_code::FAILED,
     }
 }
 

@@ -8,6 +8,7 @@ use quorate_client::{Client, ClientConfig, Probe};
 use crate::dev::LocalCluster;
 use crate::duration::HumanDuration;
 use crate::output::{self, Output};
+use crate::runtime;
 
 /// Ask one node whether it is well.
 ///
@@ -30,10 +31,9 @@ pub(crate) struct HealthArgs {
 /// # Errors
 /// The node is not well, or not in time.
 pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (probe, word) = if args.ready { (Probe::Ready, "ready") } else { (Probe::Alive, "alive") };
     let client = client(&args.url)?;
-    runtime.block_on(wait_until_well(&client, probe, word, args.wait))?;
+    runtime::on_one_thread(wait_until_well(&client, probe, word, args.wait))?;
     let mut out = Output::default();
     out.line(word);
     out.end(None)?;
@@ -47,17 +47,20 @@ async fn wait_until_well(
     wait: Option<HumanDuration>,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let mut told = false;
+    let left = || wait.map_or(PROBE, |wait| wait.0.saturating_sub(started.elapsed()));
+    let mut earlier = None;
     loop {
-        let Err(said) = client.probe(probe).await else { return Ok(()) };
+        let Err(said) = client.probe(probe, left().min(PROBE)).await else { return Ok(()) };
         let Some(wait) = wait else { return Err(said.into()) };
-        if started.elapsed() >= wait.0 {
+        if left() <= POLL {
+            // A probe that was cut short says less than one before it.
+            let said = earlier.unwrap_or(said);
             return Err(anyhow::Error::new(said).context(format!("not {word} after {wait}")));
         }
-        if !told {
+        if earlier.is_none() {
             output::remark(format_args!("waiting until the node is {word}"));
-            told = true;
         }
+        earlier = Some(said);
         tokio::time::sleep(POLL).await;
     }
 }
@@ -70,7 +73,7 @@ pub(crate) async fn wait_until_ready(cluster: &mut LocalCluster, patience: Durat
     let deadline = Instant::now() + patience;
     for (position, url) in cluster.urls().into_iter().enumerate() {
         let client = client(&url)?;
-        while let Err(error) = client.probe(Probe::Ready).await {
+        while let Err(error) = client.probe(Probe::Ready, PROBE).await {
             cluster.check_running().await?;
             if cluster.was_killed(position)? {
                 break;
@@ -91,6 +94,5 @@ const POLL: Duration = Duration::from_millis(50);
 const PROBE: Duration = Duration::from_secs(3);
 
 fn client(url: &str) -> anyhow::Result<Client> {
-    let config = ClientConfig { attempt_timeout: PROBE, ..ClientConfig::new([url]) };
-    Client::new(config).context("url")
+    Client::new(ClientConfig::new([url])).context("url")
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) const LINES_WAITING_BYTES: usize = 1 << 20;
 /// How long a process that ends waits for its last lines to be written.
 pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
+/// How long a command that ends waits for what its threads still do.
+pub(crate) const LAST_WORK: Duration = Duration::from_secs(1);
 /// Before a writer that is told to come back later does.
 pub(crate) const WRITE_AGAIN: Duration = Duration::from_millis(20);
 /// Bytes of a file with a local node's log, of which two are kept.

@@ -13,6 +13,7 @@ mod dev;
 mod duration;
 mod ending;
 mod environment;
+mod exit_code;
 mod failure;
 mod health;
 mod job;
@@ -22,6 +23,7 @@ mod manual;
 mod number;
 mod output;
 mod run;
+mod runtime;
 mod serve;
 
 use std::process::ExitCode;

@@ -13,8 +13,8 @@ use crate::cli::NODES;
 use crate::duration::HumanDuration;
 use crate::ending::Ending;
 use crate::environment::{Item, items};
-use crate::limits;
 use crate::logging::{self, LogFormat};
+use crate::{limits, runtime};
 
 /// Run jobs: take them from the cluster and hand them to programs or containers.
 ///
@@ -76,11 +76,7 @@ const EXAMPLE: &str = "Examples:
 /// A flag is wrong, a program can't be executed, or the container engine does not answer.
 pub(crate) fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
     logging::start(args.log_format, &args.log_level)?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let ended = runtime.block_on(run(args));
-    // The name of a node may still be looked up, and that can take any time.
-    runtime.shutdown_background();
-    ended
+    runtime::on_threads(run(args))
 }
 
 async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {

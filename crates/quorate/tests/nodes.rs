@@ -5,6 +5,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 use nix::sys::signal::Signal;
@@ -77,6 +78,13 @@ fn health_waits_for_a_node_that_is_not_ready_yet() {
     );
     assert_eq!(said.lines().count(), 2, "{said}");
 
+    // One that takes connections and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap().to_string();
+    let cut = quorate(&["health", "--wait", "100ms", "--url", &silent]);
+    assert_eq!(cut.status.code(), Some(5));
+    assert!(stderr(&cut).starts_with("error: not alive after 100ms: http://127.0.0.1:"), "{}", stderr(&cut));
+
     let mut waits = Command::new(QUORATE);
     waits
         .args(["health", "--ready", "--wait", "1m", "--url", &at])
@@ -104,8 +112,10 @@ fn a_command_does_not_wait_where_nobody_listens() {
         assert_eq!(said.matches("refused").count(), 1, "{said}");
         assert!(!said.contains("client error"), "{said}");
     }
-    let unknown = quorate(&["job", "list", "--nodes", "nobody.invalid:8080", "--deadline", "1h"]);
-    assert!(stderr(&unknown).starts_with("error: no node can be reached: http://nobody.invalid:8080: "));
+    // No resolver asks anybody for this one.
+    let unknown = quorate(&["job", "list", "--nodes", "no..name:8080", "--deadline", "1h"]);
+    let said = stderr(&unknown);
+    assert!(said.starts_with("error: no node can be reached: http://no..name:8080: "), "{said}");
 }
 
 #[test]

@@ -113,6 +113,14 @@ impl Node {
         self.call("POST", "/v1/jobs", Some(json!({"jobs": [{"image": "x", "payload": payload}]}))).0
     }
 
+    /// The exit code of `cluster status`, and what it says up to the first colon.
+    fn status(&self) -> (Option<i32>, String) {
+        let at = format!("127.0.0.1:{}", self.port);
+        let output = Command::new(QUORATE).args(["cluster", "status", "--nodes", &at]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), said.split(':').next().unwrap_or_default().to_owned())
+    }
+
     /// Takes a job, finishes and removes it.
     fn finish_one(&self) {
         let (status, taken) = self.call("POST", "/v1/jobs/consume", Some(json!({})));
@@ -150,6 +158,7 @@ fn a_node_on_a_disk_that_somebody_filled_lives_starts_and_takes_what_makes_room(
     }
     disk.fill();
     node.until("new jobs are refused", |node| node.enqueue(100_000) == 507);
+    node.until("it says so", |node| node.status() == (Some(5), "NO ROOM".into()));
     node.finish_one();
     drop(node);
     let mut node = Node::start(&disk.path());
@@ -157,4 +166,5 @@ fn a_node_on_a_disk_that_somebody_filled_lives_starts_and_takes_what_makes_room(
     node.finish_one();
     std::fs::remove_file(disk.path().join("filler")).unwrap();
     node.until("there is room again", |node| node.enqueue(100_000) == 201);
+    node.until("it says so", |node| node.status() == (Some(0), "healthy".into()));
 }

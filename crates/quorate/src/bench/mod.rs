@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::dev::LocalCluster;
 use crate::environment::{Item, items};
 use crate::health::wait_until_ready;
+use crate::runtime;
 
 /// Measure a cluster: many clients, each with a connection of its own, in equal shares over the nodes.
 ///
@@ -72,7 +73,7 @@ pub(crate) fn main(args: BenchArgs) -> anyhow::Result<ExitCode> {
     ensure!((1..=4_096).contains(&args.clients), "clients: {} is not between 1 and 4096", args.clients);
     ensure!(args.rounds >= 1 && args.seconds >= 1, "rounds, seconds: at least 1");
     ensure!((1..=1_000).contains(&args.batch), "batch: {} is not between 1 and 1000", args.batch);
-    tokio::runtime::Runtime::new()?.block_on(run(args))
+    runtime::on_threads(run(args))
 }
 
 async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use quorate_client::api::SettingsRequest;
 
 use crate::cli::Target;
-use crate::duration;
 use crate::output::Output;
+use crate::{duration, exit_code};
 use state::State;
 
 /// Look at the cluster and its settings.
@@ -20,7 +20,8 @@ pub(crate) struct ClusterArgs {
 
 /// Show how the cluster is, and its members, as one node sees them.
 ///
-/// Exit code 0: it takes writes; 5: it can not, since it has no majority, no leader or no members yet, or no node answers.
+/// Exit code 0: it takes writes; 5: it can not, since it has no majority, no leader, no room or no members yet, or no
+/// node answers.
 #[derive(Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
@@ -82,5 +83,5 @@ pub(crate) fn status(StatusArgs { target }: &StatusArgs) -> anyhow::Result<ExitC
         members::show(&mut out, &cluster);
     }
     out.end(None)?;
-    Ok(if state.takes_writes() { ExitCode::SUCCESS } else { ExitCode::from(5) })
+    Ok(if state.takes_writes() { ExitCode::SUCCESS } else { ExitCode::from(exit_code::UNAVAILABLE) })
 }

@@ -11,17 +11,27 @@ pub(super) enum State<'a> {
     NoMajority { voters: usize, silent: Vec<&'a str>, quorum: usize },
     /// Enough do, and none of them leads.
     NoLeader,
-    /// It takes writes; some voters do not answer.
-    Degraded { voters: usize, silent: Vec<&'a str>, tolerates: usize },
-    /// It takes writes, and all voters answer.
+    /// No voter that answers has room on its disk: new jobs are refused.
+    NoRoom { short: Vec<&'a str> },
+    /// It takes writes; some voters do not answer, or are short of room.
+    Degraded { voters: usize, silent: Vec<&'a str>, short: Vec<&'a str>, tolerates: usize },
+    /// It takes writes, all voters answer and have room.
     Healthy { voters: usize, tolerates: usize },
 }
+
+/// The state of a disk on which new jobs find room; the others are `short` and `full`.
+const ROOM: &str = "room";
 
 impl State<'_> {
     pub(super) fn of(cluster: &Cluster) -> State<'_> {
         let voters: Vec<&Member> = cluster.members.iter().filter(|member| member.role != "learner").collect();
         let silent: Vec<&str> =
             voters.iter().filter(|voter| !voter.reachable).map(|voter| voter.name.as_str()).collect();
+        let short: Vec<&str> = voters
+            .iter()
+            .filter(|voter| voter.reachable && voter.disk.as_ref().is_some_and(|disk| disk.state != ROOM))
+            .map(|voter| voter.name.as_str())
+            .collect();
         let leads = |voter: &&Member| voter.reachable && voter.role == "leader";
         let (leader, voters) = (voters.iter().copied().any(|voter| leads(&voter)), voters.len());
         match () {
@@ -30,27 +40,34 @@ impl State<'_> {
                 State::NoMajority { voters, silent, quorum: cluster.quorum }
             }
             () if !leader => State::NoLeader,
-            () if silent.is_empty() => State::Healthy { voters, tolerates: cluster.tolerates },
-            () => State::Degraded { voters, silent, tolerates: cluster.tolerates },
+            () if short.len() + silent.len() == voters => State::NoRoom { short },
+            () if silent.is_empty() && short.is_empty() => {
+                State::Healthy { voters, tolerates: cluster.tolerates }
+            }
+            () => State::Degraded { voters, silent, short, tolerates: cluster.tolerates },
         }
     }
 
-    /// Whether it can take writes.
+    /// Whether it can take writes, new jobs too.
     pub(super) fn takes_writes(&self) -> bool {
         match self {
             State::Healthy { .. } | State::Degraded { .. } => true,
-            State::Forming { .. } | State::NoMajority { .. } | State::NoLeader => false,
+            State::Forming { .. } | State::NoMajority { .. } | State::NoLeader | State::NoRoom { .. } => {
+                false
+            }
         }
     }
 }
 
 impl fmt::Display for State<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let some = |silent: &[&str], voters: &usize| {
-            let (count, names) = (silent.len(), silent.join(", "));
-            let verb = if count == 1 { "does" } else { "do" };
-            format!("{count} of {voters} voters {verb} not answer ({names})")
+        let some = |some: &[&str], voters: &usize, one: &str, several: &str| {
+            let (count, names) = (some.len(), some.join(", "));
+            let what = if count == 1 { one } else { several };
+            format!("{count} of {voters} voters {what} ({names})")
         };
+        let silent_ones =
+            |silent: &[&str], voters: &usize| some(silent, voters, "does not answer", "do not answer");
         match self {
             State::Forming { node } => write!(
                 f,
@@ -59,16 +76,30 @@ impl fmt::Display for State<'_> {
             State::NoMajority { voters, silent, quorum } => write!(
                 f,
                 "NO MAJORITY: {}, and {quorum} must agree: no writes until more of them are back",
-                some(silent, voters)
+                silent_ones(silent, voters)
             ),
             State::NoLeader => {
                 write!(f, "NO LEADER: no writes until one is elected, which takes a second or two")
             }
-            State::Degraded { voters, silent, tolerates: 0 } => {
-                write!(f, "degraded: {}; no other may fail", some(silent, voters))
-            }
-            State::Degraded { voters, silent, tolerates } => {
-                write!(f, "degraded: {}; {tolerates} more may fail", some(silent, voters))
+            State::NoRoom { short } => write!(
+                f,
+                "NO ROOM: no voter that answers has room on its disk ({}): no new jobs until one has; finishing and \
+                 deleting jobs goes on, and makes room",
+                short.join(", ")
+            ),
+            State::Degraded { voters, silent, short, tolerates } => {
+                f.write_str("degraded: ")?;
+                if !silent.is_empty() {
+                    write!(f, "{}; ", silent_ones(silent, voters))?;
+                }
+                if !short.is_empty() {
+                    write!(f, "{}; ", some(short, voters, "is short of room", "are short of room"))?;
+                }
+                match (silent.is_empty(), tolerates) {
+                    (true, _) => write!(f, "{tolerates} may fail"),
+                    (false, 0) => write!(f, "no other may fail"),
+                    (false, _) => write!(f, "{tolerates} more may fail"),
+                }
             }
             State::Healthy { voters: 1, .. } => write!(f, "healthy: the one node answers; it may not fail"),
             State::Healthy { voters, tolerates } => {
@@ -80,9 +111,12 @@ impl fmt::Display for State<'_> {
 
 #[cfg(test)]
 mod tests {
+    use quorate_client::api::Disk;
+
     use super::*;
 
-    /// Voters as letters: `L` leads, `f` follows, each with a `-` behind it when it does not answer; `l` is a learner.
+    /// Voters as letters: `L` leads, `f` follows; `l` is a learner. Behind it a `-` when it does not answer, an `s` when its
+    /// disk is short of room, an `x` when it is full.
     fn cluster(members: &str) -> Cluster {
         let all: Vec<Member> = members
             .split_whitespace()
@@ -104,7 +138,10 @@ mod tests {
                 feature_level: None,
                 version: None,
                 uptime_seconds: None,
-                disk: None,
+                disk: [("s", "short"), ("x", "full"), ("f", ROOM)]
+                    .into_iter()
+                    .find(|(end, _)| member.ends_with(end))
+                    .map(|(_, state)| Disk { state: state.into(), free_bytes: 1 }),
             })
             .collect();
         let voters = all.iter().filter(|member| member.role != "learner");
@@ -131,6 +168,23 @@ mod tests {
             ("L", true, "healthy: the one node answers; it may not fail"),
             ("L f f-", true, "degraded: 1 of 3 voters does not answer (n3); no other may fail"),
             ("L f f f f-", true, "degraded: 1 of 5 voters does not answer (n5); 1 more may fail"),
+            ("Ls f f", true, "degraded: 1 of 3 voters is short of room (n1); 1 may fail"),
+            ("L fs fx", true, "degraded: 2 of 3 voters are short of room (n2, n3); 1 may fail"),
+            (
+                "Ls f f-",
+                true,
+                "degraded: 1 of 3 voters does not answer (n3); 1 of 3 voters is short of room (n1); no other may fail",
+            ),
+            ("Ls f f ls", true, "degraded: 1 of 3"),
+            ("L f f lx", true, "healthy"),
+            (
+                "Ls fx fs",
+                false,
+                "NO ROOM: no voter that answers has room on its disk (n1, n2, n3): no new jobs",
+            ),
+            ("Ls fs f-", false, "NO ROOM: no voter that answers has room on its disk (n1, n2)"),
+            ("Lx l", false, "NO ROOM"),
+            ("Ls f- f-", false, "NO MAJORITY"),
             ("L- f f", false, "NO LEADER"),
             ("f f f", false, "NO LEADER"),
             ("L f- f-", false, "NO MAJORITY: 2 of 3 voters do not answer (n2, n3), and 2 must agree"),

@@ -16,6 +16,7 @@ use crate::dev::LocalCluster;
 use crate::health::wait_until_ready;
 use crate::logging;
 use crate::output::Output;
+use crate::runtime;
 
 use runners::Runners;
 use work::{Programs, Work};
@@ -53,7 +54,7 @@ struct Enqueued {
 /// Something could not be done at all; what went wrong with the jobs is in the table.
 pub(crate) fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
     ensure!((10..=100_000).contains(&args.jobs), "jobs: {} is not between 10 and 100000", args.jobs);
-    tokio::runtime::Runtime::new()?.block_on(run(args))
+    runtime::on_threads(run(args))
 }
 
 async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::background::Background;
 use crate::ending::Ending;
-use crate::{logging, output};
+use crate::{logging, output, runtime};
 
 pub(crate) use local_cluster::LocalCluster;
 
@@ -43,7 +43,7 @@ pub(crate) struct DevArgs {
 pub(crate) fn main(args: DevArgs) -> anyhow::Result<ExitCode> {
     logging::check(&args.log_level)?;
     let said = output::background()?;
-    let result = tokio::runtime::Runtime::new()?.block_on(run(args, &said));
+    let result = runtime::on_threads(run(args, &said));
     said.flush();
     result
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{attempts, prefix, show};
 use crate::cli::Target;
 use crate::duration::HumanDuration;
-use crate::failure::{JOB_NOT_WELL, TIME_IS_UP};
+use crate::exit_code::{JOB_NOT_WELL, TIME_IS_UP};
 use crate::limits::{JOBS_WAITED_FOR, LONGEST_WAIT, POLL_EVERY};
 use crate::output::{self, Output};
 

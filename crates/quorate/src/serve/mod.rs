@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::Ending;
-use crate::logging;
+use crate::{logging, runtime};
 use backend::NodeBackend;
 pub(crate) use config::{Config, ServeArgs};
 use open_files::OpenFiles;
@@ -25,10 +25,7 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let until_stdin_closes = args.until_stdin_closes;
     let config = args.resolve()?;
     logging::start(config.log_format, &config.log_level)?;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(run(config, until_stdin_closes))
+    runtime::on_threads(run(config, until_stdin_closes))
 }
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {

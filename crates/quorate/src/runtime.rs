@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+
+use crate::limits;
+
+/// Runs a command that only asks others, to its end.
+///
+/// # Errors
+/// The work's, or the system gives no threads.
+pub(crate) fn on_one_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    block_on(&mut Builder::new_current_thread(), Duration::ZERO, work)
+}
+
+/// The same on all processors, for what serves or runs something itself. It may end what it writes.
+///
+/// # Errors
+/// The work's, or the system gives no threads.
+pub(crate) fn on_threads<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    block_on(&mut Builder::new_multi_thread(), limits::LAST_WORK, work)
+}
+
+/// A runtime that is dropped waits for all of its threads, and one of them may be looking up a node's name: the system's
+/// resolver cannot be interrupted, and asks a DNS that is silent for 10 s and more.
+fn block_on<T>(
+    threads: &mut Builder,
+    last_work: Duration,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let runtime = threads.enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(last_work);
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    type BoxFuture = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
+
+    /// It would never end if it waited.
+    #[test]
+    fn what_is_still_looked_up_is_left_behind() {
+        type On = fn(BoxFuture) -> anyhow::Result<()>;
+        for on in [on_one_thread as On, on_threads] {
+            let (_answer, silence) = mpsc::channel::<()>();
+            on(Box::pin(async move {
+                tokio::task::spawn_blocking(move || silence.recv());
+                Ok(())
+            }))
+            .unwrap();
+        }
+    }
+}
