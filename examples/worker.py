@@ -4,16 +4,20 @@ import math, os, signal, subprocess, sys, time, uuid
 import requests  # pip install requests
 
 nodes, program = sys.argv[1].split(","), sys.argv[2:]
-http, ending = requests.Session(), []
-signal.signal(signal.SIGTERM, lambda *_: ending.append(True))  # ends after the job, or after the poll
+http, give_up = requests.Session(), math.inf
 
 
-def call(path, wait=0, patience=math.inf, **request):
-    """Asks one node after the other until one has an answer. Each call here may be repeated."""
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
+def end(*_):
+    """Ends after the job, or after the poll; where no node answers, after 5 s."""
+    global give_up
+    give_up = time.monotonic() + 5
+
+
+def call(path, seconds, until=lambda: give_up, **request):
+    """Asks one node after the other, for so long each, until one has an answer or it is late. Each call may be repeated."""
+    while time.monotonic() < until():
         try:
-            answer = http.post(nodes[0] + path, timeout=(1, wait + min(8, patience)), **request)
+            answer = http.post(nodes[0] + path, timeout=(1, seconds), **request)
             if answer.status_code < 500 and answer.status_code not in (408, 429):
                 return answer
         except requests.RequestException:
@@ -23,27 +27,37 @@ def call(path, wait=0, patience=math.inf, **request):
 
 
 def work(job):
-    """Runs the program and touches the job beside it. Says the exit status and the log."""
+    """Runs the program and touches the job beside it. Says the exit status, the log, and how long the job is ours."""
     process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                start_new_session=True, env={**os.environ, "JOB_ID": job["id"]})
-    payload, third = job["payload"].encode(), job["timeout"] / 3
+    payload, third, ours = job["payload"].encode(), job["timeout"] / 3, time.monotonic() + job["timeout"]
     while True:
         try:
             log, _ = process.communicate(payload, timeout=min(5, third))
-            return process.returncode, log[-(1 << 20):]
+            return process.returncode, log[-(1 << 20):], ours
         except subprocess.TimeoutExpired:
             payload = None  # it is on its way already
-        touched = call(f"/v1/job/{job['id']}/touch", patience=third)
-        if not touched:  # it was cancelled or timed out, or no node answers: then it will be given to somebody else
+        asked = time.monotonic()
+        if not call(f"/v1/job/{job['id']}/touch", min(8, third), until=lambda: ours):
+            # It was cancelled or timed out, or no node answered for its whole timeout: somebody else gets it.
             os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return None, b"", ours
+        ours = asked + job["timeout"]
 
 
-while not ending:
+signal.signal(signal.SIGTERM, end)
+while give_up == math.inf:
     # One key for one question, however often it is asked; another one after every answer.
-    answer = call("/v1/jobs/consume?wait=20", wait=20, headers={"Idempotency-Key": str(uuid.uuid4())})
+    answer = call("/v1/jobs/consume?wait=20", 28, headers={"Idempotency-Key": str(uuid.uuid4())})
+    if answer is None:
+        break
     answer.raise_for_status()
     for job in answer.json()["jobs"]:
-        status, log = work(job)
+        status, log, ours = work(job)
+        if status is None:
+            continue  # no longer ours: there is nothing to say of it
         how = {"reason": "bad_exit", "details": f"exit status {status}"} if status else {}
         # 409: the job was called off meanwhile. Then its outcome is dropped.
-        call(f"/v1/job/{job['id']}/{'fail' if status else 'success'}", data=how, files={"log": ("log.txt", log)})
+        call(f"/v1/job/{job['id']}/{'fail' if status else 'success'}", 8, until=lambda: max(give_up, ours),
+             data=how, files={"log": ("log.txt", log)})
