@@ -1,4 +1,4 @@
-use crate::{ImageId, JobId, QueueId, Timestamp};
+use crate::{ImageId, JobId, QueueId, Timestamp, limits};
 
 /// A job's record: small and often rewritten. Its payload and its log are separate values of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ impl Priority {
 
     /// The priority of that number; `None` above 2.
     pub fn new(number: u8) -> Option<Priority> {
-        (number <= 2).then_some(Priority(number))
+        (u32::from(number) <= limits::PRIORITY).then_some(Priority(number))
     }
 
     /// Its number.

@@ -26,6 +26,8 @@ pub const CONSUME_BYTES: u64 = 32 << 20;
 pub const DELAY_SECONDS: u32 = 31_536_000;
 /// Longest timeout, in seconds: a week. The shortest is 1.
 pub const TIMEOUT_SECONDS: u32 = 604_800;
+/// Highest priority of a job; the lowest is 0.
+pub const PRIORITY: u32 = 2;
 /// Most automatic retries of a job.
 pub const MAX_RETRIES: u32 = 25;
 /// Longest delay of an automatic retry, in seconds: a year.

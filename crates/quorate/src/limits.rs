@@ -19,6 +19,10 @@ pub(crate) const CLUSTER_ID_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) const COLUMNS: u16 = 80;
 /// Columns of a terminal that a cell of a table gets, where that is not enough for all of them.
 pub(crate) const CELL_COLUMNS: u16 = 8;
+/// Bytes of one request that enqueues jobs, well below the longest body.
+pub(crate) const BYTES_PER_REQUEST: usize = 4 << 20;
+/// Jobs that `job list` prints at most: a page.
+pub(crate) const JOBS_LISTED: u32 = quorate_core::limits::JOBS_PER_REQUEST as u32;
 /// Between two looks of `job list --watch`, at least.
 pub(crate) const WATCH_EVERY_LEAST: Duration = Duration::from_millis(200);
 /// How long standard input may say nothing before a command says that it waits for it.

@@ -4,13 +4,14 @@ use anyhow::ensure;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_client::api::{Job, NewJob};
-use quorate_client::{Client, Error};
-use quorate_core::limits::{IDEMPOTENCY_KEY_BYTES, JOBS_PER_REQUEST};
+use quorate_client::{Client, Error, Refused, RefusedKind};
+use quorate_core::limits::{IDEMPOTENCY_KEY_BYTES, JOBS_PER_REQUEST, MAX_RETRIES, PRIORITY};
 
 use super::incomplete::{Fate, Incomplete};
 use super::input::InputArgs;
 use crate::cli::Target;
 use crate::duration;
+use crate::limits::BYTES_PER_REQUEST;
 use crate::number::number;
 use crate::output::{self, Output};
 
@@ -35,10 +36,10 @@ pub(super) struct EnqueueArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>)]
     timeout: Option<u32>,
     /// 0, 1 or 2; 2 is served first [default: 0].
-    #[arg(long, value_parser = number::<0, 2>)]
+    #[arg(long, value_parser = number::<0, PRIORITY>)]
     priority: Option<u32>,
     /// Automatic retries, 0 to 25 [default: 3].
-    #[arg(long, value_parser = number::<0, 25>)]
+    #[arg(long, value_parser = number::<0, MAX_RETRIES>)]
     max_retries: Option<u32>,
     /// How long each automatic retry waits [default: 60s].
     #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>)]
@@ -53,9 +54,6 @@ pub(super) struct EnqueueArgs {
     #[command(flatten)]
     target: Target,
 }
-
-/// Bytes of one request, well below the longest body.
-const BYTES_PER_REQUEST: usize = 4 << 20;
 
 pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
     let jobs: Vec<NewJob> =
@@ -79,7 +77,7 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
 
     let (mut out, progress) = (Output::default(), progress(jobs.len(), requests.len(), args.quiet));
     let mut enqueued: Vec<Job> = Vec::new();
-    let (mut done, mut earlier) = (0, 0);
+    let (mut done, mut earlier, mut gone) = (0, 0, 0);
     let failed = args.target.block_on(async |client| {
         for (part, key) in requests.iter().zip(&keys) {
             match client.enqueue(part, Some(key)).await {
@@ -88,6 +86,7 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
                         progress.suspend(|| jobs.answer.iter().for_each(|job| out.line(&job.id)));
                     }
                     done += part.len();
+                    gone += part.len().saturating_sub(jobs.answer.len());
                     earlier += if jobs.replayed { part.len() } else { 0 };
                     enqueued.extend(jobs.answer);
                     progress.inc(part.len() as u64);
@@ -108,6 +107,10 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
         let incomplete = Incomplete { done, earlier, part, fate, of, key };
         return Err(incomplete.explain(error));
     }
+    if gone > 0 {
+        let _ = out.end(None);
+        return Err(no_longer_there(gone, jobs.len()).into());
+    }
     let done = match enqueued.as_slice() {
         [job] => format!("the job is enqueued as {}", job.id),
         _ => format!("{done} jobs are enqueued (again with --idempotency-key {key} prints their ids)"),
@@ -118,6 +121,19 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
     }
     out.end(Some(&done))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// An earlier run under the same key has enqueued these, and they have been deleted since.
+fn no_longer_there(gone: usize, of: usize) -> Error {
+    let message = match of {
+        1 => "the job was enqueued before under this key, and is no longer there; nothing is enqueued now"
+            .to_owned(),
+        _ => format!(
+            "{gone} of {of} jobs were enqueued before under this key, and are no longer there: the ids are those of the \
+             others, fewer than lines"
+        ),
+    };
+    Error::Refused(Refused { kind: RefusedKind::NotFound, status: 404, message, fields: None })
 }
 
 /// A key for each request: of lines a numbered one, also where they are few, so that other lines under the same key are seen

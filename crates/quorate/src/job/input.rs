@@ -18,8 +18,8 @@ use crate::output;
 /// Where payloads come from.
 #[derive(Args)]
 pub(super) struct InputArgs {
-    /// The job's input, UTF-8 text of at most 1 MiB; `-` is standard input [default: standard input where that is a pipe
-    /// or a file, else empty].
+    /// The job's input, UTF-8 text of at most 1 MiB; `-` is standard input [default: standard input where that is a pipe,
+    /// a socket or a file, else empty].
     #[arg(long, conflicts_with_all = ["payload_file", "lines"], allow_hyphen_values = true)]
     payload: Option<String>,
     /// Read the input from a file, of at most 1 MiB; `-` is standard input.
@@ -94,10 +94,11 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-/// True where somebody has put a pipe or a file on standard input: not for a terminal, nor for /dev/null.
+/// True where somebody has put a pipe, a socket or a file on standard input: not for a terminal, nor for /dev/null.
 fn is_given() -> bool {
     let Ok(stdin) = io::stdin().as_fd().try_clone_to_owned() else { return false };
-    File::from(stdin).metadata().is_ok_and(|input| input.is_file() || input.file_type().is_fifo())
+    let Ok(input) = File::from(stdin).metadata() else { return false };
+    input.is_file() || input.file_type().is_fifo() || input.file_type().is_socket()
 }
 
 /// All of standard input. Says what it waits for, when that takes long.

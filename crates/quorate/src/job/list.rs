@@ -7,7 +7,7 @@ use quorate_client::{Client, Error, ListJobs};
 use super::show;
 use crate::cli::Target;
 use crate::duration::HumanDuration;
-use crate::limits::WATCH_EVERY_LEAST;
+use crate::limits::{JOBS_LISTED, WATCH_EVERY_LEAST};
 use crate::number::number;
 use crate::output::{self, Output};
 
@@ -17,7 +17,7 @@ use crate::output::{self, Output};
 #[derive(Args)]
 pub(super) struct ListArgs {
     /// At most so many, 1 to 1000.
-    #[arg(short, long, default_value_t = 20, value_parser = number::<1, 1_000>)]
+    #[arg(short, long, default_value_t = 20, value_parser = number::<1, JOBS_LISTED>)]
     n: u32,
     /// Only those in this status.
     #[arg(long, value_enum)]
@@ -70,8 +70,10 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
         true => page.jobs.iter().for_each(|job| out.line(&job.id)),
         false => show::page(out, page, &target),
     };
+    // JSON is whole; nothing else shows payloads.
+    let whole = target.json;
     target.block_on(async |client| {
-        let mut last = list(client, n, from.clone(), quiet).await?;
+        let mut last = list(client, n, from.clone(), whole).await?;
         let Some(HumanDuration(every)) = watch else {
             print(&mut out, &last);
             return Ok(());
@@ -80,7 +82,7 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
         print(&mut out, &last);
         while out.is_seen() {
             tokio::time::sleep(every.max(WATCH_EVERY_LEAST)).await;
-            match list(client, n, from.clone(), quiet).await {
+            match list(client, n, from.clone(), whole).await {
                 // On a terminal the ages grow.
                 Ok(page) if page != last || output::is_terminal() => {
                     out.clear();
@@ -100,14 +102,14 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The first `n` jobs of a list, from as many pages as it takes: a page may be short, even empty, before the list ends.
-async fn list(client: &Client, n: u32, from: ListJobs, only_ids: bool) -> Result<JobsWrapper, Error> {
+async fn list(client: &Client, n: u32, from: ListJobs, whole: bool) -> Result<JobsWrapper, Error> {
     let mut found = JobsWrapper { jobs: Vec::new(), cursor: from.cursor.clone() };
     loop {
         let missing = n.saturating_sub(u32::try_from(found.jobs.len()).unwrap_or(u32::MAX));
         let page = ListJobs { n: Some(missing), cursor: found.cursor.take(), ..from.clone() };
-        let page = match only_ids {
-            true => client.list_without_payloads(&page).await?,
-            false => client.list(&page).await?,
+        let page = match whole {
+            true => client.list(&page).await?,
+            false => client.list_without_payloads(&page).await?,
         };
         found.jobs.extend(page.jobs);
         found.cursor = page.cursor;
@@ -161,7 +163,7 @@ mod tests {
         ] {
             let (url, node) = node(answered);
             let client = Client::new(ClientConfig::new([url])).unwrap();
-            let found = list(&client, n, ListJobs::default(), false).await.unwrap();
+            let found = list(&client, n, ListJobs::default(), true).await.unwrap();
             assert_eq!(node.join().unwrap(), queries);
             let expected = match n {
                 2 => (2, Some("c2")),
@@ -169,6 +171,18 @@ mod tests {
                 _ => (1, None),
             };
             assert_eq!((found.jobs.len(), found.cursor.as_deref()), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn payloads_are_read_only_where_they_are_shown() {
+        for (whole, asks) in [(true, "n=9"), (false, "n=9&fields=id%2Cimage%2C")] {
+            let (url, node) = node(vec![page(&["a"], None)]);
+            let client = Client::new(ClientConfig::new([url])).unwrap();
+            list(&client, 9, ListJobs::default(), whole).await.unwrap();
+            let asked = node.join().unwrap().remove(0);
+            assert!(asked.starts_with(asks) && !asked.contains("payload"), "{whole}: {asked}");
+            assert_eq!(asked == "n=9", whole);
         }
     }
 }

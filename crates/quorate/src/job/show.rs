@@ -54,11 +54,10 @@ pub(super) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
     }
     let (is_terminal, now) = (output::is_terminal(), Timestamp::now());
     let when = if is_terminal { "age" } else { "created" };
-    let mut table = Table::new(["id", "image", "status", "priority", when, "payload"]).whole(0);
+    let mut table = Table::new(["id", "image", "status", "priority", when]).whole(0);
     for job in &page.jobs {
         let when = if is_terminal { age(job, now) } else { job.created_at.clone() };
-        let payload = shorten(&job.payload, 32);
-        table.row([&job.id, &job.image, &status(job), &job.priority.to_string(), &when, &payload]);
+        table.row([&job.id, &job.image, &status(job), &job.priority.to_string(), &when]);
     }
     out.table(&table);
     if let Some(cursor) = &page.cursor {
@@ -103,7 +102,9 @@ fn ran(job: &Job) -> Option<HumanDuration> {
 /// When a delayed job will be queued.
 fn due(job: &Job) -> Option<String> {
     let created: Timestamp = job.created_at.parse().ok().filter(|_| job.status == Status::Delayed)?;
-    let due = created.checked_add(Duration::from_secs(job.delay.into())).ok()?;
+    // A retry that waits is an automatic one.
+    let delay = if job.retry_of.is_some() { job.retries_delay } else { job.delay };
+    let due = created.checked_add(Duration::from_secs(delay.into())).ok()?;
     Some(format!("{due:.3}"))
 }
 

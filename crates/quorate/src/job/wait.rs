@@ -1,9 +1,11 @@
+use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
-use quorate_client::Client;
 use quorate_client::api::{Job, Status};
-use tokio::time::{Instant, sleep, timeout_at};
+use quorate_client::{Client, Error};
+use tokio::time::{sleep, timeout};
 
 use super::{attempts, prefix, show};
 use crate::cli::Target;
@@ -16,12 +18,13 @@ use crate::output::{self, Output};
 ///
 /// Prints a line for each as it ends. The exit code is 0 when the last attempt at each has succeeded, 7 when one of them
 /// ended in `error` or was cancelled, 8 when one has not ended within --wait.
+/// Where no node answers for a while it says so, and goes on.
 #[derive(Args)]
 pub(super) struct WaitArgs {
     /// The jobs' ids, or the first characters of each, at least 8, that no other id begins with; at most 1000.
     #[arg(required = true, value_name = "ID", value_parser = prefix::id)]
     ids: Vec<String>,
-    /// How long to wait [default: until they have ended].
+    /// How long to wait; 0s looks once [default: until they have ended].
     #[arg(long, value_name = "DURATION")]
     wait: Option<HumanDuration>,
     /// Wait for the end of these jobs alone, not of their retries.
@@ -33,57 +36,117 @@ pub(super) struct WaitArgs {
 
 pub(super) fn main(args: WaitArgs) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(args.ids.len() <= JOBS_WAITED_FOR, "wait: at most {JOBS_WAITED_FOR} jobs at once");
-    let until = args.wait.map(|HumanDuration(wait)| Instant::now() + wait.min(LONGEST_WAIT));
-    let (mut out, mut ended, mut left) = (Output::default(), Vec::new(), 0);
-    args.target.block_on(async |client| {
-        let mut waiting = Vec::new();
-        for id in &args.ids {
-            let id = prefix::resolve(client, id).await?;
-            waiting.push((id.clone(), id));
+    let mut wait = Wait { left: args.ids.len(), ..Wait::default() };
+    args.target.block_on(async |client| match args.wait {
+        None => wait.until_all_have_ended(client, &args).await,
+        // How are they now?
+        Some(HumanDuration(Duration::ZERO)) => {
+            wait.begin(client, &args).await?;
+            wait.look(client, &args).await
         }
-        waiting.sort();
-        waiting.dedup();
-        let mut pause = *POLL_EVERY.start();
-        loop {
-            let mut still = Vec::new();
-            for (id, attempt) in waiting {
-                match last_attempt(client, &attempt, args.no_retries).await? {
-                    Attempt::Active(attempt) => still.push((id, attempt)),
-                    Attempt::Final(job) => {
-                        if args.target.json {
-                            ended.push(client.get(&job.id).await?);
-                        } else {
-                            let retry = if job.id == id { String::new() } else { format!("  as {}", job.id) };
-                            out.line(format_args!("{id}  {}{retry}", show::status(&job)));
-                            ended.push(*job);
-                        }
-                        pause = *POLL_EVERY.start();
-                    }
-                }
-            }
-            left = still.len();
-            waiting = still;
-            let is_over = until.is_some_and(|until| Instant::now() >= until);
-            if waiting.is_empty() || is_over {
-                return anyhow::Ok(());
-            }
-            match until {
-                Some(until) => _ = timeout_at(until, sleep(pause)).await,
-                None => sleep(pause).await,
-            }
-            pause = (pause * 2).min(*POLL_EVERY.end());
+        // A read that is cut off leaves nothing behind.
+        Some(HumanDuration(most)) => {
+            let all = wait.until_all_have_ended(client, &args);
+            timeout(most.min(LONGEST_WAIT), all).await.unwrap_or(Ok(()))
         }
     })?;
+    let Wait { mut out, ended, left, is_current, .. } = wait;
     if args.target.json {
         out.json(&ended);
     }
     out.end(None)?;
     if left > 0 {
-        output::remark(format_args!("{left} of {} jobs have not ended", left + ended.len()));
+        let are = if is_current { "have not" } else { "are not known to have" };
+        output::remark(format_args!("{left} of {} jobs {are} ended", left + ended.len()));
         return Ok(ExitCode::from(TIME_IS_UP));
     }
     let well = ended.iter().all(|job| job.status == Status::Success);
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(JOB_NOT_WELL) })
+}
+
+/// What is known of the jobs so far, also where the wait is cut off.
+#[derive(Default)]
+struct Wait {
+    out: Output,
+    /// Each job that has not ended, and the last attempt at it that is known.
+    waiting: Vec<(String, String)>,
+    ended: Vec<Job>,
+    /// Jobs that have not ended.
+    left: usize,
+    /// Some node has answered.
+    was_answered: bool,
+    /// And none since.
+    is_silent: bool,
+    /// Every job has been looked at, and nothing has failed since.
+    is_current: bool,
+}
+
+impl Wait {
+    async fn until_all_have_ended(&mut self, client: &Client, args: &WaitArgs) -> anyhow::Result<()> {
+        self.begin(client, args).await?;
+        let mut pause = *POLL_EVERY.start();
+        loop {
+            let before = self.left;
+            match self.look(client, args).await {
+                Err(error) if self.was_answered && may_come_back(&error) => {
+                    if !self.is_silent {
+                        output::remark(&error);
+                    }
+                    (self.is_silent, self.is_current) = (true, false);
+                }
+                looked => looked?,
+            }
+            if self.left == 0 {
+                return Ok(());
+            }
+            sleep(pause).await;
+            let is_slow = self.left == before;
+            pause = if is_slow { (pause * 2).min(*POLL_EVERY.end()) } else { *POLL_EVERY.start() };
+        }
+    }
+
+    async fn begin(&mut self, client: &Client, args: &WaitArgs) -> anyhow::Result<()> {
+        let mut ids = BTreeSet::new();
+        for id in &args.ids {
+            ids.insert(prefix::resolve(client, id).await?);
+        }
+        self.left = ids.len();
+        self.waiting = ids.into_iter().map(|id| (id.clone(), id)).collect();
+        Ok(())
+    }
+
+    /// Looks at each once.
+    async fn look(&mut self, client: &Client, args: &WaitArgs) -> anyhow::Result<()> {
+        let mut next = 0;
+        while let Some((id, attempt)) = self.waiting.get_mut(next) {
+            let last = last_attempt(client, attempt, args.no_retries).await?;
+            (self.was_answered, self.is_silent) = (true, false);
+            match last {
+                Attempt::Active(last) => {
+                    *attempt = last;
+                    next += 1;
+                }
+                Attempt::Final(job) => {
+                    if args.target.json {
+                        self.ended.push(client.get(&job.id).await?);
+                    } else {
+                        let retry = if job.id == *id { String::new() } else { format!("  as {}", job.id) };
+                        self.out.line(format_args!("{id}  {}{retry}", show::status(&job)));
+                        self.ended.push(*job);
+                    }
+                    self.waiting.remove(next);
+                    self.left -= 1;
+                }
+            }
+        }
+        self.is_current = true;
+        Ok(())
+    }
+}
+
+/// The cluster may answer again.
+fn may_come_back(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::Unavailable(_) | Error::Unreachable(_)))
 }
 
 enum Attempt {
