@@ -175,9 +175,21 @@ const PADDING: u16 = 2;
 /// # Errors
 /// There is no thread to be had.
 pub(crate) fn background() -> anyhow::Result<Background> {
+    in_background(io::stdout()).context("standard output")
+}
+
+/// The same, for remarks on standard error.
+///
+/// # Errors
+/// As [`background`].
+pub(crate) fn background_remarks() -> anyhow::Result<Background> {
+    in_background(io::stderr()).context("standard error")
+}
+
+fn in_background(to: impl AsFd) -> anyhow::Result<Background> {
     // A descriptor of its own: a write that waits must not hold the lock of `std::io::stdout`.
-    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().context("standard output")?);
-    Ok(Background::start(stdout, |lost| format!("{lost} lines are lost\n"))?)
+    let to = File::from(to.as_fd().try_clone_to_owned()?);
+    Ok(Background::start(to, |lost| format!("{lost} lines are lost\n"))?)
 }
 
 #[cfg(test)]

@@ -43,12 +43,13 @@ pub(crate) struct DevArgs {
 pub(crate) fn main(args: DevArgs) -> anyhow::Result<ExitCode> {
     logging::check(&args.log_level)?;
     let said = output::background()?;
-    let result = runtime::on_threads(run(args, &said));
+    let remarks = output::background_remarks()?;
+    let result = runtime::on_threads(run(args, &said, &remarks));
     said.flush();
     result
 }
 
-async fn run(args: DevArgs, said: &Background) -> anyhow::Result<ExitCode> {
+async fn run(args: DevArgs, said: &Background, remarks: &Background) -> anyhow::Result<ExitCode> {
     let peer_port = args.peer_port.unwrap_or_else(|| args.http_port.saturating_add(1_000));
     let mut cluster =
         LocalCluster::new(args.nodes, args.http_port, peer_port, &args.data_dir, &args.log_level)?;
@@ -58,7 +59,7 @@ async fn run(args: DevArgs, said: &Background) -> anyhow::Result<ExitCode> {
         let (pid, log) = (node.pid().unwrap_or(0), node.log_file());
         said.line(format_args!("{}  {}  pid {pid}  log {}", node.name, node.url(), log.display()));
     }
-    said.line("waiting until all of them are ready");
+    remarks.line("waiting until all of them are ready");
     tokio::select! {
         ready = crate::health::wait_until_ready(&mut cluster, Duration::from_secs(60)) => ready?,
         () = ending.wait() => return stop(cluster, said).await,
