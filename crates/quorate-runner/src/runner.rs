@@ -129,7 +129,7 @@ impl Runner {
             taken = timeout(limits::LAST_CONSUME, self.client.consume(&consume)) => match taken {
                 Ok(Ok(taken)) => return taken,
                 Ok(Err(error)) => error.to_string(),
-                Err(elapsed) => elapsed.to_string(),
+                Err(_elapsed) => format!("no answer within {} ms", limits::LAST_CONSUME.as_millis()),
             },
             () = shutdown.stopping() => return nothing(),
         };

@@ -2,19 +2,21 @@ use bytes::Bytes;
 use quorate_api::CancelRequest;
 use quorate_core::limits::DETAILS_BYTES;
 
-use crate::body::{Form, MediaType, Object, text};
+use crate::body::{Form, MediaType, Object, text, urlencoded};
 use crate::error::ApiError;
 
 /// The details of a cancel. Whatever the type, they are the body's bare text: the clients in the field send that as
-/// `application/json`, and curl as a form. A JSON string, `{"details": "…"}` and a form that begins with `details=` are
+/// `application/json`, and curl as a form. A JSON string, `{"details": "…"}` and a form of `details` alone are
 /// understood too; `text/plain` is never anything but text.
 ///
 /// # Errors
-/// 400: not UTF-8, longer than [`DETAILS_BYTES`], or a form with other fields.
+/// 400: not UTF-8, longer than [`DETAILS_BYTES`], or a multipart form with other fields.
 pub(crate) fn details(media_type: MediaType, bytes: Bytes) -> Result<String, ApiError> {
     let is_form = match media_type {
         MediaType::Multipart { boundary: Some(_) } => true,
-        MediaType::Urlencoded | MediaType::Multipart { boundary: None } => bytes.starts_with(b"details="),
+        MediaType::Urlencoded | MediaType::Multipart { boundary: None } => {
+            urlencoded::pairs(&bytes).all(|(name, _)| name == b"details")
+        }
         MediaType::Json | MediaType::Absent | MediaType::Text | MediaType::Other => false,
     };
     if is_form {
@@ -74,6 +76,7 @@ mod tests {
             ("50% & more = enough", "50% & more = enough"),
             ("{\"details\": \"a\"}", "a"),
             ("detail=a", "detail=a"),
+            ("details=because a&b are done", "details=because a&b are done"),
             ("", ""),
         ] {
             for form in [MediaType::Urlencoded, MediaType::Multipart { boundary: None }] {
