@@ -38,10 +38,10 @@ impl Output {
         self.0.is_none()
     }
 
-    /// Makes a terminal empty, for what comes next.
+    /// Makes a terminal empty, for what comes next. What has scrolled out of it stays.
     pub(crate) fn clear(&mut self) {
         if is_terminal() {
-            self.write(b"\x1b[H\x1b[2J\x1b[3J");
+            self.write(CLEAR);
         }
     }
 
@@ -115,7 +115,7 @@ fn width() -> Option<u16> {
 /// A table: on a terminal in a frame that fits it, and else in plain columns, all of it.
 pub(crate) struct Table {
     table: comfy_table::Table,
-    whole: Option<usize>,
+    whole: usize,
 }
 
 impl Table {
@@ -123,18 +123,19 @@ impl Table {
     pub(crate) fn new<const N: usize>(header: [&str; N]) -> Table {
         let mut table = comfy_table::Table::new();
         table.set_header(header).set_truncation_indicator("…");
-        Table { table, whole: None }
+        Table { table, whole: 0 }
     }
 
-    /// One line a row: where the terminal is narrow, this column stays whole, the others are cut, and the last ones go.
-    pub(crate) fn whole(mut self, column: usize) -> Table {
-        self.whole = Some(column);
+    /// One line a row: where the terminal is narrow, so many columns stay whole, the first in any case and the others while there
+    /// is room for them. The rest is cut, and the last columns go.
+    pub(crate) fn whole(mut self, columns: usize) -> Table {
+        self.whole = columns;
         self
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [&str; N]) {
         let mut row = Row::from(cells.map(clean::line));
-        if self.whole.is_some() {
+        if self.whole > 0 {
             row.max_height(1);
         }
         self.table.add_row(row);
@@ -149,22 +150,26 @@ impl Table {
         };
         table.load_preset(UTF8_BORDERS_ONLY);
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        if let Some(whole) = self.whole {
-            let mut needed = FRAME;
-            for (at, widest) in self.table.column_max_content_widths().into_iter().enumerate() {
-                let least = if at == whole { widest } else { widest.min(limits::CELL_COLUMNS) };
-                needed += least + PADDING;
-                let column = table.column_mut(at).expect("it has this width");
-                if at == whole {
-                    column.set_constraint(ColumnConstraint::ContentWidth);
-                } else if needed > width {
-                    column.set_constraint(ColumnConstraint::Hidden);
-                }
+        let mut needed = FRAME;
+        for (at, widest) in self.table.column_max_content_widths().into_iter().enumerate() {
+            let column = table.column_mut(at).expect("it has this width");
+            let all = needed.saturating_add(widest).saturating_add(PADDING);
+            if at < self.whole && (at == 0 || all <= width) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+                needed = all;
+                continue;
+            }
+            needed = needed.saturating_add(widest.min(limits::CELL_COLUMNS) + PADDING);
+            if self.whole > 0 && needed > width {
+                column.set_constraint(ColumnConstraint::Hidden);
             }
         }
         table.to_string()
     }
 }
+
+/// To the upper left, and nothing from there on.
+const CLEAR: &[u8] = b"\x1b[H\x1b[J";
 
 /// Columns of a terminal that a table takes for its frame, and for the room around each cell.
 const FRAME: u16 = 2;
@@ -199,7 +204,7 @@ mod tests {
     const ID: &str = "0198c0de-0000-7000-8000-000000000001";
 
     fn table() -> Table {
-        let mut table = Table::new(["id", "image", "status", "payload"]).whole(0);
+        let mut table = Table::new(["id", "image", "status", "payload"]).whole(1);
         table.row([ID, "an-image-with-a-long-name", "error (bad_exit)", "two words and a few more of them"]);
         table.row([ID, "a", "queued", ""]);
         table
@@ -217,6 +222,25 @@ mod tests {
         assert!(narrow.contains('…') && narrow.contains("status") && !narrow.contains("payload"), "{narrow}");
         // One that is too narrow for an id gets it all the same.
         assert!(table().text(Some(20)).contains(ID));
+    }
+
+    #[test]
+    fn columns_stay_whole_while_there_is_room() {
+        let url = "http://n1.example.org:8080";
+        let mut table = Table::new(["name", "role", "http", "peer"]).whole(3);
+        table.row(["n1", "was follower", url, url]);
+        let (wide, narrow) = (table.text(Some(60)), table.text(Some(40)));
+        assert!(wide.contains(url) && wide.contains('…'), "{wide}");
+        assert!(narrow.contains("was follower") && !narrow.contains(url), "{narrow}");
+        for (text, width) in [(wide, 60), (narrow, 40)] {
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+            assert_eq!(text.lines().count(), 5, "one line a row: {text}");
+        }
+    }
+
+    #[test]
+    fn what_has_scrolled_away_is_not_cleared() {
+        assert!(!CLEAR.windows(2).any(|bytes| bytes == b"3J"));
     }
 
     #[test]

@@ -8,17 +8,18 @@ use crate::output::{Output, Table};
 /// The members as a table, and what holds for all of them.
 pub(super) fn show(out: &mut Output, cluster: &Cluster) {
     if !cluster.members.is_empty() {
-        let mut table = Table::new([
-            "name", "answers", "role", "http", "peer", "applied", "clock", "disk", "version", "up for",
-        ]);
+        let header =
+            ["name", "answers", "role", "behind", "http", "clock", "disk", "up for", "version", "peer"];
+        let mut table = Table::new(header).whole(5);
+        let newest = cluster.members.iter().filter_map(|member| member.applied_index).max().unwrap_or(0);
         for member in &cluster.members {
-            table.row(row(member).each_ref().map(String::as_str));
+            table.row(row(member, newest).each_ref().map(String::as_str));
         }
         out.table(&table);
     }
-    let leader = cluster.leader.as_deref().unwrap_or("none known");
+    let leader = leader(cluster);
     out.line(format_args!(
-        "leader {leader}, term {}; {} must agree; feature level {}; seen by {}, cluster {}",
+        "{leader}, term {}; {} must agree; feature level {}; seen by {}, cluster {}",
         cluster.term,
         cluster.quorum,
         cluster.feature_level,
@@ -30,9 +31,21 @@ pub(super) fn show(out: &mut Output, cluster: &Cluster) {
     }
 }
 
-fn row(member: &Member) -> [String; 10] {
+/// Who leads: one that answers. Of a dead leader the nodes go on thinking so until another one is elected.
+fn leader(cluster: &Cluster) -> String {
+    match &cluster.leader {
+        None => "no leader known".to_owned(),
+        Some(leader) if cluster.members.iter().any(|member| member.name == *leader && !member.reachable) => {
+            format!("no leader; the last was {leader}")
+        }
+        Some(leader) => format!("leader {leader}"),
+    }
+}
+
+/// `newest` is the highest index that any member has applied.
+fn row(member: &Member, newest: u64) -> [String; 10] {
     let unknown = || "?".to_owned();
-    let applied = member.applied_index.map_or_else(unknown, |index| index.to_string());
+    let behind = member.applied_index.map_or_else(unknown, |index| (newest - index).to_string());
     let offset = member.clock_offset_ms.map_or_else(unknown, |offset| format!("{offset:+} ms"));
     let disk = member
         .disk
@@ -48,13 +61,13 @@ fn row(member: &Member) -> [String; 10] {
         member.name.clone(),
         if member.reachable { "yes" } else { "NO" }.to_owned(),
         role,
+        behind,
         member.http_addr.clone(),
-        member.peer_addr.clone(),
-        applied,
         offset,
         disk,
-        version,
         member.uptime_seconds.map_or_else(unknown, uptime),
+        version,
+        member.peer_addr.clone(),
     ]
 }
 

@@ -1,4 +1,5 @@
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use quorate_client::api::{JobsWrapper, Status};
@@ -33,10 +34,19 @@ pub(super) struct ListArgs {
     quiet: bool,
     /// Go on until interrupted, and print the list again whenever it has changed. Looks every 2s, or as often as is
     /// said.
-    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "2s", value_parser = some_time)]
     watch: Option<HumanDuration>,
     #[command(flatten)]
     target: Target,
+}
+
+/// # Errors
+/// It is no duration, or none at all.
+fn some_time(text: &str) -> Result<HumanDuration, String> {
+    match text.parse()? {
+        HumanDuration(Duration::ZERO) => Err("it must be longer than 0, such as 2s".into()),
+        every => Ok(every),
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -151,6 +161,12 @@ mod tests {
         };
         let jobs: Vec<_> = ids.iter().map(job).collect();
         serde_json::json!({"jobs": jobs, "cursor": cursor}).to_string()
+    }
+
+    #[test]
+    fn a_list_is_not_looked_at_every_0_seconds() {
+        assert!(some_time("0").is_err() && some_time("0ms").is_err());
+        assert_eq!(some_time("1"), Ok(HumanDuration(Duration::from_secs(1))));
     }
 
     #[tokio::test]

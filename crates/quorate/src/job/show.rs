@@ -54,7 +54,7 @@ pub(super) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
     }
     let (is_terminal, now) = (output::is_terminal(), Timestamp::now());
     let when = if is_terminal { "age" } else { "created" };
-    let mut table = Table::new(["id", "image", "status", "priority", when]).whole(0);
+    let mut table = Table::new(["id", "image", "status", "priority", when]).whole(1);
     for job in &page.jobs {
         let when = if is_terminal { age(job, now) } else { job.created_at.clone() };
         table.row([&job.id, &job.image, &status(job), &job.priority.to_string(), &when]);
