@@ -21,7 +21,11 @@ pub(crate) enum Failure {
     /// The cluster has too much to do. Nothing was done.
     Busy(Setback),
     /// It takes no connection: nothing was done.
-    Unreachable(Setback),
+    Unreachable {
+        setback: Setback,
+        /// It said so, or its name is unknown: unlike a packet that was lost, that is not mended by another try.
+        is_final: bool,
+    },
     /// Nothing was done here; another node may do it at once.
     NotApplied(Setback),
     /// It may or may not have been done.
@@ -79,9 +83,11 @@ fn form(fields: &[(&'static str, String)], log: &Bytes) -> Form {
 
 /// No connection: the node cannot have done it. Anything later: it can.
 fn not_answered(error: reqwest::Error) -> Failure {
-    let connected = !error.is_connect();
     let setback = Setback::new(words(&error));
-    if connected { Failure::Unknown(setback) } else { Failure::Unreachable(setback) }
+    match error.is_connect() {
+        true => Failure::Unreachable { setback, is_final: !error.is_timeout() },
+        false => Failure::Unknown(setback),
+    }
 }
 
 /// Why a request to a node failed: the first cause. What stands before it are the layers of the client.

@@ -16,7 +16,8 @@ pub struct ClientConfig {
     /// How long one node gets to accept a connection.
     pub connect_timeout: Duration,
     /// Go on until the deadline while no node takes a connection, as for a cluster that is being started. Else a call ends in
-    /// [`crate::Error::Unreachable`] after each node was asked once, unless this client has reached one before.
+    /// [`crate::Error::Unreachable`] after each node has refused once, unless this client has reached one before. A node
+    /// that says nothing at all is tried until the deadline in any case.
     pub wait_for_nodes: bool,
     /// Draw an `Idempotency-Key` for every enqueue, consume and retry that comes without one, so that it can be
     /// repeated when an answer was lost. Without a key such a call ends in [`crate::Error::Unknown`] instead.

@@ -98,10 +98,11 @@ impl Transport {
             let mut retry_after = None;
             let mut last = String::new();
             let mut unreachable: Vec<(usize, String)> = Vec::new();
+            let mut may_be_lost = false;
             for step in 0..self.nodes.len() {
                 let node = (first + step) % self.nodes.len();
                 let answered = self.ask(node, call, deadline).await;
-                if !matches!(answered, Err(Failure::Unreachable(_))) {
+                if !matches!(answered, Err(Failure::Unreachable { .. })) {
                     self.presence.note_reached(self.nodes.name(node));
                 }
                 let (setback, busy) = match answered {
@@ -122,7 +123,8 @@ impl Transport {
                         return Err(Failed { error, in_doubt });
                     }
                     Err(Failure::Busy(setback)) => (setback, true),
-                    Err(Failure::Unreachable(setback)) => {
+                    Err(Failure::Unreachable { setback, is_final }) => {
+                        may_be_lost |= !is_final;
                         unreachable.push((node, setback.why.clone()));
                         (setback, false)
                     }
@@ -148,7 +150,7 @@ impl Transport {
             if nobody {
                 self.presence.note_nobody(&self.each(&unreachable));
             }
-            let give_up = nobody && !self.wait_for_nodes && !self.presence.was_reached();
+            let give_up = nobody && !may_be_lost && !self.wait_for_nodes && !self.presence.was_reached();
             let pause = pause.next(retry_after);
             if give_up || Instant::now() + pause >= last_attempt {
                 let error = match (in_doubt, nobody) {

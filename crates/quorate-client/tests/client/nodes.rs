@@ -39,6 +39,23 @@ async fn nobody_there_is_said_of_every_node() {
     }
 }
 
+/// A packet may have been lost: nothing is known of a node that does not even refuse.
+#[tokio::test]
+async fn a_node_that_says_nothing_is_tried_until_the_deadline() {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let listener = socket.listen(0).expect("it listens");
+    let addr = listener.local_addr().expect("it is bound");
+    // The one that is waiting leaves no room for others.
+    let _waiting = tokio::net::TcpStream::connect(addr).await.expect("there is room for one");
+    let mut config = ClientConfig::new([addr.to_string()]);
+    (config.wait_for_nodes, config.deadline) = (false, Duration::from_secs(600));
+    config.connect_timeout = Duration::from_millis(10);
+    let client = Client::new(config).expect("a good configuration");
+    let given_up = tokio::time::timeout(Duration::from_millis(500), client.get("a")).await;
+    assert!(given_up.is_err(), "{given_up:?}");
+}
+
 #[tokio::test]
 async fn a_node_that_was_there_is_waited_for() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
