@@ -90,9 +90,20 @@ fn not_answered(error: reqwest::Error) -> Failure {
     }
 }
 
-/// Why a request to a node failed: the first cause. What stands before it are the layers of the client.
-pub(crate) fn words(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), words)
+/// Why a request to a node failed, in plain words: the first cause. What stands before it are the layers of the client.
+pub(crate) fn words(error: &reqwest::Error) -> String {
+    let cause = first_cause(error);
+    match () {
+        () if error.is_timeout() && error.is_connect() => "it takes no connection in time".into(),
+        () if error.is_timeout() => "no answer in time".into(),
+        () if cause.starts_with("failed to lookup address") => "no address is found for this name".into(),
+        () if cause.starts_with("invalid HTTP") => "what listens there does not speak HTTP".into(),
+        () => cause.split(" (os error").next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn first_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), first_cause)
 }
 
 async fn read(mut response: Response) -> Result<Bytes, Failure> {
@@ -154,6 +165,6 @@ fn refused_kind(status: StatusCode) -> Option<RefusedKind> {
     }
 }
 
-fn quote(body: &Bytes) -> String {
+pub(crate) fn quote(body: &Bytes) -> String {
     String::from_utf8_lossy(body).chars().take(limits::QUOTED_CHARS).collect()
 }

@@ -5,7 +5,7 @@ pub enum Error {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// No node carried it out within the deadline, and certainly nothing was done: call again later.
-    #[error("no node could do it in time: {0}")]
+    #[error("no node could do it: {0}")]
     Unavailable(String),
     /// No node took a connection: nothing listens at these addresses, or nothing leads there. Nothing was done.
     #[error("no node can be reached: {0}")]

@@ -59,6 +59,12 @@ fn base_url(node: &str) -> Result<Url, Error> {
     };
     let is_url = node.contains("://");
     let text = if is_url { node.to_owned() } else { format!("http://{node}") };
+    if node.parse::<u64>().is_ok() {
+        return Err(wrong("is no node, but a number"));
+    }
+    if text.matches("://").count() > 1 {
+        return Err(wrong("is no node"));
+    }
     let url: Url = text.parse().map_err(|_| wrong("is no node"))?;
     if url.scheme() == "https" {
         return Err(wrong("needs TLS, which this program does not speak"));
@@ -69,7 +75,8 @@ fn base_url(node: &str) -> Result<Url, Error> {
     if !is_url && !has_port(node) {
         return Err(wrong("has no port"));
     }
-    if url.query().is_some() || url.fragment().is_some() {
+    if url.query().is_some() || url.fragment().is_some() || url.path().trim_end_matches('/').ends_with("/v1")
+    {
         return Err(wrong("has more than an address"));
     }
     Ok(url)
@@ -147,6 +154,10 @@ mod tests {
             ("localhost", "has no port"),
             ("::1", "is no node"),
             ("h:1?x", "has more than an address"),
+            ("http://h:1/v1", "has more than an address"),
+            ("h:1/v1/", "has more than an address"),
+            ("http://http://h:1", "is no node"),
+            ("18080", "is no node, but a number"),
             ("a\nb", "`a\\nb`"),
         ];
         for (bad, why) in table {

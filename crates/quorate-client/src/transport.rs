@@ -3,10 +3,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use quorate_api::ErrorWrapper;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use crate::attempt::{Failure, Setback, attempt, words};
+use crate::attempt::{Failure, Setback, attempt, quote, words};
 use crate::call::{Call, Repeat};
 use crate::limits;
 use crate::nodes::Nodes;
@@ -186,8 +187,10 @@ impl Transport {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => {
                 let status = answer.status();
-                let body = answer.text().await.unwrap_or_default();
-                Err(NotWell(format!("{url}: {status}: {}", body.trim())))
+                let body = answer.bytes().await.unwrap_or_default();
+                let error = serde_json::from_slice::<ErrorWrapper>(&body).ok();
+                let said = error.map_or_else(|| quote(&body), |said| said.error.message);
+                Err(NotWell(format!("{url}: {status}: {}", said.trim())))
             }
             Err(error) => Err(NotWell(format!("{url}: {}", words(&error)))),
         }

@@ -2,6 +2,8 @@
 
 /// The input, the request or the output is at fault.
 pub(crate) const FAILED: u8 = 1;
+/// Wrong usage: what was given cannot be.
+pub(crate) const USAGE: u8 = 2;
 /// There is no such thing.
 pub(crate) const NOT_FOUND: u8 = 3;
 /// The job's status does not allow it.

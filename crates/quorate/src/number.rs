@@ -1,8 +1,26 @@
-/// A whole number from `LEAST` to `MOST`; for `value_parser`.
-///
-/// # Errors
-/// It is none.
-pub(crate) fn number<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, String> {
-    let number = text.parse().ok().filter(|number| (LEAST..=MOST).contains(number));
-    number.ok_or_else(|| format!("it must be a whole number from {LEAST} to {MOST}"))
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+/// A whole number in this range; for `value_parser`.
+pub(crate) fn number<N>(range: RangeInclusive<N>) -> impl Fn(&str) -> Result<N, String> + Clone
+where
+    N: FromStr + PartialOrd + Display + Clone,
+{
+    within(range, "whole number")
+}
+
+/// A number in this range, which may have a fraction; for `value_parser`.
+pub(crate) fn decimal(range: RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, String> + Clone {
+    within(range, "number")
+}
+
+fn within<N>(range: RangeInclusive<N>, what: &'static str) -> impl Fn(&str) -> Result<N, String> + Clone
+where
+    N: FromStr + PartialOrd + Display + Clone,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("it must be a {what} from {} to {}", range.start(), range.end()))
+    }
 }

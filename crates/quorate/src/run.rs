@@ -14,6 +14,7 @@ use crate::duration::HumanDuration;
 use crate::ending::Ending;
 use crate::environment::{Item, items};
 use crate::logging::{self, LogFormat};
+use crate::number::{decimal, number};
 use crate::{limits, runtime};
 
 /// Run jobs: take them from the cluster and hand them to programs or containers.
@@ -31,7 +32,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "QUORATE_IN_ORDER")]
     in_order: bool,
     /// Jobs at once.
-    #[arg(short, long, env = "QUORATE_CONCURRENCY", default_value_t = 4)]
+    #[arg(short, long, env = "QUORATE_CONCURRENCY", default_value_t = 4, value_parser = number::<usize>(1..=1_000))]
     concurrency: usize,
     /// Run jobs of an image with a local program: `wordcount=/usr/bin/wc -w`. Repeat it, or separate by `;`.
     #[arg(long, env = "QUORATE_PROGRAMS", value_delimiter = ';', value_name = "IMAGE=PROGRAM [ARGUMENT…]")]
@@ -44,10 +45,10 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "QUORATE_RUNNER_NAME")]
     name: Option<String>,
     /// Memory of a container, in MiB.
-    #[arg(long, env = "QUORATE_DOCKER_MEMORY", default_value_t = 256)]
+    #[arg(long, env = "QUORATE_DOCKER_MEMORY", default_value_t = 256, value_parser = number::<u64>(6..=16_777_216))]
     docker_memory: u64,
     /// Processors of a container.
-    #[arg(long, env = "QUORATE_DOCKER_CPUS", default_value_t = 1.0)]
+    #[arg(long, env = "QUORATE_DOCKER_CPUS", default_value_t = 1.0, value_parser = decimal(0.01..=4_096.0))]
     docker_cpus: f64,
     /// Network of a container [default: the engine's default].
     #[arg(long, env = "QUORATE_DOCKER_NETWORK")]
@@ -84,11 +85,6 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     ensure!(
         !programs.is_empty() || args.docker,
         "nothing to run: give --program IMAGE=PROGRAM for a local program, or --docker for containers"
-    );
-    ensure!(
-        (1..=1_000).contains(&args.concurrency),
-        "concurrency: {} is not between 1 and 1000",
-        args.concurrency
     );
     let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
     let client = Client::new(config).context("nodes")?;

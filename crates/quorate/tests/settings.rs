@@ -114,7 +114,7 @@ fn a_trailing_separator_is_no_error() {
         (
             &[("QUORATE_PROGRAMS", "a=/bin/true;b=/bin/true;"), ("QUORATE_CONCURRENCY", "0")],
             &["run"],
-            "error: QUORATE_CONCURRENCY: 0 is not between",
+            "error: invalid value '0' for 'QUORATE_CONCURRENCY': it must be a whole number from 1 to 1000",
         ),
         (&[("QUORATE_PEERS", "n2=127.0.0.1:1,")], &["serve"], "error: QUORATE_PEERS: this node's name `n1`"),
     ];
@@ -137,7 +137,7 @@ fn an_error_names_the_variable_that_was_used_and_the_flag_that_was() {
             "invalid value 'x' for '--deadline",
         ),
         (&[("QUORATE_DEADLINE", "0")], &["cluster", "status"], "QUORATE_DEADLINE: 0s is not between"),
-        (&[("QUORATE_NODES", "ftp://x")], &["job", "get", "x"], "QUORATE_NODES: "),
+        (&[("QUORATE_NODES", "ftp://x")], &["job", "get", "00000000"], "QUORATE_NODES: "),
         (&[("QUORATE_HEALTH_URL", "x")], &["health"], "QUORATE_HEALTH_URL: "),
         (&[("QUORATE_PROGRAMS", "x")], &["run"], "invalid value 'x' for 'QUORATE_PROGRAMS'"),
         (&[("QUORATE_PROGRAMS", "a=b;a=c")], &["run"], "QUORATE_PROGRAMS: the image \"a\" is given twice"),
@@ -214,12 +214,37 @@ fn no_error_says_its_cause_twice() {
         (&node, "os error"),
         (&["serve", "--config", file.to_str().unwrap()], "invalid type"),
         (&["serve", "--config", "/nowhere"], "os error"),
-        (&[&["job", "list"], &nobody[..]].concat(), "os error"),
+        (&[&["job", "list"], &nobody[..]].concat(), "onnection refused"),
         (&[&["job", "list"], &nobody[..]].concat(), "http://127.0.0.1:1"),
-        (&["health", "--url", "http://127.0.0.1:1"], "os error"),
+        (&["health", "--url", "http://127.0.0.1:1"], "onnection refused"),
     ];
     for (args, cause) in table {
         let said = stderr(&quorate(args));
         assert_eq!(said.matches(cause).count(), 1, "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_wrong_number_is_said_in_plain_words_and_is_wrong_usage() {
+    let whole = |range: &str| format!("it must be a whole number from {range}");
+    let table: [(&[&str], String); 13] = [
+        (&["run", "-c", "x"], whole("1 to 1000")),
+        (&["run", "-c", "0"], whole("1 to 1000")),
+        (&["run", "--docker-memory", "x"], whole("6 to 16777216")),
+        (&["run", "--docker-cpus", "x"], "it must be a number from 0.01 to 4096".into()),
+        (&["dev", "--nodes", "x"], whole("1 to 9")),
+        (&["dev", "--http-port", "99999"], whole("1 to 65535")),
+        (&["bench", "--clients", "x"], whole("1 to 4096")),
+        (&["demo", "--jobs", "x"], whole("10 to 100000")),
+        (&["serve", "--max-payload", "x"], whole("0 to 1048576")),
+        (&["job", "add", "--image", "a", "--max-retries", "-1"], whole("0 to 25")),
+        (&["job", "add", "--image", "a", "--delay", "-1"], "a duration is a number and its unit".into()),
+        (&["job", "list", "--nodes", "18080"], "is no node, but a number".into()),
+        (&["job", "list", "--nodes", "http://127.0.0.1:1/v1"], "has more than an address".into()),
+    ];
+    for (args, says) in table {
+        let output = with(&[], args);
+        assert!(stderr(&output).contains(&says), "{args:?}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
     }
 }

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::dev::LocalCluster;
 use crate::environment::{Item, items};
 use crate::health::wait_until_ready;
+use crate::number::number;
 use crate::runtime;
 
 /// Measure a cluster: many clients, each with a connection of its own, in equal shares over the nodes.
@@ -27,19 +27,19 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_enum, default_value_t = Mode::Cycle)]
     mode: Mode,
     /// Clients at once.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = number::<usize>(1..=4_096))]
     clients: usize,
     /// Seconds of one round.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = number::<u64>(1..=3_600))]
     seconds: u64,
     /// Rounds; the figures are the median round's.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = number::<usize>(1..=1_000))]
     rounds: usize,
     /// Bytes of a job's payload.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = number::<usize>(0..=quorate_core::limits::PAYLOAD_BYTES))]
     payload: usize,
     /// Jobs of one enqueue (with --mode enqueue).
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = number::<usize>(1..=1_000))]
     batch: usize,
     /// Send an Idempotency-Key with every enqueue and consume, as a careful client does.
     #[arg(long)]
@@ -48,7 +48,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The first local node's HTTP port; peers use the ports 1000 above.
-    #[arg(long, default_value_t = 18_480)]
+    #[arg(long, default_value_t = 18_480, value_parser = number::<u16>(1..=65_535))]
     http_port: u16,
     /// Print JSON, for machines.
     #[arg(long)]
@@ -70,9 +70,6 @@ pub(crate) enum Mode {
 /// # Errors
 /// The cluster cannot be started, or a request failed.
 pub(crate) fn main(args: BenchArgs) -> anyhow::Result<ExitCode> {
-    ensure!((1..=4_096).contains(&args.clients), "clients: {} is not between 1 and 4096", args.clients);
-    ensure!(args.rounds >= 1 && args.seconds >= 1, "rounds, seconds: at least 1");
-    ensure!((1..=1_000).contains(&args.batch), "batch: {} is not between 1 and 1000", args.batch);
     runtime::on_threads(run(args))
 }
 

@@ -15,6 +15,7 @@ use quorate_client::{Client, ClientConfig};
 use crate::dev::LocalCluster;
 use crate::health::wait_until_ready;
 use crate::logging;
+use crate::number::number;
 use crate::output::Output;
 use crate::runtime;
 
@@ -29,7 +30,7 @@ use work::{Programs, Work};
 #[derive(Args)]
 pub(crate) struct DemoArgs {
     /// How many jobs.
-    #[arg(long, default_value_t = 240)]
+    #[arg(long, default_value_t = 240, value_parser = number::<usize>(10..=100_000))]
     jobs: usize,
     /// Whose text files the jobs work on.
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -38,7 +39,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = ".demo")]
     data_dir: PathBuf,
     /// The first node's HTTP port; the others use the ports behind it, and peers those 1000 above.
-    #[arg(long, default_value_t = 18_180)]
+    #[arg(long, default_value_t = 18_180, value_parser = number::<u16>(1..=65_535))]
     http_port: u16,
 }
 
@@ -53,7 +54,6 @@ struct Enqueued {
 /// # Errors
 /// Something could not be done at all; what went wrong with the jobs is in the table.
 pub(crate) fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
-    ensure!((10..=100_000).contains(&args.jobs), "jobs: {} is not between 10 and 100000", args.jobs);
     runtime::on_threads(run(args))
 }
 
@@ -197,7 +197,7 @@ fn fresh_dir(dir: &Path) -> anyhow::Result<PathBuf> {
         );
         std::fs::remove_dir_all(dir)?;
     }
-    std::fs::create_dir_all(dir)?;
+    std::fs::create_dir_all(dir).with_context(|| format!("data-dir: cannot make {}", dir.display()))?;
     std::fs::write(dir.join(MARK), "")?;
     Ok(dir.canonicalize()?)
 }

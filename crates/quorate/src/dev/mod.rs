@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::background::Background;
 use crate::ending::Ending;
+use crate::number::number;
 use crate::{logging, output, runtime};
 
 pub(crate) use local_cluster::LocalCluster;
@@ -20,13 +21,13 @@ pub(crate) use local_cluster::LocalCluster;
 #[derive(Args)]
 pub(crate) struct DevArgs {
     /// How many nodes.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = number::<u16>(1..=9))]
     nodes: u16,
     /// The first node's HTTP port; the others use the ports behind it.
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, default_value_t = 8080, value_parser = number::<u16>(1..=65_535))]
     http_port: u16,
     /// The first node's peer port; the others use the ports behind it [default: 1000 above --http-port].
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u16>(1..=65_535))]
     peer_port: Option<u16>,
     /// Where the nodes keep everything, a folder for each.
     #[arg(long, value_name = "DIR", default_value = "quorate-dev")]

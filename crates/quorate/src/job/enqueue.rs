@@ -30,19 +30,19 @@ pub(super) struct EnqueueArgs {
     #[command(flatten)]
     input: InputArgs,
     /// How long to wait before it is queued [default: 0].
-    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>, allow_negative_numbers = true)]
     delay: Option<u32>,
     /// How long it may run [default: 60s].
-    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>, allow_negative_numbers = true)]
     timeout: Option<u32>,
     /// 0, 1 or 2; 2 is served first [default: 0].
-    #[arg(long, value_parser = number::<0, PRIORITY>)]
+    #[arg(long, value_parser = number::<u32>(0..=PRIORITY), allow_negative_numbers = true)]
     priority: Option<u32>,
     /// Automatic retries, 0 to 25 [default: 3].
-    #[arg(long, value_parser = number::<0, MAX_RETRIES>)]
+    #[arg(long, value_parser = number::<u32>(0..=MAX_RETRIES), allow_negative_numbers = true)]
     max_retries: Option<u32>,
     /// How long each automatic retry waits [default: 60s].
-    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>, allow_negative_numbers = true)]
     retries_delay: Option<u32>,
     /// Makes it safe to run this command again: within 24 hours, the same key and input give the same jobs [default:
     /// another one each time].

@@ -18,7 +18,7 @@ use crate::output::{self, Output};
 #[derive(Args)]
 pub(super) struct ListArgs {
     /// At most so many, 1 to 1000.
-    #[arg(short, long, default_value_t = 20, value_parser = number::<1, JOBS_LISTED>)]
+    #[arg(short, long, default_value_t = 20, value_parser = number::<u32>(1..=JOBS_LISTED))]
     n: u32,
     /// Only those in this status.
     #[arg(long, value_enum)]

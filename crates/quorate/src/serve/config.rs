@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::logging::{self, LogFormat};
+use crate::number::{decimal, number};
 
 /// Run one node of a cluster.
 ///
@@ -35,10 +36,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "QUORATE_PEERS", value_name = "NAME=HOST:PORT,…")]
     peers: Option<String>,
     /// Seconds that a write waits for a leader and a majority before it is answered 503 [default: 5].
-    #[arg(long, env = "QUORATE_WRITE_TIMEOUT", value_name = "SECONDS")]
+    #[arg(long, env = "QUORATE_WRITE_TIMEOUT", value_name = "SECONDS", value_parser = decimal(0.1..=60.0))]
     write_timeout: Option<f64>,
     /// Longest payload of a job in bytes [default: 1048576, at most that].
-    #[arg(long, env = "QUORATE_MAX_PAYLOAD", value_name = "BYTES")]
+    #[arg(long, env = "QUORATE_MAX_PAYLOAD", value_name = "BYTES", value_parser = number(0..=quorate_core::limits::PAYLOAD_BYTES))]
     max_payload: Option<usize>,
     /// How to log to standard error [default: human].
     #[arg(long, env = "QUORATE_LOG_FORMAT", value_enum)]
