@@ -39,7 +39,14 @@ impl Report {
         let deadline = Instant::now() + limit;
         let mut pause = Pause::new();
         loop {
-            let error = match self.send_once(client, job_id).await {
+            let sent = tokio::select! {
+                biased;
+                sent = self.send_once(client, job_id) => sent,
+                () = last_moment(shutdown) => {
+                    return Outcome::Unreported("the runner was stopped before the cluster answered".into());
+                }
+            };
+            let error = match sent {
                 Ok(()) => return self.outcome(),
                 Err(error) => error,
             };
@@ -67,7 +74,10 @@ impl Report {
             if pause.fails_first() {
                 tracing::warn!(job = job_id, "the outcome could not be reported yet: {error}");
             }
-            pause.take().await;
+            tokio::select! {
+                () = pause.take() => {}
+                () = shutdown.stopping() => {} // once more
+            }
         }
     }
 
@@ -88,4 +98,10 @@ impl Report {
             Some((reason, details)) => Outcome::Failed { reason, details },
         }
     }
+}
+
+/// When a report that is not answered yet is given up, since the runner was told to stop.
+async fn last_moment(shutdown: &Shutdown) {
+    shutdown.stopping().await;
+    tokio::time::sleep(limits::LAST_REPORT).await;
 }

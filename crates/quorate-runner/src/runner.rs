@@ -81,6 +81,9 @@ impl Runner {
             }
         }
         running.close();
+        if !running.is_empty() {
+            tracing::info!(jobs = running.len(), "waiting until they have ended and are reported");
+        }
         running.wait().await;
     }
 

@@ -13,6 +13,7 @@ use crate::cli::NODES;
 use crate::duration::HumanDuration;
 use crate::ending::Ending;
 use crate::environment::{Item, items};
+use crate::job::word;
 use crate::logging::{self, LogFormat};
 use crate::number::{decimal, number};
 use crate::{limits, runtime};
@@ -178,7 +179,10 @@ fn log_event(event: Event) {
             let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             match outcome {
                 Outcome::Success => tracing::info!(job_id, ms, "success"),
-                Outcome::Failed { reason, details } => tracing::info!(job_id, ms, ?reason, details, "failed"),
+                Outcome::Failed { reason, details } => {
+                    let reason = word(&reason);
+                    tracing::info!(job_id, ms, reason, details, "failed");
+                }
                 Outcome::Dropped(why) => tracing::warn!(job_id, ms, why, "dropped"),
                 Outcome::Unreported(why) => tracing::error!(job_id, ms, why, "not reported"),
             }

@@ -261,7 +261,7 @@ fn errors_have_exit_codes_and_say_what_to_do() {
         (&["job", "delete", queued, "--nodes", &urls], 4, "queued"),
         (&["job", "enqueue", "--image", "", "--nodes", &urls], 1, "jobs[0].image"),
         (&["job", "list", "--nodes", nobody, "--deadline", "0.3"], 5, "Nothing was done"),
-        (&["cluster", "status", "--nodes", "ftp://x"], 1, "`ftp://x` is no node: write HOST:PORT"),
+        (&["cluster", "status", "--nodes", "ftp://x"], 2, "`ftp://x` is no node: write HOST:PORT"),
         (&["cluster", "status", "--nodes", nobody], 5, "start one on this machine: `quorate dev`"),
         (&["job", "fetch"], 2, "unrecognized subcommand"),
     ];

@@ -176,7 +176,8 @@ impl Formation {
         if members.len() != self.peers.config.peers.len() {
             return Ok("different nodes at the listed addresses: two of them are the same".to_owned());
         }
-        tracing::info!(cluster_id, ?members, "making the cluster");
+        let names: Vec<&str> = members.values().map(|member| member.name.as_str()).collect();
+        tracing::info!(cluster_id, members = names.join(","), "making the cluster");
         if let Err(error) = self.raft.initialize(members).await {
             tracing::debug!(%error, "it is made already, or will be");
         }

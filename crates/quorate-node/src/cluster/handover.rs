@@ -27,6 +27,9 @@ impl Handover {
         if !self.leads() {
             return true;
         }
+        if self.peers.other_voters().is_empty() {
+            return false;
+        }
         let successors = self.successors(suits).await;
         if successors.is_empty() {
             // It goes on leading.

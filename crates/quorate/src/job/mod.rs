@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::incomplete::Incomplete;
+pub(crate) use self::show::word;
 use crate::cli::Target;
 use crate::output::Output;
 

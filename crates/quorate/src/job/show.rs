@@ -125,7 +125,7 @@ fn seconds(seconds: u32) -> String {
 }
 
 /// The word that the REST interface has for it.
-fn word(value: &impl serde::Serialize) -> String {
+pub(crate) fn word(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         Ok(other) => other.to_string(),
