@@ -107,3 +107,52 @@ impl ApplyObserver for Observer {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use quorate_core::{Change, JobId};
+
+    use super::*;
+    use crate::time::clock::SystemClocks;
+
+    const QUEUE: QueueId = QueueId::DEFAULT;
+
+    /// A job that goes from one status to another.
+    fn change(from: Option<Status>, to: Option<Status>) -> Effect {
+        Effect::Job(Change { id: JobId([1; 16]), queue: QUEUE, from, to, reason: None })
+    }
+
+    #[tokio::test]
+    async fn a_job_that_comes_is_one_turn_and_one_that_goes_is_none() {
+        let turns = Turns::default();
+        let clock = LogClock::new(SystemClocks);
+        let observer = Observer::new(Pending::default(), turns.clone(), SpentKeys::default(), clock);
+        let (queued, running) = (Some(Status::Queued), Some(Status::Running));
+        // One stays, one is taken within the entry, and one waits for its time.
+        observer.tell_effects(&[
+            change(None, queued),
+            change(None, queued),
+            change(queued, running),
+            change(None, Some(Status::Delayed)),
+        ]);
+        let turn = turns.next(QUEUE).now_or_never().expect("a job is queued");
+        let mut next = Box::pin(turns.next(QUEUE));
+        assert!((&mut next).now_or_never().is_none(), "there is one job");
+        // It was called off: its turn is nobody's.
+        observer.tell_effects(&[change(queued, Some(Status::Cancelled))]);
+        drop(turn);
+        assert!((&mut next).now_or_never().is_none(), "no job is left");
+        observer.tell_effects(&[change(Some(Status::Delayed), queued)]);
+        assert!((&mut next).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_raised_level_is_told() {
+        let clock = LogClock::new(SystemClocks);
+        let observer = Observer::new(Pending::default(), Turns::default(), SpentKeys::default(), clock);
+        let level = observer.watch_level();
+        observer.tell_effects(&[Effect::Raised(FeatureLevel(7))]);
+        assert_eq!(*level.borrow(), FeatureLevel(7));
+    }
+}

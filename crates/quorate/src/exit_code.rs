@@ -1,4 +1,4 @@
-//! The exit codes that `quorate --help` lists, beside 0, done, and 2, wrong usage, which is clap's.
+//! The exit codes that `quorate --help` lists, beside 0, done. A wrong command line is 2 by clap itself.
 
 /// The input, the request or the output is at fault.
 pub(crate) const FAILED: u8 = 1;
