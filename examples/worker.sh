@@ -4,15 +4,17 @@
 set -uo pipefail
 IFS=, read -ra nodes <<<"$1"; shift
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
-trap 'ending=1' TERM    # ends after the job, or after the poll
+trap 'ending=$SECONDS' TERM    # ends after the job, or after the poll, which takes 5 s where no node answers
 
 # call SECONDS PATH [OPTION OF CURL…]: asks one node after the other, for that long each, until one has an answer: its code in
-# $code, its body in $dir/answer. Each call here may be repeated. Fails after $patience seconds, where that is set.
+# $code, its body in $dir/answer. Each call here may be repeated. Fails after $patience seconds, where that is set,
+# and 5 s after the signal where it is $idle.
 call() {
     local seconds=$1 path=$2 until=$((SECONDS + ${patience:-1000000000})); shift 2
     until code=$(curl -s -o "$dir/answer" -w '%{http_code}' --connect-timeout 1 -m "$seconds" -X POST "$@" "${nodes[0]}$path") &&
           ((code < 500 && code != 408 && code != 429)); do
         ((SECONDS < until)) || return
+        [ -z "${idle-}" ] || [ -z "${ending-}" ] || ((SECONDS < ending + 5)) || return
         nodes=("${nodes[@]:1}" "${nodes[0]}")
         sleep 0.2
     done
@@ -20,7 +22,7 @@ call() {
 
 while [ -z "${ending-}" ]; do
     # One key for one question, however often it is asked; another one after every answer.
-    call 28 "/v1/jobs/consume?wait=20" -H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)"
+    idle=1 call 28 "/v1/jobs/consume?wait=20" -H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)" || break
     ((code == 200)) || { cat "$dir/answer" >&2; exit 1; }
     id=$(jq -r '.jobs[0].id // empty' "$dir/answer")
     [ "$id" ] || continue

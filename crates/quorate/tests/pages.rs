@@ -179,7 +179,8 @@ fn type_them(
     first: u16,
     after: impl Fn(&Block) -> String,
 ) -> String {
-    let mut script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n".to_owned();
+    // A worker that ends has a poll under way, and would take the jobs of the next page.
+    let mut script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || :; wait' EXIT\n".to_owned();
     for block in commands {
         let typed =
             with_ports(&block.text, first).replace("/tmp/quorate", dir.join("quorate").to_str().unwrap());

@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -17,6 +18,7 @@ use common::{Started, cluster, free_ports, has, quorate, url, wait_for_status, w
 fn the_python_worker_does_what_its_page_says() {
     if has(None, "python3", &["-c", "import requests"]) {
         drill("worker.py");
+        ends_where_no_node_answers("worker.py");
     }
 }
 
@@ -24,6 +26,7 @@ fn the_python_worker_does_what_its_page_says() {
 fn the_shell_worker_does_what_its_page_says() {
     if has(None, "curl", &["--version"]) && has(None, "jq", &["--version"]) {
         drill("worker.sh");
+        ends_where_no_node_answers("worker.sh");
     }
 }
 
@@ -33,9 +36,7 @@ fn drill(worker: &str) {
     let first = free_ports(3);
     let mut nodes = cluster(dir.path(), first);
     let urls = [first, first + 1, first + 2].map(url);
-    let worker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(worker);
-    let process = Command::new(worker).args([&urls.join(","), "/bin/sh"]).stdout(Stdio::null()).spawn();
-    let mut worker = Started(process.unwrap());
+    let mut worker = start(worker, &urls.join(","));
     // Through a node that stays.
     let cluster = Cluster { port: first + 2, url: urls[2].clone() };
 
@@ -81,6 +82,21 @@ fn drill(worker: &str) {
     assert_eq!(worker.ended("the worker ended"), Some(0));
     assert_eq!(cluster.log(&last), "finished\n");
     assert_eq!(cluster.job(&left)["status"], "queued");
+}
+
+/// The last node goes away, and then comes the signal.
+fn ends_where_no_node_answers(worker: &str) {
+    let node = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut worker = start(worker, &format!("http://{}", node.local_addr().unwrap()));
+    node.accept().unwrap();
+    drop(node);
+    worker.signal(Signal::SIGTERM);
+    assert_eq!(worker.ended("the worker ended"), Some(0));
+}
+
+fn start(worker: &str, nodes: &str) -> Started {
+    let worker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(worker);
+    Started(Command::new(worker).args([nodes, "/bin/sh"]).stdout(Stdio::null()).spawn().unwrap())
 }
 
 struct Cluster {
