@@ -3,7 +3,6 @@
 
 use crate::common::follower::{Answers, Follower};
 use crate::common::*;
-use quorate_node::Role;
 
 /// openraft takes an answer to entries as one to every later frame that has no entries, since both name the same place
 /// in the log. So its own ReadIndex lets a leader that was away believe answers from before it was away.
@@ -11,14 +10,7 @@ use quorate_node::Role;
 async fn an_answer_from_before_the_read_confirms_no_leader() {
     let mut cluster = Cluster::started(3).await;
     let leader = cluster.leader().await;
-    let members = cluster.at(leader).cluster().await.members;
-    for at in cluster.up().into_iter().filter(|at| *at != leader) {
-        cluster.crash(at).await;
-    }
-    let mut followers = Vec::new();
-    for member in members.into_iter().filter(|member| member.role != Role::Leader) {
-        followers.push(Follower::serve(&member).await);
-    }
+    let followers = Follower::in_the_place_of_all(&mut cluster, leader).await;
     let [first, second] = followers.as_slice() else { panic!("two of three follow") };
     let handle = cluster.at(leader).clone();
     put(&handle, 1).await;

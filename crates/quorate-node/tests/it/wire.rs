@@ -4,7 +4,6 @@ use crate::common::follower::{Answers, Follower};
 use crate::common::*;
 use prost::Message;
 use quorate_core::{Envelope, RequestId, Timestamp};
-use quorate_node::Role;
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::forward_answer::Kind;
@@ -79,14 +78,7 @@ async fn a_follower_that_asks_how_far_to_read_is_a_majority_of_three_with_the_le
     let mut cluster = Cluster::started(3).await;
     let mut caller = Caller::new(&cluster).await;
     let leader = cluster.leader().await;
-    let members = cluster.at(leader).cluster().await.members;
-    for at in cluster.up().into_iter().filter(|at| *at != leader) {
-        cluster.crash(at).await;
-    }
-    let mut followers = Vec::new();
-    for member in members.into_iter().filter(|member| member.role != Role::Leader) {
-        followers.push(Follower::serve(&member).await);
-    }
+    let followers = Follower::in_the_place_of_all(&mut cluster, leader).await;
     put(cluster.at(leader), 1).await;
     // One of them may not have heard of it yet.
     let vote = followers.iter().map(Follower::followed).max_by_key(|vote| vote.term).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::Stream;
 use prost::Message;
-use quorate_node::Member;
+use quorate_node::{Member, Role};
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::discovery_server::{Discovery, DiscoveryServer};
@@ -18,7 +18,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::LONG;
+use super::{Cluster, LONG};
 
 /// Which of the frames that it gets a follower answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,19 @@ impl Follower {
             .add_service(DiscoveryServer::new(follower.clone()));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
         follower
+    }
+
+    /// In the place of all that follow this leader: they end without a word.
+    pub async fn in_the_place_of_all(cluster: &mut Cluster, leader: usize) -> Vec<Follower> {
+        let members = cluster.at(leader).cluster().await.members;
+        for at in cluster.up().into_iter().filter(|at| *at != leader) {
+            cluster.crash(at).await;
+        }
+        let mut followers = Vec::new();
+        for member in members.into_iter().filter(|member| member.role != Role::Leader) {
+            followers.push(Follower::serve(&member).await);
+        }
+        followers
     }
 
     pub fn answer(&self, answers: Answers) {
