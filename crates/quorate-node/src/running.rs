@@ -33,15 +33,18 @@ pub struct Running {
 }
 
 impl Running {
-    /// Ends the node: nothing more is taken in, what is under way is answered, the leadership is handed over, the log
-    /// is flushed. Bounded in time. The data directory is free when this returns and every [`crate::Handle`] is dropped.
-    pub async fn shutdown(self) {
+    /// Ends the node: the leadership is handed over, first, since the others wait for it, and clients that are slow for nobody;
+    /// `clients` ends those; then nothing more is taken in, what is under way is answered, the log is flushed. Bounded in time
+    /// as `clients` is. The data directory is free when this returns and every [`crate::Handle`] is dropped.
+    pub async fn shutdown<T>(self, clients: impl Future<Output = T>) -> T {
+        self.hand_over().await;
+        let ended = clients.await;
         self.intake.closed.cancel();
         if tokio::time::timeout(limits::DRAIN, self.intake.drained()).await.is_err() {
             tracing::warn!(waiting = self.intake.waiting(), "stopping with requests unanswered");
         }
-        self.hand_over().await;
         self.halt().await;
+        ended
     }
 
     /// Ends the node at once, as the end of its process would: requests that are under way get no answer, and the others

@@ -228,10 +228,10 @@ mod tests {
     fn columns_stay_whole_while_there_is_room() {
         let url = "http://n1.example.org:8080";
         let mut table = Table::new(["name", "role", "http", "peer"]).whole(3);
-        table.row(["n1", "was follower", url, url]);
+        table.row(["n1", "was leader", url, url]);
         let (wide, narrow) = (table.text(Some(60)), table.text(Some(40)));
         assert!(wide.contains(url) && wide.contains('…'), "{wide}");
-        assert!(narrow.contains("was follower") && !narrow.contains(url), "{narrow}");
+        assert!(narrow.contains("was leader") && !narrow.contains(url), "{narrow}");
         for (text, width) in [(wide, 60), (narrow, 40)] {
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
             assert_eq!(text.lines().count(), 5, "one line a row: {text}");

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use common::{QUORATE, Started, enqueue, free_ports, serve, wait_until, wait_until_ready};
+use common::{QUORATE, Started, enqueue, free_ports, quorate, serve, url, wait_until, wait_until_ready};
 
 fn log_of(dir: &Path, node: usize) -> PathBuf {
     dir.join(format!("n{node}.log"))
@@ -51,4 +51,24 @@ fn a_dead_node_costs_the_others_a_line_and_its_return_another() {
     wait_until("the others see it again", || {
         (0..2).all(|node| says(node, "a member answers again name=\"n2\""))
     });
+}
+
+#[test]
+fn an_end_with_nobody_to_hand_over_to_says_so_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = free_ports(2);
+    let ports = [first, first + 1];
+    let mut nodes: Vec<Started> = (0..2).map(|node| start(dir.path(), &ports, node)).collect();
+    ports.iter().for_each(|port| wait_until_ready(*port));
+    let output = quorate(&["cluster", "status", "--json", "--nodes", &url(first)]);
+    let cluster: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let leader = usize::from(cluster["leader"] == "n1");
+    nodes[1 - leader].signal(Signal::SIGKILL);
+    nodes[1 - leader].ended("the follower is dead");
+    nodes[leader].signal(Signal::SIGTERM);
+    assert_eq!(nodes[leader].ended("the leader has ended"), Some(0));
+    let said = lines(dir.path(), leader);
+    let nobody = said.iter().filter(|line| line.contains("there is nobody to hand the leadership over to"));
+    // None, where it took so long that the leader did not lead any more.
+    assert!(nobody.count() <= 1, "{}", said.join("\n"));
 }

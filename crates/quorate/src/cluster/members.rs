@@ -55,12 +55,10 @@ fn row(member: &Member, newest: u64) -> [String; 10] {
         (Some(version), Some(level)) => format!("{version} (level {level})"),
         _ => unknown(),
     };
-    // What it was when it was heard last; it may have another part by now.
-    let role = if member.reachable { member.role.clone() } else { format!("was {}", member.role) };
     [
         member.name.clone(),
         if member.reachable { "yes" } else { "NO" }.to_owned(),
-        role,
+        role(&member.role, member.reachable).to_owned(),
         behind,
         member.http_addr.clone(),
         offset,
@@ -71,8 +69,37 @@ fn row(member: &Member, newest: u64) -> [String; 10] {
     ]
 }
 
+/// Of one that does not answer, what holds all the same: it leads nobody and follows nobody, and may have a vote.
+fn role(role: &str, reachable: bool) -> &str {
+    match (reachable, role) {
+        (false, "leader") => "was leader", // until another one is elected
+        (false, "follower") => "voter",
+        (_, role) => role,
+    }
+}
+
 /// Without the seconds, once they say nothing any more.
 fn uptime(seconds: u64) -> String {
     let shown = if seconds < 3_600 { seconds } else { seconds - seconds % 60 };
     HumanDuration(Duration::from_secs(shown)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_does_not_answer_has_no_part_that_it_may_have_lost() {
+        let table = [
+            ("leader", true, "leader"),
+            ("follower", true, "follower"),
+            ("learner", true, "learner"),
+            ("leader", false, "was leader"),
+            ("follower", false, "voter"),
+            ("learner", false, "learner"),
+        ];
+        for (says, reachable, expected) in table {
+            assert_eq!(role(says, reachable), expected);
+        }
+    }
 }

@@ -75,12 +75,12 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     );
     let serving = tokio::spawn(gateway.serve(listener, limits));
     ended.await;
-    // First, since the others wait for it, and clients that are slow for nobody.
-    running.hand_over().await;
-    tracing::info!("ending: no new connections, requests in flight are finished");
-    closing.cancel();
-    serving.await.context("the HTTP server panicked")?;
-    running.shutdown().await;
+    let clients = async {
+        tracing::info!("ending: no new connections, requests in flight are finished");
+        closing.cancel();
+        serving.await
+    };
+    running.shutdown(clients).await.context("the HTTP server panicked")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -93,7 +93,7 @@ impl Cluster {
     pub async fn stop(&mut self, at: usize) {
         let (handle, running) = self.running[at].take().unwrap();
         drop(handle);
-        running.shutdown().await;
+        running.shutdown(async {}).await;
     }
 
     /// Ends a node without a word to the others.
@@ -105,7 +105,7 @@ impl Cluster {
 
     pub async fn stop_all(mut self) {
         let running: Vec<_> = self.running.iter_mut().filter_map(Option::take).collect();
-        futures::future::join_all(running.into_iter().map(|(_, running)| running.shutdown())).await;
+        futures::future::join_all(running.into_iter().map(|(_, running)| running.shutdown(async {}))).await;
     }
 
     /// Asks a node to hand its leadership over.
