@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::{Job, JobId, Reply, State, Table, limits};
 
-use super::step::{Step, Stop, check};
+use super::step::{Abort, Step, check};
 use super::{ending, lookup};
 
 /// Calls a job off that has not finished.
@@ -10,7 +10,7 @@ pub(super) fn cancel<T: Table>(
     step: &mut Step<'_, T>,
     id: JobId,
     details: &str,
-) -> Result<Reply, Stop<T::Error>> {
+) -> Result<Reply, Abort<T::Error>> {
     check(details.len() <= limits::DETAILS_BYTES, "details")?;
     let job = lookup::job(step, id)?;
     if job.status().is_final() {

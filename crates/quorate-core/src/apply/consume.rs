@@ -1,6 +1,6 @@
 use crate::{Job, QueueId, Reply, State, Table, limits};
 
-use super::step::{Step, Stop, check};
+use super::step::{Abort, Step, check};
 
 /// Grants the next jobs of a queue to a consumer: up to `n`, and up to [`limits::CONSUME_BYTES`] of payload, but one
 /// whatever its size.
@@ -8,7 +8,7 @@ pub(super) fn consume<T: Table>(
     step: &mut Step<'_, T>,
     queue: QueueId,
     n: u32,
-) -> Result<Reply, Stop<T::Error>> {
+) -> Result<Reply, Abort<T::Error>> {
     let most = usize::try_from(n).unwrap_or(usize::MAX);
     check((1..=limits::JOBS_PER_REQUEST).contains(&most), "n")?;
     let mut granted: Vec<Job> = Vec::new();

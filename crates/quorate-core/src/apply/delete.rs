@@ -1,10 +1,10 @@
 use crate::{JobId, Reply, Table};
 
 use super::lookup;
-use super::step::{Step, Stop};
+use super::step::{Abort, Step};
 
 /// Removes a finished job with its log, for good.
-pub(super) fn delete<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply, Stop<T::Error>> {
+pub(super) fn delete<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply, Abort<T::Error>> {
     let job = lookup::job(step, id)?;
     if !job.status().is_final() {
         return lookup::wrong_status(step, &job);

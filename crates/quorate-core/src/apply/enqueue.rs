@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 use crate::{NewJob, Refusal, Reply, Table, limits};
 
 use super::birth;
-use super::step::{Step, Stop, check, refuse};
+use super::step::{Abort, Step, check, refuse};
 
 /// Adds jobs, all or none.
-pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<Reply, Stop<T::Error>> {
+pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<Reply, Abort<T::Error>> {
     check((1..=limits::JOBS_PER_REQUEST).contains(&jobs.len()), "jobs")?;
     let mut ids = BTreeSet::new();
     for job in jobs {
@@ -24,7 +24,7 @@ pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Resu
     Ok(Reply::Jobs(added))
 }
 
-fn check_limits<E>(job: &NewJob) -> Result<(), Stop<E>> {
+fn check_limits<E>(job: &NewJob) -> Result<(), Abort<E>> {
     check((1..=limits::IMAGE_NAME_BYTES).contains(&job.image.len()), "image")?;
     check(job.payload.len() <= limits::PAYLOAD_BYTES, "payload")?;
     check(job.delay <= limits::DELAY_SECONDS, "delay")?;

@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::{EndedBy, JobId, Reason, Reply, State, Table, limits};
 
-use super::step::{Step, Stop, check};
+use super::step::{Abort, Step, check};
 use super::{ending, lookup};
 
 /// Ends a running job badly, and adds its automatic retry. Said again with the same reason, it answers the job as it
@@ -13,7 +13,7 @@ pub(super) fn fail<T: Table>(
     reason: Reason,
     details: &str,
     log: &Bytes,
-) -> Result<Reply, Stop<T::Error>> {
+) -> Result<Reply, Abort<T::Error>> {
     check(details.len() <= limits::DETAILS_BYTES, "details")?;
     check(log.len() <= limits::LOG_BYTES, "log")?;
     let job = lookup::job(step, id)?;

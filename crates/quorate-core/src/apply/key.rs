@@ -1,13 +1,13 @@
 use crate::{Command, IdempotencyKey, KeyRecord, Refusal, Remembered, Reply, Table, Timestamp, limits};
 
 use super::replay;
-use super::step::{Step, Stop, check, refuse};
+use super::step::{Abort, Step, check, refuse};
 
 /// What the first request with this key was answered; `None` when this is the first.
 pub(super) fn first_answer<T: Table>(
     step: &mut Step<'_, T>,
     key: &IdempotencyKey,
-) -> Result<Option<Remembered>, Stop<T::Error>> {
+) -> Result<Option<Remembered>, Abort<T::Error>> {
     check(key.key.len() <= limits::IDEMPOTENCY_KEY_BYTES, "idempotency_key")?;
     match step.table.key(&key.key)? {
         // It waits to be removed by `tick`.

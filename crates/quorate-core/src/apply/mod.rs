@@ -27,7 +27,7 @@ use crate::{
     limits,
 };
 
-use step::{Step, Stop};
+use step::{Abort, Step};
 pub use tick::{next_due_at, next_timer_at};
 
 /// Carries one committed log entry out: first what is due at its time, then its commands in their order.
@@ -90,12 +90,12 @@ fn replay_or_carry_out<T: Table>(
     let (replayed, result) = match first {
         Ok(Some(first)) => (true, replay::render(step, &first)),
         Ok(None) => (false, carry_out(step, command)),
-        Err(stop) => (false, Err(stop)),
+        Err(abort) => (false, Err(abort)),
     };
     Ok((replayed, refusal_as_value(result)?))
 }
 
-fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Reply, Stop<T::Error>> {
+fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Reply, Abort<T::Error>> {
     let reply = match command {
         Command::Enqueue { jobs, key: _ } => enqueue::enqueue(step, jobs)?,
         Command::Consume { queue, n, key: _ } => consume::consume(step, *queue, *n)?,
@@ -115,10 +115,10 @@ fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Repl
 }
 
 /// A refusal becomes an outcome; a failure of the storage stays an error.
-fn refusal_as_value<E>(result: Result<Reply, Stop<E>>) -> Result<Outcome, E> {
+fn refusal_as_value<E>(result: Result<Reply, Abort<E>>) -> Result<Outcome, E> {
     match result {
         Ok(reply) => Ok(Ok(reply)),
-        Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
-        Err(Stop::Broken(error)) => Err(error),
+        Err(Abort::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Abort::Broken(error)) => Err(error),
     }
 }

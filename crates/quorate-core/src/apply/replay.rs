@@ -1,7 +1,7 @@
 use crate::{Command, Job, JobId, Outcome, Remembered, Reply, State, Table};
 
 use super::lookup;
-use super::step::{Step, Stop, refuse};
+use super::step::{Abort, Step, refuse};
 
 /// What is kept of an answer.
 pub(super) fn remembered(command: &Command, outcome: &Outcome) -> Remembered {
@@ -24,7 +24,7 @@ pub(super) fn remembered_reply(command: &Command, reply: &Reply) -> Remembered {
 
 /// Gives an answer again, with the jobs as they are now: those that were deleted are left out, and of those granted
 /// to a consumer the ones that it no longer has.
-pub(super) fn render<T: Table>(step: &mut Step<'_, T>, first: &Remembered) -> Result<Reply, Stop<T::Error>> {
+pub(super) fn render<T: Table>(step: &mut Step<'_, T>, first: &Remembered) -> Result<Reply, Abort<T::Error>> {
     match first {
         Remembered::Enqueued(ids) => Ok(Reply::Jobs(existing(step, ids)?)),
         Remembered::Consumed(ids) => {

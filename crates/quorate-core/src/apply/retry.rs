@@ -1,6 +1,6 @@
 use crate::{Job, JobId, Refusal, Reply, State, Table};
 
-use super::step::{Step, Stop, refuse};
+use super::step::{Abort, Step, refuse};
 use super::{birth, lookup};
 
 /// Enqueues a finished job again, as a new job with the same number of automatic retries. While an earlier retry of it
@@ -9,7 +9,7 @@ pub(super) fn retry<T: Table>(
     step: &mut Step<'_, T>,
     id: JobId,
     new_id: JobId,
-) -> Result<Reply, Stop<T::Error>> {
+) -> Result<Reply, Abort<T::Error>> {
     let job = lookup::job(step, id)?;
     match job.state {
         State::Success | State::Cancelled { .. } => {}

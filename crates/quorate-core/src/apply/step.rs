@@ -61,25 +61,25 @@ impl<T: Table> Step<'_, T> {
 }
 
 /// Why a command ends early.
-pub(super) enum Stop<E> {
+pub(super) enum Abort<E> {
     /// It is refused, and has done nothing of its own.
     Refused(Refusal),
     /// The storage failed.
     Broken(E),
 }
 
-impl<E> From<E> for Stop<E> {
-    fn from(error: E) -> Stop<E> {
-        Stop::Broken(error)
+impl<E> From<E> for Abort<E> {
+    fn from(error: E) -> Abort<E> {
+        Abort::Broken(error)
     }
 }
 
 /// Ends a command with a refusal.
-pub(super) fn refuse<V, E>(refusal: Refusal) -> Result<V, Stop<E>> {
-    Err(Stop::Refused(refusal))
+pub(super) fn refuse<V, E>(refusal: Refusal) -> Result<V, Abort<E>> {
+    Err(Abort::Refused(refusal))
 }
 
 /// Refuses a command one of whose fields is outside its limits.
-pub(super) fn check<E>(within: bool, field: &'static str) -> Result<(), Stop<E>> {
+pub(super) fn check<E>(within: bool, field: &'static str) -> Result<(), Abort<E>> {
     if within { Ok(()) } else { refuse(Refusal::Invalid { field }) }
 }

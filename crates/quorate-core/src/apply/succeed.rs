@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::{Job, JobId, Reply, State, Table, limits};
 
-use super::step::{Step, Stop, check};
+use super::step::{Abort, Step, check};
 use super::{ending, lookup};
 
 /// Ends a running job well. Said again, it answers the job as it is: the first log stays.
@@ -10,7 +10,7 @@ pub(super) fn succeed<T: Table>(
     step: &mut Step<'_, T>,
     id: JobId,
     log: &Bytes,
-) -> Result<Reply, Stop<T::Error>> {
+) -> Result<Reply, Abort<T::Error>> {
     check(log.len() <= limits::LOG_BYTES, "log")?;
     let job = lookup::job(step, id)?;
     match job.state {

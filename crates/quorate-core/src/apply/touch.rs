@@ -1,10 +1,10 @@
 use crate::{Job, JobId, Reply, State, Table};
 
 use super::lookup;
-use super::step::{Step, Stop};
+use super::step::{Abort, Step};
 
 /// Gives a running job another `timeout` seconds from now.
-pub(super) fn touch<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply, Stop<T::Error>> {
+pub(super) fn touch<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply, Abort<T::Error>> {
     let job = lookup::job(step, id)?;
     match job.state {
         State::Running { .. } => {

@@ -23,7 +23,7 @@ pub struct Model {
     /// By owner: how many jobs hold it, and the bytes.
     payloads: BTreeMap<JobId, (u64, Bytes)>,
     logs: BTreeMap<JobId, Bytes>,
-    lanes: BTreeMap<Lane, JobId>,
+    lanes: BTreeMap<GrantOrder, JobId>,
     timers: BTreeSet<(Timestamp, JobId)>,
     finished: BTreeSet<(Timestamp, JobId)>,
     images: BTreeMap<ImageId, Image>,
@@ -34,8 +34,8 @@ pub struct Model {
     answers_by_deadline: BTreeSet<(Timestamp, RequestId)>,
 }
 
-/// A queued job's place: the order of these is the order of grants within a queue.
-type Lane = (QueueId, Reverse<Priority>, u64);
+/// A queued job's place in the lanes: the order of these is the order of grants within a queue.
+type GrantOrder = (QueueId, Reverse<Priority>, u64);
 
 impl Model {
     /// An empty table, as before the first log entry.

@@ -5,16 +5,18 @@
 //! through that queue, so that the disk sees the changes in the order in which Raft made them.
 //!
 //! ```text
-//! store    what Raft calls                     ─┐ view and queue change
-//! view     the log as Raft sees it, its tail    │ together, under one lock
-//! queue    the changes that the disk lacks     ─┘
-//! writer   takes a group: disk, mark, callbacks
-//! disk     RocksDB
-//! marker   syncs the high-water mark beside the next group
-//! reader   the tail, or else the disk
+//! store         what Raft calls                     ─┐ view and queue change
+//! view          the log as Raft sees it, its tail    │ together, under one lock
+//! queue         the changes that the disk lacks     ─┘
+//! group_writer  takes a group: disk, mark, callbacks
+//! disk          RocksDB
+//! marker        syncs the high-water mark beside the next group
+//! reader        the tail, or else the disk
+//! size          how many bytes the log has
 //! ```
 
 mod disk;
+mod group_writer;
 mod marker;
 mod queue;
 mod reader;
@@ -23,11 +25,10 @@ mod size;
 mod store;
 mod tail;
 mod view;
-mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use group_writer::OnFailure;
 pub use reader::LogReader;
 pub use store::LogStore;
-pub use writer::OnFailure;

@@ -14,12 +14,12 @@ use tokio::sync::oneshot;
 
 use super::{
     disk::{Disk, Recovered},
+    group_writer::{GroupWriter, OnFailure},
     marker::Marker,
     queue::Change,
     reader::LogReader,
     shared::Shared,
     view::View,
-    writer::{OnFailure, Writer},
 };
 use crate::{
     DataDir, Entry, LogId, StoreError, TypeConfig, Vote,
@@ -70,7 +70,7 @@ impl LogStore {
         let disk = Arc::new(disk);
         let shared = Arc::new(Shared::new(View::new(&recovered, tail_bytes)));
         let spawned = StoreError::io("start the log's threads of", dir.path());
-        let writer = Writer {
+        let writer = GroupWriter {
             shared: shared.clone(),
             write: Box::new({
                 let disk = disk.clone();
@@ -138,7 +138,7 @@ impl LogStore {
 }
 
 impl WriterThread {
-    fn spawn(writer: Writer) -> io::Result<WriterThread> {
+    fn spawn(writer: GroupWriter) -> io::Result<WriterThread> {
         let shared = writer.shared.clone();
         let run = move || {
             let (shared, on_failure) = (writer.shared.clone(), writer.on_failure.clone());

@@ -7,7 +7,7 @@ use quorate_core::{Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, Sta
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(crate) enum Prefix {
-    /// Family `default`: the one value that moves with every batch.
+    /// Family `default`: the one value that moves with every write.
     Meta = 0x01,
     /// A job, by id: the record of one that has not finished; of a finished one, where its record is.
     Job = 0x10,
@@ -207,20 +207,20 @@ pub(crate) fn at(prefix: Prefix, time: Timestamp) -> Vec<u8> {
     join(prefix, &[&time.0.to_be_bytes()])
 }
 
-/// The place of a job in the index that its state asks for: the only index that it stands in.
-pub(crate) fn place(job: &Job) -> Place {
+/// The row that a job has in the index that its state asks for: the only index that it stands in.
+pub(crate) fn index_row(job: &Job) -> IndexRow {
     match &job.state {
-        State::Queued { seq } => Place::Ready { queue: job.queue, priority: job.priority, seq: *seq },
-        State::Delayed { due: at } | State::Running { deadline: at } => Place::Timer { at: *at },
+        State::Queued { seq } => IndexRow::Ready { queue: job.queue, priority: job.priority, seq: *seq },
+        State::Delayed { due: at } | State::Running { deadline: at } => IndexRow::Timer { at: *at },
         State::Success | State::Error { .. } | State::Cancelled { .. } => {
-            Place::Ended { at: job.completed_at.expect("a finished job has the time of its end") }
+            IndexRow::Ended { at: job.completed_at.expect("a finished job has the time of its end") }
         }
     }
 }
 
-/// See [`place`].
+/// See [`index_row`].
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum IndexRow {
     Ready { queue: QueueId, priority: Priority, seq: u64 },
     Timer { at: Timestamp },
     Ended { at: Timestamp },

@@ -115,7 +115,7 @@ impl Lane {
         self.jobs.is_bounded()
     }
 
-    /// The batch is on the disk.
+    /// The write is on the disk.
     pub(crate) fn written(&mut self) {
         self.jobs.written();
     }

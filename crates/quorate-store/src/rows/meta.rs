@@ -8,7 +8,7 @@ use super::db::{Db, Family};
 use super::keys;
 use crate::{LogId, ProtoForm, StoreError, StoredMembership, TypeConfig};
 
-/// What moves with every batch, in the same write.
+/// What moves with every write, in the same write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meta {
     pub(crate) last_applied: Option<LogId>,

@@ -11,14 +11,14 @@ use crate::StoreError;
 /// All entries below the horizon are in memory; at and beyond it they are on the disk alone. Taking the first
 /// entry, again and again, reads the disk once for `capacity` entries and never walks over what was removed before.
 ///
-/// The disk shows what was written, not the batch under way: what that one changes beyond the horizon is kept here
+/// The disk shows what was written, not the write under way: what that one changes beyond the horizon is kept here
 /// until [`Window::written`].
 pub(crate) struct Window<V> {
     /// Everything below the horizon, by key.
     near: BTreeMap<Vec<u8>, V>,
     /// `None`: everything is in `near`.
     horizon: Option<Vec<u8>>,
-    /// What the batch under way put (`Some`) or removed (`None`) at and beyond the horizon.
+    /// What the write under way put (`Some`) or removed (`None`) at and beyond the horizon.
     far: BTreeMap<Vec<u8>, Option<V>>,
     /// The first key behind the index.
     end: Vec<u8>,
@@ -41,7 +41,7 @@ impl<V: Clone> Window<V> {
         Window { horizon: None, ..Window::new(Vec::new(), end, capacity, decode) }
     }
 
-    /// Notes that the batch puts an entry.
+    /// Notes that the write under way puts an entry.
     pub(crate) fn put(&mut self, key: Vec<u8>, value: V) {
         if self.horizon.is_none()
             && self.near.len() >= self.capacity
@@ -56,7 +56,7 @@ impl<V: Clone> Window<V> {
         }
     }
 
-    /// Notes that the batch removes an entry. True when it was the first one.
+    /// Notes that the write under way removes an entry. True when it was the first one.
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
         if self.is_near(key) {
             let first = self.near.first_key_value().is_some_and(|(first, _)| first == key);
@@ -69,7 +69,7 @@ impl<V: Clone> Window<V> {
         }
     }
 
-    /// The first entry, the batch under way included.
+    /// The first entry, the write under way included.
     pub(crate) fn first(&mut self, db: &Db) -> Result<Option<(&[u8], &V)>, StoreError> {
         while self.near.is_empty()
             && let Some(from) = self.horizon.take()
@@ -111,7 +111,7 @@ impl<V: Clone> Window<V> {
         Ok(())
     }
 
-    /// The batch is on the disk. What has become too much for the memory is left to it.
+    /// The write is on the disk. What has become too much for the memory is left to it.
     pub(crate) fn written(&mut self) {
         self.far.clear();
         if self.near.len() > 2 * self.capacity

@@ -1,4 +1,4 @@
-//! The wall to the core: what its decisions read and write, on the batch under way and the disk behind it.
+//! The wall to the core: what its decisions read and write, on the write under way and the disk behind it.
 
 use bytes::Bytes;
 use quorate_core::{
@@ -6,13 +6,13 @@ use quorate_core::{
     Settings, Table, Timestamp,
 };
 
-use super::writer::Writer;
+use super::applier::Applier;
 use crate::StoreError;
 use crate::rows::codec;
 use crate::rows::db::Family;
 use crate::rows::keys::{self, Prefix};
 
-impl Table for Writer {
+impl Table for Applier {
     type Error = StoreError;
 
     fn clock(&self) -> Timestamp {
@@ -59,7 +59,7 @@ impl Table for Writer {
         let record = codec::encode_job(after);
         match before {
             Some(before) => {
-                if keys::place(before) != keys::place(after) {
+                if keys::index_row(before) != keys::index_row(after) {
                     self.unindex(before);
                     self.index(after, &record);
                 } else {
@@ -79,7 +79,7 @@ impl Table for Writer {
             }
         }
         self.put_record(after, &record);
-        self.batch.jobs.insert(after.id, Some(after.clone()));
+        self.unwritten.jobs.insert(after.id, Some(after.clone()));
         Ok(())
     }
 
@@ -94,12 +94,12 @@ impl Table for Writer {
         if job.payload.bytes > 0 {
             self.release_payload(job)?;
         }
-        self.batch.jobs.insert(job.id, None);
+        self.unwritten.jobs.insert(job.id, None);
         Ok(())
     }
 
     fn has_payload(&mut self, owner: JobId) -> Result<bool, StoreError> {
-        match self.batch.holders.get(&owner) {
+        match self.unwritten.holders.get(&owner) {
             Some(holders) => Ok(*holders > 0),
             None => {
                 Ok(self.generation.db.get(Family::Bulk, &keys::by_id(Prefix::Payload, &owner.0))?.is_some())
@@ -108,7 +108,7 @@ impl Table for Writer {
     }
 
     fn put_payload(&mut self, owner: JobId, payload: Bytes) -> Result<(), StoreError> {
-        self.batch.holders.insert(owner, 1);
+        self.unwritten.holders.insert(owner, 1);
         self.put(Family::Bulk, &keys::by_id(Prefix::Payload, &owner.0), &payload);
         Ok(())
     }
@@ -153,7 +153,7 @@ impl Table for Writer {
         self.put(Family::Idx, &place, &[]);
         self.images_named.put(place, after.id);
         self.put(Family::Default, &keys::by_id(Prefix::Image, &after.id.0), &codec::encode_image(after));
-        self.batch.images.insert(after.id, Some(after.clone()));
+        self.unwritten.images.insert(after.id, Some(after.clone()));
         Ok(())
     }
 
@@ -162,7 +162,7 @@ impl Table for Writer {
         self.images_named.remove(&place);
         self.delete(Family::Idx, &place);
         self.delete(Family::Default, &keys::by_id(Prefix::Image, &image.id.0));
-        self.batch.images.insert(image.id, None);
+        self.unwritten.images.insert(image.id, None);
         Ok(())
     }
 
@@ -173,7 +173,7 @@ impl Table for Writer {
     }
 
     fn key(&mut self, key: &str) -> Result<Option<KeyRecord>, StoreError> {
-        if let Some(changed) = self.batch.keys.get(key) {
+        if let Some(changed) = self.unwritten.keys.get(key) {
             return Ok(changed.clone());
         }
         let value = self.generation.db.get(Family::Default, &keys::idempotency_key(key))?;
@@ -185,7 +185,7 @@ impl Table for Writer {
         self.put(Family::Idx, &place, &[]);
         self.keys_used.put(place, record.key.clone());
         self.put(Family::Default, &keys::idempotency_key(&record.key), &codec::encode_key(record));
-        self.batch.keys.insert(record.key.clone(), Some(record.clone()));
+        self.unwritten.keys.insert(record.key.clone(), Some(record.clone()));
         self.meta.key_count = self.meta.key_count.checked_add(1).expect("fewer than 2^64 keys");
         Ok(())
     }
@@ -195,7 +195,7 @@ impl Table for Writer {
         self.keys_used.remove(&place);
         self.delete(Family::Idx, &place);
         self.delete(Family::Default, &keys::idempotency_key(&record.key));
-        self.batch.keys.insert(record.key.clone(), None);
+        self.unwritten.keys.insert(record.key.clone(), None);
         self.meta.key_count = self.meta.key_count.checked_sub(1).expect("a key that is removed was counted");
         Ok(())
     }
@@ -213,14 +213,15 @@ impl Table for Writer {
 
     fn answer(&self, request_id: RequestId) -> Option<AnswerRecord> {
         let now = self.meta.clock;
-        if let Some(record) = self.batch.answers.get(&request_id).filter(|record| record.deadline >= now) {
+        if let Some(record) = self.unwritten.answers.get(&request_id).filter(|record| record.deadline >= now)
+        {
             return Some(record.clone());
         }
         self.generation.answers.read().get(request_id, now).cloned()
     }
 
     fn remember(&mut self, request_id: RequestId, record: AnswerRecord) {
-        self.batch.answers.insert(request_id, record);
-        self.batch.entry_answers.push(request_id);
+        self.unwritten.answers.insert(request_id, record);
+        self.unwritten.entry_answers.push(request_id);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use quorate_core::{Dump, Image, ImageId, Job, JobId, KeyRecord, Timestamp};
 
-use super::writer::Writer;
+use super::applier::Applier;
 use crate::StoreError;
 use crate::rows::codec;
 use crate::rows::db::{Db, Family, Row};
@@ -16,7 +16,7 @@ use crate::rows::meta::Meta;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-impl Writer {
+impl Applier {
     /// What the disk holds after the last write; an error where it cannot be read. Panics where an index, a count or
     /// a mark contradicts the records.
     pub(crate) fn dump(&self) -> Result<Dump> {
@@ -49,7 +49,7 @@ impl Writer {
     }
 }
 
-impl Writer {
+impl Applier {
     fn is_bounded(&self) -> bool {
         self.timers.is_bounded()
             && self.ended.is_bounded()

@@ -11,10 +11,10 @@ use parking_lot::{Mutex, RwLock};
 use quorate_core::FeatureLevel;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use super::applier::Applier;
 use super::generations::Generations;
 use super::space::TableSpace;
 use super::tuning::Tuning;
-use super::writer::Writer;
 use super::{AppliedEntry, ApplyObserver};
 use crate::files::RemovableDir;
 use crate::patience::{self, Patience};
@@ -33,7 +33,7 @@ pub struct JobTable {
     /// What the readers follow.
     live: Arc<ArcSwap<Generation>>,
     /// Never contended: a RocksDB batch may move between threads, but openraft wants to share its state machine.
-    writer: Mutex<Writer>,
+    applier: Mutex<Applier>,
     observer: Arc<dyn ApplyObserver>,
     on_full: OnFull,
     tuning: Tuning,
@@ -63,9 +63,9 @@ impl JobTable {
         let on_full = data_dir.on_full().clone();
         let (generations, db, dir) = Generations::open(data_dir.jobs(), settings.clone())?;
         let snapshots = SnapshotStore::open(data_dir.snapshot(), settings, on_full.clone(), tuning.level)?;
-        let writer = take_up(db, dir, tuning)?;
-        let live = Arc::new(ArcSwap::new(Arc::clone(&writer.generation)));
-        Ok(JobTable { generations, snapshots, live, writer: Mutex::new(writer), observer, on_full, tuning })
+        let applier = take_up(db, dir, tuning)?;
+        let live = Arc::new(ArcSwap::new(Arc::clone(&applier.generation)));
+        Ok(JobTable { generations, snapshots, live, applier: Mutex::new(applier), observer, on_full, tuning })
     }
 
     /// Reads of this table, also after a snapshot has replaced it.
@@ -84,14 +84,14 @@ impl JobTable {
     }
 
     #[cfg(test)]
-    pub(crate) fn writer(&mut self) -> &mut Writer {
-        self.writer.get_mut()
+    pub(crate) fn applier(&mut self) -> &mut Applier {
+        self.applier.get_mut()
     }
 
     fn apply_entries(&mut self, entries: &[Entry]) -> Result<Vec<AppliedEntry>, StoreError> {
-        let writer = self.writer.get_mut();
-        let applied = entries.iter().map(|entry| writer.apply(entry)).collect::<Result<_, _>>()?;
-        writer.write()?;
+        let applier = self.applier.get_mut();
+        let applied = entries.iter().map(|entry| applier.apply(entry)).collect::<Result<_, _>>()?;
+        applier.write()?;
         Ok(applied)
     }
 
@@ -102,8 +102,8 @@ impl JobTable {
                 Err(error) if patience.bears(&error, "to the job table") => {
                     tokio::time::sleep(patience::PAUSE).await;
                     // What is in memory is ahead of what could be written: it begins again from there.
-                    let writer = self.writer.get_mut();
-                    *writer = blocking(|| Writer::load(Arc::clone(&writer.generation), self.tuning))?;
+                    let applier = self.applier.get_mut();
+                    *applier = blocking(|| Applier::load(Arc::clone(&applier.generation), self.tuning))?;
                 }
                 applied => {
                     patience.done();
@@ -120,26 +120,26 @@ impl JobTable {
     ) -> Result<(), StoreError> {
         self.snapshots.verify(snapshot.path(), meta)?;
         let (db, dir) = self.generations.prepare_next(snapshot.path())?;
-        let writer = take_up(db, dir, self.tuning)?;
+        let applier = take_up(db, dir, self.tuning)?;
         // First the snapshot, then the table: openraft takes up a snapshot that is ahead of the table at a start,
         // but not a table that is ahead of a log which a crash kept from being purged.
         self.snapshots.adopt(snapshot, meta)?;
         self.generations.advance()?;
-        writer.generation.dir.keep();
-        self.live.store(Arc::clone(&writer.generation));
-        let last = std::mem::replace(self.writer.get_mut(), writer);
+        applier.generation.dir.keep();
+        self.live.store(Arc::clone(&applier.generation));
+        let last = std::mem::replace(self.applier.get_mut(), applier);
         last.generation.dir.remove();
         Ok(())
     }
 }
 
 /// Makes an opened database the generation that is written and read.
-fn take_up(db: Db, dir: RemovableDir, tuning: Tuning) -> Result<Writer, StoreError> {
+fn take_up(db: Db, dir: RemovableDir, tuning: Tuning) -> Result<Applier, StoreError> {
     let meta = Meta::read(&db)?;
     StoreError::check_level(WHAT, meta.level, tuning.level)?;
     let answers = RwLock::new(Answers::load(&db, meta.answers_front)?);
     let generation = Generation { db, published: ArcSwap::default(), answers, dir };
-    Writer::load(Arc::new(generation), tuning)
+    Applier::load(Arc::new(generation), tuning)
 }
 
 /// Runs what waits for the disk, without holding up the runtime's other tasks. A panic is an error: openraft stops,
@@ -160,7 +160,7 @@ impl RaftStateMachine<TypeConfig> for JobTable {
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
-        let meta = self.writer.get_mut().meta();
+        let meta = self.applier.get_mut().meta();
         Ok((meta.last_applied, meta.membership.clone()))
     }
 
@@ -183,7 +183,7 @@ impl RaftStateMachine<TypeConfig> for JobTable {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        SnapshotBuilder::new(Arc::clone(&self.writer.get_mut().generation), self.snapshots.clone())
+        SnapshotBuilder::new(Arc::clone(&self.applier.get_mut().generation), self.snapshots.clone())
     }
 
     async fn install_snapshot(

@@ -1,9 +1,10 @@
 //! The job table on disk: a RocksDB that the core's decisions are carried out on.
 //!
 //! `DESIGN.md` of this crate says why it is built as it is. The way of an entry: [`JobTable`] takes what is ready from
-//! openraft, `writer.rs` applies it through the core (`core_table.rs`) and writes it, the readers see it
+//! openraft, `applier.rs` applies it through the core (`core_table.rs`) and writes it, the readers see it
 //! (`rows/generation.rs`), the observer hears of it.
 
+mod applier;
 mod core_table;
 #[cfg(test)]
 mod dump;
@@ -16,7 +17,6 @@ mod space;
 #[cfg(test)]
 mod tests;
 mod tuning;
-mod writer;
 
 pub use job_table::JobTable;
 pub use observer::{AppliedEntry, ApplyObserver};

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quorate_core::{Change, Effect, Job, State, Status, Table, Timestamp};
 
-use super::writer::Writer;
+use super::applier::Applier;
 use crate::StoreError;
 use crate::rows::codec;
 use crate::rows::db::Family;
@@ -16,14 +16,14 @@ pub(super) fn local_clock() -> Timestamp {
     Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
-impl Writer {
+impl Applier {
     /// For [`crate::planted::Bug::DoubleGrant`].
     pub(super) fn queue_running_jobs_again(&mut self) -> Result<Vec<Effect>, StoreError> {
         let [newest, oldest] = [u64::MAX, 0].map(|number| keys::listed(Status::Running, number));
         let running = self.generation.db.scan(Family::Idx, &newest, &[&oldest[..], &[0]].concat());
         let id = |value: Box<[u8]>| codec::intact(keys::listed_id(&value), "the row of a running job");
         let mut ids = running.map(|row| id(row?.1)).collect::<Result<Vec<_>, StoreError>>()?;
-        ids.extend(self.batch.jobs.keys());
+        ids.extend(self.unwritten.jobs.keys());
         ids.sort();
         ids.dedup();
         let mut effects = Vec::new();

@@ -1,43 +1,43 @@
-//! How a record's indexes and payload follow it: the parts of [`Writer`] that `core_table.rs` is made of.
+//! How a record's indexes and payload follow it: the parts of [`Applier`] that `core_table.rs` is made of.
 
 use quorate_core::{Job, JobId};
 
-use super::writer::Writer;
+use super::applier::Applier;
 use crate::StoreError;
 use crate::rows::codec;
 use crate::rows::db::Family;
-use crate::rows::keys::{self, Place, Prefix};
+use crate::rows::keys::{self, IndexRow, Prefix};
 use crate::rows::lane::Lane;
 
-impl Writer {
+impl Applier {
     pub(super) fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
-        self.generation.db.put(&mut self.batch.rows, family, key, value);
+        self.generation.db.put(&mut self.unwritten.rows, family, key, value);
     }
 
     pub(super) fn delete(&mut self, family: Family, key: &[u8]) {
-        self.generation.db.delete(&mut self.batch.rows, family, key);
+        self.generation.db.delete(&mut self.unwritten.rows, family, key);
     }
 
     fn delete_single(&mut self, family: Family, key: &[u8]) {
-        self.generation.db.delete_single(&mut self.batch.rows, family, key);
+        self.generation.db.delete_single(&mut self.unwritten.rows, family, key);
     }
 
     /// Puts a job into the index that its state asks for.
     pub(super) fn index(&mut self, job: &Job, record: &[u8]) {
-        match keys::place(job) {
-            Place::Ready { queue, priority, seq } => {
-                let Writer { generation, batch, lanes, tuning, .. } = self;
+        match keys::index_row(job) {
+            IndexRow::Ready { queue, priority, seq } => {
+                let Applier { generation, unwritten, lanes, tuning, .. } = self;
                 let lane = lanes
                     .entry((queue, priority))
                     .or_insert_with(|| Lane::empty(queue, priority, seq, tuning.lane));
-                lane.put(&generation.db, &mut batch.rows, seq, job, record);
+                lane.put(&generation.db, &mut unwritten.rows, seq, job, record);
             }
-            Place::Timer { at } => {
+            IndexRow::Timer { at } => {
                 let key = keys::timer(at, job.id);
                 self.put(Family::Idx, &key, &[]);
                 self.timers.put(key, job.id);
             }
-            Place::Ended { at } => {
+            IndexRow::Ended { at } => {
                 let key = keys::ended(at, job.id);
                 self.put(Family::Idx, &key, &[]);
                 self.ended.put(key, job.id);
@@ -47,30 +47,30 @@ impl Writer {
 
     /// Writes a job that stays at its place to where the index holds more than that.
     pub(super) fn index_again(&mut self, job: &Job, record: &[u8]) {
-        match keys::place(job) {
-            Place::Ready { queue, priority, seq } => {
-                let Writer { generation, batch, lanes, .. } = self;
+        match keys::index_row(job) {
+            IndexRow::Ready { queue, priority, seq } => {
+                let Applier { generation, unwritten, lanes, .. } = self;
                 let lane = lanes.get_mut(&(queue, priority)).expect("a queued job is in its lane");
-                lane.replace(&generation.db, &mut batch.rows, seq, job, record);
+                lane.replace(&generation.db, &mut unwritten.rows, seq, job, record);
             }
-            Place::Timer { .. } | Place::Ended { .. } => {}
+            IndexRow::Timer { .. } | IndexRow::Ended { .. } => {}
         }
     }
 
     /// Takes a job out of the index that it stands in.
     pub(super) fn unindex(&mut self, job: &Job) {
-        match keys::place(job) {
-            Place::Ready { queue, priority, seq } => {
-                let Writer { generation, batch, lanes, .. } = self;
+        match keys::index_row(job) {
+            IndexRow::Ready { queue, priority, seq } => {
+                let Applier { generation, unwritten, lanes, .. } = self;
                 let lane = lanes.get_mut(&(queue, priority)).expect("a queued job is in its lane");
-                lane.remove(&generation.db, &mut batch.rows, seq);
+                lane.remove(&generation.db, &mut unwritten.rows, seq);
             }
-            Place::Timer { at } => {
+            IndexRow::Timer { at } => {
                 let key = keys::timer(at, job.id);
                 self.timers.remove(&key);
                 self.delete(Family::Idx, &key);
             }
-            Place::Ended { at } => {
+            IndexRow::Ended { at } => {
                 let key = keys::ended(at, job.id);
                 self.ended.remove(&key);
                 self.delete(Family::Idx, &key);
@@ -100,7 +100,7 @@ impl Writer {
         }
     }
 
-    /// Takes a job away from where [`Writer::list`] put it. Each of these rows is put once and deleted once: so both are gone
+    /// Takes a job away from where [`Applier::list`] put it. Each of these rows is put once and deleted once: so both are gone
     /// with the next flush, and no list has to walk over them.
     pub(super) fn unlist(&mut self, job: &Job) {
         if keys::is_listed(job) {
@@ -130,7 +130,7 @@ impl Writer {
                 if !never_shared {
                     self.delete(Family::Bulk, &keys::by_id(Prefix::Holders, &owner.0));
                 }
-                self.batch.holders.insert(owner, 0);
+                self.unwritten.holders.insert(owner, 0);
             }
             left => self.set_holders(owner, left),
         }
@@ -139,7 +139,7 @@ impl Writer {
 
     /// How many jobs hold a payload. A payload is born with one, which is not written down.
     fn holders(&self, owner: JobId) -> Result<u64, StoreError> {
-        if let Some(holders) = self.batch.holders.get(&owner) {
+        if let Some(holders) = self.unwritten.holders.get(&owner) {
             return Ok(*holders);
         }
         match self.generation.db.get(Family::Bulk, &keys::by_id(Prefix::Holders, &owner.0))? {
@@ -150,6 +150,6 @@ impl Writer {
 
     fn set_holders(&mut self, owner: JobId, holders: u64) {
         self.put(Family::Bulk, &keys::by_id(Prefix::Holders, &owner.0), &holders.to_be_bytes());
-        self.batch.holders.insert(owner, holders);
+        self.unwritten.holders.insert(owner, holders);
     }
 }

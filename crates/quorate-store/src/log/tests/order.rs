@@ -18,11 +18,11 @@ use crate::{
     limits::LOG_QUEUE_BYTES,
     log::{
         disk::Recovered,
+        group_writer::GroupWriter,
         marker::Marker,
         queue::{Change, Group},
         shared::Shared,
         view::View,
-        writer::Writer,
     },
     patience::Patience,
 };
@@ -86,7 +86,7 @@ fn run(
 ) {
     let marker = Marker::spawn(write_mark).unwrap();
     let on_full = Arc::new(|_: &StoreError| WhenFull::Room);
-    let writer = Writer {
+    let writer = GroupWriter {
         shared: shared.clone(),
         write: Box::new(write),
         marker,

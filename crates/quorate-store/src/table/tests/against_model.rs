@@ -64,7 +64,7 @@ fn check_lists(replica: &mut Harness, model: &Model, rng: &mut Rng) {
         let mut query = JobsQuery { n, before: None, status, image };
         let mut found = Vec::new();
         loop {
-            let page = page(&replica.table().writer().generation.db, &query, bounds).unwrap();
+            let page = page(&replica.table().applier().generation.db, &query, bounds).unwrap();
             assert!(page.jobs.len() <= n && page.next < Some(query.before.unwrap_or(u64::MAX)));
             found.extend(page.jobs);
             let Some(next) = page.next else { break };

@@ -99,7 +99,7 @@ async fn a_flipped_bit_in_a_file_is_never_read_as_data() {
         let length = fs::read(path).unwrap().len();
         for place in (0..length).step_by(length / 7 + 1) {
             flip(path, place);
-            match harness.try_open(Tuning::default()).and_then(|mut table| table.writer().dump()) {
+            match harness.try_open(Tuning::default()).and_then(|mut table| table.applier().dump()) {
                 Ok(dump) => assert_same(&dump, dumps.last().unwrap(), "a bit that is not read"),
                 Err(StoreError::Damaged { what: "the job table", .. }) => refused += 1,
                 Err(other) => panic!("not refused as damage: {other}"),
@@ -161,8 +161,8 @@ async fn an_entry_that_cannot_be_applied_is_an_error_and_changes_nothing() {
 
     // As if an index had lost a running job.
     harness.apply([batch(2, [consume(1)])]).await;
-    let writer = harness.table().writer();
-    writer.timers.remove(&keys::timer(jobs::NOW.plus_seconds(60), jobs::id(1)));
+    let applier = harness.table().applier();
+    applier.timers.remove(&keys::timer(jobs::NOW.plus_seconds(60), jobs::id(1)));
     let (index, batch) = batch(3, [succeed(1, "")]);
     let error =
         harness.table().apply(futures::stream::iter([Ok((entry(index, batch), None))])).await.unwrap_err();

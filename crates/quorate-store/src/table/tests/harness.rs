@@ -129,7 +129,7 @@ impl Harness {
     }
 
     pub(crate) fn dump(&mut self) -> Dump {
-        self.table().writer().dump().unwrap()
+        self.table().applier().dump().unwrap()
     }
 
     /// Makes a snapshot and has another table install it, by the way of the network.

@@ -35,7 +35,7 @@ async fn a_lane_is_erased_behind_its_front_and_a_restart_forgets_nothing() {
     }
     // `dump` finds nothing below the erased mark, which must have moved.
     assert_eq!(harness.dump().queued, (70_000..70_003).map(id).collect::<Vec<_>>());
-    let lanes = harness.table().writer().meta().lanes.clone();
+    let lanes = harness.table().applier().meta().lanes.clone();
     assert!(lanes.iter().all(|lane| lane.erased >= 65_536), "{lanes:?}");
 }
 
@@ -56,13 +56,13 @@ async fn an_emptied_lane_goes_on_after_a_restart() {
 async fn a_queued_job_that_is_changed_stays_at_its_place() {
     let mut harness = Harness::new(Tuning { lane: 1, ..Tuning::default() });
     harness.apply([batch(1, [enqueue((0..3).map(new_job))])]).await;
-    let writer = harness.table().writer();
+    let applier = harness.table().applier();
     for n in 0..3 {
-        let before = writer.job(id(n)).unwrap().unwrap();
+        let before = applier.job(id(n)).unwrap().unwrap();
         let after = Job { timeout: 77, ..before.clone() };
-        writer.put_job(Some(&before), &after).unwrap();
+        applier.put_job(Some(&before), &after).unwrap();
     }
-    writer.write().unwrap();
+    applier.write().unwrap();
     harness.dump(); // compares the lane's records
     let answers = harness.apply([batch(2, [consume(3)])]).await;
     let Ok(Reply::Jobs(granted)) = &answers[0][0].outcome else { panic!("{answers:?}") };

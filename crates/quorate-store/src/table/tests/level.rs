@@ -100,7 +100,7 @@ async fn a_record_with_an_unknown_part_is_refused() {
     let mut harness = Harness::new(Tuning::default());
     harness.apply([batch(1, [enqueue([new_job(1)])])]).await;
     let reader = harness.table().reader();
-    let db = &harness.table().writer().generation.db;
+    let db = &harness.table().applier().generation.db;
     for (key, what) in
         [(keys::job(super::jobs::id(1)), "a Job with a part"), (keys::meta(), "a TableMeta with a part")]
     {

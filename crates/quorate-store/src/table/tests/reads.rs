@@ -100,7 +100,7 @@ async fn few_jobs_are_found_at_once_among_many() {
     harness.apply([batch(4, [fail(0)])]).await;
     let mut look = |status, image, rows| {
         let query = JobsQuery { n: 10, before: None, status: Some(status), image };
-        let db = &harness.table().writer().generation.db;
+        let db = &harness.table().applier().generation.db;
         let page = page(db, &query, Bounds { rows }).unwrap();
         assert_eq!(page.next, None, "{query:?}");
         ids(&page.jobs)
@@ -116,7 +116,7 @@ async fn a_page_looks_at_a_bounded_number_of_jobs() {
     let (mut harness, _) = ten().await;
     let query = JobsQuery { n: 5, image: Some(OTHER), ..JobsQuery::default() };
     let look = |query: &JobsQuery, harness: &mut Harness| {
-        page(&harness.table().writer().generation.db, query, Bounds { rows: 3 }).unwrap()
+        page(&harness.table().applier().generation.db, query, Bounds { rows: 3 }).unwrap()
     };
     let first = look(&query, &mut harness);
     assert_eq!((ids(&first.jobs), first.next), (vec![id(8)], Some(7)), "9, 8 and 7");

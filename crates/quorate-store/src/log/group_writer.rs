@@ -15,7 +15,7 @@ pub type OnFailure = Arc<dyn Fn(&StoreError) + Send + Sync>;
 pub(super) type WriteGroup = Box<dyn FnMut(&Group) -> Result<(), StoreError> + Send>;
 
 /// Brings the queued changes to the disk, on a thread of its own.
-pub(super) struct Writer {
+pub(super) struct GroupWriter {
     pub(super) shared: Arc<Shared>,
     pub(super) write: WriteGroup,
     pub(super) marker: Marker,
@@ -27,7 +27,7 @@ pub(super) struct Writer {
     pub(super) patience: Patience,
 }
 
-impl Writer {
+impl GroupWriter {
     /// Runs until the log is closed, or a write fails.
     pub(super) fn run(mut self) {
         while let Some(group) = self.shared.take() {

@@ -26,9 +26,9 @@ use crate::{Entry, StoreError, StoredMembership};
 
 /// The only one that changes a generation: applies log entries to it, many in one write.
 ///
-/// Between two calls of [`Writer::write`] it holds what the batch under way changes, because the disk does not show
+/// Between two calls of [`Applier::write`] it holds what the write under way changes, because the disk does not show
 /// it yet. See [`quorate_core::Table`], which it is, in `core_table.rs`.
-pub(crate) struct Writer {
+pub(crate) struct Applier {
     pub(super) generation: Arc<Generation>,
     pub(super) tuning: Tuning,
     pub(super) meta: Meta,
@@ -41,12 +41,12 @@ pub(crate) struct Writer {
     pub(super) running: IdMap<JobId, Job>,
     /// Images that were looked for lately: every enqueue asks.
     pub(super) images: IdMap<ImageId, Image>,
-    pub(super) batch: Batch,
+    pub(super) unwritten: Unwritten,
 }
 
 /// What a write changes, before it is written.
 #[derive(Default)]
-pub(crate) struct Batch {
+pub(crate) struct Unwritten {
     pub(super) rows: WriteBatch,
     pub(super) jobs: IdMap<JobId, Option<Job>>,
     pub(super) images: IdMap<ImageId, Option<Image>>,
@@ -62,17 +62,17 @@ pub(crate) struct Batch {
 
 const LOG: &str = "the Raft log";
 
-impl Writer {
+impl Applier {
     /// Takes up a generation where its last write left it. Reads no more than the windows hold, however many jobs
     /// there are.
-    pub(crate) fn load(generation: Arc<Generation>, tuning: Tuning) -> Result<Writer, StoreError> {
+    pub(crate) fn load(generation: Arc<Generation>, tuning: Tuning) -> Result<Applier, StoreError> {
         let meta = Meta::read(&generation.db)?;
         let mut lanes = BTreeMap::new();
         for message in &meta.lanes {
             let lane = Lane::load(message, tuning.lane)?;
             lanes.insert(lane.key(), lane);
         }
-        let mut writer = Writer {
+        let mut applier = Applier {
             timers: by_time(Prefix::Timer, meta.fronts.timers, tuning.timers, |key, _| job_of(key)),
             ended: by_time(Prefix::Ended, meta.fronts.ended, tuning.index, |key, _| job_of(key)),
             images_named: by_time(Prefix::ImageNamed, meta.fronts.images, tuning.index, |key, _| {
@@ -82,14 +82,14 @@ impl Writer {
             lanes,
             running: IdMap::default(),
             images: IdMap::default(),
-            batch: Batch::default(),
+            unwritten: Unwritten::default(),
             meta,
             tuning,
             generation,
         };
-        let next = writer.next()?;
-        writer.publish(next);
-        Ok(writer)
+        let next = applier.next()?;
+        applier.publish(next);
+        Ok(applier)
     }
 
     /// What openraft asks for at a start.
@@ -97,7 +97,7 @@ impl Writer {
         &self.meta
     }
 
-    /// Applies an entry. [`Writer::write`] makes it visible.
+    /// Applies an entry. [`Applier::write`] makes it visible.
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<AppliedEntry, StoreError> {
         let index = entry.log_id.index;
         assert!(self.meta.last_applied.is_none_or(|last| last.index < index), "an entry is applied once");
@@ -134,15 +134,15 @@ impl Writer {
         Ok(AppliedEntry { index, clock: self.meta.clock, answered, effects })
     }
 
-    /// Puts the answers of an entry into the batch, as one value.
+    /// Puts the answers of an entry into what is unwritten, as one value.
     fn note_answers(&mut self, index: u64) {
-        let Writer { generation, batch, .. } = self;
-        let requests = std::mem::take(&mut batch.entry_answers);
-        let answers = || requests.iter().filter_map(|id| Some((*id, batch.answers.get(id)?)));
+        let Applier { generation, unwritten, .. } = self;
+        let requests = std::mem::take(&mut unwritten.entry_answers);
+        let answers = || requests.iter().filter_map(|id| Some((*id, unwritten.answers.get(id)?)));
         let Some(until) = answers().map(|(_, answer)| answer.deadline).max() else { return };
         let value = answers::encode(answers());
-        generation.db.put(&mut batch.rows, Family::Default, &keys::answers(index), &value);
-        batch.answered.push(EntryAnswers { index, until, requests });
+        generation.db.put(&mut unwritten.rows, Family::Default, &keys::answers(index), &value);
+        unwritten.answered.push(EntryAnswers { index, until, requests });
     }
 
     /// Writes what was applied since the last write, all or nothing, and lets the readers see it.
@@ -153,16 +153,16 @@ impl Writer {
         let db = &generation.db;
 
         for lane in self.lanes.values_mut() {
-            lane.erase(db, &mut self.batch.rows, self.tuning.erase);
+            lane.erase(db, &mut self.unwritten.rows, self.tuning.erase);
         }
         {
             let answers = generation.answers.read();
             for index in answers.outlived(now) {
-                db.delete(&mut self.batch.rows, Family::Default, &keys::answers(index));
+                db.delete(&mut self.unwritten.rows, Family::Default, &keys::answers(index));
             }
-            let oldest_in_batch = self.batch.answered.first().map(|entry| entry.index);
+            let oldest_unwritten = self.unwritten.answered.first().map(|entry| entry.index);
             let next = self.meta.last_applied.map_or(0, |last| last.index + 1);
-            self.meta.answers_front = answers.front(now).or(oldest_in_batch).unwrap_or(next);
+            self.meta.answers_front = answers.front(now).or(oldest_unwritten).unwrap_or(next);
         }
         self.meta.fronts = Fronts {
             timers: front(&self.timers, now),
@@ -172,11 +172,11 @@ impl Writer {
         };
         self.meta.lanes = self.lanes.values().map(Lane::to_message).collect();
 
-        let mut batch = std::mem::take(&mut self.batch);
-        db.put(&mut batch.rows, Family::Default, &keys::meta(), &self.meta.to_value());
-        db.write(batch.rows)?;
+        let mut unwritten = std::mem::take(&mut self.unwritten);
+        db.put(&mut unwritten.rows, Family::Default, &keys::meta(), &self.meta.to_value());
+        db.write(unwritten.rows)?;
 
-        self.keep(batch.jobs, batch.images);
+        self.keep(unwritten.jobs, unwritten.images);
         for lane in self.lanes.values_mut() {
             lane.written();
         }
@@ -186,9 +186,9 @@ impl Writer {
         self.keys_used.written();
         {
             let mut answers = generation.answers.write();
-            // In this order: those of the batch are on the disk, hence forgotten with a later one.
+            // In this order: those that were unwritten are on the disk now, hence forgotten with a later write.
             answers.forget_outlived(now);
-            answers.add(batch.answered, batch.answers);
+            answers.add(unwritten.answered, unwritten.answers);
         }
         self.publish(next);
         Ok(())
@@ -239,15 +239,15 @@ impl Writer {
         }));
     }
 
-    /// A job as the batch under way or memory has it; `None` when the disk must be asked.
+    /// A job as the write under way or memory has it; `None` when the disk must be asked.
     pub(super) fn known_job(&self, id: JobId) -> Option<Option<&Job>> {
-        match self.batch.jobs.get(&id) {
+        match self.unwritten.jobs.get(&id) {
             Some(changed) => Some(changed.as_ref()),
             None => self.running.get(&id).map(Some),
         }
     }
 
-    /// A job as the batch under way, memory or the disk has it.
+    /// A job as the write under way, memory or the disk has it.
     pub(super) fn find_job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
         if let Some(known) = self.known_job(id) {
             return Ok(known.cloned());
@@ -269,9 +269,9 @@ impl Writer {
             .ok_or_else(|| StoreError::damaged(WHAT, format!("an index names {id}, which is not there")))
     }
 
-    /// An image as the batch under way, memory or the disk has it.
+    /// An image as the write under way, memory or the disk has it.
     pub(super) fn find_image(&mut self, id: ImageId) -> Result<Option<Image>, StoreError> {
-        if let Some(changed) = self.batch.images.get(&id) {
+        if let Some(changed) = self.unwritten.images.get(&id) {
             return Ok(changed.clone());
         }
         if let Some(image) = self.images.get(&id) {
