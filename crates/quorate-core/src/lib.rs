@@ -27,6 +27,7 @@ mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+mod unavailable;
 
 pub use apply::{apply, next_due_at, next_timer_at};
 pub use command::{Batch, Command, Envelope, IdempotencyKey, NewJob};
@@ -40,3 +41,4 @@ pub use reply::{Answered, Outcome, Position, Refusal, Remembered, Reply};
 pub use settings::Settings;
 pub use table::{AnswerRecord, KeyRecord, Table};
 pub use time::Timestamp;
+pub use unavailable::Unavailable;

@@ -14,7 +14,7 @@ pub struct Answered {
     pub outcome: Outcome,
 }
 
-/// Done, with a reply, or refused. (Unknown, the third outcome of a request, cannot happen here.)
+/// Done, with a reply, or refused. (Unknown, the third outcome of a request, cannot happen here: see [`crate::Unavailable`].)
 pub type Outcome = Result<Reply, Refusal>;
 
 /// A place in the log.

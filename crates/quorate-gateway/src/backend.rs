@@ -2,7 +2,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_core::{Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings};
+use quorate_core::{
+    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings, Unavailable,
+};
 
 /// What the gateway needs of the node that it stands in front of, in the core's types: neither Raft nor disk.
 ///
@@ -69,29 +71,6 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn alive(&self) -> impl Future<Output = bool> + Send;
     /// True while this node has recovered and reaches a majority through the leader. Asks, so it may take a second.
     fn ready(&self) -> impl Future<Output = bool> + Send;
-}
-
-/// Why a request got no answer from the state machine.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
-    /// Too much is in flight, here or at the leader. Nothing was done.
-    #[error("too many requests are in flight")]
-    Overloaded,
-    /// No room on the disk. Nothing was done.
-    #[error("the disk is full")]
-    DiskFull,
-    /// No leader or no majority within the time given, and certainly nothing was done.
-    #[error("no leader could be reached in time")]
-    NotApplied,
-    /// Some nodes of the cluster run a version that does not understand this yet. Nothing was done.
-    #[error("some nodes of the cluster run a version that does not understand this yet")]
-    NotUnderstood,
-    /// It may or may not have been done.
-    #[error("the outcome is not known: the cluster gave no answer in time")]
-    Unknown,
-    /// This node is ending, or its storage failed. Nothing was done.
-    #[error("this node is stopping")]
-    Stopping,
 }
 
 /// The cluster as one node sees it.

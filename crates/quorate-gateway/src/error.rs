@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use quorate_api::{Error, ErrorWrapper, WriteOutcome};
-use quorate_core::{Refusal, Status};
+use quorate_core::{Refusal, Status, Unavailable};
 
 use crate::answer::{self, Index};
+use crate::limits;
 use crate::memory::Full;
 use crate::quote::{quoted, shortened};
-use crate::{Unavailable, limits};
 
 /// Everything that a request can be answered other than what it asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use quorate_core::{Command, Reply};
+use quorate_core::{Command, Reply, Unavailable};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -14,7 +14,7 @@ use crate::error::{ApiError, Failure};
 use crate::heavy::Heavy;
 use crate::memory::Memory;
 use crate::server::Server;
-use crate::{Backend, ConnectionLimits, GatewayConfig, Unavailable, openapi, patience, routes};
+use crate::{Backend, ConnectionLimits, GatewayConfig, openapi, patience, routes};
 
 /// The Titan API in front of a backend. A clone is another handle to the same.
 pub struct Gateway<B> {

@@ -33,7 +33,7 @@ mod routes;
 mod server;
 mod unknown;
 
-pub use backend::{Backend, Cluster, Disk, Member, Unavailable};
+pub use backend::{Backend, Cluster, Disk, Member};
 pub use config::GatewayConfig;
 pub use gateway::Gateway;
 pub use limits::ConnectionLimits;

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use quorate_core::{Command, IdempotencyKey, Job, QueueId, Reply};
+use quorate_core::{Command, IdempotencyKey, Job, QueueId, Reply, Unavailable};
 use tokio::time::Instant;
 
 use crate::answer::Index;
 use crate::error::{ApiError, Failure};
 use crate::limits::LAST_LOOK;
-use crate::{Backend, Gateway, Unavailable, patience};
+use crate::{Backend, Gateway, patience};
 
 const QUEUE: QueueId = QueueId::DEFAULT;
 

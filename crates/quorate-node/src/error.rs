@@ -31,27 +31,3 @@ pub enum StartError {
     #[error("Raft did not start: {0}")]
     Raft(String),
 }
-
-/// Why a command or a barrier got no answer from the state machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SubmitError {
-    /// Too much is in flight, here or at the leader. Nothing was done.
-    #[error("too many requests are in flight")]
-    Overloaded,
-    /// No room on the disk, here or at the leader. Nothing was done.
-    #[error("the disk is full")]
-    DiskFull,
-    /// No leader or no majority within the time given, and certainly nothing was done.
-    #[error("no leader could be reached in time")]
-    NotApplied,
-    /// The cluster is between two versions, and its older nodes would not understand this. Nothing was done; it can be done
-    /// when all run the new version.
-    #[error("some nodes of the cluster run a version that does not understand this yet")]
-    NotUnderstood,
-    /// It may or may not have been done.
-    #[error("the cluster gave no answer in time: the outcome is not known")]
-    Unknown,
-    /// This node is ending. Nothing was done.
-    #[error("this node is stopping")]
-    Stopping,
-}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
-use quorate_core::{Answered, Command, QueueId};
+use quorate_core::{Answered, Command, QueueId, Unavailable};
 use quorate_store::planted::{Bug, planted};
 use quorate_store::{Reader, StoreError};
 
@@ -17,7 +17,7 @@ use crate::planted::{submit_one_by_one, without_key};
 use crate::read::read_index::ReadIndex;
 use crate::read::spent_keys::SpentKeys;
 use crate::read::turns::{Turn, Turns};
-use crate::{DiskState, Raft, SubmitError};
+use crate::{DiskState, Raft};
 
 /// One member of the cluster, for those who use it. Cheap to clone.
 #[derive(Clone)]
@@ -44,8 +44,8 @@ impl Handle {
     /// Carries a command out, on whatever node leads, and answers once this node has applied it too.
     ///
     /// # Errors
-    /// See [`SubmitError`]. A refusal by the state machine is an answer, not an error.
-    pub async fn submit(&self, command: Command, within: Duration) -> Result<Answered, SubmitError> {
+    /// See [`Unavailable`]. A refusal by the state machine is an answer, not an error.
+    pub async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         if planted(Bug::ForgetKeys) {
             return self.0.intake.submit(without_key(command), within).await;
         }
@@ -60,8 +60,8 @@ impl Handle {
     /// linearizable. Calls that wait at the same time share one question to the leader.
     ///
     /// # Errors
-    /// [`SubmitError::NotApplied`] when no majority could be reached in time, [`SubmitError::Stopping`].
-    pub async fn barrier(&self, within: Duration) -> Result<(), SubmitError> {
+    /// [`Unavailable::NotApplied`] when no majority could be reached in time, [`Unavailable::Stopping`].
+    pub async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
         self.0.read_index.barrier(within).await
     }
 

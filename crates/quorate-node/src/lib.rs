@@ -40,7 +40,7 @@ pub use cluster::status::{Cluster, Member, Role};
 pub use config::NodeConfig;
 pub use disk::DiskState;
 pub use disk::reserve::Reserve;
-pub use error::{StartError, SubmitError};
+pub use error::StartError;
 pub use handle::{Gauges, Handle};
 pub use limits::MEMORY_BYTES;
 pub use node::Node;

@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use openraft::LogIdOptionExt;
+use quorate_core::Unavailable;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +39,7 @@ use crate::time::clock::{Clocks, LogClock, SystemClocks};
 use crate::time::recall::Recall;
 use crate::time::term_start::TermStart;
 use crate::time::ticker::Ticker;
-use crate::{NodeConfig, Raft, Reserve, StartError, SubmitError};
+use crate::{NodeConfig, Raft, Reserve, StartError};
 
 /// One member of a cluster.
 pub struct Node;
@@ -226,14 +227,14 @@ async fn recover(raft: Raft, read_index: ReadIndex, recovered: Arc<AtomicBool>) 
     loop {
         match read_index.barrier(limits::RECOVERY_QUESTION).await {
             Ok(()) => break,
-            Err(SubmitError::Stopping) => return,
+            Err(Unavailable::Stopping) => return,
             // No majority yet.
             Err(
-                SubmitError::NotApplied
-                | SubmitError::Overloaded
-                | SubmitError::DiskFull
-                | SubmitError::NotUnderstood
-                | SubmitError::Unknown,
+                Unavailable::NotApplied
+                | Unavailable::Overloaded
+                | Unavailable::DiskFull
+                | Unavailable::NotUnderstood
+                | Unavailable::Unknown,
             ) => {}
         }
     }

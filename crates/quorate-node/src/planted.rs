@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use quorate_core::{Answered, Command, IdempotencyKey, Reply};
+use quorate_core::{Answered, Command, IdempotencyKey, Reply, Unavailable};
 
-use crate::SubmitError;
 use crate::command::intake::Intake;
 
 /// For [`quorate_store::planted::Bug::ForgetKeys`].
@@ -22,7 +21,7 @@ pub(crate) async fn submit_one_by_one(
     intake: &Intake,
     command: Command,
     within: Duration,
-) -> Result<Answered, SubmitError> {
+) -> Result<Answered, Unavailable> {
     let Command::Enqueue { jobs, key } = command else { return intake.submit(command, within).await };
     let mut added = Vec::new();
     let mut last = None;

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::stream;
 use quorate_core::limits::{DETAILS_BYTES, IMAGE_NAME_BYTES, PAYLOAD_BYTES};
-use quorate_core::{Job, JobsQuery};
+use quorate_core::{Job, JobsQuery, Unavailable};
 
 use super::writer::{RECORD_BYTES, Shape, Writer, details, escaped_bytes, record_bytes};
 use super::{Answer, Claim, Index, held, with_type};
@@ -14,7 +14,7 @@ use crate::error::{ApiError, Failure};
 use crate::fields::Fields;
 use crate::limits::{PAGE_BYTES, PIECE_BYTES, PIECES_HELD_BYTES, SLICE_JOBS, SMALL_BYTES};
 use crate::memory::Share;
-use crate::{Backend, Gateway, Unavailable};
+use crate::{Backend, Gateway};
 
 /// A record in memory, at most.
 const RECORD_MOST: usize = RECORD_BYTES + IMAGE_NAME_BYTES + DETAILS_BYTES;

@@ -11,13 +11,13 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use quorate_api::WriteOutcome;
-use quorate_core::Position;
+use quorate_core::{Position, Unavailable};
 use serde::Serialize;
 
 use crate::error::{ApiError, Failure};
 use crate::limits::{ANSWER_WAIT, MEMORY_WAIT};
 use crate::memory::Share;
-use crate::{Unavailable, patience};
+use crate::patience;
 pub(crate) use jobs::Jobs;
 
 /// What a handler answers.

@@ -1,7 +1,7 @@
 //! Every code of `docs/http-status-codes.md`, by a request that is answered so.
 
-use quorate_core::Status;
-use quorate_gateway::{GatewayConfig, Unavailable};
+use quorate_core::{Status, Unavailable};
+use quorate_gateway::GatewayConfig;
 use serde_json::json;
 
 use crate::api::{Api, request};

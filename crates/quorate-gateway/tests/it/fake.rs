@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use quorate_core::model::Model;
 use quorate_core::{
     Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, RequestId,
-    Settings, Status, Table, Timestamp, apply,
+    Settings, Status, Table, Timestamp, Unavailable, apply,
 };
-use quorate_gateway::{Backend, Cluster, Member, Unavailable};
+use quorate_gateway::{Backend, Cluster, Member};
 use tokio::sync::{Notify, watch};
 
 use crate::turns::{Turn, Turns};
@@ -188,10 +188,7 @@ impl Fake {
     }
 
     fn available(&self) -> Result<(), Unavailable> {
-        match &self.state.lock().failing {
-            Some(unavailable) => Err(unavailable.clone()),
-            None => Ok(()),
-        }
+        self.state.lock().failing.map_or(Ok(()), Err)
     }
 }
 

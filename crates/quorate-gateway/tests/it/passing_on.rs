@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use quorate_gateway::Unavailable;
+use quorate_core::Unavailable;
 use tokio::time::Instant;
 use tower::ServiceExt;
 

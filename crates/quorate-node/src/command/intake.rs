@@ -2,13 +2,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
-use quorate_core::{Answered, Command, Envelope, FeatureLevel, Refusal, RequestId};
+use quorate_core::{Answered, Command, Envelope, FeatureLevel, Refusal, RequestId, Unavailable};
 use quorate_proto::log::v1 as log;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::SubmitError;
 use crate::command::batcher::Batcher;
 use crate::command::forward::Forwarder;
 use crate::command::pending::{Awaited, Pending};
@@ -43,21 +42,21 @@ impl Intake {
     /// Carries a command out within that time.
     ///
     /// # Errors
-    /// See [`SubmitError`].
-    pub(crate) async fn submit(&self, command: Command, within: Duration) -> Result<Answered, SubmitError> {
+    /// See [`Unavailable`].
+    pub(crate) async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         if self.closed.is_cancelled() {
-            return Err(SubmitError::Stopping);
+            return Err(Unavailable::Stopping);
         }
         if command.level() > *self.level.borrow() {
-            return Err(SubmitError::NotUnderstood);
+            return Err(Unavailable::NotUnderstood);
         }
         let within = within.min(limits::REQUEST);
         let until = Instant::now() + within;
         self.follows(until).await?;
         let now = tokio::select! {
             now = self.clock.known() => now,
-            () = tokio::time::sleep_until(until) => return Err(SubmitError::NotApplied),
-            () = self.closed.cancelled() => return Err(SubmitError::Stopping),
+            () = tokio::time::sleep_until(until) => return Err(Unavailable::NotApplied),
+            () = self.closed.cancelled() => return Err(Unavailable::Stopping),
         };
         let left = until.saturating_duration_since(Instant::now());
         let envelope = Envelope {
@@ -67,7 +66,7 @@ impl Intake {
         };
         let (request_id, adds_jobs) = (envelope.request_id, envelope.command.adds_jobs());
         let envelope: Bytes = log::Envelope::from(envelope).encode_to_vec().into();
-        let _place = self.room.take(envelope.len()).ok_or(SubmitError::Overloaded)?;
+        let _place = self.room.take(envelope.len()).ok_or(Unavailable::Overloaded)?;
         let awaited = self.pending.register(request_id);
         let mut attempts = Attempts {
             intake: self,
@@ -84,16 +83,16 @@ impl Intake {
             answered = attempts.run() => return answered,
             () = self.ended.cancelled() => {}
         }
-        Err(if attempts.begun { SubmitError::Unknown } else { SubmitError::Stopping })
+        Err(if attempts.begun { Unavailable::Unknown } else { Unavailable::Stopping })
     }
 
     /// Answers are found where this node applies the log, which it may have no room to follow: then another node is the
     /// better one, unless room is made at once.
-    async fn follows(&self, until: Instant) -> Result<(), SubmitError> {
+    async fn follows(&self, until: Instant) -> Result<(), Unavailable> {
         let until = until.min(Instant::now() + limits::FOLLOW_WAIT);
         while self.disk.refuses() && !self.leadership.now().is_some_and(|leader| leader.here) {
             if Instant::now() >= until {
-                return Err(SubmitError::NotApplied);
+                return Err(Unavailable::NotApplied);
             }
             tokio::time::sleep(limits::FOLLOW_LOOK).await;
         }
@@ -138,7 +137,7 @@ enum End {
 }
 
 impl Attempts<'_> {
-    async fn run(&mut self) -> Result<Answered, SubmitError> {
+    async fn run(&mut self) -> Result<Answered, Unavailable> {
         let mut leadership = self.intake.leadership.clone();
         let mut pause = Pause::new();
         loop {
@@ -160,21 +159,21 @@ impl Attempts<'_> {
                     self.maybe_appended = true;
                     return match tokio::time::timeout_at(self.until, self.awaited.answer()).await {
                         Ok(answered) => self.judge(answered),
-                        Err(_) => Err(SubmitError::Unknown),
+                        Err(_) => Err(Unavailable::Unknown),
                     };
                 }
                 End::Verdict(Verdict::Unknown) => self.maybe_appended = true,
                 End::Verdict(Verdict::NotLeader) => {}
                 End::Verdict(Verdict::Overloaded) if !self.maybe_appended => {
-                    return Err(SubmitError::Overloaded);
+                    return Err(Unavailable::Overloaded);
                 }
                 End::Verdict(Verdict::DiskFull) if self.adds_jobs && !self.maybe_appended => {
-                    return Err(SubmitError::DiskFull);
+                    return Err(Unavailable::DiskFull);
                 }
                 // What makes room waits for some.
                 End::Verdict(Verdict::DiskFull) => self.no_room = true,
                 End::Verdict(Verdict::NotUnderstood) if !self.maybe_appended => {
-                    return Err(SubmitError::NotUnderstood);
+                    return Err(Unavailable::NotUnderstood);
                 }
                 End::Verdict(Verdict::Overloaded | Verdict::NotUnderstood) => {}
             }
@@ -217,7 +216,7 @@ impl Attempts<'_> {
         }
     }
 
-    fn judge(&self, answered: Answered) -> Result<Answered, SubmitError> {
+    fn judge(&self, answered: Answered) -> Result<Answered, Unavailable> {
         match &answered.outcome {
             // This copy was not carried out, and no earlier one was: this node would have seen it. A later one may be, if
             // this one was refused because the clocks differ too much.
@@ -226,11 +225,11 @@ impl Attempts<'_> {
         }
     }
 
-    fn unanswered(&self) -> SubmitError {
+    fn unanswered(&self) -> Unavailable {
         match (self.maybe_appended, self.no_room) {
-            (true, _) => SubmitError::Unknown,
-            (false, true) => SubmitError::DiskFull,
-            (false, false) => SubmitError::NotApplied,
+            (true, _) => Unavailable::Unknown,
+            (false, true) => Unavailable::DiskFull,
+            (false, false) => Unavailable::NotApplied,
         }
     }
 }

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
+use quorate_core::Unavailable;
 use quorate_store::planted::{Bug, planted};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::SubmitError;
 use crate::leadership::Leadership;
 use crate::pause::Pause;
 use crate::peer::Transport;
@@ -41,31 +41,31 @@ impl ReadIndex {
     /// Ends when this node has applied everything that was committed when the call began.
     ///
     /// # Errors
-    /// [`SubmitError::NotApplied`] when that did not come about in time, [`SubmitError::Stopping`].
-    pub(crate) async fn barrier(&self, within: Duration) -> Result<(), SubmitError> {
+    /// [`Unavailable::NotApplied`] when that did not come about in time, [`Unavailable::Stopping`].
+    pub(crate) async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
         if planted(Bug::StaleRead) {
             return Ok(());
         }
         let until = Instant::now() + within;
         tokio::select! {
             reached = tokio::time::timeout_at(until, self.reach()) => {
-                reached.unwrap_or(Err(SubmitError::NotApplied))
+                reached.unwrap_or(Err(Unavailable::NotApplied))
             }
-            () = self.closed.cancelled() => Err(SubmitError::Stopping),
+            () = self.closed.cancelled() => Err(Unavailable::Stopping),
         }
     }
 
-    async fn reach(&self) -> Result<(), SubmitError> {
+    async fn reach(&self) -> Result<(), Unavailable> {
         let mut pause = Pause::new();
         let index = loop {
             match self.leader.answer().await {
                 Some(Some(index)) => break index,
                 Some(None) => tokio::time::sleep(pause.next()).await,
-                None => return Err(SubmitError::Stopping),
+                None => return Err(Unavailable::Stopping),
             }
         };
         let mut applied = self.applied.clone();
-        applied.wait_for(|applied| *applied >= index).await.map_err(|_| SubmitError::Stopping)?;
+        applied.wait_for(|applied| *applied >= index).await.map_err(|_| Unavailable::Stopping)?;
         Ok(())
     }
 }
@@ -123,6 +123,6 @@ mod tests {
         let mut barrier = Box::pin(read_index.barrier(Duration::from_secs(600)));
         assert!(barrier.as_mut().now_or_never().is_none());
         closed.cancel();
-        assert_eq!(barrier.await, Err(SubmitError::Stopping));
+        assert_eq!(barrier.await, Err(Unavailable::Stopping));
     }
 }

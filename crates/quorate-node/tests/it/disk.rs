@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::common::*;
 use bytes::Bytes;
-use quorate_core::{Command, JobId, NewJob, Reason, Settings, Status};
-use quorate_node::{DiskState, Reserve, SubmitError};
+use quorate_core::{Command, JobId, NewJob, Reason, Settings, Status, Unavailable};
+use quorate_node::{DiskState, Reserve};
 
 /// Whatever the disk has is too little for new jobs.
 const SHORT: Reserve = Reserve { short: u64::MAX, ..Reserve::NONE };
@@ -54,7 +54,7 @@ async fn where_nobody_has_room_new_jobs_are_refused_and_what_leads_to_their_end_
     let id = |number| job(number).id;
 
     eventually("new jobs are refused", async || {
-        submit(handle, enqueue(100)).await == Err(SubmitError::DiskFull)
+        submit(handle, enqueue(100)).await == Err(Unavailable::DiskFull)
     })
     .await;
     assert_eq!(jobs(submit(handle, consume(4)).await.unwrap()).len(), 4);
@@ -72,7 +72,7 @@ async fn where_nobody_has_room_new_jobs_are_refused_and_what_leads_to_their_end_
         assert!(answered.outcome.is_ok(), "{command:?}: {answered:?}");
     }
     let retry = Command::Retry { id: id(2), new_id: JobId([1; 16]), key: None };
-    assert_eq!(submit(handle, retry).await, Err(SubmitError::DiskFull));
+    assert_eq!(submit(handle, retry).await, Err(Unavailable::DiskFull));
     assert_eq!(handle.reader().queued(QUEUE), 3, "two were never taken, and one is retried by itself");
     assert_eq!(handle.reader().job(id(2)).await.unwrap().unwrap().status(), Status::Cancelled);
     assert!(handle.ready().await);
@@ -101,10 +101,10 @@ async fn a_follower_without_room_takes_no_entries_and_follows_again_when_it_has_
     // Asked with a command that changes nothing: what comes before the leader has sent it an entry is carried out.
     let touch = || Command::Touch { id: job(99).id };
     eventually("it refuses entries", async || {
-        cluster.at(full).submit(touch(), Duration::from_secs(5)).await == Err(SubmitError::NotApplied)
+        cluster.at(full).submit(touch(), Duration::from_secs(5)).await == Err(Unavailable::NotApplied)
     })
     .await;
-    assert_eq!(cluster.at(full).submit(enqueue(99), LONG).await, Err(SubmitError::NotApplied));
+    assert_eq!(cluster.at(full).submit(enqueue(99), LONG).await, Err(Unavailable::NotApplied));
     assert_eq!(cluster.at(full).reader().queued(QUEUE), 1);
     let new = NewJob { payload: Bytes::from(vec![0; 1 << 20]), ..job(50) };
     submit(cluster.at(other), Command::Enqueue { jobs: vec![new], key: None }).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::*;
-use quorate_node::SubmitError;
+use quorate_core::Unavailable;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_its_bounds_a_node_refuses_at_once() {
@@ -24,7 +24,7 @@ async fn beyond_its_bounds_a_node_refuses_at_once() {
         })
         .collect();
     eventually("there is no place left", async || cluster.at(node).gauges().requests_waiting == 16_384).await;
-    assert_eq!(cluster.at(node).submit(enqueue(1), LONG).await, Err(SubmitError::Overloaded));
+    assert_eq!(cluster.at(node).submit(enqueue(1), LONG).await, Err(Unavailable::Overloaded));
 
     for request in &requests {
         request.abort();
@@ -32,7 +32,7 @@ async fn beyond_its_bounds_a_node_refuses_at_once() {
     eventually("who gives up gives up the place", async || cluster.at(node).gauges().requests_waiting == 0)
         .await;
     let again = cluster.at(node).submit(enqueue(1), Duration::from_millis(10)).await;
-    assert_ne!(again, Err(SubmitError::Overloaded));
+    assert_ne!(again, Err(Unavailable::Overloaded));
     cluster.stop_all().await;
 }
 
@@ -58,10 +58,10 @@ async fn a_node_that_stops_takes_nothing_more_and_answers_what_it_took() {
     eventually("they are answered", async || handle.reader().queued(QUEUE) > 20).await;
     cluster.stop(node).await;
     for caller in callers {
-        assert_eq!(caller.await.unwrap(), SubmitError::Stopping);
+        assert_eq!(caller.await.unwrap(), Unavailable::Stopping);
     }
-    assert_eq!(submit(&handle, enqueue(99)).await, Err(SubmitError::Stopping));
-    assert_eq!(handle.barrier(LONG).await, Err(SubmitError::Stopping));
+    assert_eq!(submit(&handle, enqueue(99)).await, Err(Unavailable::Stopping));
+    assert_eq!(handle.barrier(LONG).await, Err(Unavailable::Stopping));
     assert!(!handle.alive().await);
     drop(handle);
     cluster.stop_all().await;

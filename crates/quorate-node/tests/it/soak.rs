@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::*;
-use quorate_core::JobId;
-use quorate_node::SubmitError;
+use quorate_core::{JobId, Unavailable};
 use rand::seq::IndexedRandom;
 use tokio::sync::watch;
 
@@ -32,9 +31,9 @@ async fn write(
                 assert!(answered.outcome.is_ok(), "{answered:?}");
                 acknowledged.push(job(number).id);
             }
-            Err(SubmitError::Stopping) => tokio::time::sleep(Duration::from_millis(5)).await,
-            Err(SubmitError::NotApplied | SubmitError::Unknown) => {}
-            Err(error @ (SubmitError::Overloaded | SubmitError::DiskFull | SubmitError::NotUnderstood)) => {
+            Err(Unavailable::Stopping) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(Unavailable::NotApplied | Unavailable::Unknown) => {}
+            Err(error @ (Unavailable::Overloaded | Unavailable::DiskFull | Unavailable::NotUnderstood)) => {
                 panic!("{error}")
             }
         }

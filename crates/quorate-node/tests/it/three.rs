@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::common::*;
-use quorate_core::{Command, IdempotencyKey, JobId, Status};
-use quorate_node::{Role, SubmitError};
+use quorate_core::{Command, IdempotencyKey, JobId, Status, Unavailable};
+use quorate_node::Role;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_listed_nodes_make_one_cluster() {
@@ -185,13 +185,13 @@ async fn without_a_majority_commands_end_in_time_and_it_recovers_by_itself() {
     eventually("it knows that it is alone", async || {
         refused += 1;
         match cluster.at(0).submit(enqueue(refused), short).await {
-            Err(SubmitError::Unknown) => false,
-            Err(SubmitError::NotApplied) => true,
+            Err(Unavailable::Unknown) => false,
+            Err(Unavailable::NotApplied) => true,
             other => panic!("{other:?}"),
         }
     })
     .await;
-    assert_eq!(cluster.at(0).barrier(short).await, Err(SubmitError::NotApplied));
+    assert_eq!(cluster.at(0).barrier(short).await, Err(Unavailable::NotApplied));
     // A read of its own table goes on.
     assert!(cluster.at(0).reader().job(job(1).id).await.unwrap().is_some());
 

@@ -3,9 +3,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_core::{
     Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings,
+    Unavailable,
 };
-use quorate_gateway::{Backend, Cluster, Disk, Member, Unavailable};
-use quorate_node::{Handle, SubmitError, Turn};
+use quorate_gateway::{Backend, Cluster, Disk, Member};
+use quorate_node::{Handle, Turn};
 
 /// A node as the gateway sees it.
 #[derive(Clone)]
@@ -15,11 +16,11 @@ impl Backend for NodeBackend {
     type Turn = Turn;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
-        self.0.submit(command, within).await.map_err(unavailable)
+        self.0.submit(command, within).await
     }
 
     async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
-        self.0.barrier(within).await.map_err(unavailable)
+        self.0.barrier(within).await
     }
 
     fn caught_up(&self) -> bool {
@@ -88,17 +89,6 @@ impl Backend for NodeBackend {
 
     async fn ready(&self) -> bool {
         self.0.ready().await
-    }
-}
-
-fn unavailable(error: SubmitError) -> Unavailable {
-    match error {
-        SubmitError::Overloaded => Unavailable::Overloaded,
-        SubmitError::DiskFull => Unavailable::DiskFull,
-        SubmitError::NotApplied => Unavailable::NotApplied,
-        SubmitError::NotUnderstood => Unavailable::NotUnderstood,
-        SubmitError::Unknown => Unavailable::Unknown,
-        SubmitError::Stopping => Unavailable::Stopping,
     }
 }
 

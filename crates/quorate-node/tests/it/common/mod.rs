@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tonic::metadata::MetadataValue;
 
 use bytes::Bytes;
-use quorate_core::{Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueId, Reply};
-use quorate_node::{Handle, Node, NodeConfig, Reserve, Role, Running, StartError, SubmitError};
+use quorate_core::{Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueId, Reply, Unavailable};
+use quorate_node::{Handle, Node, NodeConfig, Reserve, Role, Running, StartError};
 use tempfile::TempDir;
 
 use self::hands::Hands;
@@ -237,7 +237,7 @@ pub fn consume(n: u32) -> Command {
     Command::Consume { queue: QUEUE, n, key: None }
 }
 
-pub async fn submit(handle: &Handle, command: Command) -> Result<Answered, SubmitError> {
+pub async fn submit(handle: &Handle, command: Command) -> Result<Answered, Unavailable> {
     handle.submit(command, LONG).await
 }
 
