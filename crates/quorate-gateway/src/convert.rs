@@ -126,37 +126,6 @@ pub(crate) fn image(image: quorate_core::Image) -> quorate_api::Image {
     }
 }
 
-/// The cluster for an answer.
-pub(crate) fn cluster(cluster: crate::Cluster) -> quorate_api::Cluster {
-    let member = |member: crate::Member| quorate_api::Member {
-        name: member.name,
-        id: member.id.to_string(),
-        role: member.role.into(),
-        peer_addr: member.peer_addr,
-        http_addr: member.http_addr,
-        applied_index: member.applied_index,
-        reachable: member.reachable,
-        clock_offset_ms: member.clock_offset_ms,
-        disk: member
-            .disk
-            .map(|disk| quorate_api::Disk { state: disk.state.into(), free_bytes: disk.free_bytes }),
-        feature_level: member.feature_level,
-        version: member.version,
-        uptime_seconds: member.uptime.map(|uptime| uptime.as_secs()),
-    };
-    quorate_api::Cluster {
-        id: cluster.id,
-        node: cluster.node,
-        leader: cluster.leader,
-        term: cluster.term,
-        log_time_offset_ms: cluster.log_time_offset_ms,
-        feature_level: cluster.feature_level,
-        members: cluster.members.into_iter().map(member).collect(),
-        quorum: cluster.quorum,
-        tolerates: cluster.tolerates,
-    }
-}
-
 /// RFC 3339 with milliseconds, UTC.
 fn time(at: Timestamp) -> String {
     let millis = i64::try_from(at.0).unwrap_or(i64::MAX);

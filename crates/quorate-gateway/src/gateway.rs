@@ -14,7 +14,7 @@ use crate::error::{ApiError, Failure};
 use crate::heavy::Heavy;
 use crate::memory::Memory;
 use crate::server::Server;
-use crate::{Backend, ConnectionLimits, GatewayConfig, openapi, patience, routes};
+use crate::{Backend, ConnectionLimits, GatewayConfig, Reads, openapi, patience, routes};
 
 /// The Titan API in front of a backend. A clone is another handle to the same.
 pub struct Gateway<B> {
@@ -119,7 +119,7 @@ impl<B: Backend> Gateway<B> {
 
     /// What this node's own table reflects at least, from now on.
     pub(crate) fn applied(&self) -> Index {
-        Index::Applied(self.backend().applied_index())
+        Index::Applied(self.backend().reads().applied_index())
     }
 
     /// Carries a command out.
@@ -141,7 +141,7 @@ impl<B: Backend> Gateway<B> {
 
     /// True when a read must pass a barrier first: it was asked for, or this node has just been started.
     pub(crate) fn must_be_sure(&self, linearizable: bool) -> bool {
-        linearizable || !self.backend().caught_up()
+        linearizable || !self.backend().reads().caught_up()
     }
 
     /// Makes the next read linearizable.

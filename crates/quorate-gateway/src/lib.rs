@@ -33,7 +33,8 @@ mod routes;
 mod server;
 mod unknown;
 
-pub use backend::{Backend, Cluster, Disk, Member};
+pub use backend::{Backend, NodeHealth, Reads, Waits};
 pub use config::GatewayConfig;
 pub use gateway::Gateway;
 pub use limits::ConnectionLimits;
+pub use quorate_api::{Cluster, Disk, Member};

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use crate::answer::Index;
 use crate::error::{ApiError, Failure};
 use crate::limits::LAST_LOOK;
-use crate::{Backend, Gateway, patience};
+use crate::{Backend, Gateway, Reads, Waits, patience};
 
 const QUEUE: QueueId = QueueId::DEFAULT;
 
@@ -17,7 +17,7 @@ const QUEUE: QueueId = QueueId::DEFAULT;
 /// log all the same: it stands for jobs already taken, and its answer is final, even where none of them runs any more.
 ///
 /// Dropped while it waits (the client is gone), it has submitted nothing and takes no job. Whoever is woken, and then ends
-/// without a job in whatever way, leaves it to the next one: see [`Backend::queued_turn`].
+/// without a job in whatever way, leaves it to the next one: see [`Waits::queued_turn`].
 pub(crate) async fn consume<B: Backend>(
     gateway: &Gateway<B>,
     n: u32,
@@ -32,7 +32,7 @@ pub(crate) async fn consume<B: Backend>(
     let mut waiting = None;
     let mut turn = None; // ends with the look, whatever becomes of it
     loop {
-        let (queued, applied) = queued(backend);
+        let (queued, applied) = queued(backend.reads());
         let mut found_nothing_at = applied;
         if queued > 0 || must_ask_log {
             let consume = Command::Consume { queue: QUEUE, n, key: key.clone() };
@@ -50,7 +50,7 @@ pub(crate) async fn consume<B: Backend>(
             gateway.barrier().await?;
             is_current = true;
             if let Some(key) = &key {
-                must_ask_log = backend.knows_key(&key.key).await?;
+                must_ask_log = backend.reads().knows_key(&key.key).await?;
             }
             continue;
         }
@@ -64,7 +64,7 @@ pub(crate) async fn consume<B: Backend>(
         drop(turn.take());
         turn = tokio::select! {
             biased;
-            turn = backend.queued_turn(QUEUE) => Some(turn),
+            turn = backend.waits().queued_turn(QUEUE) => Some(turn),
             spent = key_spent(backend, key.as_ref()) => {
                 spent?;
                 must_ask_log = true;
@@ -83,22 +83,22 @@ pub(crate) async fn consume<B: Backend>(
 /// Ends once another request under this key was answered: the one that this repeats. Never without a key.
 async fn key_spent<B: Backend>(backend: &B, key: Option<&IdempotencyKey>) -> Result<(), Unavailable> {
     match key {
-        Some(key) => backend.key_spent(&key.key).await,
+        Some(key) => backend.waits().key_spent(&key.key).await,
         None => std::future::pending().await,
     }
 }
 
 /// How many jobs are queued, and the applied index at which that was so.
-fn queued<B: Backend>(backend: &B) -> (u64, Index) {
+fn queued(reads: &impl Reads) -> (u64, Index) {
     const LOOKS: usize = 8;
-    let mut before = backend.applied_index();
+    let mut before = reads.applied_index();
     for _ in 0..LOOKS {
-        let queued = backend.queued(QUEUE);
-        let after = backend.applied_index();
+        let queued = reads.queued(QUEUE);
+        let after = reads.applied_index();
         if before == after {
             return (queued, Index::Applied(after));
         }
         before = after;
     }
-    (backend.queued(QUEUE), Index::Applied(before))
+    (reads.queued(QUEUE), Index::Applied(before))
 }

@@ -14,7 +14,7 @@ use crate::error::{ApiError, Failure};
 use crate::fields::Fields;
 use crate::limits::{PAGE_BYTES, PIECE_BYTES, PIECES_HELD_BYTES, SLICE_JOBS, SMALL_BYTES};
 use crate::memory::Share;
-use crate::{Backend, Gateway};
+use crate::{Backend, Gateway, Reads};
 
 /// A record in memory, at most.
 const RECORD_MOST: usize = RECORD_BYTES + IMAGE_NAME_BYTES + DETAILS_BYTES;
@@ -186,7 +186,7 @@ impl<B: Backend> Jobs<B> {
         let payloads = match &mut self.payloads {
             Some(payloads) => payloads.drain(..fit).map(Some).collect(),
             None if bytes_of(&jobs) == 0 => vec![Some(Bytes::new()); fit],
-            None => self.gateway.backend().payloads(&jobs).await?,
+            None => self.gateway.backend().reads().payloads(&jobs).await?,
         };
         assert_eq!(payloads.len(), jobs.len(), "the backend answers for every job");
         for (job, payload) in jobs.into_iter().zip(payloads) {
@@ -218,7 +218,7 @@ impl<B: Backend> Jobs<B> {
     async fn list_more(&mut self) -> Result<(), Unavailable> {
         let Some(list) = &mut self.list else { return Ok(()) };
         let slice = list.rest.n.min(SLICE_JOBS);
-        let page = self.gateway.backend().jobs(JobsQuery { n: slice, ..list.rest.clone() }).await?;
+        let page = self.gateway.backend().reads().jobs(JobsQuery { n: slice, ..list.rest.clone() }).await?;
         list.rest.n -= page.jobs.len();
         list.rest.before = page.next;
         list.next = page.next;

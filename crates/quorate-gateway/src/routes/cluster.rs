@@ -9,7 +9,7 @@ use crate::body::{self, MediaType, Object};
 use crate::error::ApiError;
 use crate::openapi::{ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
-use crate::{Backend, Gateway, convert, ranges};
+use crate::{Backend, Gateway, NodeHealth, Reads, ranges};
 
 /// The cluster as this node sees it.
 #[utoipa::path(
@@ -20,7 +20,7 @@ use crate::{Backend, Gateway, convert, ranges};
 )]
 pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
     let index = gateway.applied();
-    let cluster = convert::cluster(gateway.backend().cluster().await);
+    let cluster = gateway.backend().health().cluster().await;
     Ok(answer::json(StatusCode::OK, Some(index), &cluster))
 }
 
@@ -37,7 +37,7 @@ pub(crate) async fn settings<B: Backend>(State(gateway): State<Gateway<B>>, quer
         gateway.barrier().await?;
     }
     let index = gateway.applied();
-    let quorate_core::Settings { retention } = gateway.backend().settings();
+    let quorate_core::Settings { retention } = gateway.backend().reads().settings();
     Ok(answer::json(StatusCode::OK, Some(index), &Settings { retention }))
 }
 

@@ -4,7 +4,7 @@ use quorate_api::{ErrorWrapper, Health, WriteOutcome};
 
 use crate::answer::{self, Answer};
 use crate::error::ApiError;
-use crate::{Backend, Gateway};
+use crate::{Backend, Gateway, NodeHealth};
 
 /// Whether this node works: its Raft core answers. One that does not should be restarted.
 #[utoipa::path(
@@ -17,7 +17,7 @@ use crate::{Backend, Gateway};
     )
 )]
 pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
-    ok_if(gateway.backend().alive().await, "the Raft core of this node does not answer")
+    ok_if(gateway.backend().health().alive().await, "the Raft core of this node does not answer")
 }
 
 /// Whether this node can serve: it has recovered, and reaches a majority through the leader. One that cannot should get no requests for now.
@@ -33,7 +33,7 @@ pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> An
 pub(crate) async fn readyz<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
     let stopping = gateway.config().shutdown.is_cancelled();
     ok_if(
-        !stopping && gateway.backend().ready().await,
+        !stopping && gateway.backend().health().ready().await,
         "this node reaches no majority, has not recovered, or is stopping",
     )
 }

@@ -9,7 +9,7 @@ use crate::error::{ApiError, Failure};
 use crate::openapi::{PageParams, ReadErrors, ReadParams};
 use crate::query::Query;
 use crate::routes::path_id::ImagePath;
-use crate::{Backend, Gateway, convert, ids};
+use crate::{Backend, Gateway, Reads, convert, ids};
 
 /// Lists the images that jobs have named, by id.
 #[utoipa::path(
@@ -28,7 +28,7 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
     let index = gateway.applied();
     let mut share = gateway.answers().share();
     Claim::Read.resize(&mut share, n * IMAGE_JSON_BYTES).await?;
-    let images = gateway.backend().images(n, after).await?;
+    let images = gateway.backend().reads().images(n, after).await?;
     let write = move || {
         // A full page may be the last one; then the next one is empty.
         let cursor = images.last().filter(|_| images.len() >= n).map(|last| last.id.to_string());
@@ -65,13 +65,13 @@ pub(crate) async fn get<B: Backend>(
     };
     if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();
-        if let Some(image) = gateway.backend().image(id).await? {
+        if let Some(image) = gateway.backend().reads().image(id).await? {
             return Ok(found(image, index));
         }
     }
     gateway.barrier().await?;
     let index = gateway.applied();
-    match gateway.backend().image(id).await? {
+    match gateway.backend().reads().image(id).await? {
         Some(image) => Ok(found(image, index)),
         None => Err(Failure { error: ApiError::NoSuchImage, index: Some(index) }),
     }

@@ -11,7 +11,7 @@ use crate::fields::Fields;
 use crate::openapi::{Conflict, FieldsParams, KeyHeader, NoSuchJob, ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
 use crate::routes::path_id::JobPath;
-use crate::{Backend, Gateway, convert, idempotency, ids};
+use crate::{Backend, Gateway, Reads, convert, idempotency, ids};
 
 /// A job.
 #[utoipa::path(
@@ -47,7 +47,7 @@ async fn find<B: Backend>(
     fields: Fields,
     index: Index,
 ) -> Result<Option<Response>, Failure> {
-    let Some(job) = gateway.backend().job(id).await? else { return Ok(None) };
+    let Some(job) = gateway.backend().reads().job(id).await? else { return Ok(None) };
     match Jobs::one(gateway, job, fields).answer(StatusCode::OK, index, Claim::Read).await {
         Ok(answer) => Ok(Some(answer)),
         Err(Failure { error: ApiError::NoSuchJob, .. }) => Ok(None),
@@ -216,14 +216,14 @@ async fn find_log<B: Backend>(
     id: JobId,
     index: Index,
 ) -> Result<Result<Response, ApiError>, Failure> {
-    let Some(job) = gateway.backend().job(id).await? else { return Ok(Err(ApiError::NoSuchJob)) };
+    let Some(job) = gateway.backend().reads().job(id).await? else { return Ok(Err(ApiError::NoSuchJob)) };
     if !job.status().is_final() {
         return Ok(Err(ApiError::NoLogYet { status: job.status() }));
     }
     let mut share = gateway.answers().share();
     Claim::Read.resize(&mut share, job.log_bytes as usize).await?;
     // It may be deleted in between.
-    let Some(log) = gateway.backend().log(id).await? else { return Ok(Err(ApiError::NoSuchJob)) };
+    let Some(log) = gateway.backend().reads().log(id).await? else { return Ok(Err(ApiError::NoSuchJob)) };
     let mut response =
         answer::with_type(StatusCode::OK, Some(index), "text/plain; charset=utf-8", log.into());
     // It is whatever a job wrote: no browser shall take it for a page.

@@ -12,7 +12,7 @@ use crate::openapi::{
     Conflict, FieldsParams, IdsParams, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors,
 };
 use crate::query::Query;
-use crate::{Backend, Gateway, convert, cursor, idempotency, ids};
+use crate::{Backend, Gateway, Reads, convert, cursor, idempotency, ids};
 
 /// Enqueues jobs, all or none. The body may also be the bare array.
 #[utoipa::path(
@@ -115,7 +115,7 @@ pub(crate) async fn ids<B: Backend>(State(gateway): State<Gateway<B>>, query: Qu
             gateway.barrier().await?;
         }
         let index = gateway.applied();
-        let found = gateway.backend().ids(first, last, n).await?;
+        let found = gateway.backend().reads().ids(first, last, n).await?;
         // That there is none, a stale copy must not say.
         if sure || !found.is_empty() {
             let ids = IdsWrapper { ids: found.iter().map(JobId::to_string).collect() };

@@ -10,7 +10,7 @@ use quorate_core::{
     Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, RequestId,
     Settings, Status, Table, Timestamp, Unavailable, apply,
 };
-use quorate_gateway::{Backend, Cluster, Member};
+use quorate_gateway::{Backend, Cluster, Member, NodeHealth, Reads, Waits};
 use tokio::sync::{Notify, watch};
 
 use crate::turns::{Turn, Turns};
@@ -197,7 +197,9 @@ fn queued(model: &Model) -> usize {
 }
 
 impl Backend for Fake {
-    type Turn = Turn;
+    type Reads = Fake;
+    type Waits = Fake;
+    type Health = Fake;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         assert!(!self.panicking.load(Ordering::SeqCst), "told to panic");
@@ -230,27 +232,26 @@ impl Backend for Fake {
         Ok(())
     }
 
+    fn reads(&self) -> &Fake {
+        self
+    }
+
+    fn waits(&self) -> &Fake {
+        self
+    }
+
+    fn health(&self) -> &Fake {
+        self
+    }
+}
+
+impl Reads for Fake {
     fn caught_up(&self) -> bool {
         !self.just_started.load(Ordering::SeqCst)
     }
 
     fn applied_index(&self) -> u64 {
         self.applied.load(Ordering::SeqCst)
-    }
-
-    async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
-        let Ok(record) = self.state.lock().seen.key(key);
-        Ok(record.is_some())
-    }
-
-    async fn key_spent(&self, key: &str) -> Result<(), Unavailable> {
-        loop {
-            let caught_up = self.caught_up.notified(); // hears from now on
-            if self.knows_key(key).await? {
-                return Ok(());
-            }
-            caught_up.await;
-        }
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, Unavailable> {
@@ -304,10 +305,39 @@ impl Backend for Fake {
         queued(&self.state.lock().seen) as u64
     }
 
+    async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
+        let Ok(record) = self.state.lock().seen.key(key);
+        Ok(record.is_some())
+    }
+}
+
+impl Waits for Fake {
+    type Turn = Turn;
+
     async fn queued_turn(&self, _queue: QueueId) -> Turn {
         let _wait = Wait(Arc::clone(&self.left));
         self.waiting.notify_one();
         self.turns.next().await
+    }
+
+    async fn key_spent(&self, key: &str) -> Result<(), Unavailable> {
+        loop {
+            let caught_up = self.caught_up.notified(); // hears from now on
+            if self.knows_key(key).await? {
+                return Ok(());
+            }
+            caught_up.await;
+        }
+    }
+}
+
+impl NodeHealth for Fake {
+    async fn alive(&self) -> bool {
+        !self.unhealthy.load(Ordering::SeqCst)
+    }
+
+    async fn ready(&self) -> bool {
+        self.available().is_ok()
     }
 
     async fn cluster(&self) -> Cluster {
@@ -320,8 +350,8 @@ impl Backend for Fake {
             log_time_offset_ms: Some(-7),
             members: vec![Member {
                 name: "n1".into(),
-                id: u64::MAX,
-                role: "leader",
+                id: u64::MAX.to_string(),
+                role: "leader".into(),
                 peer_addr: "127.0.0.1:7000".into(),
                 http_addr: "127.0.0.1:8080".into(),
                 applied_index: Some(5),
@@ -330,18 +360,10 @@ impl Backend for Fake {
                 disk: None,
                 feature_level: Some(1),
                 version: Some("1.2.3".into()),
-                uptime: Some(Duration::from_millis(90_500)),
+                uptime_seconds: Some(90),
             }],
             quorum: 1,
             tolerates: 0,
         }
-    }
-
-    async fn alive(&self) -> bool {
-        !self.unhealthy.load(Ordering::SeqCst)
-    }
-
-    async fn ready(&self) -> bool {
-        self.available().is_ok()
     }
 }

@@ -5,7 +5,7 @@ use quorate_core::{
     Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings,
     Unavailable,
 };
-use quorate_gateway::{Backend, Cluster, Disk, Member};
+use quorate_gateway::{Backend, Cluster, Disk, Member, NodeHealth, Reads, Waits};
 use quorate_node::{Handle, Turn};
 
 /// A node as the gateway sees it.
@@ -13,7 +13,9 @@ use quorate_node::{Handle, Turn};
 pub(crate) struct NodeBackend(pub(crate) Handle);
 
 impl Backend for NodeBackend {
-    type Turn = Turn;
+    type Reads = NodeBackend;
+    type Waits = NodeBackend;
+    type Health = NodeBackend;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         self.0.submit(command, within).await
@@ -23,20 +25,26 @@ impl Backend for NodeBackend {
         self.0.barrier(within).await
     }
 
+    fn reads(&self) -> &NodeBackend {
+        self
+    }
+
+    fn waits(&self) -> &NodeBackend {
+        self
+    }
+
+    fn health(&self) -> &NodeBackend {
+        self
+    }
+}
+
+impl Reads for NodeBackend {
     fn caught_up(&self) -> bool {
         self.0.caught_up()
     }
 
     fn applied_index(&self) -> u64 {
         self.0.reader().applied_index()
-    }
-
-    async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
-        self.0.reader().knows_key(key).await.map_err(unreadable)
-    }
-
-    async fn key_spent(&self, key: &str) -> Result<(), Unavailable> {
-        self.0.key_spent(key).await.map_err(unreadable)
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, Unavailable> {
@@ -75,20 +83,34 @@ impl Backend for NodeBackend {
         self.0.reader().queued(queue)
     }
 
+    async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
+        self.0.reader().knows_key(key).await.map_err(unreadable)
+    }
+}
+
+impl Waits for NodeBackend {
+    type Turn = Turn;
+
     async fn queued_turn(&self, queue: QueueId) -> Turn {
         self.0.queued_turn(queue).await
     }
 
-    async fn cluster(&self) -> Cluster {
-        cluster(self.0.cluster().await)
+    async fn key_spent(&self, key: &str) -> Result<(), Unavailable> {
+        self.0.key_spent(key).await.map_err(unreadable)
     }
+}
 
+impl NodeHealth for NodeBackend {
     async fn alive(&self) -> bool {
         self.0.alive().await
     }
 
     async fn ready(&self) -> bool {
         self.0.ready().await
+    }
+
+    async fn cluster(&self) -> Cluster {
+        cluster(self.0.cluster().await)
     }
 }
 
@@ -98,6 +120,7 @@ fn unreadable(error: impl std::fmt::Display) -> Unavailable {
     Unavailable::Stopping
 }
 
+/// As the API shows it.
 fn cluster(seen: quorate_node::Cluster) -> Cluster {
     let quorate_node::Cluster {
         id,
@@ -114,18 +137,63 @@ fn cluster(seen: quorate_node::Cluster) -> Cluster {
         .into_iter()
         .map(|member| Member {
             name: member.name,
-            id: member.id,
-            role: member.role.as_str(),
+            id: member.id.to_string(),
+            role: member.role.as_str().to_owned(),
             peer_addr: member.peer_addr,
             http_addr: member.http_addr,
             applied_index: member.applied_index,
             reachable: member.reachable,
             clock_offset_ms: member.clock_offset_ms,
-            disk: member.disk.map(|(state, free_bytes)| Disk { state: state.as_str(), free_bytes }),
+            disk: member
+                .disk
+                .map(|(state, free_bytes)| Disk { state: state.as_str().to_owned(), free_bytes }),
             feature_level: member.feature_level.map(|level| level.0),
             version: member.version,
-            uptime: member.uptime,
+            uptime_seconds: member.uptime.map(|uptime| uptime.as_secs()),
         })
         .collect();
     Cluster { id, node, leader, term, log_time_offset_ms, feature_level, members, quorum, tolerates }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_node::{DiskState, Role};
+
+    use super::*;
+
+    #[test]
+    fn the_cluster_on_the_wire() {
+        let member = quorate_node::Member {
+            name: "n1".into(),
+            id: u64::MAX,
+            role: Role::Leader,
+            peer_addr: "a:1".into(),
+            http_addr: "a:2".into(),
+            applied_index: Some(5),
+            reachable: true,
+            clock_offset_ms: None,
+            disk: Some((DiskState::Short, 7)),
+            feature_level: Some(FeatureLevel(1)),
+            version: None,
+            uptime: Some(Duration::from_millis(90_500)),
+        };
+        let seen = quorate_node::Cluster {
+            id: "c1".into(),
+            node: "n1".into(),
+            leader: None,
+            term: 3,
+            log_time_offset_ms: Some(-7),
+            feature_level: FeatureLevel(1),
+            members: vec![member],
+            quorum: 1,
+            tolerates: 0,
+        };
+        let expected = concat!(
+            r#"{"id":"c1","node":"n1","term":3,"log_time_offset_ms":-7,"feature_level":1,"members":["#,
+            r#"{"name":"n1","id":"18446744073709551615","role":"leader","peer_addr":"a:1","http_addr":"a:2","#,
+            r#""applied_index":5,"reachable":true,"feature_level":1,"uptime_seconds":90,"#,
+            r#""disk":{"state":"short","free_bytes":7}}],"quorum":1,"tolerates":0}"#,
+        );
+        assert_eq!(serde_json::to_string(&cluster(seen)).unwrap(), expected);
+    }
 }
