@@ -5,7 +5,6 @@ use std::time::Duration;
 use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
 use quorate_core::{Answered, Command, QueueId, Unavailable};
-use quorate_store::planted::{Bug, planted};
 use quorate_store::{Reader, StoreError};
 
 use crate::cluster::peers::Peers;
@@ -13,7 +12,6 @@ use crate::cluster::status::{self, Cluster};
 use crate::command::batcher::Batcher;
 use crate::command::intake::Intake;
 use crate::limits;
-use crate::planted::{submit_one_by_one, without_key};
 use crate::read::read_index::ReadIndex;
 use crate::read::spent_keys::SpentKeys;
 use crate::read::turns::{Turn, Turns};
@@ -46,14 +44,7 @@ impl Handle {
     /// # Errors
     /// See [`Unavailable`]. A refusal by the state machine is an answer, not an error.
     pub async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
-        if planted(Bug::ForgetKeys) {
-            return self.0.intake.submit(without_key(command), within).await;
-        }
-        if planted(Bug::SplitBatch) {
-            return submit_one_by_one(&self.0.intake, command, within).await;
-        }
-        let answered = self.0.intake.submit(command, within).await?;
-        Ok(Answered { replayed: answered.replayed && !planted(Bug::SpentKeyWaits), ..answered })
+        self.0.intake.submit(command, within).await
     }
 
     /// Waits until this node has applied everything that was committed when the call began: a read behind it is

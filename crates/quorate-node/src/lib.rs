@@ -29,7 +29,6 @@ mod observer;
 mod pause;
 mod peer;
 mod peer_server;
-mod planted;
 mod read;
 mod running;
 mod stores;
@@ -44,6 +43,8 @@ pub use error::StartError;
 pub use handle::{Gauges, Handle};
 pub use limits::MEMORY_BYTES;
 pub use node::Node;
+#[cfg(feature = "planted-bugs")]
+pub use quorate_store::planted;
 pub use read::turns::Turn;
 pub use running::Running;
 pub use task::before_abort;

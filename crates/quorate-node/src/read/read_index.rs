@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use quorate_core::Unavailable;
-use quorate_store::planted::{Bug, planted};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -43,9 +42,6 @@ impl ReadIndex {
     /// # Errors
     /// [`Unavailable::NotApplied`] when that did not come about in time, [`Unavailable::Stopping`].
     pub(crate) async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
-        if planted(Bug::StaleRead) {
-            return Ok(());
-        }
         let until = Instant::now() + within;
         tokio::select! {
             reached = tokio::time::timeout_at(until, self.reach()) => {

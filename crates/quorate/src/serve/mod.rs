@@ -2,6 +2,8 @@ mod backend;
 mod config;
 mod memory;
 mod open_files;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 
 use std::process::ExitCode;
 
@@ -69,7 +71,10 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     limits.reserved = limits.reserved.min(open_files.connections() / 8);
     limits.connections = limits.connections.min(open_files.connections() - limits.reserved);
     let memory_mib = memory::bound(&http, &limits) >> 20;
-    let gateway = Gateway::new(NodeBackend(handle), http);
+    let backend = NodeBackend(handle);
+    #[cfg(feature = "planted-bugs")]
+    let backend = planted::Planted(backend);
+    let gateway = Gateway::new(backend, http);
     tracing::info!(
         http = %config.http_addr, peer = %config.peer_addr, open_files = open_files.all(), memory_mib, "serving"
     );

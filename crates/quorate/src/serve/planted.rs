@@ -1,0 +1,76 @@
+//! What the planted bugs at the node's face do: see `crates/quorate-store/src/planted.rs`. Only in a build that can have them.
+
+use std::time::Duration;
+
+use quorate_core::{Answered, Command, IdempotencyKey, Reply, Unavailable};
+use quorate_gateway::Backend;
+use quorate_node::planted::{Bug, planted};
+
+/// A backend with the bug that was asked for, if it is one of these; else just as it is.
+#[derive(Clone)]
+pub(crate) struct Planted<B>(pub(crate) B);
+
+impl<B: Backend> Backend for Planted<B> {
+    type Reads = B::Reads;
+    type Waits = B::Waits;
+    type Health = B::Health;
+
+    async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
+        if planted(Bug::SplitBatch) {
+            return self.submit_one_by_one(command, within).await;
+        }
+        let command = if planted(Bug::ForgetKeys) { without_key(command) } else { command };
+        let answered = self.0.submit(command, within).await?;
+        Ok(Answered { replayed: answered.replayed && !planted(Bug::SpentKeyWaits), ..answered })
+    }
+
+    async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
+        if planted(Bug::StaleRead) {
+            return Ok(());
+        }
+        self.0.barrier(within).await
+    }
+
+    fn reads(&self) -> &B::Reads {
+        self.0.reads()
+    }
+
+    fn waits(&self) -> &B::Waits {
+        self.0.waits()
+    }
+
+    fn health(&self) -> &B::Health {
+        self.0.health()
+    }
+}
+
+impl<B: Backend> Planted<B> {
+    async fn submit_one_by_one(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
+        let Command::Enqueue { jobs, key } = command else { return self.0.submit(command, within).await };
+        let mut added = Vec::new();
+        let mut last = None;
+        for (job, place) in jobs.into_iter().zip(0..) {
+            let key = key.as_ref().map(|key| IdempotencyKey {
+                key: format!("{}-{place}", key.key).into(),
+                body_hash: key.body_hash,
+            });
+            let answered = self.0.submit(Command::Enqueue { jobs: vec![job], key }, within).await?;
+            let Ok(Reply::Jobs(jobs)) = &answered.outcome else { return Ok(answered) };
+            added.extend(jobs.iter().cloned());
+            last = Some(answered);
+        }
+        match last {
+            Some(answered) => Ok(Answered { outcome: Ok(Reply::Jobs(added)), ..answered }),
+            None => self.0.submit(Command::Enqueue { jobs: Vec::new(), key }, within).await,
+        }
+    }
+}
+
+fn without_key(mut command: Command) -> Command {
+    if let Command::Enqueue { key, .. } | Command::Consume { key, .. } | Command::Retry { key, .. } =
+        &mut command
+    {
+        *key = None;
+    }
+    command
+}
