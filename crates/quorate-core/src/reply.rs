@@ -1,4 +1,4 @@
-use crate::{Job, JobId, RequestId, Status};
+use crate::{Job, JobId, RequestId, State, Status};
 
 /// The answer to one command of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,4 +75,30 @@ pub enum Remembered {
     Done,
     /// A refusal.
     Refused(Refusal),
+}
+
+impl Remembered {
+    /// The jobs that it names.
+    pub fn ids(&self) -> &[JobId] {
+        match self {
+            Remembered::Enqueued(ids) | Remembered::Consumed(ids) => ids,
+            Remembered::Job(id) => std::slice::from_ref(id),
+            Remembered::Done | Remembered::Refused(_) => &[],
+        }
+    }
+
+    /// Gives the answer again. `jobs` are those that it names, as they are now; those that were deleted are left out, and of
+    /// those granted to a consumer the ones that it no longer has.
+    pub fn render(&self, mut jobs: Vec<Job>) -> Outcome {
+        match self {
+            Remembered::Enqueued(_) => Ok(Reply::Jobs(jobs)),
+            Remembered::Consumed(_) => {
+                jobs.retain(|job| matches!(job.state, State::Running { .. }));
+                Ok(Reply::Jobs(jobs))
+            }
+            Remembered::Job(_) => jobs.pop().map(|job| Reply::Job(Box::new(job))).ok_or(Refusal::NoSuchJob),
+            Remembered::Done => Ok(Reply::Done),
+            Remembered::Refused(refusal) => Err(refusal.clone()),
+        }
+    }
 }

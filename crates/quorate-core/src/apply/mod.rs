@@ -60,7 +60,7 @@ fn answer<T: Table>(step: &mut Step<'_, T>, envelope: &Envelope) -> Result<Answe
         return Ok(answered(step.at, false, Err(Refusal::OutsideDeadline)));
     }
     if let Some(first) = step.table.answer(*request_id) {
-        let outcome = refusal_as_value(replay::render(step, &first.answer))?;
+        let outcome = replay::render(step, &first.answer)?;
         return Ok(answered(first.position, first.replayed, outcome));
     }
     let (replayed, outcome) = if *deadline > step.now.plus_millis(limits::REQUEST_MILLIS) {
@@ -87,12 +87,12 @@ fn replay_or_carry_out<T: Table>(
         Some(key) => key::first_answer(step, key),
         None => Ok(None),
     };
-    let (replayed, result) = match first {
-        Ok(Some(first)) => (true, replay::render(step, &first)),
-        Ok(None) => (false, carry_out(step, command)),
-        Err(abort) => (false, Err(abort)),
+    let result = match first {
+        Ok(Some(first)) => return Ok((true, replay::render(step, &first)?)),
+        Ok(None) => carry_out(step, command),
+        Err(abort) => Err(abort),
     };
-    Ok((replayed, refusal_as_value(result)?))
+    Ok((false, refusal_as_value(result)?))
 }
 
 fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Reply, Abort<T::Error>> {

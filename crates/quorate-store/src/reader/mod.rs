@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quorate_core::{
-    Answered, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Refusal, Remembered,
-    Reply, RequestId, Settings, State, Timestamp,
+    Answered, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, RequestId, Settings,
+    Timestamp,
 };
 
 use self::list::Bounds;
@@ -82,28 +82,12 @@ impl Reader {
             generation.answers.read().get(request_id, now).cloned()
         };
         let Some(first) = found else { return Ok(None) };
-        let outcome = match first.answer {
-            Remembered::Enqueued(ids) => Ok(Reply::Jobs(self.existing(&ids).await?)),
-            Remembered::Consumed(ids) => {
-                let mut jobs = self.existing(&ids).await?;
-                jobs.retain(|job| matches!(job.state, State::Running { .. }));
-                Ok(Reply::Jobs(jobs))
-            }
-            Remembered::Job(id) => {
-                self.job(id).await?.map(|job| Reply::Job(Box::new(job))).ok_or(Refusal::NoSuchJob)
-            }
-            Remembered::Done => Ok(Reply::Done),
-            Remembered::Refused(refusal) => Err(refusal),
-        };
-        Ok(Some(Answered { request_id, position: first.position, replayed: first.replayed, outcome }))
-    }
-
-    async fn existing(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
-        let mut jobs = Vec::with_capacity(ids.len());
-        for id in ids {
+        let mut jobs = Vec::with_capacity(first.answer.ids().len());
+        for id in first.answer.ids() {
             jobs.extend(self.job(*id).await?);
         }
-        Ok(jobs)
+        let outcome = first.answer.render(jobs);
+        Ok(Some(Answered { request_id, position: first.position, replayed: first.replayed, outcome }))
     }
 
     /// True for an Idempotency-Key that stands for an answer.
