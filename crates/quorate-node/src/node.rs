@@ -61,7 +61,7 @@ impl Node {
     /// # Errors
     /// See [`StartError`].
     pub async fn start_by(clocks: impl Clocks, config: NodeConfig) -> Result<(Handle, Running), StartError> {
-        quorate_store::planted::announce();
+        quorate_store::planted::announce(&config.data_dir);
         config.check()?;
         let raft_config = Arc::new(config.raft()?);
         let listen = |source| StartError::Listen { addr: config.peer_listen.clone(), source };

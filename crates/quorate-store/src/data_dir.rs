@@ -8,18 +8,17 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    Identity, NodeId, OnFull, Space, StoreError, WhenFull,
+    Identity, OnFull, Space, StoreError, WhenFull,
     ballast::BALLAST,
     files::durable::{self, replace_file},
     format,
     high_water::HighWater,
-    planted::{Bug, planted},
     sizes::Sizes,
 };
 
 const FORMAT: &str = "FORMAT";
 const LOCK: &str = "LOCK";
-const IDENTITY: &str = "identity";
+pub(crate) const IDENTITY: &str = "identity";
 const HIGH_WATER: &str = "high-water";
 const LOG_TIME: &str = "log-time";
 const RAFT: &str = "raft";
@@ -222,10 +221,7 @@ fn begin_anew(dir: &Path) -> Result<Identity, StoreError> {
     }
     HighWater::create(&dir.join(HIGH_WATER))?;
     // The identity comes last: where it is, the mark is.
-    let mut identity = Identity::draw();
-    if planted(Bug::WipedNodeVotes) {
-        identity.node_id = NodeId::from(crc32c::crc32c(dir.as_os_str().as_encoded_bytes())) + 1;
-    }
+    let identity = Identity::draw();
     identity.write(&dir.join(IDENTITY))?;
     Ok(identity)
 }

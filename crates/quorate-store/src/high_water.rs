@@ -12,7 +12,6 @@ use crate::{
     convert::ProtoForm,
     files::durable::replace_file,
     files::sealed::{seal, unseal},
-    planted::{Bug, planted},
 };
 
 const WHAT: &str = "high-water mark";
@@ -69,13 +68,14 @@ impl HighWater {
 
     /// Replaces the mark. Durable when it returns; the old one holds until then.
     pub(crate) fn write(&mut self, mark: Mark) -> io::Result<()> {
+        self.put(mark)?;
+        self.file.sync_data()
+    }
+
+    pub(crate) fn put(&mut self, mark: Mark) -> io::Result<()> {
         self.sequence += 1;
         let offset = (self.sequence % 2) * SLOT_BYTES as u64;
-        self.file.write_all_at(&slot(self.sequence, mark), offset)?;
-        if planted(Bug::AckBeforeFsync) {
-            return Ok(());
-        }
-        self.file.sync_data()
+        self.file.write_all_at(&slot(self.sequence, mark), offset)
     }
 }
 

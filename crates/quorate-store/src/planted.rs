@@ -3,7 +3,11 @@
 //! Only a build with the feature `planted-bugs` can have them, and one at a time, named by the environment variable
 //! `QUORATE_PLANTED_BUG`. In every other build [`planted`] is false for the compiler, and nothing of them is left.
 
+use std::path::Path;
 use std::sync::OnceLock;
+
+use crate::data_dir::IDENTITY;
+use crate::{DataDir, Identity, NodeId, StoreError};
 
 /// A bug, each of a kind that some queue or Raft store has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,13 +65,27 @@ pub fn planted(bug: Bug) -> bool {
     cfg!(feature = "planted-bugs") && chosen() == Some(bug)
 }
 
-/// Says in the log which bug a test build has. Ends the process if there is none of that name: a test would take it for
-/// one that is not found.
-pub fn announce() {
+/// Says in the log which bug a test build has, before it opens its data directory. Ends the process if there is none of that
+/// name: a test would take it for one that is not found.
+pub fn announce(data_dir: &Path) {
     if cfg!(feature = "planted-bugs") {
         let name = chosen().and_then(|bug| BUGS.iter().find(|(known, _)| *known == bug));
         tracing::error!(bug = name.map_or("none", |(_, name)| name), "THIS BUILD CAN HAVE PLANTED BUGS");
     }
+    if planted(Bug::WipedNodeVotes) {
+        give_old_id(data_dir).expect("a data directory with an id that follows from its place");
+    }
+}
+
+/// Gives an empty directory an identity, the same as the last time.
+fn give_old_id(data_dir: &Path) -> Result<(), StoreError> {
+    let identity = data_dir.join(IDENTITY);
+    if identity.exists() {
+        return Ok(());
+    }
+    drop(DataDir::open(data_dir)?);
+    let node_id = NodeId::from(crc32c::crc32c(data_dir.as_os_str().as_encoded_bytes())) + 1;
+    Identity { node_id, cluster_id: None }.write(&identity)
 }
 
 fn chosen() -> Option<Bug> {

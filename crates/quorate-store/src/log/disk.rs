@@ -13,7 +13,6 @@ use super::{
     queue::{Change, Group},
     tail::entry_bytes,
 };
-use crate::planted::{Bug, planted};
 use crate::sizes::{Sizes, in_memory};
 use crate::{Entry, LogId, StoreError, Vote, convert::ProtoForm};
 
@@ -89,6 +88,12 @@ impl Disk {
 
     /// Writes a group, with one sync if it has changes: the commit position alone needs none.
     pub(super) fn write(&self, group: &Group) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(!group.changes.is_empty());
+        self.write_opt(group, &options)
+    }
+
+    pub(super) fn write_opt(&self, group: &Group, options: &WriteOptions) -> Result<(), StoreError> {
         let (entries, meta) = (self.family(ENTRIES), self.family(META));
         let mut batch = WriteBatch::with_capacity_bytes(group.bytes);
         let mut buffer = Vec::new();
@@ -119,9 +124,7 @@ impl Disk {
             Some(id) => batch.put_cf(meta, COMMITTED, id.to_message().encode_to_vec()),
             None => batch.delete_cf(meta, COMMITTED),
         }
-        let mut options = WriteOptions::default();
-        options.set_sync(!group.changes.is_empty() && !planted(Bug::AckBeforeFsync));
-        self.db.write_opt(batch, &options).map_err(StoreError::rocksdb(WHAT))?;
+        self.db.write_opt(batch, options).map_err(StoreError::rocksdb(WHAT))?;
         if let Some(purged) = purged {
             // Only now: files do not come back, the purge position might not have been durable.
             self.drop_files(purged)?;

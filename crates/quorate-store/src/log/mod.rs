@@ -18,6 +18,8 @@
 mod disk;
 mod group_writer;
 mod marker;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod queue;
 mod reader;
 mod shared;
@@ -29,6 +31,13 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+#[cfg(not(feature = "planted-bugs"))]
+use crate::high_water::HighWater;
+#[cfg(not(feature = "planted-bugs"))]
+use disk::Disk;
 pub use group_writer::OnFailure;
+#[cfg(feature = "planted-bugs")]
+use planted::{Disk, HighWater};
+
 pub use reader::LogReader;
 pub use store::LogStore;

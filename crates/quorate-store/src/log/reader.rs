@@ -8,7 +8,7 @@ use std::{
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use openraft::{OptionalSend, RaftLogReader};
 
-use super::{disk::Disk, shared::Shared, tail::entry_bytes};
+use super::{Disk, shared::Shared, tail::entry_bytes};
 use crate::{Entry, StoreError, TypeConfig, Vote, limits::LOG_READ_BYTES};
 
 /// Reads the Raft log: the tail in memory, or else the disk.

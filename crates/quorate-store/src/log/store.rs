@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{
-    disk::{Disk, Recovered},
+    Disk, HighWater,
+    disk::Recovered,
     group_writer::{GroupWriter, OnFailure},
     marker::Marker,
     queue::Change,
@@ -22,11 +23,8 @@ use super::{
     view::View,
 };
 use crate::{
-    DataDir, Entry, LogId, StoreError, TypeConfig, Vote,
-    high_water::{HighWater, Mark},
-    limits::LOG_TAIL_BYTES,
+    DataDir, Entry, LogId, StoreError, TypeConfig, Vote, high_water::Mark, limits::LOG_TAIL_BYTES,
     patience::Patience,
-    planted::{Bug, planted},
 };
 
 /// The Raft log and the vote, as Raft writes them. Clones are the same log; when the last one goes, what is queued
@@ -180,7 +178,7 @@ fn check_mark(disk: &Disk, mark: Mark, recovered: &Recovered) -> Result<(), Stor
         }
     };
     let has_vote = mark.vote.is_none_or(|marked| vote.is_some_and(|vote| vote >= marked));
-    if (has_entry && has_vote) || planted(Bug::IgnoreHighWaterMark) {
+    if has_entry && has_vote {
         return Ok(());
     }
     let say = |last: Option<LogId>, vote: Option<Vote>| {
@@ -209,9 +207,6 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         {
             let mut state = self.reader.shared.change()?;
             state.view.vote = Some(*vote);
-            if planted(Bug::ForgetVote) {
-                return Ok(());
-            }
             self.reader.shared.queue(state, Change::Vote { vote: *vote, saved });
         }
         wait.await.map_err(|_| io::Error::other("the log's writer ended"))?

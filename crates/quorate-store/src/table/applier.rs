@@ -10,9 +10,7 @@ use quorate_proto::Malformed;
 use rocksdb::WriteBatch;
 
 use super::AppliedEntry;
-use super::planted::local_clock;
 use super::tuning::Tuning;
-use crate::planted::{Bug, planted};
 use crate::rows::answers::{self, EntryAnswers};
 use crate::rows::codec::{self, WHAT};
 use crate::rows::db::Family;
@@ -102,16 +100,13 @@ impl Applier {
         let index = entry.log_id.index;
         assert!(self.meta.last_applied.is_none_or(|last| last.index < index), "an entry is applied once");
         let Applied { answers: answered, effects } = match &entry.payload {
-            EntryPayload::Blank if planted(Bug::DoubleGrant) => {
-                Applied { answers: Vec::new(), effects: self.queue_running_jobs_again()? }
-            }
             EntryPayload::Blank => Applied::default(),
             EntryPayload::Membership(membership) => {
                 self.meta.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
                 Applied::default()
             }
             EntryPayload::Normal(bytes) => {
-                let mut batch = quorate_proto::decode_batch(bytes.0.clone()).map_err(|malformed| {
+                let batch = quorate_proto::decode_batch(bytes.0.clone()).map_err(|malformed| {
                     let reason = format!("entry {index}: {malformed}");
                     match malformed {
                         Malformed::Undecodable { .. } => StoreError::Damaged { what: LOG, reason },
@@ -121,9 +116,6 @@ impl Applier {
                         }
                     }
                 })?;
-                if planted(Bug::LocalClock) {
-                    batch.stamp = local_clock();
-                }
                 let applied = quorate_core::apply(self, index, &batch)?;
                 StoreError::check_level(LOG, self.meta.level, self.tuning.level)?;
                 applied

@@ -11,11 +11,10 @@ use parking_lot::{Mutex, RwLock};
 use quorate_core::FeatureLevel;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::applier::Applier;
 use super::generations::Generations;
 use super::space::TableSpace;
 use super::tuning::Tuning;
-use super::{AppliedEntry, ApplyObserver};
+use super::{AppliedEntry, Applier, ApplyObserver};
 use crate::files::RemovableDir;
 use crate::patience::{self, Patience};
 use crate::rows::answers::Answers;

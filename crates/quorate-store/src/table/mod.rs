@@ -11,12 +11,18 @@ mod dump;
 mod generations;
 mod job_table;
 mod observer;
+#[cfg(feature = "planted-bugs")]
 mod planted;
 mod records;
 mod space;
 #[cfg(test)]
 mod tests;
 mod tuning;
+
+#[cfg(not(feature = "planted-bugs"))]
+use applier::Applier;
+#[cfg(feature = "planted-bugs")]
+use planted::Applier;
 
 pub use job_table::JobTable;
 pub use observer::{AppliedEntry, ApplyObserver};

@@ -1,43 +1,82 @@
-//! What the planted bugs of the table do: see [`crate::planted`].
+//! The planted bugs of the table, where entries are applied to it: see [`crate::planted`].
 
+use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use quorate_core::{Change, Effect, Job, State, Status, Table, Timestamp};
+use openraft::EntryPayload;
+use quorate_core::{Batch, Change, Effect, Job, State, Status, Table, Timestamp};
 
-use super::applier::Applier;
-use crate::StoreError;
+use super::tuning::Tuning;
+use super::{AppliedEntry, applier};
+use crate::planted::{Bug, planted};
 use crate::rows::codec;
 use crate::rows::db::Family;
+use crate::rows::generation::Generation;
 use crate::rows::keys;
+use crate::{BatchBytes, Entry, StoreError};
 
-/// For [`crate::planted::Bug::LocalClock`].
-pub(super) fn local_clock() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
-}
+/// What applies entries, as [`applier::Applier`] does, but for what is planted.
+pub(crate) struct Applier(applier::Applier);
 
 impl Applier {
-    /// For [`crate::planted::Bug::DoubleGrant`].
-    pub(super) fn queue_running_jobs_again(&mut self) -> Result<Vec<Effect>, StoreError> {
-        let [newest, oldest] = [u64::MAX, 0].map(|number| keys::listed(Status::Running, number));
-        let running = self.generation.db.scan(Family::Idx, &newest, &[&oldest[..], &[0]].concat());
-        let id = |value: Box<[u8]>| codec::intact(keys::listed_id(&value), "the row of a running job");
-        let mut ids = running.map(|row| id(row?.1)).collect::<Result<Vec<_>, StoreError>>()?;
-        ids.extend(self.unwritten.jobs.keys());
-        ids.sort();
-        ids.dedup();
-        let mut effects = Vec::new();
-        for id in ids {
-            let Some(job) = self.find_job(id)?.filter(|job| matches!(job.state, State::Running { .. }))
-            else {
-                continue;
-            };
-            let again =
-                Job { state: State::Queued { seq: self.next_seq() }, started_at: None, ..job.clone() };
-            self.put_job(Some(&job), &again)?;
-            let (from, to) = (Some(job.status()), Some(again.status()));
-            effects.push(Effect::Job(Change { id, queue: job.queue, from, to, reason: None }));
-        }
-        Ok(effects)
+    pub(crate) fn load(generation: Arc<Generation>, tuning: Tuning) -> Result<Applier, StoreError> {
+        applier::Applier::load(generation, tuning).map(Applier)
     }
+
+    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<AppliedEntry, StoreError> {
+        let mut entry = Cow::Borrowed(entry);
+        if planted(Bug::LocalClock) {
+            stamp_by_local_clock(entry.to_mut());
+        }
+        let mut applied = self.0.apply(&entry)?;
+        if planted(Bug::DoubleGrant) && matches!(entry.payload, EntryPayload::Blank) {
+            applied.effects = queue_running_jobs_again(&mut self.0)?;
+        }
+        Ok(applied)
+    }
+}
+
+impl Deref for Applier {
+    type Target = applier::Applier;
+
+    fn deref(&self) -> &applier::Applier {
+        &self.0
+    }
+}
+
+impl DerefMut for Applier {
+    fn deref_mut(&mut self) -> &mut applier::Applier {
+        &mut self.0
+    }
+}
+
+fn stamp_by_local_clock(entry: &mut Entry) {
+    let EntryPayload::Normal(bytes) = &mut entry.payload else { return };
+    let Ok(batch) = quorate_proto::decode_batch(bytes.0.clone()) else { return };
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let stamp = Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX));
+    *bytes = BatchBytes(quorate_proto::encode_batch(Batch { stamp, ..batch }));
+}
+
+fn queue_running_jobs_again(table: &mut applier::Applier) -> Result<Vec<Effect>, StoreError> {
+    let [newest, oldest] = [u64::MAX, 0].map(|number| keys::listed(Status::Running, number));
+    let running = table.generation.db.scan(Family::Idx, &newest, &[&oldest[..], &[0]].concat());
+    let id = |value: Box<[u8]>| codec::intact(keys::listed_id(&value), "the row of a running job");
+    let mut ids = running.map(|row| id(row?.1)).collect::<Result<Vec<_>, StoreError>>()?;
+    ids.extend(table.unwritten.jobs.keys());
+    ids.sort();
+    ids.dedup();
+    let mut effects = Vec::new();
+    for id in ids {
+        let Some(job) = table.find_job(id)?.filter(|job| matches!(job.state, State::Running { .. })) else {
+            continue;
+        };
+        let again = Job { state: State::Queued { seq: table.next_seq() }, started_at: None, ..job.clone() };
+        table.put_job(Some(&job), &again)?;
+        let (from, to) = (Some(job.status()), Some(again.status()));
+        effects.push(Effect::Job(Change { id, queue: job.queue, from, to, reason: None }));
+    }
+    Ok(effects)
 }
