@@ -17,7 +17,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use common::{
-    QUORATE, Started, enqueue, free_ports, serve, url, wait_for_status, wait_until, wait_until_ready,
+    QUORATE, Started, enqueue, free_ports, in_a_terminal, serve, url, wait_for_status, wait_until,
+    wait_until_ready,
 };
 
 /// Ports are looked for first and bound later.
@@ -203,7 +204,7 @@ fn a_terminal_that_goes_away_ends_a_node_in_order_and_not_at_all_under_nohup() {
     node.signal(Signal::SIGTERM);
     assert_eq!(node.ended("the node ended"), Some(0));
 
-    let node = Command::new(QUORATE).args(serve(dir.path(), &[port], 0)).stderr(Stdio::null()).spawn();
+    let node = in_a_terminal().args(serve(dir.path(), &[port], 0)).stderr(Stdio::null()).spawn();
     let mut node = Started(node.unwrap());
     wait_until_ready(port);
     node.signal(Signal::SIGHUP);

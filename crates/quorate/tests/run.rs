@@ -14,7 +14,8 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
 use common::{
-    QUORATE, Started, enqueue, free_ports, serve, url, wait_for_status, wait_until, wait_until_ready,
+    QUORATE, Started, enqueue, free_ports, in_a_terminal, serve, url, wait_for_status, wait_until,
+    wait_until_ready,
 };
 
 #[test]
@@ -46,7 +47,7 @@ fn an_idle_runner_ends_when_no_cluster_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let nodes = format!("http://127.0.0.1:1,http://{}", silent.local_addr().unwrap());
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let mut runner = Command::new(QUORATE)
+        let mut runner = in_a_terminal()
             .args(["run", "--program", "a=/bin/cat", "--nodes", &nodes])
             .stderr(Stdio::piped())
             .spawn()

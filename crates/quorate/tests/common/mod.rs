@@ -36,6 +36,13 @@ pub(crate) fn quorate(args: &[&str]) -> Output {
     Command::new(QUORATE).args(args).output().unwrap()
 }
 
+/// The program as a terminal starts it: these tests may run under nohup, and what is ignored there is inherited.
+pub(crate) fn in_a_terminal() -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", QUORATE]);
+    command
+}
+
 /// How long something may take that takes a moment: long, for machines that have other things to do.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
