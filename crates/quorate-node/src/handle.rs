@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::LogIdOptionExt;
@@ -7,36 +7,24 @@ use openraft::async_runtime::WatchReceiver;
 use quorate_core::{Answered, Command, QueueId, Unavailable};
 use quorate_store::{Reader, StoreError};
 
-use crate::cluster::peers::Peers;
+use crate::DiskState;
 use crate::cluster::status::{self, Cluster};
-use crate::command::batcher::Batcher;
-use crate::command::intake::Intake;
+use crate::group::Group;
 use crate::limits;
-use crate::read::read_index::ReadIndex;
-use crate::read::spent_keys::SpentKeys;
-use crate::read::turns::{Turn, Turns};
-use crate::{DiskState, Raft};
+use crate::read::turns::Turn;
 
 /// One member of the cluster, for those who use it. Cheap to clone.
 #[derive(Clone)]
-pub struct Handle(Arc<Parts>);
+pub struct Handle(Arc<Inner>);
 
-pub(crate) struct Parts {
-    pub(crate) raft: Raft,
-    pub(crate) intake: Intake,
-    pub(crate) batcher: Batcher,
-    pub(crate) read_index: ReadIndex,
-    pub(crate) reader: Reader,
-    pub(crate) turns: Turns,
-    pub(crate) spent_keys: SpentKeys,
-    pub(crate) peers: Peers,
-    pub(crate) recovered: Arc<AtomicBool>,
-    pub(crate) removed: Arc<AtomicBool>,
+struct Inner {
+    group: Group,
+    reader: Reader,
 }
 
 impl Handle {
-    pub(crate) fn new(parts: Parts) -> Handle {
-        Handle(Arc::new(parts))
+    pub(crate) fn new(group: Group, reader: Reader) -> Handle {
+        Handle(Arc::new(Inner { group, reader }))
     }
 
     /// Carries a command out, on whatever node leads, and answers once this node has applied it too.
@@ -44,7 +32,7 @@ impl Handle {
     /// # Errors
     /// See [`Unavailable`]. A refusal by the state machine is an answer, not an error.
     pub async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
-        self.0.intake.submit(command, within).await
+        self.0.group.intake.submit(command, within).await
     }
 
     /// Waits until this node has applied everything that was committed when the call began: a read behind it is
@@ -53,13 +41,13 @@ impl Handle {
     /// # Errors
     /// [`Unavailable::NotApplied`] when no majority could be reached in time, [`Unavailable::Stopping`].
     pub async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
-        self.0.read_index.barrier(within).await
+        self.0.group.read_index.barrier(within).await
     }
 
     /// True once this node shows at least what it had answered before it was started: until then a read needs a
     /// [`Handle::barrier`].
     pub fn caught_up(&self) -> bool {
-        self.0.recovered.load(Ordering::Relaxed)
+        self.0.group.recovered.load(Ordering::Relaxed)
     }
 
     /// Reads of this node's own table, as it is now.
@@ -70,7 +58,7 @@ impl Handle {
     /// Ends when it is this caller's turn to look for a job: first come, first woken, one for each job that is queued.
     /// The caller keeps the [`Turn`] while it looks; when it is dropped, a job that is still there wakes the next one.
     pub async fn queued_turn(&self, queue: QueueId) -> Turn {
-        self.0.turns.next(queue).await
+        self.0.group.turns.next(queue).await
     }
 
     /// Ends once an Idempotency-Key stands for an answer in this node's own table.
@@ -80,7 +68,7 @@ impl Handle {
     pub async fn key_spent(&self, key: &str) -> Result<(), StoreError> {
         loop {
             // In this order, so that none is missed that is spent between the two.
-            let watched = self.0.spent_keys.watch(key);
+            let watched = self.0.group.spent_keys.watch(key);
             if self.0.reader.knows_key(key).await? {
                 return Ok(());
             }
@@ -90,13 +78,13 @@ impl Handle {
 
     /// The cluster as this node sees it. Asks the other members, so it may take a second.
     pub async fn cluster(&self) -> Cluster {
-        let term = self.0.raft.server_metrics().borrow_watched().vote.leader_id.term;
-        status::cluster(&self.0.peers, term, self.0.reader.level()).await
+        let term = self.0.group.raft.server_metrics().borrow_watched().vote.leader_id.term;
+        status::cluster(&self.0.group.peers, term, self.0.reader.level()).await
     }
 
     /// True while the Raft core answers.
     pub async fn alive(&self) -> bool {
-        let answer = self.0.raft.with_raft_state(|_| ());
+        let answer = self.0.group.raft.with_raft_state(|_| ());
         matches!(tokio::time::timeout(limits::ALIVE, answer).await, Ok(Ok(())))
     }
 
@@ -106,29 +94,29 @@ impl Handle {
     /// That a leader is known is not enough: a node that is cut off goes on knowing the last one.
     pub async fn ready(&self) -> bool {
         self.caught_up()
-            && !self.0.removed.load(Ordering::Relaxed)
+            && !self.0.group.removed.load(Ordering::Relaxed)
             && self.barrier(limits::READY).await.is_ok()
     }
 
     /// Numbers for whoever watches this node.
     pub fn gauges(&self) -> Gauges {
-        let data = self.0.raft.data_metrics().borrow_watched().clone();
-        let server = self.0.raft.server_metrics().borrow_watched().clone();
-        let others = self.0.peers.other_voters();
+        let data = self.0.group.raft.data_metrics().borrow_watched().clone();
+        let server = self.0.group.raft.server_metrics().borrow_watched().clone();
+        let others = self.0.group.peers.other_voters();
         Gauges {
             term: server.vote.leader_id.term,
-            leads: self.0.peers.leadership.now().is_some_and(|leader| leader.here),
+            leads: self.0.group.peers.leadership.here().is_some(),
             first_log_index: data.purged.index().map_or(0, |purged| purged + 1),
             last_log_index: data.last_log.index().unwrap_or(0),
             applied_index: self.0.reader.applied_index(),
             snapshot_index: data.snapshot.index().unwrap_or(0),
-            requests_waiting: self.0.intake.waiting(),
-            commands_at_leader: self.0.batcher.taken(),
-            disk: self.0.intake.disk.state(),
-            disk_free: self.0.intake.disk.room(),
-            clock_offset_ms: self.0.peers.clock.own_offset_ms(&others),
-            log_time_offset_ms: self.0.peers.clock.log_time_offset_ms(&others),
-            removed: self.0.removed.load(Ordering::Relaxed),
+            requests_waiting: self.0.group.intake.waiting(),
+            commands_at_leader: self.0.group.intake.batcher.taken(),
+            disk: self.0.group.peers.process.disk.state(),
+            disk_free: self.0.group.peers.process.disk.room(),
+            clock_offset_ms: self.0.group.peers.process.clock.own_offset_ms(&others),
+            log_time_offset_ms: self.0.group.peers.process.clock.log_time_offset_ms(&others),
+            removed: self.0.group.removed.load(Ordering::Relaxed),
         }
     }
 }

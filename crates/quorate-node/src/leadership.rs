@@ -40,6 +40,11 @@ impl Leadership {
         Some(Leader { id, term: metrics.vote.leader_id.term, here })
     }
 
+    /// This node, if it leads.
+    pub(crate) fn here(&self) -> Option<Leader> {
+        self.now().filter(|leader| leader.here)
+    }
+
     /// The members, those of a change under way included.
     pub(crate) fn membership(&self) -> Arc<StoredMembership> {
         Arc::clone(&self.metrics.borrow_watched().membership_config)

@@ -11,7 +11,10 @@
 //! peer/        calls to the other nodes
 //! peer_server  … and from them: what they ask of all of the above
 //! observer     what happens where this node applies the log
-//! node         all of it, started; running: ended
+//! group        all of that for one Raft group, over its log and table
+//! machine      the time and chance of where it runs: the edge of a simulation
+//! process      what a node has once
+//! node         both, started; running: ended
 //! ```
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
@@ -21,14 +24,17 @@ mod command;
 mod config;
 mod disk;
 mod error;
+mod group;
 mod handle;
 mod leadership;
 mod limits;
+mod machine;
 mod node;
 mod observer;
 mod pause;
 mod peer;
 mod peer_server;
+mod process;
 mod read;
 mod running;
 mod stores;
@@ -42,13 +48,13 @@ pub use disk::reserve::Reserve;
 pub use error::StartError;
 pub use handle::{Gauges, Handle};
 pub use limits::MEMORY_BYTES;
+pub use machine::{Machine, ThisMachine};
 pub use node::Node;
 #[cfg(feature = "planted-bugs")]
 pub use quorate_store::planted;
 pub use read::turns::Turn;
 pub use running::Running;
 pub use task::before_abort;
-pub use time::clock::{Clocks, SystemClocks};
 
 /// Raft, over this node's log and job table.
 type Raft = openraft::Raft<quorate_store::TypeConfig, quorate_store::JobTable>;

@@ -73,6 +73,11 @@ pub(crate) const NOTE: Duration = Duration::from_secs(1);
 /// Between two looks at the time, while a timer runs. The runtime's own timers stand still while the machine is suspended;
 /// log time does not.
 pub(crate) const TICK_LOOK: Duration = Duration::from_secs(1);
+/// The same while commands are under way, after a tick that was refused, and after [`TICKS_IN_A_ROW`].
+pub(crate) const TICK_PAUSE: Duration = Duration::from_millis(100);
+/// One tick does a bounded part of what is due. So many in a row for one moment are more than that: something is wrong,
+/// and must not fill the log.
+pub(crate) const TICKS_IN_A_ROW: u32 = 10_000;
 /// Between two looks at the free space of the disk. What is about to be written looks by itself.
 pub(crate) const DISK_WATCH: Duration = Duration::from_millis(250);
 /// What is kept free of a large disk, in bytes; of a small one a quarter.

@@ -12,9 +12,9 @@ use crate::time::clock::LogClock;
 
 /// What happens where this node applies the log: those who wait for it are told.
 pub(crate) struct Observer {
-    pending: Pending,
-    turns: Turns,
-    spent_keys: SpentKeys,
+    pub(crate) pending: Pending,
+    pub(crate) turns: Turns,
+    pub(crate) spent_keys: SpentKeys,
     clock: LogClock,
     /// The log index up to which this node has applied.
     applied: watch::Sender<u64>,
@@ -25,9 +25,16 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    pub(crate) fn new(pending: Pending, turns: Turns, spent_keys: SpentKeys, clock: LogClock) -> Observer {
-        let (applied, level) = (watch::Sender::new(0), watch::Sender::default());
-        Observer { pending, turns, spent_keys, clock, applied, level, reader: OnceLock::new() }
+    pub(crate) fn new(clock: LogClock) -> Observer {
+        Observer {
+            pending: Pending::default(),
+            turns: Turns::default(),
+            spent_keys: SpentKeys::default(),
+            clock,
+            applied: watch::Sender::new(0),
+            level: watch::Sender::default(),
+            reader: OnceLock::new(),
+        }
     }
 
     /// The table is open, and has nothing applied since.
@@ -110,11 +117,13 @@ impl ApplyObserver for Observer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use futures::FutureExt;
     use quorate_core::{Change, JobId};
 
     use super::*;
-    use crate::time::clock::SystemClocks;
+    use crate::machine::ThisMachine;
 
     const QUEUE: QueueId = QueueId::DEFAULT;
 
@@ -125,9 +134,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_comes_is_one_turn_and_one_that_goes_is_none() {
-        let turns = Turns::default();
-        let clock = LogClock::new(SystemClocks);
-        let observer = Observer::new(Pending::default(), turns.clone(), SpentKeys::default(), clock);
+        let observer = Observer::new(LogClock::new(Arc::new(ThisMachine)));
+        let turns = observer.turns.clone();
         let (queued, running) = (Some(Status::Queued), Some(Status::Running));
         // One stays, one is taken within the entry, and one waits for its time.
         observer.tell_effects(&[
@@ -149,8 +157,7 @@ mod tests {
 
     #[test]
     fn a_raised_level_is_told() {
-        let clock = LogClock::new(SystemClocks);
-        let observer = Observer::new(Pending::default(), Turns::default(), SpentKeys::default(), clock);
+        let observer = Observer::new(LogClock::new(Arc::new(ThisMachine)));
         let level = observer.watch_level();
         observer.tell_effects(&[Effect::Raised(FeatureLevel(7))]);
         assert_eq!(*level.borrow(), FeatureLevel(7));

@@ -1,3 +1,4 @@
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,47 +14,40 @@ use quorate_proto::peer::v1::peer_server::{Peer, PeerServer};
 use quorate_proto::peer::v1::{self as pb, forward_answer::Kind};
 use quorate_store::{NodeId, ProtoForm, SnapshotStore, Vote};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::Raft;
-use crate::cluster::membership::Admission;
-use crate::cluster::peers::Peers;
-use crate::command::batcher::Batcher;
 use crate::command::proposal::{Proposal, Proposer, Verdict};
-use crate::disk::Disk;
+use crate::group::Group;
 use crate::limits;
-use crate::peer::{Identity, header, messages, snapshot};
-use crate::read::commit_index::CommitIndex;
-use crate::time::clock::LogClock;
+use crate::peer::{header, messages, snapshot};
+use crate::process::Process;
 
 type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Answers the peers.
 #[derive(Clone)]
 pub(crate) struct Service {
-    pub(crate) identity: Identity,
-    pub(crate) raft: Raft,
-    pub(crate) clock: LogClock,
-    pub(crate) batcher: Batcher,
-    /// The cluster's feature level.
-    pub(crate) level: watch::Receiver<FeatureLevel>,
-    pub(crate) disk: Disk,
-    pub(crate) commit_index: CommitIndex,
+    pub(crate) process: Process,
+    pub(crate) group: Group,
     pub(crate) snapshots: SnapshotStore,
-    pub(crate) admission: Admission,
-    pub(crate) peers: Peers,
     /// Cancelled when this node hangs up.
     pub(crate) hang_up: CancellationToken,
+}
+
+/// Listens for peers.
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
+pub(crate) async fn listen(addr: &str) -> io::Result<TcpListener> {
+    TcpListener::bind(addr).await
 }
 
 /// Serves peers until the service hangs up.
 pub(crate) async fn serve(service: Service, listener: TcpListener) {
     let hang_up = service.hang_up.clone();
-    let identity = service.identity.clone();
+    let identity = service.process.identity.clone();
     let peer = PeerServer::new(service.clone())
         .max_decoding_message_size(limits::MESSAGE_BYTES)
         .max_encoding_message_size(limits::MESSAGE_BYTES);
@@ -113,7 +107,7 @@ impl Peer for Service {
         request: Request<Streaming<pb::AppendFrame>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
         let from = caller(&request);
-        let (clock, disk) = (self.clock.clone(), self.disk.clone());
+        let (clock, disk) = (self.process.clock.clone(), self.process.disk.clone());
         let refused = Arc::new(AtomicBool::new(false));
         let refusal = Arc::clone(&refused);
         // A frame that is no frame ends the stream: the leader sends again what was not answered.
@@ -139,7 +133,7 @@ impl Peer for Service {
                 }
             }
         });
-        let results = self.raft.stream_append(frames).map(|result| match result {
+        let results = self.group.raft.stream_append(frames).map(|result| match result {
             Ok(result) => Ok(messages::append_result_message(&result)),
             Err(fatal) => Err(Status::unavailable(fatal.to_string())),
         });
@@ -151,8 +145,8 @@ impl Peer for Service {
 
     async fn vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
-        let response = self.raft.vote(request).await.map_err(unavailable)?;
-        Ok(Response::new(messages::vote_response_message(&response, &self.clock)))
+        let response = self.group.raft.vote(request).await.map_err(unavailable)?;
+        Ok(Response::new(messages::vote_response_message(&response, &self.process.clock)))
     }
 
     async fn pre_vote(
@@ -160,8 +154,8 @@ impl Peer for Service {
         request: Request<pb::VoteRequest>,
     ) -> Result<Response<pb::VoteResponse>, Status> {
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
-        let response = self.raft.pre_vote(request).await.map_err(unavailable)?;
-        Ok(Response::new(messages::vote_response_message(&response, &self.clock)))
+        let response = self.group.raft.pre_vote(request).await.map_err(unavailable)?;
+        Ok(Response::new(messages::vote_response_message(&response, &self.process.clock)))
     }
 
     async fn transfer_leader(
@@ -169,7 +163,7 @@ impl Peer for Service {
         request: Request<pb::TransferLeaderRequest>,
     ) -> Result<Response<pb::TransferLeaderResponse>, Status> {
         let request = messages::transfer_request(request.into_inner()).map_err(malformed)?;
-        let response = self.raft.handle_transfer_leader(request).await.map_err(unavailable)?;
+        let response = self.group.raft.handle_transfer_leader(request).await.map_err(unavailable)?;
         Ok(Response::new(messages::transfer_response_message(&response)))
     }
 
@@ -179,11 +173,11 @@ impl Peer for Service {
     ) -> Result<Response<pb::SnapshotResponse>, Status> {
         let from = caller(&request);
         let receiver = self.snapshots.receive().await.map_err(|error| Status::aborted(error.to_string()))?;
-        let holds = |bytes| if self.disk.holds(bytes) { Ok(()) } else { Err(no_room()) };
-        let understood = self.peers.config.feature_level;
+        let holds = |bytes| if self.process.disk.holds(bytes) { Ok(()) } else { Err(no_room()) };
+        let understood = self.process.config.feature_level;
         let received = snapshot::receive(request.into_inner(), receiver, understood, holds).await?;
         tracing::info!(from, last = ?received.snapshot.meta.last_log_id, "received a snapshot");
-        let installed = self.raft.install_full_snapshot(received.vote, received.snapshot);
+        let installed = self.group.raft.install_full_snapshot(received.vote, received.snapshot);
         let response = installed.await.map_err(unavailable)?;
         Ok(Response::new(pb::SnapshotResponse { vote: Some(Vote::to_message(&response.vote)) }))
     }
@@ -195,7 +189,7 @@ impl Peer for Service {
         let from = caller(&request);
         let mut frames = request.into_inner();
         let (verdicts, settled) = mpsc::unbounded_channel(); // bounded by the batcher's room
-        let (batcher, level) = (self.batcher.clone(), self.level.clone());
+        let (batcher, level) = (self.group.intake.batcher.clone(), self.group.level.clone());
         let hang_up = self.hang_up.clone();
         tokio::spawn(hang_up.run_until_cancelled_owned(async move {
             while let Ok(Some(frame)) = frames.message().await {
@@ -231,7 +225,7 @@ impl Peer for Service {
     ) -> Result<Response<pb::ReadIndexResponse>, Status> {
         let from = caller(&request);
         let vote = messages::read_index_request(request.into_inner()).map_err(malformed)?;
-        let index = self.commit_index.confirmed(Some((from, vote))).await.map_err(unavailable)?;
+        let index = self.group.commit_index.confirmed(Some((from, vote))).await.map_err(unavailable)?;
         Ok(Response::new(pb::ReadIndexResponse { index }))
     }
 
@@ -239,7 +233,7 @@ impl Peer for Service {
         &self,
         _request: Request<pb::CurrentVoteRequest>,
     ) -> Result<Response<pb::CurrentVoteResponse>, Status> {
-        let vote = self.commit_index.current_vote().await?;
+        let vote = self.group.commit_index.current_vote().await?;
         Ok(Response::new(pb::CurrentVoteResponse { vote: Some(vote.to_message()) }))
     }
 
@@ -248,10 +242,10 @@ impl Peer for Service {
         let pb::JoinRequest { member, feature_level } = request.into_inner();
         let member = member.filter(|member| member.node_id == from);
         let member = member.ok_or_else(|| Status::invalid_argument("a node can only join for itself"))?;
-        let step = self.admission.step(member, FeatureLevel(feature_level)).await;
+        let step = self.group.admission.step(member, FeatureLevel(feature_level)).await;
         Ok(Response::new(match step {
             Ok(()) => pb::JoinResponse { voter: true, message: String::new() },
-            Err(message) => pb::JoinResponse { voter: false, message },
+            Err(not_yet) => pb::JoinResponse { voter: false, message: not_yet.to_string() },
         }))
     }
 }
@@ -263,8 +257,8 @@ impl Discovery for Service {
         request: Request<pb::DiscoverRequest>,
     ) -> Result<Response<pb::DiscoverResponse>, Status> {
         let asker = request.into_inner();
-        self.peers.look_for(&asker);
-        Ok(Response::new(self.peers.introduce(&asker)))
+        self.group.peers.look_for(&asker);
+        Ok(Response::new(self.group.peers.introduce(&asker)))
     }
 }
 

@@ -4,26 +4,20 @@ use quorate_store::{DataDir, LogStore, SnapshotStore, TableSpace};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::Raft;
-use crate::cluster::handover::Handover;
-use crate::command::intake::Intake;
-use crate::disk::Disk;
+use crate::group::Group;
 use crate::limits;
 use crate::observer::Observer;
-use crate::task::Tasks;
+use crate::process::Process;
 
 /// What keeps a node running. Dropped without [`Running::shutdown`], it goes on.
 #[must_use = "a node is to be shut down"]
 pub struct Running {
-    pub(crate) raft: Raft,
-    pub(crate) handover: Handover,
-    pub(crate) intake: Intake,
-    pub(crate) tasks: Tasks,
+    pub(crate) process: Process,
+    pub(crate) group: Group,
     pub(crate) hang_up: CancellationToken,
     pub(crate) server: JoinHandle<()>,
     pub(crate) log: LogStore,
     pub(crate) space: TableSpace,
-    pub(crate) disk: Disk,
     /// The job table holds it; gone when the table is closed.
     pub(crate) observer: Weak<Observer>,
     /// What builds or receives a snapshot holds it.
@@ -39,9 +33,9 @@ impl Running {
     pub async fn shutdown<T>(self, clients: impl Future<Output = T>) -> T {
         self.hand_over().await;
         let ended = clients.await;
-        self.intake.closed.cancel();
-        if tokio::time::timeout(limits::DRAIN, self.intake.drained()).await.is_err() {
-            tracing::warn!(waiting = self.intake.waiting(), "stopping with requests unanswered");
+        self.process.closed.cancel();
+        if tokio::time::timeout(limits::DRAIN, self.group.intake.drained()).await.is_err() {
+            tracing::warn!(waiting = self.group.intake.waiting(), "stopping with requests unanswered");
         }
         self.halt().await;
         ended
@@ -50,14 +44,14 @@ impl Running {
     /// Ends the node at once, as the end of its process would: requests that are under way get no answer, and the others
     /// notice only by their timeouts. For tests of just that.
     pub async fn halt(self) {
-        self.intake.closed.cancel();
-        self.disk.end();
+        self.process.closed.cancel();
+        self.process.disk.end();
         self.hang_up.cancel();
-        self.tasks.stop().await;
+        self.process.tasks.stop().await;
         if let Err(error) = self.server.await {
             tracing::error!(%error, "the peer server panicked");
         }
-        if let Err(error) = self.raft.shutdown().await {
+        if let Err(error) = self.group.raft.shutdown().await {
             tracing::error!(%error, "Raft did not end well");
         }
         let log = self.log.clone();
@@ -83,6 +77,6 @@ impl Running {
     /// Hands the leadership over to another voter that is alive and up to date. True when this node does not lead any
     /// more, or did not before. Bounded in time; this node goes on as a follower.
     pub async fn hand_over(&self) -> bool {
-        self.handover.hand_over(|_| true).await
+        self.group.handover.hand_over(|_| true).await
     }
 }

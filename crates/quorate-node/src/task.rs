@@ -50,6 +50,7 @@ pub fn before_abort(flush: fn()) {
 }
 
 /// Ends the process: this node can promise nothing any more. What becomes of its last words changes nothing of that.
+#[expect(clippy::disallowed_methods, reason = "the runtime may be stuck")]
 pub(crate) fn die(reason: &str) -> ! {
     // Without a thread there are no words that could hold up the end: the log has one already.
     let _ = std::thread::Builder::new().spawn(|| {

@@ -83,7 +83,7 @@ impl Formation {
     /// A member that is a learner only, or that the membership has elsewhere or under another name. One that is being
     /// removed is a voter until it is no member.
     fn is_set_back(&self) -> bool {
-        let own = self.peers.identity.node_id;
+        let own = self.peers.process.identity.node_id;
         let stored = self.peers.leadership.membership();
         let is_member = stored.membership().get_node(&own).is_some();
         let votes = stored.membership().voter_ids().any(|voter| voter == own);
@@ -94,7 +94,7 @@ impl Formation {
     fn is_voter(&self) -> bool {
         let stored = self.peers.leadership.membership();
         match stored.membership().get_joint_config().as_slice() {
-            [voters] => voters.contains(&self.peers.identity.node_id),
+            [voters] => voters.contains(&self.peers.process.identity.node_id),
             _ => false,
         }
     }
@@ -132,8 +132,8 @@ impl Formation {
             self.adopt(&member.cluster_id)?;
             return Ok(self.join(&seen, standing).await);
         }
-        if !self.peers.config.is_first() {
-            let first = &self.peers.config.peers[0].0;
+        if !self.peers.process.config.is_first() {
+            let first = &self.peers.process.config.peers[0].0;
             let maker =
                 seen.iter().find(|(_, answer)| answer.name == *first && !answer.cluster_id.is_empty());
             if let Some((_, maker)) = maker {
@@ -145,7 +145,7 @@ impl Formation {
             return Ok(format!("an answer from {}", silent.join(", ")));
         }
         let lost = seen.iter().find(|(_, answer)| answer.lost_data).map(|(addr, _)| *addr);
-        if let Some(lost) = lost.or(self.peers.lost_data.then_some("this node")) {
+        if let Some(lost) = lost.or(self.peers.process.lost_data.then_some("this node")) {
             return Ok(format!("a member of the cluster that {lost} belonged to; no new one is made"));
         }
         self.make(&seen).await
@@ -155,7 +155,9 @@ impl Formation {
     async fn make(&self, others: &[(&str, &DiscoverResponse)]) -> Result<String, StoreError> {
         let adopted = others.iter().map(|(_, answer)| answer.cluster_id.as_str()).find(|id| !id.is_empty());
         let own = self.peers.cluster_id().or(adopted).map(ToOwned::to_owned);
-        let cluster_id = own.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        let cluster_id = own.unwrap_or_else(|| {
+            uuid::Builder::from_random_bytes(self.peers.process.machine.draw()).into_uuid().to_string()
+        });
         self.adopt(&cluster_id)?;
         if let Some((addr, other)) = others.iter().find(|(_, answer)| answer.cluster_id != cluster_id) {
             return Ok(match other.cluster_id.as_str() {
@@ -173,7 +175,7 @@ impl Formation {
             let (name, http_addr) = (other.name.clone(), other.http_addr.clone());
             members.insert(other.node_id, Node { name, peer_addr: (*addr).to_owned(), http_addr });
         }
-        if members.len() != self.peers.config.peers.len() {
+        if members.len() != self.peers.process.config.peers.len() {
             return Ok("different nodes at the listed addresses: two of them are the same".to_owned());
         }
         let names: Vec<&str> = members.values().map(|member| member.name.as_str()).collect();
@@ -186,8 +188,9 @@ impl Formation {
 
     /// Asks the leader for the next step; it may be this node.
     async fn join(&self, seen: &[(&str, &DiscoverResponse)], standing: Standing) -> String {
-        if self.peers.leadership.now().is_some_and(|leader| leader.here) {
-            let step = self.admission.step(self.peers.as_member(), self.peers.config.feature_level).await;
+        if self.peers.leadership.here().is_some() {
+            let step =
+                self.admission.step(self.peers.as_member(), self.peers.process.config.feature_level).await;
             return step
                 .err()
                 .map_or_else(|| "the log".to_owned(), |says| format!("this node as the leader: {says}"));
@@ -205,8 +208,8 @@ impl Formation {
             Standing::Member if leader.leads && leader.knows_asker => {}
             Standing::Member => return "a leader that has this node as a member".to_owned(),
         }
-        let (own, understood) = (self.peers.as_member(), self.peers.config.feature_level);
-        match self.peers.transport.join(leader.node_id, addr, own, understood).await {
+        let (own, understood) = (self.peers.as_member(), self.peers.process.config.feature_level);
+        match self.peers.process.transport.join(leader.node_id, addr, own, understood).await {
             Ok(answer) if answer.voter => "the leader's log".to_owned(),
             Ok(answer) => format!("{addr}, the leader: {}", answer.message),
             Err(status) => format!("{addr}, the leader: {}", status.message()),
@@ -219,7 +222,7 @@ impl Formation {
             return Ok(());
         }
         self.dir.adopt_cluster(cluster_id)?;
-        self.peers.identity.cluster_id.get_or_init(|| cluster_id.to_owned());
+        self.peers.process.identity.cluster_id.get_or_init(|| cluster_id.to_owned());
         Ok(())
     }
 }

@@ -54,7 +54,7 @@ impl Handover {
     }
 
     fn leads(&self) -> bool {
-        self.peers.leadership.now().is_some_and(|leader| leader.here)
+        self.peers.leadership.here().is_some()
     }
 
     async fn taken_over(&self, within: Duration) -> bool {
@@ -70,7 +70,7 @@ impl Handover {
     /// Who may take over, the best first.
     async fn successors(&self, suits: impl Fn(&DiscoverResponse) -> bool) -> Vec<NodeId> {
         let stored = self.peers.leadership.membership();
-        let own_id = self.peers.identity.node_id;
+        let own_id = self.peers.process.identity.node_id;
         let voters = stored.membership().voter_ids().filter(|id| *id != own_id);
         let asked = futures::future::join_all(voters.map(|id| self.ask(id))).await;
         let metrics = self.raft.data_metrics().borrow_watched().clone();

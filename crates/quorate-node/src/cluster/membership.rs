@@ -2,15 +2,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use openraft::async_runtime::WatchReceiver;
-use openraft::errors::{ClientWriteError, RaftError};
 use openraft::{ChangeMembers, LogIdOptionExt, Precondition};
 use quorate_core::FeatureLevel;
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1::DiscoverResponse;
-use quorate_store::{Membership, Node, NodeId, StoredMembership, TypeConfig};
-use tokio::sync::{Mutex, MutexGuard, watch};
+use quorate_store::{Membership, Node, NodeId, StoredMembership};
+use tokio::sync::{Mutex, MutexGuard, oneshot, watch};
 
 use crate::Raft;
+use crate::cluster::not_yet::NotYet;
 use crate::cluster::peers::Peers;
 use crate::limits;
 
@@ -39,15 +39,13 @@ impl Admission {
     pub(crate) async fn end_interrupted_changes(self) {
         let mut leadership = self.peers.leadership.clone();
         loop {
-            if leadership.now().is_some_and(|leader| leader.here)
-                && half_done(leadership.membership().membership()).is_some()
-            {
+            if leadership.here().is_some() && half_done(leadership.membership().membership()).is_some() {
                 // One that this leader makes itself holds it.
                 let _gate = self.close().await;
                 if let Some(voters) = half_done(leadership.membership().membership())
                     && let Err(reason) = self.finish(voters).await
                 {
-                    tracing::debug!(reason, "the interrupted change is not ended yet");
+                    tracing::debug!(%reason, "the interrupted change is not ended yet");
                     tokio::time::sleep(limits::JOIN_PAUSE).await;
                     continue;
                 }
@@ -56,39 +54,42 @@ impl Admission {
         }
     }
 
-    async fn finish(&self, voters: BTreeSet<NodeId>) -> Result<(), String> {
+    async fn finish(&self, voters: BTreeSet<NodeId>) -> Result<(), NotYet> {
         tracing::info!(?voters, "ending an interrupted change of the membership");
-        self.raft.change_membership(voters, false).await.map_err(why_not)?;
+        self.raft.change_membership(voters, false).await?;
         Ok(())
     }
 
     /// The next step on `member`'s way: learner, caught up, voter. A newcomer that bears the name of a voter which is
     /// gone takes its place, in one change. A member that was started with another name or address is taken over under it.
-    /// `understood` is the feature level that its program understands. `Ok` when it is a voter, else what is waited for.
+    /// `understood` is the feature level that its program understands.
     ///
-    /// Goes on when the caller does not wait any more: a change of voters has two halves.
-    pub(crate) async fn step(&self, member: Member, understood: FeatureLevel) -> Result<(), String> {
+    /// # Errors
+    /// It is no voter yet. What was begun goes on when the caller does not wait any more: a change of voters has two halves.
+    pub(crate) async fn step(&self, member: Member, understood: FeatureLevel) -> Result<(), NotYet> {
         let this = self.clone();
-        let step = tokio::spawn(async move { this.run_step(member, understood).await });
-        step.await.unwrap_or_else(|panicked| Err(panicked.to_string()))
+        let (done, step) = oneshot::channel();
+        self.peers.process.tasks.spawn("membership step", async move {
+            // Nobody may wait any more.
+            let _ = done.send(this.run_step(member, understood).await);
+        });
+        step.await.unwrap_or(Err(NotYet::Ended))
     }
 
-    async fn run_step(&self, member: Member, understood: FeatureLevel) -> Result<(), String> {
-        if !self.peers.leadership.now().is_some_and(|leader| leader.here) {
-            return Err("this node does not lead".to_owned());
+    async fn run_step(&self, member: Member, understood: FeatureLevel) -> Result<(), NotYet> {
+        if self.peers.leadership.here().is_none() {
+            return Err(NotYet::NotLeader);
         }
-        let _gate = self.gate.try_lock().map_err(|_| "another change is under way".to_owned())?;
+        let _gate = self.gate.try_lock().map_err(|_| NotYet::ChangeUnderWay)?;
         let level = *self.level.borrow();
         if understood < level {
-            return Err(format!(
-                "the cluster's feature level is {level}, and this version of Quorate understands {understood}: start a newer one"
-            ));
+            return Err(NotYet::TooOld { level, understood });
         }
         let stored = self.peers.leadership.membership();
         let membership = stored.membership();
         let id = member.node_id;
         if half_done(membership).is_some() {
-            return Err("a change that another leader had begun is ended first".to_owned());
+            return Err(NotYet::InterruptedChange);
         }
         if let Some(node) = membership.get_node(&id)
             && let Some(now) = moved(&member, node, membership)
@@ -111,21 +112,21 @@ impl Admission {
         &self,
         member: &Member,
         stored: &StoredMembership,
-    ) -> Result<BTreeSet<NodeId>, String> {
+    ) -> Result<BTreeSet<NodeId>, NotYet> {
         let nodes = stored.membership().nodes();
         let bearers = nodes.filter(|(id, node)| node.name == member.name && **id != member.node_id);
         let bearers: BTreeSet<NodeId> = bearers.map(|(id, _)| *id).collect();
         if bearers.is_empty() {
             return Ok(bearers);
         }
-        if bearers.contains(&self.peers.identity.node_id) {
-            return Err(format!("the leader bears the name {}", member.name));
+        if bearers.contains(&self.peers.process.identity.node_id) {
+            return Err(NotYet::LeaderBears(member.name.clone()));
         }
         // It may have moved.
         let answers = self.peers.ask_all(&self.peers.addresses()).await;
         match answers.into_iter().flatten().find(|answer| bearers.contains(&answer.node_id)) {
             Some(DiscoverResponse { node_id, .. }) => {
-                Err(format!("another node, {node_id}, bears the name {} and answers", member.name))
+                Err(NotYet::BearerAnswers { bearer: node_id, name: member.name.clone() })
             }
             None => Ok(bearers),
         }
@@ -136,11 +137,11 @@ impl Admission {
     /// openraft warns of changing an address: a call might reach another node than the one that is meant, and that one
     /// might answer in its place, so that one vote counts twice. Here each call says which node of which cluster is
     /// meant, and another one refuses it; and the node has answered at its new address, under its id.
-    async fn take_over(&self, id: NodeId, now: Node, stored: &StoredMembership) -> Result<(), String> {
-        if id != self.peers.identity.node_id {
+    async fn take_over(&self, id: NodeId, now: Node, stored: &StoredMembership) -> Result<(), NotYet> {
+        if id != self.peers.process.identity.node_id {
             let answer = self.peers.ask(&now.peer_addr).await;
             if answer.is_none_or(|answer| answer.node_id != id) {
-                return Err(format!("it does not answer at {}", now.peer_addr));
+                return Err(NotYet::NotThere(now.peer_addr));
             }
         }
         tracing::info!(
@@ -152,8 +153,8 @@ impl Admission {
         );
         let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
         let change = ChangeMembers::SetNodes(BTreeMap::from([(id, now)]));
-        self.raft.change_membership_if(change, true, [unchanged]).await.map_err(why_not)?;
-        Err("its addresses are taken over".to_owned())
+        self.raft.change_membership_if(change, true, [unchanged]).await?;
+        Err(NotYet::TakenOver)
     }
 
     async fn add_learner(
@@ -161,7 +162,7 @@ impl Admission {
         member: Member,
         stored: &StoredMembership,
         bearers: &BTreeSet<NodeId>,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotYet> {
         let membership = stored.membership();
         let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
         // Newcomers that are gone before they were voters.
@@ -170,22 +171,22 @@ impl Admission {
             let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
             let removed =
                 self.raft.change_membership_if(ChangeMembers::RemoveNodes(stale), true, [unchanged]).await;
-            removed.map_err(why_not)?;
+            removed?;
         }
         let Member { node_id, name, peer_addr, http_addr } = member;
         tracing::info!(node_id, name, peer_addr, "a newcomer becomes a learner");
         let node = Node { name, peer_addr, http_addr };
-        self.raft.add_learner(node_id, node, false).await.map_err(why_not)?;
-        Err(CATCHES_UP.to_owned())
+        self.raft.add_learner(node_id, node, false).await?;
+        Err(NotYet::CatchesUp)
     }
 
-    fn caught_up(&self, id: NodeId) -> Result<(), String> {
+    fn caught_up(&self, id: NodeId) -> Result<(), NotYet> {
         let metrics = self.raft.data_metrics().borrow_watched().clone();
         let last = metrics.last_log.index().unwrap_or(0);
         let matched = metrics.replication.as_ref().and_then(|all| all.get(&id)).cloned().flatten().index();
         match matched {
             Some(matched) if last.saturating_sub(matched) <= limits::JOIN_LAG => Ok(()),
-            _ => Err(CATCHES_UP.to_owned()),
+            _ => Err(NotYet::CatchesUp),
         }
     }
 
@@ -194,34 +195,15 @@ impl Admission {
         id: NodeId,
         stored: &StoredMembership,
         bearers: &BTreeSet<NodeId>,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotYet> {
         let voters = stored.membership().voter_ids().filter(|voter| !bearers.contains(voter));
         let voters: BTreeSet<NodeId> = voters.chain([id]).collect();
         tracing::info!(node_id = id, replaces = ?bearers, "a newcomer becomes a voter");
         let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
         let change = ChangeMembers::ReplaceAllVoters(voters);
-        self.raft.change_membership_if(change, false, [unchanged]).await.map_err(why_not)?;
+        self.raft.change_membership_if(change, false, [unchanged]).await?;
         Ok(())
     }
-}
-
-/// What is waited for as long as it takes. Without numbers: whoever waits says it once.
-const CATCHES_UP: &str = "it catches up with the log";
-
-/// Why the membership is not changed now. openraft's own words are for the log of who looks for more.
-fn why_not(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> String {
-    tracing::debug!(%error, "the membership is not changed");
-    let why = match error {
-        RaftError::Fatal(_) => "this node's Raft has ended",
-        RaftError::APIError(error) => match error {
-            ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_) => {
-                "this node does not lead any more"
-            }
-            ClientWriteError::PreconditionFailed(_) => "the membership has changed meanwhile",
-            ClientWriteError::ChangeMembershipError(_) => "another change of the membership comes first",
-        },
-    };
-    why.to_owned()
 }
 
 /// The entry of a member as it is configured now, if that is another one than it has. A name that another member bears it

@@ -1,12 +1,13 @@
 //! Who belongs to the cluster, and how it is.
 //!
-//! `formation.rs` makes or joins it; `membership.rs` lets others in and ends changes that were interrupted; `raiser.rs` raises
+//! `formation.rs` makes or joins it; `membership.rs` lets others in, or says why `not_yet.rs`, and ends changes that were interrupted; `raiser.rs` raises
 //! the feature level; `handover.rs` gives the leadership away. `peers.rs` asks the others about themselves, for `status.rs`
 //! and for `watch.rs`, which looks at their clocks and for this node's own removal; `presence.rs` says who comes and goes.
 
 pub(crate) mod formation;
 pub(crate) mod handover;
 pub(crate) mod membership;
+pub(crate) mod not_yet;
 pub(crate) mod peers;
 pub(crate) mod presence;
 pub(crate) mod raiser;

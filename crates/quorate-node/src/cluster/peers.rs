@@ -1,30 +1,21 @@
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1 as pb;
 use quorate_store::{Node, NodeId};
 use tokio::sync::watch;
 
-use crate::disk::Disk;
+use crate::DiskState;
 use crate::leadership::Leadership;
-use crate::peer::{self, Identity, Transport};
-use crate::time::clock::LogClock;
-use crate::{DiskState, NodeConfig};
+use crate::peer;
+use crate::process::Process;
 
 /// What this node tells others of itself, and what it asks them.
 #[derive(Clone)]
 pub(crate) struct Peers {
-    pub(crate) config: Arc<NodeConfig>,
-    pub(crate) identity: Identity,
+    pub(crate) process: Process,
     pub(crate) leadership: Leadership,
-    pub(crate) transport: Transport,
-    pub(crate) clock: LogClock,
     pub(crate) applied: watch::Receiver<u64>,
-    pub(crate) disk: Disk,
-    pub(crate) started: Instant,
-    /// This node's directory was set aside once: it had belonged to a cluster.
-    pub(crate) lost_data: bool,
 }
 
 impl Peers {
@@ -34,23 +25,23 @@ impl Peers {
         let stored = self.leadership.membership();
         let membership = stored.membership();
         pb::DiscoverResponse {
-            name: self.config.name.clone(),
-            node_id: self.identity.node_id,
+            name: self.process.config.name.clone(),
+            node_id: self.process.identity.node_id,
             cluster_id: self.cluster_id().unwrap_or_default().to_owned(),
             initialised: self.is_initialised(),
             leads: leader.is_some_and(|leader| leader.here),
             knows_asker: membership.get_node(&question.node_id).is_some(),
             applied_index: *self.applied.borrow(),
-            wall_ms: self.clock.wall_ms(),
-            log_time: self.clock.knowledge().map(peer::log_time_message),
+            wall_ms: self.process.clock.wall_ms(),
+            log_time: self.process.clock.knowledge().map(peer::log_time_message),
             leader: leader.map_or(0, |leader| leader.id),
-            lost_data: self.lost_data,
-            http_addr: self.config.http_addr.clone(),
-            feature_level: self.config.feature_level.0,
-            disk_state: disk_state(self.disk.state()).into(),
-            disk_free_bytes: self.disk.room(),
+            lost_data: self.process.lost_data,
+            http_addr: self.process.config.http_addr.clone(),
+            feature_level: self.process.config.feature_level.0,
+            disk_state: disk_state(self.process.disk.state()).into(),
+            disk_free_bytes: self.process.disk.room(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            uptime_ms: u64::try_from(self.process.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
     }
 
@@ -61,35 +52,35 @@ impl Peers {
 
     /// The cluster's id, once this node belongs to one.
     pub(crate) fn cluster_id(&self) -> Option<&str> {
-        self.identity.cluster_id.get().map(String::as_str)
+        self.process.identity.cluster_id.get().map(String::as_str)
     }
 
     /// This node as a member.
     pub(crate) fn as_member(&self) -> Member {
         Member {
-            node_id: self.identity.node_id,
-            name: self.config.name.clone(),
-            peer_addr: self.config.peer_addr().unwrap_or_default().to_owned(),
-            http_addr: self.config.http_addr.clone(),
+            node_id: self.process.identity.node_id,
+            name: self.process.config.name.clone(),
+            peer_addr: self.process.config.peer_addr().unwrap_or_default().to_owned(),
+            http_addr: self.process.config.http_addr.clone(),
         }
     }
 
     /// Asks whoever listens at `addr` who it is; `None` if nobody answers. Where it is and what it says of the time are
     /// noted.
     pub(crate) async fn ask(&self, addr: &str) -> Option<pb::DiscoverResponse> {
-        match self.transport.discover(addr, &self.as_member()).await {
+        match self.process.transport.discover(addr, &self.as_member()).await {
             Ok((answer, round_trip)) => {
                 if self.is_other_of_cluster(&answer.cluster_id, answer.node_id) {
-                    self.transport.book.found(answer.node_id, addr);
+                    self.process.transport.book.found(answer.node_id, addr);
                     self.note_time(&answer, round_trip);
                 } else {
-                    self.transport.book.lost(addr);
+                    self.process.transport.book.lost(addr);
                 }
                 Some(answer)
             }
             Err(status) => {
                 tracing::debug!(addr, %status, "a peer does not answer");
-                self.transport.book.lost(addr);
+                self.process.transport.book.lost(addr);
                 None
             }
         }
@@ -97,7 +88,7 @@ impl Peers {
 
     /// Asks a member; `None` if it does not answer where it should be.
     pub(crate) async fn ask_member(&self, id: NodeId) -> Option<pb::DiscoverResponse> {
-        let addr = self.transport.book.of(id)?;
+        let addr = self.process.transport.book.of(id)?;
         self.ask(&addr).await.filter(|answer| answer.node_id == id)
     }
 
@@ -108,7 +99,7 @@ impl Peers {
         if self.is_other_of_cluster(&asker.cluster_id, id)
             && is_member
             && !addr.is_empty()
-            && self.transport.book.of(id).as_ref() != Some(&addr)
+            && self.process.transport.book.of(id).as_ref() != Some(&addr)
         {
             let this = self.clone();
             tokio::spawn(async move { this.ask(&addr).await });
@@ -123,7 +114,7 @@ impl Peers {
     /// The other members.
     pub(crate) fn members(&self) -> Vec<(NodeId, Node)> {
         let stored = self.leadership.membership();
-        let others = stored.membership().nodes().filter(|(id, _)| **id != self.identity.node_id);
+        let others = stored.membership().nodes().filter(|(id, _)| **id != self.process.identity.node_id);
         others.map(|(id, node)| (*id, node.clone())).collect()
     }
 
@@ -131,28 +122,28 @@ impl Peers {
     /// one stays a member.
     pub(crate) fn other_voters(&self) -> Vec<NodeId> {
         let stored = self.leadership.membership();
-        stored.membership().voter_ids().filter(|id| *id != self.identity.node_id).collect()
+        stored.membership().voter_ids().filter(|id| *id != self.process.identity.node_id).collect()
     }
 
     /// Every address at which another node may be: the configured ones, those of the membership, and those where one was
     /// found.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        let mut all = self.transport.book.addresses(self.identity.node_id);
-        all.extend(self.config.peers.iter().map(|(_, addr)| addr.clone()));
-        if let Some(own) = self.config.peer_addr() {
+        let mut all = self.process.transport.book.addresses(self.process.identity.node_id);
+        all.extend(self.process.config.peers.iter().map(|(_, addr)| addr.clone()));
+        if let Some(own) = self.process.config.peer_addr() {
             all.remove(own);
         }
         all.into_iter().collect()
     }
 
     fn is_other_of_cluster(&self, cluster_id: &str, id: NodeId) -> bool {
-        self.cluster_id() == Some(cluster_id) && id != self.identity.node_id
+        self.cluster_id() == Some(cluster_id) && id != self.process.identity.node_id
     }
 
     fn note_time(&self, answer: &pb::DiscoverResponse, round_trip: Duration) {
-        self.clock.saw_wall(answer.node_id, answer.wall_ms, round_trip);
+        self.process.clock.saw_wall(answer.node_id, answer.wall_ms, round_trip);
         if let Some(known) = answer.log_time {
-            self.clock.learn(peer::log_time(known));
+            self.process.clock.learn(peer::log_time(known));
         }
     }
 }

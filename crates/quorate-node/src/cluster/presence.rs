@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use quorate_proto::peer::v1::DiscoverResponse;
 use quorate_store::{Node, NodeId};
+use tokio::time::Instant;
 
 use crate::leadership::Leadership;
 

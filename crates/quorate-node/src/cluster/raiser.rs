@@ -1,4 +1,4 @@
-use quorate_core::{Command, FeatureLevel};
+use quorate_core::{Command, FeatureLevel, Refusal, Unavailable};
 use tokio::sync::watch;
 
 use crate::cluster::membership::Admission;
@@ -18,21 +18,34 @@ pub(crate) struct Raiser {
     pub(crate) level: watch::Receiver<FeatureLevel>,
 }
 
+/// Why it is not raised.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Held {
+    #[error("{0} does not answer")]
+    Silent(String),
+    #[error("{name} understands {level}")]
+    Older { name: String, level: FeatureLevel },
+    #[error(transparent)]
+    Unanswered(#[from] Unavailable),
+    #[error("it was refused: {0:?}")]
+    Refused(Refusal),
+}
+
 impl Raiser {
     pub(crate) async fn run(self) {
         let mut round = tokio::time::interval(limits::WATCH);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut told = String::new();
+        let mut told = None;
         loop {
             round.tick().await;
-            let leads = self.peers.leadership.now().is_some_and(|leader| leader.here);
-            if !leads || self.peers.config.feature_level <= self.level() {
+            let leads = self.peers.leadership.here().is_some();
+            if !leads || self.peers.process.config.feature_level <= self.level() {
                 continue;
             }
-            let Err(waits_for) = self.raise().await else { continue };
-            if waits_for != told {
-                tracing::info!(level = %self.level(), "the feature level is not raised: {waits_for}");
-                told = waits_for;
+            let Err(held) = self.raise().await else { continue };
+            if told.as_ref() != Some(&held) {
+                tracing::info!(level = %self.level(), "the feature level is not raised: {held}");
+                told = Some(held);
             }
         }
     }
@@ -41,23 +54,22 @@ impl Raiser {
         *self.level.borrow()
     }
 
-    /// Raises it, or says what is waited for.
-    async fn raise(&self) -> Result<(), String> {
+    /// Raises it, or says what holds it.
+    async fn raise(&self) -> Result<(), Held> {
         let _gate = self.admission.close().await;
-        let mut common = self.peers.config.feature_level;
+        let mut common = self.peers.process.config.feature_level;
         let members = self.peers.members();
         let asked = members.iter().map(|(id, node)| async move { (node, self.peers.ask_member(*id).await) });
         for (node, answer) in futures::future::join_all(asked).await {
-            let answer = answer.ok_or_else(|| format!("{} does not answer", node.name))?;
+            let answer = answer.ok_or_else(|| Held::Silent(node.name.clone()))?;
             let level = FeatureLevel(answer.feature_level);
             if level <= self.level() {
-                return Err(format!("{} understands {level}", node.name));
+                return Err(Held::Older { name: node.name.clone(), level });
             }
             common = common.min(level);
         }
         let answered = self.intake.submit(Command::Raise { level: common }, limits::RAISE).await;
-        let answered = answered.map_err(|error| error.to_string())?;
-        answered.outcome.map_err(|refusal| format!("{refusal:?}"))?;
+        answered?.outcome.map_err(Held::Refused)?;
         tracing::info!(level = %common, "the cluster's feature level is raised");
         Ok(())
     }

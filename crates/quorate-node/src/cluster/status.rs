@@ -82,7 +82,7 @@ impl Role {
 
 /// Asks all members, and puts what they say together.
 pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cluster {
-    let own_id = peers.identity.node_id;
+    let own_id = peers.process.identity.node_id;
     let stored = peers.leadership.membership();
     let membership = stored.membership();
     let leader = peers.leadership.now();
@@ -111,7 +111,7 @@ pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cl
             disk: says.as_ref().and_then(peers::disk_of),
             uptime: says.as_ref().map(|says| Duration::from_millis(says.uptime_ms)),
             version: says.map(|says| says.version),
-            clock_offset_ms: if id == own_id { Some(0) } else { peers.clock.offset_ms(id) },
+            clock_offset_ms: if id == own_id { Some(0) } else { peers.process.clock.offset_ms(id) },
         })
         .collect();
     members.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
@@ -119,11 +119,11 @@ pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cl
     let up = members.iter().filter(|member| member.reachable && voters.contains(&member.id)).count();
     Cluster {
         id: peers.cluster_id().unwrap_or_default().to_owned(),
-        node: peers.config.name.clone(),
+        node: peers.process.config.name.clone(),
         leader: leader.and_then(|leader| Some(membership.get_node(&leader.id)?.name.clone())),
         term,
         feature_level: level,
-        log_time_offset_ms: peers.clock.log_time_offset_ms(&peers.other_voters()),
+        log_time_offset_ms: peers.process.clock.log_time_offset_ms(&peers.other_voters()),
         members,
         quorum,
         tolerates: up.saturating_sub(quorum),

@@ -28,10 +28,10 @@ impl Watch {
             let addrs = self.peers.addresses();
             let answers = self.peers.ask_all(&addrs).await;
             absent.note(&self.peers.members(), &addrs, &answers);
-            self.peers.transport.keep(&self.peers.addresses().into_iter().collect());
+            self.peers.process.transport.keep(&self.peers.addresses().into_iter().collect());
             self.look_for_removal(answers.iter().flatten());
 
-            let (clock, others) = (&self.peers.clock, self.peers.other_voters());
+            let (clock, others) = (&self.peers.process.clock, self.peers.other_voters());
             let offset_ms = clock.own_offset_ms(&others);
             match wall_clock.turn(is_off(offset_ms)) {
                 Some(true) => {
@@ -41,7 +41,7 @@ impl Watch {
                 None => {}
             }
 
-            let Some(leader) = self.peers.leadership.now().filter(|leader| leader.here) else {
+            let Some(leader) = self.peers.leadership.here() else {
                 log_time = Alarm::default();
                 continue;
             };
@@ -62,7 +62,7 @@ impl Watch {
     /// A leader that has applied the membership in which this node was, and has it no more, has removed it.
     fn look_for_removal<'a>(&self, answers: impl Iterator<Item = &'a DiscoverResponse>) {
         let stored = self.peers.leadership.membership();
-        let was_member = stored.membership().get_node(&self.peers.identity.node_id).is_some();
+        let was_member = stored.membership().get_node(&self.peers.process.identity.node_id).is_some();
         let Some(log_id) = stored.log_id().filter(|_| was_member) else { return };
         for answer in answers {
             let knows = answer.leads
@@ -77,7 +77,7 @@ impl Watch {
                 self.raft.runtime_config().elect(!removed);
                 if removed {
                     tracing::error!(
-                        node_id = self.peers.identity.node_id,
+                        node_id = self.peers.process.identity.node_id,
                         leader = answer.name,
                         "this node was removed from the cluster: it takes part in no election any more"
                     );

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use prost::Message;
@@ -7,10 +8,10 @@ use quorate_core::Timestamp;
 use quorate_core::limits::{BYTES_PER_ENTRY, COMMANDS_PER_ENTRY};
 use quorate_proto::log::v1::PackedBatch;
 use quorate_store::BatchBytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::command::proposal::{Proposal, Verdict};
-use crate::command::room::{Place, Room};
+use crate::command::room::{Permit, Room};
 use crate::disk::{Disk, NoRoom};
 use crate::leadership::Leadership;
 use crate::limits;
@@ -26,9 +27,10 @@ pub(crate) struct Batcher {
     disk: Disk,
 }
 
-struct Queued {
-    proposal: Proposal,
-    place: Place,
+/// What goes into an entry.
+enum Queued {
+    Command { proposal: Proposal, permit: Permit },
+    Tick(oneshot::Sender<Verdict>),
 }
 
 impl Batcher {
@@ -55,16 +57,24 @@ impl Batcher {
         }
         match self.room.take(proposal.envelope.len()) {
             None => proposal.settle(Verdict::Overloaded),
-            Some(place) => {
+            Some(permit) => {
                 // It fails only when this node ends: then the proposal was not made.
-                if let Err(mpsc::error::SendError(queued)) = self.queue.send(Queued { proposal, place }) {
-                    queued.proposal.settle(Verdict::NotLeader);
+                let queued = Queued::Command { proposal, permit };
+                if let Err(mpsc::error::SendError(queued)) = self.queue.send(queued) {
+                    queued.settle(Verdict::NotLeader);
                 }
             }
         }
     }
 
-    /// True while nothing is under way.
+    /// Proposes an entry even if there are no commands for it: every entry carries out what is due. True when it was applied
+    /// here.
+    pub(crate) async fn tick(&self) -> bool {
+        let (tick, verdict) = oneshot::channel();
+        self.queue.send(Queued::Tick(tick)).is_ok() && matches!(verdict.await, Ok(Verdict::Appended))
+    }
+
+    /// True while no command is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.room.taken() == 0
     }
@@ -112,10 +122,10 @@ impl Worker {
         // It may have filled since they were taken.
         self.disk.look();
         while let Some(queued) = next {
-            if let Some(verdict) = self.disk.refusal(queued.proposal.adds_jobs).map(no_room) {
-                settle(vec![queued], verdict);
-            } else if !queued.proposal.is_abandoned() {
-                bytes += queued.proposal.envelope.len();
+            if let Some(verdict) = queued.refusal(&self.disk) {
+                queued.settle(verdict);
+            } else if !queued.is_abandoned() {
+                bytes += queued.envelope().map_or(0, Bytes::len);
                 if bytes > BYTES_PER_ENTRY && !entry.is_empty() {
                     self.held = Some(queued);
                     break;
@@ -132,7 +142,7 @@ impl Worker {
 
     /// Log time at this leader; waits until it has started in its term. `None` when this node does not lead.
     async fn stamp(&self) -> Option<Timestamp> {
-        let leader = self.leadership.now().filter(|leader| leader.here)?;
+        let leader = self.leadership.here()?;
         let mut leadership = self.leadership.clone();
         tokio::select! {
             biased;
@@ -147,7 +157,7 @@ impl Worker {
         };
         let batch = PackedBatch {
             stamp_ms: stamp.0,
-            envelopes: entry.iter().map(|queued| queued.proposal.envelope.clone()).collect(),
+            envelopes: entry.iter().filter_map(Queued::envelope).cloned().collect(),
         };
         let (responder, written) = ProgressResponder::complete_only();
         let bytes = BatchBytes(batch.encode_to_vec().into());
@@ -173,6 +183,41 @@ impl Worker {
     }
 }
 
+impl Queued {
+    fn envelope(&self) -> Option<&Bytes> {
+        match self {
+            Queued::Command { proposal, .. } => Some(&proposal.envelope),
+            Queued::Tick(_) => None,
+        }
+    }
+
+    /// Why it is not appended, by the disk. A tick is small, and makes room.
+    fn refusal(&self, disk: &Disk) -> Option<Verdict> {
+        match self {
+            Queued::Command { proposal, .. } => disk.refusal(proposal.adds_jobs).map(no_room),
+            Queued::Tick(_) => None,
+        }
+    }
+
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Queued::Command { proposal, .. } => proposal.is_abandoned(),
+            Queued::Tick(ticker) => ticker.is_closed(),
+        }
+    }
+
+    fn settle(self, verdict: Verdict) {
+        match self {
+            Queued::Command { proposal, permit } => {
+                proposal.settle(verdict);
+                drop(permit);
+            }
+            // It may have ended.
+            Queued::Tick(ticker) => drop(ticker.send(verdict)),
+        }
+    }
+}
+
 fn no_room(reason: NoRoom) -> Verdict {
     match reason {
         NoRoom::Here => Verdict::DiskFull,
@@ -181,8 +226,7 @@ fn no_room(reason: NoRoom) -> Verdict {
 }
 
 fn settle(entry: Vec<Queued>, verdict: Verdict) {
-    for Queued { proposal, place } in entry {
-        proposal.settle(verdict);
-        drop(place);
+    for queued in entry {
+        queued.settle(verdict);
     }
 }

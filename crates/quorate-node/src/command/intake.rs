@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::command::room::Room;
 use crate::disk::Disk;
 use crate::leadership::{Leader, Leadership};
 use crate::limits;
+use crate::machine::Machine;
 use crate::pause::Pause;
 use crate::time::clock::LogClock;
 
@@ -25,6 +27,7 @@ use crate::time::clock::LogClock;
 pub(crate) struct Intake {
     pub(crate) room: Room,
     pub(crate) disk: Disk,
+    pub(crate) machine: Arc<dyn Machine>,
     pub(crate) clock: LogClock,
     pub(crate) pending: Pending,
     pub(crate) leadership: Leadership,
@@ -60,13 +63,13 @@ impl Intake {
         };
         let left = until.saturating_duration_since(Instant::now());
         let envelope = Envelope {
-            request_id: RequestId(rand::random()),
+            request_id: RequestId(self.machine.draw()),
             deadline: now.plus_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             command,
         };
         let (request_id, adds_jobs) = (envelope.request_id, envelope.command.adds_jobs());
         let envelope: Bytes = log::Envelope::from(envelope).encode_to_vec().into();
-        let _place = self.room.take(envelope.len()).ok_or(Unavailable::Overloaded)?;
+        let _permit = self.room.take(envelope.len()).ok_or(Unavailable::Overloaded)?;
         let awaited = self.pending.register(request_id);
         let mut attempts = Attempts {
             intake: self,
@@ -90,7 +93,7 @@ impl Intake {
     /// better one, unless room is made at once.
     async fn follows(&self, until: Instant) -> Result<(), Unavailable> {
         let until = until.min(Instant::now() + limits::FOLLOW_WAIT);
-        while self.disk.refuses() && !self.leadership.now().is_some_and(|leader| leader.here) {
+        while self.disk.refuses() && self.leadership.here().is_none() {
             if Instant::now() >= until {
                 return Err(Unavailable::NotApplied);
             }
@@ -139,7 +142,7 @@ enum End {
 impl Attempts<'_> {
     async fn run(&mut self) -> Result<Answered, Unavailable> {
         let mut leadership = self.intake.leadership.clone();
-        let mut pause = Pause::new();
+        let mut pause = Pause::new(&self.intake.machine);
         loop {
             let leader = tokio::select! {
                 biased;

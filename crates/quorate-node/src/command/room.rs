@@ -10,8 +10,8 @@ pub(crate) struct Room {
     size: (usize, usize),
 }
 
-/// The place that one command takes, until it is dropped.
-pub(crate) struct Place {
+/// What one command holds of the room, until it is dropped.
+pub(crate) struct Permit {
     _command: OwnedSemaphorePermit,
     _bytes: OwnedSemaphorePermit,
 }
@@ -25,11 +25,11 @@ impl Room {
         }
     }
 
-    /// A place for a command of `bytes` bytes, if there is one.
-    pub(crate) fn take(&self, bytes: usize) -> Option<Place> {
+    /// Room for a command of `bytes` bytes, if there is one.
+    pub(crate) fn take(&self, bytes: usize) -> Option<Permit> {
         // One command alone always fits.
         let bytes = u32::try_from(bytes.min(self.size.1)).unwrap_or(u32::MAX);
-        Some(Place {
+        Some(Permit {
             _command: Arc::clone(&self.commands).try_acquire_owned().ok()?,
             _bytes: Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok()?,
         })

@@ -61,14 +61,13 @@ impl Relief {
     async fn somebody_has_room(&self) -> bool {
         let peers = &self.handover.peers;
         let stored = peers.leadership.membership();
-        let others = stored.membership().voter_ids().filter(|id| *id != peers.identity.node_id);
+        let others = stored.membership().voter_ids().filter(|id| *id != peers.process.identity.node_id);
         let answers = futures::future::join_all(others.map(|id| peers.ask_member(id))).await;
         answers.iter().flatten().any(has_room)
     }
 
     fn is_needed(&self) -> bool {
-        let leader = self.handover.peers.leadership.now();
-        self.disk.state() != DiskState::Room && leader.is_some_and(|leader| leader.here)
+        self.disk.state() != DiskState::Room && self.handover.peers.leadership.here().is_some()
     }
 
     /// Waits until this node leads without room, or does not any more.

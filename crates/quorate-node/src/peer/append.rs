@@ -13,7 +13,7 @@ use tonic::{Status, Streaming};
 
 use super::messages;
 use super::target::{Target, unreachable};
-use super::transport::{Lane, within};
+use super::transport::{Purpose, within};
 use crate::limits;
 use crate::time::clock::LogClock;
 
@@ -28,10 +28,10 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) async fn open(target: &Target, lane: Lane) -> Result<Link, Status> {
+    pub(super) async fn open(target: &Target, purpose: Purpose) -> Result<Link, Status> {
         let (frames, waiting) = mpsc::channel(limits::FRAMES_IN_FLIGHT);
         let request = target.transport.request(target.id, ReceiverStream::new(waiting))?;
-        let mut peer = target.peer(lane)?;
+        let mut peer = target.peer(purpose)?;
         let results = within(limits::CONNECT, peer.append(request)).await?;
         Ok(Link { frames, results })
     }

@@ -1,5 +1,5 @@
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{FutureExt, Stream, StreamExt};
 use openraft::base::{BoxFuture, BoxStream};
@@ -14,10 +14,11 @@ use openraft::raft::{
 };
 use openraft::{OptionalSend, alias::SnapshotOf};
 use quorate_store::{Node, NodeId, SnapshotDir, TypeConfig, Vote};
+use tokio::time::Instant;
 
 use super::append::{Link, Session};
 use super::target::{Target, bad_answer, rpc_error, unreachable};
-use super::transport::{Lane, Transport, within};
+use super::transport::{Purpose, Transport, within};
 use super::{messages, snapshot};
 use crate::time::clock::LogClock;
 
@@ -33,29 +34,29 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Client;
 
     async fn new_client(&mut self, target: NodeId, node: &Node) -> Client {
-        self.client(target, node, Lane::Log)
+        self.client(target, node, Purpose::Log)
     }
 
     async fn new_heartbeat_client(&mut self, target: NodeId, node: &Node) -> Client {
-        self.client(target, node, Lane::Heartbeat)
+        self.client(target, node, Purpose::Heartbeat)
     }
 
     async fn new_snapshot_client(&mut self, target: NodeId, node: &Node) -> Client {
-        self.client(target, node, Lane::Snapshot)
+        self.client(target, node, Purpose::Snapshot)
     }
 }
 
 impl Network {
-    fn client(&self, id: NodeId, node: &Node, lane: Lane) -> Client {
+    fn client(&self, id: NodeId, node: &Node, purpose: Purpose) -> Client {
         let target = Target { transport: self.transport.clone(), id, node: node.clone() };
-        Client { target, lane, clock: self.clock.clone(), link: None }
+        Client { target, purpose, clock: self.clock.clone(), link: None }
     }
 }
 
 /// openraft's way to one other member.
 pub(crate) struct Client {
     target: Target,
-    lane: Lane,
+    purpose: Purpose,
     clock: LogClock,
     /// Open while no session uses it.
     link: Option<Link>,
@@ -79,7 +80,9 @@ impl NetStreamAppend<TypeConfig> for Client {
             }
             let link = match self.link.take() {
                 Some(link) => link,
-                None => Link::open(&self.target, self.lane).await.map_err(|status| unreachable(&status))?,
+                None => {
+                    Link::open(&self.target, self.purpose).await.map_err(|status| unreachable(&status))?
+                }
             };
             Ok(Session::new(&mut self.link, link, requests, self.clock.clone()).boxed())
         })
@@ -115,7 +118,7 @@ impl Client {
         let asked = Instant::now();
         let answer = async {
             let request = self.target.transport.request(self.target.id, message)?;
-            let mut peer = self.target.peer(Lane::Control)?;
+            let mut peer = self.target.peer(Purpose::Control)?;
             if before {
                 within(deadline, peer.pre_vote(request)).await
             } else {
@@ -140,7 +143,7 @@ impl NetTransferLeader<TypeConfig> for Client {
         let message = messages::transfer_request_message(&request);
         let answer = async {
             let request = self.target.transport.request(self.target.id, message)?;
-            let mut peer = self.target.peer(Lane::Control)?;
+            let mut peer = self.target.peer(Purpose::Control)?;
             within(option.soft_ttl(), peer.transfer_leader(request)).await
         };
         let answer = answer.await.map_err(|status| rpc_error(&status))?;
@@ -179,13 +182,14 @@ mod tests {
     use std::sync::{Arc, OnceLock};
 
     use super::*;
+    use crate::machine::ThisMachine;
     use crate::peer::Identity;
-    use crate::time::clock::SystemClocks;
 
     #[tokio::test]
     async fn a_link_is_not_tried_while_openraft_pauses() {
         let identity = Identity { node_id: 1, cluster_id: Arc::new(OnceLock::from("a".to_owned())) };
-        let mut network = Network { transport: Transport::new(identity), clock: LogClock::new(SystemClocks) };
+        let mut network =
+            Network { transport: Transport::new(identity), clock: LogClock::new(Arc::new(ThisMachine)) };
         // To try it would fail at once.
         let node = Node { peer_addr: "no address".to_owned(), ..Node::default() };
         let mut client = network.new_client(2, &node).await;

@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::target::Target;
-use super::transport::{Lane, within};
+use super::transport::{Purpose, within};
 use crate::limits;
 
 /// Sends a snapshot and waits until it is installed. The follower's vote comes back.
@@ -26,7 +26,7 @@ pub(super) async fn send(
 ) -> Result<Vote, Status> {
     let (frames, waiting) = mpsc::channel(limits::SNAPSHOT_CHUNKS);
     let request = target.transport.request(target.id, ReceiverStream::new(waiting))?;
-    let mut peer = target.peer(Lane::Snapshot)?;
+    let mut peer = target.peer(Purpose::Snapshot)?;
     let call = within(deadline, peer.snapshot(request));
     let feed = feed(frames, vote, snapshot);
     // A feed that fails has dropped its end of the channel, and the follower misses the end: it refuses, so the call

@@ -5,7 +5,7 @@ use quorate_store::{Node, NodeId, TypeConfig};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use super::transport::{Lane, Transport};
+use super::transport::{Purpose, Transport};
 
 /// The node at the other end.
 pub(super) struct Target {
@@ -16,10 +16,10 @@ pub(super) struct Target {
 
 impl Target {
     /// The way to it. The address that openraft has may be an old one.
-    pub(super) fn peer(&self, lane: Lane) -> Result<PeerClient<Channel>, Status> {
+    pub(super) fn peer(&self, purpose: Purpose) -> Result<PeerClient<Channel>, Status> {
         match self.transport.book.of(self.id) {
-            Some(addr) => self.transport.peer_at(&addr, lane),
-            None => self.transport.peer_at(&self.node.peer_addr, lane),
+            Some(addr) => self.transport.peer_at(&addr, purpose),
+            None => self.transport.peer_at(&self.node.peer_addr, purpose),
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_core::FeatureLevel;
@@ -9,6 +9,7 @@ use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
 use quorate_proto::peer::v1::peer_client::PeerClient;
 use quorate_store::{NodeId, ProtoForm, Vote};
+use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -29,12 +30,12 @@ pub(crate) struct Identity {
 pub(crate) struct Transport {
     identity: Identity,
     pub(crate) book: AddressBook,
-    channels: Arc<Mutex<HashMap<(String, Lane), Channel>>>,
+    channels: Arc<Mutex<HashMap<(String, Purpose), Channel>>>,
 }
 
 /// Calls of different urgency do not share a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Lane {
+pub(crate) enum Purpose {
     /// Replication.
     Log,
     /// Heartbeats: never behind a full frame.
@@ -57,8 +58,8 @@ impl Transport {
         self.channels.lock().retain(|(addr, _), _| addrs.contains(addr));
     }
 
-    pub(super) fn channel(&self, addr: &str, lane: Lane) -> Result<Channel, Status> {
-        if let Some(channel) = self.channels.lock().get(&(addr.to_owned(), lane)) {
+    pub(super) fn channel(&self, addr: &str, purpose: Purpose) -> Result<Channel, Status> {
+        if let Some(channel) = self.channels.lock().get(&(addr.to_owned(), purpose)) {
             return Ok(channel.clone());
         }
         let endpoint = Endpoint::from_shared(format!("http://{addr}"))
@@ -71,18 +72,18 @@ impl Transport {
             .keep_alive_while_idle(true)
             .http2_adaptive_window(true)
             .connect_lazy();
-        self.channels.lock().insert((addr.to_owned(), lane), channel.clone());
+        self.channels.lock().insert((addr.to_owned(), purpose), channel.clone());
         Ok(channel)
     }
 
     /// The way to a member, wherever it is now.
-    pub(super) fn peer(&self, id: NodeId, lane: Lane) -> Result<PeerClient<Channel>, Status> {
+    pub(super) fn peer(&self, id: NodeId, purpose: Purpose) -> Result<PeerClient<Channel>, Status> {
         let addr = self.book.of(id).ok_or_else(|| Status::unavailable("its address is not known"))?;
-        self.peer_at(&addr, lane)
+        self.peer_at(&addr, purpose)
     }
 
-    pub(super) fn peer_at(&self, addr: &str, lane: Lane) -> Result<PeerClient<Channel>, Status> {
-        Ok(PeerClient::new(self.channel(addr, lane)?)
+    pub(super) fn peer_at(&self, addr: &str, purpose: Purpose) -> Result<PeerClient<Channel>, Status> {
+        Ok(PeerClient::new(self.channel(addr, purpose)?)
             .max_decoding_message_size(limits::MESSAGE_BYTES)
             .max_encoding_message_size(limits::MESSAGE_BYTES))
     }
@@ -102,7 +103,7 @@ impl Transport {
     ) -> Result<tonic::Streaming<pb::ForwardResult>, Status> {
         let frames = tokio_stream::wrappers::ReceiverStream::new(frames);
         let request = self.request(to, frames)?;
-        let mut peer = self.peer(to, Lane::Forward)?;
+        let mut peer = self.peer(to, Purpose::Forward)?;
         within(limits::ASK, peer.forward(request)).await
     }
 
@@ -110,14 +111,14 @@ impl Transport {
     /// read began.
     pub(crate) async fn read_index(&self, to: NodeId, vote: Vote) -> Result<u64, Status> {
         let request = self.request(to, pb::ReadIndexRequest { vote: Some(vote.to_message()) })?;
-        let mut peer = self.peer(to, Lane::Control)?;
+        let mut peer = self.peer(to, Purpose::Control)?;
         Ok(within(limits::ASK, peer.read_index(request)).await?.index)
     }
 
     /// Asks a member whom it follows.
     pub(crate) async fn current_vote(&self, to: NodeId) -> Result<Vote, Status> {
         let request = self.request(to, pb::CurrentVoteRequest {})?;
-        let mut peer = self.peer(to, Lane::Control)?;
+        let mut peer = self.peer(to, Purpose::Control)?;
         let vote = within(limits::ASK_VOTE, peer.current_vote(request)).await?.vote;
         let vote = vote.ok_or(Malformed::Field { message: "CurrentVoteResponse", field: "vote" });
         vote.and_then(Vote::from_message).map_err(|malformed| Status::internal(malformed.to_string()))
@@ -133,7 +134,7 @@ impl Transport {
     ) -> Result<pb::JoinResponse, Status> {
         let join = pb::JoinRequest { member: Some(member), feature_level: understood.0 };
         let request = self.request(to, join)?;
-        let mut peer = self.peer_at(addr, Lane::Control)?;
+        let mut peer = self.peer_at(addr, Purpose::Control)?;
         within(limits::JOIN, peer.join(request)).await
     }
 
@@ -149,7 +150,7 @@ impl Transport {
             cluster_id: self.identity.cluster_id.get().cloned().unwrap_or_default(),
             peer_addr: own.peer_addr.clone(),
         };
-        let mut discovery = DiscoveryClient::new(self.channel(addr, Lane::Control)?);
+        let mut discovery = DiscoveryClient::new(self.channel(addr, Purpose::Control)?);
         let asked = Instant::now();
         let answer = within(limits::ASK, discovery.discover(question)).await?;
         Ok((answer, asked.elapsed()))
@@ -176,8 +177,8 @@ mod tests {
         let identity = Identity { node_id: 1, cluster_id: Arc::new(OnceLock::from("a".to_owned())) };
         let transport = Transport::new(identity);
         for addr in ["127.0.0.1:1", "127.0.0.1:2"] {
-            transport.channel(addr, Lane::Control).unwrap();
-            transport.channel(addr, Lane::Log).unwrap();
+            transport.channel(addr, Purpose::Control).unwrap();
+            transport.channel(addr, Purpose::Log).unwrap();
         }
         transport.keep(&BTreeSet::from(["127.0.0.1:2".to_owned(), "127.0.0.1:3".to_owned()]));
         let kept: BTreeSet<String> = transport.channels.lock().keys().map(|(addr, _)| addr.clone()).collect();

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Unavailable;
@@ -6,6 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::leadership::Leadership;
+use crate::machine::Machine;
 use crate::pause::Pause;
 use crate::peer::Transport;
 use crate::read::commit_index::CommitIndex;
@@ -18,6 +20,7 @@ use crate::task::Tasks;
 pub(crate) struct ReadIndex {
     leader: Question<Option<u64>>,
     applied: watch::Receiver<u64>,
+    machine: Arc<dyn Machine>,
     closed: CancellationToken,
 }
 
@@ -27,6 +30,7 @@ impl ReadIndex {
         leadership: Leadership,
         transport: Transport,
         applied: watch::Receiver<u64>,
+        machine: Arc<dyn Machine>,
         closed: CancellationToken,
         tasks: &Tasks,
     ) -> ReadIndex {
@@ -34,7 +38,7 @@ impl ReadIndex {
         tasks.spawn("read index", async move {
             asker.run(|| ask_leader(&commit_index, &leadership, &transport)).await;
         });
-        ReadIndex { leader, applied, closed }
+        ReadIndex { leader, applied, machine, closed }
     }
 
     /// Ends when this node has applied everything that was committed when the call began.
@@ -52,7 +56,7 @@ impl ReadIndex {
     }
 
     async fn reach(&self) -> Result<(), Unavailable> {
-        let mut pause = Pause::new();
+        let mut pause = Pause::new(&self.machine);
         let index = loop {
             match self.leader.answer().await {
                 Some(Some(index)) => break index,
@@ -94,12 +98,14 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+    use crate::machine::ThisMachine;
 
     #[tokio::test]
     async fn a_barrier_waits_until_this_node_has_applied_what_the_leader_said() {
         let (leader, asker) = question();
         let (apply, applied) = watch::channel(3);
-        let read_index = ReadIndex { leader, applied, closed: CancellationToken::new() };
+        let read_index =
+            ReadIndex { leader, applied, machine: Arc::new(ThisMachine), closed: CancellationToken::new() };
         let mut barrier = Box::pin(read_index.barrier(Duration::from_secs(600)));
         assert!(barrier.as_mut().now_or_never().is_none());
         assert!(asker.run(async || Some(5)).now_or_never().is_none());
@@ -115,7 +121,8 @@ mod tests {
         let (leader, _asker) = question();
         let (_apply, applied) = watch::channel(3);
         let closed = CancellationToken::new();
-        let read_index = ReadIndex { leader, applied, closed: closed.clone() };
+        let read_index =
+            ReadIndex { leader, applied, machine: Arc::new(ThisMachine), closed: closed.clone() };
         let mut barrier = Box::pin(read_index.barrier(Duration::from_secs(600)));
         assert!(barrier.as_mut().now_or_never().is_none());
         closed.cancel();

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use quorate_store::{DataDir, LogTimeFile, LogTimeNote, StoreError};
 
 use crate::limits;
+use crate::machine::Machine;
 use crate::time::clock::{LogClock, Memory};
 
 /// Keeps on disk what this node knows of log time, so that a cluster whose nodes are all started again goes on where it
@@ -15,9 +16,11 @@ pub(crate) struct Recall {
 
 impl Recall {
     /// Takes up what was noted before.
-    pub(crate) fn open(dir: &DataDir, clock: &LogClock) -> Option<Recall> {
+    pub(crate) fn open(dir: &DataDir, machine: &Arc<dyn Machine>, clock: &LogClock) -> Option<Recall> {
         // Where a boot has no name it is told from every other one, for safety.
-        let boot = clock.boot().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        let boot = machine
+            .boot()
+            .unwrap_or_else(|| uuid::Builder::from_random_bytes(machine.draw()).into_uuid().to_string());
         let file = LogTimeFile::open(dir).inspect_err(unusable).ok()?;
         if let Some(note) = file.read().inspect_err(unusable).ok().flatten() {
             let LogTimeNote { boot: noted_on, term, time, uptime } = note;

@@ -20,7 +20,7 @@ pub(crate) struct TermStart {
 impl TermStart {
     pub(crate) async fn run(mut self) {
         loop {
-            if let Some(leader) = self.leadership.now().filter(|leader| leader.here)
+            if let Some(leader) = self.leadership.here()
                 && self.clock.lead(leader.term).is_none()
             {
                 let mut leadership = self.leadership.clone();
@@ -40,7 +40,7 @@ impl TermStart {
             self.peers.ask_all(&self.peers.addresses()).await;
         }
         self.applied_before(term).await;
-        let mut pause = Pause::new();
+        let mut pause = Pause::new(&self.peers.process.machine);
         loop {
             let timers = self.reader.next_timer().is_some();
             match self.clock.start(term, timers, &self.peers.other_voters()) {

@@ -1,6 +1,7 @@
 //! Nodes and clusters of nodes in one process: one program, since each of its own would hold RocksDB and openraft again.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::disallowed_methods, reason = "a test is not simulated")]
 
 mod addresses;
 mod common;

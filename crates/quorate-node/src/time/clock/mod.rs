@@ -1,7 +1,6 @@
 //! Log time: what delays and timeouts are measured in. See `DESIGN.md`.
 
 mod known;
-mod source;
 #[cfg(test)]
 mod tests;
 mod walls;
@@ -15,10 +14,9 @@ use quorate_store::NodeId;
 use quorate_store::planted::{Bug, planted};
 use tokio::sync::watch;
 
-pub use self::source::{Clocks, SystemClocks};
-
 use self::known::Known;
 use self::walls::Walls;
+use crate::machine::Machine;
 
 /// Log time. The leader makes it; the others hear it in every append frame and carry it on when there is no leader, so
 /// that the next one goes on where the last one was. It follows the time for which machines are up, so no wall clock
@@ -27,7 +25,7 @@ use self::walls::Walls;
 pub(crate) struct LogClock(Arc<Inner>);
 
 struct Inner {
-    clocks: Box<dyn Clocks>,
+    machine: Arc<dyn Machine>,
     state: Mutex<State>,
     /// Says when there is something to know, or something else, for those who wait.
     news: watch::Sender<()>,
@@ -77,24 +75,18 @@ pub(crate) enum Start {
 }
 
 impl LogClock {
-    pub(crate) fn new(clocks: impl Clocks) -> LogClock {
-        let (clocks, news) = (Box::new(clocks), watch::Sender::new(()));
-        LogClock(Arc::new(Inner { clocks, state: Mutex::default(), news }))
+    pub(crate) fn new(machine: Arc<dyn Machine>) -> LogClock {
+        LogClock(Arc::new(Inner { machine, state: Mutex::default(), news: watch::Sender::new(()) }))
     }
 
     /// This node's wall clock, in milliseconds since the epoch.
     pub(crate) fn wall_ms(&self) -> u64 {
-        self.0.clocks.wall_ms()
-    }
-
-    /// See [`Clocks::boot`].
-    pub(crate) fn boot(&self) -> Option<String> {
-        self.0.clocks.boot()
+        self.0.machine.wall_ms()
     }
 
     /// Log time now, as far as this node knows; `None` while it has heard no leader since it started.
     pub(crate) fn now(&self) -> Option<Timestamp> {
-        let uptime = self.0.clocks.uptime();
+        let uptime = self.0.machine.uptime();
         let state = self.0.state.lock();
         state.known.filter(|_| state.current).map(|known| known.now(uptime))
     }
@@ -106,7 +98,7 @@ impl LogClock {
 
     /// Log time at the leader of `term`, which is this node; `None` before it has started there.
     pub(crate) fn lead(&self, term: u64) -> Option<Timestamp> {
-        let uptime = self.0.clocks.uptime();
+        let uptime = self.0.machine.uptime();
         let state = self.0.state.lock();
         state.known.filter(|known| known.is_made_in(term)).map(|known| known.now(uptime))
     }
@@ -137,7 +129,7 @@ impl LogClock {
 
     /// A follower heard the leader of `term` say that log time is `time`.
     pub(crate) fn heard(&self, term: u64, time: Timestamp) {
-        let uptime = self.0.clocks.uptime();
+        let uptime = self.0.machine.uptime();
         let mut state = self.0.state.lock();
         if state.known.is_some_and(|known| known.term > term) {
             return;
@@ -155,7 +147,7 @@ impl LogClock {
 
     /// Another member says what it knows.
     pub(crate) fn learn(&self, told: Knowledge) {
-        let uptime = self.0.clocks.uptime();
+        let uptime = self.0.machine.uptime();
         let mut state = self.0.state.lock();
         let is_better = |known: Known| !known.is_made_in(told.term) && known.knowledge(uptime) < told;
         if state.known.is_none_or(is_better) {
@@ -168,19 +160,19 @@ impl LogClock {
 
     /// What this node can tell another one.
     pub(crate) fn knowledge(&self) -> Option<Knowledge> {
-        let uptime = self.0.clocks.uptime();
+        let uptime = self.0.machine.uptime();
         self.0.state.lock().known.map(|known| known.knowledge(uptime))
     }
 
     /// What is to be known after a restart.
     pub(crate) fn memory(&self) -> Option<Memory> {
-        let uptime = self.0.clocks.uptime();
+        let uptime = self.0.machine.uptime();
         self.0.state.lock().known.and_then(|known| known.memory(uptime))
     }
 
-    /// Takes up what this node noted before it was restarted; `on_this_boot` when under the same [`Clocks::boot`].
+    /// Takes up what this node noted before it was restarted; `on_this_boot` when under the same [`Machine::boot`].
     pub(crate) fn remember(&self, Memory { term, time, uptime }: Memory, on_this_boot: bool) {
-        let known = match on_this_boot && uptime <= self.0.clocks.uptime() {
+        let known = match on_this_boot && uptime <= self.0.machine.uptime() {
             true => Known::heard(term, time, uptime),
             false => Known::stopped(term, time),
         };
@@ -196,7 +188,7 @@ impl LogClock {
     /// stamp is below the table's time; `timers` says whether a job is running or delayed then. `None` when that needs
     /// the wall clocks of a majority, and they were not seen lately.
     pub(crate) fn start(&self, term: u64, timers: bool, others: &[NodeId]) -> Option<Start> {
-        let (uptime, wall_ms) = (self.0.clocks.uptime(), self.0.clocks.wall_ms());
+        let (uptime, wall_ms) = (self.0.machine.uptime(), self.0.machine.wall_ms());
         let mut state = self.0.state.lock();
         let (jumps, timers) = (planted(Bug::LogTimeJumps), timers && !planted(Bug::LogTimeJumps));
         let (start, time) = match state.known {
@@ -217,7 +209,7 @@ impl LogClock {
     /// Slews log time, at the leader of `term`, to the median of the members' wall clocks; lets it be where the clocks of a
     /// majority were not seen lately.
     pub(crate) fn steer(&self, term: u64, others: &[NodeId]) {
-        let (uptime, wall_ms) = (self.0.clocks.uptime(), self.0.clocks.wall_ms());
+        let (uptime, wall_ms) = (self.0.machine.uptime(), self.0.machine.wall_ms());
         let mut state = self.0.state.lock();
         let median = state.walls.majority_median(wall_ms, others, uptime);
         if let Some(known) = state.known.as_mut().filter(|known| known.is_made_in(term)) {
@@ -230,27 +222,27 @@ impl LogClock {
     /// not known.
     pub(crate) fn log_time_offset_ms(&self, others: &[NodeId]) -> Option<i64> {
         let now = self.now()?;
-        let (uptime, wall_ms) = (self.0.clocks.uptime(), self.0.clocks.wall_ms());
+        let (uptime, wall_ms) = (self.0.machine.uptime(), self.0.machine.wall_ms());
         let median = self.0.state.lock().walls.majority_median(wall_ms, others, uptime)?;
         Some(difference(now.0, median))
     }
 
     /// A peer answered that its wall clock is at `wall_ms`; the question left `round_trip` ago.
     pub(crate) fn saw_wall(&self, peer: NodeId, wall_ms: u64, round_trip: Duration) {
-        let uptime = self.0.clocks.uptime();
+        let uptime = self.0.machine.uptime();
         let wall_ms = wall_ms.saturating_add(walls::millis(round_trip / 2));
         self.0.state.lock().walls.saw(peer, wall_ms, uptime);
     }
 
     /// By how many milliseconds a peer's wall clock is ahead of this node's, if that was seen lately.
     pub(crate) fn offset_ms(&self, peer: NodeId) -> Option<i64> {
-        let (uptime, wall_ms) = (self.0.clocks.uptime(), self.0.clocks.wall_ms());
+        let (uptime, wall_ms) = (self.0.machine.uptime(), self.0.machine.wall_ms());
         self.0.state.lock().walls.of(peer, uptime).map(|peer_ms| difference(peer_ms, wall_ms))
     }
 
     /// By how many milliseconds this node's wall clock is ahead of the members' median.
     pub(crate) fn own_offset_ms(&self, others: &[NodeId]) -> i64 {
-        let (uptime, wall_ms) = (self.0.clocks.uptime(), self.0.clocks.wall_ms());
+        let (uptime, wall_ms) = (self.0.machine.uptime(), self.0.machine.wall_ms());
         difference(wall_ms, self.0.state.lock().walls.median(wall_ms, others, uptime))
     }
 }

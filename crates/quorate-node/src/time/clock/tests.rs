@@ -13,7 +13,7 @@ const OTHERS: [NodeId; 2] = [2, 3];
 const TIMERS: bool = true;
 const NO_TIMERS: bool = false;
 
-/// A machine's clocks, set by hand.
+/// A machine whose clocks are set by hand.
 #[derive(Clone, Default)]
 struct Hands {
     wall: Arc<AtomicU64>,
@@ -31,7 +31,7 @@ impl Hands {
     }
 }
 
-impl Clocks for Hands {
+impl Machine for Hands {
     fn wall_ms(&self) -> u64 {
         self.wall.load(Ordering::Relaxed)
     }
@@ -43,6 +43,10 @@ impl Clocks for Hands {
     fn boot(&self) -> Option<String> {
         Some("boot".to_owned())
     }
+
+    fn draw(&self) -> [u8; 16] {
+        [4; 16]
+    }
 }
 
 /// A node whose wall clock says `wall`, on a machine that has been up for an hour.
@@ -50,7 +54,7 @@ fn node(wall: u64) -> (Hands, LogClock) {
     let hands = Hands::default();
     hands.step(wall);
     hands.uptime.store(HOUR, Ordering::Relaxed);
-    (hands.clone(), LogClock::new(hands))
+    (hands.clone(), LogClock::new(Arc::new(hands)))
 }
 
 /// One that leads in term 1, alone, from that time on.
@@ -297,7 +301,7 @@ fn a_restart_on_the_same_boot_goes_on() {
         let memory = clock.memory().unwrap();
         hands.pass(HOUR);
         hands.step(99 * HOUR);
-        let restarted = LogClock::new(hands);
+        let restarted = LogClock::new(Arc::new(hands));
         restarted.remember(memory, true);
         assert_eq!(restarted.now(), None);
         see(&restarted, 99 * HOUR);

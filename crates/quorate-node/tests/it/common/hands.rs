@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate_node::{Clocks, SystemClocks};
+use quorate_node::{Machine, ThisMachine};
 
 #[derive(Clone, Default)]
 pub struct Hands(Arc<Mutex<Moved>>);
@@ -27,21 +27,25 @@ impl Hands {
     /// The machine is started again.
     pub fn boot(&self) {
         let mut moved = self.0.lock();
-        moved.before_boot = SystemClocks.uptime();
+        moved.before_boot = ThisMachine.uptime();
         moved.boots += 1;
     }
 }
 
-impl Clocks for Hands {
+impl Machine for Hands {
     fn wall_ms(&self) -> u64 {
-        SystemClocks.wall_ms().saturating_add_signed(self.0.lock().wall_ms)
+        ThisMachine.wall_ms().saturating_add_signed(self.0.lock().wall_ms)
     }
 
     fn uptime(&self) -> Duration {
-        SystemClocks.uptime().saturating_sub(self.0.lock().before_boot)
+        ThisMachine.uptime().saturating_sub(self.0.lock().before_boot)
     }
 
     fn boot(&self) -> Option<String> {
         Some(format!("boot {}", self.0.lock().boots))
+    }
+
+    fn draw(&self) -> [u8; 16] {
+        ThisMachine.draw()
     }
 }

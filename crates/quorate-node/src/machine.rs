@@ -2,22 +2,26 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
-/// The clocks of the machine. Tests have their own.
-pub trait Clocks: Send + Sync + 'static {
+/// What a node takes of the machine that it runs on beside its disk and its network: the time, and chance. Tests have machines
+/// of their own. Pauses and deadlines are tokio's, whose time a test can hold.
+pub trait Machine: Send + Sync + 'static {
     /// The wall clock, in milliseconds since the Unix epoch. May jump.
     fn wall_ms(&self) -> u64;
     /// How long the machine has been up, the time that it was suspended included. Never goes back, and never jumps but
     /// by time that has passed.
     fn uptime(&self) -> Duration;
-    /// Names what [`Clocks::uptime`] counts from: uptimes under one name can be compared, also by another process. `None`
+    /// Names what [`Machine::uptime`] counts from: uptimes under one name can be compared, also by another process. `None`
     /// where that is not known.
     fn boot(&self) -> Option<String>;
+    /// Bytes that nobody has drawn before.
+    fn draw(&self) -> [u8; 16];
 }
 
-/// Those of the operating system.
-pub struct SystemClocks;
+/// This one, by its operating system.
+pub struct ThisMachine;
 
-impl Clocks for SystemClocks {
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
+impl Machine for ThisMachine {
     fn wall_ms(&self) -> u64 {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
@@ -33,6 +37,10 @@ impl Clocks for SystemClocks {
         let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
         Some(format!("{} {}", boot.trim(), namespace.display()))
     }
+
+    fn draw(&self) -> [u8; 16] {
+        rand::random()
+    }
 }
 
 #[cfg(test)]
@@ -41,12 +49,12 @@ mod tests {
 
     #[test]
     fn the_systems_clocks_go_on() {
-        let before = SystemClocks.uptime();
+        let before = ThisMachine.uptime();
         assert!(before > Duration::ZERO);
-        assert!(SystemClocks.uptime() >= before);
-        assert!(SystemClocks.wall_ms() > 1_700_000_000_000);
-        let boot = SystemClocks.boot();
+        assert!(ThisMachine.uptime() >= before);
+        assert!(ThisMachine.wall_ms() > 1_700_000_000_000);
+        let boot = ThisMachine.boot();
         assert!(boot.as_ref().is_some_and(|boot| boot.len() > 30), "{boot:?}");
-        assert_eq!(boot, SystemClocks.boot());
+        assert_eq!(boot, ThisMachine.boot());
     }
 }

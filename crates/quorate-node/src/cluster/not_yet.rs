@@ -1,0 +1,50 @@
+use openraft::errors::{ClientWriteError, RaftError};
+use quorate_core::FeatureLevel;
+use quorate_store::{NodeId, TypeConfig};
+
+/// Why a node is not a voter yet, under its name and at its addresses: it asks again. Without numbers that grow: whoever waits
+/// says it once.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotYet {
+    #[error("this node does not lead")]
+    NotLeader,
+    #[error("another change is under way")]
+    ChangeUnderWay,
+    #[error("a change that another leader had begun is ended first")]
+    InterruptedChange,
+    #[error("the membership has changed meanwhile")]
+    Changed,
+    #[error(
+        "the cluster's feature level is {level}, and this version of Quorate understands {understood}: start a newer one"
+    )]
+    TooOld { level: FeatureLevel, understood: FeatureLevel },
+    #[error("the leader bears the name {0}")]
+    LeaderBears(String),
+    #[error("another node, {bearer}, bears the name {name} and answers")]
+    BearerAnswers { bearer: NodeId, name: String },
+    #[error("it does not answer at {0}")]
+    NotThere(String),
+    #[error("its addresses are taken over")]
+    TakenOver,
+    #[error("it catches up with the log")]
+    CatchesUp,
+    #[error("this node is ending")]
+    Ended,
+}
+
+/// openraft's own words are for the log of who looks for more.
+impl From<RaftError<TypeConfig, ClientWriteError<TypeConfig>>> for NotYet {
+    fn from(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> NotYet {
+        tracing::debug!(%error, "the membership is not changed");
+        match error {
+            RaftError::Fatal(_) => NotYet::Ended,
+            RaftError::APIError(error) => match error {
+                ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_) => {
+                    NotYet::NotLeader
+                }
+                ClientWriteError::PreconditionFailed(_) => NotYet::Changed,
+                ClientWriteError::ChangeMembershipError(_) => NotYet::ChangeUnderWay,
+            },
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use std::sync::{Arc, OnceLock};
+
+use quorate_store::DataDir;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::NodeConfig;
+use crate::disk::Disk;
+use crate::machine::Machine;
+use crate::peer::{Identity, Transport};
+use crate::task::Tasks;
+use crate::time::clock::LogClock;
+use crate::time::recall::Recall;
+
+/// What a node has once, of however many Raft groups it is a member.
+#[derive(Clone)]
+pub(crate) struct Process {
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) identity: Identity,
+    pub(crate) transport: Transport,
+    pub(crate) machine: Arc<dyn Machine>,
+    pub(crate) clock: LogClock,
+    pub(crate) disk: Disk,
+    pub(crate) started: Instant,
+    /// This node's directory was set aside once: it had belonged to a cluster.
+    pub(crate) lost_data: bool,
+    pub(crate) tasks: Tasks,
+    /// Cancelled when nothing more is taken in.
+    pub(crate) closed: CancellationToken,
+}
+
+impl Process {
+    /// That of a node with this directory. The disk is watched from now on, and log time noted.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub(crate) fn start(
+        config: NodeConfig,
+        dir: &DataDir,
+        machine: Arc<dyn Machine>,
+        clock: LogClock,
+        disk: Disk,
+    ) -> Result<Process, quorate_store::StoreError> {
+        let found = dir.identity();
+        let cluster_id = found.cluster_id.map_or_else(OnceLock::new, OnceLock::from);
+        let identity = Identity { node_id: found.node_id, cluster_id: Arc::new(cluster_id) };
+        let lost_data = dir.was_set_aside()?;
+        let tasks = Tasks::default();
+        if let Some(recall) = Recall::open(dir, &machine, &clock) {
+            tasks.spawn("recall", recall.run());
+        }
+        disk.watch(&tasks);
+        Ok(Process {
+            config: Arc::new(config),
+            transport: Transport::new(identity.clone()),
+            identity,
+            machine,
+            clock,
+            disk,
+            started: Instant::now(),
+            lost_data,
+            tasks,
+            closed: CancellationToken::new(),
+        })
+    }
+}
