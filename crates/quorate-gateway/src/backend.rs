@@ -14,8 +14,8 @@ use quorate_core::{
 pub trait Backend: Clone + Send + Sync + 'static {
     /// What this node's own copy holds.
     type Reads: Reads;
-    /// What this node's own copy will hold.
-    type Waits: Waits;
+    /// Who waits for what it will hold.
+    type Wakeups: Wakeups;
     /// How this node and its cluster are.
     type Health: NodeHealth;
 
@@ -25,14 +25,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
         command: Command,
         within: Duration,
     ) -> impl Future<Output = Result<Answered, Unavailable>> + Send;
-    /// Waits until this node has applied everything that was committed when the call began (ReadIndex): a read behind it is
+    /// Wakeups until this node has applied everything that was committed when the call began (ReadIndex): a read behind it is
     /// linearizable. Calls that wait at the same time share one question to the leader.
     fn barrier(&self, within: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// The first part.
     fn reads(&self) -> &Self::Reads;
     /// The second.
-    fn waits(&self) -> &Self::Waits;
+    fn wakeups(&self) -> &Self::Wakeups;
     /// The third.
     fn health(&self) -> &Self::Health;
 }
@@ -75,8 +75,8 @@ pub trait Reads: Send + Sync {
     fn knows_key(&self, key: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
-/// Waiting for what [`Reads`] will show.
-pub trait Waits: Send + Sync {
+/// For who waits for what [`Reads`] will show.
+pub trait Wakeups: Send + Sync {
     /// Whose turn it is to look for a job.
     type Turn: Send;
 

@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use quorate_api::{Error, ErrorWrapper, WriteOutcome};
 use quorate_core::{Refusal, Status, Unavailable};
 
-use crate::answer::{self, Index};
 use crate::limits;
 use crate::memory::Full;
 use crate::quote::{quoted, shortened};
+use crate::response::{self, Index};
 
 /// Everything that a request can be answered other than what it asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl IntoResponse for ApiError {
         };
         let status = self.status();
         let body = ErrorWrapper { error: Error { message: self.message().into_owned(), fields }, outcome };
-        let mut response = answer::json(status, None, &body);
+        let mut response = response::json(status, None, &body);
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response
                 .headers_mut()
@@ -244,6 +244,9 @@ impl IntoResponse for ApiError {
         response
     }
 }
+
+/// What a handler answers.
+pub(crate) type Answer = Result<Response, Failure>;
 
 /// An error, with the place in the log that it stands for where there is one.
 #[derive(Debug)]
@@ -261,7 +264,7 @@ impl<E: Into<ApiError>> From<E> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut response = self.error.into_response();
-        answer::set_index(&mut response, self.index);
+        response::set_index(&mut response, self.index);
         response
     }
 }

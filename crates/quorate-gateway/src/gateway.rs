@@ -1,20 +1,15 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use axum::Router;
 use axum::http::HeaderValue;
-use bytes::Bytes;
 use quorate_core::{Command, Reply, Unavailable};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::answer::Index;
 use crate::body::BodyReader;
-use crate::edge::Edge;
 use crate::error::{ApiError, Failure};
 use crate::heavy::Heavy;
 use crate::memory::Memory;
-use crate::server::Server;
-use crate::{Backend, ConnectionLimits, GatewayConfig, Reads, openapi, patience, routes};
+use crate::response::Index;
+use crate::{Backend, GatewayConfig, Reads, patience};
 
 /// The Titan API in front of a backend. A clone is another handle to the same.
 pub struct Gateway<B> {
@@ -30,7 +25,6 @@ struct Inner<B> {
     answers: Arc<Memory>,
     heavy: Heavy,
     waiting: Semaphore,
-    document: OnceLock<Bytes>,
 }
 
 impl<B> Clone for Gateway<B> {
@@ -50,39 +44,9 @@ impl<B: Backend> Gateway<B> {
         let bodies = BodyReader::new(config.body_read, Arc::clone(&body_memory));
         let waiting = Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS));
         let answers = Memory::new(config.answer_memory, config.answer_memory_small);
-        let inner = Inner {
-            backend,
-            config,
-            node,
-            bodies,
-            body_memory,
-            answers,
-            heavy: Heavy::new(),
-            waiting,
-            document: OnceLock::new(),
-        };
+        let inner =
+            Inner { backend, config, node, bodies, body_memory, answers, heavy: Heavy::new(), waiting };
         Gateway { inner: Arc::new(inner) }
-    }
-
-    /// Serves every route on `listener` until [`GatewayConfig::shutdown`], and then until what was in flight has been
-    /// answered, in bounded time.
-    pub async fn serve(self, listener: TcpListener, limits: ConnectionLimits) {
-        let server = Server {
-            router: self.router(),
-            limits,
-            shutdown: self.config().shutdown.clone(),
-            memories: vec![Arc::clone(&self.inner.body_memory), Arc::clone(&self.inner.answers)],
-        };
-        drop(self);
-        server.run(listener).await;
-    }
-
-    /// Every route, without a server around it.
-    pub fn router(&self) -> Router {
-        let routes = routes::all::<B>();
-        let edge = Edge::new(self.inner.node.clone(), routes.methods);
-        let router = routes.router.layer(axum::middleware::from_fn(patience::patience));
-        edge.around(router.with_state(self.clone()))
     }
 
     pub(crate) fn backend(&self) -> &B {
@@ -93,8 +57,18 @@ impl<B: Backend> Gateway<B> {
         &self.inner.config
     }
 
+    /// The value of `Quorate-Node`.
+    pub(crate) fn node(&self) -> &HeaderValue {
+        &self.inner.node
+    }
+
     pub(crate) fn bodies(&self) -> &BodyReader {
         &self.inner.bodies
+    }
+
+    /// All that requests and answers hold memory of.
+    pub(crate) fn memories(&self) -> Vec<Arc<Memory>> {
+        vec![Arc::clone(&self.inner.body_memory), Arc::clone(&self.inner.answers)]
     }
 
     /// Memory for answers.
@@ -109,12 +83,6 @@ impl<B: Backend> Gateway<B> {
     /// A permit for every consume that waits.
     pub(crate) fn waiting(&self) -> &Semaphore {
         &self.inner.waiting
-    }
-
-    /// The OpenAPI document, written when it is first asked for.
-    pub(crate) fn document(&self) -> Bytes {
-        let document = || openapi::document(routes::all::<B>().paths);
-        self.inner.document.get_or_init(document).clone()
     }
 
     /// What this node's own table reflects at least, from now on.

@@ -3,6 +3,25 @@
 //! [`Gateway::router`] is the API, [`Gateway::serve`] the server around it. What a request may be and what it is answered is all
 //! here; what it does is the backend's affair. [`error`](mod@error) is the one place where an outcome becomes a status
 //! code.
+//!
+//! The way of a request, from above; a module knows only of those below it:
+//!
+//! ```text
+//! http         the routes with their edge, and the server around them
+//! edge         what is around every route; head: what any request's head must be
+//! server/      connections: how many, for how long, and how they end; it knows no route
+//! routes/      one handler for every operation; openapi: what describes them
+//! long_poll    a consume that waits
+//! answer/      answers that hold memory; jobs, of which there may be many
+//! gateway      what every handler has at hand: the backend, memory, turns for heavy work
+//! query        what a query means … body/: a body; idempotency: a header
+//! convert      between the REST vocabulary and the core's … fields, cursor, ids, ranges: what is in both
+//! patience     how long the client waits
+//! error        what a request is answered instead … response: as HTTP has it
+//! memory       what requests and answers may hold … heavy: when work on much of it is done
+//! unknown      names that nobody knows … meant: a path; quote: what a client sent, fit to be shown
+//! backend      what all of this needs of the node … config, limits: and of whoever sets it up
+//! ```
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
@@ -18,6 +37,7 @@ mod fields;
 mod gateway;
 mod head;
 mod heavy;
+mod http;
 mod idempotency;
 mod ids;
 mod limits;
@@ -29,11 +49,12 @@ mod patience;
 mod query;
 mod quote;
 mod ranges;
+mod response;
 mod routes;
 mod server;
 mod unknown;
 
-pub use backend::{Backend, NodeHealth, Reads, Waits};
+pub use backend::{Backend, NodeHealth, Reads, Wakeups};
 pub use config::GatewayConfig;
 pub use gateway::Gateway;
 pub use limits::ConnectionLimits;

@@ -3,10 +3,10 @@ use std::time::Duration;
 use quorate_core::{Command, IdempotencyKey, Job, QueueId, Reply, Unavailable};
 use tokio::time::Instant;
 
-use crate::answer::Index;
 use crate::error::{ApiError, Failure};
 use crate::limits::LAST_LOOK;
-use crate::{Backend, Gateway, Reads, Waits, patience};
+use crate::response::Index;
+use crate::{Backend, Gateway, Reads, Wakeups, patience};
 
 const QUEUE: QueueId = QueueId::DEFAULT;
 
@@ -17,7 +17,7 @@ const QUEUE: QueueId = QueueId::DEFAULT;
 /// log all the same: it stands for jobs already taken, and its answer is final, even where none of them runs any more.
 ///
 /// Dropped while it waits (the client is gone), it has submitted nothing and takes no job. Whoever is woken, and then ends
-/// without a job in whatever way, leaves it to the next one: see [`Waits::queued_turn`].
+/// without a job in whatever way, leaves it to the next one: see [`Wakeups::queued_turn`].
 pub(crate) async fn consume<B: Backend>(
     gateway: &Gateway<B>,
     n: u32,
@@ -64,7 +64,7 @@ pub(crate) async fn consume<B: Backend>(
         drop(turn.take());
         turn = tokio::select! {
             biased;
-            turn = backend.waits().queued_turn(QUEUE) => Some(turn),
+            turn = backend.wakeups().queued_turn(QUEUE) => Some(turn),
             spent = key_spent(backend, key.as_ref()) => {
                 spent?;
                 must_ask_log = true;
@@ -83,7 +83,7 @@ pub(crate) async fn consume<B: Backend>(
 /// Ends once another request under this key was answered: the one that this repeats. Never without a key.
 async fn key_spent<B: Backend>(backend: &B, key: Option<&IdempotencyKey>) -> Result<(), Unavailable> {
     match key {
-        Some(key) => backend.waits().key_spent(&key.key).await,
+        Some(key) => backend.wakeups().key_spent(&key.key).await,
         None => std::future::pending().await,
     }
 }

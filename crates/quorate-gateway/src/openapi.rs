@@ -1,14 +1,28 @@
+use std::sync::{Arc, LazyLock};
+
 use bytes::Bytes;
 use quorate_api::ErrorWrapper;
 use utoipa::openapi::Paths;
 use utoipa::{IntoParams, IntoResponses};
 
-/// The OpenAPI document: the vocabulary of `quorate-api` with the operations of this gateway's routes.
-pub(crate) fn document(paths: Paths) -> Bytes {
-    let mut document = quorate_api::openapi();
-    document.info.version = env!("CARGO_PKG_VERSION").into();
-    document.paths = paths;
-    document.to_json().expect("a document of strings and lists is JSON").into()
+/// The OpenAPI document: the vocabulary of `quorate-api` with the operations of this gateway's routes. A clone is the same one.
+#[derive(Clone)]
+pub(crate) struct Document(Arc<LazyLock<Bytes, Box<dyn FnOnce() -> Bytes + Send>>>);
+
+impl Document {
+    /// Written when it is first asked for.
+    pub(crate) fn of(paths: Paths) -> Document {
+        Document(Arc::new(LazyLock::new(Box::new(|| {
+            let mut document = quorate_api::openapi();
+            document.info.version = env!("CARGO_PKG_VERSION").into();
+            document.paths = paths;
+            document.to_json().expect("a document of strings and lists is JSON").into()
+        }))))
+    }
+
+    pub(crate) fn json(&self) -> Bytes {
+        Bytes::clone(&self.0)
+    }
 }
 
 /// How much of a list.

@@ -8,12 +8,13 @@ use futures::stream;
 use quorate_core::limits::{DETAILS_BYTES, IMAGE_NAME_BYTES, PAYLOAD_BYTES};
 use quorate_core::{Job, JobsQuery, Unavailable};
 
-use super::writer::{RECORD_BYTES, Shape, Writer, details, escaped_bytes, record_bytes};
-use super::{Answer, Claim, Index, held, with_type};
-use crate::error::{ApiError, Failure};
+use super::claim::{Claim, held};
+use super::jobs_json::{JobsJson, RECORD_BYTES, Shape, details, escaped_bytes, record_bytes};
+use crate::error::{Answer, ApiError, Failure};
 use crate::fields::Fields;
 use crate::limits::{PAGE_BYTES, PIECE_BYTES, PIECES_HELD_BYTES, SLICE_JOBS, SMALL_BYTES};
 use crate::memory::Share;
+use crate::response::{Index, with_type};
 use crate::{Backend, Gateway, Reads};
 
 /// A record in memory, at most.
@@ -25,12 +26,12 @@ pub(crate) struct Jobs<B> {
     gateway: Gateway<B>,
     shape: Shape,
     fields: Fields,
-    writer: Writer,
+    json: JobsJson,
     records: VecDeque<Job>,
     /// The payloads of `records`, where they need not be read.
     payloads: Option<VecDeque<Bytes>>,
     list: Option<List>,
-    /// The writer has been told the end.
+    /// The JSON has been told the end.
     is_over: bool,
     /// What the records that were listed first hold.
     share: Share,
@@ -86,7 +87,7 @@ impl<B: Backend> Jobs<B> {
             gateway: gateway.clone(),
             shape,
             fields,
-            writer: Writer::new(shape, fields),
+            json: JobsJson::new(shape, fields),
             records: VecDeque::new(),
             payloads: None,
             list: None,
@@ -146,24 +147,24 @@ impl<B: Backend> Jobs<B> {
             claim.check(self.take(SMALL_BYTES).await)?;
         }
         self.check_that_it_is_there()?;
-        claim.resize(&mut self.share, bytes + self.writer.json_bytes()).await?;
-        let json = Bytes::from(self.writer.piece(usize::MAX));
-        claim.resize(&mut self.share, json.len()).await?;
-        Ok(held(with_type(status, Some(index), "application/json", json.into()), self.share))
+        claim.resize(&mut self.share, bytes + self.json.json_bytes()).await?;
+        let written = Bytes::from(self.json.piece(usize::MAX));
+        claim.resize(&mut self.share, written.len()).await?;
+        Ok(held(with_type(status, Some(index), "application/json", written.into()), self.share))
     }
 
     /// The next piece; an empty one is the end.
     async fn next_piece(&mut self) -> Result<Vec<u8>, Unavailable> {
         self.fill().await?;
-        let mut writer = std::mem::take(&mut self.writer);
-        let (piece, writer) = self.gateway.heavy().run(move || (writer.piece(PIECE_BYTES), writer)).await;
-        self.writer = writer;
+        let mut json = std::mem::take(&mut self.json);
+        let (piece, json) = self.gateway.heavy().run(move || (json.piece(PIECE_BYTES), json)).await;
+        self.json = json;
         Ok(piece)
     }
 
-    /// Sees to it that the writer has something to write, unless it has written all.
+    /// Sees to it that there is something to write, unless all is written.
     async fn fill(&mut self) -> Result<(), Unavailable> {
-        while !self.is_over && !self.writer.has_jobs() {
+        while !self.is_over && !self.json.has_jobs() {
             let heavy = self.gateway.clone();
             let _turn = heavy.heavy().turn().await;
             self.take(PIECE_BYTES).await?;
@@ -171,7 +172,7 @@ impl<B: Backend> Jobs<B> {
         Ok(())
     }
 
-    /// Gives the writer the next jobs, as many as have so many bytes of payload, but one at least; or the end.
+    /// Gives the JSON the next jobs, as many as have so many bytes of payload, but one at least; or the end.
     async fn take(&mut self, most: usize) -> Result<(), Unavailable> {
         if self.records.is_empty() {
             return self.turn_over().await;
@@ -193,14 +194,14 @@ impl<B: Backend> Jobs<B> {
             let Some(payload) = payload else { continue };
             if let Some(list) = &mut self.list {
                 list.bytes += escaped_bytes(&payload) + escaped_bytes(details(&job).as_bytes());
-                if list.bytes > PAGE_BYTES && self.writer.last().is_some() {
-                    list.next = self.writer.last();
+                if list.bytes > PAGE_BYTES && self.json.last().is_some() {
+                    list.next = self.json.last();
                     list.goes_on = false;
                     self.records.clear();
                     break;
                 }
             }
-            self.writer.push(job, payload);
+            self.json.push(job, payload);
         }
         Ok(())
     }
@@ -210,7 +211,7 @@ impl<B: Backend> Jobs<B> {
         if self.list.as_ref().is_some_and(|list| list.goes_on) {
             return self.list_more().await;
         }
-        self.writer.end(self.list.as_ref().and_then(|list| list.next));
+        self.json.end(self.list.as_ref().and_then(|list| list.next));
         self.is_over = true;
         Ok(())
     }
@@ -231,7 +232,7 @@ impl<B: Backend> Jobs<B> {
     /// 404: the one job was deleted in the moment since.
     fn check_that_it_is_there(&self) -> Result<(), ApiError> {
         match self.shape {
-            Shape::One if self.writer.last().is_none() => Err(ApiError::NoSuchJob),
+            Shape::One if self.json.last().is_none() => Err(ApiError::NoSuchJob),
             Shape::One | Shape::Many => Ok(()),
         }
     }

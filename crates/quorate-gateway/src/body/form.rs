@@ -32,7 +32,10 @@ impl Form {
         let mut form = Form { takes, fields: Vec::new() };
         match media_type {
             MediaType::Multipart { boundary: Some(boundary) } => {
-                multipart::parse(bytes, boundary, &mut form)?;
+                for pair in multipart::pairs(bytes, boundary) {
+                    let (name, value) = pair?;
+                    form.put(&name, value)?;
+                }
             }
             MediaType::Multipart { boundary: None } | MediaType::Urlencoded => {
                 if bytes.trim_ascii_start().starts_with(b"{") {
@@ -53,7 +56,7 @@ impl Form {
     }
 
     /// Adds a field.
-    pub(super) fn put(&mut self, name: &[u8], value: Bytes) -> Result<(), ApiError> {
+    fn put(&mut self, name: &[u8], value: Bytes) -> Result<(), ApiError> {
         let Some(&name) = self.takes.iter().find(|takes| takes.as_bytes() == name) else {
             let name = String::from_utf8_lossy(name).into_owned();
             let message = unknown(&name, self.takes);
@@ -89,4 +92,12 @@ impl Form {
             None => Bytes::new(),
         }
     }
+}
+
+/// The text of a field.
+///
+/// # Errors
+/// 400: it is not UTF-8.
+pub(crate) fn text(field: &'static str, bytes: Bytes) -> Result<String, ApiError> {
+    String::from_utf8(bytes.into()).map_err(|_| ApiError::invalid(field, "is not UTF-8"))
 }

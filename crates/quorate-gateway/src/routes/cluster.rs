@@ -4,11 +4,11 @@ use bytes::Bytes;
 use quorate_api::{Cluster, Settings, SettingsRequest};
 use quorate_core::{Command, Reply};
 
-use crate::answer::{self, Answer};
 use crate::body::{self, MediaType, Object};
-use crate::error::ApiError;
+use crate::error::{Answer, ApiError};
 use crate::openapi::{ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
+use crate::response;
 use crate::{Backend, Gateway, NodeHealth, Reads, ranges};
 
 /// The cluster as this node sees it.
@@ -21,7 +21,7 @@ use crate::{Backend, Gateway, NodeHealth, Reads, ranges};
 pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
     let index = gateway.applied();
     let cluster = gateway.backend().health().cluster().await;
-    Ok(answer::json(StatusCode::OK, Some(index), &cluster))
+    Ok(response::json(StatusCode::OK, Some(index), &cluster))
 }
 
 /// The settings that hold for the whole cluster.
@@ -38,7 +38,7 @@ pub(crate) async fn settings<B: Backend>(State(gateway): State<Gateway<B>>, quer
     }
     let index = gateway.applied();
     let quorate_core::Settings { retention } = gateway.backend().reads().settings();
-    Ok(answer::json(StatusCode::OK, Some(index), &Settings { retention }))
+    Ok(response::json(StatusCode::OK, Some(index), &Settings { retention }))
 }
 
 /// Replaces the settings that hold for the whole cluster.
@@ -61,5 +61,5 @@ pub(crate) async fn configure<B: Backend>(State(gateway): State<Gateway<B>>, req
     let settings = quorate_core::Settings { retention };
     let (index, reply) = gateway.submit(Command::Configure { settings }).await?;
     let Reply::Done = reply else { return Err(ApiError::unexpected_reply("configure").into()) };
-    Ok(answer::json(StatusCode::OK, Some(index), &Settings { retention }))
+    Ok(response::json(StatusCode::OK, Some(index), &Settings { retention }))
 }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use quorate_api::{ConsumeRequest, JobsWrapper};
 use quorate_core::IdempotencyKey;
 
-use crate::answer::{Answer, Claim, Jobs};
+use crate::answer::{Claim, Jobs};
 use crate::body::{self, MediaType, Object};
-use crate::error::ApiError;
+use crate::error::{Answer, ApiError};
 use crate::openapi::{Conflict, ConsumeParams, KeyHeader, ReadParams, WriteErrors};
 use crate::query::Query;
 use crate::{Backend, Gateway, idempotency, long_poll, ranges};

@@ -2,8 +2,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use quorate_api::{ErrorWrapper, Health, WriteOutcome};
 
-use crate::answer::{self, Answer};
-use crate::error::ApiError;
+use crate::error::{Answer, ApiError};
+use crate::response;
 use crate::{Backend, Gateway, NodeHealth};
 
 /// Whether this node works: its Raft core answers. One that does not should be restarted.
@@ -42,5 +42,5 @@ fn ok_if(well: bool, message: &'static str) -> Answer {
     if !well {
         return Err(ApiError::Unavailable { outcome: WriteOutcome::NotApplied, message }.into());
     }
-    Ok(answer::json(StatusCode::OK, None, &Health { status: "ok".into() }))
+    Ok(response::json(StatusCode::OK, None, &Health { status: "ok".into() }))
 }

@@ -4,10 +4,11 @@ use quorate_api::{ErrorWrapper, ImageWrapper, ImagesWrapper};
 use quorate_core::ImageId;
 use quorate_core::limits::IMAGE_NAME_BYTES;
 
-use crate::answer::{self, Answer, Claim};
-use crate::error::{ApiError, Failure};
+use crate::answer::{self, Claim};
+use crate::error::{Answer, ApiError, Failure};
 use crate::openapi::{PageParams, ReadErrors, ReadParams};
 use crate::query::Query;
+use crate::response;
 use crate::routes::path_id::ImagePath;
 use crate::{Backend, Gateway, Reads, convert, ids};
 
@@ -33,7 +34,7 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
         // A full page may be the last one; then the next one is empty.
         let cursor = images.last().filter(|_| images.len() >= n).map(|last| last.id.to_string());
         let images = ImagesWrapper { images: images.into_iter().map(convert::image).collect(), cursor };
-        answer::json(StatusCode::OK, Some(index), &images)
+        response::json(StatusCode::OK, Some(index), &images)
     };
     Ok(answer::held(gateway.heavy().run_on(n * IMAGE_JSON_BYTES, write).await, share))
 }
@@ -61,7 +62,7 @@ pub(crate) async fn get<B: Backend>(
     let linearizable = query.linearizable()?;
     let found = |image, index| {
         let image = ImageWrapper { image: convert::image(image) };
-        answer::json(StatusCode::OK, Some(index), &image)
+        response::json(StatusCode::OK, Some(index), &image)
     };
     if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();

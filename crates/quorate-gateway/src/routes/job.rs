@@ -4,12 +4,13 @@ use axum::response::Response;
 use quorate_api::{CancelRequest, FailRequest, JobWrapper, SuccessRequest};
 use quorate_core::{Command, JobId, Reply};
 
-use crate::answer::{self, Answer, Claim, Index, Jobs};
+use crate::answer::{self, Claim, Jobs};
 use crate::body::{self, Form, MediaType};
-use crate::error::{ApiError, Failure};
+use crate::error::{Answer, ApiError, Failure};
 use crate::fields::Fields;
 use crate::openapi::{Conflict, FieldsParams, KeyHeader, NoSuchJob, ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
+use crate::response::{self, Index};
 use crate::routes::path_id::JobPath;
 use crate::{Backend, Gateway, Reads, convert, idempotency, ids};
 
@@ -225,7 +226,7 @@ async fn find_log<B: Backend>(
     // It may be deleted in between.
     let Some(log) = gateway.backend().reads().log(id).await? else { return Ok(Err(ApiError::NoSuchJob)) };
     let mut response =
-        answer::with_type(StatusCode::OK, Some(index), "text/plain; charset=utf-8", log.into());
+        response::with_type(StatusCode::OK, Some(index), "text/plain; charset=utf-8", log.into());
     // It is whatever a job wrote: no browser shall take it for a page.
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(Ok(answer::held(response, share)))
@@ -240,7 +241,7 @@ async fn changed<B: Backend>(gateway: &Gateway<B>, (index, reply): (Index, Reply
 /// The answer to a command that has nothing to show.
 fn done((index, reply): (Index, Reply)) -> Answer {
     match reply {
-        Reply::Done => Ok(answer::no_content(index)),
+        Reply::Done => Ok(response::no_content(index)),
         Reply::Job(_) | Reply::Jobs(_) => Err(ApiError::unexpected_reply("touch or delete").into()),
     }
 }

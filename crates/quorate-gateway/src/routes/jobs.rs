@@ -5,13 +5,14 @@ use quorate_api::{IdsWrapper, JobsWrapper, NewJobsWrapper};
 use quorate_core::limits::ID_PREFIX_CHARS;
 use quorate_core::{Command, IdempotencyKey, JobId, JobsQuery, NewJob, Reply};
 
-use crate::answer::{self, Answer, Claim, Jobs};
+use crate::answer::{self, Claim, Jobs};
 use crate::body::{self, MediaType, Object};
-use crate::error::ApiError;
+use crate::error::{Answer, ApiError};
 use crate::openapi::{
     Conflict, FieldsParams, IdsParams, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors,
 };
 use crate::query::Query;
+use crate::response;
 use crate::{Backend, Gateway, Reads, convert, cursor, idempotency, ids};
 
 /// Enqueues jobs, all or none. The body may also be the bare array.
@@ -119,7 +120,7 @@ pub(crate) async fn ids<B: Backend>(State(gateway): State<Gateway<B>>, query: Qu
         // That there is none, a stale copy must not say.
         if sure || !found.is_empty() {
             let ids = IdsWrapper { ids: found.iter().map(JobId::to_string).collect() };
-            return Ok(answer::held(answer::json(StatusCode::OK, Some(index), &ids), share));
+            return Ok(answer::held(response::json(StatusCode::OK, Some(index), &ids), share));
         }
         sure = true;
     }

@@ -51,7 +51,7 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(cluster::__path_configure, cluster::configure::<B>)
         .add(health::__path_healthz, health::healthz::<B>)
         .add(health::__path_readyz, health::readyz::<B>)
-        .add(openapi::__path_openapi, openapi::openapi::<B>)
+        .add(openapi::__path_openapi, openapi::openapi)
 }
 
 /// True for the routes that health checks ask.

@@ -1,8 +1,9 @@
-use axum::extract::State;
+use axum::Extension;
 use axum::http::StatusCode;
 
-use crate::answer::{self, Answer};
-use crate::{Backend, Gateway};
+use crate::error::Answer;
+use crate::openapi::Document;
+use crate::response;
 
 /// This document.
 #[utoipa::path(
@@ -11,6 +12,6 @@ use crate::{Backend, Gateway};
     operation_id = "openapi",
     responses((status = 200, description = "The OpenAPI document", body = Object))
 )]
-pub(crate) async fn openapi<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
-    Ok(answer::with_type(StatusCode::OK, None, "application/json", gateway.document().into()))
+pub(crate) async fn openapi(Extension(document): Extension<Document>) -> Answer {
+    Ok(response::with_type(StatusCode::OK, None, "application/json", document.json().into()))
 }

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,9 +9,8 @@ use axum::extract::Request;
 use hyper::Version;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +18,8 @@ use tower::ServiceExt;
 
 use super::leftover::Leftover;
 use super::outgoing::Outgoing;
-use super::places::Place;
+use super::progress::{Idle, InFlight, Progress};
+use super::slots::{OnlyHealth, Slot};
 use super::socket::Socket;
 use super::watch::Watch;
 use crate::limits::LINGER;
@@ -27,7 +27,7 @@ use crate::limits::LINGER;
 /// One connection.
 pub(super) struct Connection {
     pub(super) client: SocketAddr,
-    pub(super) place: Place,
+    pub(super) slot: Slot,
     pub(super) router: Router,
     pub(super) write_stall: Duration,
     /// A permit for every request on all connections.
@@ -36,80 +36,11 @@ pub(super) struct Connection {
     pub(super) watch: Arc<Watch>,
 }
 
-/// Stands in the extensions of a request that came when all usual places were taken.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OnlyHealth;
-
-/// What a connection's parts outside of hyper know of each other.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// Cancelled, the connection ends at once: its client is too slow.
-    pub(super) end: CancellationToken,
-    /// Something came that belongs to a request which has not been read to its end.
-    pub(super) unread: AtomicBool,
-    /// It speaks HTTP/2.
-    http2: AtomicBool,
-    requests: Mutex<Requests>,
-}
-
-#[derive(Debug, Default)]
-struct Requests {
-    in_flight: usize,
-    /// When the last one came or ended; `None` before the first.
-    last: Option<Instant>,
-}
-
-/// Whether nobody waits for anything on a connection.
-enum Idle {
-    No,
-    /// There was no request yet.
-    Never,
-    Since(Instant),
-}
-
-impl Progress {
-    fn idle(&self) -> Idle {
-        let requests = self.requests.lock();
-        match requests.last {
-            None => Idle::Never,
-            Some(_) if requests.in_flight > 0 => Idle::No,
-            Some(since) => Idle::Since(since),
-        }
-    }
-}
-
-/// A request from its head to the last byte of its answer.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    progress: Arc<Progress>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl InFlight {
-    /// `None` when there are too many.
-    fn new(progress: &Arc<Progress>, permits: &Arc<Semaphore>) -> Option<InFlight> {
-        let permit = Arc::clone(permits).try_acquire_owned().ok();
-        let mut requests = progress.requests.lock();
-        requests.last = Some(Instant::now());
-        let permit = permit?;
-        requests.in_flight += 1;
-        Some(InFlight { progress: Arc::clone(progress), _permit: permit })
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let mut requests = self.progress.requests.lock();
-        requests.in_flight -= 1;
-        requests.last = Some(Instant::now());
-    }
-}
-
 impl Connection {
     /// Serves it to its end.
     pub(super) async fn serve(self, stream: TcpStream) {
-        let Connection { client, place, router, write_stall, requests, shutdown, watch } = self;
-        let header_read = place.header_read;
+        let Connection { client, slot, router, write_stall, requests, shutdown, watch } = self;
+        let header_read = slot.header_read;
         // Answers are small and somebody waits for each.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%client, %error, "the connection was gone before its first request");
@@ -120,7 +51,7 @@ impl Connection {
         stream.set_write_timeout(Some(write_stall));
 
         let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
-            if !place.is_usual() {
+            if !slot.is_usual() {
                 request.extensions_mut().insert(OnlyHealth);
             }
             let in_flight = InFlight::new(&progress, &requests);
@@ -134,7 +65,7 @@ impl Connection {
                 Ok::<_, h2::Error>(Outgoing::of(response, progress, watch, in_flight))
             }
         });
-        let mut connection = pin!(place.http.serve_connection(TokioIo::new(Box::pin(stream)), service));
+        let mut connection = pin!(slot.http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         // For who never asks: hyper's timeout for headers begins once it knows the version of HTTP, which it learns from the
         // first bytes. And for idle connections of HTTP/2, which hyper keeps for ever.
         let mut look = pin!(tokio::time::sleep(header_read));

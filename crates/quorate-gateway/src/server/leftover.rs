@@ -10,7 +10,8 @@ use futures::StreamExt;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{OnlyHealth, Progress};
+use super::progress::Progress;
+use super::slots::OnlyHealth;
 use crate::limits::{LEFTOVER_BYTES, LEFTOVER_SILENCE, LEFTOVER_TIME};
 
 /// A request's body, of which what the handler does not want is read and thrown away for a while, beside the answer. Many

@@ -4,7 +4,8 @@
 mod connection;
 mod leftover;
 mod outgoing;
-mod places;
+mod progress;
+mod slots;
 mod socket;
 mod watch;
 
@@ -22,8 +23,8 @@ use crate::ConnectionLimits;
 use crate::limits::LINGER;
 use crate::memory::Memory;
 use connection::Connection;
-pub(crate) use connection::OnlyHealth;
-use places::{Place, Places};
+pub(crate) use slots::OnlyHealth;
+use slots::{Slot, Slots};
 use watch::Watch;
 
 /// How long accepting pauses when the process has no file descriptor left for one more connection.
@@ -45,7 +46,7 @@ impl Server {
     /// Serves HTTP/1.1 and HTTP/2 without TLS until shutdown, and then until what was in flight has been answered, or
     /// [`ConnectionLimits::drain`] has passed. A client that is slow does not get so much time.
     pub(crate) async fn run(self, listener: TcpListener) {
-        let places = Places::new(&self.limits);
+        let slots = Slots::new(&self.limits);
         let requests = Arc::new(Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)));
         let connections = TaskTracker::new();
         let watch = Arc::new(Watch::default());
@@ -66,16 +67,16 @@ impl Server {
                     continue;
                 }
             };
-            let place = places.take();
-            let was_full = std::mem::replace(&mut full, !place.as_ref().is_some_and(Place::is_usual));
+            let slot = slots.take();
+            let was_full = std::mem::replace(&mut full, !slot.as_ref().is_some_and(Slot::is_usual));
             if full && !was_full {
                 tracing::warn!(connections = self.limits.connections, "no room for more connections");
             }
             // Closed at once, rather than left to wait, a client can turn to another node.
-            let Some(place) = place else { continue };
+            let Some(slot) = slot else { continue };
             let connection = Connection {
                 client,
-                place,
+                slot,
                 router: self.router.clone(),
                 write_stall: self.limits.write_stall,
                 requests: Arc::clone(&requests),

@@ -7,7 +7,7 @@ use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::connection::{InFlight, Progress};
+use super::progress::{InFlight, Progress};
 use super::watch::{Handed, Watch};
 use crate::limits::{OUTGOING_BYTES, PACE_SLACK};
 use crate::memory::{Share, Waits};

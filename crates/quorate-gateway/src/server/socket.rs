@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::connection::Progress;
+use super::progress::Progress;
 use crate::limits::{LEFTOVER_BYTES, LINGER};
 
 /// A connection that is closed in such a way that its last answer arrives: where not all of a request was read, it reads and

@@ -10,7 +10,7 @@ use quorate_core::{
     Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, RequestId,
     Settings, Status, Table, Timestamp, Unavailable, apply,
 };
-use quorate_gateway::{Backend, Cluster, Member, NodeHealth, Reads, Waits};
+use quorate_gateway::{Backend, Cluster, Member, NodeHealth, Reads, Wakeups};
 use tokio::sync::{Notify, watch};
 
 use crate::turns::{Turn, Turns};
@@ -198,7 +198,7 @@ fn queued(model: &Model) -> usize {
 
 impl Backend for Fake {
     type Reads = Fake;
-    type Waits = Fake;
+    type Wakeups = Fake;
     type Health = Fake;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
@@ -236,7 +236,7 @@ impl Backend for Fake {
         self
     }
 
-    fn waits(&self) -> &Fake {
+    fn wakeups(&self) -> &Fake {
         self
     }
 
@@ -311,7 +311,7 @@ impl Reads for Fake {
     }
 }
 
-impl Waits for Fake {
+impl Wakeups for Fake {
     type Turn = Turn;
 
     async fn queued_turn(&self, _queue: QueueId) -> Turn {

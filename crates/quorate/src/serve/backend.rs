@@ -5,7 +5,7 @@ use quorate_core::{
     Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings,
     Unavailable,
 };
-use quorate_gateway::{Backend, Cluster, Disk, Member, NodeHealth, Reads, Waits};
+use quorate_gateway::{Backend, Cluster, Disk, Member, NodeHealth, Reads, Wakeups};
 use quorate_node::{Handle, Turn};
 
 /// A node as the gateway sees it.
@@ -14,7 +14,7 @@ pub(crate) struct NodeBackend(pub(crate) Handle);
 
 impl Backend for NodeBackend {
     type Reads = NodeBackend;
-    type Waits = NodeBackend;
+    type Wakeups = NodeBackend;
     type Health = NodeBackend;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
@@ -29,7 +29,7 @@ impl Backend for NodeBackend {
         self
     }
 
-    fn waits(&self) -> &NodeBackend {
+    fn wakeups(&self) -> &NodeBackend {
         self
     }
 
@@ -88,7 +88,7 @@ impl Reads for NodeBackend {
     }
 }
 
-impl Waits for NodeBackend {
+impl Wakeups for NodeBackend {
     type Turn = Turn;
 
     async fn queued_turn(&self, queue: QueueId) -> Turn {

@@ -12,7 +12,7 @@ pub(crate) struct Planted<B>(pub(crate) B);
 
 impl<B: Backend> Backend for Planted<B> {
     type Reads = B::Reads;
-    type Waits = B::Waits;
+    type Wakeups = B::Wakeups;
     type Health = B::Health;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
@@ -35,8 +35,8 @@ impl<B: Backend> Backend for Planted<B> {
         self.0.reads()
     }
 
-    fn waits(&self) -> &B::Waits {
-        self.0.waits()
+    fn wakeups(&self) -> &B::Wakeups {
+        self.0.wakeups()
     }
 
     fn health(&self) -> &B::Health {

@@ -8,51 +8,51 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::ConnectionLimits;
 use crate::limits::{H2_SEND_BYTES, H2_WINDOW_BYTES, HEADER_FIELDS, RESERVED_HEADER_READ};
 
-/// Places for connections. Some are reserved for health checks: a node whose other places are taken must not look like one
+/// Slots for connections. Some are reserved for health checks: a node whose other slots are taken must not look like one
 /// that is dead. Who has one of those asks once, and quickly.
-pub(super) struct Places {
+pub(super) struct Slots {
     usual: Room,
     reserved: Room,
 }
 
 struct Room {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     is_usual: bool,
     header_read: Duration,
     http: Arc<auto::Builder<TokioExecutor>>,
 }
 
-/// A connection's place, until it is dropped.
-pub(super) struct Place {
-    _place: OwnedSemaphorePermit,
+/// A connection's slot, until it is dropped.
+pub(super) struct Slot {
+    _permit: OwnedSemaphorePermit,
     is_usual: bool,
     /// Longest time to the end of a request's header, from the connection's start or the last answer.
     pub(super) header_read: Duration,
     pub(super) http: Arc<auto::Builder<TokioExecutor>>,
 }
 
-impl Place {
+impl Slot {
     /// False for one on which only health is told.
     pub(super) fn is_usual(&self) -> bool {
         self.is_usual
     }
 }
 
-impl Places {
-    pub(super) fn new(limits: &ConnectionLimits) -> Places {
-        let places = |places: usize| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+impl Slots {
+    pub(super) fn new(limits: &ConnectionLimits) -> Slots {
+        let permits = |slots: usize| Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS)));
         let quickly = limits.header_read.min(RESERVED_HEADER_READ);
         let mut once = http(limits, quickly).http1_only();
         once.http1().keep_alive(false);
-        Places {
+        Slots {
             usual: Room {
-                places: places(limits.connections),
+                permits: permits(limits.connections),
                 is_usual: true,
                 header_read: limits.header_read,
                 http: Arc::new(http(limits, limits.header_read)),
             },
             reserved: Room {
-                places: places(limits.reserved),
+                permits: permits(limits.reserved),
                 is_usual: false,
                 header_read: quickly,
                 http: Arc::new(once),
@@ -60,16 +60,20 @@ impl Places {
         }
     }
 
-    /// A place, if there is one.
-    pub(super) fn take(&self) -> Option<Place> {
-        let Room { places, is_usual, header_read, http } = match self.usual.places.available_permits() {
+    /// A slot, if there is one.
+    pub(super) fn take(&self) -> Option<Slot> {
+        let Room { permits, is_usual, header_read, http } = match self.usual.permits.available_permits() {
             0 => &self.reserved,
             _ => &self.usual,
         };
-        let place = Arc::clone(places).try_acquire_owned().ok()?;
-        Some(Place { _place: place, is_usual: *is_usual, header_read: *header_read, http: Arc::clone(http) })
+        let permit = Arc::clone(permits).try_acquire_owned().ok()?;
+        Some(Slot { _permit: permit, is_usual: *is_usual, header_read: *header_read, http: Arc::clone(http) })
     }
 }
+
+/// Stands in the extensions of a request that came when all usual slots were taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnlyHealth;
 
 fn http(limits: &ConnectionLimits, header_read: Duration) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());

@@ -8,7 +8,7 @@ use crate::{convert, cursor};
 
 /// Writes the JSON of `quorate_api::JobWrapper` or `JobsWrapper` piece by piece.
 #[derive(Debug, Default)]
-pub(super) struct Writer {
+pub(super) struct JobsJson {
     shape: Shape,
     fields: Fields,
     ready: VecDeque<(Job, Bytes)>,
@@ -40,9 +40,9 @@ struct Open {
 /// What stands before a payload and behind it. Within a string its quotes would be escaped.
 const PAYLOAD: &[u8] = br#""payload":""#;
 
-impl Writer {
-    pub(super) fn new(shape: Shape, fields: Fields) -> Writer {
-        Writer { shape, fields, ..Writer::default() }
+impl JobsJson {
+    pub(super) fn new(shape: Shape, fields: Fields) -> JobsJson {
+        JobsJson { shape, fields, ..JobsJson::default() }
     }
 
     /// This job is to be written next.
@@ -220,7 +220,7 @@ mod tests {
     fn in_whatever_pieces_it_is_the_json_of_the_wrapper() {
         for most in [1, 2, 5, 7, RECORD_BYTES + 3, usize::MAX] {
             for count in 0..=TEXTS.len() {
-                let mut writer = Writer::new(Shape::Many, Fields::ALL);
+                let mut writer = JobsJson::new(Shape::Many, Fields::ALL);
                 let mut expected = JobsWrapper { jobs: Vec::new(), cursor: None };
                 for (number, text) in TEXTS.iter().take(count).enumerate() {
                     let job = job(number as u8, text, text);
@@ -248,7 +248,7 @@ mod tests {
                 assert!(written.len() <= bound, "{} <= {bound}", written.len());
             }
         }
-        let mut one = Writer::new(Shape::One, Fields::ALL);
+        let mut one = JobsJson::new(Shape::One, Fields::ALL);
         let expected = quorate_api::Job { payload: "p".into(), ..convert::job(job(1, "d", "p")) };
         one.push(job(1, "d", "p"), Bytes::from_static(b"p"));
         one.end(None);
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_piece_is_bounded() {
         let payload = "\u{1}".repeat(100_000);
-        let mut writer = Writer::new(Shape::One, Fields::ALL);
+        let mut writer = JobsJson::new(Shape::One, Fields::ALL);
         writer.push(job(1, "", ""), payload.into());
         writer.end(None);
         while writer.has_jobs() {
