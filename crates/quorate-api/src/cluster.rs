@@ -74,3 +74,18 @@ pub struct Disk {
     /// Its free bytes, what the node keeps for itself included.
     pub free_bytes: u64,
 }
+
+/// The settings that hold for the whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Settings {
+    /// Seconds that a finished job is kept.
+    #[schema(minimum = 60, maximum = 315_360_000)]
+    pub retention: u64,
+}
+
+/// The answer of a healthy, or ready, node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+}
