@@ -1,5 +1,7 @@
 //! Every maximum of the store, in one place.
 
+use std::time::Duration;
+
 /// The last entries of the log that are kept in memory, in bytes. What is not written yet is kept above it, too.
 pub(crate) const LOG_TAIL_BYTES: usize = 32 << 20;
 /// Bytes of entries that wait for the log's writer; an append waits above it. A group that is written with one sync
@@ -10,8 +12,17 @@ pub(crate) const LOG_QUEUE_BYTES: usize = 32 << 20;
 pub(crate) const LOG_READ_BYTES: usize = 2 << 20;
 /// Most files of a snapshot. A file has up to 64 MB.
 pub(crate) const SNAPSHOT_FILES: usize = 100_000;
+/// Longest name of such a file; RocksDB's are far shorter.
+pub(crate) const SNAPSHOT_NAME_BYTES: usize = 64;
 /// Rows that one page of a list looks at: an image that is rare among many jobs gives short pages, not long waits.
 pub(crate) const LIST_ROWS: usize = 50_000;
+
+/// Between two attempts to write to a disk that is full.
+pub(crate) const FULL_DISK_PAUSE: Duration = Duration::from_millis(200);
+/// So many attempts fail although there is room: then it is not the room. RocksDB may take some seconds to notice.
+pub(crate) const FULL_DISK_ATTEMPTS: u32 = 150;
+/// Who may have so many files open need not count them.
+pub(crate) const MANY_OPEN_FILES: u32 = 8_192;
 
 /// The job table's block cache: one for all families, and for the next generation while the last one is still read.
 pub(crate) const CACHE_BYTES: usize = 256 << 20;

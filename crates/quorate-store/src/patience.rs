@@ -1,7 +1,7 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::StoreError;
+use crate::limits::FULL_DISK_ATTEMPTS;
 
 /// What the store calls each time that the disk had no room for a write, before it waits and tries again.
 pub type OnFull = Arc<dyn Fn(&StoreError) -> WhenFull + Send + Sync>;
@@ -16,11 +16,6 @@ pub enum WhenFull {
     /// The node ends: the write is given up.
     GiveUp,
 }
-
-/// Between two attempts.
-pub(crate) const PAUSE: Duration = Duration::from_millis(200);
-/// So many attempts fail although there is room: then it is not the room. RocksDB may take some seconds to notice.
-const ATTEMPTS: u32 = 150;
 
 /// A write that the disk has no room for is made again when there is some.
 ///
@@ -40,7 +35,7 @@ impl Patience {
         Patience { on_full: Arc::clone(on_full), waits: None, in_vain: 0 }
     }
 
-    /// Whether the write is to be made again, after a [`PAUSE`].
+    /// Whether the write is to be made again, after a [`crate::limits::FULL_DISK_PAUSE`].
     pub(crate) fn bears(&mut self, error: &StoreError, what: &'static str) -> bool {
         if !matches!(error, StoreError::DiskFull { .. }) {
             return false;
@@ -53,7 +48,7 @@ impl Patience {
             WhenFull::Room => self.in_vain += 1,
             WhenFull::GiveUp => return false,
         }
-        self.in_vain < ATTEMPTS
+        self.in_vain < FULL_DISK_ATTEMPTS
     }
 
     /// The write was made.
@@ -89,7 +84,7 @@ mod tests {
     #[test]
     fn it_waits_for_room_as_long_as_there_is_none() {
         let mut patience = patience(&[WhenFull::Wait]);
-        assert!((0..10 * ATTEMPTS).all(|_| patience.bears(&full(), "x")));
+        assert!((0..10 * FULL_DISK_ATTEMPTS).all(|_| patience.bears(&full(), "x")));
     }
 
     #[test]
@@ -99,7 +94,7 @@ mod tests {
         assert!(ending.bears(&full(), "x"));
         assert!(!ending.bears(&full(), "x"));
         let mut in_vain = patience(&[WhenFull::Room]);
-        assert!((1..ATTEMPTS).all(|_| in_vain.bears(&full(), "x")));
+        assert!((1..FULL_DISK_ATTEMPTS).all(|_| in_vain.bears(&full(), "x")));
         assert!(!in_vain.bears(&full(), "x"));
     }
 }

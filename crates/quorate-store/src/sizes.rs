@@ -1,6 +1,7 @@
 use rocksdb::Options;
 
 use crate::Space;
+use crate::limits::MANY_OPEN_FILES;
 
 const MIB: u64 = 1 << 20;
 
@@ -50,11 +51,8 @@ impl Sizes {
     pub(crate) fn with_open_files(self, files: usize) -> Sizes {
         // RocksDB wants 20 at least.
         let each = u32::try_from(files / 3).unwrap_or(u32::MAX).max(20);
-        Sizes { open_files: Some(each).filter(|files| *files < Sizes::MANY_FILES), ..self }
+        Sizes { open_files: Some(each).filter(|files| *files < MANY_OPEN_FILES), ..self }
     }
-
-    /// Who may have so many open need not count.
-    const MANY_FILES: u32 = 8_192;
 
     /// What RocksDB keeps open.
     pub(crate) fn bound_open_files(&self, options: &mut Options) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::durable;
 use crate::StoreError;
-use crate::limits::SNAPSHOT_FILES;
+use crate::limits::{SNAPSHOT_FILES, SNAPSHOT_NAME_BYTES};
 
 /// A file of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,15 +16,12 @@ pub struct SnapshotFile {
     pub bytes: u64,
 }
 
-/// Longest name; RocksDB's are far shorter.
-const NAME_BYTES: usize = 64;
-
 /// True for the names of the files that make a checkpoint. All else, such as RocksDB's own LOG, is no part of it.
 pub(crate) fn belongs(name: &str) -> bool {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
     let numbered = |stem: &str| !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit());
     plain
-        && name.len() <= NAME_BYTES
+        && name.len() <= SNAPSHOT_NAME_BYTES
         && (name == "CURRENT"
             || name.strip_prefix("MANIFEST-").is_some_and(numbered)
             || name.strip_prefix("OPTIONS-").is_some_and(numbered)

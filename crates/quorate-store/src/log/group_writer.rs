@@ -1,11 +1,7 @@
 use std::{io, sync::Arc, thread};
 
 use super::{marker::Marker, queue::Group, shared::Shared};
-use crate::{
-    LogId, StoreError,
-    high_water::Mark,
-    patience::{self, Patience},
-};
+use crate::{LogId, StoreError, high_water::Mark, limits::FULL_DISK_PAUSE, patience::Patience};
 
 /// What the log's writer calls, once, when the disk failed. Nothing can be promised any more: the node ends the
 /// process.
@@ -75,7 +71,7 @@ impl GroupWriter {
         loop {
             match (self.write)(group) {
                 Err(error) if self.patience.bears(&error, "to the Raft log") => {
-                    thread::sleep(patience::PAUSE)
+                    thread::sleep(FULL_DISK_PAUSE)
                 }
                 result => {
                     self.patience.done();

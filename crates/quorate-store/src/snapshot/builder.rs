@@ -5,8 +5,9 @@ use openraft::RaftSnapshotBuilder;
 use openraft::alias::SnapshotOf;
 
 use super::{SnapshotDir, SnapshotStore};
+use crate::TypeConfig;
+use crate::limits::FULL_DISK_PAUSE;
 use crate::rows::generation::Generation;
-use crate::{TypeConfig, patience};
 
 /// Makes a snapshot of the job table while entries are applied to it.
 pub struct SnapshotBuilder {
@@ -31,7 +32,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
             let build = move || snapshots.build(&generation.db);
             match tokio::task::spawn_blocking(build).await.map_err(io::Error::other)? {
                 Err(error) if patience.bears(&error, "of a snapshot") => {
-                    tokio::time::sleep(patience::PAUSE).await;
+                    tokio::time::sleep(FULL_DISK_PAUSE).await;
                 }
                 built => {
                     patience.done();

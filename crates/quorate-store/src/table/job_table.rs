@@ -16,7 +16,8 @@ use super::space::TableSpace;
 use super::tuning::Tuning;
 use super::{AppliedEntry, Applier, ApplyObserver};
 use crate::files::RemovableDir;
-use crate::patience::{self, Patience};
+use crate::limits::FULL_DISK_PAUSE;
+use crate::patience::Patience;
 use crate::rows::answers::Answers;
 use crate::rows::codec::WHAT;
 use crate::rows::db::{Db, DbSettings};
@@ -99,7 +100,7 @@ impl JobTable {
         loop {
             match blocking(|| self.apply_entries(entries)) {
                 Err(error) if patience.bears(&error, "to the job table") => {
-                    tokio::time::sleep(patience::PAUSE).await;
+                    tokio::time::sleep(FULL_DISK_PAUSE).await;
                     // What is in memory is ahead of what could be written: it begins again from there.
                     let applier = self.applier.get_mut();
                     *applier = blocking(|| Applier::load(Arc::clone(&applier.generation), self.tuning))?;
@@ -195,7 +196,7 @@ impl RaftStateMachine<TypeConfig> for JobTable {
             if !patience.bears(&error, "of an installed snapshot") {
                 return Err(error.into());
             }
-            tokio::time::sleep(patience::PAUSE).await;
+            tokio::time::sleep(FULL_DISK_PAUSE).await;
         }
         patience.done();
         self.observer.installed();
