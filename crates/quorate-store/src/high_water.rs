@@ -28,6 +28,13 @@ pub(crate) struct Mark {
     pub(crate) vote: Option<Vote>,
 }
 
+impl Mark {
+    /// Whether it says no less than another one.
+    pub(crate) fn covers(&self, other: &Mark) -> bool {
+        self.last.map(|id| id.index) >= other.last.map(|id| id.index) && self.vote >= other.vote
+    }
+}
+
 /// The `high-water` file: two slots, written in turn, each with a sequence number.
 pub(crate) struct HighWater {
     file: File,

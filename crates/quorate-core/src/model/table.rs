@@ -65,6 +65,7 @@ impl Table for Model {
             }
             None => {}
         }
+        assert!(after.number < self.next_seq, "the number {} was never given", after.number);
         self.index(after);
         self.jobs.insert(after.id, after.clone());
         Ok(())

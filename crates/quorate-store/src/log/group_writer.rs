@@ -50,6 +50,8 @@ impl GroupWriter {
     /// this one group at most, and for a vote not at all.
     fn bring(&mut self, group: &Group) -> Result<(), StoreError> {
         let (lowered, mark) = group.marks(self.mark);
+        let held = lowered.unwrap_or(self.mark);
+        assert!(mark.covers(&held), "the mark goes back from {held:?} to {mark:?}");
         if let Some(lowered) = lowered {
             // The mark must never say more than the log has, also if a crash comes between the two.
             self.marker.start(lowered).map_err(mark_error)?;

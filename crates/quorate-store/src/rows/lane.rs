@@ -32,6 +32,7 @@ impl Lane {
     /// The lane that a message describes, and its jobs on the disk.
     pub(crate) fn load(message: &v1::Lane, capacity: usize) -> Result<Lane, StoreError> {
         let (queue, priority) = Lane::key_of(message)?;
+        codec::intact((message.erased <= message.front).then_some(()), "Lane.erased")?;
         let start = keys::ready(queue, priority, message.front);
         let jobs = Window::new(start, keys::lane_end(queue, priority), capacity, decode);
         Ok(Lane {

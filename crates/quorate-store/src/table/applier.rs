@@ -98,7 +98,10 @@ impl Applier {
     /// Applies an entry. [`Applier::write`] makes it visible.
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<AppliedEntry, StoreError> {
         let index = entry.log_id.index;
-        assert!(self.meta.last_applied.is_none_or(|last| last.index < index), "an entry is applied once");
+        if let Some(last) = self.meta.last_applied {
+            let follows = last.index < index && last < entry.log_id;
+            assert!(follows, "{} is applied after {last}: an entry is applied once, in order", entry.log_id);
+        }
         let Applied { answers: answered, effects } = match &entry.payload {
             EntryPayload::Blank => Applied::default(),
             EntryPayload::Membership(membership) => {
@@ -221,8 +224,14 @@ impl Applier {
         for ((queue, _), lane) in &self.lanes {
             *queued.entry(*queue).or_default() += lane.queued();
         }
+        let applied = self.meta.last_applied.map_or(0, |last| last.index);
+        let last = self.generation.published.load();
+        assert!(
+            last.applied <= applied && last.clock <= self.meta.clock,
+            "what readers see does not go back"
+        );
         self.generation.published.store(Arc::new(Published {
-            applied: self.meta.last_applied.map_or(0, |last| last.index),
+            applied,
             clock: self.meta.clock,
             settings: self.meta.settings,
             level: self.meta.level,
@@ -261,13 +270,18 @@ impl Applier {
             .ok_or_else(|| StoreError::damaged(WHAT, format!("an index names {id}, which is not there")))
     }
 
+    /// An image as the write under way or memory has it; `None` when the disk must be asked.
+    pub(super) fn known_image(&self, id: ImageId) -> Option<Option<&Image>> {
+        match self.unwritten.images.get(&id) {
+            Some(changed) => Some(changed.as_ref()),
+            None => self.images.get(&id).map(Some),
+        }
+    }
+
     /// An image as the write under way, memory or the disk has it.
     pub(super) fn find_image(&mut self, id: ImageId) -> Result<Option<Image>, StoreError> {
-        if let Some(changed) = self.unwritten.images.get(&id) {
-            return Ok(changed.clone());
-        }
-        if let Some(image) = self.images.get(&id) {
-            return Ok(Some(image.clone()));
+        if let Some(known) = self.known_image(id) {
+            return Ok(known.cloned());
         }
         let Some(value) = self.generation.db.get(Family::Default, &keys::by_id(Prefix::Image, &id.0))? else {
             return Ok(None);

@@ -1,4 +1,7 @@
 //! The wall to the core: what its decisions read and write, on the write under way and the disk behind it.
+//!
+//! That a write starts from the present record is asserted where memory has it: to look on the disk as well would cost a read
+//! for every job.
 
 use bytes::Bytes;
 use quorate_core::{
@@ -52,7 +55,6 @@ impl Table for Applier {
     }
 
     fn put_job(&mut self, before: Option<&Job>, after: &Job) -> Result<(), StoreError> {
-        // Where memory has it: to look on the disk as well would cost a read for every job.
         if let Some(present) = self.known_job(after.id) {
             assert_eq!(present, before, "a write starts from the present record");
         }
@@ -71,6 +73,7 @@ impl Table for Applier {
                 }
             }
             None => {
+                assert!(after.number < self.meta.next_seq, "the number {} was never given", after.number);
                 if after.payload.owner != after.id && after.payload.bytes > 0 {
                     self.hold_payload(after.payload.owner)?;
                 }
@@ -84,6 +87,9 @@ impl Table for Applier {
     }
 
     fn delete_job(&mut self, job: &Job) -> Result<(), StoreError> {
+        if let Some(present) = self.known_job(job.id) {
+            assert_eq!(present, Some(job), "a removal starts from the present record");
+        }
         self.unindex(job);
         self.unlist(job);
         self.delete(Family::Default, &keys::job(job.id));
@@ -108,7 +114,8 @@ impl Table for Applier {
     }
 
     fn put_payload(&mut self, owner: JobId, payload: Bytes) -> Result<(), StoreError> {
-        self.unwritten.holders.insert(owner, 1);
+        let holders = self.unwritten.holders.insert(owner, 1);
+        assert!(matches!(holders, None | Some(0)), "{owner} has a payload");
         self.put(Family::Bulk, &keys::by_id(Prefix::Payload, &owner.0), &payload);
         Ok(())
     }
@@ -144,6 +151,9 @@ impl Table for Applier {
     }
 
     fn put_image(&mut self, before: Option<&Image>, after: &Image) -> Result<(), StoreError> {
+        if let Some(present) = self.known_image(after.id) {
+            assert_eq!(present, before, "a write starts from the present record");
+        }
         if let Some(before) = before {
             let place = keys::image_named(before);
             self.images_named.remove(&place);
@@ -158,6 +168,9 @@ impl Table for Applier {
     }
 
     fn delete_image(&mut self, image: &Image) -> Result<(), StoreError> {
+        if let Some(present) = self.known_image(image.id) {
+            assert_eq!(present, Some(image), "a removal starts from the present record");
+        }
         let place = keys::image_named(image);
         self.images_named.remove(&place);
         self.delete(Family::Idx, &place);
@@ -185,12 +198,16 @@ impl Table for Applier {
         self.put(Family::Idx, &place, &[]);
         self.keys_used.put(place, record.key.clone());
         self.put(Family::Default, &keys::idempotency_key(&record.key), &codec::encode_key(record));
-        self.unwritten.keys.insert(record.key.clone(), Some(record.clone()));
+        let present = self.unwritten.keys.insert(record.key.clone(), Some(record.clone()));
+        assert!(matches!(present, None | Some(None)), "a new key");
         self.meta.key_count = self.meta.key_count.checked_add(1).expect("fewer than 2^64 keys");
         Ok(())
     }
 
     fn delete_key(&mut self, record: &KeyRecord) -> Result<(), StoreError> {
+        if let Some(present) = self.unwritten.keys.get(&record.key) {
+            assert_eq!(present.as_ref(), Some(record), "a removal starts from the present record");
+        }
         let place = keys::key_used(record);
         self.keys_used.remove(&place);
         self.delete(Family::Idx, &place);
@@ -221,7 +238,9 @@ impl Table for Applier {
     }
 
     fn remember(&mut self, request_id: RequestId, record: AnswerRecord) {
-        self.unwritten.answers.insert(request_id, record);
+        let first = self.unwritten.answers.insert(request_id, record);
+        let forgotten = first.is_none_or(|first| first.deadline < self.meta.clock);
+        assert!(forgotten, "{request_id} was answered before");
         self.unwritten.entry_answers.push(request_id);
     }
 }

@@ -84,7 +84,7 @@ impl JobTable {
     }
 
     #[cfg(test)]
-    pub(crate) fn applier(&mut self) -> &mut Applier {
+    pub(crate) fn applier(&mut self) -> &mut super::applier::Applier {
         self.applier.get_mut()
     }
 
@@ -121,6 +121,8 @@ impl JobTable {
         self.snapshots.verify(snapshot.path(), meta)?;
         let (db, dir) = self.generations.prepare_next(snapshot.path())?;
         let applier = take_up(db, dir, self.tuning)?;
+        let (from, to) = (self.applier.get_mut().meta().last_applied, applier.meta().last_applied);
+        assert!(from <= to, "a snapshot takes the table back from {from:?} to {to:?}");
         // First the snapshot, then the table: openraft takes up a snapshot that is ahead of the table at a start,
         // but not a table that is ahead of a log which a crash kept from being purged.
         self.snapshots.adopt(snapshot, meta)?;

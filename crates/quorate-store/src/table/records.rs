@@ -26,6 +26,7 @@ impl Applier {
     pub(super) fn index(&mut self, job: &Job, record: &[u8]) {
         match keys::index_row(job) {
             IndexRow::Ready { queue, priority, seq } => {
+                assert!(seq < self.meta.next_seq, "the place {seq} was never given");
                 let Applier { generation, unwritten, lanes, tuning, .. } = self;
                 let lane = lanes
                     .entry((queue, priority))

@@ -215,6 +215,16 @@ fn a_vote_without_a_durable_mark_is_not_granted() {
 }
 
 #[test]
+#[should_panic(expected = "the mark goes back")]
+fn an_older_vote_does_not_take_the_place_of_a_newer_one() {
+    let shared = shared(None);
+    drop(vote(&shared, Vote::new(6, 1)));
+    shared.close();
+    let mark = Mark { last: None, vote: Some(Vote::new(7, 1)) };
+    run(&shared, mark, |_| Ok(()), |_| Ok(()), no_failure);
+}
+
+#[test]
 fn the_mark_is_lowered_before_the_log_is_cut() {
     let (shared, events) = (shared(Some(log_id(1, 9))), Events::default());
     truncate(&shared, log_id(1, 6));

@@ -1,7 +1,10 @@
 use quorate_core::{Job, QueueId, Reply, Table};
+use quorate_proto::log::v1;
 
 use super::harness::Harness;
 use super::jobs::{batch, consume, enqueue, id, new_job};
+use crate::StoreError;
+use crate::rows::lane::Lane;
 use crate::table::tuning::Tuning;
 
 /// Enqueues the jobs of `numbers`, and has them granted in their order.
@@ -67,4 +70,12 @@ async fn a_queued_job_that_is_changed_stays_at_its_place() {
     let answers = harness.apply([batch(2, [consume(3)])]).await;
     let Ok(Reply::Jobs(granted)) = &answers[0][0].outcome else { panic!("{answers:?}") };
     assert!(granted.iter().map(|job| (job.id, job.timeout)).eq((0..3).map(|n| (id(n), 77))));
+}
+
+/// It would erase from behind the front on: what is queued.
+#[test]
+fn a_lane_that_has_erased_more_than_it_has_granted_is_damaged() {
+    let lane = v1::Lane { queue: 0, priority: 1, front: 7, erased: 8, queued: 0 };
+    assert!(matches!(Lane::load(&lane, 1), Err(StoreError::Damaged { .. })));
+    assert!(Lane::load(&v1::Lane { erased: 7, ..lane }, 1).is_ok());
 }

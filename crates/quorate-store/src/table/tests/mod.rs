@@ -6,6 +6,7 @@ mod harness;
 mod jobs;
 mod lanes;
 mod level;
+mod misuse;
 mod payloads;
 mod reads;
 mod snapshots;
