@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Status(cluster::StatusArgs),
     /// Ask one node whether it is well; the exit code says it.
     Health(health::HealthArgs),
-    /// Measure a cluster: many clients enqueue, consume and finish single jobs.
+    /// Measure a cluster: many clients enqueue, consume and finish jobs.
     Bench(bench::BenchArgs),
     /// Show it all: three nodes, real jobs and a killed leader.
     Demo(demo::DemoArgs),

@@ -287,6 +287,24 @@ fn a_taken_port_is_named() {
 }
 
 #[test]
+fn a_bench_measures_each_profile() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    for (profile, operations) in [("consume", 3), ("batch", 1)] {
+        let port = free_ports(3).to_string();
+        let args =
+            ["bench", "--json", "--clients", "4", "--rounds", "1", "--seconds", "1", "--http-port", &port];
+        let output =
+            quorate(&[&args[..], &["--depth", "5000", "--rate", "100", "--profile", profile]].concat());
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+        let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert!(report["jobs_per_second"].as_f64() > Some(0.0), "{report}");
+        assert!(report["nodes_cpu_us"].as_f64() > report["load_cpu_us"].as_f64(), "{report}");
+        assert_eq!(report["operations"].as_array().map(Vec::len), Some(operations), "{report}");
+    }
+}
+
+#[test]
 fn the_demo_ends_well() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();

@@ -1,22 +1,24 @@
-use std::sync::Arc;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
-use bytes::Bytes;
+use futures::future::try_join_all;
 use hdrhistogram::Histogram;
-use quorate_client::api::NewJob;
-use quorate_client::{Client, ClientConfig, Consume};
-use tokio::task::JoinSet;
 
-use super::{BenchArgs, Mode};
+use super::BenchArgs;
+use super::connection::Connection;
+use super::cpu::{Cpu, Processes};
+use super::profile::{Ends, Profile, Requests, Worker};
 
 /// What one round took.
 pub(super) struct Round {
     pub(super) elapsed: Duration,
-    pub(super) enqueue: Latencies,
-    pub(super) consume: Latencies,
-    pub(super) finish: Latencies,
-    pub(super) cycle: Latencies,
+    /// Steps that were done.
+    pub(super) steps: u64,
+    pub(super) cpu: Cpu,
+    /// Of each of the profile's operations, in order.
+    pub(super) operations: Vec<Latencies>,
+    /// Of whole steps.
+    pub(super) step: Latencies,
 }
 
 /// Latencies in microseconds.
@@ -24,88 +26,165 @@ pub(super) type Latencies = Histogram<u64>;
 
 /// A minute, in microseconds: longer is recorded as that.
 const LONGEST: u64 = 60_000_000;
+/// Jobs of an enqueue that fills the queue, in bytes of their payloads and in number.
+const FILL: (usize, usize) = (1 << 20, 500);
+
+/// The clients, connected.
+pub(super) struct Load {
+    profile: Profile,
+    rate: Option<f64>,
+    payload: usize,
+    workers: Vec<Worker>,
+}
+
+impl Load {
+    /// Connects all clients.
+    ///
+    /// # Errors
+    /// A node does not answer.
+    pub(super) async fn connect(args: &BenchArgs, nodes: &[String]) -> anyhow::Result<Load> {
+        let requests = Requests::new(args.profile.jobs(args.batch), args.payload)?;
+        let run = std::process::id();
+        let connect = nodes.iter().cycle().take(args.clients).enumerate().map(async |(number, node)| {
+            let connection = Connection::open(node).await?;
+            let keys = args.keys.then(|| (format!("bench-{run}-{number}"), 0));
+            anyhow::Ok(Worker { connection, requests: requests.clone(), keys })
+        });
+        let workers = try_join_all(connect).await?;
+        Ok(Load { profile: args.profile, rate: args.rate, payload: args.payload, workers })
+    }
+
+    /// Queues so many jobs.
+    ///
+    /// # Errors
+    /// A request failed.
+    pub(super) async fn fill(&mut self, jobs: u64, done: impl Fn(u64)) -> anyhow::Result<()> {
+        let batch = (FILL.0 / self.payload.max(1)).clamp(1, FILL.1);
+        let full = Requests::new(batch, self.payload)?;
+        let left = Cell::new(jobs);
+        try_join_all(self.workers.iter_mut().map(async |worker| {
+            let own = worker.requests.clone();
+            while left.get() > 0 {
+                let next = usize::try_from(left.get()).unwrap_or(batch).min(batch);
+                left.set(left.get() - next as u64);
+                worker.requests =
+                    if next == batch { full.clone() } else { Requests::new(next, self.payload)? };
+                worker.enqueue(&mut Ends::new()).await?;
+                done(next as u64);
+            }
+            worker.requests = own;
+            anyhow::Ok(())
+        }))
+        .await?;
+        Ok(())
+    }
+
+    /// Lets all clients work for `length`.
+    ///
+    /// # Errors
+    /// A request failed: a measurement with errors is none.
+    pub(super) async fn round(&mut self, length: Duration, processes: &Processes) -> anyhow::Result<Round> {
+        let profile = self.profile;
+        let empty = || Latencies::new_with_max(LONGEST, 3).expect("these bounds are valid");
+        let operations = profile.operations().iter().map(|_| empty()).collect();
+        let round =
+            Round { elapsed: Duration::ZERO, steps: 0, cpu: Cpu::default(), operations, step: empty() };
+        let round = RefCell::new(round);
+        let (begin, before) = (Instant::now(), processes.cpu());
+        let schedule = Schedule { begin, length, rate: self.rate, clients: self.workers.len() };
+        try_join_all(self.workers.iter_mut().enumerate().map(async |(number, worker)| {
+            let mut turn = 0;
+            while let Some(start) = schedule.next(number, turn).await {
+                turn += 1;
+                let ends = profile.step(worker).await?;
+                round.borrow_mut().record(start, &ends);
+            }
+            anyhow::Ok(())
+        }))
+        .await?;
+        let mut round = round.into_inner();
+        (round.elapsed, round.cpu) = (begin.elapsed(), processes.cpu().since(before));
+        Ok(round)
+    }
+}
 
 impl Round {
-    fn new() -> Round {
-        let empty = || Histogram::new_with_max(LONGEST, 3).expect("these bounds are valid");
-        Round { elapsed: Duration::ZERO, enqueue: empty(), consume: empty(), finish: empty(), cycle: empty() }
-    }
-
-    fn add(&mut self, other: &Round) {
-        for (sum, part) in [
-            (&mut self.enqueue, &other.enqueue),
-            (&mut self.consume, &other.consume),
-            (&mut self.finish, &other.finish),
-            (&mut self.cycle, &other.cycle),
-        ] {
-            sum.add(part).expect("their bounds are equal");
+    fn record(&mut self, start: Instant, ends: &Ends) {
+        self.steps += 1;
+        let mut last = start;
+        for (latencies, end) in self.operations.iter_mut().zip(ends) {
+            record(latencies, *end - last);
+            last = *end;
         }
+        record(&mut self.step, last - start);
     }
-}
-
-/// Lets all clients work for `length`.
-///
-/// # Errors
-/// A request failed: a measurement with errors is none.
-pub(super) async fn round(args: &BenchArgs, nodes: &[String], length: Duration) -> anyhow::Result<Round> {
-    let start = Instant::now();
-    let deadline = start + length;
-    let mut clients = JoinSet::new();
-    let jobs: Arc<[NewJob]> = vec![job(args.payload); args.batch].into();
-    for node in nodes.iter().cycle().take(args.clients) {
-        let client = Client::new(ClientConfig { draw_keys: args.keys, ..ClientConfig::new([node]) })?;
-        let (mode, jobs) = (args.mode, jobs.clone());
-        clients.spawn(async move {
-            match mode {
-                Mode::Cycle => cycles(&client, &jobs, deadline).await,
-                Mode::Enqueue => enqueues(&client, &jobs, deadline).await,
-            }
-        });
-    }
-    let mut round = Round::new();
-    while let Some(done) = clients.join_next().await {
-        round.add(&done.context("a client ended by a panic")??);
-    }
-    round.elapsed = start.elapsed();
-    Ok(round)
-}
-
-async fn cycles(client: &Client, jobs: &[NewJob], deadline: Instant) -> anyhow::Result<Round> {
-    let mut round = Round::new();
-    while Instant::now() < deadline {
-        let start = Instant::now();
-        client.enqueue(jobs, None).await.context("enqueue")?;
-        let enqueued = Instant::now();
-        let consume = Consume { n: 1, wait: 10, key: None };
-        let taken = client.consume(&consume).await.context("consume")?.answer;
-        let consumed = Instant::now();
-        ensure!(taken.len() == 1, "consume: no job within 10 s, although every client enqueued one before");
-        for job in taken {
-            client.success(&job.id, Bytes::new()).await.context("success")?;
-        }
-        let finished = Instant::now();
-        record(&mut round.enqueue, enqueued - start);
-        record(&mut round.consume, consumed - enqueued);
-        record(&mut round.finish, finished - consumed);
-        record(&mut round.cycle, finished - start);
-    }
-    Ok(round)
-}
-
-async fn enqueues(client: &Client, jobs: &[NewJob], deadline: Instant) -> anyhow::Result<Round> {
-    let mut round = Round::new();
-    while Instant::now() < deadline {
-        let start = Instant::now();
-        client.enqueue(jobs, None).await.context("enqueue")?;
-        record(&mut round.enqueue, start.elapsed());
-    }
-    Ok(round)
 }
 
 fn record(latencies: &mut Latencies, latency: Duration) {
     latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).min(LONGEST));
 }
 
-fn job(payload: usize) -> NewJob {
-    NewJob { image: "bench".to_owned(), payload: Some("x".repeat(payload)), ..NewJob::default() }
+/// When each client begins its steps.
+struct Schedule {
+    begin: Instant,
+    length: Duration,
+    /// Of all clients together; `None`: each begins when it can.
+    rate: Option<f64>,
+    clients: usize,
+}
+
+impl Schedule {
+    /// Waits for a client's turn. Answers when it began, or should have begun where the step before took too long: what such
+    /// steps make the next ones wait is theirs, too (coordinated omission, as wrk2 has it). `None` when the round is over.
+    async fn next(&self, client: usize, turn: u64) -> Option<Instant> {
+        let now = Instant::now();
+        let end = self.begin + self.length;
+        let Some(rate) = self.rate else { return (now < end).then_some(now) };
+        let nth = turn as f64 * self.clients as f64 + client as f64;
+        let due = self.begin + Duration::from_secs_f64(nth / rate);
+        if due >= end {
+            return None;
+        }
+        if due <= now && turn > 0 {
+            return Some(due);
+        }
+        tokio::time::sleep_until(due.into()).await;
+        // The timer's own lateness, a millisecond, is nobody's latency.
+        Some(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(ago: Duration) -> Schedule {
+        Schedule {
+            begin: Instant::now() - ago,
+            length: Duration::from_secs(3_600),
+            rate: Some(10.0),
+            clients: 2,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_that_comes_late_counts_from_when_it_should_have_begun() {
+        let late = schedule(Duration::from_secs(60));
+        // The second client's third: 5 of 10 a second.
+        assert_eq!(late.next(1, 2).await, Some(late.begin + Duration::from_millis(500)));
+    }
+
+    #[tokio::test]
+    async fn a_step_that_is_not_due_waits() {
+        let schedule = schedule(Duration::ZERO);
+        let start = schedule.next(0, 1).await;
+        assert!(start >= Some(schedule.begin + Duration::from_millis(200)));
+    }
+
+    #[tokio::test]
+    async fn a_round_ends() {
+        let over = Schedule { length: Duration::from_secs(1), ..schedule(Duration::from_secs(2)) };
+        assert_eq!(over.next(0, 5).await, None);
+        assert_eq!(Schedule { rate: None, ..over }.next(0, 0).await, None);
+    }
 }

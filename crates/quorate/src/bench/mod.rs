@@ -1,31 +1,37 @@
+mod connection;
+mod cpu;
 mod load;
+mod profile;
 mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::dev::LocalCluster;
 use crate::environment::{Item, items};
 use crate::health::wait_until_ready;
-use crate::number::number;
+use crate::number::{decimal, number};
 use crate::runtime;
+use cpu::Processes;
+use load::{Load, Round};
+use profile::Profile;
 
 /// Measure a cluster: many clients, each with a connection of its own, in equal shares over the nodes.
 ///
 /// Every write is answered after a majority has it on disk. Without --nodes it starts three nodes on this machine, which
-/// then share its processors with the clients.
+/// then share its processors with the clients; it says what processor time both took.
 #[derive(Args, Clone)]
 pub(crate) struct BenchArgs {
     /// The nodes to measure [default: three local ones, started for this].
     #[arg(long, value_delimiter = ',', value_name = "URL,…")]
     nodes: Vec<Item<String>>,
     /// What each client does, over and over.
-    #[arg(long, value_enum, default_value_t = Mode::Cycle)]
-    mode: Mode,
+    #[arg(long, value_enum, default_value_t = Profile::Cycle)]
+    profile: Profile,
     /// Clients at once.
     #[arg(long, default_value_t = 64, value_parser = number::<usize>(1..=4_096))]
     clients: usize,
@@ -36,11 +42,18 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 5, value_parser = number::<usize>(1..=1_000))]
     rounds: usize,
     /// Bytes of a job's payload.
-    #[arg(long, default_value_t = 200, value_parser = number::<usize>(0..=quorate_core::limits::PAYLOAD_BYTES))]
+    #[arg(long, default_value_t = 256, value_parser = number::<usize>(0..=quorate_core::limits::PAYLOAD_BYTES))]
     payload: usize,
-    /// Jobs of one enqueue (with --mode enqueue).
-    #[arg(long, default_value_t = 1, value_parser = number::<usize>(1..=1_000))]
+    /// Jobs of one enqueue, with --profile batch.
+    #[arg(long, default_value_t = 100, value_parser = number::<usize>(1..=1_000))]
     batch: usize,
+    /// Jobs that are queued before the clients begin.
+    #[arg(long, default_value_t = 0, value_name = "JOBS", value_parser = number::<u64>(0..=100_000_000))]
+    depth: u64,
+    /// Begin so many a second, whether those before are done or not: latencies then count from when each should have begun
+    /// [default: each client begins the next when the last is done].
+    #[arg(long, value_name = "PER SECOND", value_parser = decimal(0.1..=10_000_000.0))]
+    rate: Option<f64>,
     /// Send an Idempotency-Key with every enqueue and consume, as a careful client does.
     #[arg(long)]
     keys: bool,
@@ -55,28 +68,19 @@ pub(crate) struct BenchArgs {
     json: bool,
 }
 
-/// What a client does, over and over.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Mode {
-    /// Enqueues a job, consumes one, finishes it.
-    Cycle,
-    /// Enqueues only.
-    Enqueue,
-}
-
 /// Measures, and prints the figures.
 ///
 /// # Errors
 /// The cluster cannot be started, or a request failed.
 pub(crate) fn main(args: BenchArgs) -> anyhow::Result<ExitCode> {
-    runtime::on_threads(run(args))
+    // One thread is enough for what two cores of nodes answer, and costs less than two that wake each other.
+    runtime::on_one_thread(run(args))
 }
 
 async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let nodes = items(&args.nodes);
     if !nodes.is_empty() {
-        let rounds = measure(&args, &nodes).await?;
+        let rounds = measure(&args, &nodes, &Processes::default()).await?;
         return report::print(&args, &nodes, &rounds);
     }
     let scratch = tempfile::tempdir()?;
@@ -85,28 +89,38 @@ async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         LocalCluster::new(3, args.http_port, args.http_port.saturating_add(1_000), &dir, "warn")?;
     cluster.start_all()?;
     wait_until_ready(&mut cluster, Duration::from_secs(60)).await?;
-    let rounds = measure(&args, &cluster.urls()).await;
+    let processes = Processes::new(cluster.nodes().iter().filter_map(|node| node.pid()));
+    let rounds = measure(&args, &cluster.urls(), &processes).await;
     cluster.stop_all().await;
     report::print(&args, &cluster.urls(), &rounds?)
 }
 
-/// A second to warm up, then the rounds.
-async fn measure(args: &BenchArgs, nodes: &[String]) -> anyhow::Result<Vec<load::Round>> {
-    let total = 1 + args.seconds * args.rounds as u64;
-    let bar = ProgressBar::new(total).with_style(
-        ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len} s")
-            .expect("a template of known fields"),
-    );
-    bar.enable_steady_tick(Duration::from_millis(200));
+/// Fills the queue, warms up for a second, then measures.
+async fn measure(args: &BenchArgs, nodes: &[String], processes: &Processes) -> anyhow::Result<Vec<Round>> {
+    let mut load = Load::connect(args, nodes).await?;
+    if args.depth > 0 {
+        let bar = bar(args.depth, "{spinner} {msg} {wide_bar} {pos}/{len} jobs, {eta} left");
+        bar.set_message("filling the queue");
+        load.fill(args.depth, |jobs| bar.inc(jobs)).await?;
+        bar.finish_and_clear();
+    }
+    let bar = bar(1 + args.seconds * args.rounds as u64, "{spinner} {msg} {wide_bar} {pos}/{len} s");
     bar.set_message("warming up");
-    load::round(args, nodes, Duration::from_secs(1)).await?;
+    load.round(Duration::from_secs(1), processes).await?;
     bar.inc(1);
     let mut rounds = Vec::new();
     for number in 1..=args.rounds {
         bar.set_message(format!("round {number} of {}", args.rounds));
-        rounds.push(load::round(args, nodes, Duration::from_secs(args.seconds)).await?);
+        rounds.push(load.round(Duration::from_secs(args.seconds), processes).await?);
         bar.inc(args.seconds);
     }
     bar.finish_and_clear();
     Ok(rounds)
+}
+
+fn bar(length: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("a template of known fields");
+    let bar = ProgressBar::new(length).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }

@@ -1,24 +1,33 @@
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::BenchArgs;
 use super::load::{Latencies, Round};
-use super::{BenchArgs, Mode};
+use super::profile::Profile;
 use crate::output::{Output, Table};
 
 #[derive(Serialize)]
 struct Report<'a> {
     nodes: &'a [String],
-    mode: Mode,
+    profile: Profile,
     clients: usize,
     rounds: usize,
     seconds: u64,
     payload_bytes: usize,
+    /// Jobs of one step.
     batch: usize,
+    depth: u64,
+    rate: Option<f64>,
     keys: bool,
-    /// Whole cycles, or enqueued jobs: the median round, and every round.
+    /// The median round, and every round.
     jobs_per_second: f64,
     jobs_per_second_of_rounds: Vec<f64>,
+    /// Processor time of all nodes for one step, in microseconds; none where they are elsewhere.
+    nodes_cpu_us: Option<f64>,
+    /// The same of this program.
+    load_cpu_us: f64,
     operations: Vec<Operation>,
 }
 
@@ -29,38 +38,45 @@ struct Operation {
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
+    p999_ms: f64,
     max_ms: f64,
 }
 
-type Part = (&'static str, fn(&Round) -> &Latencies);
-
 pub(super) fn print(args: &BenchArgs, nodes: &[String], rounds: &[Round]) -> anyhow::Result<ExitCode> {
-    let parts: &[Part] = match args.mode {
-        Mode::Cycle => &[
-            ("enqueue", |round| &round.enqueue),
-            ("consume", |round| &round.consume),
-            ("success", |round| &round.finish),
-            ("cycle", |round| &round.cycle),
-        ],
-        Mode::Enqueue => &[("enqueue", |round| &round.enqueue)],
-    };
-    let jobs = |round: &Round| match args.mode {
-        Mode::Cycle => round.cycle.len() as f64,
-        Mode::Enqueue => (round.enqueue.len() * args.batch as u64) as f64,
-    };
-    let rates: Vec<f64> = rounds.iter().map(|round| jobs(round) / round.elapsed.as_secs_f64()).collect();
+    let batch = args.profile.jobs(args.batch);
+    let rates: Vec<f64> = rounds
+        .iter()
+        .map(|round| (round.steps * batch as u64) as f64 / round.elapsed.as_secs_f64())
+        .collect();
+    let per_step = |cpu: Duration, round: &Round| cpu.as_secs_f64() * 1e6 / round.steps.max(1) as f64;
+    let nodes_cpu: Option<Vec<f64>> =
+        rounds.iter().map(|round| Some(per_step(round.cpu.nodes?, round))).collect();
+    let mut operations: Vec<Operation> = args
+        .profile
+        .operations()
+        .iter()
+        .enumerate()
+        .map(|(at, name)| operation(name, rounds, |round| &round.operations[at]))
+        .collect();
+    if operations.len() > 1 {
+        operations.push(operation("all", rounds, |round| &round.step));
+    }
     let report = Report {
         nodes,
-        mode: args.mode,
+        profile: args.profile,
         clients: args.clients,
         rounds: args.rounds,
         seconds: args.seconds,
         payload_bytes: args.payload,
-        batch: args.batch,
+        batch,
+        depth: args.depth,
+        rate: args.rate,
         keys: args.keys,
         jobs_per_second: median(rates.clone()),
         jobs_per_second_of_rounds: rates,
-        operations: parts.iter().map(|part| operation(*part, rounds)).collect(),
+        nodes_cpu_us: nodes_cpu.map(median),
+        load_cpu_us: median(rounds.iter().map(|round| per_step(round.cpu.load, round)).collect()),
+        operations,
     };
     let mut out = Output::default();
     if args.json {
@@ -73,14 +89,15 @@ pub(super) fn print(args: &BenchArgs, nodes: &[String], rounds: &[Round]) -> any
 }
 
 fn show(out: &mut Output, report: &Report<'_>) {
-    let mut table = Table::new(["operation", "per second", "p50 ms", "p99 ms", "max ms"]);
+    let mut table = Table::new(["operation", "per second", "p50 ms", "p99 ms", "p99.9 ms", "max ms"]);
     for operation in &report.operations {
         table.row([
             operation.name,
             &format!("{:.0}", operation.per_second),
-            &format!("{:.1}", operation.p50_ms),
-            &format!("{:.1}", operation.p99_ms),
-            &format!("{:.1}", operation.max_ms),
+            &format!("{:.2}", operation.p50_ms),
+            &format!("{:.2}", operation.p99_ms),
+            &format!("{:.2}", operation.p999_ms),
+            &format!("{:.2}", operation.max_ms),
         ]);
     }
     out.table(&table);
@@ -97,15 +114,23 @@ fn show(out: &mut Output, report: &Report<'_>) {
         report.nodes.len(),
         report.payload_bytes,
     ));
+    let what = if report.operations.len() > 1 { "for all of these together" } else { "a request" };
+    let nodes = report.nodes_cpu_us.map(|us| format!("by the nodes {us:.0} µs, ")).unwrap_or_default();
+    out.line(format_args!(
+        "processor time {what}: {nodes}by this load generator {:.0} µs",
+        report.load_cpu_us
+    ));
 }
 
-fn operation((name, latencies): Part, rounds: &[Round]) -> Operation {
+fn operation(name: &'static str, rounds: &[Round], latencies: impl Fn(&Round) -> &Latencies) -> Operation {
     let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+    let quantile = |quantile| of(&|round| latencies(round).value_at_quantile(quantile) as f64 / 1_000.0);
     Operation {
         name,
         per_second: of(&|round| latencies(round).len() as f64 / round.elapsed.as_secs_f64()),
-        p50_ms: of(&|round| latencies(round).value_at_quantile(0.5) as f64 / 1_000.0),
-        p99_ms: of(&|round| latencies(round).value_at_quantile(0.99) as f64 / 1_000.0),
+        p50_ms: quantile(0.5),
+        p99_ms: quantile(0.99),
+        p999_ms: quantile(0.999),
         max_ms: of(&|round| latencies(round).max() as f64 / 1_000.0),
     }
 }

@@ -1,0 +1,92 @@
+use anyhow::{Context, bail, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// A keep-alive connection to one node, without what a careful client does beside the request: the load should cost little.
+pub(super) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    host: HeaderValue,
+}
+
+/// A path of the API, ready to be sent again and again.
+#[derive(Clone)]
+pub(super) struct Path(Uri);
+
+impl Path {
+    pub(super) fn new(path: &str) -> anyhow::Result<Path> {
+        Ok(Path(path.parse()?))
+    }
+}
+
+impl Connection {
+    /// Connects to a node, `http://host:port`.
+    ///
+    /// # Errors
+    /// It is none of that form, or nobody listens there.
+    pub(super) async fn open(node: &str) -> anyhow::Result<Connection> {
+        let uri: Uri = node.parse().with_context(|| format!("{node} is no URL"))?;
+        ensure!(uri.scheme_str() == Some("http"), "{node}: bench measures http:// only");
+        let (Some(host), port) = (uri.host(), uri.port_u16().unwrap_or(80)) else {
+            bail!("{node} has no host")
+        };
+        let stream =
+            TcpStream::connect((host, port)).await.with_context(|| format!("cannot connect to {node}"))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Its end shows in the next request.
+        tokio::spawn(connection);
+        Ok(Connection { sender, host: HeaderValue::from_str(&format!("{host}:{port}"))? })
+    }
+
+    /// Sends a request with a JSON body, or with none, and says what the answer's body is.
+    ///
+    /// # Errors
+    /// Any answer but a success: a measurement with errors is none.
+    pub(super) async fn post(
+        &mut self,
+        path: &Path,
+        key: Option<&str>,
+        body: &Bytes,
+    ) -> anyhow::Result<Bytes> {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = path.0.clone();
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        if !body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(key) = key {
+            headers.insert("idempotency-key", HeaderValue::from_str(key)?);
+        }
+        self.send(request).await
+    }
+
+    /// The same without a body, and by GET.
+    ///
+    /// # Errors
+    /// See [`Connection::post`].
+    pub(super) async fn get(&mut self, path: &Path, key: Option<&str>) -> anyhow::Result<Bytes> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = path.0.clone();
+        request.headers_mut().insert(HOST, self.host.clone());
+        if let Some(key) = key {
+            request.headers_mut().insert("idempotency-key", HeaderValue::from_str(key)?);
+        }
+        self.send(request).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Bytes> {
+        self.sender.ready().await.context("the node has closed the connection")?;
+        let answer = self.sender.send_request(request).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+        Ok(body)
+    }
+}
