@@ -1,16 +1,18 @@
 use std::time::Duration;
 
-use quorate_core::limits;
+use quorate_core::limits::PAYLOAD_BYTES;
 use tokio_util::sync::CancellationToken;
+
+use crate::limits;
 
 /// How a gateway behaves.
 #[derive(Clone, Debug)]
 pub struct GatewayConfig {
     /// This node's name, sent as `Quorate-Node` with every answer. Visible ASCII.
     pub node: String,
-    /// Longest payload of a job, in bytes; at most [`limits::PAYLOAD_BYTES`].
+    /// Longest payload of a job, in bytes; at most [`PAYLOAD_BYTES`].
     pub payload_bytes: usize,
-    /// How long a write may take until it is answered with 503; at most [`limits::REQUEST_MILLIS`].
+    /// How long a write may take until it is answered with 503; at most [`quorate_core::limits::REQUEST_MILLIS`].
     pub write_wait: Duration,
     /// How long a linearizable read may wait for the leader until it is answered with 503.
     pub read_wait: Duration,
@@ -42,15 +44,15 @@ impl Default for GatewayConfig {
     fn default() -> GatewayConfig {
         GatewayConfig {
             node: "quorate".into(),
-            payload_bytes: limits::PAYLOAD_BYTES,
-            write_wait: Duration::from_secs(5),
-            read_wait: Duration::from_secs(5),
-            body_read: Duration::from_secs(30),
-            body_memory: 192 << 20,
-            body_memory_small: 48 << 20,
-            answer_memory: 128 << 20,
-            answer_memory_small: 32 << 20,
-            waiting_consumes: 16_000,
+            payload_bytes: PAYLOAD_BYTES,
+            write_wait: limits::WRITE_WAIT,
+            read_wait: limits::WRITE_WAIT,
+            body_read: limits::BODY_READ,
+            body_memory: limits::BODY_MEMORY_BYTES,
+            body_memory_small: limits::BODY_MEMORY_SMALL_BYTES,
+            answer_memory: limits::ANSWER_MEMORY_BYTES,
+            answer_memory_small: limits::ANSWER_MEMORY_SMALL_BYTES,
+            waiting_consumes: limits::WAITING_CONSUMES,
             shutdown: CancellationToken::new(),
         }
     }

@@ -44,6 +44,21 @@ pub(crate) const H2_SEND_BYTES: usize = 64 << 10;
 /// Memory that is set aside for a body when its second piece has come, whatever its Content-Length promises.
 pub(crate) const BODY_RESERVE_BYTES: usize = 64 << 10;
 
+/// How long a write waits for a majority, and a linearizable read for the leader, where nothing else was set.
+pub(crate) const WRITE_WAIT: Duration = Duration::from_secs(5);
+/// Longest time to the end of a request's body.
+pub(crate) const BODY_READ: Duration = Duration::from_secs(30);
+/// Bytes of request bodies in memory at once. This and the next ones are no settings: they have their places in the sum of all
+/// that a node holds, and what nobody uses of them costs nothing.
+pub(crate) const BODY_MEMORY_BYTES: usize = 192 << 20;
+/// As much of it is for bodies of at most [`SMALL_BYTES`] alone.
+pub(crate) const BODY_MEMORY_SMALL_BYTES: usize = 48 << 20;
+/// Bytes that answers hold at once.
+pub(crate) const ANSWER_MEMORY_BYTES: usize = 128 << 20;
+/// As much of it is for answers that hold at most [`SMALL_BYTES`].
+pub(crate) const ANSWER_MEMORY_SMALL_BYTES: usize = 32 << 20;
+/// Consumes that wait at once: most of the requests that there may be.
+pub(crate) const WAITING_CONSUMES: usize = 16_000;
 /// What counts as little memory for one request, in bytes. There is room for it apart from what large ones take.
 pub(crate) const SMALL_BYTES: usize = 64 << 10;
 /// Bytes a second below which a client is slow: it loses the memory that it holds when others need it. The longest body at

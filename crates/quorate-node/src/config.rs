@@ -3,7 +3,8 @@ use std::path::PathBuf;
 use openraft::SnapshotPolicy;
 use quorate_core::{FEATURE_LEVEL, FeatureLevel};
 
-use crate::{Reserve, StartError, limits};
+use crate::limits::{self, NAME_BYTES, PEERS};
+use crate::{Reserve, StartError};
 
 /// How one node is to run. [`NodeConfig::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -68,24 +69,48 @@ impl NodeConfig {
         self.peers.first().is_some_and(|(name, _)| *name == self.name)
     }
 
-    pub(crate) fn check(&self) -> Result<(), StartError> {
+    /// What [`crate::Node::start`] demands of names and peers.
+    ///
+    /// # Errors
+    /// [`StartError::Config`], with the setting and what is wrong with it.
+    pub fn check(&self) -> Result<(), StartError> {
         let refuse = |setting, reason: String| Err(StartError::Config { setting, reason });
-        if self.name.is_empty() {
-            return refuse("name", "it is empty".to_owned());
-        }
-        if self.peer_addr().is_none() {
-            return refuse("peers", format!("this node, {}, is not among them", self.name));
+        let no_name = |name: &str| {
+            format!(
+                "`{name}` is not 1 to {NAME_BYTES} letters, digits, `-`, `_`, `.`, a letter or digit first"
+            )
+        };
+        if !is_name(&self.name) {
+            return refuse("name", no_name(&self.name));
         }
         for (at, (name, addr)) in self.peers.iter().enumerate() {
-            if self.peers[..at].iter().any(|(other, _)| other == name) {
-                return refuse("peers", format!("{name} stands there twice"));
-            }
-            if self.peers[..at].iter().any(|(_, other)| other == addr) {
-                return refuse("peers", format!("{addr} stands there twice"));
+            if !is_name(name) {
+                return refuse("peers", no_name(name));
             }
             if format!("http://{addr}").parse::<tonic::transport::Uri>().is_err() {
-                return refuse("peers", format!("{addr} is no address of the form host:port"));
+                return refuse("peers", format!("`{addr}` (of {name}) is not HOST:PORT"));
             }
+            if self.peers[..at].iter().any(|(other, _)| other == name) {
+                return refuse("peers", format!("`{name}` stands there twice"));
+            }
+            if self.peers[..at].iter().any(|(_, other)| other == addr) {
+                return refuse("peers", format!("`{addr}` stands there twice"));
+            }
+        }
+        match self.peers.len() {
+            0 => return refuse("peers", "the list is empty".to_owned()),
+            1..=PEERS => {}
+            more => {
+                return refuse(
+                    "peers",
+                    format!("{more} nodes; at most {PEERS} make sense in one Raft group"),
+                );
+            }
+        }
+        if self.peer_addr().is_none() {
+            let reason =
+                format!("this node's name `{}` is not among them; list all nodes, this one too", self.name);
+            return refuse("peers", reason);
         }
         Ok(())
     }
@@ -116,6 +141,14 @@ impl NodeConfig {
     }
 }
 
+/// It goes into headers, logs and the list of peers.
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    name.len() <= NAME_BYTES
+        && name.chars().all(fits)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +169,9 @@ mod tests {
     fn a_wrong_list_of_peers_is_refused() {
         assert_eq!(refused("n1", &[("n1", "a:1"), ("n2", "b:1")]), None);
         assert_eq!(refused("", &[("", "a:1")]), Some("name"));
+        assert_eq!(refused("a b", &[("a b", "a:1")]), Some("name"));
+        assert_eq!(refused("n1", &[("n1", "a:1"), ("-", "b:1")]), Some("peers"));
+        assert_eq!(refused("n1", &[]), Some("peers"));
         assert_eq!(refused("n3", &[("n1", "a:1"), ("n2", "b:1")]), Some("peers"));
         assert_eq!(refused("n1", &[("n1", "a:1"), ("n1", "b:1")]), Some("peers"));
         assert_eq!(refused("n1", &[("n1", "a:1"), ("n2", "a:1")]), Some("peers"));

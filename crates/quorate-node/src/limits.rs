@@ -80,6 +80,10 @@ pub(crate) const TICK_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const TICKS_IN_A_ROW: u32 = 10_000;
 /// Between two looks at the free space of the disk. What is about to be written looks by itself.
 pub(crate) const DISK_WATCH: Duration = Duration::from_millis(250);
+/// Nodes that form a cluster: more make every write slower, and nothing safer.
+pub(crate) const PEERS: usize = 9;
+/// Longest name of a node.
+pub(crate) const NAME_BYTES: usize = 63;
 /// What is kept free of a large disk, in bytes; of a small one a quarter.
 pub(crate) const DISK_RESERVE: u64 = 256 << 20;
 /// Between two attempts to open the stores on a full disk.

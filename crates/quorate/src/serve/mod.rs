@@ -4,33 +4,36 @@ mod memory;
 mod open_files;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod settings;
 
 use std::process::ExitCode;
 
 use anyhow::Context;
-use quorate_gateway::{ConnectionLimits, Gateway, GatewayConfig};
-use quorate_node::{Node, NodeConfig, StartError};
+use quorate_gateway::{ConnectionLimits, Gateway};
+use quorate_node::{Node, StartError};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::ending::Ending;
 use crate::{logging, runtime};
 use backend::NodeBackend;
-pub(crate) use config::{Config, ServeArgs};
+use config::Config;
 use open_files::OpenFiles;
+pub(crate) use settings::ServeArgs;
 
 /// Runs one node until SIGTERM or Ctrl-C.
 ///
 /// # Errors
 /// A setting is wrong, an address is taken, or the data directory cannot be used.
 pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let until_stdin_closes = args.until_stdin_closes;
-    let config = args.resolve()?;
+    let settings = args.settings()?;
+    let until_stdin_closes = settings.until_stdin_closes;
+    let config = settings.check()?;
     logging::start(config.log_format, &config.log_level)?;
     runtime::on_threads(run(config, until_stdin_closes))
 }
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
+    let Config { mut node, gateway: http, http_addr, .. } = config;
     let mut ending = Ending::listen()?;
     let mut ended = std::pin::pin!(async {
         tokio::select! {
@@ -39,34 +42,18 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         }
     });
     let open_files = OpenFiles::allow()?;
-    let listener = TcpListener::bind(config.http_addr)
+    let listener = TcpListener::bind(http_addr)
         .await
-        .with_context(|| format!("http-addr: cannot listen on {}", config.http_addr))?;
-    let mut node = NodeConfig::new(
-        &config.name,
-        &config.data_dir,
-        config.peer_addr.to_string(),
-        &config.http_advertise,
-        config.peers.clone(),
-    );
-    node.snapshot_every = config.snapshot_every.unwrap_or(node.snapshot_every);
+        .with_context(|| format!("http-addr: cannot listen on {http_addr}"))?;
     node.open_files = Some(open_files.stores());
-    node.logs_kept = config.logs_kept.unwrap_or(node.logs_kept);
+    let peer_addr = node.peer_listen.clone();
     // On a full disk it waits for room: it can be ended meanwhile, too.
     let (handle, running) = tokio::select! {
         started = Node::start(node) => started.map_err(name_the_setting)?,
         () = &mut ended => return Ok(ExitCode::SUCCESS),
     };
 
-    let closing = CancellationToken::new();
-    let http = GatewayConfig {
-        node: config.name.clone(),
-        payload_bytes: config.max_payload,
-        write_wait: config.write_timeout,
-        read_wait: config.write_timeout,
-        shutdown: closing.clone(),
-        ..GatewayConfig::default()
-    };
+    let closing = http.shutdown.clone();
     let mut limits = ConnectionLimits::default();
     limits.reserved = limits.reserved.min(open_files.connections() / 8);
     limits.connections = limits.connections.min(open_files.connections() - limits.reserved);
@@ -76,7 +63,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     let backend = planted::Planted(backend);
     let gateway = Gateway::new(backend, http);
     tracing::info!(
-        http = %config.http_addr, peer = %config.peer_addr, open_files = open_files.all(), memory_mib, "serving"
+        http = %http_addr, peer = %peer_addr, open_files = open_files.all(), memory_mib, "serving"
     );
     let serving = tokio::spawn(gateway.serve(listener, limits));
     ended.await;

@@ -1,0 +1,150 @@
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+use quorate_core::limits::PAYLOAD_BYTES;
+use serde::Deserialize;
+
+use crate::logging::LogFormat;
+use crate::number::{decimal, number};
+
+/// Seconds.
+pub(super) const WRITE_TIMEOUT: RangeInclusive<f64> = 0.1..=60.0;
+/// Bytes.
+pub(super) const MAX_PAYLOAD: RangeInclusive<usize> = 0..=PAYLOAD_BYTES;
+
+/// Run one node of a cluster.
+///
+/// Every flag can also be an environment variable (QUORATE_ and its name) or a line of the TOML file that --config
+/// names; a flag wins over a variable, a variable over the file. An empty variable counts as not given.
+#[derive(Args, Deserialize, Default, Clone, Debug)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Settings {
+    /// This node's name, unique in the cluster. A new node that bears a dead node's name takes its place.
+    #[arg(long, env = "QUORATE_NAME", value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Where this node keeps everything; made if it is not there [default: quorate-data].
+    #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Where to serve HTTP [default: 127.0.0.1:8080].
+    #[arg(long, env = "QUORATE_HTTP_ADDR", value_name = "HOST:PORT")]
+    pub(super) http_addr: Option<String>,
+    /// The HTTP address that is shown to others, host:port [default: --http-addr].
+    #[arg(long, env = "QUORATE_HTTP_ADVERTISE", value_name = "HOST:PORT")]
+    pub(super) http_advertise: Option<String>,
+    /// Where to listen for the other nodes [default: 127.0.0.1:9080].
+    #[arg(long, env = "QUORATE_PEER_ADDR", value_name = "HOST:PORT")]
+    pub(super) peer_addr: Option<String>,
+    /// All nodes that form the cluster, this one too, each with the address at which its peers reach it; the same list
+    /// in the same order on every node [default: this node alone].
+    #[arg(long, env = "QUORATE_PEERS", value_name = "NAME=HOST:PORT,…")]
+    pub(super) peers: Option<String>,
+    /// Seconds that a write waits for a leader and a majority before it is answered 503 [default: 5].
+    #[arg(long, env = "QUORATE_WRITE_TIMEOUT", value_name = "SECONDS", value_parser = decimal(WRITE_TIMEOUT))]
+    pub(super) write_timeout: Option<f64>,
+    /// Longest payload of a job in bytes [default: 1048576, at most that].
+    #[arg(long, env = "QUORATE_MAX_PAYLOAD", value_name = "BYTES", value_parser = number(MAX_PAYLOAD))]
+    pub(super) max_payload: Option<usize>,
+    /// How to log to standard error [default: human].
+    #[arg(long, env = "QUORATE_LOG_FORMAT", value_enum)]
+    pub(super) log_format: Option<LogFormat>,
+    /// What to log: error, warn, info, debug, trace, or a filter such as `info,openraft=warn` [default: info].
+    #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "FILTER")]
+    pub(super) log_level: Option<String>,
+    /// A TOML file with these settings, named as the flags without the dashes in front.
+    #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(super) config: Option<PathBuf>,
+    /// Log entries between two snapshots: small in tests, which cannot wait for so many.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    pub(super) snapshot_every: Option<u64>,
+    /// Log entries that are kept behind a snapshot.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    pub(super) logs_kept: Option<u64>,
+    /// End when standard input is closed: how `quorate dev` takes its nodes along, even when it is killed.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    pub(super) until_stdin_closes: bool,
+}
+
+const EXAMPLE: &str = "Example, one of three nodes:
+  quorate serve --name n1 --data-dir /var/lib/quorate --http-addr 0.0.0.0:8080 --peer-addr 0.0.0.0:9080 \\
+    --peers n1=host1:9080,n2=host2:9080,n3=host3:9080
+
+A node alone: quorate serve --data-dir ./data";
+
+/// What the command line and the variables say of [`Settings`]. It is laid over what the file says, which they name.
+#[derive(Clone, Debug)]
+pub(crate) struct ServeArgs(ArgMatches);
+
+impl ServeArgs {
+    /// What was given, wherever.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not made of settings; the message names it, and the setting.
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        let file = self.0.get_one::<PathBuf>("config");
+        let mut settings = file.map(|path| read(path)).transpose()?.unwrap_or_default();
+        settings.update_from_arg_matches(&self.0)?;
+        Ok(settings)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Settings> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("config: cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("config: {}", path.display()))
+}
+
+impl FromArgMatches for ServeArgs {
+    fn from_arg_matches(given: &ArgMatches) -> Result<ServeArgs, Error> {
+        Ok(ServeArgs(given.clone()))
+    }
+
+    fn update_from_arg_matches(&mut self, given: &ArgMatches) -> Result<(), Error> {
+        self.0 = given.clone();
+        Ok(())
+    }
+}
+
+impl Args for ServeArgs {
+    fn augment_args(command: Command) -> Command {
+        Settings::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Settings::augment_args_for_update(command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(args: &[&str]) -> anyhow::Result<Settings> {
+        let command = ServeArgs::augment_args(Command::new("serve").no_binary_name(true));
+        ServeArgs(command.get_matches_from(args)).settings()
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_an_unknown_line_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("quorate.toml");
+        let file = path.to_str().unwrap();
+        std::fs::write(&path, "name = \"file\"\npeer-addr = \"127.0.0.1:7\"\nlog-format = \"json\"\n")
+            .unwrap();
+        let settings = given(&["--name", "flag", "--config", file]).unwrap();
+        assert_eq!(settings.name.as_deref(), Some("flag"));
+        assert_eq!(settings.peer_addr.as_deref(), Some("127.0.0.1:7"));
+        assert_eq!(settings.log_format, Some(LogFormat::Json));
+        for (line, says) in [("nmae = \"x\"", "nmae"), ("max-payload = \"x\"", "max-payload")] {
+            std::fs::write(&path, line).unwrap();
+            let said = format!("{:#}", given(&["--config", file]).unwrap_err());
+            assert!(said.starts_with(&format!("config: {file}: ")) && said.contains(says), "{said}");
+        }
+    }
+}
