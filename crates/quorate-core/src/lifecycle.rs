@@ -150,6 +150,11 @@ const fn arrow(
     Transition { from, event, to, when, effect }
 }
 
+/// Whether there is an arrow from one status to the other.
+pub fn leads(from: Option<Status>, to: Option<Status>) -> bool {
+    TRANSITIONS.iter().any(|arrow| arrow.from == from && arrow.to == to)
+}
+
 /// The transitions of one event in one status: none, one, or some with conditions that exclude each other.
 pub fn transitions(from: Option<Status>, event: Event) -> impl Iterator<Item = &'static Transition> {
     TRANSITIONS.iter().filter(move |arrow| arrow.from == from && arrow.event == event)

@@ -1,3 +1,4 @@
+use crate::lifecycle::leads;
 use crate::{
     Change, Effect, FeatureLevel, Job, KeyRecord, Position, Refusal, Settings, State, Table, Timestamp,
 };
@@ -15,9 +16,10 @@ pub(super) struct Step<'a, T> {
 impl<T: Table> Step<'_, T> {
     /// See [`Table::put_job`].
     pub(super) fn put_job(&mut self, before: Option<&Job>, after: &Job) -> Result<(), T::Error> {
+        let (from, to) = (before.map(Job::status), Some(after.status()));
+        assert!(leads(from, to), "{}: {from:?} does not become {to:?}", after.id);
         self.table.put_job(before, after)?;
-        let from = before.map(Job::status);
-        if from != Some(after.status()) {
+        if from != to {
             let reason = match after.state {
                 State::Error { reason, .. } => Some(reason),
                 State::Delayed { .. }
@@ -26,16 +28,16 @@ impl<T: Table> Step<'_, T> {
                 | State::Success
                 | State::Cancelled { .. } => None,
             };
-            let (id, queue, to) = (after.id, after.queue, Some(after.status()));
-            self.effects.push(Effect::Job(Change { id, queue, from, to, reason }));
+            self.effects.push(Effect::Job(Change { id: after.id, queue: after.queue, from, to, reason }));
         }
         Ok(())
     }
 
     /// See [`Table::delete_job`].
     pub(super) fn delete_job(&mut self, job: &Job) -> Result<(), T::Error> {
-        self.table.delete_job(job)?;
         let from = Some(job.status());
+        assert!(leads(from, None), "{}: a job is not removed while it is {from:?}", job.id);
+        self.table.delete_job(job)?;
         self.effects.push(Effect::Job(Change { id: job.id, queue: job.queue, from, to: None, reason: None }));
         Ok(())
     }
@@ -82,4 +84,51 @@ pub(super) fn refuse<V, E>(refusal: Refusal) -> Result<V, Abort<E>> {
 /// Refuses a command one of whose fields is outside its limits.
 pub(super) fn check<E>(within: bool, field: &'static str) -> Result<(), Abort<E>> {
     if within { Ok(()) } else { refuse(Refusal::Invalid { field }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::model::Model;
+    use crate::{ImageId, JobId, NewJob, Priority, QueueId, apply::birth};
+
+    /// A queued job, and a command that is carried out on its table.
+    fn with_queued_job(test: impl FnOnce(&mut Step<'_, Model>, Job)) {
+        let mut model = Model::new();
+        let (now, at) = (Timestamp(1_000), Position::default());
+        let mut step = Step { table: &mut model, now, at, effects: Vec::new() };
+        let new = NewJob {
+            id: JobId([1; 16]),
+            queue: QueueId::DEFAULT,
+            priority: Priority::default(),
+            image: "image".into(),
+            image_id: ImageId([2; 16]),
+            payload: Bytes::new(),
+            delay: 0,
+            timeout: 60,
+            max_retries: 0,
+            retries_delay: 0,
+        };
+        let Ok(job) = birth::new_job(&mut step, &new);
+        test(&mut step, job);
+    }
+
+    #[test]
+    #[should_panic(expected = "Some(Queued) does not become Some(Success)")]
+    fn a_status_becomes_no_other_than_the_life_cycle_has() {
+        with_queued_job(|step, job| {
+            let done = Job { state: State::Success, completed_at: Some(step.now), ..job.clone() };
+            let Ok(()) = step.put_job(Some(&job), &done);
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "a job is not removed while it is Some(Queued)")]
+    fn a_job_that_has_not_ended_is_not_removed() {
+        with_queued_job(|step, job| {
+            let Ok(()) = step.delete_job(&job);
+        });
+    }
 }
