@@ -49,6 +49,8 @@ lint: prepare cargo-deny
 	cargo fmt --all --check
 	@echo "Linting"
 	@scripts/build clippy --workspace --all-targets -- -D warnings
+	@echo "Linting what a build with planted bugs has besides"
+	@scripts/build clippy --workspace --all-targets --features quorate/planted-bugs -- -D warnings
 	cargo deny --log-level error check bans licenses sources
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 
