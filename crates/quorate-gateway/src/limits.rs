@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) const HEADER_FIELDS: usize = 100;
 /// Most seconds that a consume may wait.
 pub(crate) const WAIT_SECONDS: u32 = 60;
+/// Most seconds of `Quorate-Timeout`, a day: whoever waits longer may as well not say it.
+pub(crate) const TIMEOUT_SECONDS: f64 = 86_400.0;
 /// What a consume that has waited keeps of its client's `Quorate-Timeout`, to make sure that there is nothing.
 pub(crate) const LAST_LOOK: Duration = Duration::from_secs(1);
 /// Jobs and images listed when `n` is not given.
@@ -68,6 +70,12 @@ pub(crate) const PACE: usize = 64 << 10;
 pub(crate) const PACE_SLACK: Duration = Duration::from_secs(1);
 /// How long a request waits for memory before it is refused: those who are slow must be found.
 pub(crate) const MEMORY_WAIT: Duration = Duration::from_secs(3);
+/// How often who waits for it looks for somebody who has become slow.
+pub(crate) const MEMORY_LOOK: Duration = Duration::from_millis(100);
+/// How often clients are looked for that are slow, while the server ends.
+pub(crate) const DRAIN_LOOK: Duration = Duration::from_millis(100);
+/// How long accepting pauses when the process has no file descriptor left for one more connection.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Most characters of what a client sent that an answer shows.
 pub(crate) const QUOTED_CHARS: usize = 100;
 /// Most characters of a value that a message shows.

@@ -10,10 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{PACE, PACE_SLACK, SMALL_BYTES};
-
-/// How often who waits in line looks for somebody who has become slow.
-const LOOK: Duration = Duration::from_millis(100);
+use crate::limits::{MEMORY_LOOK, PACE, PACE_SLACK, SMALL_BYTES};
 
 /// Room for bytes of one kind, over all requests. Up to [`SMALL_BYTES`] come from room of their own, so that who needs
 /// little never stands behind those who need much.
@@ -96,7 +93,7 @@ impl Memory {
             tokio::select! {
                 biased;
                 permit = &mut in_line => return permit.map_err(|_| Full),
-                () = tokio::time::sleep_until(until.min(Instant::now() + LOOK)) => {}
+                () = tokio::time::sleep_until(until.min(Instant::now() + MEMORY_LOOK)) => {}
             }
             if Instant::now() >= until {
                 return Err(Full);

@@ -1,4 +1,4 @@
-//! Every maximum of the command line.
+//! Every maximum of the command line, and of a node beside those of its parts.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -37,3 +37,13 @@ pub(crate) const JOBS_WAITED_FOR: usize = 1_000;
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// Between its looks at jobs that do not end, growing from one to the other.
 pub(crate) const POLL_EVERY: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
+/// Seconds that a write may be set to wait.
+pub(crate) const WRITE_TIMEOUT: RangeInclusive<f64> = 0.1..=60.0;
+/// What the longest payload may be set to, in bytes.
+pub(crate) const MAX_PAYLOAD: RangeInclusive<usize> = 0..=quorate_core::limits::PAYLOAD_BYTES;
+/// Open files of a node: more, nobody needs.
+pub(crate) const OPEN_FILES_ENOUGH: u64 = 1 << 20;
+/// … at least: one without clients has some fifty, and every one that cannot be opened may end it.
+pub(crate) const OPEN_FILES_LEAST: usize = 256;
+/// The program itself in memory: its code, stacks, and what the allocator keeps.
+pub(crate) const PROGRAM_BYTES: usize = 64 << 20;

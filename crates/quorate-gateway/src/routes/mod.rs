@@ -26,7 +26,7 @@ use utoipa::openapi::{HttpMethod, Paths, RefOr};
 
 use crate::error::ApiError;
 use crate::query::Query;
-use crate::{Backend, Gateway, patience};
+use crate::{Backend, Gateway, limits, patience};
 
 /// The routes of the API. (utoipa makes a type `__path_NAME` beside every handler.)
 pub(crate) fn all<B: Backend>() -> Routes<B> {
@@ -153,7 +153,7 @@ fn timeout_parameter() -> Parameter {
         .name(patience::QUORATE_TIMEOUT)
         .parameter_in(ParameterIn::Header)
         .description(Some("Seconds that the client waits for the answer: this node waits for a leader no longer, and says what became of the request"))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(patience::LONGEST))))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(limits::TIMEOUT_SECONDS))))
         .build()
 }
 

@@ -11,7 +11,6 @@ mod watch;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -20,17 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ConnectionLimits;
-use crate::limits::LINGER;
+use crate::limits::{ACCEPT_PAUSE, DRAIN_LOOK, LINGER};
 use crate::memory::Memory;
 use connection::Connection;
 pub(crate) use slots::OnlyHealth;
 use slots::{Slot, Slots};
 use watch::Watch;
-
-/// How long accepting pauses when the process has no file descriptor left for one more connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often clients are looked for that are slow, while the server ends.
-const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
 /// A server. [`crate::Gateway::serve`] runs it.
 pub(crate) struct Server {

@@ -6,7 +6,8 @@ use anyhow::{Context, bail, ensure};
 use quorate_gateway::GatewayConfig;
 use quorate_node::NodeConfig;
 
-use super::settings::{MAX_PAYLOAD, Settings, WRITE_TIMEOUT};
+use super::settings::Settings;
+use crate::limits::{MAX_PAYLOAD, WRITE_TIMEOUT};
 use crate::logging::{self, LogFormat};
 
 /// What the settings come to.

@@ -1,7 +1,6 @@
 use quorate_gateway::{ConnectionLimits, GatewayConfig};
 
-/// The program itself: its code, stacks, and what the allocator keeps.
-const PROGRAM_BYTES: usize = 64 << 20;
+use crate::limits::PROGRAM_BYTES;
 
 /// The sum of everything that a node holds in memory, at most, in bytes; each part stands beside the limits that it is the
 /// sum of. What sockets hold in the kernel comes on top.

@@ -1,10 +1,7 @@
 use anyhow::bail;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// As many as nobody needs more of.
-const ENOUGH: u64 = 1 << 20;
-/// A node without clients has some fifty, and every one that cannot be opened may end it.
-const LEAST: usize = 256;
+use crate::limits::{OPEN_FILES_ENOUGH, OPEN_FILES_LEAST};
 
 /// How many files this process may have open, and who gets how many of them: connections and tables are what grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +16,7 @@ impl OpenFiles {
     pub(crate) fn allow() -> anyhow::Result<OpenFiles> {
         let resource = Resource::RLIMIT_NOFILE;
         let Ok((soft, hard)) = getrlimit(resource) else { return Ok(OpenFiles(1_024)) };
-        let most = hard.min(ENOUGH).max(soft);
+        let most = hard.min(OPEN_FILES_ENOUGH).max(soft);
         let now = match setrlimit(resource, most, hard) {
             Ok(()) => most,
             Err(error) => {
@@ -31,9 +28,9 @@ impl OpenFiles {
     }
 
     fn new(files: usize) -> anyhow::Result<OpenFiles> {
-        if files < LEAST {
+        if files < OPEN_FILES_LEAST {
             bail!(
-                "open files: this process may have {files}, a node needs {LEAST}, and one more for each client; raise \
+                "open files: this process may have {files}, a node needs {OPEN_FILES_LEAST}, and one more for each client; raise \
                  the limit (ulimit -n, LimitNOFILE= of a systemd unit, ulimits: of a compose file)"
             );
         }
@@ -64,14 +61,14 @@ mod tests {
         let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         setrlimit(Resource::RLIMIT_NOFILE, hard.min(300), hard).unwrap();
         let allowed = OpenFiles::allow().unwrap().all() as u64;
-        assert_eq!(allowed, hard.min(ENOUGH));
+        assert_eq!(allowed, hard.min(OPEN_FILES_ENOUGH));
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (allowed, hard));
     }
 
     #[test]
     fn what_cannot_work_is_refused() {
-        assert!(OpenFiles::new(LEAST - 1).unwrap_err().to_string().contains("ulimit -n"));
-        let least = OpenFiles::new(LEAST).unwrap();
-        assert!(least.connections() + least.stores() + 90 < LEAST);
+        assert!(OpenFiles::new(OPEN_FILES_LEAST - 1).unwrap_err().to_string().contains("ulimit -n"));
+        let least = OpenFiles::new(OPEN_FILES_LEAST).unwrap();
+        assert!(least.connections() + least.stores() + 90 < OPEN_FILES_LEAST);
     }
 }

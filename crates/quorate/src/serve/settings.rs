@@ -1,18 +1,12 @@
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
-use quorate_core::limits::PAYLOAD_BYTES;
 use serde::Deserialize;
 
+use crate::limits::{MAX_PAYLOAD, WRITE_TIMEOUT};
 use crate::logging::LogFormat;
 use crate::number::{decimal, number};
-
-/// Seconds.
-pub(super) const WRITE_TIMEOUT: RangeInclusive<f64> = 0.1..=60.0;
-/// Bytes.
-pub(super) const MAX_PAYLOAD: RangeInclusive<usize> = 0..=PAYLOAD_BYTES;
 
 /// Run one node of a cluster.
 ///
