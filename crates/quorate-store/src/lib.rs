@@ -14,6 +14,10 @@
 //!   snapshot/      the current snapshot, a checkpoint; and one that is being built or received
 //!   set-aside-N/   what was here when the directory's node had lost entries, and why
 //! ```
+//!
+//! [`DataDir`] opens the directory, [`LogStore`] and [`JobTable`] what is in it. Of the folders each stands on those before it:
+//! `files` (whole or not at all), `rows` (the keys and values of the table, and what of them is in memory), `snapshot` and
+//! `reader`, `table` (apply). `log` stands beside them, with `high_water`.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 

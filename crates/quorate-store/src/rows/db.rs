@@ -7,6 +7,7 @@ use rocksdb::{
     WriteBatch, checkpoint::Checkpoint, properties::CUR_SIZE_ALL_MEM_TABLES,
 };
 
+use super::codec::WHAT;
 use crate::StoreError;
 use crate::limits;
 use crate::sizes::{Sizes, in_memory};
@@ -46,8 +47,6 @@ pub(crate) enum Cached<T> {
 }
 
 pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
-
-const WHAT: &str = "the job table";
 
 /// The share of a file's rows that are removals, from which on it is merged at once.
 const DELETION_RATIO: f64 = 0.5;
