@@ -24,12 +24,13 @@ impl Path {
 }
 
 impl Connection {
-    /// Connects to a node, `http://host:port`.
+    /// Connects to a node, `host:port` or `http://host:port`.
     ///
     /// # Errors
     /// It is none of that form, or nobody listens there.
     pub(super) async fn open(node: &str) -> anyhow::Result<Connection> {
-        let uri: Uri = node.parse().with_context(|| format!("{node} is no URL"))?;
+        let url = if node.contains("://") { node.to_owned() } else { format!("http://{node}") };
+        let uri: Uri = url.parse().with_context(|| format!("{node} is no URL"))?;
         ensure!(uri.scheme_str() == Some("http"), "{node}: bench measures http:// only");
         let (Some(host), port) = (uri.host(), uri.port_u16().unwrap_or(80)) else {
             bail!("{node} has no host")

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use quorate_client::{Client, ClientConfig};
 
 use crate::dev::LocalCluster;
 use crate::environment::{Item, items};
@@ -27,7 +29,7 @@ use profile::Profile;
 #[derive(Args, Clone)]
 pub(crate) struct BenchArgs {
     /// The nodes to measure [default: three local ones, started for this].
-    #[arg(long, value_delimiter = ',', value_name = "URL,…")]
+    #[arg(long, value_delimiter = ',', value_name = "NODE,…")]
     nodes: Vec<Item<String>>,
     /// What each client does, over and over.
     #[arg(long, value_enum, default_value_t = Profile::Cycle)]
@@ -80,6 +82,8 @@ pub(crate) fn main(args: BenchArgs) -> anyhow::Result<ExitCode> {
 async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let nodes = items(&args.nodes);
     if !nodes.is_empty() {
+        // Says which of them is no node.
+        Client::new(ClientConfig::new(&nodes)).context("nodes")?;
         let rounds = measure(&args, &nodes, &Processes::default()).await?;
         return report::print(&args, &nodes, &rounds);
     }
