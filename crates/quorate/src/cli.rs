@@ -1,11 +1,10 @@
-use std::time::Duration;
-
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use quorate_client::{Client, ClientConfig};
 
-use crate::duration::HumanDuration;
+use crate::duration::{HumanDuration, within};
 use crate::environment::{Item, items};
+use crate::limits::DEADLINE;
 use crate::{bench, cluster, completions, demo, dev, health, job, manual, run, runtime, serve};
 
 /// A job queue that is there as long as a quorum of its nodes is.
@@ -71,7 +70,7 @@ pub(crate) struct Target {
     #[arg(long, env = "QUORATE_NODES", value_delimiter = ',', value_name = "NODE,…", default_value = NODES)]
     pub(crate) nodes: Vec<Item<String>>,
     /// How long a command may take, retries included.
-    #[arg(long, env = "QUORATE_DEADLINE", value_name = "DURATION", default_value = "10s")]
+    #[arg(long, env = "QUORATE_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = within(DEADLINE))]
     pub(crate) deadline: HumanDuration,
     /// Print JSON, for machines.
     #[arg(long)]
@@ -93,11 +92,6 @@ impl Target {
 
     fn client(&self) -> anyhow::Result<Client> {
         let HumanDuration(deadline) = self.deadline;
-        anyhow::ensure!(
-            (Duration::from_millis(100)..=Duration::from_secs(3_600)).contains(&deadline),
-            "deadline: {} is not between 100ms and 1h",
-            self.deadline
-        );
         let config =
             ClientConfig { deadline, wait_for_nodes: false, ..ClientConfig::new(items(&self.nodes)) };
         Client::new(config).context("nodes")

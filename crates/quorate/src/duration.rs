@@ -1,8 +1,11 @@
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+use crate::number::is_plain;
 
 /// A length of time as a person writes it: `500ms`, `60s`, `5m`, `2h`, `7d`, `1h30m`; a number alone is seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +15,11 @@ impl FromStr for HumanDuration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<HumanDuration, String> {
-        let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let seconds = text
+            .parse()
+            .ok()
+            .filter(|_| is_plain(text))
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let with_units = || {
             let span: Span = text.parse().ok()?;
             Duration::try_from(span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?).ok()
@@ -25,21 +32,44 @@ impl FromStr for HumanDuration {
 
 impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, rest) = (self.0.as_secs() / DAY, self.0.as_secs() % DAY);
+        if days > 0 && rest == 0 && self.0.subsec_nanos() == 0 {
+            return write!(f, "{days}d");
+        }
         let duration = SignedDuration::try_from(self.0).unwrap_or(SignedDuration::MAX);
         write!(f, "{}", format!("{duration:#}").replace(' ', ""))
     }
 }
 
-/// The same in whole seconds, which is what the API counts in; for `value_parser`.
-///
-/// # Errors
-/// It is no duration, not a whole number of seconds, or too long for `N`.
-pub(crate) fn seconds<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
-    let duration = text.parse::<HumanDuration>()?.0;
-    if duration.subsec_nanos() > 0 {
-        return Err("only whole seconds count here".into());
+const DAY: u64 = 24 * 3_600;
+
+/// A duration in this range; for `value_parser`.
+pub(crate) fn within(
+    range: RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<HumanDuration, String> + Clone {
+    move |text| {
+        let duration: HumanDuration = text.parse()?;
+        let (least, most) = (HumanDuration(*range.start()), HumanDuration(*range.end()));
+        match (least..=most).contains(&duration) {
+            true => Ok(duration),
+            false => Err(format!("it must be a duration from {least} to {most}")),
+        }
     }
-    N::try_from(duration.as_secs()).map_err(|_| "that is too long".into())
+}
+
+/// The same in whole seconds, which is what the API counts in; for `value_parser`.
+pub(crate) fn seconds<N: TryFrom<u64> + Into<u64> + Copy>(
+    range: RangeInclusive<N>,
+) -> impl Fn(&str) -> Result<N, String> + Clone {
+    let from_seconds = |seconds: N| Duration::from_secs(seconds.into());
+    let within = within(from_seconds(*range.start())..=from_seconds(*range.end()));
+    move |text| {
+        let HumanDuration(duration) = within(text)?;
+        if duration.subsec_nanos() > 0 {
+            return Err("only whole seconds count here".into());
+        }
+        N::try_from(duration.as_secs()).map_err(|_| "that is too long".into())
+    }
 }
 
 #[cfg(test)]
@@ -62,22 +92,25 @@ mod tests {
         for (text, ms) in table {
             assert_eq!(text.parse(), Ok(HumanDuration(Duration::from_millis(ms))), "{text}");
         }
-        for wrong in ["", "soon", "5x", "-1", "-5m", "5m ago", "1mo", "inf", "NaN", "1e300"] {
+        for wrong in ["", "soon", "5x", "-1", "-5m", "5m ago", "1mo", "inf", "NaN", "1e300", "1e3", "+1"] {
             assert!(wrong.parse::<HumanDuration>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn is_said_as_it_is_written() {
-        for text in ["0s", "200ms", "10s", "5m", "1h30m"] {
+        for text in ["0s", "200ms", "10s", "5m", "1h30m", "7d", "365d", "36h"] {
             assert_eq!(text.parse::<HumanDuration>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn the_api_counts_in_seconds() {
-        assert_eq!((seconds("5m"), seconds("7d")), (Ok(300_u32), Ok(604_800_u64)));
-        assert!(seconds::<u32>("500ms").unwrap_err().contains("whole seconds"));
-        assert!(seconds::<u32>("9999999999").unwrap_err().contains("too long"));
+        let (delay, retention) = (seconds(1_u32..=604_800), seconds(60_u64..=315_360_000));
+        assert_eq!((delay("5m"), retention("3650d")), (Ok(300), Ok(315_360_000)));
+        assert!(delay("1500ms").unwrap_err().contains("whole seconds"));
+        for wrong in ["0", "8d", "9999999999"] {
+            assert_eq!(delay(wrong).unwrap_err(), "it must be a duration from 1s to 7d", "{wrong}");
+        }
     }
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::str::FromStr;
 
-use clap::builder::{BoolishValueParser, Resettable};
+use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -63,13 +63,23 @@ fn command(without: Option<&OsStr>) -> Command {
 }
 
 fn setting(arg: Arg, without: Option<&OsStr>) -> Arg {
+    // A number below 0 is a wrong value, not another flag.
+    let arg = if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg };
     let Some(variable) = arg.get_env().map(ToOwned::to_owned) else { return arg };
     let empty = std::env::var_os(&variable).is_some_and(|value| value.is_empty());
     let arg = match arg.get_action() {
-        ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
+        ArgAction::SetTrue => arg.value_parser(switch),
         _ => arg,
     };
     if empty || without == Some(&variable) { arg.env(Resettable::Reset) } else { arg }
+}
+
+fn switch(value: &str) -> Result<bool, String> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
+        "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
+        _ => Err("it must be 1, true, yes or on, or else 0, false, no or off".into()),
+    }
 }
 
 /// clap names the flag. If something else is wrong without a variable, or nothing, that one was meant.

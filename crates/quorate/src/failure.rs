@@ -27,8 +27,12 @@ pub(crate) fn report(error: &anyhow::Error, environment: &Environment) -> ExitCo
         // There is nowhere else to say that it could not be said.
         let _ = writeln!(io::stderr(), "error: {message}");
     }
-    let not_well = error.is::<NotWell>().then_some(exit_code::UNAVAILABLE);
-    ExitCode::from(client.map(code).or(not_well).unwrap_or(exit_code::FAILED))
+    ExitCode::from(match client {
+        Some(error) => code(error),
+        None if error.is::<NotWell>() => exit_code::UNAVAILABLE,
+        None if error.is::<WrongUsage>() => exit_code::USAGE,
+        None => exit_code::FAILED,
+    })
 }
 
 /// Prints the help that was asked for, or what was wrong with the command line.
@@ -78,6 +82,23 @@ impl std::fmt::Display for Lines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Marks an error as wrong usage: what was given cannot be. It has no words of its own.
+#[derive(Debug)]
+pub(crate) struct WrongUsage;
+
+impl std::error::Error for WrongUsage {}
+
+impl std::fmt::Display for WrongUsage {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Ok(())
+    }
+}
+
+/// An error that is wrong usage.
+pub(crate) fn wrong_usage(says: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("{says}").context(WrongUsage)
 }
 
 fn code(error: &Error) -> u8 {

@@ -6,7 +6,8 @@ use clap::Args;
 use quorate_client::{Client, ClientConfig, Probe};
 
 use crate::dev::LocalCluster;
-use crate::duration::HumanDuration;
+use crate::duration::{HumanDuration, within};
+use crate::limits::LONGEST_WAIT;
 use crate::output::{self, Output};
 use crate::runtime;
 
@@ -22,7 +23,7 @@ pub(crate) struct HealthArgs {
     #[arg(long)]
     ready: bool,
     /// Wait so long for it to be so, at most.
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = within(Duration::ZERO..=LONGEST_WAIT))]
     wait: Option<HumanDuration>,
 }
 

@@ -3,6 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// How long a command may take, retries included.
+pub(crate) const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
+/// Longest time between SIGTERM and SIGKILL for a job.
+pub(crate) const LONGEST_GRACE: Duration = Duration::from_secs(24 * 3_600);
 /// Bytes of lines that wait for whoever reads a log; beyond them lines are dropped.
 pub(crate) const LINES_WAITING_BYTES: usize = 1 << 20;
 /// How long a process that ends waits for its last lines to be written.
@@ -23,8 +27,9 @@ pub(crate) const CELL_COLUMNS: u16 = 8;
 pub(crate) const BYTES_PER_REQUEST: usize = 4 << 20;
 /// Jobs that `job list` prints at most: a page.
 pub(crate) const JOBS_LISTED: u32 = quorate_core::limits::JOBS_PER_REQUEST as u32;
-/// Between two looks of `job list --watch`, at least.
-pub(crate) const WATCH_EVERY_LEAST: Duration = Duration::from_millis(200);
+/// Between two looks of `job list --watch`.
+pub(crate) const WATCH_EVERY: RangeInclusive<Duration> =
+    Duration::from_millis(200)..=Duration::from_secs(24 * 3_600);
 /// How long standard input may say nothing before a command says that it waits for it.
 pub(crate) const INPUT_SILENT: Duration = Duration::from_secs(2);
 /// Ids that an error names where more than one begins as the one given.
@@ -33,12 +38,13 @@ pub(crate) const IDS_NAMED: u32 = 5;
 pub(crate) const ATTEMPTS: usize = 30;
 /// Jobs that one `job wait` waits for.
 pub(crate) const JOBS_WAITED_FOR: usize = 1_000;
-/// Longest time that it can be told to wait; as good as for ever.
+/// Longest time that a command can be told to wait; as good as for ever.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// Between its looks at jobs that do not end, growing from one to the other.
 pub(crate) const POLL_EVERY: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
-/// Seconds that a write may be set to wait.
-pub(crate) const WRITE_TIMEOUT: RangeInclusive<f64> = 0.1..=60.0;
+/// How long a write may be set to wait.
+pub(crate) const WRITE_TIMEOUT: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(60);
 /// What the longest payload may be set to, in bytes.
 pub(crate) const MAX_PAYLOAD: RangeInclusive<usize> = 0..=quorate_core::limits::PAYLOAD_BYTES;
 /// Open files of a node: more, nobody needs.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
@@ -46,7 +46,7 @@ struct Log {
 /// # Errors
 /// The filter cannot be read, or there is no thread to be had.
 pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
-    let filter = filter(level)?;
+    let filter = filter(level).map_err(|why| anyhow!("log-level: `{level}`: {why}"))?;
     // A descriptor of its own: a write that waits must not hold the lock of `std::io::stderr`.
     let stderr = File::from(io::stderr().as_fd().try_clone_to_owned().context("standard error")?);
     let notice = move |lost| {
@@ -71,30 +71,34 @@ pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether it is a filter.
+/// What to log, if it says so; for `value_parser`.
 ///
 /// # Errors
-/// It is not; the message says what is.
-pub(crate) fn check(level: &str) -> anyhow::Result<()> {
-    filter(level).map(|_| ())
+/// What it should be.
+pub(crate) fn level(level: &str) -> Result<String, String> {
+    filter(level).map(|_| level.to_owned())
 }
 
 /// openraft warns with every attempt to reach a member that is away, of which the node itself speaks once: it is heard from
 /// `error` on, unless the filter names it.
-fn filter(level: &str) -> anyhow::Result<EnvFilter> {
-    let names_nothing =
-        |part: &str| part.trim().parse::<LevelFilter>().is_err() && !part.contains(['=', '[']);
-    let filter = EnvFilter::try_new(level).ok().filter(|_| !level.split(',').any(names_nothing));
-    let filter = filter.with_context(|| {
-        format!(
-            "log-level: `{level}` is no filter: use error, warn, info, debug, trace or off, or a list such as \
-             `info,openraft=warn`"
-        )
-    })?;
-    if level.contains("openraft") || filter.max_level_hint() == Some(LevelFilter::OFF) {
-        return Ok(filter);
+fn filter(level: &str) -> Result<EnvFilter, String> {
+    let parts: Vec<&str> = level.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let is_one = !parts.is_empty() && parts.into_iter().all(names_a_level);
+    let filter = EnvFilter::try_new(level).ok().filter(|_| is_one);
+    let mut filter = filter.ok_or(
+        "it is no filter: use error, warn, info, debug, trace or off, or a list such as `info,openraft=warn`",
+    )?;
+    if !level.contains("openraft") && filter.max_level_hint() != Some(LevelFilter::OFF) {
+        filter = filter.add_directive("openraft=error".parse().expect("a directive"));
     }
-    Ok(filter.add_directive("openraft=error".parse()?))
+    Ok(filter)
+}
+
+/// By its word: the filter takes numbers too, and another word for a target. A span's own form is left to it.
+fn names_a_level(part: &str) -> bool {
+    let level = part.rsplit('=').next().unwrap_or_default().trim();
+    let words = ["off", "error", "warn", "info", "debug", "trace"];
+    part.contains('[') || words.into_iter().any(|word| word.eq_ignore_ascii_case(level))
 }
 
 /// Waits for a moment until the log is written.
@@ -172,18 +176,15 @@ mod tests {
         let table = [
             ("info", "openraft=error,info"),
             ("off", "off"),
+            ("INFO,", "openraft=error,info"),
             ("info,openraft=warn", "openraft=warn,info"),
             ("debug,quorate=info", "openraft=error,quorate=info,debug"),
         ];
         for (level, directives) in table {
             assert_eq!(filter(level).unwrap().to_string(), directives);
         }
-        for wrong in ["loud=very", "blah", "info,blah", "blah,openraft=warn"] {
-            let said = filter(wrong).unwrap_err().to_string();
-            assert!(
-                said.starts_with(&format!("log-level: `{wrong}` is no filter: use error, warn")),
-                "{said}"
-            );
+        for wrong in ["", "loud=very", "blah", "info,blah", "blah,openraft=warn", "5", "info,openraft=2"] {
+            assert!(filter(wrong).unwrap_err().starts_with("it is no filter: use error, warn"), "{wrong}");
         }
     }
 }

@@ -20,7 +20,12 @@ where
     N: FromStr + PartialOrd + Display + Clone,
 {
     move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = text.parse().ok().filter(|number| is_plain(text) && range.contains(number));
         number.ok_or_else(|| format!("it must be a {what} from {} to {}", range.start(), range.end()))
     }
+}
+
+/// Digits, with a point at most: not what a parser takes for a number besides, as `1e3` and `+1`.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }

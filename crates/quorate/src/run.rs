@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -10,9 +11,10 @@ use quorate_runner::{
 };
 
 use crate::cli::NODES;
-use crate::duration::HumanDuration;
+use crate::duration::{HumanDuration, within};
 use crate::ending::Ending;
 use crate::environment::{Item, items};
+use crate::failure::{WrongUsage, wrong_usage};
 use crate::job::word;
 use crate::logging::{self, LogFormat};
 use crate::number::{decimal, number};
@@ -55,7 +57,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "QUORATE_DOCKER_NETWORK")]
     docker_network: Option<String>,
     /// Time between SIGTERM and SIGKILL for a job that must end.
-    #[arg(long, env = "QUORATE_GRACE", value_name = "DURATION", default_value = "5s")]
+    #[arg(long, env = "QUORATE_GRACE", value_name = "DURATION", default_value = "5s", value_parser = within(Duration::ZERO..=limits::LONGEST_GRACE))]
     grace: HumanDuration,
     /// Let a job run longer than its timeout, as long as this runner lives to touch it.
     #[arg(long, env = "QUORATE_EXTEND_TIMEOUT")]
@@ -64,7 +66,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "QUORATE_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
     /// What to log.
-    #[arg(long, env = "QUORATE_LOG_LEVEL", default_value = logging::LEVEL)]
+    #[arg(long, env = "QUORATE_LOG_LEVEL", default_value = logging::LEVEL, value_parser = logging::level)]
     log_level: String,
 }
 
@@ -85,7 +87,9 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let (nodes, programs) = (items(&args.nodes), items(&args.program));
     ensure!(
         !programs.is_empty() || args.docker,
-        "nothing to run: give --program IMAGE=PROGRAM for a local program, or --docker for containers"
+        wrong_usage(
+            "nothing to run: give --program IMAGE=PROGRAM for a local program, or --docker for containers"
+        )
     );
     let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
     let client = Client::new(config).context("nodes")?;
@@ -123,7 +127,7 @@ async fn drivers(
     let HumanDuration(grace) = args.grace;
     let mut drivers: Vec<Arc<dyn Driver>> = Vec::new();
     if !programs.is_empty() {
-        let programs = Programs::new(programs).context("program")?;
+        let programs = Programs::new(programs).context("program").context(WrongUsage)?;
         programs.check().context("program")?;
         drivers.push(Arc::new(Process::new(programs, grace)));
     }

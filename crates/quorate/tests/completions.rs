@@ -45,10 +45,14 @@ fn fish_completes() {
 }
 
 #[test]
-fn zsh_takes_its_completions() {
+fn zsh_completes() {
     if has(None, "zsh", &["--version"]) {
-        let load = "autoload -U compinit && compinit -u -D && source <(quorate completions zsh) && echo $_comps[quorate]";
-        assert_eq!(asked("zsh", load).trim(), "_quorate");
+        // As zsh does at a Tab; what `_describe` would offer is printed, since only a line editor takes it.
+        let complete = "autoload -U compinit && compinit -u -D && source <(quorate completions zsh)
+            _describe() { print -l -- ${(P)4} }
+            echo $_comps[quorate]; _quorate__subcmd__job_commands";
+        let said = asked("zsh", complete);
+        assert!(said.starts_with("_quorate\n") && said.contains("\nenqueue:"), "{said}");
     }
 }
 
@@ -56,7 +60,15 @@ fn zsh_takes_its_completions() {
 fn every_command_has_a_man_page() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("man1");
-    assert!(quorate(&["man", dir.to_str().unwrap()]).status.success());
+    let written = |more: &str| {
+        let output = quorate(&["man", dir.to_str().unwrap()]);
+        assert!(output.status.success());
+        let pages = std::fs::read_dir(&dir).unwrap().count();
+        let says = format!("{pages} man pages are written to {}{more}\n", dir.display());
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), says);
+    };
+    written(", which was made");
+    written("");
     for page in ["quorate", "quorate-serve", "quorate-job", "quorate-job-enqueue"] {
         assert!(dir.join(format!("{page}.1")).exists(), "{page}");
     }

@@ -160,7 +160,7 @@ fn what_is_no_text_travels_in_base64_and_what_is_too_long_not_at_all() {
     node.enqueue(&["--payload-file", file, "--base64"]);
     std::fs::write(file, vec![0xff; (768 << 10) + 1]).unwrap();
     let refused = node.run(&["job", "enqueue", "--image", "a", "--payload-file", file, "--base64"]);
-    let says = "error: payload: 1048580 bytes are more than 1048576; nothing is enqueued\n";
+    let says = "error: payload: 786433 bytes are more than the 768 KiB that --base64 can send; nothing is enqueued\n";
     assert_eq!((refused.status.code(), stderr(&refused).as_str()), (Some(1), says));
 
     let lines = piped(node.command(&["job", "enqueue", "--image", "a", "--lines", "-"]), b"one\ntwo\n\xff\n");

@@ -248,6 +248,23 @@ fn the_nodes_end_with_dev_even_when_it_is_killed() {
 }
 
 #[test]
+fn dev_says_what_is_left_and_ends_when_no_node_is() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let mut dev = Dev::start(dir.path(), free_ports(3));
+    let left = ["the others go on", "the others are no majority, and take no writes", "none is left"];
+    for ((name, _, pid), left) in dev.nodes.iter().zip(left) {
+        kill(Pid::from_raw(*pid), Signal::SIGKILL).unwrap();
+        let mut line = String::new();
+        dev.lines.read_line(&mut line).unwrap();
+        assert!(line.starts_with(&format!("{name} ended: signal: 9 (SIGKILL); {left}")), "{line}");
+    }
+    let mut more = String::new();
+    std::io::Read::read_to_string(&mut dev.lines, &mut more).unwrap();
+    assert_eq!((more.as_str(), dev.process.wait().unwrap().code()), ("", Some(1)));
+}
+
+#[test]
 fn errors_have_exit_codes_and_say_what_to_do() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
@@ -259,7 +276,7 @@ fn errors_have_exit_codes_and_say_what_to_do() {
     let table: [(&[&str], i32, &str); 7] = [
         (&["job", "get", "00000000-0000-7000-8000-000000000000", "--nodes", &urls], 3, "no such job"),
         (&["job", "delete", queued, "--nodes", &urls], 4, "queued"),
-        (&["job", "enqueue", "--image", "", "--nodes", &urls], 1, "jobs[0].image"),
+        (&["job", "list", "--cursor", "x", "--nodes", &urls], 1, "cursor"),
         (&["job", "list", "--nodes", nobody, "--deadline", "0.3"], 5, "Nothing was done"),
         (&["cluster", "status", "--nodes", "ftp://x"], 2, "`ftp://x` is no node: write HOST:PORT"),
         (&["cluster", "status", "--nodes", nobody], 5, "start one on this machine: `quorate dev`"),
@@ -324,4 +341,33 @@ fn the_demo_ends_well() {
     let foreign = quorate(&["demo", "--data-dir", input.to_str().unwrap()]);
     assert!(String::from_utf8_lossy(&foreign.stderr).contains("left alone"));
     assert!(input.join("main.rs").exists());
+}
+
+#[test]
+fn the_demo_names_the_folder_that_it_cannot_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let earlier = dir.path().join("earlier");
+    std::fs::create_dir(&earlier).unwrap();
+    std::fs::write(earlier.join("quorate-demo"), "").unwrap();
+    let table = [
+        (file.clone(), "read: Not a directory"),
+        (file.join("x"), "made: Not a directory"),
+        (earlier.join("."), "removed: Invalid argument"),
+    ];
+    for (path, why) in table {
+        let output = quorate(&["demo", "--data-dir", path.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let says = format!("error: data-dir: give another, {} cannot be {why}", path.display());
+        assert!(said.starts_with(&says), "{said}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+    let data = dir.path().join("data");
+    let output = quorate(&["demo", "--data-dir", data.to_str().unwrap(), "--input", file.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.starts_with(&format!("error: input: give another, {} cannot be read", file.display())),
+        "{said}"
+    );
 }

@@ -40,11 +40,9 @@ fn a_switch_is_on_or_off_in_the_words_that_people_use() {
     for off in ["0", "false", "no", "off", ""] {
         assert!(says(off).starts_with("error: nothing to run"), "{off}: {}", says(off));
     }
-    assert!(
-        says("maybe").starts_with("error: invalid value 'maybe' for 'QUORATE_DOCKER'"),
-        "{}",
-        says("maybe")
-    );
+    let plain =
+        "error: invalid value 'maybe' for 'QUORATE_DOCKER': it must be 1, true, yes or on, or else 0,";
+    assert!(says("maybe").starts_with(plain), "{}", says("maybe"));
     for switch in ["QUORATE_IN_ORDER", "QUORATE_EXTEND_TIMEOUT"] {
         let output = with(&[(switch, "yes")], &["run"]);
         assert!(stderr(&output).starts_with("error: nothing to run"), "{}", stderr(&output));
@@ -92,7 +90,8 @@ fn an_empty_variable_counts_as_not_given() {
 
     let empty = [("QUORATE_NODES", ""), ("QUORATE_DEADLINE", ""), ("QUORATE_HEALTH_URL", "")];
     let output = with(&empty, &["job", "list", "--deadline", "0"]);
-    assert!(stderr(&output).starts_with("error: deadline: 0s is not between"), "{}", stderr(&output));
+    let says = "error: invalid value '0' for '--deadline <DURATION>': it must be a duration from 100ms to 1h";
+    assert!(stderr(&output).starts_with(says), "{}", stderr(&output));
     // A default is asked: the port of the third node may be anybody's.
     assert!(!stderr(&with(&empty, &["health"])).contains("configuration"));
 }
@@ -136,23 +135,35 @@ fn an_error_names_the_variable_that_was_used_and_the_flag_that_was() {
             &["job", "list", "--deadline", "x"],
             "invalid value 'x' for '--deadline",
         ),
-        (&[("QUORATE_DEADLINE", "0")], &["cluster", "status"], "QUORATE_DEADLINE: 0s is not between"),
+        (
+            &[("QUORATE_DEADLINE", "0")],
+            &["cluster", "status"],
+            "invalid value '0' for 'QUORATE_DEADLINE': it must",
+        ),
         (&[("QUORATE_NODES", "ftp://x")], &["job", "get", "00000000"], "QUORATE_NODES: "),
         (&[("QUORATE_HEALTH_URL", "x")], &["health"], "QUORATE_HEALTH_URL: "),
         (&[("QUORATE_PROGRAMS", "x")], &["run"], "invalid value 'x' for 'QUORATE_PROGRAMS'"),
         (&[("QUORATE_PROGRAMS", "a=b;a=c")], &["run"], "QUORATE_PROGRAMS: the image \"a\" is given twice"),
-        (&[("QUORATE_LOG_LEVEL", "a=b")], &program, "QUORATE_LOG_LEVEL: `a=b` is no filter"),
+        (
+            &[("QUORATE_LOG_LEVEL", "a=b")],
+            &program,
+            "invalid value 'a=b' for 'QUORATE_LOG_LEVEL': it is no filter",
+        ),
         (
             &[("QUORATE_LOG_LEVEL", "blah")],
             &program,
-            "QUORATE_LOG_LEVEL: `blah` is no filter: use error, warn",
+            "invalid value 'blah' for 'QUORATE_LOG_LEVEL': it is no filter: use error, warn",
         ),
         (
             &[("QUORATE_LOG_LEVEL", "blah")],
             &["serve"],
-            "QUORATE_LOG_LEVEL: `blah` is no filter: use error, warn",
+            "invalid value 'blah' for 'QUORATE_LOG_LEVEL': it is no filter: use error, warn",
         ),
-        (&[], &["dev", "--log-level", "blah"], "log-level: `blah` is no filter: use error, warn"),
+        (
+            &[],
+            &["dev", "--log-level", "blah"],
+            "invalid value 'blah' for '--log-level <LOG_LEVEL>': it is no filter: use error, warn",
+        ),
         (&[("QUORATE_LOG_FORMAT", "xml")], &program, "invalid value 'xml' for 'QUORATE_LOG_FORMAT'"),
         (&[("QUORATE_HTTP_ADDR", "x")], &["serve"], "QUORATE_HTTP_ADDR: `x` is not IP:PORT or HOST:PORT"),
         (
@@ -225,26 +236,76 @@ fn no_error_says_its_cause_twice() {
 }
 
 #[test]
-fn a_wrong_number_is_said_in_plain_words_and_is_wrong_usage() {
+fn a_wrong_value_is_said_in_plain_words_and_is_wrong_usage() {
     let whole = |range: &str| format!("it must be a whole number from {range}");
-    let table: [(&[&str], String); 13] = [
-        (&["run", "-c", "x"], whole("1 to 1000")),
-        (&["run", "-c", "0"], whole("1 to 1000")),
-        (&["run", "--docker-memory", "x"], whole("6 to 16777216")),
-        (&["run", "--docker-cpus", "x"], "it must be a number from 0.01 to 4096".into()),
-        (&["dev", "--nodes", "x"], whole("1 to 9")),
-        (&["dev", "--http-port", "99999"], whole("1 to 65535")),
-        (&["bench", "--clients", "x"], whole("1 to 4096")),
-        (&["demo", "--jobs", "x"], whole("10 to 100000")),
-        (&["serve", "--max-payload", "x"], whole("0 to 1048576")),
-        (&["job", "add", "--image", "a", "--max-retries", "-1"], whole("0 to 25")),
-        (&["job", "add", "--image", "a", "--delay", "-1"], "a duration is a number and its unit".into()),
-        (&["job", "list", "--nodes", "18080"], "is no node, but a number".into()),
-        (&["job", "list", "--nodes", "http://127.0.0.1:1/v1"], "has more than an address".into()),
+    let time = |range: &str| format!("it must be a duration from {range}");
+    let filter = || "it is no filter: use error, warn, info, debug, trace or off".to_owned();
+    let enqueue = |flag, value| vec!["job", "add", "--image", "a", flag, value];
+    let table: Vec<(Vec<&str>, String)> = vec![
+        (vec!["run", "-c", "x"], whole("1 to 1000")),
+        (vec!["run", "-c", "0"], whole("1 to 1000")),
+        (vec!["run", "-c", "-1"], whole("1 to 1000")),
+        (vec!["run", "-c", "+1"], whole("1 to 1000")),
+        (vec!["run", "--docker-memory", "x"], whole("6 to 16777216")),
+        (vec!["run", "--docker-cpus", "x"], "it must be a number from 0.01 to 4096".into()),
+        (vec!["run", "--docker-cpus", "1e0"], "it must be a number from 0.01 to 4096".into()),
+        (vec!["run", "--grace", "2d"], time("0s to 1d")),
+        (vec!["run", "--log-level", "5"], filter()),
+        (vec!["run", "--program", "x"], "invalid value 'x'".into()),
+        (vec!["run", "--program", "a=b", "--program", "a=c"], "the image \"a\" is given twice".into()),
+        (vec!["run"], "nothing to run".into()),
+        (vec!["dev", "--nodes", "x"], whole("1 to 9")),
+        (vec!["dev", "--http-port", "99999"], whole("1 to 65535")),
+        (vec!["dev", "--http-port", "65535"], "http-port: 65535 leaves no room for 3 nodes".into()),
+        (vec!["dev", "--http-port", "8080", "--peer-port", "8081"], "its ports meet those of".into()),
+        (vec!["dev", "--log-level", "blah"], filter()),
+        (vec!["bench", "--clients", "x"], whole("1 to 4096")),
+        (vec!["bench", "--nodes", "x"], "`x` has no port".into()),
+        (vec!["demo", "--jobs", "x"], whole("10 to 100000")),
+        (vec!["serve", "--max-payload", "x"], whole("0 to 1048576")),
+        (vec!["serve", "--write-timeout", "0"], time("100ms to 1m")),
+        (vec!["serve", "--write-timeout", "2m"], time("100ms to 1m")),
+        (vec!["serve", "--snapshot-every", "x"], whole("1 to")),
+        (vec!["serve", "--log-level", "info,quorate=5"], filter()),
+        (vec!["serve", "--name", ""], "name: `` is not".into()),
+        (vec!["serve", "--http-addr", "x"], "http-addr: `x` is not".into()),
+        (vec!["serve", "--peers", "x"], "peers: `x` is not".into()),
+        (enqueue("--max-retries", "-1"), whole("0 to 25")),
+        (enqueue("--delay", "-1"), "a duration is a number and its unit".into()),
+        (enqueue("--delay", "1e3"), "a duration is a number and its unit".into()),
+        (enqueue("--delay", "366d"), time("0s to 365d")),
+        (enqueue("--timeout", "0"), time("1s to 7d")),
+        (enqueue("--retries-delay", "9999999999"), time("0s to 365d")),
+        (enqueue("--key", "a b"), "it must be ASCII characters without spaces".into()),
+        (vec!["job", "add", "--image", ""], "it must be a name of 1 to 255 bytes".into()),
+        (vec!["job", "list", "--image", ""], "it must be a name of 1 to 255 bytes".into()),
+        (vec!["job", "list", "-n", "-1"], whole("1 to 1000")),
+        (vec!["job", "list", "--watch=0"], time("200ms to 1d")),
+        (vec!["job", "list", "--deadline", "0"], time("100ms to 1h")),
+        (vec!["job", "list", "--deadline", "-1"], "a duration is a number and its unit".into()),
+        (vec!["job", "list", "--nodes", "18080"], "is no node, but a number".into()),
+        (vec!["job", "list", "--nodes", "http://127.0.0.1:1/v1"], "has more than an address".into()),
+        (vec!["job", "wait", "00000000", "--wait", "soon"], "a duration is a number and its unit".into()),
+        (vec!["cluster", "settings", "--retention", "1s"], time("1m to 3650d")),
+        (vec!["health", "--url", "x"], "`x` has no port".into()),
+        (vec!["health", "--wait", "366d"], time("0s to 365d")),
+        (vec!["completions", "csh"], "invalid value 'csh'".into()),
     ];
     for (args, says) in table {
-        let output = with(&[], args);
+        let output = with(&[], &args);
         assert!(stderr(&output).contains(&says), "{args:?}: {}", stderr(&output));
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+    }
+    for (variable, value, args) in [
+        ("QUORATE_DOCKER", "maybe", &["run"][..]),
+        ("QUORATE_LOG_LEVEL", "5", &["run"]),
+        ("QUORATE_GRACE", "1e3", &["run"]),
+        ("QUORATE_HTTP_ADDR", "x", &["serve"]),
+        ("QUORATE_WRITE_TIMEOUT", "-1", &["serve"]),
+        ("QUORATE_DEADLINE", "0", &["status"]),
+    ] {
+        let output = with(&[(variable, value)], args);
+        assert!(stderr(&output).contains(variable), "{variable}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(2), "{variable}: {}", stderr(&output));
     }
 }

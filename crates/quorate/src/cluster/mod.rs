@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use quorate_client::api::SettingsRequest;
+use quorate_core::limits::RETENTION_SECONDS;
 
 use crate::cli::Target;
+use crate::duration::seconds;
+use crate::exit_code;
 use crate::output::Output;
-use crate::{duration, exit_code};
 use state::State;
 
 /// Look at the cluster and its settings.
@@ -35,7 +37,7 @@ enum Command {
     /// Show the settings that hold for the whole cluster, or change them.
     Settings {
         /// Keep finished jobs for so long from now on.
-        #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u64>)]
+        #[arg(long, value_name = "DURATION", value_parser = seconds(RETENTION_SECONDS))]
         retention: Option<u64>,
         #[command(flatten)]
         target: Target,

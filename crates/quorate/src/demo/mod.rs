@@ -188,18 +188,19 @@ fn progress(jobs: usize) -> ProgressBar {
 const MARK: &str = "quorate-demo";
 
 fn fresh_dir(dir: &Path) -> anyhow::Result<PathBuf> {
+    let cannot = |what: &str| format!("data-dir: give another, {} cannot be {what}", dir.display());
     if dir.exists() {
-        let empty = dir.read_dir().with_context(|| format!("data-dir: {}", dir.display()))?.next().is_none();
+        let empty = dir.read_dir().with_context(|| cannot("read"))?.next().is_none();
         ensure!(
             empty || dir.join(MARK).exists(),
             "data-dir: {} is no earlier demo's; it is left alone",
             dir.display()
         );
-        std::fs::remove_dir_all(dir)?;
+        std::fs::remove_dir_all(dir).with_context(|| cannot("removed"))?;
     }
-    std::fs::create_dir_all(dir).with_context(|| format!("data-dir: cannot make {}", dir.display()))?;
-    std::fs::write(dir.join(MARK), "")?;
-    Ok(dir.canonicalize()?)
+    std::fs::create_dir_all(dir).with_context(|| cannot("made"))?;
+    std::fs::write(dir.join(MARK), "").with_context(|| cannot("written to"))?;
+    dir.canonicalize().with_context(|| cannot("found"))
 }
 
 fn by_hand(args: &DemoArgs, dir: &Path, id: &str) -> String {

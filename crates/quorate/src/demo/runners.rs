@@ -16,8 +16,10 @@ impl Runners {
         let orders = [[1, 2, 0], [2, 0, 1]];
         let children = orders.iter().enumerate().map(|(number, order)| {
             let nodes: Vec<&str> = order.iter().filter_map(|n| urls.get(*n)).map(String::as_str).collect();
-            let log = std::fs::File::create(dir.join(format!("runner{}.log", number + 1)))?;
-            let mut command = Command::new(std::env::current_exe()?);
+            let log = dir.join(format!("runner{}.log", number + 1));
+            let log = std::fs::File::create(&log)
+                .with_context(|| format!("data-dir: cannot write {}", log.display()))?;
+            let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
             command.arg("run").args(["--in-order", "--concurrency", "2", "--nodes", &nodes.join(",")]);
             for program in programs.allow_list() {
                 command.args(["--program", program]);

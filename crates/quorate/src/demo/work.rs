@@ -19,14 +19,11 @@ impl Programs {
     /// They cannot be written.
     pub(super) fn new(dir: &Path) -> anyhow::Result<Programs> {
         let ledger = dir.join("ledger");
-        std::fs::write(&ledger, "")?;
+        write(&ledger, "")?;
         let mut allow_list = Vec::new();
         for kind in &KINDS {
             let script = dir.join(format!("{}.sh", kind.image));
-            std::fs::write(
-                &script,
-                format!("echo \"$JOB_ID\" >> '{}'\nexec {}\n", ledger.display(), kind.command),
-            )?;
+            write(&script, &format!("echo \"$JOB_ID\" >> '{}'\nexec {}\n", ledger.display(), kind.command))?;
             let path = script.display().to_string();
             ensure!(!path.contains(char::is_whitespace), "data-dir: {path} contains white space");
             allow_list.push(format!("{}=/bin/sh {path}", kind.image));
@@ -52,6 +49,10 @@ impl Programs {
         }
         Ok(runs)
     }
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("data-dir: cannot write {}", path.display()))
 }
 
 struct Kind {
@@ -95,18 +96,19 @@ const LARGEST_FILE: u64 = 64 << 10;
 const MOST_FILES: usize = 2_000;
 
 fn text_files(dir: &Path, files: &mut Vec<(PathBuf, String)>) -> anyhow::Result<()> {
-    for entry in std::fs::read_dir(dir).with_context(|| format!("input: cannot read {}", dir.display()))? {
-        let entry = entry?;
+    let cannot = || format!("input: give another, {} cannot be read", dir.display());
+    for entry in std::fs::read_dir(dir).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
         let (path, name) = (entry.path(), entry.file_name());
         let hidden = name.to_string_lossy().starts_with('.');
         if hidden || name == "target" || files.len() >= MOST_FILES {
             continue;
         }
-        let kind = entry.file_type()?;
+        let kind = entry.file_type().with_context(cannot)?;
         if kind.is_dir() {
             text_files(&path, files)?;
         } else if kind.is_file()
-            && entry.metadata()?.len() <= LARGEST_FILE
+            && entry.metadata().with_context(cannot)?.len() <= LARGEST_FILE
             && let Ok(text) = std::fs::read_to_string(&path)
             && !text.is_empty()
         {
@@ -125,10 +127,11 @@ fn run(command: &str, input: &str) -> anyhow::Result<String> {
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run {command}"))?;
-    child.stdin.take().context("no standard input")?.write_all(input.as_bytes())?;
-    let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "{command} failed: {}", output.status);
-    Ok(String::from_utf8(output.stdout)?)
+    let failed = || format!("{command} failed");
+    child.stdin.take().context("no standard input")?.write_all(input.as_bytes()).with_context(failed)?;
+    let output = child.wait_with_output().with_context(failed)?;
+    ensure!(output.status.success(), "{}: {}", failed(), output.status);
+    String::from_utf8(output.stdout).with_context(failed)
 }
 
 #[cfg(test)]

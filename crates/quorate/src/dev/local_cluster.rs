@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::node_log::NodeLog;
-use crate::failure::Lines;
+use crate::failure::{Lines, wrong_usage};
 
 /// How long a node gets to end after SIGTERM: longer than it takes at most (docs/timeouts.md).
 const GRACE: Duration = Duration::from_secs(30);
@@ -74,10 +74,13 @@ impl LocalCluster {
         for (setting, port) in [("http-port", http_port), ("peer-port", peer_port)] {
             ensure!(
                 port > 0 && port.checked_add(count).is_some(),
-                "{setting}: {port} leaves no room for {count} nodes"
+                wrong_usage(format!("{setting}: {port} leaves no room for {count} nodes"))
             );
         }
-        ensure!(http_port.abs_diff(peer_port) >= count, "peer-port: its ports meet those of http-port");
+        ensure!(
+            http_port.abs_diff(peer_port) >= count,
+            wrong_usage("peer-port: its ports meet those of http-port")
+        );
         std::fs::create_dir_all(dir).with_context(|| format!("data-dir: cannot make {}", dir.display()))?;
         let nodes: Vec<LocalNode> = (0..count)
             .map(|n| LocalNode {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::ensure;
 use clap::Args;
 
 use crate::background::Background;
@@ -17,7 +18,8 @@ pub(crate) use local_cluster::LocalCluster;
 /// Run a whole cluster on this machine, each node a process of its own.
 ///
 /// Prints every node's URL and process id, then one line `ready`. Kill a node with `kill -9 PID` to see the others go
-/// on; Ctrl-C ends them all, and the same command starts them again with what they had.
+/// on; Ctrl-C ends them all, and the same command starts them again with what they had. When none is left it ends with
+/// exit code 1.
 #[derive(Args)]
 pub(crate) struct DevArgs {
     /// How many nodes.
@@ -33,16 +35,15 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "DIR", default_value = "quorate-dev")]
     data_dir: PathBuf,
     /// What the nodes log, to a file for each in the data directory.
-    #[arg(long, default_value = logging::LEVEL)]
+    #[arg(long, default_value = logging::LEVEL, value_parser = logging::level)]
     log_level: String,
 }
 
 /// Runs the cluster until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// It cannot be started.
+/// It cannot be started, or all of its nodes have ended.
 pub(crate) fn main(args: DevArgs) -> anyhow::Result<ExitCode> {
-    logging::check(&args.log_level)?;
     let said = output::background()?;
     let remarks = output::background_remarks()?;
     let result = runtime::on_threads(run(args, &said, &remarks));
@@ -70,17 +71,29 @@ async fn run(args: DevArgs, said: &Background, remarks: &Background) -> anyhow::
         tokio::select! {
             () = ending.wait() => break,
             (position, status) = cluster.ended() => {
-                let name = cluster.nodes().get(position).map_or("?", |node| node.name.as_str());
+                let nodes = cluster.nodes();
+                let name = nodes.get(position).map_or("?", |node| node.name.as_str());
+                let left = nodes.iter().filter(|node| node.pid().is_some()).count();
                 match status {
-                    Ok(status) => said.line(format_args!(
-                        "{name} ended: {status}; the others go on. Restart this command to start it again."
-                    )),
+                    Ok(status) => said.line(format_args!("{name} ended: {status}; {}", rest(left, nodes.len()))),
                     Err(error) => said.line(format_args!("{name} cannot be waited for: {error}")),
                 }
+                ensure!(left > 0, "no node is left");
             }
         }
     }
     stop(cluster, said).await
+}
+
+/// What becomes of a cluster of which so many nodes are left.
+fn rest(left: usize, of: usize) -> &'static str {
+    match () {
+        () if left == 0 => "none is left. The same command starts them again, with what they had.",
+        () if left <= of / 2 => {
+            "the others are no majority, and take no writes. Restart this command to start it again."
+        }
+        () => "the others go on. Restart this command to start it again.",
+    }
 }
 
 async fn stop(mut cluster: LocalCluster, said: &Background) -> anyhow::Result<ExitCode> {

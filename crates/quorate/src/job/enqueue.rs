@@ -5,12 +5,16 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_client::api::{Job, NewJob};
 use quorate_client::{Client, Error, Refused, RefusedKind};
-use quorate_core::limits::{IDEMPOTENCY_KEY_BYTES, JOBS_PER_REQUEST, MAX_RETRIES, PRIORITY};
+use quorate_core::limits::{
+    DELAY_SECONDS, IDEMPOTENCY_KEY_BYTES, IMAGE_NAME_BYTES, JOBS_PER_REQUEST, MAX_RETRIES, PRIORITY,
+    RETRIES_DELAY_SECONDS, TIMEOUT_SECONDS,
+};
 
 use super::incomplete::{Fate, Incomplete};
 use super::input::InputArgs;
 use crate::cli::Target;
-use crate::duration;
+use crate::duration::seconds;
+use crate::failure::wrong_usage;
 use crate::limits::BYTES_PER_REQUEST;
 use crate::number::number;
 use crate::output::{self, Output};
@@ -25,34 +29,54 @@ use crate::output::{self, Output};
 #[derive(Args)]
 pub(super) struct EnqueueArgs {
     /// What to run.
-    #[arg(long)]
+    #[arg(long, value_parser = image)]
     image: String,
     #[command(flatten)]
     input: InputArgs,
     /// How long to wait before it is queued [default: 0].
-    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DURATION", value_parser = seconds(0..=DELAY_SECONDS))]
     delay: Option<u32>,
     /// How long it may run [default: 60s].
-    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DURATION", value_parser = seconds(1..=TIMEOUT_SECONDS))]
     timeout: Option<u32>,
     /// 0, 1 or 2; 2 is served first [default: 0].
-    #[arg(long, value_parser = number::<u32>(0..=PRIORITY), allow_negative_numbers = true)]
+    #[arg(long, value_parser = number::<u32>(0..=PRIORITY))]
     priority: Option<u32>,
     /// Automatic retries, 0 to 25 [default: 3].
-    #[arg(long, value_parser = number::<u32>(0..=MAX_RETRIES), allow_negative_numbers = true)]
+    #[arg(long, value_parser = number::<u32>(0..=MAX_RETRIES))]
     max_retries: Option<u32>,
     /// How long each automatic retry waits [default: 60s].
-    #[arg(long, value_name = "DURATION", value_parser = duration::seconds::<u32>, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DURATION", value_parser = seconds(0..=RETRIES_DELAY_SECONDS))]
     retries_delay: Option<u32>,
     /// Makes it safe to run this command again: within 24 hours, the same key and input give the same jobs [default:
     /// another one each time].
-    #[arg(long, visible_alias = "key", value_name = "KEY")]
+    #[arg(long, visible_alias = "key", value_name = "KEY", value_parser = key)]
     idempotency_key: Option<String>,
     /// Print ids alone, and nothing else unless it fails.
     #[arg(short, long, conflicts_with = "json")]
     quiet: bool,
     #[command(flatten)]
     target: Target,
+}
+
+/// An image's name; for `value_parser`.
+///
+/// # Errors
+/// It can be none.
+pub(super) fn image(given: &str) -> Result<String, String> {
+    match given.len() {
+        1..=IMAGE_NAME_BYTES => Ok(given.to_owned()),
+        _ => Err(format!("it must be a name of 1 to {IMAGE_NAME_BYTES} bytes")),
+    }
+}
+
+/// # Errors
+/// It can be no Idempotency-Key.
+fn key(given: &str) -> Result<String, String> {
+    match !given.is_empty() && given.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(given.to_owned()),
+        false => Err("it must be ASCII characters without spaces".into()),
+    }
 }
 
 pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
@@ -64,7 +88,9 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
     let longest = keys.iter().map(String::len).max().unwrap_or_default();
     ensure!(
         longest <= IDEMPOTENCY_KEY_BYTES,
-        "idempotency-key: it is too long, {longest} of at most {IDEMPOTENCY_KEY_BYTES} characters with the numbers of the requests"
+        wrong_usage(format!(
+            "idempotency-key: it is too long, {longest} of at most {IDEMPOTENCY_KEY_BYTES} characters with the numbers of the requests"
+        ))
     );
     if requests.len() > 1 && !args.quiet {
         // It stands there also when this process is killed.

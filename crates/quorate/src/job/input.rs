@@ -15,6 +15,9 @@ use quorate_core::limits::PAYLOAD_BYTES;
 use crate::limits::INPUT_SILENT;
 use crate::output;
 
+/// So many bytes become a payload of the longest: four characters from three.
+const BASE64_BYTES: usize = PAYLOAD_BYTES / 4 * 3;
+
 /// Where payloads come from.
 #[derive(Args)]
 pub(super) struct InputArgs {
@@ -66,7 +69,15 @@ impl InputArgs {
             (None, None) => Vec::new(),
         };
         let payload = match self.base64 {
-            true => BASE64_STANDARD.encode(bytes),
+            true => {
+                ensure!(
+                    bytes.len() <= BASE64_BYTES,
+                    "payload: {} bytes are more than the {} KiB that --base64 can send; nothing is enqueued",
+                    bytes.len(),
+                    BASE64_BYTES >> 10
+                );
+                BASE64_STANDARD.encode(bytes)
+            }
             false => match String::from_utf8(bytes) {
                 Ok(text) => text,
                 Err(_) => bail!(

@@ -1,14 +1,14 @@
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use quorate_client::api::{JobsWrapper, Status};
 use quorate_client::{Client, Error, ListJobs};
 
+use super::enqueue::image;
 use super::show;
 use crate::cli::Target;
-use crate::duration::HumanDuration;
-use crate::limits::{JOBS_LISTED, WATCH_EVERY_LEAST};
+use crate::duration::{HumanDuration, within};
+use crate::limits::{JOBS_LISTED, WATCH_EVERY};
 use crate::number::number;
 use crate::output::{self, Output};
 
@@ -24,7 +24,7 @@ pub(super) struct ListArgs {
     #[arg(long, value_enum)]
     status: Option<StatusArg>,
     /// Only those of this image.
-    #[arg(long)]
+    #[arg(long, value_parser = image)]
     image: Option<String>,
     /// Where the list before ended.
     #[arg(long)]
@@ -34,19 +34,10 @@ pub(super) struct ListArgs {
     quiet: bool,
     /// Go on until interrupted, and print the list again whenever it has changed. Looks every 2s, or as often as is
     /// said.
-    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "2s", value_parser = some_time)]
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "2s", value_parser = within(WATCH_EVERY))]
     watch: Option<HumanDuration>,
     #[command(flatten)]
     target: Target,
-}
-
-/// # Errors
-/// It is no duration, or none at all.
-fn some_time(text: &str) -> Result<HumanDuration, String> {
-    match text.parse()? {
-        HumanDuration(Duration::ZERO) => Err("it must be longer than 0, such as 2s".into()),
-        every => Ok(every),
-    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -91,7 +82,7 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
         out.clear();
         print(&mut out, &last);
         while out.is_seen() {
-            tokio::time::sleep(every.max(WATCH_EVERY_LEAST)).await;
+            tokio::time::sleep(every).await;
             match list(client, n, from.clone(), whole).await {
                 // On a terminal the ages grow.
                 Ok(page) if page != last || output::is_terminal() => {
@@ -161,12 +152,6 @@ mod tests {
         };
         let jobs: Vec<_> = ids.iter().map(job).collect();
         serde_json::json!({"jobs": jobs, "cursor": cursor}).to_string()
-    }
-
-    #[test]
-    fn a_list_is_not_looked_at_every_0_seconds() {
-        assert!(some_time("0").is_err() && some_time("0ms").is_err());
-        assert_eq!(some_time("1"), Ok(HumanDuration(Duration::from_secs(1))));
     }
 
     #[tokio::test]

@@ -9,8 +9,9 @@ use tokio::time::{sleep, timeout};
 
 use super::{attempts, prefix, show};
 use crate::cli::Target;
-use crate::duration::HumanDuration;
+use crate::duration::{HumanDuration, within};
 use crate::exit_code::{JOB_NOT_WELL, TIME_IS_UP};
+use crate::failure::wrong_usage;
 use crate::limits::{JOBS_WAITED_FOR, LONGEST_WAIT, POLL_EVERY};
 use crate::output::{self, Output};
 
@@ -25,7 +26,7 @@ pub(super) struct WaitArgs {
     #[arg(required = true, value_name = "ID", value_parser = prefix::id)]
     ids: Vec<String>,
     /// How long to wait; 0s looks once [default: until they have ended].
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = within(Duration::ZERO..=LONGEST_WAIT))]
     wait: Option<HumanDuration>,
     /// Wait for the end of these jobs alone, not of their retries.
     #[arg(long)]
@@ -35,7 +36,10 @@ pub(super) struct WaitArgs {
 }
 
 pub(super) fn main(args: WaitArgs) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(args.ids.len() <= JOBS_WAITED_FOR, "wait: at most {JOBS_WAITED_FOR} jobs at once");
+    anyhow::ensure!(
+        args.ids.len() <= JOBS_WAITED_FOR,
+        wrong_usage(format!("wait: at most {JOBS_WAITED_FOR} jobs at once"))
+    );
     let mut wait = Wait { left: args.ids.len(), ..Wait::default() };
     args.target.block_on(async |client| match args.wait {
         None => wait.until_all_have_ended(client, &args).await,
@@ -47,7 +51,7 @@ pub(super) fn main(args: WaitArgs) -> anyhow::Result<ExitCode> {
         // A read that is cut off leaves nothing behind.
         Some(HumanDuration(most)) => {
             let all = wait.until_all_have_ended(client, &args);
-            timeout(most.min(LONGEST_WAIT), all).await.unwrap_or(Ok(()))
+            timeout(most, all).await.unwrap_or(Ok(()))
         }
     })?;
     let Wait { mut out, ended, left, is_current, .. } = wait;

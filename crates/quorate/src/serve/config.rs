@@ -1,12 +1,12 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use quorate_gateway::GatewayConfig;
 use quorate_node::NodeConfig;
 
 use super::settings::Settings;
+use crate::duration::HumanDuration;
 use crate::limits::{MAX_PAYLOAD, WRITE_TIMEOUT};
 use crate::logging::{self, LogFormat};
 
@@ -42,13 +42,13 @@ impl Settings {
         node.check()?;
 
         let mut gateway = GatewayConfig { node: name, ..GatewayConfig::default() };
-        if let Some(seconds) = self.write_timeout {
-            let (least, most) = (WRITE_TIMEOUT.start(), WRITE_TIMEOUT.end());
+        if let Some(given) = self.write_timeout {
+            let (least, most) = (HumanDuration(*WRITE_TIMEOUT.start()), HumanDuration(*WRITE_TIMEOUT.end()));
             ensure!(
-                WRITE_TIMEOUT.contains(&seconds),
-                "write-timeout: {seconds} is not between {least} and {most} seconds"
+                (least..=most).contains(&given),
+                "write-timeout: {given} is not between {least} and {most}"
             );
-            gateway.write_wait = Duration::from_secs_f64(seconds);
+            gateway.write_wait = given.0;
             gateway.read_wait = gateway.write_wait;
         }
         if let Some(bytes) = self.max_payload {
@@ -99,6 +99,8 @@ fn parse_peers(list: &str) -> anyhow::Result<Vec<(String, String)>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn refused(settings: Settings) -> String {
@@ -155,7 +157,10 @@ mod tests {
                 "`h:1` stands there twice",
             ),
             (Settings { peers: Some("n2=h:1".into()), ..Default::default() }, "`n1` is not among them"),
-            (Settings { write_timeout: Some(0.0), ..Default::default() }, "write-timeout: 0"),
+            (
+                Settings { write_timeout: Some(HumanDuration(Duration::ZERO)), ..Default::default() },
+                "write-timeout: 0s is not between 100ms and 1m",
+            ),
             (Settings { max_payload: Some(1 << 30), ..Default::default() }, "max-payload"),
         ];
         for (settings, expected) in table {

@@ -14,6 +14,7 @@ use quorate_node::{Node, StartError};
 use tokio::net::TcpListener;
 
 use crate::ending::Ending;
+use crate::failure::WrongUsage;
 use crate::{logging, runtime};
 use backend::NodeBackend;
 use config::Config;
@@ -25,9 +26,9 @@ pub(crate) use settings::ServeArgs;
 /// # Errors
 /// A setting is wrong, an address is taken, or the data directory cannot be used.
 pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let settings = args.settings()?;
+    let settings = args.settings().context(WrongUsage)?;
     let until_stdin_closes = settings.until_stdin_closes;
-    let config = settings.check()?;
+    let config = settings.check().context(WrongUsage)?;
     logging::start(config.log_format, &config.log_level)?;
     runtime::on_threads(run(config, until_stdin_closes))
 }

@@ -2,11 +2,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
+use crate::duration::{HumanDuration, within};
 use crate::limits::{MAX_PAYLOAD, WRITE_TIMEOUT};
-use crate::logging::LogFormat;
-use crate::number::{decimal, number};
+use crate::logging::{self, LogFormat};
+use crate::number::number;
 
 /// Run one node of a cluster.
 ///
@@ -35,9 +37,10 @@ pub(crate) struct Settings {
     /// in the same order on every node [default: this node alone].
     #[arg(long, env = "QUORATE_PEERS", value_name = "NAME=HOST:PORT,…")]
     pub(super) peers: Option<String>,
-    /// Seconds that a write waits for a leader and a majority before it is answered 503 [default: 5].
-    #[arg(long, env = "QUORATE_WRITE_TIMEOUT", value_name = "SECONDS", value_parser = decimal(WRITE_TIMEOUT))]
-    pub(super) write_timeout: Option<f64>,
+    /// How long a write waits for a leader and a majority before it is answered 503 [default: 5s].
+    #[arg(long, env = "QUORATE_WRITE_TIMEOUT", value_name = "DURATION", value_parser = within(WRITE_TIMEOUT))]
+    #[serde(deserialize_with = "duration")]
+    pub(super) write_timeout: Option<HumanDuration>,
     /// Longest payload of a job in bytes [default: 1048576, at most that].
     #[arg(long, env = "QUORATE_MAX_PAYLOAD", value_name = "BYTES", value_parser = number(MAX_PAYLOAD))]
     pub(super) max_payload: Option<usize>,
@@ -45,18 +48,18 @@ pub(crate) struct Settings {
     #[arg(long, env = "QUORATE_LOG_FORMAT", value_enum)]
     pub(super) log_format: Option<LogFormat>,
     /// What to log: error, warn, info, debug, trace, or a filter such as `info,openraft=warn` [default: info].
-    #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "FILTER")]
+    #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "FILTER", value_parser = logging::level)]
     pub(super) log_level: Option<String>,
     /// A TOML file with these settings, named as the flags without the dashes in front.
     #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub(super) config: Option<PathBuf>,
     /// Log entries between two snapshots: small in tests, which cannot wait for so many.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, value_parser = number(1..=u64::MAX))]
     #[serde(skip)]
     pub(super) snapshot_every: Option<u64>,
     /// Log entries that are kept behind a snapshot.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, value_parser = number(0..=u64::MAX))]
     #[serde(skip)]
     pub(super) logs_kept: Option<u64>,
     /// End when standard input is closed: how `quorate dev` takes its nodes along, even when it is killed.
@@ -92,6 +95,13 @@ fn read(path: &Path) -> anyhow::Result<Settings> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("config: cannot read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("config: {}", path.display()))
+}
+
+/// In a file it is text, or a number of seconds.
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<HumanDuration>, D::Error> {
+    let value = toml::Value::deserialize(from)?;
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.parse().map(Some).map_err(D::Error::custom)
 }
 
 impl FromArgMatches for ServeArgs {
@@ -135,7 +145,16 @@ mod tests {
         assert_eq!(settings.name.as_deref(), Some("flag"));
         assert_eq!(settings.peer_addr.as_deref(), Some("127.0.0.1:7"));
         assert_eq!(settings.log_format, Some(LogFormat::Json));
-        for (line, says) in [("nmae = \"x\"", "nmae"), ("max-payload = \"x\"", "max-payload")] {
+        for (written, ms) in [("2", 2_000), ("0.5", 500), ("\"30s\"", 30_000)] {
+            std::fs::write(&path, format!("write-timeout = {written}\n")).unwrap();
+            let HumanDuration(read) = given(&["--config", file]).unwrap().write_timeout.unwrap();
+            assert_eq!(read.as_millis(), ms, "{written}");
+        }
+        for (line, says) in [
+            ("nmae = \"x\"", "nmae"),
+            ("max-payload = \"x\"", "max-payload"),
+            ("write-timeout = \"soon\"", "a duration is a number and its unit"),
+        ] {
             std::fs::write(&path, line).unwrap();
             let said = format!("{:#}", given(&["--config", file]).unwrap_err());
             assert!(said.starts_with(&format!("config: {file}: ")) && said.contains(says), "{said}");
