@@ -26,7 +26,7 @@ pub enum WriteOutcome {
 pub struct ErrorWrapper {
     /// What went wrong.
     pub error: Error,
-    /// Only with 503: whether the request may have taken effect.
+    /// With 408, 429, 503 and 507: whether the request may have taken effect. The message leaves it to this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<WriteOutcome>,
 }

@@ -216,6 +216,12 @@ impl Client {
         self.transport.probe(path, patience).await
     }
 
+    /// Asks, beside the calls of this client, whether any node is ready. Says once, as events, where none answers or none is,
+    /// and once when one is again. It never ends.
+    pub async fn watch(&self) {
+        self.transport.watch().await;
+    }
+
     async fn read<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
         Ok(self.read_keyed(call).await?.answer)
     }

@@ -14,6 +14,7 @@ mod pause;
 mod presence;
 mod requests;
 mod transport;
+mod watch;
 
 pub use client::Client;
 pub use config::ClientConfig;

@@ -24,3 +24,9 @@ pub(crate) const SHORTEST_CONNECT: Duration = Duration::from_millis(100);
 pub(crate) const QUOTED_CHARS: usize = 300;
 /// A call that its caller has no more time for asks so many nodes at least, if one after the other does not answer.
 pub(crate) const ATTEMPTS_WITHIN: u32 = 3;
+/// Between two looks of a client that watches its cluster. A silence is said after the sum of these three: within 5 s.
+pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(1_500);
+/// How long it waits for the node in use before it asks the others, too.
+pub(crate) const WATCH_OTHERS: Duration = Duration::from_millis(500);
+/// How long a node gets to say whether it is ready. It asks others itself, for up to 2 s.
+pub(crate) const WATCH_PATIENCE: Duration = Duration::from_millis(2_500);

@@ -1,32 +1,74 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether any node takes connections, as the calls of a client find out: said once for each change.
+/// How the nodes are, as the calls and the watch of a client find out: said once for each change.
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
-    /// One has done so.
+    /// A node has taken a connection, now or once.
     reached: AtomicBool,
-    /// Since then, or from the start, none does.
-    gone: AtomicBool,
+    said: Mutex<Said>,
+}
+
+/// What was said last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Said {
+    #[default]
+    Well,
+    NobodyIsReached,
+    NobodyAnswers,
+    NotReady,
 }
 
 impl Presence {
     /// A node took a connection.
     pub(crate) fn note_reached(&self, node: &str) {
         self.reached.store(true, Ordering::Relaxed);
-        if self.gone.swap(false, Ordering::Relaxed) {
+        if self.is_news(&[Said::NobodyIsReached], Said::Well) {
             tracing::info!("{node} can be reached");
         }
     }
 
     /// None did, in a whole round; `each` says why.
     pub(crate) fn note_nobody(&self, each: &str) {
-        if !self.gone.swap(true, Ordering::Relaxed) {
+        if self.is_news(&[Said::Well, Said::NotReady], Said::NobodyIsReached) {
             tracing::warn!("waiting for a node that can be reached: {each}");
         }
     }
 
-    /// Whether one ever did.
+    /// No node says whether it is ready.
+    pub(crate) fn note_silence(&self, each: &str) {
+        if self.is_news(&[Said::Well, Said::NotReady], Said::NobodyAnswers) {
+            tracing::warn!("no node answers: {each}");
+        }
+    }
+
+    /// Some do, and none is.
+    pub(crate) fn note_not_ready(&self, each: &str) {
+        if self.is_news(&[Said::Well, Said::NobodyIsReached, Said::NobodyAnswers], Said::NotReady) {
+            tracing::warn!("nodes answer, and the cluster is not ready: {each}");
+        }
+    }
+
+    /// One is.
+    pub(crate) fn note_ready(&self, node: &str) {
+        self.note_reached(node);
+        if self.is_news(&[Said::NobodyAnswers, Said::NotReady], Said::Well) {
+            tracing::info!("the cluster is ready: {node}");
+        }
+    }
+
+    /// Whether one ever took a connection.
     pub(crate) fn was_reached(&self) -> bool {
         self.reached.load(Ordering::Relaxed)
+    }
+
+    /// Whether `now` is to be said, after one of these.
+    fn is_news(&self, after: &[Said], now: Said) -> bool {
+        let mut said = self.said.lock().expect("nobody panics under the lock");
+        let is_news = after.contains(&said);
+        if is_news {
+            *said = now;
+        }
+        is_news
     }
 }

@@ -22,8 +22,8 @@ const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
 #[derive(Debug)]
 pub(crate) struct Transport {
     http: reqwest::Client,
-    nodes: Arc<Nodes>,
-    presence: Arc<Presence>,
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) presence: Arc<Presence>,
     deadline: Duration,
     attempt_timeout: Duration,
     wait_for_nodes: bool,
@@ -35,6 +35,14 @@ pub(crate) struct Failed {
     pub(crate) error: Error,
     /// An earlier attempt may have been carried out; then a refusal may be that attempt's own doing.
     pub(crate) in_doubt: bool,
+}
+
+/// A node is not well, by its own words or by what came in their place.
+#[derive(Debug)]
+pub(crate) enum Unwell {
+    Answers(String),
+    Silent(String),
+    Unreachable(String),
 }
 
 impl From<Failed> for Error {
@@ -166,7 +174,7 @@ impl Transport {
     }
 
     /// Nodes with what is the matter with each, in the order of their names; what is the matter with several is said once.
-    fn each(&self, setbacks: &[(usize, String)]) -> String {
+    pub(crate) fn each(&self, setbacks: &[(usize, String)]) -> String {
         let mut nodes_by_why: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (node, why) in setbacks {
             nodes_by_why.entry(why).or_default().insert(self.nodes.name(*node));
@@ -180,20 +188,31 @@ impl Transport {
 
     /// Asks the current node for `path`, once.
     pub(crate) async fn probe(&self, path: &str, patience: Duration) -> Result<(), NotWell> {
-        let mut url = self.nodes.url(self.nodes.current()).clone();
-        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push(path);
-        let answer = self.http.get(url.clone()).timeout(patience).send().await;
-        match answer {
-            Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(answer) => {
-                let status = answer.status();
-                let body = answer.bytes().await.unwrap_or_default();
-                let error = serde_json::from_slice::<ErrorWrapper>(&body).ok();
-                let said = error.map_or_else(|| quote(&body), |said| said.error.message);
-                Err(NotWell(format!("{url}: {status}: {}", said.trim())))
+        let node = self.nodes.current();
+        self.ask_well(node, path, patience).await.map_err(|unwell| match unwell {
+            Unwell::Answers(why) | Unwell::Silent(why) | Unwell::Unreachable(why) => {
+                NotWell(format!("{}/{path}: {why}", self.nodes.name(node)))
             }
-            Err(error) => Err(NotWell(format!("{url}: {}", words(&error)))),
+        })
+    }
+
+    /// Asks a node for `path`, once.
+    pub(crate) async fn ask_well(&self, node: usize, path: &str, patience: Duration) -> Result<(), Unwell> {
+        let mut url = self.nodes.url(node).clone();
+        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push(path);
+        let answer = self.http.get(url).timeout(patience).send().await;
+        let answer = answer.map_err(|error| match error.is_connect() {
+            true => Unwell::Unreachable(words(&error)),
+            false => Unwell::Silent(words(&error)),
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
         }
+        let body = answer.bytes().await.unwrap_or_default();
+        let error = serde_json::from_slice::<ErrorWrapper>(&body).ok();
+        let said = error.map_or_else(|| quote(&body), |said| said.error.message);
+        Err(Unwell::Answers(format!("{status}: {}", said.trim())))
     }
 
     async fn ask(&self, node: usize, call: &Call<'_>, deadline: Instant) -> Result<Keyed<Bytes>, Failure> {

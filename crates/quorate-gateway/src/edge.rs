@@ -88,7 +88,7 @@ fn check(request: &Request) -> Result<(), ApiError> {
     if request.extensions().get::<OnlyHealth>().is_some() && !routes::is_health(request.uri().path()) {
         return Err(ApiError::Unavailable {
             outcome: WriteOutcome::NotApplied,
-            message: "this node has no room for more connections; nothing was done",
+            message: "this node has no room for more connections",
         });
     }
     Ok(())

@@ -149,13 +149,13 @@ impl ApiError {
             ApiError::HeaderTooLarge => {
                 format!("the request has more than {} header fields", limits::HEADER_FIELDS).into()
             }
-            ApiError::Overloaded => "too many requests are in flight; nothing was done".into(),
+            ApiError::Overloaded => "too many requests are in flight".into(),
             ApiError::Internal => "the server made a mistake; it is in its log".into(),
             ApiError::UnsupportedTransferEncoding => {
                 "the only Transfer-Encoding known here is chunked".into()
             }
             ApiError::Unavailable { outcome: _, message } => (*message).into(),
-            ApiError::DiskFull => "the disk is full; nothing was done".into(),
+            ApiError::DiskFull => "the disk is full".into(),
         }
     }
 }
@@ -169,7 +169,7 @@ impl From<Refusal> for ApiError {
             Refusal::KeyReused => ApiError::KeyReused,
             Refusal::OutsideDeadline => ApiError::Unavailable {
                 outcome: WriteOutcome::NotApplied,
-                message: "the request reached the log after its deadline; nothing was done",
+                message: "the request reached the log after its deadline",
             },
             Refusal::Invalid { field } => ApiError::invalid(field, "is outside of its limits"),
             Refusal::IdTaken => {
@@ -193,20 +193,19 @@ impl From<Unavailable> for ApiError {
             Unavailable::DiskFull => ApiError::DiskFull,
             Unavailable::NotApplied => ApiError::Unavailable {
                 outcome: WriteOutcome::NotApplied,
-                message: "no leader or no majority could be reached in time; nothing was done",
+                message: "no leader or no majority could be reached in time",
             },
             Unavailable::NotUnderstood => ApiError::Unavailable {
                 outcome: WriteOutcome::NotApplied,
-                message: "some nodes of the cluster run an older version that does not understand this; nothing was done",
+                message: "some nodes of the cluster run an older version that does not understand this",
             },
             Unavailable::Unknown => ApiError::Unavailable {
                 outcome: WriteOutcome::Unknown,
-                message: "the cluster gave no answer in time; the request may have taken effect",
+                message: "the cluster gave no answer in time",
             },
-            Unavailable::Stopping => ApiError::Unavailable {
-                outcome: WriteOutcome::NotApplied,
-                message: "this node is stopping; nothing was done",
-            },
+            Unavailable::Stopping => {
+                ApiError::Unavailable { outcome: WriteOutcome::NotApplied, message: "this node is stopping" }
+            }
         }
     }
 }
@@ -216,22 +215,22 @@ impl IntoResponse for ApiError {
         let (fields, outcome) = match &self {
             ApiError::Invalid { fields, .. } => (Some(fields.to_string()), None),
             ApiError::Unavailable { outcome, .. } => (None, Some(*outcome)),
+            ApiError::BodyTooSlow | ApiError::Overloaded | ApiError::DiskFull => {
+                (None, Some(WriteOutcome::NotApplied))
+            }
             ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
             | ApiError::NoLogYet { .. }
             | ApiError::MethodNotAllowed { .. }
-            | ApiError::BodyTooSlow
             | ApiError::WrongStatus { .. }
             | ApiError::RetriesLeft
             | ApiError::KeyReused
             | ApiError::TooLarge { .. }
             | ApiError::UnsupportedMediaType { .. }
             | ApiError::HeaderTooLarge
-            | ApiError::Overloaded
             | ApiError::Internal
-            | ApiError::UnsupportedTransferEncoding
-            | ApiError::DiskFull => (None, None),
+            | ApiError::UnsupportedTransferEncoding => (None, None),
         };
         let status = self.status();
         let body = ErrorWrapper { error: Error { message: self.message().into_owned(), fields }, outcome };

@@ -18,10 +18,8 @@ pub(crate) fn report(error: &anyhow::Error, environment: &Environment) -> ExitCo
         None => client.and_then(hint).map(str::to_owned),
     };
     if let Some(hint) = hint {
-        let known = message.contains("nothing was done");
-        let hint = hint.strip_prefix("Nothing was done. ").filter(|_| known).unwrap_or(&hint);
         message.push('\n');
-        message.push_str(hint);
+        message.push_str(&hint);
     }
     if !logging::end(&message) {
         // There is nowhere else to say that it could not be said.

@@ -93,6 +93,9 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     );
     let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
     let client = Client::new(config).context("nodes")?;
+    // A consume that waits does not see that its cluster is silent.
+    let watched = client.clone();
+    tokio::spawn(async move { watched.watch().await });
     let mut ending = Ending::listen()?;
     let drivers = tokio::select! {
         drivers = drivers(&args, programs, &client) => drivers?,

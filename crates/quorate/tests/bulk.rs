@@ -139,6 +139,16 @@ fn what_a_failure_left_over_is_completed_under_its_key() {
         (Trouble::NoAnswer, 6, "error: 2000 of 2500 jobs are enqueued, and perhaps 500 more, then: "),
     ];
     for (trouble, code, says) in table {
+        // However they are printed.
+        let json = enqueue(&lines, &node_that_takes(2, port, trouble), &["--json"]);
+        let jobs: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+        let quiet = enqueue(&lines, &node_that_takes(2, port, trouble), &["-q"]);
+        assert_eq!((jobs.as_array().unwrap().len(), ids(&quiet).len()), (2_000, 2_000));
+        for failed in [json, quiet] {
+            let said = String::from_utf8(failed.stderr).unwrap();
+            assert!(said.lines().any(|line| line.starts_with(says)), "{said}");
+        }
+
         let failed = enqueue(&lines, &node_that_takes(2, port, trouble), &[]);
         let said = String::from_utf8(failed.stderr.clone()).unwrap();
         assert_eq!(failed.status.code(), Some(code), "{said}");

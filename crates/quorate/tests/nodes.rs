@@ -61,6 +61,11 @@ fn the_state_of_the_cluster_is_said_first_and_by_the_exit_code() {
     });
     let emergency = status();
     assert_eq!(emergency.status.code(), Some(5));
+    let nobody = "00000000-0000-7000-8000-000000000000";
+    let unavailable = quorate(&["job", "get", nobody, "--deadline", "3s", "--nodes", &at]);
+    let said = stderr(&unavailable);
+    assert_eq!(unavailable.status.code(), Some(5), "{said}");
+    assert_eq!(said.to_lowercase().matches("nothing was done").count(), 1, "{said}");
     for line in stdout(&emergency).lines().filter(|line| line.contains(" NO ")) {
         assert!(line.contains(" voter ") || line.contains(" was leader "), "{line}");
     }
@@ -136,6 +141,39 @@ fn a_runner_says_once_that_it_waits_for_a_node() {
         log.by_ref().take_while(|line| !line.contains(&format!("http://localhost:{port} can be reached")));
     assert_eq!(before.find(waits), None, "it says it once");
     wait_until_ready(port);
+    runner.signal(Signal::SIGTERM);
+    assert_eq!(runner.ended("the runner ended"), Some(0));
+}
+
+#[test]
+fn a_runner_says_once_that_no_node_answers_or_none_is_ready() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(2);
+    let ports = [port, port + 1];
+    let mut nodes = vec![node(dir.path(), &ports, 0), node(dir.path(), &ports, 1)];
+    ports.iter().for_each(|port| wait_until_ready(*port));
+    let mut runner = Command::new(QUORATE);
+    runner.args(["run", "--program", "a=/bin/cat", "--nodes", &format!("{},{}", url(port), url(port + 1))]);
+    let mut runner = Started(runner.stderr(Stdio::piped()).spawn().unwrap());
+    let mut log = BufReader::new(runner.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut last = "";
+    // What was said last is not said again before something else is.
+    let mut says = |what: &'static str| {
+        let line = log.find(|line| line.contains(what) || (!last.is_empty() && line.contains(last)));
+        let line = line.expect("the runner goes on");
+        assert!(line.contains(what), "{line}");
+        last = what;
+    };
+
+    says("taking jobs");
+    drop(nodes.pop());
+    says("nodes answer, and the cluster is not ready: http://127.0.0.1:");
+    nodes.push(node(dir.path(), &ports, 1));
+    says("the cluster is ready: http://127.0.0.1:");
+    nodes.iter().for_each(|node| node.signal(Signal::SIGSTOP));
+    says("no node answers: http://127.0.0.1:");
+    nodes.iter().for_each(|node| node.signal(Signal::SIGCONT));
+    says("the cluster is ready: http://127.0.0.1:");
     runner.signal(Signal::SIGTERM);
     assert_eq!(runner.ended("the runner ended"), Some(0));
 }

@@ -85,12 +85,12 @@ async fn what_the_backend_cannot_do() {
     let api = Api::new();
     let id = api.enqueue(r#"{"image":"a"}"#).await;
     for (unavailable, status, outcome, retry_after) in [
-        (Unavailable::Overloaded, 429, None, Some("1")),
+        (Unavailable::Overloaded, 429, Some("not_applied"), Some("1")),
         (Unavailable::NotApplied, 503, Some("not_applied"), Some("1")),
         (Unavailable::NotUnderstood, 503, Some("not_applied"), Some("1")),
         (Unavailable::Unknown, 503, Some("unknown"), Some("1")),
         (Unavailable::Stopping, 503, Some("not_applied"), Some("1")),
-        (Unavailable::DiskFull, 507, None, None),
+        (Unavailable::DiskFull, 507, Some("not_applied"), None),
     ] {
         api.backend.fail_with(unavailable);
         for (path, body) in [
@@ -100,6 +100,9 @@ async fn what_the_backend_cannot_do() {
         ] {
             let answered = api.post(path, body).await.expect(status);
             assert_eq!(answered.json()["outcome"].as_str(), outcome, "{path}");
+            // Said once.
+            let message = answered.json()["error"]["message"].to_string();
+            assert!(!message.contains("nothing was done") && !message.contains("effect"), "{message}");
             assert_eq!(answered.header("retry-after"), retry_after, "{path}");
         }
     }

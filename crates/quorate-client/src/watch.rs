@@ -1,0 +1,45 @@
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::time::sleep;
+
+use crate::limits;
+use crate::transport::{Transport, Unwell};
+
+impl Transport {
+    /// Asks again and again whether the cluster is ready, and says where it is not. It never ends.
+    pub(crate) async fn watch(&self) {
+        loop {
+            self.look().await;
+            sleep(limits::WATCH_EVERY).await;
+        }
+    }
+
+    /// Asks the node in use, and soon the others too, until one is ready.
+    async fn look(&self) {
+        let in_use = self.nodes.current();
+        let asked = (0..self.nodes.len()).map(|node| async move {
+            if node != in_use {
+                sleep(limits::WATCH_OTHERS).await;
+            }
+            (node, self.ask_well(node, "readyz", limits::WATCH_PATIENCE).await)
+        });
+        let mut asked: FuturesUnordered<_> = asked.collect();
+        let (mut not_ready, mut silent, mut is_reached) = (Vec::new(), Vec::new(), false);
+        while let Some((node, answer)) = asked.next().await {
+            match answer {
+                Ok(()) => return self.presence.note_ready(self.nodes.name(node)),
+                Err(Unwell::Answers(why)) => not_ready.push((node, why)),
+                Err(Unwell::Silent(why)) => {
+                    is_reached = true;
+                    silent.push((node, why));
+                }
+                Err(Unwell::Unreachable(why)) => silent.push((node, why)),
+            }
+        }
+        match () {
+            () if !not_ready.is_empty() => self.presence.note_not_ready(&self.each(&not_ready)),
+            () if is_reached => self.presence.note_silence(&self.each(&silent)),
+            () => self.presence.note_nobody(&self.each(&silent)),
+        }
+    }
+}
