@@ -3,6 +3,7 @@ use std::time::Duration;
 use crate::limits;
 
 /// The pauses of one call: they grow, with jitter, so that clients which failed together do not come back together.
+/// (backon draws its jitter on top of the whole pause instead of from 0 on, and would have to be told what the server asked for.)
 #[derive(Debug)]
 pub(crate) struct Pause {
     ceiling: Duration,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::limits;
 
-/// The pauses after calls that the client gave up on; they double.
+/// The pauses after calls that the client gave up on; they double. (backon would do that one line of it.)
 #[derive(Debug)]
 pub(crate) struct Pause {
     next: Duration,

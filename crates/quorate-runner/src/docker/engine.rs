@@ -5,7 +5,8 @@ use tokio_util::sync::CancellationToken;
 use crate::limits;
 
 /// Asks the engine again while its answer is that something fails for the moment, until it works, patience ends, or
-/// `give_up` is cancelled.
+/// `give_up` is cancelled. (backon bounds the pauses alone, not the time that the engine takes to answer, and cannot end one with
+/// the last answer.)
 ///
 /// # Errors
 /// The engine's last answer.
