@@ -17,6 +17,8 @@ pub(crate) const LAST_WORK: Duration = Duration::from_secs(1);
 pub(crate) const WRITE_AGAIN: Duration = Duration::from_millis(20);
 /// Bytes of a file with a local node's log, of which two are kept.
 pub(crate) const LOG_FILE_BYTES: u64 = 16 << 20;
+/// The first HTTP port of three local nodes, whose peers listen 1000 above.
+pub(crate) const FIRST_PORT: RangeInclusive<u16> = 1..=u16::MAX - 1_003;
 /// Before a runner asks again for the id of a cluster that has none yet.
 pub(crate) const CLUSTER_ID_AGAIN: Duration = Duration::from_secs(1);
 /// Columns of a terminal that does not say how many it has.

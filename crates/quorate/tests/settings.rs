@@ -262,6 +262,8 @@ fn a_wrong_value_is_said_in_plain_words_and_is_wrong_usage() {
         (vec!["bench", "--clients", "x"], whole("1 to 4096")),
         (vec!["bench", "--nodes", "x"], "`x` has no port".into()),
         (vec!["demo", "--jobs", "x"], whole("10 to 100000")),
+        (vec!["demo", "--http-port", "65535"], whole("1 to 64532")),
+        (vec!["bench", "--http-port", "65535"], whole("1 to 64532")),
         (vec!["serve", "--max-payload", "x"], whole("0 to 1048576")),
         (vec!["serve", "--write-timeout", "0"], time("100ms to 1m")),
         (vec!["serve", "--write-timeout", "2m"], time("100ms to 1m")),

@@ -16,6 +16,7 @@ use quorate_client::{Client, ClientConfig};
 use crate::dev::LocalCluster;
 use crate::environment::{Item, items};
 use crate::health::wait_until_ready;
+use crate::limits::FIRST_PORT;
 use crate::number::{decimal, number};
 use crate::runtime;
 use cpu::Processes;
@@ -63,7 +64,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The first local node's HTTP port; peers use the ports 1000 above.
-    #[arg(long, default_value_t = 18_480, value_parser = number::<u16>(1..=65_535))]
+    #[arg(long, default_value_t = 18_480, value_parser = number(FIRST_PORT))]
     http_port: u16,
     /// Print JSON, for machines.
     #[arg(long)]

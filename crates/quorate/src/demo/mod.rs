@@ -14,6 +14,7 @@ use quorate_client::{Client, ClientConfig};
 
 use crate::dev::LocalCluster;
 use crate::health::wait_until_ready;
+use crate::limits::FIRST_PORT;
 use crate::logging;
 use crate::number::number;
 use crate::output::Output;
@@ -39,7 +40,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = ".demo")]
     data_dir: PathBuf,
     /// The first node's HTTP port; the others use the ports behind it, and peers those 1000 above.
-    #[arg(long, default_value_t = 18_180, value_parser = number::<u16>(1..=65_535))]
+    #[arg(long, default_value_t = 18_180, value_parser = number(FIRST_PORT))]
     http_port: u16,
 }
 
