@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::call::{Body, Call, Repeat};
-use crate::transport::Transport;
+use crate::delivery::Delivery;
 use crate::{
     ClientConfig, Consume, Error, JobFailure, Keyed, ListImages, ListJobs, NotWell, Probe, Refused,
     RefusedKind,
@@ -25,7 +25,7 @@ use crate::{
 /// what is safe to repeat until the deadline of its configuration; every call says how it is made safe.
 #[derive(Clone, Debug)]
 pub struct Client {
-    transport: Arc<Transport>,
+    delivery: Arc<Delivery>,
     draw_keys: bool,
 }
 
@@ -33,13 +33,13 @@ impl Client {
     /// # Errors
     /// [`Error::Config`] when there are no nodes, or one is neither `HOST:PORT` nor a URL.
     pub fn new(config: ClientConfig) -> Result<Client, Error> {
-        Ok(Client { transport: Arc::new(Transport::new(&config)?), draw_keys: config.draw_keys })
+        Ok(Client { delivery: Arc::new(Delivery::new(&config)?), draw_keys: config.draw_keys })
     }
 
     /// The same client, on the same connections, for calls that may take no longer than `deadline`: one node that does not
     /// answer then takes a third of it at most.
     pub fn within(&self, deadline: Duration) -> Client {
-        Client { transport: Arc::new(self.transport.within(deadline)), draw_keys: self.draw_keys }
+        Client { delivery: Arc::new(self.delivery.within(deadline)), draw_keys: self.draw_keys }
     }
 
     /// An `Idempotency-Key` that nobody else has: 128 random bits. For a call that its caller may have to make again, also
@@ -106,7 +106,7 @@ impl Client {
 
     /// The log of a finished job, byte for byte.
     pub async fn log(&self, id: &str) -> Result<Bytes, Error> {
-        Ok(self.transport.send(&Call::get(&["job", id, "log"])).await?.answer)
+        Ok(self.delivery.send(&Call::get(&["job", id, "log"])).await?.answer)
     }
 
     /// Cancels a job that has not finished. Repeated: one that is cancelled stays so.
@@ -117,7 +117,7 @@ impl Client {
         };
         let path = ["job", id, "cancel"];
         let call = Call::post(&path, body, Repeat::Always);
-        match self.transport.send(&call).await {
+        match self.delivery.send(&call).await {
             Ok(answered) => Ok(parse::<JobWrapper>(&call, &answered.answer)?.job),
             // An attempt without an answer may have cancelled it; then the next one finds it cancelled.
             Err(failed) if failed.in_doubt && is(&failed.error, RefusedKind::Conflict) => {
@@ -147,7 +147,7 @@ impl Client {
     /// Gives a running job its whole timeout again, from now. Repeated: twice is as good as once.
     pub async fn touch(&self, id: &str) -> Result<(), Error> {
         let path = ["job", id, "touch"];
-        self.transport.send(&Call::post(&path, Body::Empty, Repeat::Always)).await?;
+        self.delivery.send(&Call::post(&path, Body::Empty, Repeat::Always)).await?;
         Ok(())
     }
 
@@ -163,7 +163,7 @@ impl Client {
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         let path = ["job", id];
         let call = Call { method: Method::DELETE, ..Call::get(&path) };
-        match self.transport.send(&call).await {
+        match self.delivery.send(&call).await {
             Ok(_) => Ok(()),
             // An attempt without an answer may have deleted it; then the next one finds nothing.
             Err(failed) if failed.in_doubt && is(&failed.error, RefusedKind::NotFound) => Ok(()),
@@ -213,13 +213,13 @@ impl Client {
             Probe::Alive => "healthz",
             Probe::Ready => "readyz",
         };
-        self.transport.probe(path, patience).await
+        self.delivery.probe(path, patience).await
     }
 
     /// Asks, beside the calls of this client, whether any node is ready. Says once, as events, where none answers or none is,
     /// and once when one is again. It never ends.
     pub async fn watch(&self) {
-        self.transport.watch().await;
+        self.delivery.watch().await;
     }
 
     async fn read<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
@@ -227,7 +227,7 @@ impl Client {
     }
 
     async fn read_keyed<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Keyed<T>, Error> {
-        let Keyed { answer, replayed } = self.transport.send(call).await?;
+        let Keyed { answer, replayed } = self.delivery.send(call).await?;
         Ok(Keyed { answer: parse(call, &answer)?, replayed })
     }
 

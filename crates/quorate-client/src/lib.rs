@@ -13,7 +13,7 @@ mod nodes;
 mod pause;
 mod presence;
 mod requests;
-mod transport;
+mod delivery;
 mod watch;
 
 pub use client::Client;

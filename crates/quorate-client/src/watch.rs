@@ -3,9 +3,9 @@ use futures::stream::FuturesUnordered;
 use tokio::time::sleep;
 
 use crate::limits;
-use crate::transport::{Transport, Unwell};
+use crate::delivery::{Delivery, Unwell};
 
-impl Transport {
+impl Delivery {
     /// Asks again and again whether the cluster is ready, and says where it is not. It never ends.
     pub(crate) async fn watch(&self) {
         loop {

@@ -20,7 +20,7 @@ const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
 
 /// Gets a call to a node that carries it out: asks one after the other, round after round, until the deadline.
 #[derive(Debug)]
-pub(crate) struct Transport {
+pub(crate) struct Delivery {
     http: reqwest::Client,
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) presence: Arc<Presence>,
@@ -51,8 +51,8 @@ impl From<Failed> for Error {
     }
 }
 
-impl Transport {
-    pub(crate) fn new(config: &ClientConfig) -> Result<Transport, Error> {
+impl Delivery {
+    pub(crate) fn new(config: &ClientConfig) -> Result<Delivery, Error> {
         let mut headers = HeaderMap::new();
         if let Some(token) = &config.token {
             let mut value = HeaderValue::try_from(format!("Bearer {token}"))
@@ -71,7 +71,7 @@ impl Transport {
             .no_proxy() // a proxy would hide which node is down
             .build()
             .map_err(|error| Error::Config(error.to_string()))?;
-        Ok(Transport {
+        Ok(Delivery {
             http,
             nodes: Arc::new(Nodes::new(&config.nodes, config.shuffle)?),
             presence: Arc::default(),
@@ -82,8 +82,8 @@ impl Transport {
     }
 
     /// The same, for calls that may take no longer than `deadline`, within which more than one node has to be asked.
-    pub(crate) fn within(&self, deadline: Duration) -> Transport {
-        Transport {
+    pub(crate) fn within(&self, deadline: Duration) -> Delivery {
+        Delivery {
             http: self.http.clone(),
             nodes: self.nodes.clone(),
             presence: self.presence.clone(),
