@@ -6,6 +6,7 @@ mod attempt;
 mod call;
 mod client;
 mod config;
+mod delivery;
 mod error;
 mod keyed;
 mod limits;
@@ -13,7 +14,6 @@ mod nodes;
 mod pause;
 mod presence;
 mod requests;
-mod delivery;
 mod watch;
 
 pub use client::Client;

@@ -2,8 +2,8 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::sleep;
 
-use crate::limits;
 use crate::delivery::{Delivery, Unwell};
+use crate::limits;
 
 impl Delivery {
     /// Asks again and again whether the cluster is ready, and says where it is not. It never ends.

@@ -25,7 +25,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         command: Command,
         within: Duration,
     ) -> impl Future<Output = Result<Answered, Unavailable>> + Send;
-    /// Wakeups until this node has applied everything that was committed when the call began (ReadIndex): a read behind it is
+    /// Waits until this node has applied everything that was committed when the call began (ReadIndex): a read behind it is
     /// linearizable. Calls that wait at the same time share one question to the leader.
     fn barrier(&self, within: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send;
 

@@ -9,27 +9,27 @@ use crate::limits::{HEAVY_AT_ONCE, SMALL_BYTES};
 /// of it at a time, so that the threads that Raft runs on, and processors to run them, are there for heartbeats.
 #[derive(Debug)]
 pub(crate) struct Heavy {
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Heavy {
     pub(crate) fn new() -> Heavy {
         let processors = available_parallelism().map_or(1, usize::from);
-        Heavy { turns: Arc::new(Semaphore::new((processors / 2).clamp(1, HEAVY_AT_ONCE))) }
+        Heavy { permits: Arc::new(Semaphore::new((processors / 2).clamp(1, HEAVY_AT_ONCE))) }
     }
 
-    /// Waits for a turn, which lasts until it is dropped. First come, first served.
-    pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.turns).acquire_owned().await.expect("the semaphore is never closed")
+    /// Waits for a permit, which lasts until it is dropped. First come, first served.
+    pub(crate) async fn permit(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
     }
 
-    /// Does the work aside, in its turn.
+    /// Does the work aside, when there is a permit.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let turn = self.turn().await;
+        let permit = self.permit().await;
         let work = move || {
             let done = work();
             // Not sooner, also when nobody waits for it any more.
-            drop(turn);
+            drop(permit);
             done
         };
         match tokio::task::spawn_blocking(work).await {
@@ -67,8 +67,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_whose_caller_has_left_keeps_its_turn() {
-        let heavy = Heavy { turns: Arc::new(Semaphore::new(1)) };
+    async fn work_whose_caller_has_left_keeps_its_permit() {
+        let heavy = Heavy { permits: Arc::new(Semaphore::new(1)) };
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
         let (started, has_started) = tokio::sync::oneshot::channel();
         let left = heavy.run(move || (started.send(()), receiver.recv()));
@@ -76,8 +76,8 @@ mod tests {
             _ = left => panic!("it has not ended"),
             _ = has_started => {}
         }
-        assert!(heavy.turns.try_acquire().is_err());
+        assert!(heavy.permits.try_acquire().is_err());
         drop(sender);
-        drop(heavy.turn().await);
+        drop(heavy.permit().await);
     }
 }

@@ -7,7 +7,7 @@ pub(crate) const HEADER_FIELDS: usize = 100;
 /// Most seconds that a consume may wait.
 pub(crate) const WAIT_SECONDS: u32 = 60;
 /// Most seconds of `Quorate-Timeout`, a day: whoever waits longer may as well not say it.
-pub(crate) const TIMEOUT_SECONDS: f64 = 86_400.0;
+pub(crate) const PATIENCE_SECONDS: f64 = 86_400.0;
 /// What a consume that has waited keeps of its client's `Quorate-Timeout`, to make sure that there is nothing.
 pub(crate) const LAST_LOOK: Duration = Duration::from_secs(1);
 /// Jobs and images listed when `n` is not given.

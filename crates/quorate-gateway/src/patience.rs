@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
 use crate::error::ApiError;
-use crate::limits::TIMEOUT_SECONDS;
+use crate::limits::PATIENCE_SECONDS;
 
 /// The header's name as it is shown.
 pub(crate) const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
@@ -42,9 +42,9 @@ pub(crate) fn within(most: Duration) -> Duration {
 fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
     let Some(value) = headers.get(HEADER) else { return Ok(None) };
     let seconds = value.to_str().ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
-    let seconds = seconds.and_then(|text| text.parse().ok()).filter(|seconds| *seconds <= TIMEOUT_SECONDS);
+    let seconds = seconds.and_then(|text| text.parse().ok()).filter(|seconds| *seconds <= PATIENCE_SECONDS);
     let timeout = seconds.and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
     timeout.map(Some).ok_or_else(|| {
-        ApiError::invalid(QUORATE_TIMEOUT, format!("must be seconds, 0 to {TIMEOUT_SECONDS}, such as 4.5"))
+        ApiError::invalid(QUORATE_TIMEOUT, format!("must be seconds, 0 to {PATIENCE_SECONDS}, such as 4.5"))
     })
 }

@@ -51,10 +51,10 @@ impl NodeConfig {
             http_addr: http_addr.into(),
             peers,
             reserve: None,
-            log_bytes: limits::LOG_BYTES,
+            log_bytes: limits::RAFT_LOG_BYTES,
             open_files: None,
-            snapshot_every: 100_000,
-            logs_kept: 50_000,
+            snapshot_every: limits::SNAPSHOT_EVERY,
+            logs_kept: limits::LOGS_KEPT,
             feature_level: FEATURE_LEVEL,
         }
     }
@@ -119,20 +119,19 @@ impl NodeConfig {
     pub(crate) fn raft(&self) -> Result<openraft::Config, StartError> {
         let config = openraft::Config {
             cluster_name: "quorate".to_owned(),
-            heartbeat_interval: 100,
-            election_timeout_min: 300,
-            election_timeout_max: 600,
+            heartbeat_interval: limits::HEARTBEAT_MILLIS,
+            election_timeout_min: limits::ELECTION_MILLIS.0,
+            election_timeout_max: limits::ELECTION_MILLIS.1,
             enable_pre_vote: Some(true),
-            // A leader that lost its quorum must not keep the others from electing one: at least lease + election.
-            quorum_loss_probe_interval: Some(1_500),
+            quorum_loss_probe_interval: Some(limits::QUORUM_LOSS_MILLIS),
             // A restarted leader is elected like any other.
             enable_leader_restore: Some(false),
             install_snapshot_timeout: u64::try_from(limits::SNAPSHOT.as_millis()).unwrap_or(u64::MAX),
             // Both are `compaction.rs`'.
             snapshot_policy: SnapshotPolicy::Never,
             max_in_snapshot_log_to_keep: u64::MAX,
-            max_payload_entries: 1_024,
-            max_append_entries: Some(4_096),
+            max_payload_entries: limits::PAYLOAD_ENTRIES,
+            max_append_entries: Some(limits::APPEND_ENTRIES),
             // A peer that came back is found soon.
             backoff: "50ms 100ms 200ms ...500ms".to_owned(),
             ..openraft::Config::default()

@@ -12,13 +12,15 @@ use crate::cluster::membership::Admission;
 use crate::cluster::peers::Peers;
 use crate::cluster::presence;
 use crate::cluster::raiser::Raiser;
+use crate::cluster::relief::Relief;
+use crate::cluster::term_start::TermStart;
 use crate::cluster::watch::Watch;
 use crate::command::batcher::Batcher;
+use crate::command::budget::Budget;
 use crate::command::forward::Forwarder;
 use crate::command::intake::Intake;
-use crate::command::room::Room;
-use crate::disk::compaction::Compaction;
-use crate::disk::relief::Relief;
+use crate::command::ticker::Ticker;
+use crate::disk::compaction::{Bounds, Compaction};
 use crate::leadership::Leadership;
 use crate::observer::Observer;
 use crate::peer::Network;
@@ -28,8 +30,6 @@ use crate::read::read_index::ReadIndex;
 use crate::read::spent_keys::SpentKeys;
 use crate::read::turns::Turns;
 use crate::task::die;
-use crate::time::term_start::TermStart;
-use crate::time::ticker::Ticker;
 use crate::{Raft, StartError, limits};
 
 /// This node's part in one Raft group, over that group's log and job table. Cheap to clone; it does not keep the table open.
@@ -77,7 +77,7 @@ impl Group {
 
         let batcher = Batcher::start(raft.clone(), leadership.clone(), clock.clone(), disk.clone(), tasks);
         let intake = Intake {
-            room: Room::new(limits::TAKEN_COMMANDS, limits::TAKEN_BYTES),
+            budget: Budget::new(limits::TAKEN_COMMANDS, limits::TAKEN_BYTES),
             disk: disk.clone(),
             machine: Arc::clone(machine),
             clock: clock.clone(),
@@ -116,7 +116,9 @@ impl Group {
             removed: Arc::default(),
         };
 
-        let compaction = Compaction::new(config, group.raft.clone(), log, space, disk.clone());
+        let bounds =
+            Bounds { bytes: config.log_bytes, snapshot_every: config.snapshot_every, kept: config.logs_kept };
+        let compaction = Compaction::new(bounds, group.raft.clone(), log, space, disk.clone());
         let relief = Relief {
             handover: group.handover.clone(),
             disk: disk.clone(),

@@ -1,20 +1,22 @@
 //! One member of the cluster: Raft, its peers, the way of a command into the log, log time, membership. Its face is
-//! [`Handle`].
+//! [`Handle`]. A module knows only of those below it:
 //!
 //! ```text
-//! handle       what the gateway uses
-//! command/     a command, from its arrival through the log to its answer
+//! handle       what the gateway uses; node: started; running: … and ended
+//! peer_server  what the other nodes ask of all of the below
+//! group        all of the below, for one Raft group over its log and table
+//! observer     what happens where this node applies the log; stores: … which are opened here
 //! read/        linearizable reads, and who waits for a job or an answer
-//! time/        log time
-//! cluster/     making or joining it, its members, its leader's end
-//! disk/        how much room there is, who may have it, and how some is made
-//! peer/        calls to the other nodes
-//! peer_server  … and from them: what they ask of all of the above
-//! observer     what happens where this node applies the log
-//! group        all of that for one Raft group, over its log and table
-//! machine      the time and chance of where it runs: the edge of a simulation
+//! cluster/     making or joining it, its members, its leader's beginning and end
+//! command/     a command, from its arrival through the log to its answer; the entry where time alone has one made
 //! process      what a node has once
-//! node         both, started; running: ended
+//! peer/        calls to the other nodes
+//! config       how a node is to run … error: why it does not
+//! disk/        how much room there is, who may have it, and how some is made
+//! time/        log time
+//! leadership   who leads, and who the members are
+//! machine      the time and chance of where it runs: the edge of a simulation
+//! task, pause  what runs beside, and between attempts … limits: how much, how long
 //! ```
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]

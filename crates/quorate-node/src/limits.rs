@@ -29,6 +29,18 @@ pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
 /// Chunks of a snapshot that wait for the connection.
 pub(crate) const SNAPSHOT_CHUNKS: usize = 4;
 
+/// Between two heartbeats of a leader, in milliseconds.
+pub(crate) const HEARTBEAT_MILLIS: u64 = 100;
+/// A follower waits twice the longer one without a leader, then between the two more, before it stands for election. In
+/// milliseconds.
+pub(crate) const ELECTION_MILLIS: (u64, u64) = (300, 600);
+/// A leader that hears of no majority for so long asks whether it still leads, in milliseconds. It must not keep the others from
+/// electing one: at least twice the longer election timeout.
+pub(crate) const QUORUM_LOSS_MILLIS: u64 = 1_500;
+/// Log entries that openraft takes from its callers at once, and that go into one append frame.
+pub(crate) const PAYLOAD_ENTRIES: u64 = 1_024;
+pub(crate) const APPEND_ENTRIES: u64 = 4_096;
+
 /// For a connection to be made.
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 /// Between signs of life on a connection.
@@ -106,12 +118,15 @@ pub(crate) const RELIEF_TRY: Duration = Duration::from_millis(100);
 pub(crate) const RELIEF_PAUSE: Duration = Duration::from_secs(5);
 /// A leader that is short of room hands over once in this time at most. Jobs wait for that, so it is far below [`REQUEST`].
 pub(crate) const RELIEF_REST: Duration = Duration::from_secs(5);
-/// Bytes of the log on a large disk.
-pub(crate) const LOG_BYTES: u64 = 1 << 30;
+/// Bytes of the Raft log on a large disk.
+pub(crate) const RAFT_LOG_BYTES: u64 = 1 << 30;
 /// The log takes this part of a small disk.
 pub(crate) const LOG_SHARE: u64 = 8;
 /// Between two looks at the log: whether a snapshot is due, and what can be purged.
 pub(crate) const COMPACTION: Duration = Duration::from_millis(500);
+/// Log entries between two snapshots, and behind one, as long as their bytes are few.
+pub(crate) const SNAPSHOT_EVERY: u64 = 100_000;
+pub(crate) const LOGS_KEPT: u64 = 50_000;
 /// Log entries that are worth a purge.
 pub(crate) const PURGE_ENTRIES: u64 = 256;
 /// A follower that has not answered for so long does not hold the log.

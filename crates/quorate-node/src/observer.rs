@@ -48,7 +48,7 @@ impl Observer {
     /// What the table is like that was opened or installed.
     fn tell_table(&self, reader: &Reader) {
         self.raised(reader.level());
-        self.turns.queued(QueueId::DEFAULT, reader.queued(QueueId::DEFAULT));
+        self.turns.observe(&reader.all_queued());
     }
 
     /// Before anyone hears what he was granted: see [`Turns::changed`].

@@ -35,7 +35,7 @@ fn open(path: &Path) -> Result<LogStore, StoreError> {
     LogStore::open(&dir, Arc::new(|e| panic!("{e}")))
 }
 
-/// A log of 20 entries, each a group of its own, in the write-ahead log; and a vote before them.
+/// A log of 20 entries, each a flush of its own, in the write-ahead log; and a vote before them.
 async fn a_log() -> TempDir {
     let temp = TempDir::new().unwrap();
     let mut log = open(temp.path()).unwrap();
@@ -129,7 +129,7 @@ async fn a_log_cut_anywhere_is_refused() {
     }
 }
 
-/// The last group had no mark yet, and was torn: nobody was promised it.
+/// The last flush had no mark yet, and was torn: nobody was promised it.
 #[tokio::test]
 async fn a_torn_last_group_without_a_mark_is_forgotten() {
     let good = a_log().await;
@@ -155,7 +155,7 @@ async fn a_torn_last_group_without_a_mark_is_forgotten() {
     assert_eq!(outcomes, ["lost", "opened"], "one slot holds the last mark, the other the one before");
 }
 
-/// Two groups are more than the mark may trail.
+/// Two flushes are more than the mark may trail.
 #[tokio::test]
 async fn two_lost_groups_are_noticed_by_either_slot() {
     let good = a_log().await;

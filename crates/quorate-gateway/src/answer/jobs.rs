@@ -77,7 +77,7 @@ impl<B: Backend> Jobs<B> {
         let mut jobs = Jobs::new(gateway, Shape::Many, fields, Vec::new());
         Claim::Read.resize(&mut jobs.share, query.n.min(SLICE_JOBS) * RECORD_MOST).await?;
         jobs.list = Some(List { next: None, rest: query, goes_on: true, bytes: 0 });
-        let _turn = gateway.heavy().turn().await;
+        let _permit = gateway.heavy().permit().await;
         jobs.list_more().await?;
         Ok(jobs)
     }
@@ -166,7 +166,7 @@ impl<B: Backend> Jobs<B> {
     async fn fill(&mut self) -> Result<(), Unavailable> {
         while !self.is_over && !self.json.has_jobs() {
             let heavy = self.gateway.clone();
-            let _turn = heavy.heavy().turn().await;
+            let _permit = heavy.heavy().permit().await;
             self.take(PIECE_BYTES).await?;
         }
         Ok(())

@@ -153,7 +153,7 @@ fn timeout_parameter() -> Parameter {
         .name(patience::QUORATE_TIMEOUT)
         .parameter_in(ParameterIn::Header)
         .description(Some("Seconds that the client waits for the answer: this node waits for a leader no longer, and says what became of the request"))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(limits::TIMEOUT_SECONDS))))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(limits::PATIENCE_SECONDS))))
         .build()
 }
 

@@ -1,7 +1,7 @@
 //! Who belongs to the cluster, and how it is.
 //!
 //! `formation.rs` makes or joins it; `membership.rs` lets others in, or says why `not_yet.rs`, and ends changes that were interrupted; `raiser.rs` raises
-//! the feature level; `handover.rs` gives the leadership away. `peers.rs` asks the others about themselves, for `status.rs`
+//! the feature level; `handover.rs` gives the leadership away, `relief.rs` where the disk has no room; `term_start.rs` starts log time at a new leader. `peers.rs` asks the others about themselves, for `status.rs`
 //! and for `watch.rs`, which looks at their clocks and for this node's own removal; `presence.rs` says who comes and goes.
 
 pub(crate) mod formation;
@@ -11,5 +11,7 @@ pub(crate) mod not_yet;
 pub(crate) mod peers;
 pub(crate) mod presence;
 pub(crate) mod raiser;
+pub(crate) mod relief;
 pub(crate) mod status;
+pub(crate) mod term_start;
 pub(crate) mod watch;

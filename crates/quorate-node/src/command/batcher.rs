@@ -10,8 +10,8 @@ use quorate_proto::log::v1::PackedBatch;
 use quorate_store::BatchBytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use crate::command::budget::{Budget, Permit};
 use crate::command::proposal::{Proposal, Verdict};
-use crate::command::room::{Permit, Room};
 use crate::disk::{Disk, NoRoom};
 use crate::leadership::Leadership;
 use crate::limits;
@@ -22,8 +22,8 @@ use crate::{Raft, task::Tasks};
 /// [`limits::ENTRIES_IN_FLIGHT`] entries are under way, the commands for the next one gather.
 #[derive(Clone)]
 pub(crate) struct Batcher {
-    queue: mpsc::UnboundedSender<Queued>, // bounded by `room`
-    room: Room,
+    queue: mpsc::UnboundedSender<Queued>, // bounded by the budget
+    budget: Budget,
     disk: Disk,
 }
 
@@ -42,8 +42,8 @@ impl Batcher {
         tasks: &Tasks,
     ) -> Batcher {
         let (queue, queued) = mpsc::unbounded_channel();
-        let room = Room::new(limits::LEADER_COMMANDS, limits::LEADER_BYTES);
-        let batcher = Batcher { queue, room, disk: disk.clone() };
+        let budget = Budget::new(limits::LEADER_COMMANDS, limits::LEADER_BYTES);
+        let batcher = Batcher { queue, budget, disk: disk.clone() };
         let slots = Arc::new(Semaphore::new(limits::ENTRIES_IN_FLIGHT));
         let worker = Worker { raft, leadership, clock, disk, slots, queued, held: None };
         tasks.spawn("batcher", worker.run());
@@ -55,7 +55,7 @@ impl Batcher {
         if let Some(verdict) = self.disk.refusal(proposal.adds_jobs).map(no_room) {
             return proposal.settle(verdict);
         }
-        match self.room.take(proposal.envelope.len()) {
+        match self.budget.take(proposal.envelope.len()) {
             None => proposal.settle(Verdict::Overloaded),
             Some(permit) => {
                 // It fails only when this node ends: then the proposal was not made.
@@ -76,12 +76,12 @@ impl Batcher {
 
     /// True while no command is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.room.taken() == 0
+        self.budget.taken() == 0
     }
 
     /// How many commands are gathered or under way at this leader.
     pub(crate) fn taken(&self) -> usize {
-        self.room.taken()
+        self.budget.taken()
     }
 }
 

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::batcher::Batcher;
+use crate::command::budget::Budget;
 use crate::command::forward::Forwarder;
 use crate::command::pending::{Awaited, Pending};
 use crate::command::proposal::{Proposal, Proposer, Verdict};
-use crate::command::room::Room;
 use crate::disk::Disk;
 use crate::leadership::{Leader, Leadership};
 use crate::limits;
@@ -25,7 +25,7 @@ use crate::time::clock::LogClock;
 /// time is up: a client sees a leader's death as latency.
 #[derive(Clone)]
 pub(crate) struct Intake {
-    pub(crate) room: Room,
+    pub(crate) budget: Budget,
     pub(crate) disk: Disk,
     pub(crate) machine: Arc<dyn Machine>,
     pub(crate) clock: LogClock,
@@ -69,7 +69,7 @@ impl Intake {
         };
         let (request_id, adds_jobs) = (envelope.request_id, envelope.command.adds_jobs());
         let envelope: Bytes = log::Envelope::from(envelope).encode_to_vec().into();
-        let _permit = self.room.take(envelope.len()).ok_or(Unavailable::Overloaded)?;
+        let _permit = self.budget.take(envelope.len()).ok_or(Unavailable::Overloaded)?;
         let awaited = self.pending.register(request_id);
         let mut attempts = Attempts {
             intake: self,
@@ -104,14 +104,14 @@ impl Intake {
 
     /// Waits until every command that was taken is answered.
     pub(crate) async fn drained(&self) {
-        while self.room.taken() > 0 {
+        while self.budget.taken() > 0 {
             tokio::time::sleep(limits::STOP_LOOK).await;
         }
     }
 
     /// How many commands wait for their answer here.
     pub(crate) fn waiting(&self) -> usize {
-        self.room.taken()
+        self.budget.taken()
     }
 }
 

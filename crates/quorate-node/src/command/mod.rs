@@ -1,11 +1,13 @@
 //! The way of a command into the log, and of its answer back.
 //!
 //! `intake.rs` takes it and waits for what comes of it (`pending.rs`: this node's own apply); `forward.rs` brings it to the
-//! leader; there `batcher.rs` makes a log entry of many. `room.rs` bounds both ends; a `proposal.rs` is what goes between.
+//! leader; there `batcher.rs` makes a log entry of many. `budget.rs` bounds both ends; a `proposal.rs` is what goes between.
+//! `ticker.rs` has an entry made where something is due and no command comes.
 
 pub(crate) mod batcher;
+pub(crate) mod budget;
 pub(crate) mod forward;
 pub(crate) mod intake;
 pub(crate) mod pending;
 pub(crate) mod proposal;
-pub(crate) mod room;
+pub(crate) mod ticker;

@@ -10,10 +10,10 @@ use quorate_store::{LogReader, LogStore, StoreError, TableSpace, TypeConfig};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::DiskState;
 use crate::Raft;
 use crate::disk::Disk;
 use crate::limits;
-use crate::{DiskState, NodeConfig};
 
 /// Keeps the log short: takes a snapshot of the table when enough has come since the last one, and purges what a snapshot
 /// has and nobody is about to need. By bytes, since it is bytes that a disk has; openraft alone would count entries.
@@ -23,7 +23,7 @@ use crate::{DiskState, NodeConfig};
 pub(crate) struct Compaction {
     raft: Raft,
     log: LogReader,
-    stores: Stores,
+    reclaimable: Reclaimable,
     disk: Disk,
     bounds: Bounds,
     /// When the stores are to give back all that they can next, and the pause before.
@@ -33,13 +33,13 @@ pub(crate) struct Compaction {
 
 /// How long the log may get.
 #[derive(Clone, Copy, Debug)]
-struct Bounds {
+pub(crate) struct Bounds {
     /// Bytes of the whole log, as long as snapshots can be taken.
-    bytes: u64,
+    pub(crate) bytes: u64,
     /// Entries since a snapshot after which the next one is taken.
-    snapshot_every: u64,
+    pub(crate) snapshot_every: u64,
     /// Entries before a snapshot that are kept.
-    kept: u64,
+    pub(crate) kept: u64,
 }
 
 /// What is kept of the log, in bytes.
@@ -102,24 +102,21 @@ impl Progress {
 }
 
 impl Compaction {
+    /// The log has at most an eighth of the disk, whatever `bounds` say.
     pub(crate) fn new(
-        config: &NodeConfig,
+        bounds: Bounds,
         raft: Raft,
         log: LogStore,
         table: TableSpace,
         disk: Disk,
     ) -> Compaction {
-        let bounds = Bounds {
-            bytes: config.log_bytes.min(disk.total() / limits::LOG_SHARE),
-            snapshot_every: config.snapshot_every,
-            kept: config.logs_kept,
-        };
+        let bounds = Bounds { bytes: bounds.bytes.min(disk.total() / limits::LOG_SHARE), ..bounds };
         let next_reclaim = (Instant::now(), limits::RECLAIM.0);
-        let stores = Stores { log, table };
+        let reclaimable = Reclaimable { log, table };
         Compaction {
             raft,
-            log: stores.log.reader(),
-            stores,
+            log: reclaimable.log.reader(),
+            reclaimable,
             disk,
             bounds,
             next_reclaim,
@@ -166,7 +163,8 @@ impl Compaction {
         let pressed = self.disk.is_tight();
         let keep = self.bounds.keep(pressed);
         let progress = Progress::of(&self.raft);
-        if self.snapshot_is_due(&progress, keep).await? && self.disk.fits(self.stores.table.unflushed()?) {
+        if self.snapshot_is_due(&progress, keep).await? && self.disk.fits(self.reclaimable.table.unflushed()?)
+        {
             // Raft does nothing while one is being built.
             let _ = self.raft.trigger().snapshot().await;
         }
@@ -210,9 +208,9 @@ impl Compaction {
 
     /// Has the stores give back what is purged and removed.
     async fn make_room(&mut self) -> io::Result<()> {
-        let (stores, disk) = (self.stores.clone(), self.disk.clone());
+        let (reclaimable, disk) = (self.reclaimable.clone(), self.disk.clone());
         let all = self.next_reclaim.0 <= Instant::now();
-        let work = move || stores.give_back(&disk, all);
+        let work = move || reclaimable.give_back(&disk, all);
         tokio::task::spawn_blocking(work).await.map_err(io::Error::other)??;
         if all {
             // What cannot be given back now cannot be so at once either.
@@ -226,12 +224,12 @@ impl Compaction {
 
 /// What takes the disk's room.
 #[derive(Clone)]
-struct Stores {
+struct Reclaimable {
     log: LogStore,
     table: TableSpace,
 }
 
-impl Stores {
+impl Reclaimable {
     /// Makes files of what is in write-ahead logs alone, when that is so much that a start might find no room for it;
     /// with `all`, gives back everything that can be.
     fn give_back(&self, disk: &Disk, all: bool) -> Result<(), StoreError> {

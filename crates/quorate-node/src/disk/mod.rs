@@ -1,5 +1,5 @@
-//! The data directory's disk: how much room there is (here), how much is kept free (`reserve.rs`), what is done for some
-//! (`relief.rs`, `compaction.rs`).
+//! The data directory's disk: how much room there is (here), how much is kept free (`reserve.rs`), how some is made
+//! (`compaction.rs`).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use crate::limits;
 use crate::task::Tasks;
 
 pub(crate) mod compaction;
-pub(crate) mod relief;
 pub(crate) mod reserve;
 
 /// How the data directory's disk is.

@@ -7,11 +7,13 @@ mod address_book;
 mod append;
 mod client;
 pub(crate) mod header;
+mod identity;
 pub(crate) mod messages;
 pub(crate) mod snapshot;
 mod target;
 mod transport;
 
 pub(crate) use client::Network;
+pub(crate) use identity::Identity;
 pub(crate) use messages::{log_time, log_time_message};
-pub(crate) use transport::{Identity, Transport};
+pub(crate) use transport::Transport;

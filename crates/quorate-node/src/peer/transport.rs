@@ -1,5 +1,5 @@
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,15 +15,8 @@ use tonic::{Request, Status};
 
 use super::address_book::AddressBook;
 use super::header;
+use super::identity::Identity;
 use crate::limits;
-
-/// Who this node is, in every call that it makes or takes.
-#[derive(Clone)]
-pub(crate) struct Identity {
-    pub(crate) node_id: NodeId,
-    /// Set once, when this node knows to which cluster it belongs.
-    pub(crate) cluster_id: Arc<OnceLock<String>>,
-}
 
 /// This node's connections to its peers: made when first used, made again when they break.
 #[derive(Clone)]
@@ -170,6 +163,8 @@ pub(super) async fn within<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
 
     #[tokio::test]

@@ -47,12 +47,16 @@ impl Turns {
         turn
     }
 
-    /// So many jobs are queued, in a table that was not watched so far.
-    pub(crate) fn queued(&self, queue: QueueId, jobs: u64) {
+    /// So many jobs are queued, and none elsewhere, in a table that was not watched so far.
+    pub(crate) fn observe(&self, queued: &BTreeMap<QueueId, u64>) {
         let mut lines = self.0.lock();
-        let line = lines.entry(queue).or_default();
-        line.queued = jobs;
-        line.give();
+        for queue in queued.keys() {
+            lines.entry(*queue).or_default();
+        }
+        for (queue, line) in lines.iter_mut() {
+            line.queued = queued.get(queue).copied().unwrap_or(0);
+            line.give();
+        }
     }
 
     /// So many jobs more, or fewer, are queued now. Must be said whenever that changes, before whoever took them can end his

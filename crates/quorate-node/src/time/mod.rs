@@ -1,7 +1,4 @@
-//! Log time: what it is (`clock/`), how it goes on at a new leader (`term_start.rs`) and after a restart (`recall.rs`), and
-//! the log entry when something is due (`ticker.rs`).
+//! Log time: what it is (`clock/`), and how it goes on after a restart (`recall.rs`).
 
 pub(crate) mod clock;
 pub(crate) mod recall;
-pub(crate) mod term_start;
-pub(crate) mod ticker;

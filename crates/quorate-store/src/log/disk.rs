@@ -10,7 +10,7 @@ use rocksdb::{
 };
 
 use super::{
-    queue::{Change, Group},
+    queue::{Change, Flush},
     tail::entry_bytes,
 };
 use crate::sizes::{Sizes, in_memory};
@@ -86,19 +86,19 @@ impl Disk {
         })
     }
 
-    /// Writes a group, with one sync if it has changes: the commit position alone needs none.
-    pub(super) fn write(&self, group: &Group) -> Result<(), StoreError> {
+    /// Writes a flush, with one sync if it has changes: the commit position alone needs none.
+    pub(super) fn write(&self, flush: &Flush) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
-        options.set_sync(!group.changes.is_empty());
-        self.write_opt(group, &options)
+        options.set_sync(!flush.changes.is_empty());
+        self.write_opt(flush, &options)
     }
 
-    pub(super) fn write_opt(&self, group: &Group, options: &WriteOptions) -> Result<(), StoreError> {
+    pub(super) fn write_opt(&self, flush: &Flush, options: &WriteOptions) -> Result<(), StoreError> {
         let (entries, meta) = (self.family(ENTRIES), self.family(META));
-        let mut batch = WriteBatch::with_capacity_bytes(group.bytes);
+        let mut batch = WriteBatch::with_capacity_bytes(flush.bytes);
         let mut buffer = Vec::new();
         let mut purged = None;
-        for change in &group.changes {
+        for change in &flush.changes {
             match change {
                 Change::Append { entries: added, offset, .. } => {
                     let mut offset = *offset;
@@ -120,7 +120,7 @@ impl Disk {
                 Change::Vote { vote, .. } => batch.put_cf(meta, VOTE, vote.to_message().encode_to_vec()),
             }
         }
-        match group.committed {
+        match flush.committed {
             Some(id) => batch.put_cf(meta, COMMITTED, id.to_message().encode_to_vec()),
             None => batch.delete_cf(meta, COMMITTED),
         }

@@ -6,7 +6,7 @@ use std::{
 
 use crate::high_water::Mark;
 
-/// A thread of its own for the high-water mark, so that its sync runs beside that of the next group.
+/// A thread of its own for the high-water mark, so that its sync runs beside that of the next flush.
 pub(super) struct Marker {
     marks: Option<SyncSender<Mark>>,
     results: Receiver<io::Result<()>>,

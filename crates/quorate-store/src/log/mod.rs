@@ -1,22 +1,22 @@
 //! The Raft log and the vote.
 //!
 //! An append is visible in memory when it returns and is queued for one writer thread, which takes everything that
-//! is queued and writes it with one sync: while a sync runs, the next group gathers. All that changes the log goes
+//! is queued and writes it with one sync: while a sync runs, the next flush gathers. All that changes the log goes
 //! through that queue, so that the disk sees the changes in the order in which Raft made them.
 //!
 //! ```text
 //! store         what Raft calls                     ─┐ view and queue change
 //! view          the log as Raft sees it, its tail    │ together, under one lock
 //! queue         the changes that the disk lacks     ─┘
-//! group_writer  takes a group: disk, mark, callbacks
+//! flush_writer  takes a flush: disk, mark, callbacks
 //! disk          RocksDB
-//! marker        syncs the high-water mark beside the next group
+//! marker        syncs the high-water mark beside the next flush
 //! reader        the tail, or else the disk
 //! size          how many bytes the log has
 //! ```
 
 mod disk;
-mod group_writer;
+mod flush_writer;
 mod marker;
 #[cfg(feature = "planted-bugs")]
 mod planted;
@@ -35,7 +35,7 @@ mod tests;
 use crate::high_water::HighWater;
 #[cfg(not(feature = "planted-bugs"))]
 use disk::Disk;
-pub use group_writer::OnFailure;
+pub use flush_writer::OnFailure;
 #[cfg(feature = "planted-bugs")]
 use planted::{Disk, HighWater};
 

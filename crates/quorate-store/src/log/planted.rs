@@ -6,7 +6,7 @@ use rocksdb::WriteOptions;
 
 use super::{
     disk::{self, Recovered},
-    queue::Group,
+    queue::Flush,
 };
 use crate::{
     StoreError,
@@ -31,11 +31,11 @@ impl Disk {
         Ok(recovered)
     }
 
-    pub(super) fn write(&self, group: &Group) -> Result<(), StoreError> {
+    pub(super) fn write(&self, flush: &Flush) -> Result<(), StoreError> {
         if planted(Bug::AckBeforeFsync) {
-            return self.0.write_opt(group, &WriteOptions::default());
+            return self.0.write_opt(flush, &WriteOptions::default());
         }
-        self.0.write(group)
+        self.0.write(flush)
     }
 }
 

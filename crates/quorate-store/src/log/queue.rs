@@ -42,17 +42,17 @@ impl Change {
 
 /// What goes to the disk in one write.
 #[derive(Default)]
-pub(super) struct Group {
+pub(super) struct Flush {
     pub(super) changes: Vec<Change>,
     /// Bytes of the entries, about.
     pub(super) bytes: usize,
     /// The number of the last append up to here.
     pub(super) appends: u64,
-    /// The commit position when the group was taken: not later than the entries it covers.
+    /// The commit position when the flush was taken: not later than the entries it covers.
     pub(super) committed: Option<LogId>,
 }
 
-impl Group {
+impl Flush {
     pub(super) fn push(&mut self, change: Change) {
         if let Change::Append { entries, .. } = &change {
             self.bytes += entries.iter().map(entry_bytes).sum::<usize>();
@@ -60,7 +60,7 @@ impl Group {
         self.changes.push(change);
     }
 
-    /// The mark to sync before the group is written, if the group cuts off what the mark holds; and the mark that
+    /// The mark to sync before the flush is written, if the flush cuts off what the mark holds; and the mark that
     /// is true once it is written.
     pub(super) fn marks(&self, before: Mark) -> (Option<Mark>, Mark) {
         let index = |id: Option<LogId>| id.map(|id| id.index);

@@ -4,7 +4,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::{
-    queue::{Change, Group},
+    queue::{Change, Flush},
     view::View,
 };
 use crate::{LogId, limits::LOG_QUEUE_BYTES};
@@ -21,7 +21,7 @@ pub(super) struct Shared {
 /// The view and the queue change together: the queue is what the disk lacks of the view.
 pub(super) struct State {
     pub(super) view: View,
-    queue: Group,
+    queue: Flush,
     end: End,
 }
 
@@ -35,7 +35,7 @@ enum End {
 
 impl Shared {
     pub(super) fn new(view: View) -> Shared {
-        let state = State { view, queue: Group::default(), end: End::Open };
+        let state = State { view, queue: Flush::default(), end: End::Open };
         Shared { state: Mutex::new(state), work: Condvar::new(), space: Notify::new() }
     }
 
@@ -80,7 +80,7 @@ impl Shared {
     }
 
     /// Waits for changes and takes all there are. None: the log is closed, and everything was taken.
-    pub(super) fn take(&self) -> Option<Group> {
+    pub(super) fn take(&self) -> Option<Flush> {
         let mut state = self.state.lock();
         while state.queue.changes.is_empty() {
             match state.end {
@@ -88,9 +88,9 @@ impl Shared {
                 End::Closing | End::Failed(_) => return None,
             }
         }
-        let group = state.take_queue();
+        let flush = state.take_queue();
         self.space.notify_waiters();
-        Some(group)
+        Some(flush)
     }
 
     /// Everything up to the append of that number can be read from the disk.
@@ -115,18 +115,18 @@ impl Shared {
     }
 
     /// Refuses everything from now on; returns what was queued.
-    pub(super) fn fail(&self, reason: &str) -> Group {
+    pub(super) fn fail(&self, reason: &str) -> Flush {
         let mut state = self.state.lock();
         state.end = End::Failed(reason.to_owned());
-        let group = state.take_queue();
+        let flush = state.take_queue();
         self.space.notify_waiters();
-        group
+        flush
     }
 }
 
 impl State {
-    fn take_queue(&mut self) -> Group {
-        let group = std::mem::take(&mut self.queue);
-        Group { appends: self.view.appends(), committed: self.view.committed, ..group }
+    fn take_queue(&mut self) -> Flush {
+        let flush = std::mem::take(&mut self.queue);
+        Flush { appends: self.view.appends(), committed: self.view.committed, ..flush }
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::{
     Disk, HighWater,
     disk::Recovered,
-    group_writer::{GroupWriter, OnFailure},
+    flush_writer::{FlushWriter, OnFailure},
     marker::Marker,
     queue::Change,
     reader::LogReader,
@@ -68,11 +68,11 @@ impl LogStore {
         let disk = Arc::new(disk);
         let shared = Arc::new(Shared::new(View::new(&recovered, tail_bytes)));
         let spawned = StoreError::io("start the log's threads of", dir.path());
-        let writer = GroupWriter {
+        let writer = FlushWriter {
             shared: shared.clone(),
             write: Box::new({
                 let disk = disk.clone();
-                move |group| disk.write(group)
+                move |flush| disk.write(flush)
             }),
             marker: match Marker::spawn(move |mark| high_water.write(mark)) {
                 Ok(marker) => marker,
@@ -136,7 +136,7 @@ impl LogStore {
 }
 
 impl WriterThread {
-    fn spawn(writer: GroupWriter) -> io::Result<WriterThread> {
+    fn spawn(writer: FlushWriter) -> io::Result<WriterThread> {
         let shared = writer.shared.clone();
         let run = move || {
             let (shared, on_failure) = (writer.shared.clone(), writer.on_failure.clone());
@@ -246,7 +246,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         Ok(())
     }
 
-    /// Goes with the next group: without a sync of its own, and never before the entries it covers.
+    /// Goes with the next flush: without a sync of its own, and never before the entries it covers.
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
         self.reader.shared.change()?.view.committed = committed;
         Ok(())

@@ -1,6 +1,6 @@
 pub(crate) mod list;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -57,6 +57,11 @@ impl Reader {
     /// How many jobs wait in a queue.
     pub fn queued(&self, queue: QueueId) -> u64 {
         self.live.load().published.load().queued.get(&queue).copied().unwrap_or(0)
+    }
+
+    /// The same of every queue that jobs have waited in.
+    pub fn all_queued(&self) -> BTreeMap<QueueId, u64> {
+        self.live.load().published.load().queued.clone()
     }
 
     /// The log time at which a tick has something to do; in the past where work was left over, `None` when time

@@ -84,7 +84,7 @@ impl World {
 
     fn set_queued(&mut self, jobs: u64) {
         self.queued = jobs;
-        self.turns.queued(QUEUE, jobs);
+        self.turns.observe(&BTreeMap::from([(QUEUE, jobs)]));
     }
 
     fn on_their_way(&self) -> u64 {
@@ -144,6 +144,18 @@ fn a_job_of_another_queue_wakes_nobody() {
     let turns = Turns::default();
     let mut waits = Box::pin(turns.next(QUEUE));
     assert!(waits.as_mut().now_or_never().is_none());
-    turns.queued(QueueId(7), 5);
+    turns.observe(&BTreeMap::from([(QueueId(7), 5)]));
     assert!(waits.as_mut().now_or_never().is_none());
+}
+
+#[test]
+fn the_jobs_of_all_queues_of_a_table_count_and_no_others() {
+    const OTHER: QueueId = QueueId(7);
+    let turns = Turns::default();
+    turns.observe(&BTreeMap::from([(QUEUE, 1), (OTHER, 1)]));
+    turns.changed(OTHER, -1);
+    // Another table comes with a snapshot: its only job is in the other queue.
+    turns.observe(&BTreeMap::from([(OTHER, 1)]));
+    assert!(turns.next(QUEUE).now_or_never().is_none());
+    assert!(turns.next(OTHER).now_or_never().is_some());
 }

@@ -18,9 +18,9 @@ use crate::{
     limits::LOG_QUEUE_BYTES,
     log::{
         disk::Recovered,
-        group_writer::GroupWriter,
+        flush_writer::FlushWriter,
         marker::Marker,
-        queue::{Change, Group},
+        queue::{Change, Flush},
         shared::Shared,
         view::View,
     },
@@ -80,13 +80,13 @@ fn mark_event(mark: Mark) -> String {
 fn run(
     shared: &Arc<Shared>,
     mark: Mark,
-    write: impl FnMut(&Group) -> Result<(), StoreError> + Send + 'static,
+    write: impl FnMut(&Flush) -> Result<(), StoreError> + Send + 'static,
     write_mark: impl FnMut(Mark) -> io::Result<()> + Send + 'static,
     on_failure: impl Fn(&StoreError) + Send + Sync + 'static,
 ) {
     let marker = Marker::spawn(write_mark).unwrap();
     let on_full = Arc::new(|_: &StoreError| WhenFull::Room);
-    let writer = GroupWriter {
+    let writer = FlushWriter {
         shared: shared.clone(),
         write: Box::new(write),
         marker,
@@ -113,8 +113,8 @@ fn one_write_takes_everything_queued_and_callbacks_follow_in_order() {
     run(
         &shared,
         Mark::default(),
-        move |group| {
-            on_write.push(format!("write {}", group.changes.len()));
+        move |flush| {
+            on_write.push(format!("write {}", flush.changes.len()));
             Ok(())
         },
         |_| Ok(()),
@@ -130,8 +130,8 @@ fn a_commit_position_goes_with_a_group_or_alone_at_the_end() {
         drop(append(&shared, &events, 0));
         shared.change().unwrap().view.committed = Some(log_id(1, 0));
         let (on_write, queue) = (events.clone(), shared.clone());
-        let write = move |group: &Group| {
-            on_write.push(format!("write {} {:?}", group.changes.len(), group.committed.map(|id| id.index)));
+        let write = move |flush: &Flush| {
+            on_write.push(format!("write {} {:?}", flush.changes.len(), flush.committed.map(|id| id.index)));
             if late {
                 queue.change().map(|mut state| state.view.committed = Some(log_id(1, 7))).ok();
             }
@@ -147,21 +147,21 @@ fn a_commit_position_goes_with_a_group_or_alone_at_the_end() {
 #[test]
 fn a_group_does_not_wait_for_its_own_mark_but_for_that_of_the_group_before() {
     let (shared, events) = (shared(None), Events::default());
-    // The mark of the first group is written only when the second group is on the disk.
+    // The mark of the first flush is written only when the second flush is on the disk.
     let (release, released) = channel::<()>();
     let on_mark = events.clone();
     let write_mark = move |mark: Mark| {
         if mark.last == Some(log_id(1, 0)) {
-            released.recv_timeout(HANG).expect("the first group's callback must not wait for its mark");
+            released.recv_timeout(HANG).expect("the first flush's callback must not wait for its mark");
         }
         on_mark.push(mark_event(mark));
         Ok(())
     };
     drop(append(&shared, &events, 0));
     let (on_write, queue) = (events.clone(), shared.clone());
-    let write = move |group: &Group| {
-        on_write.push(format!("write {}", group.changes.len()));
-        match group.appends {
+    let write = move |flush: &Flush| {
+        on_write.push(format!("write {}", flush.changes.len()));
+        match flush.appends {
             1 => drop(append(&queue, &on_write, 1)),
             2 => {
                 queue.close();
@@ -191,8 +191,8 @@ fn a_vote_is_answered_when_its_mark_is_durable() {
     run(
         &shared,
         Mark::default(),
-        move |group| {
-            on_write.push(format!("write {}", group.changes.len()));
+        move |flush| {
+            on_write.push(format!("write {}", flush.changes.len()));
             Ok(())
         },
         move |mark| {
@@ -237,8 +237,8 @@ fn the_mark_is_lowered_before_the_log_is_cut() {
     run(
         &shared,
         Mark { last: Some(log_id(1, 9)), vote: None },
-        move |group| {
-            on_write.push(format!("write {}", group.changes.len()));
+        move |flush| {
+            on_write.push(format!("write {}", flush.changes.len()));
             Ok(())
         },
         move |mark| {
@@ -258,7 +258,7 @@ fn a_failed_write_is_reported_once_and_refuses_everything_after() {
     let first = append(&shared, &events, 0);
     let (later, queue, on_write) = (Arc::new(Mutex::new(None)), shared.clone(), events.clone());
     let queued_meanwhile = later.clone();
-    let write = move |_: &Group| {
+    let write = move |_: &Flush| {
         *queued_meanwhile.lock() = Some(append(&queue, &on_write, 1));
         on_write.push("write");
         Err(StoreError::damaged("the disk", "full"))
@@ -282,7 +282,7 @@ fn a_write_without_room_is_made_again_and_its_callback_waits() {
     let first = append(&shared, &events, 0);
     shared.close();
     let (on_write, mut attempts) = (events.clone(), 0);
-    let write = move |_: &Group| {
+    let write = move |_: &Flush| {
         attempts += 1;
         on_write.push(format!("write {attempts}"));
         let source = io::ErrorKind::StorageFull.into();

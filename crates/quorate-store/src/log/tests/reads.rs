@@ -17,7 +17,7 @@ use crate::{
     limits::{LOG_READ_BYTES, LOG_TAIL_BYTES},
     log::{
         disk::{self, Disk},
-        queue::{Change, Group},
+        queue::{Change, Flush},
         tail::entry_bytes,
     },
     sizes::Sizes,
@@ -206,16 +206,16 @@ fn what_is_purged_while_it_is_read_is_read_to_its_end() {
     let disk = Disk::open(dir.path(), Sizes::of(None)).unwrap();
     let all: Vec<Entry> = (0..100).map(|index| entry(1, index, 1 << 20)).collect();
     for some in all.chunks(10) {
-        let mut group = Group::default();
-        group.push(Change::Append { entries: some.to_vec(), offset: 0, flushed: on_flushed(|| {}).0 });
-        disk.write(&group).unwrap();
-        group.changes.into_iter().for_each(|change| change.complete(Ok(())));
+        let mut flush = Flush::default();
+        flush.push(Change::Append { entries: some.to_vec(), offset: 0, flushed: on_flushed(|| {}).0 });
+        disk.write(&flush).unwrap();
+        flush.changes.into_iter().for_each(|change| change.complete(Ok(())));
     }
     disk.settle().unwrap();
     let snapshot = disk.snapshot();
-    let mut group = Group::default();
-    group.push(Change::Purge { upto: log_id(1, 90) });
-    disk.write(&group).unwrap();
+    let mut flush = Flush::default();
+    flush.push(Change::Purge { upto: log_id(1, 90) });
+    disk.write(&flush).unwrap();
     let gone = disk.snapshot().entries(0..1).next().unwrap();
     assert!(gone.is_err(), "no file was dropped, so this test shows nothing");
     let read: Vec<Entry> = snapshot.entries(0..100).collect::<Result<_, _>>().unwrap();
@@ -231,11 +231,11 @@ fn a_group_is_synced_and_a_commit_position_alone_is_not() {
     let disk = Disk::open_with(&options, dir.path(), sizes).unwrap();
     let synced = || options.get_ticker_count(Ticker::WalFileSynced);
     for count in 1..5 {
-        let mut group = Group::default();
-        group.push(Change::Purge { upto: log_id(1, count) });
-        disk.write(&group).unwrap();
+        let mut flush = Flush::default();
+        flush.push(Change::Purge { upto: log_id(1, count) });
+        disk.write(&flush).unwrap();
         assert_eq!(synced(), count);
-        disk.write(&Group { committed: Some(log_id(1, count)), ..Group::default() }).unwrap();
+        disk.write(&Flush { committed: Some(log_id(1, count)), ..Flush::default() }).unwrap();
         assert_eq!(synced(), count);
     }
 }
