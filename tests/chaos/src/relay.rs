@@ -124,6 +124,9 @@ impl Wire {
         let Ok(body) = body.collect().await else { return Ok(None) };
         let body = body.to_bytes();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        if path == READY {
+            return Ok(self.ask_whether_ready(&self.shared.nodes[node].url).await);
+        }
         let call = call(&head.method, path, &body).with_context(|| format!("{} {path}", head.method))?;
         let takes = matches!(call, Call::Consume { .. });
         if takes && matches!(self.shared.phase(), Phase::Gather(_) | Phase::Wait | Phase::Repeat(_)) {
@@ -154,6 +157,17 @@ impl Wire {
         let was_short = head.headers.contains_key("Quorate-Timeout") && op.status == Some(503);
         open.close(lost || was_short)?;
         Ok(answer.filter(|_| !lost).map(response))
+    }
+}
+
+impl Wire {
+    /// Passes on what a runner asks of the node itself. That is no part of the history.
+    async fn ask_whether_ready(&self, url: &str) -> Option<Response<Full<Bytes>>> {
+        let asked = self.rest.http(Method::GET, format!("{url}{READY}")).timeout(limits::RELAYED);
+        let answer = asked.send().await.ok()?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = answer.bytes().await.ok()?;
+        Some(response(Answer { status, headers, body }))
     }
 }
 
@@ -194,6 +208,9 @@ fn response(answer: Answer) -> Response<Full<Bytes>> {
     }
     response
 }
+
+/// Where a node says whether it is ready.
+const READY: &str = "/readyz";
 
 /// What a runner asks for.
 fn call(method: &Method, path: &str, body: &Bytes) -> anyhow::Result<Call> {
