@@ -41,6 +41,8 @@ pub(crate) struct Failed {
 #[derive(Debug)]
 pub(crate) enum Unwell {
     Answers(String),
+    /// What answers is no node, or no node's word: a proxy that passes on the API alone.
+    Foreign(String),
     Silent(String),
     Unreachable(String),
 }
@@ -115,7 +117,12 @@ impl Delivery {
                     self.presence.note_reached(self.nodes.name(node));
                 }
                 let (setback, busy) = match answered {
-                    Ok(answered) => return Ok(answered),
+                    Ok(answered) => {
+                        if call.is_write() {
+                            self.presence.note_answered();
+                        }
+                        return Ok(answered);
+                    }
                     Err(Failure::Refused(refused)) => {
                         let error = match in_doubt && !settles(&refused, call) {
                             true => Error::Unknown(format!("{}: {refused}", self.nodes.name(node))),
@@ -190,7 +197,7 @@ impl Delivery {
     pub(crate) async fn probe(&self, path: &str, patience: Duration) -> Result<(), NotWell> {
         let node = self.nodes.current();
         self.ask_well(node, path, patience).await.map_err(|unwell| match unwell {
-            Unwell::Answers(why) | Unwell::Silent(why) | Unwell::Unreachable(why) => {
+            Unwell::Answers(why) | Unwell::Foreign(why) | Unwell::Silent(why) | Unwell::Unreachable(why) => {
                 NotWell(format!("{}/{path}: {why}", self.nodes.name(node)))
             }
         })
@@ -210,9 +217,10 @@ impl Delivery {
             return Ok(());
         }
         let body = answer.bytes().await.unwrap_or_default();
-        let error = serde_json::from_slice::<ErrorWrapper>(&body).ok();
-        let said = error.map_or_else(|| quote(&body), |said| said.error.message);
-        Err(Unwell::Answers(format!("{status}: {}", said.trim())))
+        Err(match serde_json::from_slice::<ErrorWrapper>(&body) {
+            Ok(said) => Unwell::Answers(format!("{status}: {}", said.error.message.trim())),
+            Err(_) => Unwell::Foreign(format!("{status}: {}", quote(&body).trim())),
+        })
     }
 
     async fn ask(&self, node: usize, call: &Call<'_>, deadline: Instant) -> Result<Keyed<Bytes>, Failure> {

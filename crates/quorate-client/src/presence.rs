@@ -1,11 +1,16 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// How the nodes are, as the calls and the watch of a client find out: said once for each change.
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
     /// A node has taken a connection, now or once.
     reached: AtomicBool,
+    /// When a write was answered last.
+    answered: Mutex<Option<Instant>>,
     said: Mutex<Said>,
 }
 
@@ -20,6 +25,22 @@ enum Said {
 }
 
 impl Presence {
+    /// A node answered a write.
+    pub(crate) fn note_answered(&self) {
+        *self.answered.lock().expect("nobody panics under the lock") = Some(Instant::now());
+    }
+
+    /// Whether nothing else was said last.
+    pub(crate) fn is_well(&self) -> bool {
+        *self.said.lock().expect("nobody panics under the lock") == Said::Well
+    }
+
+    /// Whether one did within this time.
+    pub(crate) fn was_answered_within(&self, time: Duration) -> bool {
+        let answered = *self.answered.lock().expect("nobody panics under the lock");
+        answered.is_some_and(|at| at.elapsed() < time)
+    }
+
     /// A node took a connection.
     pub(crate) fn note_reached(&self, node: &str) {
         self.reached.store(true, Ordering::Relaxed);

@@ -9,7 +9,10 @@ impl Delivery {
     /// Asks again and again whether the cluster is ready, and says where it is not. It never ends.
     pub(crate) async fn watch(&self) {
         loop {
-            self.look().await;
+            // Writes that are answered say enough.
+            if !(self.presence.is_well() && self.presence.was_answered_within(limits::WATCH_EVERY)) {
+                self.look().await;
+            }
             sleep(limits::WATCH_EVERY).await;
         }
     }
@@ -28,6 +31,8 @@ impl Delivery {
         while let Some((node, answer)) = asked.next().await {
             match answer {
                 Ok(()) => return self.presence.note_ready(self.nodes.name(node)),
+                // Nobody says how the cluster is.
+                Err(Unwell::Foreign(_)) => return,
                 Err(Unwell::Answers(why)) => not_ready.push((node, why)),
                 Err(Unwell::Silent(why)) => {
                     is_reached = true;

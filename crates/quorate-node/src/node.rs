@@ -11,6 +11,7 @@ use crate::process::Process;
 use crate::running::Running;
 use crate::stores::Stores;
 use crate::time::clock::LogClock;
+use crate::time::recall::Recall;
 use crate::{Handle, NodeConfig, Reserve, StartError};
 
 /// One member of a cluster.
@@ -50,8 +51,10 @@ impl Node {
         let observer = Arc::new(Observer::new(clock.clone()));
         let Stores { dir, log, table } = Stores::open(&config, &disk, Arc::clone(&observer)).await?;
         let (reader, snapshots, space) = (table.reader(), table.snapshots(), table.space());
-        let process = Process::start(config, &dir, machine, clock, disk)?;
+        let recall = Recall::open(&dir, &machine, &clock);
+        let process = Process::new(config, &dir, machine, clock, disk)?;
         let group = Group::start(&process, Arc::clone(&dir), log.clone(), table, &observer).await?;
+        process.start(recall);
 
         let hang_up = CancellationToken::new();
         let service = Service {

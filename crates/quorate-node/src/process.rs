@@ -30,11 +30,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// That of a node with this directory. The disk is watched from now on, and log time noted.
+    /// That of a node with this directory.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub(crate) fn start(
+    pub(crate) fn new(
         config: NodeConfig,
         dir: &DataDir,
         machine: Arc<dyn Machine>,
@@ -45,11 +45,6 @@ impl Process {
         let cluster_id = found.cluster_id.map_or_else(OnceLock::new, OnceLock::from);
         let identity = Identity { node_id: found.node_id, cluster_id: Arc::new(cluster_id) };
         let lost_data = dir.was_set_aside()?;
-        let tasks = Tasks::default();
-        if let Some(recall) = Recall::open(dir, &machine, &clock) {
-            tasks.spawn("recall", recall.run());
-        }
-        disk.watch(&tasks);
         Ok(Process {
             config: Arc::new(config),
             transport: Transport::new(identity.clone()),
@@ -59,8 +54,16 @@ impl Process {
             disk,
             started: Instant::now(),
             lost_data,
-            tasks,
+            tasks: Tasks::default(),
             closed: CancellationToken::new(),
         })
+    }
+
+    /// The disk is watched from now on, and log time noted.
+    pub(crate) fn start(&self, recall: Option<Recall>) {
+        if let Some(recall) = recall {
+            self.tasks.spawn("recall", recall.run());
+        }
+        self.disk.watch(&self.tasks);
     }
 }

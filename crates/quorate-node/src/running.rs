@@ -31,11 +31,15 @@ impl Running {
     /// `clients` ends those; then nothing more is taken in, what is under way is answered, the log is flushed. Bounded in time
     /// as `clients` is. The data directory is free when this returns and every [`crate::Handle`] is dropped.
     pub async fn shutdown<T>(self, clients: impl Future<Output = T>) -> T {
-        self.hand_over().await;
+        let somebody_leads = self.hand_over().await;
         let ended = clients.await;
         self.process.closed.cancel();
         if tokio::time::timeout(limits::DRAIN, self.group.intake.drained()).await.is_err() {
             tracing::warn!(waiting = self.group.intake.waiting(), "stopping with requests unanswered");
+        }
+        // Whoever took over may have ended since, and has handed it back: it did not know that this node ends, too.
+        if somebody_leads {
+            self.hand_over().await;
         }
         self.halt().await;
         ended

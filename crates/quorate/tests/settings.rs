@@ -236,6 +236,31 @@ fn no_error_says_its_cause_twice() {
 }
 
 #[test]
+fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file.toml");
+    let path = file.to_str().unwrap();
+    // Which one counts shows in what is refused.
+    std::fs::write(&file, "http-addr = \"of-file\"\n").unwrap();
+    let (by_file, variable) = (["serve", "--config", path], [("QUORATE_HTTP_ADDR", "of-variable")]);
+    let by_flag = [&by_file[..], &["--http-addr", "of-flag"]].concat();
+    for (variables, args, used) in [
+        (&[][..], &by_file[..], "`of-file`"),
+        (&[("QUORATE_HTTP_ADDR", "")], &by_file, "`of-file`"),
+        (&variable, &by_file, "`of-variable`"),
+        (&variable, &by_flag, "`of-flag`"),
+        (&[], &by_flag, "`of-flag`"),
+    ] {
+        let said = stderr(&with(variables, args));
+        assert!(said.contains(used), "{variables:?} {args:?}: {said}");
+    }
+    std::fs::write(&file, "log-level = \"5\"\n").unwrap();
+    let output = with(&[], &by_file);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("log-level: `5`: it is no filter"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_wrong_value_is_said_in_plain_words_and_is_wrong_usage() {
     let whole = |range: &str| format!("it must be a whole number from {range}");
     let time = |range: &str| format!("it must be a duration from {range}");

@@ -10,7 +10,11 @@ use tokio::net::TcpStream;
 /// A keep-alive connection to one node, without what a careful client does beside the request: the load should cost little.
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
+    /// Where it leads.
+    addr: (String, u16),
     host: HeaderValue,
+    /// What stands before every path, where the API is not at the root.
+    base: String,
 }
 
 /// A path of the API, ready to be sent again and again.
@@ -35,13 +39,11 @@ impl Connection {
         let (Some(host), port) = (uri.host(), uri.port_u16().unwrap_or(80)) else {
             bail!("{node} has no host")
         };
-        let stream =
-            TcpStream::connect((host, port)).await.with_context(|| format!("cannot connect to {node}"))?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Its end shows in the next request.
-        tokio::spawn(connection);
-        Ok(Connection { sender, host: HeaderValue::from_str(&format!("{host}:{port}"))? })
+        let addr = (host.trim_matches(['[', ']']).to_owned(), port);
+        let sender = connect(&addr).await.with_context(|| format!("cannot connect to {node}"))?;
+        let host = HeaderValue::from_str(&format!("{host}:{port}"))?;
+        let base = uri.path().trim_end_matches('/').to_owned();
+        Ok(Connection { sender, addr, host, base })
     }
 
     /// Sends a request with a JSON body, or with none, and says what the answer's body is.
@@ -82,12 +84,28 @@ impl Connection {
         self.send(request).await
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Bytes> {
-        self.sender.ready().await.context("the node has closed the connection")?;
+    async fn send(&mut self, mut request: Request<Full<Bytes>>) -> anyhow::Result<Bytes> {
+        // A node closes a connection that was idle for long.
+        if self.sender.ready().await.is_err() {
+            self.sender = connect(&self.addr).await?;
+            self.sender.ready().await?;
+        }
+        if !self.base.is_empty() {
+            *request.uri_mut() = format!("{}{}", self.base, request.uri()).parse()?;
+        }
         let answer = self.sender.send_request(request).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
         ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
         Ok(body)
     }
+}
+
+async fn connect((host, port): &(String, u16)) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect((host.as_str(), *port)).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Its end shows in the next request.
+    tokio::spawn(connection);
+    Ok(sender)
 }

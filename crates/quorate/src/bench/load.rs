@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
@@ -44,10 +44,11 @@ impl Load {
     /// A node does not answer.
     pub(super) async fn connect(args: &BenchArgs, nodes: &[String]) -> anyhow::Result<Load> {
         let requests = Requests::new(args.profile.jobs(args.batch), args.payload)?;
-        let run = std::process::id();
+        // No other run has had it, in whatever container.
+        let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
         let connect = nodes.iter().cycle().take(args.clients).enumerate().map(async |(number, node)| {
             let connection = Connection::open(node).await?;
-            let keys = args.keys.then(|| (format!("bench-{run}-{number}"), 0));
+            let keys = args.keys.then(|| (format!("bench-{run:x}-{number}"), 0));
             anyhow::Ok(Worker { connection, requests: requests.clone(), keys })
         });
         let workers = try_join_all(connect).await?;

@@ -1,7 +1,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use quorate_gateway::GatewayConfig;
 use quorate_node::NodeConfig;
 
@@ -55,13 +55,10 @@ impl Settings {
             ensure!(MAX_PAYLOAD.contains(&bytes), "max-payload: {bytes} is above {}", MAX_PAYLOAD.end());
             gateway.payload_bytes = bytes;
         }
-        Ok(Config {
-            node,
-            gateway,
-            http_addr,
-            log_format: self.log_format.unwrap_or_default(),
-            log_level: self.log_level.unwrap_or_else(|| logging::LEVEL.to_owned()),
-        })
+        let log_level = self.log_level.unwrap_or_else(|| logging::LEVEL.to_owned());
+        // clap has not seen what stands in a file.
+        logging::level(&log_level).map_err(|why| anyhow!("log-level: `{log_level}`: {why}"))?;
+        Ok(Config { node, gateway, http_addr, log_format: self.log_format.unwrap_or_default(), log_level })
     }
 }
 
