@@ -2,6 +2,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::{Uuid, uuid};
 
+use crate::Error;
+
 /// A job, as answers show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Job {
@@ -122,6 +124,44 @@ pub struct JobsWrapper {
     /// Where the next page goes on; absent at the end and where there are no pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+}
+
+/// A job that was ended, and those that were taken with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FinishedJobWrapper {
+    /// It; with `take` without its payload and details.
+    pub job: Job,
+    /// With `take`: the jobs taken, in the order to run them; maybe none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Vec<Job>>,
+}
+
+/// What came of several endings, and the jobs that were taken with them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FinishedJobsWrapper {
+    /// In the order of the request.
+    pub ended: Vec<Ended>,
+    /// The jobs taken, in the order to run them; maybe none.
+    pub jobs: Vec<Job>,
+}
+
+/// What came of one ending.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ended {
+    /// The job that it named.
+    pub id: String,
+    /// What the job is now; absent where the ending was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// The job that retries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_id: Option<String>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+    /// The status code that the refusal would have had alone: 404 or 409.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
 }
 
 /// The ids of some jobs.

@@ -20,10 +20,11 @@ mod requests;
 pub use cluster::{Cluster, Disk, Health, Member, Settings};
 pub use error::{Error, ErrorWrapper, WriteOutcome};
 pub use job::{
-    IMAGE_NAMESPACE, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Reason,
-    Status, image_id,
+    Ended, FinishedJobWrapper, FinishedJobsWrapper, IMAGE_NAMESPACE, IdsWrapper, Image, ImageWrapper,
+    ImagesWrapper, Job, JobWrapper, JobsWrapper, Reason, Status, image_id,
 };
 pub use openapi::openapi;
 pub use requests::{
-    CancelRequest, ConsumeRequest, FailRequest, NewJob, NewJobsWrapper, SettingsRequest, SuccessRequest,
+    CancelRequest, ConsumeRequest, Ending, FailRequest, FinishRequest, NewJob, NewJobsWrapper,
+    SettingsRequest, SuccessRequest,
 };

@@ -1,9 +1,10 @@
 use utoipa::OpenApi;
 
 use crate::{
-    CancelRequest, Cluster, ConsumeRequest, Disk, Error, ErrorWrapper, FailRequest, Health, IdsWrapper,
-    Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason,
-    Settings, SettingsRequest, Status, SuccessRequest, WriteOutcome,
+    CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest,
+    FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image, ImageWrapper,
+    ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
+    SettingsRequest, Status, SuccessRequest, WriteOutcome,
 };
 
 #[derive(OpenApi)]
@@ -22,7 +23,8 @@ use crate::{
         (name = "node", description = "The node that answers"),
     ),
     components(schemas(
-        CancelRequest, Cluster, ConsumeRequest, Disk, Error, ErrorWrapper, FailRequest, Health, Image, ImageWrapper,
+        CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
+        FinishedJobWrapper, FinishedJobsWrapper, Health, Image, ImageWrapper,
         IdsWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
         SettingsRequest, Status, SuccessRequest, WriteOutcome,
     ))

@@ -100,6 +100,45 @@ pub struct FailRequest {
     pub log: Option<String>,
 }
 
+/// The JSON body of `POST /v1/jobs/finish`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FinishRequest {
+    /// 1 to 1,000 of them. Each is taken or refused for itself.
+    #[schema(min_items = 1, max_items = 1_000)]
+    pub jobs: Vec<Ending>,
+    /// Take at most so many other jobs with it, 0 to 1,000; none where no ending is taken. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000)]
+    pub take: Option<u32>,
+    /// Seconds to wait for a job to take, 0 to 60. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 60)]
+    pub wait: Option<u32>,
+}
+
+/// How a running job ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ending {
+    /// The job's id.
+    pub id: String,
+    /// `success`, or `error`: with retries left it is then enqueued again, as a new job.
+    #[schema(pattern = "^(success|error)$")]
+    pub status: String,
+    /// Of an error: `timeout`, `killed` or `bad_exit`. Default: `bad_exit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of an error: why, for people; at most 16 KiB. Default: empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 16_384)]
+    pub details: Option<String>,
+    /// The job's output, at most 1 MiB. Default: empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1_048_576)]
+    pub log: Option<String>,
+}
+
 /// New settings: all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

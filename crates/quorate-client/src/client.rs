@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_api::{
-    CancelRequest, Cluster, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper,
-    NewJob, Reason, Settings, SettingsRequest, Status,
+    CancelRequest, Cluster, FinishRequest, FinishedJobsWrapper, IdsWrapper, Image, ImageWrapper,
+    ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Reason, Settings, SettingsRequest, Status,
 };
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -67,6 +67,18 @@ impl Client {
         call.query = vec![("n", consume.n.to_string()), ("wait", consume.wait.to_string())];
         call.wait = Duration::from_secs(consume.wait.into());
         Ok(self.read_keyed::<JobsWrapper>(&call).await?.map(|jobs| jobs.jobs))
+    }
+
+    /// Ends running jobs, each for itself, and takes others in their place, in one round. Repeated under its `Idempotency-Key`:
+    /// the one given, or one drawn for this call.
+    pub async fn finish(
+        &self,
+        finish: &FinishRequest,
+        key: Option<&str>,
+    ) -> Result<Keyed<FinishedJobsWrapper>, Error> {
+        let mut call = self.keyed(&["jobs", "finish"], json(finish), key)?;
+        call.wait = Duration::from_secs(finish.wait.unwrap_or(0).into());
+        self.read_keyed(&call).await
     }
 
     /// A page of jobs, newest first, and where the next one goes on.

@@ -60,6 +60,18 @@ pub enum Command {
         /// Its output.
         log: Bytes,
     },
+    /// Ends running jobs, each for itself, and grants some others in the same entry: what Succeed, Fail and Consume do, in one
+    /// round.
+    Finish {
+        /// 1 to [`crate::limits::JOBS_PER_REQUEST`], in the order of the answer.
+        endings: Vec<Ending>,
+        /// Where the others come from.
+        queue: QueueId,
+        /// How many at most, up to [`crate::limits::JOBS_PER_REQUEST`]; none are granted where no ending was taken.
+        take: u32,
+        /// The client's key, if it gave one.
+        key: Option<IdempotencyKey>,
+    },
     /// Calls a delayed, queued or running job off.
     Cancel {
         /// Which.
@@ -106,6 +118,7 @@ impl Command {
             | Command::Consume { .. }
             | Command::Succeed { .. }
             | Command::Fail { .. }
+            | Command::Finish { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
             | Command::Retry { .. }
@@ -123,6 +136,7 @@ impl Command {
             Command::Consume { .. }
             | Command::Succeed { .. }
             | Command::Fail { .. }
+            | Command::Finish { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
             | Command::Delete { .. }
@@ -134,9 +148,10 @@ impl Command {
     /// The client's Idempotency-Key, where the command takes one and it gave one.
     pub fn key(&self) -> Option<&IdempotencyKey> {
         match self {
-            Command::Enqueue { key, .. } | Command::Consume { key, .. } | Command::Retry { key, .. } => {
-                key.as_ref()
-            }
+            Command::Enqueue { key, .. }
+            | Command::Consume { key, .. }
+            | Command::Finish { key, .. }
+            | Command::Retry { key, .. } => key.as_ref(),
             Command::Succeed { .. }
             | Command::Fail { .. }
             | Command::Cancel { .. }
@@ -172,6 +187,26 @@ pub struct NewJob {
     pub max_retries: u32,
     /// Seconds that each automatic retry waits.
     pub retries_delay: u32,
+}
+
+/// How a running job ended, as its worker says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Which job.
+    pub id: JobId,
+    /// `None`: well.
+    pub failure: Option<Failure>,
+    /// Its output.
+    pub log: Bytes,
+}
+
+/// Why a job ended badly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Why.
+    pub reason: Reason,
+    /// In the worker's words.
+    pub details: Box<str>,
 }
 
 /// A client's `Idempotency-Key` with the hash of the request that it stood on.

@@ -30,7 +30,7 @@ mod time;
 mod unavailable;
 
 pub use apply::{apply, next_due_at, next_timer_at};
-pub use command::{Batch, Command, Envelope, IdempotencyKey, NewJob};
+pub use command::{Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob};
 pub use dump::Dump;
 pub use effect::{Applied, Change, Effect};
 pub use id::{ImageId, JobId, QueueId, RequestId};

@@ -58,7 +58,7 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 14] = [
+pub const FIELDS: [&str; 15] = [
     "jobs",
     "image",
     "payload",
@@ -68,6 +68,7 @@ pub const FIELDS: [&str; 14] = [
     "max_retries",
     "retries_delay",
     "n",
+    "take",
     "log",
     "details",
     "retention",

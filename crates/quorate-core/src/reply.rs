@@ -33,6 +33,13 @@ pub enum Reply {
     Jobs(Vec<Job>),
     /// To succeed, fail, cancel and retry: the job as it is now; for retry, the new one.
     Job(Box<Job>),
+    /// To finish.
+    Finished {
+        /// The jobs as they are now, in the order of the endings.
+        ended: Vec<Result<Job, Refusal>>,
+        /// Those that were granted.
+        taken: Vec<Job>,
+    },
     /// To touch, delete, configure and raise.
     Done,
 }
@@ -69,6 +76,13 @@ pub enum Remembered {
     Enqueued(Vec<JobId>),
     /// Jobs that were granted; given again, those still running of them.
     Consumed(Vec<JobId>),
+    /// What came of each ending, and the jobs that were granted; given again, those still running of them.
+    Finished {
+        /// In the order of the endings.
+        ended: Vec<Result<JobId, Refusal>>,
+        /// Those that were granted.
+        taken: Vec<JobId>,
+    },
     /// One job.
     Job(JobId),
     /// Nothing to render.
@@ -79,26 +93,42 @@ pub enum Remembered {
 
 impl Remembered {
     /// The jobs that it names.
-    pub fn ids(&self) -> &[JobId] {
+    pub fn ids(&self) -> Vec<JobId> {
         match self {
-            Remembered::Enqueued(ids) | Remembered::Consumed(ids) => ids,
-            Remembered::Job(id) => std::slice::from_ref(id),
-            Remembered::Done | Remembered::Refused(_) => &[],
+            Remembered::Enqueued(ids) | Remembered::Consumed(ids) => ids.clone(),
+            Remembered::Finished { ended, taken } => {
+                ended.iter().filter_map(|ended| ended.as_ref().ok()).chain(taken).copied().collect()
+            }
+            Remembered::Job(id) => vec![*id],
+            Remembered::Done | Remembered::Refused(_) => Vec::new(),
         }
     }
 
-    /// Gives the answer again. `jobs` are those that it names, as they are now; those that were deleted are left out, and of
-    /// those granted to a consumer the ones that it no longer has.
+    /// Gives the answer again. `jobs` are those that it names, in that order, as they are now; those that were deleted are left
+    /// out, and of those granted to a consumer the ones that it no longer has.
     pub fn render(&self, mut jobs: Vec<Job>) -> Outcome {
         match self {
             Remembered::Enqueued(_) => Ok(Reply::Jobs(jobs)),
             Remembered::Consumed(_) => {
-                jobs.retain(|job| matches!(job.state, State::Running { .. }));
+                jobs.retain(is_running);
                 Ok(Reply::Jobs(jobs))
+            }
+            Remembered::Finished { ended, .. } => {
+                let mut jobs = jobs.into_iter().peekable();
+                let mut again = |ended: &Result<JobId, Refusal>| match ended {
+                    Ok(id) => jobs.next_if(|job| job.id == *id).ok_or(Refusal::NoSuchJob),
+                    Err(refusal) => Err(refusal.clone()),
+                };
+                let ended = ended.iter().map(&mut again).collect();
+                Ok(Reply::Finished { ended, taken: jobs.filter(is_running).collect() })
             }
             Remembered::Job(_) => jobs.pop().map(|job| Reply::Job(Box::new(job))).ok_or(Refusal::NoSuchJob),
             Remembered::Done => Ok(Reply::Done),
             Remembered::Refused(refusal) => Err(refusal.clone()),
         }
     }
+}
+
+fn is_running(job: &Job) -> bool {
+    matches!(job.state, State::Running { .. })
 }

@@ -54,8 +54,11 @@ impl Grants {
     fn check(&mut self, entry: &Entry) {
         for (envelope, answer) in entry.batch.envelopes.iter().zip(&entry.applied.answers) {
             assert_eq!(envelope.request_id, answer.request_id, "answers stand in the order of the envelopes");
-            let Command::Consume { key, .. } = &envelope.command else { continue };
-            let Ok(Reply::Jobs(jobs)) = &answer.outcome else { continue };
+            let (key, jobs) = match (&envelope.command, &answer.outcome) {
+                (Command::Consume { key, .. }, Ok(Reply::Jobs(jobs))) => (key, jobs),
+                (Command::Finish { key, .. }, Ok(Reply::Finished { taken, .. })) => (key, taken),
+                _ => continue,
+            };
             for job in jobs {
                 let (first, first_key) = self.0.entry(job.id).or_insert((envelope.request_id, key.clone()));
                 let again = *first == envelope.request_id || (key.is_some() && first_key == key);
@@ -124,6 +127,7 @@ impl Seen {
                 (Ok(_), Command::Consume { .. }) => "consume",
                 (Ok(_), Command::Succeed { .. }) => "succeed",
                 (Ok(_), Command::Fail { .. }) => "fail",
+                (Ok(_), Command::Finish { .. }) => "finish",
                 (Ok(_), Command::Cancel { .. }) => "cancel",
                 (Ok(_), Command::Touch { .. }) => "touch",
                 (Ok(_), Command::Retry { .. }) => "retry",
@@ -137,7 +141,7 @@ impl Seen {
 
     fn check(&self) {
         println!("{:#?}", self.0);
-        assert_eq!(self.0.len(), 18, "all outcomes were met: {:?}", self.0);
+        assert_eq!(self.0.len(), 19, "all outcomes were met: {:?}", self.0);
         for (what, times) in &self.0 {
             assert!(*times >= 100, "{what} was met only {times} times");
         }

@@ -32,6 +32,7 @@ tables! {
     delay,
     delete,
     enqueue,
+    finish,
     idempotency_keys,
     images,
     level,

@@ -52,6 +52,44 @@ pub(crate) fn new_job(
     })
 }
 
+/// How a job ended, checked; `position` is its place in the request.
+///
+/// # Errors
+/// 400 or 413, naming the field.
+pub(crate) fn ending(position: usize, ending: quorate_api::Ending) -> Result<quorate_core::Ending, ApiError> {
+    let quorate_api::Ending { id, status, reason, details, log } = ending;
+    let field = |name: &str| format!("jobs[{position}].{name}");
+    let id = ids::parse(&id).ok_or_else(|| ApiError::invalid(field("id"), "must be a job's id"))?;
+    let failure = match status.as_str() {
+        "error" => {
+            let named = |error| match error {
+                ApiError::Invalid { fields, message } => ApiError::invalid(field(&fields), message),
+                other => other,
+            };
+            let reason = fail_reason(&reason.unwrap_or_default()).map_err(named)?;
+            let details = self::details(details.unwrap_or_default()).map_err(named)?.into();
+            Some(quorate_core::Failure { reason, details })
+        }
+        "success" if reason.is_some() => {
+            return Err(ApiError::invalid(field("reason"), "belongs to an error, and this is a success"));
+        }
+        "success" if details.is_some() => {
+            return Err(ApiError::invalid(field("details"), "belong to an error, and this is a success"));
+        }
+        "success" => None,
+        other => {
+            let given = shortened(other, GIVEN_CHARS);
+            let message = format!("must be success or error, not \"{given}\"");
+            return Err(ApiError::invalid(field("status"), message));
+        }
+    };
+    let log = Bytes::from(log.unwrap_or_default());
+    if log.len() > limits::LOG_BYTES {
+        return Err(ApiError::TooLarge { what: "log", limit: limits::LOG_BYTES });
+    }
+    Ok(quorate_core::Ending { id: quorate_core::JobId(id), failure, log })
+}
+
 /// A job for an answer, but for its payload.
 pub(crate) fn job(job: quorate_core::Job) -> quorate_api::Job {
     let status = status(job.status());
@@ -81,7 +119,7 @@ pub(crate) fn job(job: quorate_core::Job) -> quorate_api::Job {
     }
 }
 
-fn status(status: quorate_core::Status) -> quorate_api::Status {
+pub(crate) fn status(status: quorate_core::Status) -> quorate_api::Status {
     match status {
         quorate_core::Status::Delayed => quorate_api::Status::Delayed,
         quorate_core::Status::Queued => quorate_api::Status::Queued,
@@ -114,6 +152,18 @@ pub(crate) fn fail_reason(word: &str) -> Result<quorate_core::Reason, ApiError> 
             Err(ApiError::invalid("reason", format!("must be timeout, killed or bad_exit, not {given}")))
         }
     }
+}
+
+/// The details of a failure or a cancel.
+///
+/// # Errors
+/// 400: they are too long.
+pub(crate) fn details(details: String) -> Result<String, ApiError> {
+    if details.len() > limits::DETAILS_BYTES {
+        let message = format!("is longer than {} bytes", limits::DETAILS_BYTES);
+        return Err(ApiError::invalid("details", message));
+    }
+    Ok(details)
 }
 
 /// An image for an answer.

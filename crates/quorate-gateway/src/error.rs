@@ -117,7 +117,8 @@ impl ApiError {
         }
     }
 
-    fn message(&self) -> Cow<'static, str> {
+    /// For people.
+    pub(crate) fn message(&self) -> Cow<'static, str> {
         match self {
             ApiError::Invalid { fields, message } => {
                 format!("{}: {message}", shortened(fields, limits::NAMED_CHARS)).into()

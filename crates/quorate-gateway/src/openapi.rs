@@ -87,6 +87,19 @@ pub(crate) struct ConsumeParams {
     wait: Option<u32>,
 }
 
+/// How many jobs to take with what is ended.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct TakeParams {
+    /// Take at most so many other jobs with it. Default: 0.
+    #[param(minimum = 0, maximum = 1_000)]
+    take: Option<u32>,
+    /// Seconds to wait for a job to take. Default: 0.
+    #[param(minimum = 0, maximum = 60)]
+    wait: Option<u32>,
+}
+
 /// How certain a read is.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

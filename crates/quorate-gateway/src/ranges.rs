@@ -12,6 +12,7 @@ use crate::limits::WAIT_SECONDS;
 pub(crate) fn of(name: &str) -> Option<RangeInclusive<u64>> {
     Some(match name {
         "n" => 1..=limits::JOBS_PER_REQUEST as u64,
+        "take" => 0..=limits::JOBS_PER_REQUEST as u64,
         "wait" => 0..=WAIT_SECONDS.into(),
         "delay" => 0..=limits::DELAY_SECONDS.into(),
         "timeout" => 1..=limits::TIMEOUT_SECONDS.into(),

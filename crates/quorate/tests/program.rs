@@ -306,7 +306,7 @@ fn a_taken_port_is_named() {
 #[test]
 fn a_bench_measures_each_profile() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    for (profile, operations) in [("consume", 3), ("batch", 1)] {
+    for (profile, operations) in [("consume", 3), ("batch", 1), ("take", 3), ("bulk", 3)] {
         let port = free_ports(3).to_string();
         let args =
             ["bench", "--json", "--clients", "4", "--rounds", "1", "--seconds", "1", "--http-port", &port];

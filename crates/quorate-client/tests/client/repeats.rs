@@ -1,7 +1,7 @@
 //! What is sent again after an answer was lost, and what is not.
 
 use bytes::Bytes;
-use quorate_client::api::{Reason, SettingsRequest, Status};
+use quorate_client::api::{Ending, FinishRequest, Reason, SettingsRequest, Status};
 use quorate_client::{Client, ClientConfig, Consume, Error, JobFailure, RefusedKind};
 
 use crate::support::{Answer, Cluster, error, jobs, one_job, unavailable};
@@ -37,6 +37,14 @@ async fn enqueue_consume_and_retry_repeat_under_one_key() {
 
         let cluster = Cluster::start(1, [lost.clone(), jobs(&["a"])]).await;
         cluster.client().consume(&Consume::default()).await.expect("repeated");
+        same_key(&cluster);
+
+        let finished = r#"{"ended":[{"id":"a","status":"success"}],"jobs":[]}"#;
+        let cluster = Cluster::start(1, [lost.clone(), Answer::Says(200, finished.into())]).await;
+        let ending = Ending { id: "a".into(), status: "success".into(), ..Ending::default() };
+        let finish = FinishRequest { jobs: vec![ending], take: Some(1), wait: None };
+        let finished = cluster.client().finish(&finish, None).await.expect("repeated").answer;
+        assert_eq!((finished.ended[0].status, finished.jobs.len()), (Some(Status::Success), 0));
         same_key(&cluster);
 
         let cluster = Cluster::start(1, [lost, one_job("b", "queued")]).await;

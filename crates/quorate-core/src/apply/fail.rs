@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::{EndedBy, JobId, Reason, Reply, State, Table, limits};
+use crate::{EndedBy, Job, JobId, Reason, State, Table, limits};
 
 use super::step::{Abort, Step, check};
 use super::{ending, lookup};
@@ -13,18 +13,13 @@ pub(super) fn fail<T: Table>(
     reason: Reason,
     details: &str,
     log: &Bytes,
-) -> Result<Reply, Abort<T::Error>> {
+) -> Result<Job, Abort<T::Error>> {
     check(details.len() <= limits::DETAILS_BYTES, "details")?;
     check(log.len() <= limits::LOG_BYTES, "log")?;
     let job = lookup::job(step, id)?;
     match job.state {
-        State::Running { .. } => {
-            let ended = ending::end_in_error(step, job, reason, EndedBy::Client, details, log)?;
-            Ok(Reply::Job(Box::new(ended)))
-        }
-        State::Error { reason: first, by: EndedBy::Client, .. } if first == reason => {
-            Ok(Reply::Job(Box::new(job)))
-        }
+        State::Running { .. } => Ok(ending::end_in_error(step, job, reason, EndedBy::Client, details, log)?),
+        State::Error { reason: first, by: EndedBy::Client, .. } if first == reason => Ok(job),
         State::Delayed { .. }
         | State::Queued { .. }
         | State::Success

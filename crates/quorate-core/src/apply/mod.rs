@@ -12,6 +12,7 @@ mod delete;
 mod ending;
 mod enqueue;
 mod fail;
+mod finish;
 mod key;
 mod lookup;
 mod raise;
@@ -99,8 +100,11 @@ fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Repl
     let reply = match command {
         Command::Enqueue { jobs, key: _ } => enqueue::enqueue(step, jobs)?,
         Command::Consume { queue, n, key: _ } => consume::consume(step, *queue, *n)?,
-        Command::Succeed { id, log } => succeed::succeed(step, *id, log)?,
-        Command::Fail { id, reason, details, log } => fail::fail(step, *id, *reason, details, log)?,
+        Command::Succeed { id, log } => Reply::Job(Box::new(succeed::succeed(step, *id, log)?)),
+        Command::Fail { id, reason, details, log } => {
+            Reply::Job(Box::new(fail::fail(step, *id, *reason, details, log)?))
+        }
+        Command::Finish { endings, queue, take, key: _ } => finish::finish(step, endings, *queue, *take)?,
         Command::Cancel { id, details } => cancel::cancel(step, *id, details)?,
         Command::Touch { id } => touch::touch(step, *id)?,
         Command::Retry { id, new_id, key: _ } => retry::retry(step, *id, *new_id)?,

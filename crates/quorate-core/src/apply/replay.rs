@@ -1,4 +1,4 @@
-use crate::{Command, Job, Outcome, Remembered, Reply, Table};
+use crate::{Command, Job, Outcome, Refusal, Remembered, Reply, Table};
 
 use super::lookup;
 use super::step::Step;
@@ -17,6 +17,13 @@ pub(super) fn remembered_reply(command: &Command, reply: &Reply) -> Remembered {
     match reply {
         Reply::Jobs(jobs) if matches!(command, Command::Consume { .. }) => Remembered::Consumed(ids(jobs)),
         Reply::Jobs(jobs) => Remembered::Enqueued(ids(jobs)),
+        Reply::Finished { ended, taken } => Remembered::Finished {
+            ended: ended
+                .iter()
+                .map(|ended| ended.as_ref().map(|job| job.id).map_err(Refusal::clone))
+                .collect(),
+            taken: ids(taken),
+        },
         Reply::Job(job) => Remembered::Job(job.id),
         Reply::Done => Remembered::Done,
     }
@@ -24,9 +31,9 @@ pub(super) fn remembered_reply(command: &Command, reply: &Reply) -> Remembered {
 
 /// Gives an answer again, with the jobs as they are now.
 pub(super) fn render<T: Table>(step: &mut Step<'_, T>, first: &Remembered) -> Result<Outcome, T::Error> {
-    let mut jobs = Vec::with_capacity(first.ids().len());
+    let mut jobs = Vec::new();
     for id in first.ids() {
-        jobs.extend(lookup::current(step, *id)?);
+        jobs.extend(lookup::current(step, id)?);
     }
     Ok(first.render(jobs))
 }

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::Rng;
 use crate::model::Model;
 use crate::{
-    Applied, Batch, Command, Envelope, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, Priority,
-    QueueId, Reason, RequestId, Settings, Status, Table, Timestamp, apply, limits, next_due_at,
+    Applied, Batch, Command, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob,
+    Priority, QueueId, Reason, RequestId, Settings, Status, Table, Timestamp, apply, limits, next_due_at,
 };
 
 /// A batch with what came of it.
@@ -104,17 +104,14 @@ impl Workload {
         match self.rng.below(100) {
             0..25 if !full => self.enqueue(now),
             0..45 => Command::Consume { queue: self.queue(), n: self.jobs_wanted(), key: self.key(b'c') },
-            45..57 => Command::Succeed { id: self.id(Status::Running), log: self.text() },
-            57..67 => {
-                let reasons = [Reason::BadExit, Reason::Killed, Reason::Timeout];
-                let reason = self.rng.pick(&reasons).copied().unwrap_or(Reason::BadExit);
-                Command::Fail {
-                    id: self.id(Status::Running),
-                    reason,
-                    details: self.details(),
-                    log: self.text(),
-                }
-            }
+            45..50 => self.finish(),
+            50..57 => Command::Succeed { id: self.id(Status::Running), log: self.text() },
+            57..67 => Command::Fail {
+                id: self.id(Status::Running),
+                reason: self.reason(),
+                details: self.details(),
+                log: self.text(),
+            },
             67..75 => Command::Touch { id: self.id(Status::Running) },
             75..82 => Command::Cancel { id: self.id(Status::Queued), details: self.details() },
             82..89 if !full => {
@@ -126,6 +123,23 @@ impl Workload {
             99 => Command::Configure { settings: self.settings() },
             _ => Command::Delete { id: self.id(Status::Success) },
         }
+    }
+
+    fn finish(&mut self) -> Command {
+        let n = if self.rng.one_in(40) { 0 } else { 1 + self.rng.below(4) };
+        let endings = (0..n).map(|_| Ending {
+            id: self.id(Status::Running),
+            failure: self.rng.one_in(2).then(|| Failure { reason: self.reason(), details: self.details() }),
+            log: self.text(),
+        });
+        let endings = endings.collect();
+        let take = if self.rng.one_in(2) { 0 } else { self.jobs_wanted() };
+        Command::Finish { endings, queue: self.queue(), take, key: self.key(b'f') }
+    }
+
+    fn reason(&mut self) -> Reason {
+        let reasons = [Reason::BadExit, Reason::Killed, Reason::Timeout];
+        self.rng.pick(&reasons).copied().unwrap_or(Reason::BadExit)
     }
 
     fn enqueue(&mut self, now: Timestamp) -> Command {

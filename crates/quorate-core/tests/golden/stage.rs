@@ -3,8 +3,8 @@ use std::fmt::Display;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Batch, Command, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob, Outcome, Position,
-    Priority, QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Timestamp,
+    Answered, Batch, Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob,
+    Outcome, Position, Priority, QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Timestamp,
 };
 
 use super::parse::{Line, Verb, Words, millis};
@@ -116,6 +116,12 @@ impl Stage {
                 let reason = reason(words.option("reason").unwrap_or("bad_exit"));
                 Command::Fail { id: self.id(words.word(0)), reason, details: text("details").into(), log }
             }
+            "finish" => Command::Finish {
+                endings: self.endings(words),
+                queue: queue(words.option("queue")),
+                take: words.option("take").unwrap_or("0").parse().unwrap(),
+                key,
+            },
             "cancel" => Command::Cancel { id: self.id(words.word(0)), details: text("details").into() },
             "touch" => Command::Touch { id: self.id(words.word(0)) },
             "retry" => {
@@ -129,6 +135,19 @@ impl Stage {
             "level" => Command::Raise { level: FeatureLevel(words.word(0).parse().unwrap()) },
             other => panic!("{other} is no command"),
         }
+    }
+
+    fn endings(&mut self, words: &Words) -> Vec<Ending> {
+        let named = words.groups.iter().filter(|(names, _)| !names.is_empty());
+        named
+            .map(|(names, options)| {
+                let text = |name: &str| options.get(name).cloned().unwrap_or_default();
+                let failure = options
+                    .get("error")
+                    .map(|error| Failure { reason: reason(error), details: text("details").into() });
+                Ending { id: self.id(&names[0]), failure, log: text("log").into() }
+            })
+            .collect()
     }
 
     fn new_jobs(&mut self, words: &Words) -> Vec<NewJob> {
@@ -166,6 +185,12 @@ impl Stage {
         match outcome {
             Ok(Reply::Jobs(jobs)) if jobs.is_empty() => "none".into(),
             Ok(Reply::Jobs(jobs)) => jobs.iter().map(|job| self.job(job)).collect::<Vec<_>>().join(", "),
+            Ok(Reply::Finished { ended, taken }) => {
+                let ended = ended.into_iter().map(|ended| self.outcome(ended.map(Box::new).map(Reply::Job)));
+                let taken = taken.iter().map(|job| self.job(job)).collect::<Vec<_>>().join(", ");
+                let ended = ended.collect::<Vec<_>>().join(", ");
+                if taken.is_empty() { ended } else { format!("{ended}; {taken}") }
+            }
             Ok(Reply::Job(job)) => self.job(&job),
             Ok(Reply::Done) => "done".into(),
             Err(Refusal::NoSuchJob) => "refused: no such job".into(),

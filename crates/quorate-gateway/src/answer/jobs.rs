@@ -60,6 +60,11 @@ impl<B: Backend> Jobs<B> {
         Jobs { payloads: Some(payloads), ..Jobs::of(gateway, jobs) }
     }
 
+    /// The same, behind a field of the answer that is written already.
+    pub(crate) fn behind(gateway: &Gateway<B>, name: &str, value: &[u8], jobs: Vec<Job>) -> Jobs<B> {
+        Jobs { json: JobsJson::behind(name, value), ..Jobs::of(gateway, jobs) }
+    }
+
     /// One job.
     pub(crate) fn one(gateway: &Gateway<B>, job: Job, fields: Fields) -> Jobs<B> {
         Jobs::new(gateway, Shape::One, fields, vec![job])
@@ -111,7 +116,7 @@ impl<B: Backend> Jobs<B> {
     /// # Errors
     /// 429 or 503, by `claim`. 404: the one job was deleted meanwhile.
     pub(crate) async fn answer(mut self, status: StatusCode, index: Index, claim: Claim) -> Answer {
-        let records: usize = self.records.iter().map(record_bytes).sum();
+        let records = self.records.iter().map(record_bytes).sum::<usize>() + self.json.before_bytes();
         let bytes = records + bytes_of(&self.records);
         let goes_on = self.list.as_ref().is_some_and(|list| list.goes_on);
         if !goes_on && bytes <= SMALL_BYTES {

@@ -6,10 +6,12 @@ use quorate_core::{Job, State};
 use crate::fields::Fields;
 use crate::{convert, cursor};
 
-/// Writes the JSON of `quorate_api::JobWrapper` or `JobsWrapper` piece by piece.
+/// Writes the JSON of `quorate_api::JobWrapper` or `JobsWrapper` piece by piece, or of a wrapper with something before its jobs.
 #[derive(Debug, Default)]
 pub(super) struct JobsJson {
     shape: Shape,
+    /// What stands before the jobs: whole fields, each with its comma.
+    before: Vec<u8>,
     fields: Fields,
     ready: VecDeque<(Job, Bytes)>,
     /// The job whose payload is being written.
@@ -45,6 +47,17 @@ impl JobsJson {
         JobsJson { shape, fields, ..JobsJson::default() }
     }
 
+    /// Many jobs behind a field that is written already.
+    pub(super) fn behind(name: &str, value: &[u8]) -> JobsJson {
+        let before = [b"\"", name.as_bytes(), b"\":", value, b","].concat();
+        JobsJson { before, ..JobsJson::new(Shape::Many, Fields::ALL) }
+    }
+
+    /// How long that field is.
+    pub(super) fn before_bytes(&self) -> usize {
+        self.before.len()
+    }
+
     /// This job is to be written next.
     pub(super) fn push(&mut self, job: Job, payload: Bytes) {
         self.last = Some(job.number);
@@ -74,7 +87,7 @@ impl JobsJson {
     /// How long the JSON of all that is ready will be, at most.
     pub(super) fn json_bytes(&self) -> usize {
         let jobs = self.ready.iter().map(|(job, payload)| record_json_bytes(job) + escaped_bytes(payload));
-        jobs.sum::<usize>() + 100
+        jobs.sum::<usize>() + self.before.len() + 100
     }
 
     /// Writes what is ready, but no more than so many bytes of payload and records before they are escaped (a record may be
@@ -114,9 +127,11 @@ impl JobsJson {
     fn begin(&mut self, piece: &mut Vec<u8>) {
         if !self.has_begun {
             self.has_begun = true;
+            piece.push(b'{');
+            piece.append(&mut self.before);
             piece.extend_from_slice(match self.shape {
-                Shape::One => b"{\"job\":",
-                Shape::Many => b"{\"jobs\":[",
+                Shape::One => b"\"job\":",
+                Shape::Many => b"\"jobs\":[",
             });
         }
     }

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use quorate_api::CancelRequest;
-use quorate_core::limits::DETAILS_BYTES;
 
 use crate::body::{Form, MediaType, Object, text, urlencoded};
+use crate::convert;
 use crate::error::ApiError;
 
 /// The details of a cancel. Whatever the type, they are the body's bare text: the clients in the field send that as
@@ -10,7 +10,7 @@ use crate::error::ApiError;
 /// understood too; `text/plain` is never anything but text.
 ///
 /// # Errors
-/// 400: not UTF-8, longer than [`DETAILS_BYTES`], or a multipart form with other fields.
+/// 400: not UTF-8, longer than [`limits::DETAILS_BYTES`](quorate_core::limits::DETAILS_BYTES), or a multipart form with other fields.
 pub(crate) fn details(media_type: MediaType, bytes: Bytes) -> Result<String, ApiError> {
     let is_form = match media_type {
         MediaType::Multipart { boundary: Some(_) } => true,
@@ -21,11 +21,11 @@ pub(crate) fn details(media_type: MediaType, bytes: Bytes) -> Result<String, Api
     };
     if is_form {
         let mut form = Form::parse(media_type, bytes, &["details"])?;
-        return bounded(text("details", form.take("details"))?);
+        return convert::details(text("details", form.take("details"))?);
     }
     let text = text("details", bytes)?;
     if media_type == MediaType::Text {
-        return bounded(text);
+        return convert::details(text);
     }
     let details = match serde_json::from_str(&text) {
         Ok(details) => details,
@@ -34,20 +34,13 @@ pub(crate) fn details(media_type: MediaType, bytes: Bytes) -> Result<String, Api
             Err(_no_such_object) => text,
         },
     };
-    bounded(details)
-}
-
-/// # Errors
-/// 400: longer than [`DETAILS_BYTES`].
-pub(crate) fn bounded(details: String) -> Result<String, ApiError> {
-    if details.len() > DETAILS_BYTES {
-        return Err(ApiError::invalid("details", format!("is longer than {DETAILS_BYTES} bytes")));
-    }
-    Ok(details)
+    convert::details(details)
 }
 
 #[cfg(test)]
 mod tests {
+    use quorate_core::limits::DETAILS_BYTES;
+
     use super::*;
 
     #[test]

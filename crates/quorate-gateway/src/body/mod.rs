@@ -1,6 +1,8 @@
 //! Request bodies: read within their limits, then understood as leniently as the clients in the field need it.
 
+mod at_most;
 mod details;
+mod endings;
 mod form;
 mod json;
 mod media_type;
@@ -10,7 +12,8 @@ mod read;
 mod slip;
 pub(crate) mod urlencoded;
 
-pub(crate) use details::{bounded as bounded_details, details};
+pub(crate) use details::details;
+pub(crate) use endings::endings;
 pub(crate) use form::{Form, text};
 pub(crate) use json::{Object, parse as json};
 pub(crate) use media_type::{MediaType, ONLY_JSON};

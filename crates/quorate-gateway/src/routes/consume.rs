@@ -95,7 +95,7 @@ impl Taking {
         let wait = asked.wait.unwrap_or(0);
         ranges::check("n", "n", n)?;
         ranges::check("wait", "wait", wait)?;
-        let key = idempotency::key(headers, "consume", &n.to_be_bytes())?;
+        let key = idempotency::key(headers, "consume", &[&n.to_be_bytes()])?;
         Ok(Taking { n, wait: Duration::from_secs(u64::from(wait)), key })
     }
 

@@ -1,16 +1,20 @@
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use quorate_api::{CancelRequest, FailRequest, JobWrapper, SuccessRequest};
-use quorate_core::{Command, JobId, Reply};
+use bytes::Bytes;
+use quorate_api::{CancelRequest, FailRequest, FinishedJobWrapper, JobWrapper, SuccessRequest};
+use quorate_core::{Command, Ending, JobId, Reply};
 
 use crate::answer::{self, Claim, Jobs};
 use crate::body::{self, Form, MediaType};
 use crate::error::{Answer, ApiError, Failure};
 use crate::fields::Fields;
-use crate::openapi::{Conflict, FieldsParams, KeyHeader, NoSuchJob, ReadErrors, ReadParams, WriteErrors};
+use crate::openapi::{
+    Conflict, FieldsParams, KeyHeader, NoSuchJob, ReadErrors, ReadParams, TakeParams, WriteErrors,
+};
 use crate::query::Query;
 use crate::response::{self, Index};
+use crate::routes::finish::{self, Taking};
 use crate::routes::path_id::JobPath;
 use crate::{Backend, Gateway, Reads, convert, idempotency, ids};
 
@@ -100,25 +104,33 @@ pub(crate) async fn cancel<B: Backend>(
     post,
     path = "/v1/job/{id}/success",
     operation_id = "succeed_job",
-    params(("id" = String, Path, description = "The job's id")),
+    params(("id" = String, Path, description = "The job's id"), TakeParams, KeyHeader),
     request_body(content(
         (Option<SuccessRequest> = "multipart/form-data"),
         (Option<SuccessRequest> = "application/x-www-form-urlencoded"),
         (Option<SuccessRequest> = "application/json"),
     )),
-    responses((status = 200, description = "The job, finished", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
+    responses((status = 200, description = "The job, finished; with `take` the jobs taken, too", body = FinishedJobWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))), WriteErrors, NoSuchJob, Conflict)
 )]
 pub(crate) async fn success<B: Backend>(
     State(gateway): State<Gateway<B>>,
     JobPath(id): JobPath,
+    query: Query,
     request: Request,
 ) -> Answer {
     let (parts, body) = request.into_parts();
     let media_type = MediaType::of(&parts.headers)?;
     let body = gateway.bodies().read(body).await?;
-    let parse = move |bytes| Form::parse(media_type, bytes, &["log"]);
-    let (mut form, _share) = body.understand(gateway.heavy(), parse).await?;
-    let written = gateway.submit(Command::Succeed { id, log: form.take("log") }).await?;
+    let parse = move |bytes: Bytes| {
+        let taking = taking(&query, &parts.headers, "success", id, &bytes)?;
+        Ok((Form::parse(media_type, bytes, &["log"])?, taking))
+    };
+    let ((mut form, taking), _share) = body.understand(gateway.heavy(), parse).await?;
+    let log = form.take("log");
+    if let Some(taking) = taking {
+        return finish::one(&gateway, Ending { id, failure: None, log }, taking).await;
+    }
+    let written = gateway.submit(Command::Succeed { id, log }).await?;
     changed(&gateway, written).await
 }
 
@@ -127,28 +139,51 @@ pub(crate) async fn success<B: Backend>(
     post,
     path = "/v1/job/{id}/fail",
     operation_id = "fail_job",
-    params(("id" = String, Path, description = "The job's id")),
+    params(("id" = String, Path, description = "The job's id"), TakeParams, KeyHeader),
     request_body(content(
         (Option<FailRequest> = "multipart/form-data"),
         (Option<FailRequest> = "application/x-www-form-urlencoded"),
         (Option<FailRequest> = "application/json"),
     )),
-    responses((status = 200, description = "The job, failed", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
+    responses((status = 200, description = "The job, failed; with `take` the jobs taken, too", body = FinishedJobWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))), WriteErrors, NoSuchJob, Conflict)
 )]
 pub(crate) async fn fail<B: Backend>(
     State(gateway): State<Gateway<B>>,
     JobPath(id): JobPath,
+    query: Query,
     request: Request,
 ) -> Answer {
     let (parts, body) = request.into_parts();
     let media_type = MediaType::of(&parts.headers)?;
     let body = gateway.bodies().read(body).await?;
-    let parse = move |bytes| Form::parse(media_type, bytes, &["reason", "details", "log"]);
-    let (mut form, _share) = body.understand(gateway.heavy(), parse).await?;
+    let parse = move |bytes: Bytes| {
+        let taking = taking(&query, &parts.headers, "fail", id, &bytes)?;
+        Ok((Form::parse(media_type, bytes, &["reason", "details", "log"])?, taking))
+    };
+    let ((mut form, taking), _share) = body.understand(gateway.heavy(), parse).await?;
     let reason = convert::fail_reason(&body::text("reason", form.take("reason"))?)?;
-    let details = body::bounded_details(body::text("details", form.take("details"))?)?.into();
-    let written = gateway.submit(Command::Fail { id, reason, details, log: form.take("log") }).await?;
+    let details = convert::details(body::text("details", form.take("details"))?)?.into();
+    let log = form.take("log");
+    if let Some(taking) = taking {
+        let failure = Some(quorate_core::Failure { reason, details });
+        return finish::one(&gateway, Ending { id, failure, log }, taking).await;
+    }
+    let written = gateway.submit(Command::Fail { id, reason, details, log }).await?;
     changed(&gateway, written).await
+}
+
+/// What to take with the job, if that is asked for.
+fn taking(
+    query: &Query,
+    headers: &HeaderMap,
+    call: &str,
+    id: JobId,
+    body: &[u8],
+) -> Result<Option<Taking>, ApiError> {
+    match (query.integer("take")?, query.integer("wait")?) {
+        (None, None) => Ok(None),
+        (take, wait) => Taking::new(take, wait, headers, call, &[&id.0, body]).map(Some),
+    }
 }
 
 /// Gives a running job another `timeout` seconds from now.
@@ -181,7 +216,7 @@ pub(crate) async fn retry<B: Backend>(
     JobPath(id): JobPath,
     request: Request,
 ) -> Answer {
-    let key = idempotency::key(request.headers(), "retry", &id.0)?;
+    let key = idempotency::key(request.headers(), "retry", &[&id.0])?;
     let written = gateway.submit(Command::Retry { id, new_id: ids::draw(), key }).await?;
     changed(&gateway, written).await
 }
@@ -242,6 +277,8 @@ async fn changed<B: Backend>(gateway: &Gateway<B>, (index, reply): (Index, Reply
 fn done((index, reply): (Index, Reply)) -> Answer {
     match reply {
         Reply::Done => Ok(response::no_content(index)),
-        Reply::Job(_) | Reply::Jobs(_) => Err(ApiError::unexpected_reply("touch or delete").into()),
+        Reply::Job(_) | Reply::Jobs(_) | Reply::Finished { .. } => {
+            Err(ApiError::unexpected_reply("touch or delete").into())
+        }
     }
 }

@@ -62,7 +62,7 @@ fn understand(
     bytes: &[u8],
     payload_bytes: usize,
 ) -> Result<(Vec<NewJob>, Option<IdempotencyKey>), ApiError> {
-    let key = idempotency::key(headers, "enqueue", bytes)?;
+    let key = idempotency::key(headers, "enqueue", &[bytes])?;
     let jobs = body::new_jobs(bytes)?.into_iter().enumerate();
     let jobs = jobs.map(|(position, Object(job))| convert::new_job(position, job, payload_bytes));
     Ok((jobs.collect::<Result<_, _>>()?, key))

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod consume;
+mod finish;
 mod health;
 mod images;
 mod job;
@@ -36,6 +37,7 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(jobs::__path_ids, jobs::ids::<B>)
         .add_with_effect(consume::__path_get, consume::get::<B>)
         .add(consume::__path_post, consume::post::<B>)
+        .add(finish::__path_post, finish::post::<B>)
         .add(job::__path_get, job::get::<B>)
         .add(job::__path_delete, job::delete::<B>)
         .add(job::__path_cancel, job::cancel::<B>)

@@ -9,6 +9,7 @@ mod codes;
 mod consume;
 mod endpoints;
 mod fake;
+mod finish;
 mod fuzz;
 mod heads;
 mod idempotency;

@@ -6,7 +6,7 @@ use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
 /// witness.
-const CALLS: [&str; 21] = [
+const CALLS: [&str; 22] = [
     "DELETE /v1/job/{id}",
     "GET /healthz",
     "GET /openapi.json",
@@ -27,8 +27,12 @@ const CALLS: [&str; 21] = [
     "POST /v1/job/{id}/touch",
     "POST /v1/jobs",
     "POST /v1/jobs/consume",
+    "POST /v1/jobs/finish",
     "PUT /v1/cluster/settings",
 ];
+
+/// A body of finish.
+const ENDING: &str = r#"{"jobs":[{"id":"0198c0de-0000-7000-8000-000000000001","status":"success"}]}"#;
 
 #[tokio::test]
 async fn the_document_lists_exactly_the_routes() {
@@ -136,12 +140,15 @@ async fn parameters_have_the_bounds_that_the_document_gives_them() {
             let bound = |bound: &str| schema[bound].as_i64().unwrap();
             let (least, most) = (bound("minimum"), bound("maximum"));
             for (value, is_taken) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
-                let answered = api.send(&method, &format!("{path}?{name}={value}{more}"), "").await;
-                assert_eq!(answered.status == 200, is_taken, "{method} {path}?{name}={value}");
+                let body = if path == "/v1/jobs/finish" { ENDING } else { "" };
+                let answered = api.send(&method, &format!("{path}?{name}={value}{more}"), body).await;
+                // There is no such job.
+                let taken = if path.starts_with("/v1/job/") { 404 } else { 200 };
+                assert_eq!(answered.status == taken, is_taken, "{method} {path}?{name}={value}");
             }
         }
     }
-    assert_eq!(numbers, 7);
+    assert_eq!(numbers, 13);
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,6 +158,7 @@ async fn numbers_in_bodies_have_the_bounds_that_the_document_gives_them() {
     for (schema, method, path) in [
         ("ConsumeRequest", "POST", "/v1/jobs/consume"),
         ("SettingsRequest", "PUT", "/v1/cluster/settings"),
+        ("FinishRequest", "POST", "/v1/jobs/finish"),
         ("NewJob", "POST", "/v1/jobs"),
     ] {
         for (name, property) in document["components"]["schemas"][schema]["properties"].as_object().unwrap() {
@@ -159,6 +167,7 @@ async fn numbers_in_bodies_have_the_bounds_that_the_document_gives_them() {
             for (value, is_taken) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
                 let body = match schema {
                     "NewJob" => format!("[{{\"image\":\"a\",\"{name}\":{value}}}]"),
+                    "FinishRequest" => ENDING.replacen('{', &format!("{{\"{name}\":{value},"), 1),
                     _ => format!("{{\"{name}\":{value}}}"),
                 };
                 let answered = api.send(method, path, body).await;
@@ -188,7 +197,7 @@ async fn keys_are_what_the_document_says() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 4, "enqueue, both consumes, retry");
+    assert_eq!(calls, 7, "enqueue, both consumes, finish, success, fail, retry");
 }
 
 #[tokio::test]
@@ -214,8 +223,10 @@ async fn a_body_may_be_missing_but_not_null() {
             continue;
         }
         assert!(!body.to_string().contains("null"), "{method} {path}: {body}");
-        let must_be_there =
-            matches!((&*method, &*path), ("POST", "/v1/jobs") | ("PUT", "/v1/cluster/settings"));
+        let must_be_there = matches!(
+            (&*method, &*path),
+            ("POST", "/v1/jobs" | "/v1/jobs/finish") | ("PUT", "/v1/cluster/settings")
+        );
         assert_eq!(body["required"] == true, must_be_there, "{method} {path}");
     }
     api.post("/v1/jobs/consume", "null").await.expect(400);

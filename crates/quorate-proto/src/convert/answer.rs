@@ -4,6 +4,7 @@ use quorate_core::{AnswerRecord, JobId, Position, Refusal, Remembered, RequestId
 use super::fields;
 use crate::Malformed;
 use crate::log::v1 as pb;
+use crate::log::v1::ended::Outcome as Ended;
 use crate::log::v1::refusal::Kind;
 use crate::log::v1::remembered::Kind as Message;
 
@@ -41,6 +42,10 @@ impl From<&Remembered> for pb::Remembered {
         let kind = match answer {
             Remembered::Enqueued(ids) => Message::Enqueued(ids_out(ids)),
             Remembered::Consumed(ids) => Message::Consumed(ids_out(ids)),
+            Remembered::Finished { ended, taken } => Message::Finished(pb::Finished {
+                ended: ended.iter().map(pb::Ended::from).collect(),
+                taken: Some(ids_out(taken)),
+            }),
             Remembered::Job(id) => Message::Job(Bytes::copy_from_slice(&id.0)),
             Remembered::Done => Message::Done(pb::Done {}),
             Remembered::Refused(refusal) => Message::Refused(refusal.into()),
@@ -56,10 +61,33 @@ impl TryFrom<pb::Remembered> for Remembered {
         Ok(match answer.kind.ok_or(Malformed::Field { message: "Remembered", field: "kind" })? {
             Message::Enqueued(ids) => Remembered::Enqueued(ids_in(&ids)?),
             Message::Consumed(ids) => Remembered::Consumed(ids_in(&ids)?),
+            Message::Finished(finished) => Remembered::Finished {
+                ended: finished.ended.into_iter().map(ended_in).collect::<Result<_, _>>()?,
+                taken: ids_in(
+                    &finished.taken.ok_or(Malformed::Field { message: "Finished", field: "taken" })?,
+                )?,
+            },
             Message::Job(id) => Remembered::Job(JobId(fields::id("Remembered", "job", &id)?)),
             Message::Done(pb::Done {}) => Remembered::Done,
             Message::Refused(refusal) => Remembered::Refused(refusal.try_into()?),
         })
+    }
+}
+
+impl From<&Result<JobId, Refusal>> for pb::Ended {
+    fn from(ended: &Result<JobId, Refusal>) -> pb::Ended {
+        let outcome = match ended {
+            Ok(id) => Ended::Job(Bytes::copy_from_slice(&id.0)),
+            Err(refusal) => Ended::Refused(refusal.into()),
+        };
+        pb::Ended { outcome: Some(outcome) }
+    }
+}
+
+fn ended_in(ended: pb::Ended) -> Result<Result<JobId, Refusal>, Malformed> {
+    match ended.outcome.ok_or(Malformed::Field { message: "Ended", field: "outcome" })? {
+        Ended::Job(id) => Ok(Ok(JobId(fields::id("Ended", "job", &id)?))),
+        Ended::Refused(refusal) => Ok(Err(refusal.try_into()?)),
     }
 }
 

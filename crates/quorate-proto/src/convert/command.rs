@@ -1,5 +1,7 @@
 use bytes::Bytes;
-use quorate_core::{Command, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, QueueId, Settings};
+use quorate_core::{
+    Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, QueueId, Settings,
+};
 
 use super::fields;
 use crate::Malformed;
@@ -22,6 +24,12 @@ impl From<Command> for Message {
                 reason: fields::reason_out(reason),
                 details: details.into(),
                 log,
+            }),
+            Command::Finish { endings, queue, take, key } => Message::Finish(pb::Finish {
+                endings: endings.into_iter().map(pb::Ending::from).collect(),
+                queue: queue.0,
+                take,
+                key: key.map(pb::IdempotencyKey::from),
             }),
             Command::Cancel { id, details } => {
                 Message::Cancel(pb::Cancel { id: id_out(id), details: details.into() })
@@ -63,6 +71,12 @@ impl TryFrom<Message> for Command {
                 reason: fields::reason_in("Fail", fail.reason)?,
                 details: fail.details.into(),
                 log: fail.log,
+            },
+            Message::Finish(finish) => Command::Finish {
+                endings: finish.endings.into_iter().map(Ending::try_from).collect::<Result<_, _>>()?,
+                queue: QueueId(finish.queue),
+                take: finish.take,
+                key: finish.key.map(IdempotencyKey::try_from).transpose()?,
             },
             Message::Cancel(cancel) => {
                 Command::Cancel { id: id_in("Cancel", &cancel.id)?, details: cancel.details.into() }
@@ -117,6 +131,32 @@ impl TryFrom<pb::NewJob> for NewJob {
             timeout: job.timeout,
             max_retries: job.max_retries,
             retries_delay: job.retries_delay,
+        })
+    }
+}
+
+impl From<Ending> for pb::Ending {
+    fn from(ending: Ending) -> pb::Ending {
+        let failure = ending.failure.map(|Failure { reason, details }| pb::Failure {
+            reason: fields::reason_out(reason),
+            details: details.into(),
+        });
+        pb::Ending { id: id_out(ending.id), log: ending.log, failure }
+    }
+}
+
+impl TryFrom<pb::Ending> for Ending {
+    type Error = Malformed;
+
+    fn try_from(ending: pb::Ending) -> Result<Ending, Malformed> {
+        let failure = |failure: pb::Failure| {
+            let reason = fields::reason_in("Failure", failure.reason)?;
+            Ok(Failure { reason, details: failure.details.into() })
+        };
+        Ok(Ending {
+            id: id_in("Ending", &ending.id)?,
+            failure: ending.failure.map(failure).transpose()?,
+            log: ending.log,
         })
     }
 }

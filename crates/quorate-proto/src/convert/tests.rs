@@ -1,9 +1,9 @@
 use bytes::Bytes;
 use prost::Message;
 use quorate_core::{
-    AnswerRecord, Batch, Command, EndedBy, Envelope, FeatureLevel, IdempotencyKey, ImageId, Job, JobId,
-    KeyRecord, NewJob, Payload, Position, Priority, QueueId, Reason, Refusal, Remembered, RequestId,
-    Settings, State, Status, Timestamp,
+    AnswerRecord, Batch, Command, EndedBy, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId,
+    Job, JobId, KeyRecord, NewJob, Payload, Position, Priority, QueueId, Reason, Refusal, Remembered,
+    RequestId, Settings, State, Status, Timestamp,
 };
 
 use crate::log::v1 as pb;
@@ -30,6 +30,19 @@ fn commands() -> Vec<Command> {
         Command::Consume { queue: QueueId(1), n: 9, key: key.clone() },
         Command::Succeed { id, log: Bytes::from_static(b"log") },
         Command::Fail { id, reason: Reason::Killed, details: "why".into(), log: Bytes::new() },
+        Command::Finish {
+            endings: vec![
+                Ending { id, failure: None, log: Bytes::from_static(b"log") },
+                Ending {
+                    id,
+                    failure: Some(Failure { reason: Reason::BadExit, details: "why".into() }),
+                    log: Bytes::new(),
+                },
+            ],
+            queue: QueueId(3),
+            take: 4,
+            key: key.clone(),
+        },
         Command::Cancel { id, details: "no more".into() },
         Command::Touch { id },
         Command::Retry { id, new_id: JobId([3; 16]), key },
@@ -144,8 +157,17 @@ fn every_answer_is_remembered_as_it_was() {
     let ids = vec![JobId([1; 16]), JobId([2; 16])];
     let answers = [
         Remembered::Enqueued(ids.clone()),
-        Remembered::Consumed(ids),
+        Remembered::Consumed(ids.clone()),
         Remembered::Consumed(vec![]),
+        Remembered::Finished {
+            ended: vec![
+                Ok(JobId([4; 16])),
+                Err(Refusal::WrongStatus { status: Status::Cancelled }),
+                Err(Refusal::NoSuchJob),
+            ],
+            taken: ids,
+        },
+        Remembered::Finished { ended: vec![], taken: vec![] },
         Remembered::Job(JobId([3; 16])),
         Remembered::Done,
     ]

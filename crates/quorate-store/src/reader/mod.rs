@@ -87,9 +87,9 @@ impl Reader {
             generation.answers.read().get(request_id, now).cloned()
         };
         let Some(first) = found else { return Ok(None) };
-        let mut jobs = Vec::with_capacity(first.answer.ids().len());
+        let mut jobs = Vec::new();
         for id in first.answer.ids() {
-            jobs.extend(self.job(*id).await?);
+            jobs.extend(self.job(id).await?);
         }
         let outcome = first.answer.render(jobs);
         Ok(Some(Answered { request_id, position: first.position, replayed: first.replayed, outcome }))

@@ -12,8 +12,9 @@ use super::profile::{Ends, Profile, Requests, Worker};
 /// What one round took.
 pub(super) struct Round {
     pub(super) elapsed: Duration,
-    /// Steps that were done.
+    /// Steps that were done, and the jobs that went through them.
     pub(super) steps: u64,
+    pub(super) jobs: u64,
     pub(super) cpu: Cpu,
     /// Of each of the profile's operations, in order.
     pub(super) operations: Vec<Latencies>,
@@ -43,16 +44,26 @@ impl Load {
     /// # Errors
     /// A node does not answer.
     pub(super) async fn connect(args: &BenchArgs, nodes: &[String]) -> anyhow::Result<Load> {
-        let requests = Requests::new(args.profile.jobs(args.batch), args.payload)?;
+        let requests = Requests::new(args.profile.batch(args.batch), args.payload)?;
         // No other run has had it, in whatever container.
         let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
         let connect = nodes.iter().cycle().take(args.clients).enumerate().map(async |(number, node)| {
             let connection = Connection::open(node).await?;
             let keys = args.keys.then(|| (format!("bench-{run:x}-{number}"), 0));
-            anyhow::Ok(Worker { connection, requests: requests.clone(), keys })
+            anyhow::Ok(Worker { connection, requests: requests.clone(), keys, held: Vec::new() })
         });
         let workers = try_join_all(connect).await?;
         Ok(Load { profile: args.profile, rate: args.rate, payload: args.payload, workers })
+    }
+
+    /// Does what clients do before their first step.
+    ///
+    /// # Errors
+    /// A request failed.
+    pub(super) async fn prepare(&mut self) -> anyhow::Result<()> {
+        let profile = self.profile;
+        try_join_all(self.workers.iter_mut().map(|worker| profile.prepare(worker))).await?;
+        Ok(())
     }
 
     /// Queues so many jobs.
@@ -88,8 +99,14 @@ impl Load {
         let profile = self.profile;
         let empty = || Latencies::new_with_max(LONGEST, 3).expect("these bounds are valid");
         let operations = profile.operations().iter().map(|_| empty()).collect();
-        let round =
-            Round { elapsed: Duration::ZERO, steps: 0, cpu: Cpu::default(), operations, step: empty() };
+        let round = Round {
+            elapsed: Duration::ZERO,
+            steps: 0,
+            jobs: 0,
+            cpu: Cpu::default(),
+            operations,
+            step: empty(),
+        };
         let round = RefCell::new(round);
         let (begin, before) = (Instant::now(), processes.cpu());
         let schedule = Schedule { begin, length, rate: self.rate, clients: self.workers.len() };
@@ -97,8 +114,8 @@ impl Load {
             let mut turn = 0;
             while let Some(start) = schedule.next(number, turn).await {
                 turn += 1;
-                let ends = profile.step(worker).await?;
-                round.borrow_mut().record(start, &ends);
+                let (ends, jobs) = profile.step(worker).await?;
+                round.borrow_mut().record(start, &ends, jobs);
             }
             anyhow::Ok(())
         }))
@@ -110,8 +127,9 @@ impl Load {
 }
 
 impl Round {
-    fn record(&mut self, start: Instant, ends: &Ends) {
+    fn record(&mut self, start: Instant, ends: &Ends, jobs: usize) {
         self.steps += 1;
+        self.jobs += jobs as u64;
         let mut last = start;
         for (latencies, end) in self.operations.iter_mut().zip(ends) {
             record(latencies, *end - last);

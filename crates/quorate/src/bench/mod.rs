@@ -47,7 +47,7 @@ pub(crate) struct BenchArgs {
     /// Bytes of a job's payload.
     #[arg(long, default_value_t = 256, value_parser = number::<usize>(0..=quorate_core::limits::PAYLOAD_BYTES))]
     payload: usize,
-    /// Jobs of one enqueue, with --profile batch.
+    /// Jobs of one request, with --profile batch and bulk.
     #[arg(long, default_value_t = 100, value_parser = number::<usize>(1..=1_000))]
     batch: usize,
     /// Jobs that are queued before the clients begin.
@@ -109,6 +109,7 @@ async fn measure(args: &BenchArgs, nodes: &[String], processes: &Processes) -> a
         load.fill(args.depth, |jobs| bar.inc(jobs)).await?;
         bar.finish_and_clear();
     }
+    load.prepare().await?;
     let bar = bar(1 + args.seconds * args.rounds as u64, "{spinner} {msg} {wide_bar} {pos}/{len} s");
     bar.set_message("warming up");
     load.round(Duration::from_secs(1), processes).await?;

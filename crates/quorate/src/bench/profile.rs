@@ -20,6 +20,10 @@ pub(crate) enum Profile {
     Batch,
     /// Takes a job and finishes it; wants a --depth to take from.
     Consume,
+    /// Enqueues a job, and finishes one and takes the next in one request.
+    Take,
+    /// The same with --batch jobs in each request.
+    Bulk,
 }
 
 /// The requests of a profile, made once.
@@ -27,7 +31,10 @@ pub(crate) enum Profile {
 pub(super) struct Requests {
     enqueue: Path,
     consume: Path,
+    finish: Path,
     jobs: Bytes,
+    /// Of one request.
+    batch: usize,
 }
 
 impl Requests {
@@ -38,7 +45,9 @@ impl Requests {
         Ok(Requests {
             enqueue: Path::new("/v1/jobs")?,
             // A job that another client has just enqueued may be seen here a moment later.
-            consume: Path::new("/v1/jobs/consume?n=1&wait=10")?,
+            consume: Path::new(&format!("/v1/jobs/consume?n={batch}&wait=10"))?,
+            finish: Path::new("/v1/jobs/finish")?,
+            batch,
             jobs: serde_json::to_vec(&NewJobsWrapper { jobs: vec![job; batch] })?.into(),
         })
     }
@@ -50,6 +59,8 @@ pub(super) struct Worker {
     pub(super) requests: Requests,
     /// What they begin with, and how many were drawn.
     pub(super) keys: Option<(String, u64)>,
+    /// The ids of jobs that it has taken and not finished.
+    pub(super) held: Vec<String>,
 }
 
 /// When each part of a step ended, in the order of [`Profile::operations`].
@@ -73,55 +84,107 @@ impl Profile {
             Profile::Cycle => &["enqueue", "consume", "success"],
             Profile::Enqueue | Profile::Batch => &["enqueue"],
             Profile::Consume => &["consume", "success"],
+            Profile::Take | Profile::Bulk => &["enqueue", "finish and take"],
         }
     }
 
-    /// How many jobs a step is about.
-    pub(super) fn jobs(self, batch: usize) -> usize {
+    /// How many jobs a request is about.
+    pub(super) fn batch(self, batch: usize) -> usize {
         match self {
-            Profile::Batch => batch,
-            Profile::Cycle | Profile::Enqueue | Profile::Consume => 1,
+            Profile::Batch | Profile::Bulk => batch,
+            Profile::Cycle | Profile::Enqueue | Profile::Consume | Profile::Take => 1,
         }
     }
 
-    /// Does it once.
+    /// Does what must be done before the first step.
+    ///
+    /// # Errors
+    /// See [`Profile::step`].
+    pub(super) async fn prepare(self, worker: &mut Worker) -> anyhow::Result<()> {
+        match self {
+            Profile::Take | Profile::Bulk => {
+                worker.enqueue(&mut Ends::new()).await?;
+                worker.consume().await
+            }
+            Profile::Cycle | Profile::Enqueue | Profile::Batch | Profile::Consume => Ok(()),
+        }
+    }
+
+    /// Does it once; says when its parts ended, and with how many jobs it is through.
     ///
     /// # Errors
     /// A request failed, or there was no job to take.
-    pub(super) async fn step(self, worker: &mut Worker) -> anyhow::Result<Ends> {
+    pub(super) async fn step(self, worker: &mut Worker) -> anyhow::Result<(Ends, usize)> {
         let mut ends = Ends::with_capacity(3);
-        match self {
+        let jobs = match self {
             Profile::Enqueue | Profile::Batch => worker.enqueue(&mut ends).await?,
             Profile::Consume => worker.consume_and_finish(&mut ends).await?,
             Profile::Cycle => {
                 worker.enqueue(&mut ends).await?;
-                worker.consume_and_finish(&mut ends).await?;
+                worker.consume_and_finish(&mut ends).await?
             }
-        }
-        Ok(ends)
+            Profile::Take | Profile::Bulk => {
+                worker.enqueue(&mut ends).await?;
+                worker.finish_and_take(&mut ends).await?
+            }
+        };
+        Ok((ends, jobs))
     }
 }
 
 impl Worker {
-    pub(super) async fn enqueue(&mut self, ends: &mut Ends) -> anyhow::Result<()> {
+    pub(super) async fn enqueue(&mut self, ends: &mut Ends) -> anyhow::Result<usize> {
         let key = self.key();
         let Requests { enqueue, jobs, .. } = &self.requests;
         self.connection.post(enqueue, key.as_deref(), jobs).await.context("enqueue")?;
         ends.push(Instant::now());
+        Ok(self.requests.batch)
+    }
+
+    async fn consume(&mut self) -> anyhow::Result<()> {
+        let key = self.key();
+        let answer = self.connection.get(&self.requests.consume, key.as_deref()).await.context("consume")?;
+        self.hold(&answer).context("consume")?;
+        ensure!(!self.held.is_empty(), "consume: no job within 10 s; --depth queues some first");
         Ok(())
     }
 
-    async fn consume_and_finish(&mut self, ends: &mut Ends) -> anyhow::Result<()> {
-        let key = self.key();
-        let answer = self.connection.get(&self.requests.consume, key.as_deref()).await.context("consume")?;
+    async fn consume_and_finish(&mut self, ends: &mut Ends) -> anyhow::Result<usize> {
+        self.consume().await?;
         ends.push(Instant::now());
-        let taken: Taken<'_> = serde_json::from_slice(&answer).context("consume")?;
-        ensure!(taken.jobs.len() == 1, "consume: no job within 10 s; --depth queues some first");
-        for job in taken.jobs {
-            let success = Path::new(&format!("/v1/job/{}/success", job.id))?;
+        let held = std::mem::take(&mut self.held);
+        for id in &held {
+            let success = Path::new(&format!("/v1/job/{id}/success"))?;
             self.connection.post(&success, None, &Bytes::new()).await.context("success")?;
         }
         ends.push(Instant::now());
+        Ok(held.len())
+    }
+
+    async fn finish_and_take(&mut self, ends: &mut Ends) -> anyhow::Result<usize> {
+        if self.held.is_empty() {
+            self.consume().await?;
+        }
+        let (key, held) = (self.key(), std::mem::take(&mut self.held));
+        let take = self.requests.batch;
+        let answer = if let [id] = held.as_slice() {
+            let success = Path::new(&format!("/v1/job/{id}/success?take={take}"))?;
+            self.connection.post(&success, key.as_deref(), &Bytes::new()).await
+        } else {
+            let ending = |id: &String| format!(r#"{{"id":"{id}","status":"success"}}"#);
+            let endings = held.iter().map(ending).collect::<Vec<_>>().join(",");
+            let body = format!(r#"{{"take":{take},"jobs":[{endings}]}}"#).into();
+            self.connection.post(&self.requests.finish, key.as_deref(), &body).await
+        };
+        self.hold(&answer.context("finish")?).context("finish")?;
+        ends.push(Instant::now());
+        Ok(held.len())
+    }
+
+    /// Holds the jobs of an answer.
+    fn hold(&mut self, answer: &[u8]) -> anyhow::Result<()> {
+        let Taken { jobs } = serde_json::from_slice(answer)?;
+        self.held = jobs.into_iter().map(|job| job.id.to_owned()).collect();
         Ok(())
     }
 

@@ -43,11 +43,9 @@ struct Operation {
 }
 
 pub(super) fn print(args: &BenchArgs, nodes: &[String], rounds: &[Round]) -> anyhow::Result<ExitCode> {
-    let batch = args.profile.jobs(args.batch);
-    let rates: Vec<f64> = rounds
-        .iter()
-        .map(|round| (round.steps * batch as u64) as f64 / round.elapsed.as_secs_f64())
-        .collect();
+    let batch = args.profile.batch(args.batch);
+    let rates: Vec<f64> =
+        rounds.iter().map(|round| round.jobs as f64 / round.elapsed.as_secs_f64()).collect();
     let per_step = |cpu: Duration, round: &Round| cpu.as_secs_f64() * 1e6 / round.steps.max(1) as f64;
     let nodes_cpu: Option<Vec<f64>> =
         rounds.iter().map(|round| Some(per_step(round.cpu.nodes?, round))).collect();

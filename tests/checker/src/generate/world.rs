@@ -265,6 +265,7 @@ impl World {
             Ok(Reply::Jobs(jobs)) => (Outcome::Ok, 200, jobs),
             Ok(Reply::Job(job)) => (Outcome::Ok, 200, vec![*job]),
             Ok(Reply::Done) => (Outcome::Ok, 204, Vec::new()),
+            Ok(Reply::Finished { .. }) => panic!("the generator finishes jobs one by one"),
             Err(Refusal::NoSuchJob) => (Outcome::Fail, 404, Vec::new()),
             Err(Refusal::WrongStatus { .. } | Refusal::RetriesLeft | Refusal::KeyReused) => {
                 (Outcome::Fail, 409, Vec::new())

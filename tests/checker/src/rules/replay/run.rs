@@ -85,7 +85,7 @@ impl Chain<'_, '_> {
                 let job = match &reply {
                     Reply::Jobs(jobs) => jobs.first(),
                     Reply::Job(job) => Some(&**job),
-                    Reply::Done => None,
+                    Reply::Done | Reply::Finished { .. } => None,
                 };
                 let Some(job) = job else {
                     return Some("it was granted although it was not queued".to_owned());
