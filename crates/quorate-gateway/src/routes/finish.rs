@@ -10,6 +10,7 @@ use quorate_core::{Command, Ending, IdempotencyKey, Job, JobId, QueueId, Refusal
 use crate::answer::{Claim, Jobs};
 use crate::body::{self, MediaType};
 use crate::error::{Answer, ApiError, Failure};
+use crate::memory::Share;
 use crate::openapi::{Conflict, KeyHeader, TakeParams, WriteErrors};
 use crate::query::Query;
 use crate::response::Index;
@@ -51,8 +52,7 @@ pub(crate) async fn post<B: Backend>(
     };
     let ((endings, taking), share) = body.understand(gateway.heavy(), parse).await?;
     let ids: Vec<JobId> = endings.iter().map(|ending| ending.id).collect();
-    let Finished { index, ended, taken } = taking.finish(&gateway, endings).await?;
-    drop(share);
+    let Finished { index, ended, taken } = taking.finish(&gateway, endings, share).await?;
     let ended: Vec<Ended> = ids.into_iter().zip(ended).map(|(id, ended)| result(id, ended)).collect();
     let ended = serde_json::to_vec(&ended).expect("structs of strings and numbers are JSON");
     answer(&gateway, index, ("ended", &ended), taken).await
@@ -80,8 +80,13 @@ fn result(id: JobId, ended: Result<Job, Refusal>) -> Ended {
 ///
 /// # Errors
 /// 404 or 409: the job is not running; then nothing is taken.
-pub(super) async fn one<B: Backend>(gateway: &Gateway<B>, ending: Ending, taking: Taking) -> Answer {
-    let Finished { index, ended, taken } = taking.finish(gateway, vec![ending]).await?;
+pub(super) async fn one<B: Backend>(
+    gateway: &Gateway<B>,
+    ending: Ending,
+    taking: Taking,
+    share: Share,
+) -> Answer {
+    let Finished { index, ended, taken } = taking.finish(gateway, vec![ending], share).await?;
     let Some(ended) = ended.into_iter().next() else {
         return Err(ApiError::unexpected_reply("finish").into());
     };
@@ -123,15 +128,18 @@ impl Taking {
         Ok(Taking { take, wait: Duration::from_secs(u64::from(wait)), key })
     }
 
+    /// `share` is what the body holds of the memory for bodies: it is given back before the wait, which may be long.
     async fn finish<B: Backend>(
         self,
         gateway: &Gateway<B>,
         endings: Vec<Ending>,
+        share: Share,
     ) -> Result<Finished, Failure> {
         let Taking { take, wait, key } = self;
         let later = key.as_ref().map(idempotency::for_later);
         let finish = Command::Finish { endings, queue: QueueId::DEFAULT, take, key };
         let (index, reply) = gateway.submit(finish).await?;
+        drop(share);
         let Reply::Finished { ended, taken } = reply else {
             return Err(ApiError::unexpected_reply("finish").into());
         };

@@ -125,12 +125,13 @@ pub(crate) async fn success<B: Backend>(
         let taking = taking(&query, &parts.headers, "success", id, &bytes)?;
         Ok((Form::parse(media_type, bytes, &["log"])?, taking))
     };
-    let ((mut form, taking), _share) = body.understand(gateway.heavy(), parse).await?;
+    let ((mut form, taking), share) = body.understand(gateway.heavy(), parse).await?;
     let log = form.take("log");
     if let Some(taking) = taking {
-        return finish::one(&gateway, Ending { id, failure: None, log }, taking).await;
+        return finish::one(&gateway, Ending { id, failure: None, log }, taking, share).await;
     }
     let written = gateway.submit(Command::Succeed { id, log }).await?;
+    drop(share);
     changed(&gateway, written).await
 }
 
@@ -160,15 +161,16 @@ pub(crate) async fn fail<B: Backend>(
         let taking = taking(&query, &parts.headers, "fail", id, &bytes)?;
         Ok((Form::parse(media_type, bytes, &["reason", "details", "log"])?, taking))
     };
-    let ((mut form, taking), _share) = body.understand(gateway.heavy(), parse).await?;
+    let ((mut form, taking), share) = body.understand(gateway.heavy(), parse).await?;
     let reason = convert::fail_reason(&body::text("reason", form.take("reason"))?)?;
     let details = convert::details(body::text("details", form.take("details"))?)?.into();
     let log = form.take("log");
     if let Some(taking) = taking {
         let failure = Some(quorate_core::Failure { reason, details });
-        return finish::one(&gateway, Ending { id, failure, log }, taking).await;
+        return finish::one(&gateway, Ending { id, failure, log }, taking, share).await;
     }
     let written = gateway.submit(Command::Fail { id, reason, details, log }).await?;
+    drop(share);
     changed(&gateway, written).await
 }
 

@@ -1,4 +1,5 @@
 use quorate_core::{Status, Unavailable};
+use quorate_gateway::{ConnectionLimits, GatewayConfig};
 use serde_json::{Value, json};
 
 use crate::api::{Answered, Api, request};
@@ -143,6 +144,26 @@ async fn an_ending_is_answered_though_the_wait_behind_it_fails() {
     server.exchange(enqueue).await.expect(201);
     let answered = waiting.answer().await.expect(200).json();
     assert_eq!((&answered["job"]["id"], &answered["jobs"]), (&json!(id), &json!([])));
+}
+
+#[tokio::test]
+async fn one_that_waits_holds_no_memory_for_its_body() {
+    let config = GatewayConfig { body_memory: 2_000, body_memory_small: 2_000, ..GatewayConfig::default() };
+    let server = Server::with(config, ConnectionLimits::default()).await;
+    let post = |path: &str, body: &str| {
+        format!("POST {path} HTTP/1.1\r\nHost: q\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let first = server.exchange(post("/v1/jobs", r#"[{"image":"a"}]"#)).await.expect(201).json();
+    let id = first["jobs"][0]["id"].as_str().unwrap();
+    server.exchange(post("/v1/jobs/consume", "")).await.expect(200);
+    let log = "l".repeat(1_000);
+    let body = json!({"jobs": [{"id": id, "status": "success", "log": log}], "take": 1, "wait": 60});
+    let mut waiting = server.connect().await;
+    waiting.write(post("/v1/jobs/finish", &body.to_string())).await;
+    server.backend.somebody_waits().await;
+    let job = json!([{"image": "a", "payload": "p".repeat(1_500)}]).to_string();
+    server.exchange(post("/v1/jobs", &job)).await.expect(201);
+    assert_eq!(waiting.answer().await.expect(200).json()["jobs"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
