@@ -1,9 +1,8 @@
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::output::Output;
 
 /// Print what makes a shell complete commands and flags.
@@ -19,13 +18,13 @@ const EXAMPLE: &str = "Examples:
   quorate completions zsh > ~/.zfunc/_quorate                               with fpath+=~/.zfunc before compinit
   quorate completions fish > ~/.config/fish/completions/quorate.fish";
 
-/// Prints them.
+/// Prints those of the program's command line.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub(crate) fn main(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn main(args: &CompletionsArgs, mut program: Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "quorate", &mut script);
+    clap_complete::generate(args.shell, &mut program, "quorate", &mut script);
     let mut out = Output::default();
     out.data(&script);
     out.end(None)?;

@@ -5,25 +5,26 @@ use std::str::FromStr;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
-
-use crate::cli::Cli;
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 
 /// The settings of this run that came from variables, by their flags' names, and what holds for all such settings: an empty
 /// variable counts as not given, and a switch is 1, true, yes or on, or else 0, false, no or off.
 #[derive(Debug, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
 
-/// Reads the command line and the environment.
+/// Reads the command line of the program, and the environment.
 ///
 /// # Errors
 /// Help was asked for, or something is wrong; the message names the variable where it came from one.
-pub(crate) fn parse(args: &[OsString]) -> Result<(Cli, Environment), clap::Error> {
-    let mut command = command(None);
+pub(crate) fn parse<C: FromArgMatches>(
+    program: &Command,
+    args: &[OsString],
+) -> Result<(C, Environment), clap::Error> {
+    let mut command = with_settings(program.clone(), None);
     let matches = command
         .try_get_matches_from_mut(args)
-        .map_err(|error| name_the_variable(error, &mut command, args))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        .map_err(|error| name_the_variable(error, &mut command, program, args))?;
+    let cli = C::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let mut environment = Environment::default();
     environment.note(&command, &matches);
     Ok((cli, environment))
@@ -52,14 +53,11 @@ impl Environment {
     }
 }
 
-/// The program's command line, without one of the variables.
-fn command(without: Option<&OsStr>) -> Command {
-    fn with_settings(command: Command, without: Option<&OsStr>) -> Command {
-        command
-            .mut_args(|arg| setting(arg, without))
-            .mut_subcommands(|subcommand| with_settings(subcommand, without))
-    }
-    with_settings(Cli::command(), without)
+/// A command line, without one of the variables.
+fn with_settings(command: Command, without: Option<&OsStr>) -> Command {
+    command
+        .mut_args(|arg| setting(arg, without))
+        .mut_subcommands(|subcommand| with_settings(subcommand, without))
 }
 
 fn setting(arg: Arg, without: Option<&OsStr>) -> Arg {
@@ -83,13 +81,18 @@ fn switch(value: &str) -> Result<bool, String> {
 }
 
 /// clap names the flag. If something else is wrong without a variable, or nothing, that one was meant.
-fn name_the_variable(mut error: clap::Error, command: &mut Command, args: &[OsString]) -> clap::Error {
+fn name_the_variable(
+    mut error: clap::Error,
+    command: &mut Command,
+    program: &Command,
+    args: &[OsString],
+) -> clap::Error {
     let what = |error: &clap::Error| {
         let context = |kind| error.get(kind).map(ToString::to_string);
         (error.kind(), context(ContextKind::InvalidArg), context(ContextKind::InvalidValue))
     };
     let meant = variables(command).into_iter().find(|variable| {
-        let without = self::command(Some(variable)).try_get_matches_from(args);
+        let without = with_settings(program.clone(), Some(variable)).try_get_matches_from(args);
         without.err().is_none_or(|other| what(&other) != what(&error))
     });
     let Some(name) = meant.map(|variable| variable.to_string_lossy().into_owned()) else { return error };

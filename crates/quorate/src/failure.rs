@@ -7,6 +7,7 @@ use quorate_client::{Error, NotWell, RefusedKind};
 
 use crate::environment::Environment;
 use crate::job::Incomplete;
+use crate::wrong_usage::{Lines, WrongUsage};
 use crate::{clean, exit_code, logging, output};
 
 /// Says on standard error what went wrong, with all its causes, and gives the exit code for it.
@@ -68,35 +69,6 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let said = error.to_string();
     let takes_lines = error.is::<Lines>() || error.is::<toml::de::Error>();
     if takes_lines { clean::text(said.as_bytes()) } else { clean::line(&said) }
-}
-
-/// An error of several lines.
-#[derive(Debug)]
-pub(crate) struct Lines(pub(crate) String);
-
-impl std::error::Error for Lines {}
-
-impl std::fmt::Display for Lines {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Marks an error as wrong usage: what was given cannot be. It has no words of its own.
-#[derive(Debug)]
-pub(crate) struct WrongUsage;
-
-impl std::error::Error for WrongUsage {}
-
-impl std::fmt::Display for WrongUsage {
-    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
-    }
-}
-
-/// An error that is wrong usage.
-pub(crate) fn wrong_usage(says: impl std::fmt::Display) -> anyhow::Error {
-    anyhow::anyhow!("{says}").context(WrongUsage)
 }
 
 fn code(error: &Error) -> u8 {

@@ -1,13 +1,12 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use quorate_client::{Client, ClientConfig, Probe};
 
-use crate::dev::LocalCluster;
 use crate::duration::{HumanDuration, within};
-use crate::limits::LONGEST_WAIT;
+use crate::limits::{LONGEST_WAIT, READY_POLL, READY_PROBE};
 use crate::output::{self, Output};
 use crate::runtime;
 
@@ -48,12 +47,12 @@ async fn wait_until_well(
     wait: Option<HumanDuration>,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let left = || wait.map_or(PROBE, |wait| wait.0.saturating_sub(started.elapsed()));
+    let left = || wait.map_or(READY_PROBE, |wait| wait.0.saturating_sub(started.elapsed()));
     let mut earlier = None;
     loop {
-        let Err(said) = client.probe(probe, left().min(PROBE)).await else { return Ok(()) };
+        let Err(said) = client.probe(probe, left().min(READY_PROBE)).await else { return Ok(()) };
         let Some(wait) = wait else { return Err(said.into()) };
-        if left() <= POLL {
+        if left() <= READY_POLL {
             // A probe that was cut short says less than one before it.
             let said = earlier.unwrap_or(said);
             return Err(anyhow::Error::new(said).context(format!("not {word} after {wait}")));
@@ -62,37 +61,9 @@ async fn wait_until_well(
             output::remark(format_args!("waiting until the node is {word}"));
         }
         earlier = Some(said);
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(READY_POLL).await;
     }
 }
-
-/// Waits until every node of a local cluster is ready, but for those that somebody kills meanwhile.
-///
-/// # Errors
-/// One of them ended by itself, or is not ready after `patience`.
-pub(crate) async fn wait_until_ready(cluster: &mut LocalCluster, patience: Duration) -> anyhow::Result<()> {
-    let deadline = Instant::now() + patience;
-    for (position, url) in cluster.urls().into_iter().enumerate() {
-        let client = client(&url)?;
-        while let Err(error) = client.probe(Probe::Ready, PROBE).await {
-            cluster.check_running().await?;
-            if cluster.was_killed(position)? {
-                break;
-            }
-            if Instant::now() >= deadline {
-                bail!("not ready after {} s: {error}", patience.as_secs());
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-    Ok(())
-}
-
-/// How often a node that is not ready yet is asked again.
-const POLL: Duration = Duration::from_millis(50);
-
-/// How long a node gets to say whether it is well. It asks itself and others, for up to 2 s.
-const PROBE: Duration = Duration::from_secs(3);
 
 fn client(url: &str) -> anyhow::Result<Client> {
     Client::new(ClientConfig::new([url])).context("url")

@@ -1,4 +1,16 @@
-//! The one binary: a node, a local cluster, a runner, and the commands that speak to a cluster.
+//! The one binary: a node, a local cluster, a runner, and the commands that speak to a cluster. A module knows only of those
+//! below it:
+//!
+//! ```text
+//! cli          the tree of the commands
+//! failure      what went wrong becomes words and an exit code
+//! completions, manual             what is made of the tree
+//! serve/       a node … dev/, demo/, bench/: several on this machine … run: a runner
+//! job/, cluster/, health          what speaks to a cluster … target: to which, and how
+//! wrong_usage  what cannot be … environment: settings from variables … ending: signals … runtime: threads
+//! logging, output                 what is said … background, clean: by a thread, without steering a terminal
+//! duration, number, limits        values and their bounds … exit_code
+//! ```
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
@@ -25,10 +37,13 @@ mod output;
 mod run;
 mod runtime;
 mod serve;
+mod target;
+mod wrong_usage;
 
 use std::process::ExitCode;
 
-use cli::Command;
+use clap::CommandFactory;
+use cli::{Cli, Command};
 
 /// The C library's allocator took a tenth of a busy node's processor time: docs/performance.md.
 #[global_allocator]
@@ -36,7 +51,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
-    let (cli, environment) = match environment::parse(&args) {
+    let program = Cli::command();
+    let (cli, environment) = match environment::parse::<Cli>(&program, &args) {
         Ok(parsed) => parsed,
         Err(mut usage) => return failure::usage(&mut usage),
     };
@@ -50,8 +66,8 @@ fn main() -> ExitCode {
         Command::Health(args) => health::main(&args),
         Command::Bench(args) => bench::main(args),
         Command::Demo(args) => demo::main(args),
-        Command::Completions(args) => completions::main(&args),
-        Command::Man(args) => manual::main(&args),
+        Command::Completions(args) => completions::main(&args, program),
+        Command::Man(args) => manual::main(&args, program),
     };
     let code = match result {
         Ok(code) => code,

@@ -2,9 +2,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 
-use crate::cli::Cli;
 use crate::output::Output;
 
 /// Write the man pages, one for each command.
@@ -17,15 +16,15 @@ pub(crate) struct ManArgs {
     dir: PathBuf,
 }
 
-/// Writes them, and says how many and where.
+/// Writes those of the program's command line, and says how many and where.
 ///
 /// # Errors
 /// The directory cannot be written.
-pub(crate) fn main(args: &ManArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn main(args: &ManArgs, program: Command) -> anyhow::Result<ExitCode> {
     let dir = args.dir.display();
     let is_new = !args.dir.exists();
     // Without the pages of `help`, as `generate_to` leaves them out.
-    let mut command = Cli::command().disable_help_subcommand(true);
+    let mut command = program.disable_help_subcommand(true);
     command.build();
     std::fs::create_dir_all(&args.dir)
         .and_then(|()| clap_mangen::generate_to(command.clone(), &args.dir))

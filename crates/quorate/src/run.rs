@@ -10,14 +10,14 @@ use quorate_runner::{
     reap_orphans,
 };
 
-use crate::cli::NODES;
 use crate::duration::{HumanDuration, within};
 use crate::ending::Ending;
 use crate::environment::{Item, items};
-use crate::failure::{WrongUsage, wrong_usage};
 use crate::job::word;
 use crate::logging::{self, LogFormat};
 use crate::number::{decimal, number};
+use crate::target::NODES;
+use crate::wrong_usage::{WrongUsage, wrong_usage};
 use crate::{limits, runtime};
 
 /// Run jobs: take them from the cluster and hand them to programs or containers.

@@ -14,8 +14,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use quorate_client::{Client, ClientConfig};
 
 use crate::dev::LocalCluster;
+use crate::dev::wait_until_ready;
 use crate::environment::{Item, items};
-use crate::health::wait_until_ready;
 use crate::limits::FIRST_PORT;
 use crate::number::{decimal, number};
 use crate::runtime;

@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use quorate_client::api::SettingsRequest;
 use quorate_core::limits::RETENTION_SECONDS;
 
-use crate::cli::Target;
 use crate::duration::seconds;
 use crate::exit_code;
 use crate::output::Output;
+use crate::target::Target;
 use state::State;
 
 /// Look at the cluster and its settings.

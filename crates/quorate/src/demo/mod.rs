@@ -13,7 +13,7 @@ use quorate_client::api::NewJob;
 use quorate_client::{Client, ClientConfig};
 
 use crate::dev::LocalCluster;
-use crate::health::wait_until_ready;
+use crate::dev::wait_until_ready;
 use crate::limits::FIRST_PORT;
 use crate::logging;
 use crate::number::number;

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::node_log::NodeLog;
-use crate::failure::{Lines, wrong_usage};
+use crate::wrong_usage::{Lines, wrong_usage};
 
 /// How long a node gets to end after SIGTERM: longer than it takes at most (docs/timeouts.md).
 const GRACE: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 mod local_cluster;
 mod node_log;
+mod ready;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use crate::number::number;
 use crate::{logging, output, runtime};
 
 pub(crate) use local_cluster::LocalCluster;
+pub(crate) use ready::wait_until_ready;
 
 /// Run a whole cluster on this machine, each node a process of its own.
 ///
@@ -63,7 +65,7 @@ async fn run(args: DevArgs, said: &Background, remarks: &Background) -> anyhow::
     }
     remarks.line("waiting until all of them are ready");
     tokio::select! {
-        ready = crate::health::wait_until_ready(&mut cluster, Duration::from_secs(60)) => ready?,
+        ready = crate::dev::wait_until_ready(&mut cluster, Duration::from_secs(60)) => ready?,
         () = ending.wait() => return stop(cluster, said).await,
     }
     said.line("ready");

@@ -12,12 +12,12 @@ use quorate_core::limits::{
 
 use super::incomplete::{Fate, Incomplete};
 use super::input::InputArgs;
-use crate::cli::Target;
 use crate::duration::seconds;
-use crate::failure::wrong_usage;
 use crate::limits::BYTES_PER_REQUEST;
 use crate::number::number;
 use crate::output::{self, Output};
+use crate::target::Target;
+use crate::wrong_usage::wrong_usage;
 
 /// Enqueue a job, or many from a file, and print their ids.
 ///

@@ -6,11 +6,11 @@ use quorate_client::{Client, Error, ListJobs};
 
 use super::enqueue::image;
 use super::show;
-use crate::cli::Target;
 use crate::duration::{HumanDuration, within};
 use crate::limits::{JOBS_LISTED, WATCH_EVERY};
 use crate::number::number;
 use crate::output::{self, Output};
+use crate::target::Target;
 
 /// List jobs, newest first; without --status those that wait or run.
 ///

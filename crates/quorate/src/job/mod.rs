@@ -13,8 +13,8 @@ use clap::{Args, Subcommand};
 
 pub(crate) use self::incomplete::Incomplete;
 pub(crate) use self::show::word;
-use crate::cli::Target;
 use crate::output::Output;
+use crate::target::Target;
 
 /// Enqueue, look at and steer jobs.
 #[derive(Args)]

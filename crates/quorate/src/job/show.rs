@@ -3,9 +3,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use quorate_client::api::{Job, JobsWrapper, Reason, Status};
 
-use crate::cli::Target;
 use crate::duration::HumanDuration;
 use crate::output::{self, Output, Table};
+use crate::target::Target;
 
 /// A job, field by field, and all attempts at it, where there are more than this one.
 pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target) {

@@ -8,12 +8,12 @@ use quorate_client::{Client, Error};
 use tokio::time::{sleep, timeout};
 
 use super::{attempts, prefix, show};
-use crate::cli::Target;
 use crate::duration::{HumanDuration, within};
 use crate::exit_code::{JOB_NOT_WELL, TIME_IS_UP};
-use crate::failure::wrong_usage;
 use crate::limits::{JOBS_WAITED_FOR, LONGEST_WAIT, POLL_EVERY};
 use crate::output::{self, Output};
+use crate::target::Target;
+use crate::wrong_usage::wrong_usage;
 
 /// Wait until jobs and their retries have ended.
 ///

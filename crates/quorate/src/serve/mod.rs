@@ -14,7 +14,7 @@ use quorate_node::{Node, StartError};
 use tokio::net::TcpListener;
 
 use crate::ending::Ending;
-use crate::failure::WrongUsage;
+use crate::wrong_usage::WrongUsage;
 use crate::{logging, runtime};
 use backend::NodeBackend;
 use config::Config;
