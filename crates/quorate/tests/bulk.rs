@@ -113,7 +113,10 @@ fn request(client: &TcpStream) -> Vec<u8> {
 
 fn enqueue(lines: &str, nodes: &str, more: &[&str]) -> Output {
     let mut command = Command::new(QUORATE);
-    command.args(["job", "enqueue", "--image", "a", "--lines", "-", "--nodes", nodes, "--deadline", "3"]);
+    command.args(["job", "enqueue", "--image", "a", "--lines", "-", "--nodes", nodes]);
+    if !more.contains(&"--deadline") {
+        command.args(["--deadline", "3"]);
+    }
     let command = command.args(more).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
