@@ -5,8 +5,9 @@ use openraft::LogIdOptionExt;
 use prost::Message;
 use quorate_proto::log::v1;
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction,
-    IteratorMode, Options, WriteBatch, WriteOptions, properties::CUR_SIZE_ALL_MEM_TABLES,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator, DBRecoveryMode,
+    DEFAULT_COLUMN_FAMILY_NAME, Direction, IteratorMode, Options, WriteBatch, WriteOptions,
+    properties::CUR_SIZE_ALL_MEM_TABLES,
 };
 
 use super::{
@@ -57,6 +58,9 @@ impl Disk {
         let families = [
             ColumnFamilyDescriptor::new(ENTRIES, entries_options(sizes)),
             ColumnFamilyDescriptor::new(META, meta_options()),
+            // Every database has it. RocksDB takes a place for its write-ahead log by the largest buffer of all, so that this one's,
+            // left as it is by default, would take most of a small disk's reserve.
+            ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, meta_options()),
         ];
         let db = DB::open_cf_descriptors(options, path, families).map_err(StoreError::rocksdb(WHAT))?;
         Ok(Disk { db })

@@ -1,5 +1,6 @@
 //! What readers see: at once, everywhere, all of it or as much as fits.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{Opened, entry, log_id, on_flushed};
 use crate::{
-    Entry, LogId, LogReader, Vote,
+    Entry, LogId, LogReader, Space, Vote,
     limits::{LOG_READ_BYTES, LOG_TAIL_BYTES},
     log::{
         disk::{self, Disk},
@@ -201,6 +202,18 @@ async fn a_purge_frees_the_disk() {
 
 /// A purge drops whole files, which a reader has begun to look at: one that follows from far behind.
 #[test]
+fn on_a_small_disk_the_write_ahead_log_takes_no_more_than_a_buffer_needs() {
+    let dir = TempDir::new().unwrap();
+    let sizes = Sizes::of(Some(Space { total: 200 << 20, free: 0 }));
+    let disk = Disk::open(dir.path(), sizes).unwrap();
+    disk.write(&Flush { committed: Some(log_id(1, 1)), ..Flush::default() }).unwrap();
+    let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().metadata().unwrap());
+    // What they take, not how long they are.
+    let taken: u64 = files.map(|file| file.blocks() * 512).sum();
+    assert!(taken < 2 * sizes.log_buffer, "{taken} bytes are taken, and a buffer has {}", sizes.log_buffer);
+}
+
+#[test]
 fn what_is_purged_while_it_is_read_is_read_to_its_end() {
     let dir = TempDir::new().unwrap();
     let disk = Disk::open(dir.path(), Sizes::of(None)).unwrap();
@@ -223,7 +236,7 @@ fn what_is_purged_while_it_is_read_is_read_to_its_end() {
 }
 
 #[test]
-fn a_group_is_synced_and_a_commit_position_alone_is_not() {
+fn a_flush_is_synced_and_a_commit_position_alone_is_not() {
     let dir = TempDir::new().unwrap();
     let sizes = Sizes::of(None);
     let mut options = disk::options(sizes);
