@@ -14,7 +14,7 @@ use crate::memory::Share;
 use crate::openapi::{Conflict, KeyHeader, TakeParams, WriteErrors};
 use crate::query::Query;
 use crate::response::Index;
-use crate::{Backend, Gateway, convert, idempotency, long_poll, ranges};
+use crate::{Backend, Gateway, Reads, convert, idempotency, long_poll, ranges};
 
 /// Ends running jobs, each for itself, and takes others in the same log entry.
 ///
@@ -144,7 +144,9 @@ impl Taking {
             return Err(ApiError::unexpected_reply("finish").into());
         };
         let waits = taken.is_empty() && take > 0 && !wait.is_zero() && ended.iter().any(Result::is_ok);
-        if !waits {
+        // A repeat takes no others than the first request did: what that one took at once may have ended since.
+        let is_repeat = matches!(index, Index::Replayed(_));
+        if !waits || (is_repeat && !knows(gateway, later.as_ref()).await) {
             return Ok(Finished { index, ended, taken });
         }
         // What was ended stays so, whatever comes of the wait.
@@ -156,6 +158,14 @@ impl Taking {
             }
         };
         Ok(Finished { index, ended, taken })
+    }
+}
+
+/// Whether jobs were taken under this key.
+async fn knows<B: Backend>(gateway: &Gateway<B>, key: Option<&IdempotencyKey>) -> bool {
+    match key {
+        Some(key) => gateway.backend().reads().knows_key(&key.key).await.unwrap_or(false),
+        None => false,
     }
 }
 

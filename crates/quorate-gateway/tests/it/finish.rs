@@ -178,6 +178,13 @@ async fn under_a_key_it_is_done_once() {
     assert_eq!((again.json(), again.header("idempotent-replayed")), (first.json(), Some("true")));
     let other = json!({"jobs": [{"id": a, "status": "success"}], "take": 1}).to_string();
     with_key(&api, "/v1/jobs/finish", "k", &other).await.expect(409);
+    // Where none of the jobs runs any more that it took, it takes no others.
+    let waits = json!({"jobs": [{"id": a, "status": "success"}], "take": 1, "wait": 60}).to_string();
+    let taken = with_key(&api, "/v1/jobs/finish", "w", &waits).await.expect(200).json();
+    let success = format!("/v1/job/{}/success", ids(&taken["jobs"])[0]);
+    api.post(&success, "").await.expect(200);
+    api.enqueue(r#"{"image":"e"}"#).await;
+    assert_eq!(with_key(&api, "/v1/jobs/finish", "w", &waits).await.expect(200).json()["jobs"], json!([]));
     // What stands in the query is part of the request, too.
     let success = format!("/v1/job/{a}/success?take=");
     let one = with_key(&api, &format!("{success}1"), "l", "").await.expect(200).json();
