@@ -12,8 +12,6 @@ pub(crate) const TAKEN_BYTES: usize = 128 << 20;
 pub(crate) const LEADER_COMMANDS: usize = 32_768;
 /// Their encoded bytes.
 pub(crate) const LEADER_BYTES: usize = 256 << 20;
-/// Log entries of commands that the leader has proposed and not seen applied. The others gather meanwhile.
-pub(crate) const ENTRIES_IN_FLIGHT: usize = 2;
 
 /// Longest message between peers, in bytes: room for a log entry that holds the longest request, and for the entries
 /// that are read from the log at once.

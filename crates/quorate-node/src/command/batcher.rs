@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use bytes::Bytes;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
@@ -8,7 +6,7 @@ use quorate_core::Timestamp;
 use quorate_core::limits::{BYTES_PER_ENTRY, COMMANDS_PER_ENTRY};
 use quorate_proto::log::v1::PackedBatch;
 use quorate_store::BatchBytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::command::budget::{Budget, Permit};
 use crate::command::proposal::{Proposal, Verdict};
@@ -18,8 +16,8 @@ use crate::limits;
 use crate::time::clock::LogClock;
 use crate::{Raft, task::Tasks};
 
-/// Where the leader gathers commands, its own and forwarded ones, into log entries. There is no timer: while
-/// [`limits::ENTRIES_IN_FLIGHT`] entries are under way, the commands for the next one gather.
+/// Where the leader gathers commands, its own and forwarded ones, into log entries. There is no timer: while one entry is under
+/// way, the commands for the next one gather. More than one at a time cost more rounds than they save time (docs/performance.md).
 #[derive(Clone)]
 pub(crate) struct Batcher {
     queue: mpsc::UnboundedSender<Queued>, // bounded by the budget
@@ -44,8 +42,7 @@ impl Batcher {
         let (queue, queued) = mpsc::unbounded_channel();
         let budget = Budget::new(limits::LEADER_COMMANDS, limits::LEADER_BYTES);
         let batcher = Batcher { queue, budget, disk: disk.clone() };
-        let slots = Arc::new(Semaphore::new(limits::ENTRIES_IN_FLIGHT));
-        let worker = Worker { raft, leadership, clock, disk, slots, queued, held: None };
+        let worker = Worker { raft, leadership, clock, disk, queued, held: None };
         tasks.spawn("batcher", worker.run());
         batcher
     }
@@ -90,7 +87,6 @@ struct Worker {
     leadership: Leadership,
     clock: LogClock,
     disk: Disk,
-    slots: Arc<Semaphore>,
     queued: mpsc::UnboundedReceiver<Queued>,
     /// Did not fit into the last entry.
     held: Option<Queued>,
@@ -106,10 +102,10 @@ impl Worker {
                     None => return,
                 },
             };
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
             let entry = self.gather(first);
             if !entry.is_empty() {
-                self.propose(entry, slot).await;
+                let verdict = self.propose(&entry).await;
+                settle(entry, verdict);
             }
         }
     }
@@ -151,10 +147,9 @@ impl Worker {
         }
     }
 
-    async fn propose(&self, entry: Vec<Queued>, slot: OwnedSemaphorePermit) {
-        let Some(stamp) = self.stamp().await else {
-            return settle(entry, Verdict::NotLeader);
-        };
+    /// Proposes an entry, and waits until it is applied here or will never be.
+    async fn propose(&self, entry: &[Queued]) -> Verdict {
+        let Some(stamp) = self.stamp().await else { return Verdict::NotLeader };
         let batch = PackedBatch {
             stamp_ms: stamp.0,
             envelopes: entry.iter().filter_map(Queued::envelope).cloned().collect(),
@@ -162,24 +157,20 @@ impl Worker {
         let (responder, written) = ProgressResponder::complete_only();
         let bytes = BatchBytes(batch.encode_to_vec().into());
         if self.raft.write(bytes).responder(responder).await.is_err() {
-            return settle(entry, Verdict::Unknown);
+            return Verdict::Unknown;
         }
-        tokio::spawn(async move {
-            let verdict = match written.await {
-                Ok(Ok(_)) => Verdict::Appended,
-                Ok(Err(ClientWriteError::ForwardToLeader(_))) => Verdict::NotLeader,
-                // Discarded from the log of a leader that was deposed: another one may have it. The other two belong
-                // to membership changes.
-                Ok(Err(
-                    ClientWriteError::LogEntryDiscarded(_)
-                    | ClientWriteError::ChangeMembershipError(_)
-                    | ClientWriteError::PreconditionFailed(_),
-                )) => Verdict::Unknown,
-                Err(_) => Verdict::Unknown,
-            };
-            settle(entry, verdict);
-            drop(slot);
-        });
+        match written.await {
+            Ok(Ok(_)) => Verdict::Appended,
+            Ok(Err(ClientWriteError::ForwardToLeader(_))) => Verdict::NotLeader,
+            // Discarded from the log of a leader that was deposed: another one may have it. The other two belong
+            // to membership changes.
+            Ok(Err(
+                ClientWriteError::LogEntryDiscarded(_)
+                | ClientWriteError::ChangeMembershipError(_)
+                | ClientWriteError::PreconditionFailed(_),
+            )) => Verdict::Unknown,
+            Err(_) => Verdict::Unknown,
+        }
     }
 }
 
