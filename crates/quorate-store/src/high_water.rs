@@ -35,11 +35,13 @@ impl Mark {
     }
 }
 
-/// The `high-water` file: two slots, written in turn, each with a sequence number.
+/// The `high-water` file: two slots, each with a sequence number. One is written over and over until it is synced, and then the
+/// other one, so that one of them is always whole on the disk.
 pub(crate) struct HighWater {
     file: File,
     /// The number that was written last; its lowest bit says into which slot.
     sequence: u64,
+    is_synced: bool,
 }
 
 impl HighWater {
@@ -70,19 +72,21 @@ impl HighWater {
             }
         };
         let file = OpenOptions::new().write(true).open(path).map_err(StoreError::io("open", path))?;
-        Ok((HighWater { file, sequence }, mark))
+        Ok((HighWater { file, sequence, is_synced: true }, mark))
     }
 
-    /// Replaces the mark. Durable when it returns; the old one holds until then.
-    pub(crate) fn write(&mut self, mark: Mark) -> io::Result<()> {
-        self.put(mark)?;
-        self.file.sync_data()
-    }
-
+    /// Replaces the mark. What the machine forgets when it stops at once, it forgets of this, too.
     pub(crate) fn put(&mut self, mark: Mark) -> io::Result<()> {
-        self.sequence += 1;
+        self.sequence += u64::from(std::mem::take(&mut self.is_synced));
         let offset = (self.sequence % 2) * SLOT_BYTES as u64;
         self.file.write_all_at(&slot(self.sequence, mark), offset)
+    }
+
+    /// The mark that was put last is durable when it returns; the one that was synced before holds until then.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.is_synced = true;
+        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
 mod ballast;
+mod blocking;
 mod convert;
 mod data_dir;
 mod error;

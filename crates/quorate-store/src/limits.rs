@@ -17,6 +17,11 @@ pub(crate) const SNAPSHOT_NAME_BYTES: usize = 64;
 /// Rows that one page of a list looks at: an image that is rare among many jobs gives short pages, not long waits.
 pub(crate) const LIST_ROWS: usize = 50_000;
 
+/// A write of the job table that is not larger, in bytes, is copied in well under a millisecond.
+pub(crate) const WRITE_AT_ONCE_BYTES: usize = 256 << 10;
+/// The log's high-water mark is synced so long after it was written: what a power cut may take of it.
+pub(crate) const MARK_PAUSE: Duration = Duration::from_millis(50);
+
 /// Between two attempts to write to a disk that is full.
 pub(crate) const FULL_DISK_PAUSE: Duration = Duration::from_millis(200);
 /// So many attempts fail although there is room: then it is not the room. RocksDB may take some seconds to notice.

@@ -1,7 +1,11 @@
-use std::{io, sync::Arc, thread};
+use std::{io, sync::Arc, thread, time::Instant};
 
-use super::{marker::Marker, queue::Flush, shared::Shared};
-use crate::{LogId, StoreError, high_water::Mark, limits::FULL_DISK_PAUSE, patience::Patience};
+use super::{
+    mark_writer::MarkWriter,
+    queue::Flush,
+    shared::{Shared, Taken},
+};
+use crate::{LogId, StoreError, limits::FULL_DISK_PAUSE, patience::Patience};
 
 /// What the log's writer calls, once, when the disk failed. Nothing can be promised any more: the node ends the
 /// process.
@@ -14,9 +18,7 @@ pub(super) type WriteFlush = Box<dyn FnMut(&Flush) -> Result<(), StoreError> + S
 pub(super) struct FlushWriter {
     pub(super) shared: Arc<Shared>,
     pub(super) write: WriteFlush,
-    pub(super) marker: Marker,
-    /// The mark of the last flush, durable or in flight.
-    pub(super) mark: Mark,
+    pub(super) marks: MarkWriter,
     /// The commit position that is on the disk.
     pub(super) committed: Option<LogId>,
     pub(super) on_failure: OnFailure,
@@ -26,10 +28,24 @@ pub(super) struct FlushWriter {
 impl FlushWriter {
     /// Runs until the log is closed, or a write fails.
     pub(super) fn run(mut self) {
-        while let Some(flush) = self.shared.take() {
-            match self.bring(&flush) {
-                Ok(()) => complete(flush, Ok(())),
-                Err(error) => return self.fail(&error, flush),
+        loop {
+            let due = self.marks.due();
+            let result = match due {
+                Some(due) if due <= Instant::now() => self.sync_mark(),
+                Some(_) | None => match self.shared.take(due) {
+                    Taken::Flush(flush) => match self.bring(&flush) {
+                        Ok(()) => {
+                            complete(flush, Ok(()));
+                            Ok(())
+                        }
+                        Err(error) => return self.fail(&error, flush),
+                    },
+                    Taken::Nothing => Ok(()),
+                    Taken::End => break,
+                },
+            };
+            if let Err(error) = result {
+                return self.fail(&error, Flush::default());
             }
         }
         if let Err(error) = self.conclude() {
@@ -43,30 +59,32 @@ impl FlushWriter {
             // It had no flush to go with.
             self.write_when_there_is_room(&Flush { committed, ..Flush::default() })?;
         }
-        self.marker.wait().map_err(mark_error)
+        self.sync_mark()
     }
 
-    /// Makes a flush durable. When it returns, everything in it may be promised, because the mark trails the log by
-    /// this one flush at most, and for a vote not at all.
+    /// Makes a flush durable. When it returns, everything in it may be promised: the mark says so, and a vote's does on the disk.
     fn bring(&mut self, flush: &Flush) -> Result<(), StoreError> {
-        let (lowered, mark) = flush.marks(self.mark);
-        let held = lowered.unwrap_or(self.mark);
+        let before = self.marks.mark;
+        let (lowered, mark) = flush.marks(before);
+        let held = lowered.unwrap_or(before);
         assert!(mark.covers(&held), "the mark goes back from {held:?} to {mark:?}");
         if let Some(lowered) = lowered {
             // The mark must never say more than the log has, also if a crash comes between the two.
-            self.marker.start(lowered).map_err(mark_error)?;
-            self.marker.wait().map_err(mark_error)?;
+            self.marks.put(lowered).map_err(mark_error)?;
+            self.sync_mark()?;
         }
         self.write_when_there_is_room(flush)?;
-        // The mark of the flush before has had the time of this flush's sync.
-        self.marker.start(mark).map_err(mark_error)?;
-        if mark.vote != self.mark.vote {
-            self.marker.wait().map_err(mark_error)?;
+        self.marks.put(mark).map_err(mark_error)?;
+        if mark.vote != before.vote {
+            self.sync_mark()?;
         }
-        self.mark = mark;
         self.committed = flush.committed;
         self.shared.written(flush.appends);
         Ok(())
+    }
+
+    fn sync_mark(&mut self) -> Result<(), StoreError> {
+        self.marks.sync().map_err(mark_error)
     }
 
     fn write_when_there_is_room(&mut self, flush: &Flush) -> Result<(), StoreError> {

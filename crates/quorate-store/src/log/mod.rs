@@ -10,14 +10,14 @@
 //! queue         the changes that the disk lacks     ─┘
 //! flush_writer  takes a flush: disk, mark, callbacks
 //! disk          RocksDB
-//! marker        syncs the high-water mark beside the next flush
+//! mark_writer   the high-water mark: written with every flush, synced now and then
 //! reader        the tail, or else the disk
 //! size          how many bytes the log has
 //! ```
 
 mod disk;
 mod flush_writer;
-mod marker;
+mod mark_writer;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod queue;

@@ -62,10 +62,14 @@ impl HighWater {
         Ok((HighWater(file), mark))
     }
 
-    pub(super) fn write(&mut self, mark: Mark) -> io::Result<()> {
+    pub(super) fn put(&mut self, mark: Mark) -> io::Result<()> {
+        self.0.put(mark)
+    }
+
+    pub(super) fn sync(&mut self) -> io::Result<()> {
         if planted(Bug::AckBeforeFsync) {
-            return self.0.put(mark);
+            return Ok(());
         }
-        self.0.write(mark)
+        self.0.sync()
     }
 }

@@ -1,4 +1,4 @@
-use std::{io, pin::pin};
+use std::{io, pin::pin, time::Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -31,6 +31,15 @@ enum End {
     Closing,
     /// A write failed. What is in the view may not be on the disk, and never will be.
     Failed(String),
+}
+
+/// What the writer has to do.
+pub(super) enum Taken {
+    Flush(Flush),
+    /// The time has come, and nothing else.
+    Nothing,
+    /// The log is closed, and everything was taken.
+    End,
 }
 
 impl Shared {
@@ -79,18 +88,23 @@ impl Shared {
         }
     }
 
-    /// Waits for changes and takes all there are. None: the log is closed, and everything was taken.
-    pub(super) fn take(&self) -> Option<Flush> {
+    /// Waits for changes, `until` a moment at most, and takes all there are.
+    pub(super) fn take(&self, until: Option<Instant>) -> Taken {
         let mut state = self.state.lock();
         while state.queue.changes.is_empty() {
-            match state.end {
-                End::Open => self.work.wait(&mut state),
-                End::Closing | End::Failed(_) => return None,
+            match (&state.end, until) {
+                (End::Closing | End::Failed(_), _) => return Taken::End,
+                (End::Open, None) => self.work.wait(&mut state),
+                (End::Open, Some(until)) => {
+                    if self.work.wait_until(&mut state, until).timed_out() {
+                        return Taken::Nothing;
+                    }
+                }
             }
         }
         let flush = state.take_queue();
         self.space.notify_waiters();
-        Some(flush)
+        Taken::Flush(flush)
     }
 
     /// Everything up to the append of that number can be read from the disk.

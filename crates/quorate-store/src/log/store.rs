@@ -16,7 +16,7 @@ use super::{
     Disk, HighWater,
     disk::Recovered,
     flush_writer::{FlushWriter, OnFailure},
-    marker::Marker,
+    mark_writer::MarkWriter,
     queue::Change,
     reader::LogReader,
     shared::Shared,
@@ -63,22 +63,18 @@ impl LogStore {
         // What a crash left in the write-ahead log is synced by now, and counts from now on.
         let mark = Mark { last: recovered.last, vote: recovered.vote };
         let path = dir.high_water();
-        high_water.write(mark).map_err(StoreError::io("write", &path))?;
+        high_water.put(mark).and_then(|()| high_water.sync()).map_err(StoreError::io("write", &path))?;
 
         let disk = Arc::new(disk);
         let shared = Arc::new(Shared::new(View::new(&recovered, tail_bytes)));
-        let spawned = StoreError::io("start the log's threads of", dir.path());
+        let spawned = StoreError::io("start the log's thread of", dir.path());
         let writer = FlushWriter {
             shared: shared.clone(),
             write: Box::new({
                 let disk = disk.clone();
                 move |flush| disk.write(flush)
             }),
-            marker: match Marker::spawn(move |mark| high_water.write(mark)) {
-                Ok(marker) => marker,
-                Err(e) => return Err(spawned(e)),
-            },
-            mark,
+            marks: MarkWriter::new(high_water, mark),
             committed: recovered.committed,
             on_failure,
             patience: Patience::new(dir.on_full()),

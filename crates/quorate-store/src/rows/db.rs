@@ -4,11 +4,12 @@ use std::path::Path;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBCompressionType,
     DBPinnableSlice, DBRecoveryMode, IteratorMode, LiveFile, Options, ReadOptions, ReadTier, Snapshot,
-    WriteBatch, checkpoint::Checkpoint, properties::CUR_SIZE_ALL_MEM_TABLES,
+    WriteBatch, WriteOptions, checkpoint::Checkpoint, properties::CUR_SIZE_ALL_MEM_TABLES,
 };
 
 use super::codec::WHAT;
 use crate::StoreError;
+use crate::blocking::blocking;
 use crate::limits;
 use crate::sizes::{Sizes, in_memory};
 
@@ -150,9 +151,21 @@ impl Db {
         batch.delete_range_cf(self.family(family), from, end);
     }
 
-    /// Writes a batch: all of it or nothing. Not synced: what a crash takes away, the Raft log brings back.
+    /// Writes a batch: all of it or nothing. Not synced: what a crash takes away, the Raft log brings back. A write into memory
+    /// is made at once; one that is large, or that RocksDB holds back because the disk is behind, beside the runtime's other
+    /// tasks.
     pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        self.0.write(batch).map_err(StoreError::rocksdb(WHAT))
+        let patiently = |batch| blocking(|| self.0.write(batch)).map_err(StoreError::rocksdb(WHAT));
+        if batch.size_in_bytes() > limits::WRITE_AT_ONCE_BYTES {
+            return patiently(batch);
+        }
+        let again = WriteBatch::from_data(batch.data());
+        let mut at_once = WriteOptions::default();
+        at_once.set_no_slowdown(true);
+        match self.0.write_opt(batch, &at_once) {
+            Err(error) if error.kind() == rocksdb::ErrorKind::Incomplete => patiently(again),
+            written => written.map_err(StoreError::rocksdb(WHAT)),
+        }
     }
 
     /// The bytes that are in no table file yet.

@@ -9,12 +9,12 @@ use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use parking_lot::{Mutex, RwLock};
 use quorate_core::FeatureLevel;
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::generations::Generations;
 use super::space::TableSpace;
 use super::tuning::Tuning;
 use super::{AppliedEntry, Applier, ApplyObserver};
+use crate::blocking::blocking;
 use crate::files::RemovableDir;
 use crate::limits::FULL_DISK_PAUSE;
 use crate::patience::Patience;
@@ -98,12 +98,13 @@ impl JobTable {
     async fn apply_when_there_is_room(&mut self, entries: &[Entry]) -> Result<Vec<AppliedEntry>, StoreError> {
         let mut patience = Patience::new(&self.on_full);
         loop {
-            match blocking(|| self.apply_entries(entries)) {
+            match caught(|| self.apply_entries(entries)) {
                 Err(error) if patience.bears(&error, "to the job table") => {
                     tokio::time::sleep(FULL_DISK_PAUSE).await;
                     // What is in memory is ahead of what could be written: it begins again from there.
                     let applier = self.applier.get_mut();
-                    *applier = blocking(|| Applier::load(Arc::clone(&applier.generation), self.tuning))?;
+                    *applier =
+                        caught(|| blocking(|| Applier::load(Arc::clone(&applier.generation), self.tuning)))?;
                 }
                 applied => {
                     patience.done();
@@ -144,16 +145,11 @@ fn take_up(db: Db, dir: RemovableDir, tuning: Tuning) -> Result<Applier, StoreEr
     Applier::load(Arc::new(generation), tuning)
 }
 
-/// Runs what waits for the disk, without holding up the runtime's other tasks. A panic is an error: openraft stops,
-/// instead of waiting for an answer for ever.
-fn blocking<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let work = || match catch_unwind(AssertUnwindSafe(work)) {
+/// Where a panic is an error: openraft stops, instead of waiting for an answer for ever.
+fn caught<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result,
         Err(_) => Err(StoreError::damaged(WHAT, "a rule that always holds does not; see the panic above")),
-    };
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        Ok(_) | Err(_) => work(), // a test's runtime has no other thread
     }
 }
 
@@ -194,7 +190,7 @@ impl RaftStateMachine<TypeConfig> for JobTable {
         snapshot: SnapshotDir,
     ) -> io::Result<()> {
         let mut patience = Patience::new(&self.on_full);
-        while let Err(error) = blocking(|| self.install(meta, &snapshot)) {
+        while let Err(error) = caught(|| blocking(|| self.install(meta, &snapshot))) {
             if !patience.bears(&error, "of an installed snapshot") {
                 return Err(error.into());
             }
