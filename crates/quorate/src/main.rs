@@ -45,6 +45,10 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use cli::{Cli, Command};
 
+/// The C library's allocator takes a tenth of a busy node's processor time: docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     let program = Cli::command();

@@ -1,3 +1,4 @@
+use std::num::NonZero;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -12,12 +13,15 @@ pub(crate) fn on_one_thread<T>(work: impl Future<Output = anyhow::Result<T>>) ->
     block_on(&mut Builder::new_current_thread(), Duration::ZERO, work)
 }
 
-/// The same on all processors, for what serves or runs something itself. It may end what it writes.
+/// The same on half of the processors, for what serves or runs something itself. It may end what it writes. The other half is
+/// the kernel's, the log's, RocksDB's and the clients': one that is left free takes over what a wake-up would cost
+/// (docs/performance.md).
 ///
 /// # Errors
 /// The work's, or the system gives no threads.
 pub(crate) fn on_threads<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    block_on(&mut Builder::new_multi_thread(), limits::LAST_WORK, work)
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    block_on(Builder::new_multi_thread().worker_threads(processors.div_ceil(2)), limits::LAST_WORK, work)
 }
 
 /// A runtime that is dropped waits for all of its threads, and one of them may be looking up a node's name: the system's
