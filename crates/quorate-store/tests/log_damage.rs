@@ -152,7 +152,11 @@ async fn a_torn_last_group_without_a_mark_is_forgotten() {
         });
     }
     outcomes.sort_unstable();
-    assert_eq!(outcomes, ["lost", "opened"], "one slot holds the last mark, the other one that was synced before");
+    assert_eq!(
+        outcomes,
+        ["lost", "opened"],
+        "one slot holds the last mark, the other one that was synced before"
+    );
 }
 
 /// When the process dies, nothing that it has promised is without a mark.

@@ -10,5 +10,6 @@ pub(crate) mod generation;
 pub(crate) mod ids;
 pub(crate) mod keys;
 pub(crate) mod lane;
+pub(crate) mod latest_ids;
 pub(crate) mod meta;
 pub(crate) mod window;

@@ -18,6 +18,7 @@ use crate::rows::generation::{Generation, Next, Published};
 use crate::rows::ids::IdMap;
 use crate::rows::keys::{self, Prefix};
 use crate::rows::lane::Lane;
+use crate::rows::latest_ids::LatestIds;
 use crate::rows::meta::{Fronts, Meta};
 use crate::rows::window::{Decode, Window};
 use crate::{Entry, StoreError, StoredMembership};
@@ -37,6 +38,8 @@ pub(crate) struct Applier {
     pub(super) keys_used: Window<Box<str>>,
     /// Records of running jobs, so that ending one reads nothing.
     pub(super) running: IdMap<JobId, Job>,
+    /// Every enqueue asks whether its ids are new.
+    pub(super) latest_ids: LatestIds,
     /// Images that were looked for lately: every enqueue asks.
     pub(super) images: IdMap<ImageId, Image>,
     pub(super) unwritten: Unwritten,
@@ -79,6 +82,7 @@ impl Applier {
             keys_used: by_time(Prefix::KeyUsed, meta.fronts.keys, tuning.index, |key, _| text_of(key)),
             lanes,
             running: IdMap::default(),
+            latest_ids: LatestIds::load(&generation.db, tuning.latest_ids)?,
             images: IdMap::default(),
             unwritten: Unwritten::default(),
             meta,
@@ -244,6 +248,7 @@ impl Applier {
     pub(super) fn known_job(&self, id: JobId) -> Option<Option<&Job>> {
         match self.unwritten.jobs.get(&id) {
             Some(changed) => Some(changed.as_ref()),
+            None if self.latest_ids.is_new(id) => Some(None),
             None => self.running.get(&id).map(Some),
         }
     }

@@ -74,6 +74,7 @@ impl Table for Applier {
             }
             None => {
                 assert!(after.number < self.meta.next_seq, "the number {} was never given", after.number);
+                self.latest_ids.add(after.id);
                 if after.payload.owner != after.id && after.payload.bytes > 0 {
                     self.hold_payload(after.payload.owner)?;
                 }
@@ -107,6 +108,7 @@ impl Table for Applier {
     fn has_payload(&mut self, owner: JobId) -> Result<bool, StoreError> {
         match self.unwritten.holders.get(&owner) {
             Some(holders) => Ok(*holders > 0),
+            None if self.latest_ids.is_new(owner) => Ok(false),
             None => {
                 Ok(self.generation.db.get(Family::Bulk, &keys::by_id(Prefix::Payload, &owner.0))?.is_some())
             }

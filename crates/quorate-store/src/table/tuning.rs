@@ -14,6 +14,8 @@ pub(crate) struct Tuning {
     pub(crate) running: usize,
     /// Images in memory.
     pub(crate) images: usize,
+    /// Ids of the latest jobs in memory: as many as are added within what clocks of nodes differ.
+    pub(crate) latest_ids: usize,
     /// Places of a lane that are granted before their keys are erased, in one range.
     pub(crate) erase: u64,
     /// Log entries in one write.
@@ -32,6 +34,7 @@ impl Default for Tuning {
             index: 1_024,
             running: 262_144,
             images: 4_096,
+            latest_ids: 16_384,
             erase: 65_536,
             entries: 64,
             bytes: 4 << 20,

@@ -54,6 +54,7 @@ pub(crate) fn small(rng: &mut Rng) -> Tuning {
         index: below(4),
         running: below(3),
         images: below(3),
+        latest_ids: below(4),
         erase: below(6) as u64,
         entries: below(6),
         bytes: 1 << below(16),
