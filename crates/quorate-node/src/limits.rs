@@ -12,12 +12,18 @@ pub(crate) const TAKEN_BYTES: usize = 128 << 20;
 pub(crate) const LEADER_COMMANDS: usize = 32_768;
 /// Their encoded bytes.
 pub(crate) const LEADER_BYTES: usize = 256 << 20;
+/// Looks of the runtime at its sockets, before a log entry is made of the commands that are there. Some µs where nothing comes.
+pub(crate) const GATHER_YIELDS: u32 = 8;
 
 /// Longest message between peers, in bytes: room for a log entry that holds the longest request, and for the entries
 /// that are read from the log at once.
 pub(crate) const MESSAGE_BYTES: usize = 4 * BODY_BYTES;
 /// Streams that one peer may have open with this node.
 pub(crate) const STREAMS_PER_PEER: u32 = 64;
+/// Bytes that a peer may send ahead of what was read, on one stream and on one connection. Fixed: HTTP/2's way to find them out
+/// costs pings while commands flow.
+pub(crate) const STREAM_WINDOW: u32 = 8 << 20;
+pub(crate) const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Append frames without a result, on one stream.
 pub(crate) const FRAMES_IN_FLIGHT: usize = 32;
 /// Forward frames that wait for the connection.

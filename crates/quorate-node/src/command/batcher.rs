@@ -18,6 +18,7 @@ use crate::{Raft, task::Tasks};
 
 /// Where the leader gathers commands, its own and forwarded ones, into log entries. There is no timer: while one entry is under
 /// way, the commands for the next one gather. More than one at a time cost more rounds than they save time (docs/performance.md).
+/// Each round has its price, so a busy runtime first gets to all that is ready; an idle one comes back at once.
 #[derive(Clone)]
 pub(crate) struct Batcher {
     queue: mpsc::UnboundedSender<Queued>, // bounded by the budget
@@ -102,6 +103,10 @@ impl Worker {
                     None => return,
                 },
             };
+            // Requests that have come, here and on other nodes, but were not read yet.
+            for _ in 0..limits::GATHER_YIELDS {
+                tokio::task::yield_now().await;
+            }
             let entry = self.gather(first);
             if !entry.is_empty() {
                 let verdict = self.propose(&entry).await;

@@ -98,6 +98,13 @@ impl Worker {
                         break;
                     }
                     ready.extend(next.drain(..));
+                    // The first of several requests that came together wakes this task, which runs before the others.
+                    tokio::task::yield_now().await;
+                    while ready.len() < COMMANDS_PER_ENTRY
+                        && let Ok(proposal) = self.queued.try_recv()
+                    {
+                        ready.push_back(proposal);
+                    }
                 }
                 () = self.leadership.changed() => {
                     if self.leadership.now() != Some(leader) {

@@ -63,7 +63,8 @@ impl Transport {
             .http2_keep_alive_interval(limits::KEEPALIVE)
             .keep_alive_timeout(limits::KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
-            .http2_adaptive_window(true)
+            .initial_stream_window_size(limits::STREAM_WINDOW)
+            .initial_connection_window_size(limits::CONNECTION_WINDOW)
             .connect_lazy();
         self.channels.lock().insert((addr.to_owned(), purpose), channel.clone());
         Ok(channel)
