@@ -5,6 +5,7 @@
 # make chaos    kills, pauses, wipes, cuts, fills and misleads a cluster of processes; SEED=n MINUTES=m, or FAULTS=kill-leader:35,…
 # make chaos-compose   the same with the nodes of deploy/compose.yaml
 # make planted  plants bugs into a test build, one at a time, and sees whether the chaos runs find them; BUGS=stale-read,…
+# make bench-peers  measures Quorate beside NATS JetStream and RabbitMQ on this machine (bench/README.md); OPTIONS='--rounds 5'
 #
 # Each installs what is missing first: Debian packages as root or with sudo (else it says which, and goes on without those that
 # only help: ccache, curl), cargo-deny with cargo.
@@ -20,11 +21,12 @@ SEED ?= 1
 MINUTES ?= 2
 FAULTS ?=
 BUGS ?=
+OPTIONS ?=
 
 # Binaries are run from here, whatever the settings of cargo say.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help demo test verify lint fix build prepare busybox cargo-deny bench chaos chaos-compose planted image
+.PHONY: help demo test verify lint fix build prepare busybox cargo-deny bench bench-peers chaos chaos-compose planted image
 
 help:
 	@sed '/^#/!Q; s/^# \{0,1\}//' Makefile
@@ -47,6 +49,7 @@ verify: lint test
 
 lint: prepare cargo-deny
 	cargo fmt --all --check
+	cargo fmt --manifest-path bench/Cargo.toml --check
 	@echo "Linting"
 	@scripts/build clippy --workspace --all-targets -- -D warnings
 	@echo "Linting what a build with planted bugs has besides"
@@ -57,9 +60,15 @@ lint: prepare cargo-deny
 fix: prepare
 	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 	cargo fmt --all
+	cargo fmt --manifest-path bench/Cargo.toml
 
 bench: build
 	target/release/quorate bench
+
+bench-peers: build
+	@echo "Building the clients of the peers"
+	@CARGO_TARGET_DIR=bench/target cargo build --release --locked --quiet --manifest-path bench/Cargo.toml
+	@bench/target/release/quorate-bench-peers --quorate target/release/quorate --data-dir target $(OPTIONS)
 
 CHAOS = target/release/quorate-chaos --seed $(SEED) $(if $(FAULTS),--faults $(FAULTS),--minutes $(MINUTES))
 
