@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::convert::log_of;
-use crate::draw::{enqueue, success};
+use crate::draw::{enqueue, finish, success};
 use crate::limits;
 use crate::rest::Rest;
 use crate::shared::{Phase, Shared};
@@ -33,7 +33,7 @@ pub(crate) struct Client {
     kept: VecDeque<Box<str>>,
     /// Jobs that it once saw.
     known: VecDeque<Box<str>>,
-    /// Consumes that were answered with jobs, with their keys.
+    /// Requests that were answered with jobs to run, with their keys.
     spent: VecDeque<Next>,
     /// The last round in which it took part.
     round: u32,
@@ -92,7 +92,7 @@ impl Client {
             };
             let Next { call, key, node, leaves } = next;
             let node = node.filter(|node| self.shared.is_open(*node)).unwrap_or(home);
-            let waits = matches!(call, Call::Consume { wait: 1.., .. });
+            let waits = call.wait() > 0;
             let shared = Arc::clone(&self.shared);
             shared.waiting.fetch_add(u32::from(waits), Ordering::Relaxed);
             let op = self.rest.attempt(self.number, &shared.nodes[node], call, key, leaves).await?;
@@ -136,7 +136,7 @@ impl Client {
         for job in &op.jobs {
             push(&mut self.known, job.id.clone(), limits::KNOWN);
         }
-        if matches!(op.call, Call::Consume { .. }) {
+        if op.call.takes() {
             if op.key.is_some() && !op.jobs.is_empty() {
                 push(&mut self.spent, Next::new(op.call, op.key), limits::KNOWN);
             }
@@ -163,7 +163,7 @@ impl Client {
         if self.rng.random_bool(chance)
             && let Some(id) = self.held.pop_front()
         {
-            return Some(Next::new(self.work(id, phase), None));
+            return Some(self.work(id, phase, key));
         }
         match phase {
             Phase::Work => Some(self.anything(key)),
@@ -242,20 +242,30 @@ impl Client {
         if takes_part { self.late(limits::LONG_WAIT) } else { None }
     }
 
-    /// A consume that was answered with jobs once, as one who never learned of that sends it again.
+    /// A request that was answered with jobs to run once, as one who never learned of that sends it again.
     fn late(&mut self, wait: std::ops::RangeInclusive<u32>) -> Option<Next> {
         let Next { call, key, .. } = self.spent.pop_front()?;
-        let Call::Consume { n, .. } = call else { return None };
-        Some(Next::new(Call::Consume { n, wait: self.rng.random_range(wait) }, key))
+        let wait = self.rng.random_range(wait);
+        let call = match call {
+            Call::Consume { n, .. } => Call::Consume { n, wait },
+            // Its wait stands beside what the key is for.
+            Call::Finish { endings, take, alone: true, .. } => {
+                Call::Finish { endings, take, wait, alone: true }
+            }
+            other => other,
+        };
+        Some(Next::new(call, key))
     }
 
     /// What it does with a job that it holds: mostly it succeeds; sometimes it forgets it, which ends in a timeout.
-    fn work(&mut self, id: Box<str>, phase: Phase) -> Call {
+    fn work(&mut self, id: Box<str>, phase: Phase, key: Box<str>) -> Next {
         let log = || Some(body_hash(log_of(&id).as_bytes()));
-        match self.rng.random_range(0..100) {
+        let call = match self.rng.random_range(0..100) {
+            0..40 if phase == Phase::Work => return self.finish(id, key),
+            0..40 if matches!(phase, Phase::Empty | Phase::Drain) => finish(vec![id], 5, 0, true),
             // A failure brings a retry, and who waits is to see no other jobs than those of the round.
             _ if phase != Phase::Work => success(id),
-            0..80 => success(id),
+            40..80 => success(id),
             80..88 => Call::Fail { log: log(), id, reason: Reason::BadExit },
             88..91 => Call::Fail { log: log(), id, reason: Reason::Killed },
             91..98 => {
@@ -263,7 +273,30 @@ impl Client {
                 Call::Touch { id }
             }
             _ => Call::Get { id, linearizable: false },
+        };
+        Next::new(call, None)
+    }
+
+    /// Ends the job and takes others; or ends several, of which some may not be its own.
+    fn finish(&mut self, id: Box<str>, key: Box<str>) -> Next {
+        let alone = self.rng.random_bool(0.6);
+        let more = if alone { 0 } else { self.rng.random_range(0..=4) };
+        let mut ids = vec![id];
+        for _ in 0..more {
+            let known = self.rng.random_bool(0.2);
+            ids.extend(if known { self.known.back().cloned() } else { self.held.pop_front() });
         }
+        let take = if alone || self.rng.random_bool(0.6) { self.rng.random_range(1..=3) } else { 0 };
+        let wait = if take > 0 && self.rng.random_bool(0.15) { self.rng.random_range(1..=3) } else { 0 };
+        let mut call = finish(ids, take, wait, alone);
+        if let Call::Finish { endings, .. } = &mut call {
+            for ending in endings {
+                ending.reason = self.rng.random_bool(0.1).then_some(Reason::BadExit);
+            }
+        }
+        let leaves = (wait > 0 && self.rng.random_bool(0.2))
+            .then(|| Duration::from_millis(self.rng.random_range(5..1_500)));
+        Next { leaves, ..Next::new(call, self.rng.random_bool(0.6).then_some(key)) }
     }
 }
 

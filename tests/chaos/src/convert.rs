@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use quorate_api as api;
-use quorate_check::{JobRecord, NewJob, Reason, Status, body_hash};
+use quorate_check::{Ended, Ending, JobRecord, NewJob, Reason, Status, body_hash};
 
 use crate::limits;
 
@@ -39,6 +39,57 @@ pub(crate) fn new_job(job: &NewJob) -> api::NewJob {
     }
 }
 
+/// What is sent for a job that is to be ended.
+pub(crate) fn ending(ending: &Ending) -> api::Ending {
+    let status = if ending.reason.is_some() { "error" } else { "success" };
+    api::Ending {
+        id: ending.id.to_string(),
+        status: status.to_owned(),
+        reason: ending.reason.map(|reason| word(reason).to_owned()),
+        log: Some(log_of(&ending.id)),
+        ..api::Ending::default()
+    }
+}
+
+pub(crate) fn word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Timeout => "timeout",
+        Reason::Killed => "killed",
+        Reason::BadExit => "bad_exit",
+    }
+}
+
+/// What an answer says of one ending among several.
+pub(crate) fn ended(ended: &api::Ended) -> Ended {
+    Ended {
+        id: ended.id.as_str().into(),
+        status: ended.status.map(status),
+        retry_id: ended.retry_id.as_deref().map(Into::into),
+        code: ended.code,
+    }
+}
+
+/// The same of the only one: that answer has the job, without its payload.
+pub(crate) fn ended_job(job: &api::Job) -> Ended {
+    Ended {
+        id: job.id.as_str().into(),
+        status: Some(status(job.status)),
+        retry_id: job.retry_id.as_deref().map(Into::into),
+        code: None,
+    }
+}
+
+fn status(status: api::Status) -> Status {
+    match status {
+        api::Status::Delayed => Status::Delayed,
+        api::Status::Queued => Status::Queued,
+        api::Status::Running => Status::Running,
+        api::Status::Success => Status::Success,
+        api::Status::Error => Status::Error,
+        api::Status::Cancelled => Status::Cancelled,
+    }
+}
+
 /// What an answer says of a job.
 ///
 /// # Errors
@@ -49,14 +100,7 @@ pub(crate) fn record(job: &api::Job) -> anyhow::Result<JobRecord> {
         id: job.id.as_str().into(),
         tag: tag.into(),
         hash: body_hash(job.payload.as_bytes()),
-        status: match job.status {
-            api::Status::Delayed => Status::Delayed,
-            api::Status::Queued => Status::Queued,
-            api::Status::Running => Status::Running,
-            api::Status::Success => Status::Success,
-            api::Status::Error => Status::Error,
-            api::Status::Cancelled => Status::Cancelled,
-        },
+        status: status(job.status),
         priority: u8::try_from(job.priority).context("a priority above 255")?,
         delay: job.delay,
         timeout: job.timeout,

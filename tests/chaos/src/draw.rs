@@ -1,6 +1,6 @@
 //! Requests that clients draw.
 
-use quorate_check::{Call, NewJob, body_hash};
+use quorate_check::{Call, Ending, NewJob, body_hash};
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -48,5 +48,15 @@ pub(crate) fn new_job(tag: &str) -> NewJob {
 }
 
 pub(crate) fn success(id: Box<str>) -> Call {
-    Call::Success { log: Some(body_hash(log_of(&id).as_bytes())), id }
+    Call::Success { log: Some(sent_log(&id)), id }
+}
+
+/// Ends jobs well, and takes others.
+pub(crate) fn finish(ids: Vec<Box<str>>, take: u32, wait: u32, alone: bool) -> Call {
+    let endings = ids.into_iter().map(|id| Ending { log: Some(sent_log(&id)), id, reason: None });
+    Call::Finish { endings: endings.collect(), take, wait, alone }
+}
+
+fn sent_log(id: &str) -> Box<str> {
+    body_hash(log_of(id).as_bytes())
 }

@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use quorate_check::{Call, Op, Outcome, Reason, body_hash};
+use quorate_check::{Call, Ending, Op, Outcome, Reason, body_hash};
 use rand::Rng;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::convert::log_of;
 use crate::limits;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Rest, forget};
 use crate::shared::{Phase, Shared};
 
 /// Client numbers from here on are those of requests that passed a relay: each has its own.
@@ -128,8 +128,7 @@ impl Wire {
             return Ok(self.ask_whether_ready(&self.shared.nodes[node].url).await);
         }
         let call = call(&head.method, path, &body).with_context(|| format!("{} {path}", head.method))?;
-        let takes = matches!(call, Call::Consume { .. });
-        if takes && matches!(self.shared.phase(), Phase::Gather(_) | Phase::Wait | Phase::Repeat(_)) {
+        if call.takes() && matches!(self.shared.phase(), Phase::Gather(_) | Phase::Wait | Phase::Repeat(_)) {
             return Ok(None);
         }
         let key = head.headers.get("Idempotency-Key").map(|key| key.to_str()).transpose()?;
@@ -148,9 +147,8 @@ impl Wire {
         let may_lose = !matches!(self.shared.phase(), Phase::Drain | Phase::Stop);
         let lost = may_lose && rand::rng().random_bool(LOST);
         if lost {
-            (op.outcome, op.status, op.index) = (Outcome::Info, None, None);
-            op.jobs.clear();
-        } else if op.outcome == Outcome::Ok && matches!(op.call, Call::Success { .. } | Call::Fail { .. }) {
+            forget(op);
+        } else if op.outcome == Outcome::Ok && (op.call.ends() || matches!(op.call, Call::Finish { .. })) {
             self.ended.fetch_add(1, Ordering::Relaxed);
         }
         // As one who went away before it came; so has one whom the node told in time that it takes longer than he waits.
@@ -224,12 +222,22 @@ fn call(method: &Method, path: &str, body: &Bytes) -> anyhow::Result<Call> {
         ("POST", ["v1", "jobs", "consume"]) => {
             Call::Consume { n: number("n")?.unwrap_or(1), wait: number("wait")?.unwrap_or(0) }
         }
-        // The log is what the program wrote, if it came to its end.
-        ("POST", ["v1", "job", id, "success"]) => {
-            Call::Success { id: (*id).into(), log: Some(body_hash(log_of(id).as_bytes())) }
-        }
-        ("POST", ["v1", "job", id, "fail"]) => {
-            Call::Fail { id: (*id).into(), reason: reason(&String::from_utf8_lossy(body))?, log: None }
+        ("POST", ["v1", "job", id, end @ ("success" | "fail")]) => {
+            // The log is what the program wrote, if it came to its end.
+            let (reason, log) = match *end {
+                "success" => (None, Some(body_hash(log_of(id).as_bytes()))),
+                _ => (Some(reason(&String::from_utf8_lossy(body))?), None),
+            };
+            let ending = Ending { id: (*id).into(), reason, log };
+            match number("take")? {
+                None => ending.call(),
+                Some(take) => Call::Finish {
+                    endings: vec![ending],
+                    take,
+                    wait: number("wait")?.unwrap_or(0),
+                    alone: true,
+                },
+            }
         }
         ("POST", ["v1", "job", id, "touch"]) => Call::Touch { id: (*id).into() },
         ("GET", ["v1", "job", id]) => Call::Get { id: (*id).into(), linearizable: false },

@@ -35,6 +35,8 @@ pub struct Summary {
     pub waited: usize,
     /// Consumes under a key that had had its jobs.
     pub repeated: usize,
+    /// Requests that ended jobs and were answered with others.
+    pub took: usize,
     /// How long it took, from the first request to the last.
     pub time: Duration,
 }
@@ -87,6 +89,7 @@ impl Summary {
             broken: report.broken().map(|rule| rule.name).chain(unavailable).chain(left_undone).collect(),
             waited: history.ops.iter().filter(|op| waited(op)).count(),
             repeated: report.rules.iter().filter(|rule| rule.name == "spent").map(|rule| rule.checked).sum(),
+            took: history.ops.iter().filter(|op| op.place > 0 && is_ok(op) && !op.jobs.is_empty()).count(),
             time: Duration::from_micros(history.ops.iter().map(|op| op.returned).max().unwrap_or_default()),
             rows,
         }
@@ -170,8 +173,9 @@ impl fmt::Display for Summary {
         writeln!(f)?;
         writeln!(
             f,
-            "{} consumes waited for their jobs, {} came under a key that had had its jobs.",
-            self.waited, self.repeated
+            "{} consumes waited for their jobs, {} came under a key that had had its jobs. {} requests took jobs with the end \
+             of others.",
+            self.waited, self.repeated, self.took
         )?;
         writeln!(
             f,

@@ -2,8 +2,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use quorate_api::{ErrorWrapper, JobWrapper, JobsWrapper, NewJobsWrapper, WriteOutcome};
-use quorate_check::{Call, JobRecord, Op, Outcome, Reason};
+use quorate_api::{
+    ErrorWrapper, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, JobWrapper, JobsWrapper,
+    NewJobsWrapper, WriteOutcome,
+};
+use quorate_check::{Call, Ending, Op, Outcome, Reason};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 
@@ -54,8 +57,7 @@ impl Rest {
         key: Option<Box<str>>,
         leaves: Option<Duration>,
     ) -> anyhow::Result<Op> {
-        let wait = if let Call::Consume { wait, .. } = call { wait } else { 0 };
-        let limit = limits::ATTEMPT + Duration::from_secs(wait.into());
+        let limit = limits::ATTEMPT + Duration::from_secs(call.wait().into());
         let mut request = self.request(&node.url, &call).timeout(limit);
         if let Some(key) = &key {
             request = request.header("Idempotency-Key", &**key);
@@ -67,8 +69,8 @@ impl Rest {
             Some(leaves) => match timeout(leaves, sent).await {
                 Ok(sent) => drop(sent?),
                 Err(_) => {
-                    (op.left, op.outcome, op.status, op.index) = (true, Outcome::Info, None, None);
-                    op.jobs.clear();
+                    forget(&mut op);
+                    op.left = true;
                 }
             },
         }
@@ -109,11 +111,22 @@ impl Rest {
             Call::Enqueue { jobs } => post("jobs".into())
                 .json(&NewJobsWrapper { jobs: jobs.iter().map(convert::new_job).collect() }),
             Call::Consume { n, wait } => post(format!("jobs/consume?n={n}&wait={wait}")),
-            Call::Success { id, .. } => {
-                post(format!("job/{id}/success")).json(&serde_json::json!({ "log": convert::log_of(id) }))
-            }
-            Call::Fail { id, reason, .. } => post(format!("job/{id}/fail"))
-                .json(&serde_json::json!({ "reason": word(*reason), "log": convert::log_of(id) })),
+            Call::Success { id, .. } => post(format!("job/{id}/success")).json(&body(id, None)),
+            Call::Fail { id, reason, .. } => post(format!("job/{id}/fail")).json(&body(id, Some(*reason))),
+            Call::Finish { endings, take, wait, alone } => match &endings[..] {
+                [Ending { id, reason, .. }] if *alone => {
+                    let end = if reason.is_some() { "fail" } else { "success" };
+                    post(format!("job/{id}/{end}?take={take}&wait={wait}")).json(&body(id, *reason))
+                }
+                endings => {
+                    let jobs = endings.iter().map(convert::ending).collect();
+                    post("jobs/finish".into()).json(&FinishRequest {
+                        jobs,
+                        take: Some(*take),
+                        wait: Some(*wait),
+                    })
+                }
+            },
             Call::Cancel { id } => post(format!("job/{id}/cancel")).body("chaos"),
             Call::Touch { id } => post(format!("job/{id}/touch")),
             Call::Retry { id } => post(format!("job/{id}/retry")),
@@ -133,7 +146,7 @@ fn read(op: &mut Op, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> an
     op.replayed = headers.contains_key("Idempotent-Replayed");
     op.status = Some(status.as_u16());
     if status.is_success() {
-        op.jobs = jobs(&op.call, body)?;
+        shown(op, body)?;
         op.outcome = Outcome::Ok;
     } else {
         op.outcome = failure(status, body);
@@ -141,26 +154,46 @@ fn read(op: &mut Op, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> an
     Ok(())
 }
 
-fn word(reason: Reason) -> &'static str {
+/// Leaves of an answer what is known without it: nothing.
+pub(crate) fn forget(op: &mut Op) {
+    (op.outcome, op.status, op.index, op.replayed) = (Outcome::Info, None, None, false);
+    op.jobs.clear();
+    op.ended.clear();
+}
+
+/// What is sent of the end of a job.
+fn body(id: &str, reason: Option<Reason>) -> serde_json::Value {
     match reason {
-        Reason::Timeout => "timeout",
-        Reason::Killed => "killed",
-        Reason::BadExit => "bad_exit",
+        None => serde_json::json!({ "log": convert::log_of(id) }),
+        Some(reason) => serde_json::json!({ "reason": convert::word(reason), "log": convert::log_of(id) }),
     }
 }
 
-fn jobs(call: &Call, body: &[u8]) -> anyhow::Result<Vec<JobRecord>> {
-    match call {
+/// The jobs that an answer shows, and what it says of those that were to be ended.
+fn shown(op: &mut Op, body: &[u8]) -> anyhow::Result<()> {
+    let jobs = match &op.call {
         Call::Enqueue { .. } | Call::Consume { .. } | Call::List { .. } => {
-            serde_json::from_slice::<JobsWrapper>(body)?.jobs.iter().map(convert::record).collect()
+            serde_json::from_slice::<JobsWrapper>(body)?.jobs
+        }
+        Call::Finish { alone: true, .. } => {
+            let FinishedJobWrapper { job, jobs } = serde_json::from_slice(body)?;
+            op.ended = vec![convert::ended_job(&job)];
+            jobs.context("it was asked to take jobs")?
+        }
+        Call::Finish { alone: false, .. } => {
+            let FinishedJobsWrapper { ended, jobs } = serde_json::from_slice(body)?;
+            op.ended = ended.iter().map(convert::ended).collect();
+            jobs
         }
         Call::Success { .. }
         | Call::Fail { .. }
         | Call::Cancel { .. }
         | Call::Retry { .. }
-        | Call::Get { .. } => Ok(vec![convert::record(&serde_json::from_slice::<JobWrapper>(body)?.job)?]),
-        Call::Touch { .. } | Call::Delete { .. } => Ok(Vec::new()),
-    }
+        | Call::Get { .. } => vec![serde_json::from_slice::<JobWrapper>(body)?.job],
+        Call::Touch { .. } | Call::Delete { .. } => Vec::new(),
+    };
+    op.jobs = jobs.iter().map(convert::record).collect::<anyhow::Result<_>>()?;
+    Ok(())
 }
 
 /// What an answer other than 2xx says of the effect.

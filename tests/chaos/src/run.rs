@@ -156,6 +156,7 @@ async fn run_on(host: impl Host, runner: Option<&Path>, options: &Options) -> an
     }
     ensure!(summary.waited > 0, "no consume had to wait for a job");
     ensure!(summary.repeated > 0, "no key that had had its jobs was sent again");
+    ensure!(summary.took > 0, "no job was taken with the end of another");
     Ok(Verdict::Good(summary))
 }
 

@@ -149,8 +149,10 @@ fn ended_by(call: &Call) -> Option<&str> {
         Call::Success { id, .. } | Call::Fail { id, .. } | Call::Cancel { id } | Call::Delete { id } => {
             Some(id)
         }
+        // Of a finish its parts are asked.
         Call::Enqueue { .. }
         | Call::Consume { .. }
+        | Call::Finish { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }
         | Call::Get { .. }

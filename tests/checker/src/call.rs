@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::finish::Ending;
 use crate::job::{NewJob, Reason};
 
 /// A request to the REST interface.
@@ -36,6 +37,20 @@ pub enum Call {
         /// Hash of the log that was sent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log: Option<Box<str>>,
+    },
+    /// `POST /jobs/finish`; no rule sees one, but its parts.
+    Finish {
+        /// In the order given.
+        endings: Vec<Ending>,
+        /// Takes at most so many others.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        take: u32,
+        /// Seconds that the cluster may hold it until a job is there.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        wait: u32,
+        /// It went to `/job/{id}/success` or `fail`, which end one job.
+        #[serde(default, skip_serializing_if = "is_false")]
+        alone: bool,
     },
     /// `POST /job/{id}/cancel`
     Cancel {
@@ -82,6 +97,7 @@ impl Call {
             | Call::Consume { .. }
             | Call::Success { .. }
             | Call::Fail { .. }
+            | Call::Finish { .. }
             | Call::Cancel { .. }
             | Call::Touch { .. }
             | Call::Retry { .. }
@@ -97,6 +113,7 @@ impl Call {
             | Call::Consume { .. }
             | Call::Success { .. }
             | Call::Fail { .. }
+            | Call::Finish { .. }
             | Call::Cancel { .. }
             | Call::Touch { .. }
             | Call::Retry { .. }
@@ -104,10 +121,36 @@ impl Call {
         }
     }
 
+    /// Seconds that the cluster may hold it until a job is there.
+    pub fn wait(&self) -> u32 {
+        match self {
+            Call::Consume { wait, .. } | Call::Finish { wait, .. } => *wait,
+            Call::Enqueue { .. }
+            | Call::Success { .. }
+            | Call::Fail { .. }
+            | Call::Cancel { .. }
+            | Call::Touch { .. }
+            | Call::Retry { .. }
+            | Call::Delete { .. }
+            | Call::Get { .. }
+            | Call::List { .. } => 0,
+        }
+    }
+
+    /// True where it may be granted jobs.
+    pub fn takes(&self) -> bool {
+        matches!(self, Call::Consume { .. } | Call::Finish { take: 1.., .. })
+    }
+
+    /// True where it says how a job ended.
+    pub fn ends(&self) -> bool {
+        matches!(self, Call::Success { .. } | Call::Fail { .. })
+    }
+
     /// The job that it names.
     pub fn id(&self) -> Option<&str> {
         match self {
-            Call::Enqueue { .. } | Call::Consume { .. } | Call::List { .. } => None,
+            Call::Enqueue { .. } | Call::Consume { .. } | Call::Finish { .. } | Call::List { .. } => None,
             Call::Success { id, .. }
             | Call::Fail { id, .. }
             | Call::Cancel { id }

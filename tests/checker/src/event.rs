@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::finish::Ended;
 use crate::job::JobRecord;
 use crate::log_index::LogIndex;
 
@@ -94,6 +95,12 @@ pub struct Op {
     /// The jobs of the answer, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobRecord>,
+    /// What became of each ending of a finish, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<Ended>,
+    /// Of a finish the rules see the parts: how many effects of it stand before this one in its place of the log.
+    #[serde(skip)]
+    pub place: usize,
 }
 
 impl Op {
@@ -112,7 +119,16 @@ impl Op {
             index: None,
             replayed: false,
             jobs: Vec::new(),
+            ended: Vec::new(),
+            place: 0,
         }
+    }
+
+    /// True where the answer says that this job retries the one that it is about.
+    pub(crate) fn names_retry(&self, id: &str) -> bool {
+        let jobs = self.jobs.iter().map(|job| &job.retry_id);
+        let ended = self.ended.iter().map(|ended| &ended.retry_id);
+        jobs.chain(ended).any(|retry| retry.as_deref() == Some(id))
     }
 }
 

@@ -3,6 +3,7 @@ use std::io::BufRead;
 
 use crate::call::Call;
 use crate::event::{End, Event, FORMAT, Fault, Op, Outcome, Run};
+use crate::finish;
 use crate::job::{JobRecord, NewJob};
 
 /// A history, read whole. Nothing of it was skipped: what cannot be read is an error.
@@ -10,7 +11,7 @@ use crate::job::{JobRecord, NewJob};
 pub struct History {
     /// What was run.
     pub run: Run,
-    /// Requests, in the order of their lines.
+    /// Requests, in the order of their lines; each finish in its parts.
     pub ops: Vec<Op>,
     /// What was done to the cluster.
     pub faults: Vec<Fault>,
@@ -87,8 +88,11 @@ impl History {
 
     /// What stands on a line, as JSON; `None` where a rule cannot point to.
     pub fn text_of(&self, line: usize) -> Option<String> {
-        if let Ok(op) = self.lines.binary_search(&line) {
-            return serde_json::to_string(&self.ops[op]).ok();
+        let ops = self.lines.partition_point(|other| *other < line)
+            ..self.lines.partition_point(|other| *other <= line);
+        if !ops.is_empty() {
+            let parts: Result<Vec<String>, _> = self.ops[ops].iter().map(serde_json::to_string).collect();
+            return parts.ok().map(|parts| parts.join(" "));
         }
         let scan =
             self.scans.iter().find(|scan| (scan.line..=scan.line + scan.jobs.len()).contains(&line))?;
@@ -104,6 +108,8 @@ impl History {
 struct Reader {
     run: Option<Run>,
     ops: Vec<Op>,
+    /// `op` lines.
+    requests: usize,
     lines: Vec<usize>,
     faults: Vec<Fault>,
     healed: Option<u64>,
@@ -155,7 +161,7 @@ impl Reader {
             }
             Event::End(End { ops }) => {
                 self.ended = true;
-                require(ops == self.ops.len(), "the end line counts another number of requests")
+                require(ops == self.requests, "the end line counts another number of requests")
             }
         }
     }
@@ -180,8 +186,11 @@ impl Reader {
         if let Call::Enqueue { jobs } = &op.call {
             jobs.iter().try_for_each(|job| self.tag(job, op.key.as_deref()))?;
         }
-        self.lines.push(line);
-        self.ops.push(op);
+        self.requests += 1;
+        for part in finish::parts(op) {
+            self.lines.push(line);
+            self.ops.push(part);
+        }
         Ok(())
     }
 

@@ -55,7 +55,17 @@ pub struct ViolationReport {
 /// Asks every rule.
 pub fn check(history: &History) -> Report {
     let facts = Facts::new(history);
-    let count = |outcome| history.ops.iter().filter(|op| op.outcome == outcome).count();
+    // Requests rather than parts of them: of one that was answered some part may have been refused.
+    let count = |outcome: Option<Outcome>| {
+        let ops = history
+            .ops
+            .iter()
+            .enumerate()
+            .filter(|(_, op)| outcome.is_none_or(|outcome| op.outcome == outcome));
+        let mut lines: Vec<usize> = ops.map(|(number, _)| history.line_of(number)).collect();
+        lines.dedup();
+        lines.len()
+    };
     let ask = |rule: &Rule| {
         let mut findings = Findings::default();
         (rule.check)(&facts, &mut findings);
@@ -66,9 +76,9 @@ pub fn check(history: &History) -> Report {
         asked.map(|rule| rule.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
     });
     Report {
-        operations: history.ops.len(),
-        ok: count(Outcome::Ok),
-        unknown: count(Outcome::Info),
+        operations: count(None),
+        ok: count(Some(Outcome::Ok)),
+        unknown: count(Some(Outcome::Info)),
         jobs: facts.lives.len(),
         scans: history.scans.len(),
         rules: rules.into(),

@@ -151,9 +151,54 @@ fn a_second_grant_is_found() {
 #[test]
 fn grants_that_nobody_asked_for_are_found() {
     planted("granted-once", |events| {
-        let unknown =
-            ops(events).filter(|op| matches!(op.call, Call::Consume { .. }) && op.outcome == Outcome::Info);
+        let unknown = ops(events).filter(|op| op.call.takes() && op.outcome == Outcome::Info);
         unknown.map(|op| op.outcome = Outcome::Fail).count() > 0
+    });
+}
+
+#[test]
+fn a_job_of_a_consume_that_a_finish_grants_too_is_found() {
+    planted("granted-once", |events| {
+        let consume =
+            |op: &Op| matches!(op.call, Call::Consume { .. }) && op.key.is_none() && !op.jobs.is_empty();
+        let Some(first) = some(events, consume).cloned() else { return false };
+        let finish =
+            |op: &Op| matches!(op.call, Call::Finish { .. }) && op.key.is_none() && !op.jobs.is_empty();
+        let second = ops(events).find(|op| finish(op) && op.invoke > first.returned);
+        second.map(|op| op.jobs[0].clone_from(&first.jobs[0])).is_some()
+    });
+}
+
+#[test]
+fn an_end_of_several_that_was_lost_is_found() {
+    let acknowledged =
+        |op: &Op| op.ended.len() > 1 && op.ended.iter().all(|ended| ended.status == Some(Status::Success));
+    planted("final-state", |events| {
+        ops(events).find(|op| acknowledged(op)).and_then(|op| op.ended.pop()).is_some()
+    });
+    planted("final-state", |events| {
+        let Some(lost) = ops(events).find(|op| acknowledged(op)).map(|op| op.ended[1].id.clone()) else {
+            return false;
+        };
+        let scanned = events.iter_mut().filter_map(|event| match event {
+            Event::Job(job) if job.id == lost => Some(job),
+            _ => None,
+        });
+        scanned.map(|job| (job.status, job.completed) = (Status::Running, None)).count() == 3
+    });
+}
+
+#[test]
+fn a_repeated_finish_that_says_something_else_is_found() {
+    planted("one-effect", |events| {
+        let repeat =
+            |op: &Op| op.replayed && op.ended.iter().any(|ended| ended.status == Some(Status::Success));
+        let first_key = ops(events).find(|op| repeat(op)).and_then(|op| op.key.clone());
+        let answered =
+            ops(events).filter(|op| op.key.is_some() && op.key == first_key && !op.ended.is_empty());
+        let last = answered.max_by_key(|op| op.index);
+        last.map(|op| op.ended.iter_mut().for_each(|ended| (ended.status, ended.code) = (None, Some(409))))
+            .is_some()
     });
 }
 

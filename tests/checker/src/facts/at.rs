@@ -9,7 +9,7 @@ pub(crate) struct At {
     pub(crate) index: u64,
     /// 0 for what the entry's time makes due, which happens first; its commands follow from 1 on.
     slot: u32,
-    /// The job's place in the command's answer.
+    /// The job's place in the command's answer, behind those that the command has ended.
     place: usize,
 }
 
@@ -34,9 +34,14 @@ impl At {
         At { index, ..At::END }
     }
 
-    /// The same command, for the job in this place of its answer.
+    /// The same command, so many effects later: for the job in this place of its answer.
     pub(crate) fn nth(self, place: usize) -> At {
-        At { place, ..self }
+        At { place: self.place.saturating_add(place), ..self }
+    }
+
+    /// True where both are of one command.
+    pub(crate) fn is_same_command(self, other: At) -> bool {
+        (self.index, self.slot) == (other.index, other.slot)
     }
 }
 

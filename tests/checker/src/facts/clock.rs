@@ -1,11 +1,10 @@
+use super::Facts;
 use super::at::{At, Span};
-use super::effect::Effect;
 use crate::call::Call;
-use crate::event::Op;
 
 /// What answers tell of log time: at which entry it was what. Between these it is only bounded, since it never goes
 /// back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LogClock {
     /// By index; of each entry one.
     known: Vec<Tick>,
@@ -19,27 +18,32 @@ pub(crate) struct Tick {
     pub(crate) time: u64,
 }
 
-/// The log time at which a request had its effect, as its answer gives it, with its entry and its number.
-pub(crate) fn answered_times<'a>(
-    ops: &'a [Op],
-    effects: &'a [Effect],
-) -> impl Iterator<Item = (Tick, usize)> + 'a {
-    ops.iter().enumerate().filter_map(|(number, op)| {
-        let index = effects[number].exactly()?.index;
-        let job = op.jobs.first()?;
-        let time = match op.call {
-            Call::Enqueue { .. } | Call::Retry { .. } => Some(job.created),
-            Call::Consume { .. } => job.started,
-            Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. } => job.completed,
-            Call::Touch { .. } | Call::Delete { .. } | Call::Get { .. } | Call::List { .. } => None,
+/// The log time at which a request had its effect, as its answer gives it, with its entry and its number. An end whose answer
+/// does not show the job has the time that others saw.
+pub(crate) fn answered_times<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (Tick, usize)> + 'a {
+    facts.history.ops.iter().enumerate().filter_map(|(number, op)| {
+        let index = facts.effects[number].exactly()?.index;
+        let job = op.jobs.first();
+        let time = match &op.call {
+            Call::Enqueue { .. } | Call::Retry { .. } => job.map(|job| job.created),
+            Call::Consume { .. } => job.and_then(|job| job.started),
+            Call::Success { id, .. } | Call::Fail { id, .. } | Call::Cancel { id } => match job {
+                Some(job) => job.completed,
+                None => facts.life(id).filter(|life| !facts.timed_out(life))?.completed(),
+            },
+            Call::Finish { .. }
+            | Call::Touch { .. }
+            | Call::Delete { .. }
+            | Call::Get { .. }
+            | Call::List { .. } => None,
         }?;
         Some((Tick { index, time }, number))
     })
 }
 
 impl LogClock {
-    pub(super) fn new(ops: &[Op], effects: &[Effect]) -> LogClock {
-        let mut known: Vec<Tick> = answered_times(ops, effects).map(|(tick, _)| tick).collect();
+    pub(super) fn new(facts: &Facts<'_>) -> LogClock {
+        let mut known: Vec<Tick> = answered_times(facts).map(|(tick, _)| tick).collect();
         known.sort_unstable_by_key(|tick| (tick.index, tick.time));
         known.dedup_by_key(|tick| tick.index);
         // Where time went back another rule says so; searching needs an order.

@@ -13,6 +13,8 @@ pub(crate) enum Effect {
     NotAfter(At),
     /// Nowhere: it gave the answer of an earlier request again, at this position.
     Repeated(At),
+    /// Somewhere behind the place that its answer gives: it waited for the jobs.
+    Waited,
     /// Nobody knows.
     Unknown,
     /// Nowhere: refused, or it only reads.
@@ -24,7 +26,7 @@ impl Effect {
     pub(crate) fn position(self) -> Option<At> {
         match self {
             Effect::At(at) | Effect::NotAfter(at) | Effect::Repeated(at) => Some(at),
-            Effect::Unknown | Effect::None => None,
+            Effect::Waited | Effect::Unknown | Effect::None => None,
         }
     }
 
@@ -32,7 +34,9 @@ impl Effect {
     pub(crate) fn exactly(self) -> Option<At> {
         match self {
             Effect::At(at) => Some(at),
-            Effect::NotAfter(_) | Effect::Repeated(_) | Effect::Unknown | Effect::None => None,
+            Effect::NotAfter(_) | Effect::Repeated(_) | Effect::Waited | Effect::Unknown | Effect::None => {
+                None
+            }
         }
     }
 }
@@ -55,6 +59,7 @@ fn same<'h>(number: usize, op: &'h Op) -> Same<'h> {
         Call::Retry { id } => Same::Retry(id, op.jobs.first().map(|job| &*job.id)),
         Call::Enqueue { .. }
         | Call::Consume { .. }
+        | Call::Finish { .. }
         | Call::Cancel { .. }
         | Call::Touch { .. }
         | Call::Delete { .. }
@@ -89,6 +94,8 @@ pub(super) fn effects(ops: &[Op]) -> Vec<Effect> {
         let suspect = if let Same::Retry(id, _) = same { Same::Retry(id, None) } else { same };
         if first.get(&same).is_some_and(|first| *first < at) {
             Effect::Repeated(at)
+        } else if waited(op) {
+            Effect::Waited
         } else if unknown.get(&suspect).is_some_and(|invoke| *invoke < op.returned) {
             Effect::NotAfter(at)
         } else {
@@ -98,8 +105,13 @@ pub(super) fn effects(ops: &[Op]) -> Vec<Effect> {
     ops.iter().enumerate().map(effect).collect()
 }
 
+/// True where jobs may have come after the end of others for which they were asked: the answer gives the place of that.
+fn waited(op: &Op) -> bool {
+    op.place > 0 && op.call.wait() > 0 && !op.jobs.is_empty()
+}
+
 /// The place in the log of a write that was answered with 2xx.
 fn answered_at(op: &Op) -> Option<At> {
     let at = op.index.filter(|at| at.offset.is_some())?;
-    (op.outcome == Outcome::Ok && !op.call.is_read()).then(|| At::command(at))
+    (op.outcome == Outcome::Ok && !op.call.is_read()).then(|| At::command(at).nth(op.place))
 }

@@ -40,12 +40,10 @@ pub(crate) struct Facts<'h> {
 
 impl<'h> Facts<'h> {
     pub(crate) fn new(history: &'h History) -> Facts<'h> {
-        let effects = effect::effects(&history.ops);
-        let clock = LogClock::new(&history.ops, &effects);
         let mut facts = Facts {
             history,
-            effects,
-            clock,
+            effects: effect::effects(&history.ops),
+            clock: LogClock::default(),
             calm: history.run.nodes.iter().map(|node| (&**node, Calm::at(node, &history.faults))).collect(),
             lives: Vec::new(),
             asked: Map::default(),
@@ -66,6 +64,7 @@ impl<'h> Facts<'h> {
             }
         }
         facts.link();
+        facts.clock = LogClock::new(&facts);
         facts.stays = stay::stays(&facts);
         facts
     }
@@ -83,6 +82,7 @@ impl<'h> Facts<'h> {
                 Call::Consume { .. } => life.grants.push((number, place)),
                 Call::Success { .. }
                 | Call::Fail { .. }
+                | Call::Finish { .. }
                 | Call::Cancel { .. }
                 | Call::Touch { .. }
                 | Call::Delete { .. }

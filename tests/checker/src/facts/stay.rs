@@ -79,7 +79,7 @@ fn born(facts: &Facts<'_>, life: &Life<'_>, job: &JobRecord) -> Span {
     let failed = job.retry_of.as_ref().and_then(|of| facts.life(of)).into_iter().flat_map(|of| &of.calls);
     let failed = failed
         .filter(|op| matches!(facts.op(**op).call, Call::Fail { .. }))
-        .filter(|op| facts.op(**op).jobs.iter().any(|of| of.retry_id.as_deref() == Some(life.id)))
+        .filter(|op| facts.op(**op).names_retry(life.id))
         .filter_map(|op| span(facts.effects[*op], 0, when));
     answered.chain(failed).next().unwrap_or(when)
 }
@@ -113,6 +113,7 @@ fn span(effect: Effect, place: usize, when: Span) -> Option<Span> {
     match effect {
         Effect::At(at) => Some(Span::exactly(at.nth(place))),
         Effect::NotAfter(at) => Some(Span { first: At::START, last: at.nth(usize::MAX) }.and(when)),
+        Effect::Waited => Some(when),
         Effect::Repeated(_) | Effect::Unknown | Effect::None => None,
     }
 }

@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 
 use crate::body_hash::body_hash;
 use crate::call::Call;
+use crate::finish::Ending;
 use crate::job::{NewJob, Reason};
 
 /// A client with at most one open request, which knows jobs by what it was answered.
@@ -46,7 +47,7 @@ impl Client {
         if rng.random_bool(0.6)
             && let Some(id) = self.held.pop_front()
         {
-            return (self.work(rng, id), None);
+            return self.work(rng, id, key);
         }
         let known =
             (!self.known.is_empty()).then(|| self.known[rng.random_range(0..self.known.len())].clone());
@@ -66,9 +67,10 @@ impl Client {
     }
 
     /// What it does with a job that it holds: mostly it succeeds, sometimes it forgets it.
-    fn work(&mut self, rng: &mut StdRng, id: Box<str>) -> Call {
-        match rng.random_range(0..100) {
-            0..84 => Call::Success { id, log: None },
+    fn work(&mut self, rng: &mut StdRng, id: Box<str>, key: Box<str>) -> (Call, Option<Box<str>>) {
+        let call = match rng.random_range(0..100) {
+            0..60 => Call::Success { id, log: None },
+            60..84 => return (self.finish(rng, id), rng.random_bool(0.6).then_some(key)),
             84..90 => Call::Fail { id, reason: Reason::BadExit, log: None },
             90..92 => Call::Fail { id, reason: Reason::Killed, log: None },
             92..96 => {
@@ -76,7 +78,22 @@ impl Client {
                 Call::Touch { id }
             }
             _ => Call::Get { id, linearizable: false },
-        }
+        };
+        (call, None)
+    }
+
+    /// Ends the job, maybe with others that it holds or once saw, and takes the next.
+    fn finish(&mut self, rng: &mut StdRng, id: Box<str>) -> Call {
+        let alone = rng.random_bool(0.5);
+        let more = if alone { 0 } else { rng.random_range(0..=3) };
+        let others = (0..more).filter_map(|_| match rng.random_bool(0.8) {
+            true => self.held.pop_front(),
+            false => self.known.back().cloned(),
+        });
+        let ids: Vec<Box<str>> = [id].into_iter().chain(others).collect();
+        let ending = |id| Ending { id, reason: rng.random_bool(0.1).then_some(Reason::BadExit), log: None };
+        let endings = ids.into_iter().map(ending).collect();
+        Call::Finish { endings, take: rng.random_range(0..=3), wait: 0, alone }
     }
 
     fn enqueue(&self, rng: &mut StdRng, key: &str) -> Call {

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use quorate_core::{
-    Command, Envelope, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueId, RequestId, Timestamp,
-    limits,
+    Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueId, RequestId,
+    Timestamp, limits,
 };
 
 use super::record::Payloads;
@@ -28,13 +28,21 @@ impl Commands {
             }
             Call::Consume { n, .. } => Command::Consume { queue: QueueId::DEFAULT, n: *n, key },
             Call::Success { id: of, .. } => Command::Succeed { id: job_id(of), log: Bytes::new() },
-            Call::Fail { id: of, reason, .. } => {
-                let reason = match reason {
-                    Reason::Timeout => quorate_core::Reason::Timeout,
-                    Reason::Killed => quorate_core::Reason::Killed,
-                    Reason::BadExit => quorate_core::Reason::BadExit,
-                };
-                Command::Fail { id: job_id(of), reason, details: "".into(), log: Bytes::new() }
+            Call::Fail { id: of, reason, .. } => Command::Fail {
+                id: job_id(of),
+                reason: reason_of(*reason),
+                details: "".into(),
+                log: Bytes::new(),
+            },
+            Call::Finish { endings, take, .. } => {
+                let endings = endings.iter().map(|ending| Ending {
+                    id: job_id(&ending.id),
+                    failure: ending
+                        .reason
+                        .map(|reason| Failure { reason: reason_of(reason), details: "".into() }),
+                    log: Bytes::new(),
+                });
+                Command::Finish { endings: endings.collect(), queue: QueueId::DEFAULT, take: *take, key }
             }
             Call::Cancel { id: of } => Command::Cancel { id: job_id(of), details: "".into() },
             Call::Touch { id: of } => Command::Touch { id: job_id(of) },
@@ -68,6 +76,14 @@ impl Commands {
         self.drawn += 1;
         let time = u128::from(now.0) << 80;
         (time | (7 << 76) | self.drawn).to_be_bytes()
+    }
+}
+
+fn reason_of(reason: Reason) -> quorate_core::Reason {
+    match reason {
+        Reason::Timeout => quorate_core::Reason::Timeout,
+        Reason::Killed => quorate_core::Reason::Killed,
+        Reason::BadExit => quorate_core::Reason::BadExit,
     }
 }
 

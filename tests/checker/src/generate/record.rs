@@ -1,5 +1,6 @@
-use quorate_core::{Job, JobId, State};
+use quorate_core::{Job, JobId, Refusal, State};
 
+use crate::finish::Ended;
 use crate::job::{JobRecord, Reason, Status};
 use crate::map::Map;
 
@@ -27,6 +28,28 @@ pub(super) fn record(job: &Job, payloads: &Payloads) -> JobRecord {
         retry_of: job.retry_of.map(text),
         retry_id: job.retry_id.map(text),
         log: None,
+    }
+}
+
+/// What became of an ending as an answer shows it.
+pub(super) fn ended(id: &str, ended: &Result<Job, Refusal>) -> Ended {
+    let job = ended.as_ref().ok();
+    Ended {
+        id: id.into(),
+        status: job.map(|job| status(&job.state)),
+        retry_id: job.and_then(|job| job.retry_id).map(|id| id.to_string().into()),
+        code: ended.as_ref().err().map(code),
+    }
+}
+
+/// The status code of a refusal.
+pub(super) fn code(refusal: &Refusal) -> u16 {
+    match refusal {
+        Refusal::NoSuchJob => 404,
+        Refusal::WrongStatus { .. } | Refusal::RetriesLeft | Refusal::KeyReused => 409,
+        Refusal::OutsideDeadline | Refusal::Invalid { .. } | Refusal::IdTaken => {
+            panic!("the generator sends nothing that is refused so: {refusal:?}")
+        }
     }
 }
 

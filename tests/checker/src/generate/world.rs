@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use super::client::Client;
 use super::cluster::{Cluster, NAMES};
 use super::command::{Commands, job_id};
-use super::record::record;
+use super::record::{code, ended, record};
 use crate::call::Call;
 use crate::event::{Op, Outcome};
 use crate::job::JobRecord;
@@ -265,14 +265,20 @@ impl World {
             Ok(Reply::Jobs(jobs)) => (Outcome::Ok, 200, jobs),
             Ok(Reply::Job(job)) => (Outcome::Ok, 200, vec![*job]),
             Ok(Reply::Done) => (Outcome::Ok, 204, Vec::new()),
-            Ok(Reply::Finished { .. }) => panic!("the generator finishes jobs one by one"),
-            Err(Refusal::NoSuchJob) => (Outcome::Fail, 404, Vec::new()),
-            Err(Refusal::WrongStatus { .. } | Refusal::RetriesLeft | Refusal::KeyReused) => {
-                (Outcome::Fail, 409, Vec::new())
+            Ok(Reply::Finished { ended: all, taken }) => {
+                let Call::Finish { endings, alone, .. } = &op.call else {
+                    panic!("this is the answer to a finish")
+                };
+                match &all[..] {
+                    [Err(refusal)] if *alone => (Outcome::Fail, code(refusal), taken),
+                    all => {
+                        op.ended =
+                            endings.iter().zip(all).map(|(ending, one)| ended(&ending.id, one)).collect();
+                        (Outcome::Ok, 200, taken)
+                    }
+                }
             }
-            Err(refusal @ (Refusal::OutsideDeadline | Refusal::Invalid { .. } | Refusal::IdTaken)) => {
-                panic!("the generator sends nothing that is refused so: {refusal:?}")
-            }
+            Err(refusal) => (Outcome::Fail, code(&refusal), Vec::new()),
         };
         op.jobs = jobs.iter().map(|job| record(job, &self.commands.payloads)).collect();
         (op.outcome, op.status) = (outcome, Some(status));
@@ -287,7 +293,7 @@ impl World {
         }
         for job in &op.jobs {
             client.remember(&job.id);
-            if matches!(op.call, Call::Consume { .. }) && !client.held.contains(&job.id) {
+            if op.call.takes() && !client.held.contains(&job.id) {
                 client.held.push_back(job.id.clone());
             }
         }

@@ -58,6 +58,7 @@ fn ends_so(call: &Call, job: &JobRecord) -> bool {
         Call::Cancel { .. } => job.status == Status::Cancelled,
         Call::Enqueue { .. }
         | Call::Consume { .. }
+        | Call::Finish { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }
         | Call::Delete { .. }

@@ -20,7 +20,11 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
 
 fn frees(call: &Call) -> bool {
     match call {
-        Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. } | Call::Delete { .. } => true,
+        Call::Success { .. }
+        | Call::Fail { .. }
+        | Call::Finish { .. }
+        | Call::Cancel { .. }
+        | Call::Delete { .. } => true,
         Call::Enqueue { .. }
         | Call::Consume { .. }
         | Call::Touch { .. }

@@ -16,7 +16,8 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     let queued: Highest<At, (u64, usize)> =
         facts.stays.iter().map(|stay| (stay.ready.last, (stay.leave_invoked, stay.life))).collect();
     let mut attempts: Map<&str, usize> = Map::default();
-    for key in facts.history.ops.iter().filter_map(|op| op.key.as_deref()) {
+    let consumes = facts.history.ops.iter().filter(|op| matches!(op.call, Call::Consume { .. }));
+    for key in consumes.filter_map(|op| op.key.as_deref()) {
         *attempts.entry(key).or_default() += 1;
     }
     for (number, op) in facts.history.ops.iter().enumerate().filter(|(_, op)| is_empty(op)) {

@@ -16,7 +16,9 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
             Some((facts.effects[*op].exactly().filter(|_| ends)?, *op))
         });
         let Some((at, op)) = end else { continue };
-        let Some(job) = facts.op(op).jobs.first() else { continue };
+        // An answer to several ends does not show the jobs.
+        let seen = facts.op(op).jobs.first().or_else(|| life.latest().map(|seen| seen.job));
+        let Some(job) = seen else { continue };
         let (Some(started), Some(completed)) = (job.started, job.completed) else { continue };
         let Some(running_since) = last_sign(facts, life, started, at) else {
             findings.unclear += 1;

@@ -2,9 +2,9 @@
 //! touched or ended behind it in the log.
 
 use crate::call::Call;
-use crate::event::Outcome;
+use crate::event::{Op, Outcome};
 use crate::facts::{At, Facts, Life};
-use crate::job::{JobRecord, Status};
+use crate::job::{Reason, Status};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -16,37 +16,60 @@ pub(super) const RULE: Rule = Rule {
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
     for life in &facts.lives {
         let mut ends = life.sightings.iter().filter(|seen| seen.job.status.is_final());
-        let Some(first) = ends.next() else { continue };
-        for other in ends {
-            let same = (first.job.status, first.job.reason) == (other.job.status, other.job.reason);
-            findings
-                .require(same, || (format!("job {} ended in two ways", life.id), [first.line, other.line]));
+        if let Some(first) = ends.next() {
+            for other in ends {
+                let same = (first.job.status, first.job.reason) == (other.job.status, other.job.reason);
+                findings.require(same, || {
+                    (format!("job {} ended in two ways", life.id), [first.line, other.line])
+                });
+            }
         }
         for op in life.calls.iter().filter(|op| facts.op(**op).outcome == Outcome::Ok) {
-            let answer = facts.op(*op).jobs.first();
-            findings.require(as_asked(&facts.op(*op).call, answer), || {
+            findings.require(as_asked(life, facts.op(*op)), || {
                 (format!("a request to end job {} is answered with another end", life.id), facts.lines([*op]))
+            });
+            let other = shown_otherwise(life, facts.op(*op));
+            findings.require(other.is_none(), || {
+                let lines = facts.lines([*op]).into_iter().chain(other).collect::<Vec<_>>();
+                (format!("job {} has not ended as was acknowledged", life.id), lines)
             });
         }
         nothing_after(facts, findings, life);
     }
 }
 
-/// True where an answer shows the end that was asked for.
-fn as_asked(call: &Call, answer: Option<&JobRecord>) -> bool {
-    let shown = answer.map(|job| (job.status, job.reason));
+/// The end that a request asks for.
+fn asked_for(call: &Call) -> Option<(Status, Option<Reason>)> {
     match call {
-        Call::Success { .. } => shown == Some((Status::Success, None)),
-        Call::Fail { reason, .. } => shown == Some((Status::Error, Some(*reason))),
-        Call::Cancel { .. } => shown == Some((Status::Cancelled, None)),
+        Call::Success { .. } => Some((Status::Success, None)),
+        Call::Fail { reason, .. } => Some((Status::Error, Some(*reason))),
+        Call::Cancel { .. } => Some((Status::Cancelled, None)),
         Call::Enqueue { .. }
         | Call::Consume { .. }
+        | Call::Finish { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }
         | Call::Delete { .. }
         | Call::Get { .. }
-        | Call::List { .. } => true,
+        | Call::List { .. } => None,
     }
+}
+
+/// True where an answer shows the end that was asked for; one to several ends does so without their reasons.
+fn as_asked(life: &Life<'_>, op: &Op) -> bool {
+    let Some((status, reason)) = asked_for(&op.call) else { return true };
+    match (op.jobs.first(), op.ended.first()) {
+        (Some(job), _) => (job.status, job.reason) == (status, reason),
+        (None, Some(ended)) => *ended.id == *life.id && ended.status == Some(status),
+        (None, None) => false,
+    }
+}
+
+/// Where a job has another end than the one that was acknowledged, or none when all is over.
+fn shown_otherwise(life: &Life<'_>, op: &Op) -> Option<usize> {
+    let asked = asked_for(&op.call)?;
+    let mut last = life.sightings.iter().filter(|seen| seen.op.is_none() || seen.job.status.is_final());
+    last.find(|seen| (seen.job.status, seen.job.reason) != asked).map(|seen| seen.line)
 }
 
 fn nothing_after(facts: &Facts<'_>, findings: &mut Findings, life: &Life<'_>) {

@@ -62,6 +62,7 @@ fn asked(ops: &[Op], length: u64) -> Vec<u64> {
             Call::Consume { .. }
             | Call::Success { .. }
             | Call::Fail { .. }
+            | Call::Finish { .. }
             | Call::Cancel { .. }
             | Call::Touch { .. }
             | Call::Retry { .. }

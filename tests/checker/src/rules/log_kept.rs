@@ -32,6 +32,7 @@ fn sent(call: &Call) -> Option<&str> {
         Call::Success { log, .. } | Call::Fail { log, .. } => log.as_deref(),
         Call::Enqueue { .. }
         | Call::Consume { .. }
+        | Call::Finish { .. }
         | Call::Cancel { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }

@@ -11,9 +11,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
-    let mut times: Vec<_> = answered_times(&facts.history.ops, &facts.effects)
-        .map(|(tick, op)| (tick.index, tick.time, op))
-        .collect();
+    let mut times: Vec<_> = answered_times(facts).map(|(tick, op)| (tick.index, tick.time, op)).collect();
     times.sort_unstable();
     findings.checked = times.len().min(1);
     for pair in times.windows(2) {

@@ -76,21 +76,36 @@ fn requests(facts: &Facts<'_>, number: usize, steps: &mut Vec<Step>) -> Option<(
         |ops: &[(usize, usize)]| ops.iter().copied().find(|(op, _)| facts.effects[*op].exactly().is_some());
     let made = first(&life.births).into_iter().chain(first(&life.grants));
     let named = life.calls.iter().copied().filter(|op| match facts.op(*op).call {
-        Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. } => true,
+        // A refusal under a key may repeat one from when the job stood otherwise.
+        Call::Success { .. } | Call::Fail { .. } => {
+            !(facts.op(*op).replayed && facts.op(*op).outcome == Outcome::Fail)
+        }
+        Call::Cancel { .. } => true,
         Call::Touch { .. } | Call::Delete { .. } => true,
         // One that was answered with a job stands among that job's births; one under a key may repeat an answer.
         Call::Retry { .. } => facts.op(*op).outcome == Outcome::Fail && facts.op(*op).key.is_none(),
-        Call::Enqueue { .. } | Call::Consume { .. } | Call::Get { .. } | Call::List { .. } => false,
+        Call::Enqueue { .. }
+        | Call::Consume { .. }
+        | Call::Finish { .. }
+        | Call::Get { .. }
+        | Call::List { .. } => false,
     });
     for (op, place) in made.chain(named.map(|op| (op, 0))) {
         let Some(index) = facts.op(op).index.filter(|index| index.offset.is_some()) else { continue };
         let (time, until) = facts.clock.bounds(index.index);
         let crosses = edges.into_iter().flatten().any(|edge| time < edge && edge <= until);
         let touches = matches!(facts.op(op).call, Call::Touch { .. }) && time < until;
-        if crosses || touches {
+        // Nobody saw when it ended.
+        let ends = facts.op(op).call.ends() && facts.effects[op].exactly().is_some() && time < until;
+        if crosses || touches || ends {
             return None;
         }
-        steps.push(Step { at: At::command(index).nth(place), time, life: number, op: Some(op) });
+        steps.push(Step {
+            at: At::command(index).nth(facts.op(op).place).nth(place),
+            time,
+            life: number,
+            op: Some(op),
+        });
     }
     Some(())
 }

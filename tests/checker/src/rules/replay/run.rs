@@ -92,6 +92,13 @@ impl Chain<'_, '_> {
                 };
                 let shown = asked.jobs.iter().find(|job| *job.id == *id);
                 self.link(step.life);
+                if let Some(ended) = asked.ended.first() {
+                    let status = status_of(job.status());
+                    let same = ended.status == Some(status) && self.is_named(&ended.retry_id, job.retry_id);
+                    return (!same).then(|| {
+                        format!("the answer is not what the model gives: {}", job.status().as_str())
+                    });
+                }
                 let is_birth = matches!(asked.call, Call::Enqueue { .. } | Call::Retry { .. });
                 let same = shown.is_some_and(|shown| {
                     self.is_same(shown, job, false) || is_birth && shows_what_came_later(shown, job)
@@ -134,7 +141,7 @@ impl Chain<'_, '_> {
                 self.ids.entry(step.life).or_insert(new_id);
                 Command::Retry { id: of, new_id, key }
             }
-            Call::Get { .. } | Call::List { .. } => return None,
+            Call::Finish { .. } | Call::Get { .. } | Call::List { .. } => return None,
         })
     }
 
@@ -152,22 +159,26 @@ impl Chain<'_, '_> {
 
     /// True where a job was shown as the model has it. At the end a delay may have passed since its last step.
     fn is_same(&self, shown: &JobRecord, job: &Job, at_the_end: bool) -> bool {
-        let named = |shown: &Option<Box<str>>, job: Option<JobId>| match (shown, job) {
-            (None, None) => true,
-            (Some(shown), Some(job)) => {
-                let known = self.ids.iter().find(|(_, id)| **id == job);
-                known.is_none_or(|(life, _)| *self.facts.lives[*life].id == **shown)
-            }
-            (None, Some(_)) | (Some(_), None) => false,
-        };
         let status = status_of(job.status());
         (shown.status == status || at_the_end && (status, shown.status) == (Status::Delayed, Status::Queued))
             && shown.max_retries == job.max_retries
             && shown.created == job.created_at.0
             && shown.started == job.started_at.map(|at| at.0)
             && shown.completed == job.completed_at.map(|at| at.0)
-            && named(&shown.retry_of, job.retry_of)
-            && named(&shown.retry_id, job.retry_id)
+            && self.is_named(&shown.retry_of, job.retry_of)
+            && self.is_named(&shown.retry_id, job.retry_id)
+    }
+
+    /// True where this is what the cluster calls a job of the model, if there is one.
+    fn is_named(&self, shown: &Option<Box<str>>, job: Option<JobId>) -> bool {
+        match (shown, job) {
+            (None, None) => true,
+            (Some(shown), Some(job)) => {
+                let known = self.ids.iter().find(|(_, id)| **id == job);
+                known.is_none_or(|(life, _)| *self.facts.lives[*life].id == **shown)
+            }
+            (None, Some(_)) | (Some(_), None) => false,
+        }
     }
 }
 
