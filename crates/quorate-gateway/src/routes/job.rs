@@ -122,11 +122,11 @@ pub(crate) async fn success<B: Backend>(
     let media_type = MediaType::of(&parts.headers)?;
     let body = gateway.bodies().read(body).await?;
     let parse = move |bytes: Bytes| {
-        let taking = taking(&query, &parts.headers, "success", id, &bytes)?;
-        Ok((Form::parse(media_type, bytes, &["log"])?, taking))
+        let log = Form::parse(media_type, bytes, &["log"])?.take("log");
+        let taking = taking(&query, &parts.headers, "success", &[&id.0, &log])?;
+        Ok((log, taking))
     };
-    let ((mut form, taking), share) = body.understand(gateway.heavy(), parse).await?;
-    let log = form.take("log");
+    let ((log, taking), share) = body.understand(gateway.heavy(), parse).await?;
     if let Some(taking) = taking {
         return finish::one(&gateway, Ending { id, failure: None, log }, taking, share).await;
     }
@@ -158,13 +158,16 @@ pub(crate) async fn fail<B: Backend>(
     let media_type = MediaType::of(&parts.headers)?;
     let body = gateway.bodies().read(body).await?;
     let parse = move |bytes: Bytes| {
-        let taking = taking(&query, &parts.headers, "fail", id, &bytes)?;
-        Ok((Form::parse(media_type, bytes, &["reason", "details", "log"])?, taking))
+        let mut form = Form::parse(media_type, bytes, &["reason", "details", "log"])?;
+        let [reason, details, log] = ["reason", "details", "log"].map(|field| form.take(field));
+        // With their lengths, so that no other fields read alike.
+        let lengths = [reason.len(), details.len()].map(|length| length.to_be_bytes()).concat();
+        let taking = taking(&query, &parts.headers, "fail", &[&id.0, &lengths, &reason, &details, &log])?;
+        let reason = convert::fail_reason(&body::text("reason", reason)?)?;
+        let details = convert::details(body::text("details", details)?)?.into();
+        Ok((reason, details, log, taking))
     };
-    let ((mut form, taking), share) = body.understand(gateway.heavy(), parse).await?;
-    let reason = convert::fail_reason(&body::text("reason", form.take("reason"))?)?;
-    let details = convert::details(body::text("details", form.take("details"))?)?.into();
-    let log = form.take("log");
+    let ((reason, details, log, taking), share) = body.understand(gateway.heavy(), parse).await?;
     if let Some(taking) = taking {
         let failure = Some(quorate_core::Failure { reason, details });
         return finish::one(&gateway, Ending { id, failure, log }, taking, share).await;
@@ -174,17 +177,17 @@ pub(crate) async fn fail<B: Backend>(
     changed(&gateway, written).await
 }
 
-/// What to take with the job, if that is asked for.
+/// What to take with the job, if that is asked for. An Idempotency-Key stands for what is said of the job, not for the bytes that
+/// say it: whoever repeats a multipart form draws another boundary for it.
 fn taking(
     query: &Query,
     headers: &HeaderMap,
     call: &str,
-    id: JobId,
-    body: &[u8],
+    said: &[&[u8]],
 ) -> Result<Option<Taking>, ApiError> {
     match (query.integer("take")?, query.integer("wait")?) {
         (None, None) => Ok(None),
-        (take, wait) => Taking::new(take, wait, headers, call, &[&id.0, body]).map(Some),
+        (take, wait) => Taking::new(take, wait, headers, call, said).map(Some),
     }
 }
 

@@ -194,6 +194,41 @@ async fn under_a_key_it_is_done_once() {
 }
 
 #[tokio::test]
+async fn a_key_stands_for_what_is_said_however_it_is_written() {
+    let api = Api::new();
+    api.post("/v1/jobs", FOUR).await.expect(201);
+    let [a, b] = take(&api, 2).await.try_into().unwrap();
+    // Every attempt at a form has a boundary of its own.
+    let form = async |path: &str, key: &str, boundary: &str, fields: &[(&str, &str)]| {
+        let part = |(name, value): &(&str, &str)| {
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let body = fields.iter().map(part).chain([format!("--{boundary}--\r\n")]).collect::<String>();
+        let content_type = format!("multipart/form-data; boundary={boundary}");
+        let headers = [("content-type", content_type.as_str()), ("idempotency-key", key)];
+        api.call(request("POST", path, &headers, body)).await
+    };
+    let success = format!("/v1/job/{a}/success?take=1");
+    let first = form(&success, "s", "one", &[("log", "fine")]).await.expect(200).json();
+    assert_eq!(ids(&first["jobs"]).len(), 1);
+    assert_eq!(form(&success, "s", "two", &[("log", "fine")]).await.expect(200).json(), first);
+    assert_eq!(with_key(&api, &success, "s", r#"{"log":"fine"}"#).await.expect(200).json(), first);
+    form(&success, "s", "one", &[("log", "other")]).await.expect(409);
+
+    let fail = format!("/v1/job/{b}/fail?take=1");
+    let said = [("reason", "killed"), ("details", "why"), ("log", "lost")];
+    let first = form(&fail, "f", "one", &said).await.expect(200).json();
+    assert_eq!(form(&fail, "f", "two", &said).await.expect(200).json(), first);
+    for other in [
+        [("reason", "bad_exit"), ("details", "why"), ("log", "lost")],
+        [("reason", "killed"), ("details", "whyl"), ("log", "ost")],
+        [("reason", "killed"), ("details", "why"), ("log", "")],
+    ] {
+        form(&fail, "f", "one", &other).await.expect(409);
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_named() {
     let api = Api::new();
     let id = "0198c0de-0000-7000-8000-000000000000";
