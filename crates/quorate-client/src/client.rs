@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_api::{
-    CancelRequest, Cluster, FinishRequest, FinishedJobsWrapper, IdsWrapper, Image, ImageWrapper,
-    ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Reason, Settings, SettingsRequest, Status,
+    CancelRequest, Cluster, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, IdsWrapper, Image,
+    ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Reason, Settings, SettingsRequest,
+    Status,
 };
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -142,18 +143,51 @@ impl Client {
 
     /// Says that a running job succeeded, and stores its log. Repeated: the same outcome again changes nothing.
     pub async fn success(&self, id: &str, log: Bytes) -> Result<Job, Error> {
-        let body = if log.is_empty() { Body::Empty } else { Body::Form { fields: Vec::new(), log } };
         let path = ["job", id, "success"];
-        Ok(self.read::<JobWrapper>(&Call::post(&path, body, Repeat::Always)).await?.job)
+        Ok(self.read::<JobWrapper>(&Call::post(&path, outcome(None, log), Repeat::Always)).await?.job)
     }
 
     /// Says that a running job failed, and stores its log; the cluster may retry it. Repeated: the same outcome again
     /// changes nothing.
     pub async fn fail(&self, id: &str, failure: JobFailure) -> Result<Job, Error> {
-        let fields = vec![("reason", reason_word(failure.reason).to_owned()), ("details", failure.details)];
-        let body = Body::Form { fields, log: failure.log };
+        let JobFailure { reason, details, log } = failure;
         let path = ["job", id, "fail"];
+        let body = outcome(Some((reason, details)), log);
         Ok(self.read::<JobWrapper>(&Call::post(&path, body, Repeat::Always)).await?.job)
+    }
+
+    /// Says that a running job succeeded, and takes others in its place, in one round; none where the job is refused. Repeated
+    /// under the `Idempotency-Key` of `take`, or one drawn for this call.
+    pub async fn success_and_take(
+        &self,
+        id: &str,
+        log: Bytes,
+        take: &Consume,
+    ) -> Result<Keyed<FinishedJobWrapper>, Error> {
+        self.end_and_take(&["job", id, "success"], outcome(None, log), take).await
+    }
+
+    /// The same of a job that failed.
+    pub async fn fail_and_take(
+        &self,
+        id: &str,
+        failure: JobFailure,
+        take: &Consume,
+    ) -> Result<Keyed<FinishedJobWrapper>, Error> {
+        let JobFailure { reason, details, log } = failure;
+        self.end_and_take(&["job", id, "fail"], outcome(Some((reason, details)), log), take).await
+    }
+
+    async fn end_and_take(
+        &self,
+        path: &[&str],
+        body: Body,
+        take: &Consume,
+    ) -> Result<Keyed<FinishedJobWrapper>, Error> {
+        let mut call = self.keyed(path, body, take.key.as_deref())?;
+        call.query = vec![("take", take.n.to_string()), ("wait", take.wait.to_string())];
+        call.wait = Duration::from_secs(take.wait.into());
+        self.read_keyed(&call).await
     }
 
     /// Gives a running job its whole timeout again, from now. Repeated: twice is as good as once.
@@ -274,6 +308,18 @@ fn list_call(list: &ListJobs) -> Call<'static> {
 fn all_but_payload() -> (&'static str, String) {
     let fields: Vec<&str> = Job::FIELDS.into_iter().filter(|field| *field != "payload").collect();
     ("fields", fields.join(","))
+}
+
+/// How a job ended: `failure` is why and in words, if it failed.
+fn outcome(failure: Option<(Reason, String)>, log: Bytes) -> Body {
+    match failure {
+        None if log.is_empty() => Body::Empty,
+        None => Body::Form { fields: Vec::new(), log },
+        Some((reason, details)) => {
+            let fields = vec![("reason", reason_word(reason).to_owned()), ("details", details)];
+            Body::Form { fields, log }
+        }
+    }
 }
 
 fn json(value: &impl Serialize) -> Body {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::RunnerConfig;
 use crate::driver::{Driver, End, Finished, NotStarted, Work};
 use crate::event::Outcome;
-use crate::hold::{Granted, Held, Loss};
+use crate::hold::{Held, Loss, Taken};
 use crate::report::Report;
 use crate::shutdown::Shutdown;
 use crate::starts::Starts;
@@ -35,16 +35,17 @@ enum Stop {
 }
 
 impl Attempt<'_> {
-    /// Runs one job from its grant to the report of its outcome.
-    pub(crate) async fn run(&self, driver: Option<&dyn Driver>, mut job: Job, granted: Granted) -> Outcome {
+    /// Runs one job from its grant to the report of its outcome, with which the next job may come.
+    pub(crate) async fn run(&self, driver: Option<&dyn Driver>, taken: Taken) -> (Outcome, Option<Taken>) {
+        let Taken { mut job, granted, .. } = taken;
         let payload = std::mem::take(&mut job.payload).into();
         let mut held = Held::new(self.client, &job, granted, self.config.poll);
         match self.work(&mut held, driver, &job, payload).await {
             Ok(report) => {
                 let limit = self.config.report_limit;
-                held.during(report.send(self.client, &job.id, limit, self.shutdown)).await
+                held.during(report.send(self.client, &job.id, limit, self.starts, self.shutdown)).await
             }
-            Err(Lost(why)) => Outcome::Dropped(why),
+            Err(Lost(why)) => (Outcome::Dropped(why), None),
         }
     }
 

@@ -16,11 +16,29 @@ pub(crate) struct Held<'a> {
     over: Option<String>,
 }
 
+/// A job as this runner got it.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) job: Job,
+    /// When the answer was here that had it.
+    pub(crate) at: Instant,
+    pub(crate) granted: Granted,
+}
+
+impl Taken {
+    /// Those of an answer that is here now.
+    pub(crate) fn all(jobs: Vec<Job>, replayed: bool) -> impl Iterator<Item = Taken> {
+        let at = Instant::now();
+        let granted = if replayed { Granted::Before } else { Granted::Now };
+        jobs.into_iter().map(move |job| Taken { job, at, granted })
+    }
+}
+
 /// When a job was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Granted {
     Now,
-    /// To a consume whose answer was lost: nobody knows how much of its timeout is left.
+    /// To a request whose answer was lost: nobody knows how much of its timeout is left.
     Before,
 }
 

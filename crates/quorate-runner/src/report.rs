@@ -2,13 +2,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_client::api::Reason;
-use quorate_client::{Client, Error, JobFailure, RefusedKind};
+use quorate_client::{Client, Consume, Error, JobFailure, Keyed, RefusedKind};
 use tokio::time::Instant;
 
 use crate::event::Outcome;
+use crate::hold::Taken;
 use crate::limits;
 use crate::pause::Pause;
 use crate::shutdown::Shutdown;
+use crate::starts::Starts;
 
 /// What the cluster is to be told about a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,48 +30,75 @@ impl Report {
         Report { failure: Some((reason, details)), log }
     }
 
-    /// Tells the cluster, again and again until it answers: the same outcome twice changes nothing.
+    /// Tells the cluster, and takes the next job with the same request if this runner is to have one.
     pub(crate) async fn send(
         mut self,
         client: &Client,
         job_id: &str,
         limit: Duration,
+        starts: &Starts,
         shutdown: &Shutdown,
-    ) -> Outcome {
+    ) -> (Outcome, Option<Taken>) {
+        match self.repeat(client, job_id, limit, starts, shutdown).await {
+            Ok(next) => (self.outcome(), next),
+            Err(outcome) => (outcome, None),
+        }
+    }
+
+    /// Again and again until the cluster answers: the same outcome twice changes nothing. The error is what else becomes of it.
+    ///
+    /// As long as a job may have been taken for an answer that was lost, it goes on under the same key, also where a shutdown comes
+    /// in between: some answer tells us of it.
+    async fn repeat(
+        &mut self,
+        client: &Client,
+        job_id: &str,
+        limit: Duration,
+        starts: &Starts,
+        shutdown: &Shutdown,
+    ) -> Result<Option<Taken>, Outcome> {
         let deadline = Instant::now() + limit;
         let mut pause = Pause::new();
+        let mut take = None;
+        let mut may_have_taken = false;
         loop {
+            if !may_have_taken {
+                take = (!shutdown.is_draining() && starts.are_well()).then(one_job);
+            }
             let sent = tokio::select! {
                 biased;
-                sent = self.send_once(client, job_id) => sent,
+                sent = self.send_once(client, job_id, take.as_ref()) => sent,
                 () = last_moment(shutdown) => {
-                    return Outcome::Unreported("the runner was stopped before the cluster answered".into());
+                    let why = "the runner was stopped before the cluster answered";
+                    return Err(Outcome::Unreported(why.into()));
                 }
             };
             let error = match sent {
-                Ok(()) => return self.outcome(),
+                Ok(next) => return Ok(next),
                 Err(error) => error,
             };
             match &error {
                 Error::Refused(refused) => match refused.kind {
                     RefusedKind::Conflict | RefusedKind::NotFound => {
-                        return Outcome::Dropped(refused.message.clone());
+                        return Err(Outcome::Dropped(refused.message.clone()));
                     }
                     RefusedKind::TooLarge if !self.log.is_empty() => {
                         // Better the outcome without its log than neither.
                         tracing::warn!(job = job_id, "the log was left out: {error}");
                         self.log = Bytes::new();
+                        may_have_taken = false;
                         continue;
                     }
                     RefusedKind::TooLarge | RefusedKind::Invalid | RefusedKind::Unauthorized => {
-                        return Outcome::Unreported(error.to_string());
+                        return Err(Outcome::Unreported(error.to_string()));
                     }
                 },
-                Error::Unavailable(_) | Error::Unreachable(_) | Error::Unknown(_) | Error::Protocol(_) => {}
-                Error::Config(_) => return Outcome::Unreported(error.to_string()),
+                Error::Unknown(_) => may_have_taken = take.is_some(),
+                Error::Unavailable(_) | Error::Unreachable(_) | Error::Protocol(_) => {}
+                Error::Config(_) => return Err(Outcome::Unreported(error.to_string())),
             }
             if Instant::now() > deadline || shutdown.is_stopping() {
-                return Outcome::Unreported(error.to_string());
+                return Err(Outcome::Unreported(error.to_string()));
             }
             if pause.fails_first() {
                 tracing::warn!(job = job_id, "the outcome could not be reported yet: {error}");
@@ -81,15 +110,24 @@ impl Report {
         }
     }
 
-    async fn send_once(&self, client: &Client, job_id: &str) -> Result<(), Error> {
-        match &self.failure {
-            None => client.success(job_id, self.log.clone()).await?,
-            Some((reason, details)) => {
-                let failure = JobFailure { reason: *reason, details: details.clone(), log: self.log.clone() };
-                client.fail(job_id, failure).await?
-            }
+    async fn send_once(
+        &self,
+        client: &Client,
+        job_id: &str,
+        take: Option<&Consume>,
+    ) -> Result<Option<Taken>, Error> {
+        let log = self.log.clone();
+        let failure = self.failure.clone().map(|(reason, details)| {
+            let log = log.clone();
+            JobFailure { reason, details, log }
+        });
+        let Keyed { answer, replayed } = match (failure, take) {
+            (None, None) => return client.success(job_id, log).await.map(|_| None),
+            (Some(failure), None) => return client.fail(job_id, failure).await.map(|_| None),
+            (None, Some(take)) => client.success_and_take(job_id, log, take).await?,
+            (Some(failure), Some(take)) => client.fail_and_take(job_id, failure, take).await?,
         };
-        Ok(())
+        Ok(Taken::all(answer.jobs.unwrap_or_default(), replayed).next())
     }
 
     fn outcome(self) -> Outcome {
@@ -98,6 +136,11 @@ impl Report {
             Some((reason, details)) => Outcome::Failed { reason, details },
         }
     }
+}
+
+/// The next job, if there is one now, under a key that nobody had yet: an answer says all that a key stands for.
+fn one_job() -> Consume {
+    Consume { n: 1, wait: 0, key: Some(Client::draw_key()) }
 }
 
 /// When a report that is not answered yet is given up, since the runner was told to stop.

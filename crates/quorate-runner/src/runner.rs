@@ -4,14 +4,14 @@ use std::sync::Arc;
 use quorate_client::api::Job;
 use quorate_client::{Client, Consume, Error, Keyed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt::Attempt;
 use crate::config::RunnerConfig;
 use crate::driver::Driver;
 use crate::event::Event;
-use crate::hold::Granted;
+use crate::hold::Taken;
 use crate::limits;
 use crate::pause::Pause;
 use crate::shutdown::Shutdown;
@@ -70,12 +70,13 @@ impl Runner {
             if only_one && !taken.answer.is_empty() {
                 self.starts.trying();
             }
-            let now = Instant::now();
-            let granted = if taken.replayed { Granted::Before } else { Granted::Now };
-            for (job, permit) in taken.answer.into_iter().zip(permits) {
+            for (taken, permit) in Taken::all(taken.answer, taken.replayed).zip(permits) {
                 let (runner, shutdown) = (self.clone(), shutdown.clone());
                 running.spawn(async move {
-                    runner.run_one(job, now, granted, &shutdown).await;
+                    let mut next = Some(taken);
+                    while let Some(taken) = next {
+                        next = runner.run_one(taken, &shutdown).await;
+                    }
                     drop(permit);
                 });
             }
@@ -140,17 +141,18 @@ impl Runner {
         nothing()
     }
 
-    async fn run_one(&self, job: Job, taken: Instant, granted: Granted, shutdown: &Shutdown) {
-        let (job_id, image) = (job.id.clone(), job.image.clone());
+    /// Runs a job, and answers the next one for its slot if that came with its report.
+    async fn run_one(&self, taken: Taken, shutdown: &Shutdown) -> Option<Taken> {
+        let (job_id, image, at) = (taken.job.id.clone(), taken.job.image.clone(), taken.at);
         let driver = self.drivers.iter().find(|driver| driver.takes(&image));
         (self.on_event)(Event::Started { job_id: job_id.clone(), image });
 
         let attempt =
-            Attempt { client: &self.client, config: &self.config, starts: &self.starts, shutdown, taken };
-        let outcome = attempt.run(driver.map(Arc::as_ref), job, granted).await;
+            Attempt { client: &self.client, config: &self.config, starts: &self.starts, shutdown, taken: at };
+        let (outcome, next) = attempt.run(driver.map(Arc::as_ref), taken).await;
 
-        let took = taken.elapsed();
-        (self.on_event)(Event::Finished { job_id, outcome, took });
+        (self.on_event)(Event::Finished { job_id, outcome, took: at.elapsed() });
+        next
     }
 }
 

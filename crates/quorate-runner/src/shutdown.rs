@@ -37,6 +37,10 @@ impl Shutdown {
         self.stop.cancelled().await;
     }
 
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
     }

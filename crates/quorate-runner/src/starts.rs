@@ -37,6 +37,11 @@ impl Starts {
         }
     }
 
+    /// Jobs can be started, as far as is known.
+    pub(crate) fn are_well(&self) -> bool {
+        self.0.borrow().is_none()
+    }
+
     /// One was taken to see: the next has to wait until it is known what became of it.
     pub(crate) fn trying(&self) {
         self.0.send_modify(|failing| {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quorate_client::api::{Ending, FinishRequest, Reason, SettingsRequest, Status};
 use quorate_client::{Client, ClientConfig, Consume, Error, JobFailure, RefusedKind};
 
-use crate::support::{Answer, Cluster, error, jobs, one_job, unavailable};
+use crate::support::{Answer, Cluster, error, job, jobs, one_job, unavailable};
 
 /// All the ways in which it stays unknown what became of a request.
 fn lost_answers() -> Vec<Answer> {
@@ -45,6 +45,17 @@ async fn enqueue_consume_and_retry_repeat_under_one_key() {
         let finish = FinishRequest { jobs: vec![ending], take: Some(1), wait: None };
         let finished = cluster.client().finish(&finish, None).await.expect("repeated").answer;
         assert_eq!((finished.ended[0].status, finished.jobs.len()), (Some(Status::Success), 0));
+        same_key(&cluster);
+
+        // Nothing is in the body: a form has another boundary each time.
+        let taken = format!(r#"{{"job":{},"jobs":[{}]}}"#, job("a", "success"), job("b", "running"));
+        let cluster = Cluster::start(1, [lost.clone(), Answer::Repeats(200, taken)]).await;
+        let finished = cluster
+            .client()
+            .success_and_take("a", Bytes::new(), &Consume::default())
+            .await
+            .expect("repeated");
+        assert_eq!((finished.answer.jobs.expect("it took")[0].id.as_str(), finished.replayed), ("b", true));
         same_key(&cluster);
 
         let cluster = Cluster::start(1, [lost, one_job("b", "queued")]).await;

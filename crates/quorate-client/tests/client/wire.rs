@@ -6,7 +6,7 @@ use quorate_client::{
     Client, ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, Refused, RefusedKind,
 };
 
-use crate::support::{Answer, Cluster, Seen, error, jobs, one_job};
+use crate::support::{Answer, Cluster, Seen, error, job, jobs, one_job};
 
 fn content_type(seen: &Seen) -> &str {
     seen.headers.get("content-type").map_or("", |value| value.to_str().expect("ASCII"))
@@ -136,6 +136,25 @@ async fn a_log_goes_out_byte_for_byte_as_a_file() {
     assert_eq!(fail.line(), "POST /v1/job/a/fail");
     assert!(contains(&fail.body, b"name=\"reason\"\r\n\r\nbad_exit\r\n"), "{fail:?}");
     assert!(contains(&fail.body, b"name=\"details\"\r\n\r\nexit status 3\r\n"), "{fail:?}");
+}
+
+#[tokio::test]
+async fn what_ends_a_job_can_take_others() {
+    let taken =
+        Answer::Says(200, format!(r#"{{"job":{},"jobs":[{}]}}"#, job("a", "error"), job("b", "running")));
+    let cluster = Cluster::start(1, [taken.clone(), taken]).await;
+    let client = cluster.client();
+    let log = Bytes::from_static(b"\xff");
+    let take = Consume { n: 1, wait: 2, key: Some("k".into()) };
+    client.success_and_take("a", log.clone(), &take).await.expect("success");
+    let failure = JobFailure { reason: Reason::Killed, details: "why".into(), log: log.clone() };
+    let finished = client.fail_and_take("a", failure, &take).await.expect("fail").answer;
+    assert_eq!((finished.job.status, finished.jobs.expect("it took").len()), (Status::Error, 1));
+    let [success, fail] = &cluster.seen()[..] else { panic!("two requests") };
+    assert_eq!(success.line(), "POST /v1/job/a/success?take=1&wait=2");
+    assert_eq!(fail.line(), "POST /v1/job/a/fail?take=1&wait=2");
+    assert!([success, fail].iter().all(|seen| seen.key() == "k" && contains(&seen.body, &log)), "{fail:?}");
+    assert!(contains(&fail.body, b"name=\"reason\"\r\n\r\nkilled\r\n"), "{fail:?}");
 }
 
 #[tokio::test]

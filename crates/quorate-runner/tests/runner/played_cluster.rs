@@ -106,7 +106,7 @@ impl PlayedCluster {
         self.state.answers.lock().expect("no panic under the lock").remove(line);
     }
 
-    /// From now on every consume says that its answer repeats an earlier one.
+    /// From now on every answer says that it repeats an earlier one.
     pub(crate) fn replay(&self) {
         self.state.replays.store(true, Ordering::Relaxed);
     }
@@ -149,6 +149,10 @@ impl State {
             (Some(told), _) => told,
             (None, "consume") => (200, self.consume(&query).await),
             (None, "touch") => (204, String::new()),
+            (None, "success" | "fail") if query == "take=1&wait=0" => {
+                let (ended, taken) = (job("x", "x", 60, "success"), self.take(1));
+                (200, format!(r#"{{"job":{ended},"jobs":[{}]}}"#, taken.join(",")))
+            }
             (None, "success" | "fail") => (200, wrapped(&job("x", "x", 60, "success"))),
             (None, _) => (200, wrapped(&job("x", "x", 60, "running"))),
         };
@@ -163,16 +167,18 @@ impl State {
         let (n, wait) = query.split_once('&').expect("n and wait");
         let n: usize = n.strip_prefix("n=").expect("n").parse().expect("a number");
         loop {
-            let taken: Vec<String> = {
-                let mut queue = self.queue.lock().expect("no panic under the lock");
-                let n = n.min(queue.len());
-                queue.drain(..n).collect()
-            };
+            let taken = self.take(n);
             if !taken.is_empty() || wait == "wait=0" {
                 return format!(r#"{{"jobs":[{}]}}"#, taken.join(","));
             }
             self.queued.notified().await;
         }
+    }
+
+    fn take(&self, n: usize) -> Vec<String> {
+        let mut queue = self.queue.lock().expect("no panic under the lock");
+        let n = n.min(queue.len());
+        queue.drain(..n).collect()
     }
 }
 
