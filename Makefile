@@ -2,6 +2,8 @@
 # make test     every test
 # make verify   the read-only gate: format, lints, walls, documents, tests
 # make fix      the only target that rewrites files
+# make bench    measures a three-node cluster on this machine, from socket to three disks
+# make bench-micro   measures the parts by themselves; MICRO="--save-baseline before", and later MICRO="--baseline before", compares
 # make chaos    kills, pauses, wipes, cuts, fills and misleads a cluster of processes; SEED=n MINUTES=m, or FAULTS=kill-leader:35,…
 # make chaos-compose   the same with the nodes of deploy/compose.yaml
 # make planted  plants bugs into a test build, one at a time, and sees whether the chaos runs find them; BUGS=stale-read,…
@@ -20,13 +22,14 @@ JOBS ?= 240
 SEED ?= 1
 MINUTES ?= 2
 FAULTS ?=
+MICRO ?=
 BUGS ?=
 OPTIONS ?=
 
 # Binaries are run from here, whatever the settings of cargo say.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help demo test verify lint fix build prepare busybox cargo-deny bench bench-peers chaos chaos-compose planted image
+.PHONY: help demo test verify lint fix build prepare busybox cargo-deny bench bench-micro bench-peers chaos chaos-compose planted image
 
 help:
 	@sed '/^#/!Q; s/^# \{0,1\}//' Makefile
@@ -64,6 +67,9 @@ fix: prepare
 
 bench: build
 	target/release/quorate bench
+
+bench-micro: build
+	cargo bench --quiet --workspace --bench '*' -- $(MICRO)
 
 bench-peers: build
 	@echo "Building the clients of the peers"

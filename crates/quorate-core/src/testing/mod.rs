@@ -1,5 +1,5 @@
 //! Random histories for tests: every command, in every status, with all that goes wrong. The same seed gives the same
-//! history on every machine.
+//! history on every machine. And a steady load, for measurements.
 //!
 //! ```
 //! use quorate_core::{apply, model::Model, testing::Workload};
@@ -12,8 +12,10 @@
 //! assert_eq!(table.dump(), workload.model().dump());
 //! ```
 
+mod load;
 mod rng;
 mod workload;
 
+pub use load::{Load, Step};
 pub use rng::Rng;
 pub use workload::{Entry, Workload};

@@ -1,0 +1,42 @@
+//! What a log entry costs in the core, over the table in memory.
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use quorate_core::apply;
+use quorate_core::model::Model;
+use quorate_core::testing::{Load, Step};
+
+/// Jobs that wait from the beginning on.
+const QUEUED: usize = 1_000;
+/// Steps of a kind in an entry.
+const PACKED: usize = 64;
+
+fn applying(criterion: &mut Criterion) {
+    let mut load = Load::new(256);
+    let mut table = Model::new();
+    carry_out(&mut table, &mut load, &[Step::Enqueue; QUEUED]);
+
+    let mut group = criterion.benchmark_group("apply");
+    let mut entry = |name: &str, steps: &[Step], table: &mut Model| {
+        group.throughput(Throughput::Elements(steps.len() as u64));
+        let batch = load.clone().batch(steps);
+        group.bench_function(name, |bencher| {
+            let fresh = || table.clone();
+            bencher.iter_batched_ref(fresh, |table| apply(table, 2, &batch), BatchSize::LargeInput);
+        });
+        carry_out(table, &mut load, steps);
+    };
+    entry("enqueue", &[Step::Enqueue; PACKED], &mut table);
+    entry("consume", &[Step::Consume; PACKED], &mut table);
+    entry("succeed", &[Step::Succeed; PACKED], &mut table);
+    entry("cycle", &Step::CYCLE.repeat(PACKED), &mut table);
+    group.finish();
+}
+
+/// A refusal would cost less than what is measured.
+fn carry_out(table: &mut Model, load: &mut Load, steps: &[Step]) {
+    let Ok(applied) = apply(table, 1, &load.batch(steps));
+    assert!(applied.answers.iter().all(|answer| answer.outcome.is_ok()), "a step was refused");
+}
+
+criterion_group!(benches, applying);
+criterion_main!(benches);
