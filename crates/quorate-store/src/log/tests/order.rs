@@ -205,7 +205,7 @@ fn a_mark_is_synced_when_nothing_more_comes() {
 fn a_mark_is_synced_while_more_and_more_comes() {
     let (shared, events) = (shared(None), Events::default());
     drop(append(&shared, &events, 0));
-    let (on_write, queue) = (events.clone(), shared.clone());
+    let queue = shared.clone();
     let synced = Arc::new(AtomicBool::new(false));
     let enough = Arc::clone(&synced);
     let mut index = 0;
@@ -214,7 +214,7 @@ fn a_mark_is_synced_while_more_and_more_comes() {
         if enough.load(Ordering::Relaxed) {
             queue.close();
         } else {
-            drop(append(&queue, &on_write, index));
+            drop(append(&queue, &events, index));
         }
         Ok(())
     };
