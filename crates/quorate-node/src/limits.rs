@@ -12,6 +12,8 @@ pub(crate) const TAKEN_BYTES: usize = 128 << 20;
 pub(crate) const LEADER_COMMANDS: usize = 32_768;
 /// Their encoded bytes.
 pub(crate) const LEADER_BYTES: usize = 256 << 20;
+/// The commands for the next log entry wait so long for the one under way.
+pub(crate) const ENTRY_WAIT: Duration = Duration::from_millis(500);
 /// Looks of the runtime at its sockets, before a log entry is made of the commands that are there. Some µs where nothing comes.
 pub(crate) const GATHER_YIELDS: u32 = 8;
 

@@ -124,8 +124,8 @@ impl Wire {
         let Ok(body) = body.collect().await else { return Ok(None) };
         let body = body.to_bytes();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        if path == READY {
-            return Ok(self.ask_whether_ready(&self.shared.nodes[node].url).await);
+        if head.method == Method::GET {
+            return Ok(self.ask(&format!("{}{path}", self.shared.nodes[node].url)).await);
         }
         let call = call(&head.method, path, &body).with_context(|| format!("{} {path}", head.method))?;
         if call.takes() && matches!(self.shared.phase(), Phase::Gather(_) | Phase::Wait | Phase::Repeat(_)) {
@@ -159,9 +159,10 @@ impl Wire {
 }
 
 impl Wire {
-    /// Passes on what a runner asks of the node itself. That is no part of the history.
-    async fn ask_whether_ready(&self, url: &str) -> Option<Response<Full<Bytes>>> {
-        let asked = self.rest.http(Method::GET, format!("{url}{READY}")).timeout(limits::RELAYED);
+    /// Passes on what a runner only asks: whether the node is ready, what has become of a job. That is no part of the history: a job
+    /// comes without its payload, by which the history knows it.
+    async fn ask(&self, url: &str) -> Option<Response<Full<Bytes>>> {
+        let asked = self.rest.http(Method::GET, url.to_owned()).timeout(limits::RELAYED);
         let answer = asked.send().await.ok()?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await.ok()?;
@@ -207,9 +208,6 @@ fn response(answer: Answer) -> Response<Full<Bytes>> {
     response
 }
 
-/// Where a node says whether it is ready.
-const READY: &str = "/readyz";
-
 /// What a runner asks for.
 fn call(method: &Method, path: &str, body: &Bytes) -> anyhow::Result<Call> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -240,7 +238,6 @@ fn call(method: &Method, path: &str, body: &Bytes) -> anyhow::Result<Call> {
             }
         }
         ("POST", ["v1", "job", id, "touch"]) => Call::Touch { id: (*id).into() },
-        ("GET", ["v1", "job", id]) => Call::Get { id: (*id).into(), linearizable: false },
         _ => bail!("a runner does not send that"),
     })
 }

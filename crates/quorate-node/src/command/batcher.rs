@@ -1,11 +1,13 @@
 use bytes::Bytes;
+use openraft::alias::OneshotReceiverOf;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
+use openraft::raft::ClientWriteResult;
 use prost::Message;
 use quorate_core::Timestamp;
 use quorate_core::limits::{BYTES_PER_ENTRY, COMMANDS_PER_ENTRY};
 use quorate_proto::log::v1::PackedBatch;
-use quorate_store::BatchBytes;
+use quorate_store::{BatchBytes, TypeConfig};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::budget::{Budget, Permit};
@@ -25,6 +27,9 @@ pub(crate) struct Batcher {
     budget: Budget,
     disk: Disk,
 }
+
+/// What Raft will say of an entry.
+type Written = OneshotReceiverOf<TypeConfig, ClientWriteResult<TypeConfig>>;
 
 /// What goes into an entry.
 enum Queued {
@@ -109,8 +114,9 @@ impl Worker {
             }
             let entry = self.gather(first);
             if !entry.is_empty() {
-                let verdict = self.propose(&entry).await;
-                settle(entry, verdict);
+                let settled = self.propose(entry).await;
+                // Only Raft knows whether there is a majority to wait for, and says so when it is asked again.
+                let _ = tokio::time::timeout(limits::ENTRY_WAIT, settled).await;
             }
         }
     }
@@ -152,30 +158,46 @@ impl Worker {
         }
     }
 
-    /// Proposes an entry, and waits until it is applied here or will never be.
-    async fn propose(&self, entry: &[Queued]) -> Verdict {
-        let Some(stamp) = self.stamp().await else { return Verdict::NotLeader };
+    /// Proposes an entry. It is settled when it is applied here or will never be, which the future waits for.
+    async fn propose(&self, entry: Vec<Queued>) -> impl Future + use<> {
+        let proposed = self.write(&entry).await;
+        tokio::spawn(async move {
+            let verdict = match proposed {
+                Ok(written) => verdict(written.await.ok()),
+                Err(verdict) => verdict,
+            };
+            settle(entry, verdict);
+        })
+    }
+
+    async fn write(&self, entry: &[Queued]) -> Result<Written, Verdict> {
+        let stamp = self.stamp().await.ok_or(Verdict::NotLeader)?;
         let batch = PackedBatch {
             stamp_ms: stamp.0,
             envelopes: entry.iter().filter_map(Queued::envelope).cloned().collect(),
         };
         let (responder, written) = ProgressResponder::complete_only();
         let bytes = BatchBytes(batch.encode_to_vec().into());
-        if self.raft.write(bytes).responder(responder).await.is_err() {
-            return Verdict::Unknown;
+        match self.raft.write(bytes).responder(responder).await {
+            Ok(()) => Ok(written),
+            Err(_) => Err(Verdict::Unknown),
         }
-        match written.await {
-            Ok(Ok(_)) => Verdict::Appended,
-            Ok(Err(ClientWriteError::ForwardToLeader(_))) => Verdict::NotLeader,
-            // Discarded from the log of a leader that was deposed: another one may have it. The other two belong
-            // to membership changes.
-            Ok(Err(
-                ClientWriteError::LogEntryDiscarded(_)
-                | ClientWriteError::ChangeMembershipError(_)
-                | ClientWriteError::PreconditionFailed(_),
-            )) => Verdict::Unknown,
-            Err(_) => Verdict::Unknown,
-        }
+    }
+}
+
+/// What Raft says of an entry; none where it has ended.
+fn verdict(written: Option<ClientWriteResult<TypeConfig>>) -> Verdict {
+    match written {
+        Some(Ok(_)) => Verdict::Appended,
+        Some(Err(ClientWriteError::ForwardToLeader(_))) => Verdict::NotLeader,
+        // Discarded from the log of a leader that was deposed: another one may have it. The other two belong
+        // to membership changes.
+        Some(Err(
+            ClientWriteError::LogEntryDiscarded(_)
+            | ClientWriteError::ChangeMembershipError(_)
+            | ClientWriteError::PreconditionFailed(_),
+        )) => Verdict::Unknown,
+        None => Verdict::Unknown,
     }
 }
 
