@@ -60,10 +60,10 @@ impl Report {
         let deadline = Instant::now() + limit;
         let mut pause = Pause::new();
         let mut take = None;
-        let mut may_have_taken = false;
+        let (mut may_have_taken, mut may_take) = (false, true);
         loop {
             if !may_have_taken {
-                take = (!shutdown.is_draining() && starts.are_well()).then(one_job);
+                take = (may_take && !shutdown.is_draining() && starts.are_well()).then(one_job);
             }
             let sent = tokio::select! {
                 biased;
@@ -86,7 +86,8 @@ impl Report {
                         // Better the outcome without its log than neither.
                         tracing::warn!(job = job_id, "the log was left out: {error}");
                         self.log = Bytes::new();
-                        may_have_taken = false;
+                        // Another job would be one too many for this slot.
+                        (may_take, may_have_taken) = (!may_have_taken, false);
                         continue;
                     }
                     RefusedKind::TooLarge | RefusedKind::Invalid | RefusedKind::Unauthorized => {

@@ -72,6 +72,8 @@ impl HighWater {
             }
         };
         let file = OpenOptions::new().write(true).open(path).map_err(StoreError::io("open", path))?;
+        // A process that died may have left what it had put last in the machine's memory alone.
+        file.sync_data().map_err(StoreError::io("sync", path))?;
         Ok((HighWater { file, sequence, is_synced: true }, mark))
     }
 

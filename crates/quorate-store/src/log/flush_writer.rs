@@ -91,7 +91,8 @@ impl FlushWriter {
         loop {
             match (self.write)(flush) {
                 Err(error) if self.patience.bears(&error, "to the Raft log") => {
-                    thread::sleep(FULL_DISK_PAUSE)
+                    self.sync_mark()?;
+                    thread::sleep(FULL_DISK_PAUSE);
                 }
                 result => {
                     self.patience.done();

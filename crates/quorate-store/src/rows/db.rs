@@ -94,8 +94,14 @@ impl Db {
         self.0.cf_handle(family.name()).expect("every family was opened")
     }
 
+    /// What is not in memory is read beside the runtime's other tasks.
     pub(crate) fn get(&self, family: Family, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
-        self.0.get_pinned_cf(self.family(family), key).map_err(StoreError::rocksdb(WHAT))
+        match self.get_cached(family, key)? {
+            Cached::Known(found) => Ok(found),
+            Cached::OnDisk => {
+                blocking(|| self.0.get_pinned_cf(self.family(family), key)).map_err(StoreError::rocksdb(WHAT))
+            }
+        }
     }
 
     /// As [`Db::get`], from memory alone.

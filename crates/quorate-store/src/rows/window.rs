@@ -5,6 +5,7 @@ use quorate_core::Timestamp;
 use super::db::{Db, Family};
 use super::keys;
 use crate::StoreError;
+use crate::blocking::blocking;
 
 /// An ordered index on disk whose beginning is in memory.
 ///
@@ -74,7 +75,7 @@ impl<V: Clone> Window<V> {
         while self.near.is_empty()
             && let Some(from) = self.horizon.take()
         {
-            self.load(db, &from)?;
+            blocking(|| self.load(db, &from))?;
         }
         Ok(self.near.first_key_value().map(|(key, value)| (key.as_slice(), value)))
     }
