@@ -68,7 +68,7 @@ fix: prepare
 bench: build
 	target/release/quorate bench
 
-bench-micro: build
+bench-micro: prepare
 	cargo bench --quiet --workspace --bench '*' -- $(MICRO)
 
 bench-peers: build

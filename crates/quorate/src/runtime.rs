@@ -13,9 +13,8 @@ pub(crate) fn on_one_thread<T>(work: impl Future<Output = anyhow::Result<T>>) ->
     block_on(&mut Builder::new_current_thread(), Duration::ZERO, work)
 }
 
-/// The same on half of the processors, for what serves or runs something itself. It may end what it writes. The other half is
-/// the kernel's, the log's, RocksDB's and the clients': one that is left free takes over what a wake-up would cost
-/// (docs/performance.md).
+/// The same on half of the processors, for what serves or runs something itself. It may end what it writes. The log, RocksDB
+/// and the kernel need processors too, and with one thread for each of two, waking the other one cost an eighth (docs/performance.md).
 ///
 /// # Errors
 /// The work's, or the system gives no threads.
