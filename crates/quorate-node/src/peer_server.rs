@@ -265,7 +265,7 @@ impl Discovery for Service {
 
 fn forward_result(settled: Vec<(RequestId, Verdict)>) -> pb::ForwardResult {
     let answers = settled.into_iter().map(|(request_id, verdict)| pb::ForwardAnswer {
-        request_id: bytes::Bytes::copy_from_slice(&request_id.0),
+        request_id: Some(request_id.0.into()),
         kind: match verdict {
             Verdict::Appended => Kind::Appended,
             Verdict::NotLeader => Kind::NotLeader,
@@ -300,7 +300,7 @@ fn admit(envelope: &Bytes, level: FeatureLevel) -> Result<(RequestId, bool), Ref
         }
         Err(malformed) => {
             let known = log::Envelope::decode(envelope.clone()).ok();
-            let request_id = known.and_then(|known| known.request_id.as_ref().try_into().ok()).map(RequestId);
+            let request_id = known.and_then(|known| known.request_id).map(|id| RequestId(id.into()));
             Err(Refused { request_id, reason: malformed.to_string() })
         }
     }

@@ -150,8 +150,8 @@ fn frame(ready: &mut VecDeque<Proposal>, in_flight: &mut HashMap<RequestId, Prop
 fn settle(result: ForwardResult, in_flight: &mut HashMap<RequestId, Proposal>) {
     for answer in result.answers {
         let verdict = verdict(&answer);
-        let request_id: Option<[u8; 16]> = answer.request_id.as_ref().try_into().ok();
-        if let Some(proposal) = request_id.and_then(|id| in_flight.remove(&RequestId(id))) {
+        let request_id = answer.request_id.map(|id| RequestId(id.into()));
+        if let Some(proposal) = request_id.and_then(|id| in_flight.remove(&id)) {
             proposal.settle(verdict);
         }
     }

@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use quorate_core::{AnswerRecord, JobId, Position, Refusal, Remembered, RequestId, Timestamp};
 
 use super::fields;
@@ -11,7 +10,7 @@ use crate::log::v1::remembered::Kind as Message;
 /// The message of one remembered answer.
 pub fn answered_value(request_id: RequestId, record: &AnswerRecord) -> pb::Answer {
     pb::Answer {
-        request_id: Bytes::copy_from_slice(&request_id.0),
+        request_id: Some(request_id.0.into()),
         deadline_ms: record.deadline.0,
         index: record.position.index,
         offset: record.position.offset,
@@ -33,7 +32,7 @@ impl TryFrom<pb::Answer> for (RequestId, AnswerRecord) {
                 .ok_or(Malformed::Field { message: "Answer", field: "answer" })?
                 .try_into()?,
         };
-        Ok((RequestId(fields::id("Answer", "request_id", &answer.request_id)?), record))
+        Ok((RequestId(fields::id("Answer", "request_id", answer.request_id)?), record))
     }
 }
 
@@ -46,7 +45,7 @@ impl From<&Remembered> for pb::Remembered {
                 ended: ended.iter().map(pb::Ended::from).collect(),
                 taken: Some(ids_out(taken)),
             }),
-            Remembered::Job(id) => Message::Job(Bytes::copy_from_slice(&id.0)),
+            Remembered::Job(id) => Message::Job(id.0.into()),
             Remembered::Done => Message::Done(pb::Done {}),
             Remembered::Refused(refusal) => Message::Refused(refusal.into()),
         };
@@ -67,7 +66,7 @@ impl TryFrom<pb::Remembered> for Remembered {
                     &finished.taken.ok_or(Malformed::Field { message: "Finished", field: "taken" })?,
                 )?,
             },
-            Message::Job(id) => Remembered::Job(JobId(fields::id("Remembered", "job", &id)?)),
+            Message::Job(id) => Remembered::Job(JobId(id.into())),
             Message::Done(pb::Done {}) => Remembered::Done,
             Message::Refused(refusal) => Remembered::Refused(refusal.try_into()?),
         })
@@ -77,7 +76,7 @@ impl TryFrom<pb::Remembered> for Remembered {
 impl From<&Result<JobId, Refusal>> for pb::Ended {
     fn from(ended: &Result<JobId, Refusal>) -> pb::Ended {
         let outcome = match ended {
-            Ok(id) => Ended::Job(Bytes::copy_from_slice(&id.0)),
+            Ok(id) => Ended::Job(id.0.into()),
             Err(refusal) => Ended::Refused(refusal.into()),
         };
         pb::Ended { outcome: Some(outcome) }
@@ -86,7 +85,7 @@ impl From<&Result<JobId, Refusal>> for pb::Ended {
 
 fn ended_in(ended: pb::Ended) -> Result<Result<JobId, Refusal>, Malformed> {
     match ended.outcome.ok_or(Malformed::Field { message: "Ended", field: "outcome" })? {
-        Ended::Job(id) => Ok(Ok(JobId(fields::id("Ended", "job", &id)?))),
+        Ended::Job(id) => Ok(Ok(JobId(id.into()))),
         Ended::Refused(refusal) => Ok(Err(refusal.try_into()?)),
     }
 }
@@ -141,9 +140,17 @@ fn field_name(name: &str) -> Result<&'static str, Malformed> {
 }
 
 fn ids_out(ids: &[JobId]) -> pb::Ids {
-    pb::Ids { ids: ids.iter().map(|id| Bytes::copy_from_slice(&id.0)).collect() }
+    let numbers = |id: &JobId| {
+        let pb::Id { high, low } = id.0.into();
+        [high, low]
+    };
+    pb::Ids { ids: ids.iter().flat_map(numbers).collect() }
 }
 
 fn ids_in(ids: &pb::Ids) -> Result<Vec<JobId>, Malformed> {
-    ids.ids.iter().map(|id| fields::id("Ids", "ids", id).map(JobId)).collect()
+    let (pairs, rest) = ids.ids.as_chunks();
+    if !rest.is_empty() {
+        return Err(Malformed::Field { message: "Ids", field: "ids" });
+    }
+    Ok(pairs.iter().map(|&[high, low]| JobId(pb::Id { high, low }.into())).collect())
 }

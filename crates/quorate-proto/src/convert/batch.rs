@@ -38,7 +38,7 @@ pub fn decode_envelope(bytes: Bytes) -> Result<Envelope, Malformed> {
 impl From<Envelope> for pb::Envelope {
     fn from(envelope: Envelope) -> pb::Envelope {
         pb::Envelope {
-            request_id: Bytes::copy_from_slice(&envelope.request_id.0),
+            request_id: Some(envelope.request_id.0.into()),
             deadline_ms: envelope.deadline.0,
             command: Some(envelope.command.into()),
         }
@@ -51,7 +51,7 @@ impl TryFrom<pb::Envelope> for Envelope {
     fn try_from(envelope: pb::Envelope) -> Result<Envelope, Malformed> {
         let command = envelope.command.ok_or(Malformed::Field { message: "Envelope", field: "command" })?;
         Ok(Envelope {
-            request_id: RequestId(fields::id("Envelope", "request_id", &envelope.request_id)?),
+            request_id: RequestId(fields::id("Envelope", "request_id", envelope.request_id)?),
             deadline: Timestamp(envelope.deadline_ms),
             command: command.try_into()?,
         })

@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use quorate_core::{
     Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, QueueId, Settings,
 };
@@ -64,10 +63,10 @@ impl TryFrom<Message> for Command {
                 key: consume.key.map(IdempotencyKey::try_from).transpose()?,
             },
             Message::Succeed(succeed) => {
-                Command::Succeed { id: id_in("Succeed", &succeed.id)?, log: succeed.log }
+                Command::Succeed { id: id_in("Succeed", succeed.id)?, log: succeed.log }
             }
             Message::Fail(fail) => Command::Fail {
-                id: id_in("Fail", &fail.id)?,
+                id: id_in("Fail", fail.id)?,
                 reason: fields::reason_in("Fail", fail.reason)?,
                 details: fail.details.into(),
                 log: fail.log,
@@ -79,15 +78,15 @@ impl TryFrom<Message> for Command {
                 key: finish.key.map(IdempotencyKey::try_from).transpose()?,
             },
             Message::Cancel(cancel) => {
-                Command::Cancel { id: id_in("Cancel", &cancel.id)?, details: cancel.details.into() }
+                Command::Cancel { id: id_in("Cancel", cancel.id)?, details: cancel.details.into() }
             }
-            Message::Touch(touch) => Command::Touch { id: id_in("Touch", &touch.id)? },
+            Message::Touch(touch) => Command::Touch { id: id_in("Touch", touch.id)? },
             Message::Retry(retry) => Command::Retry {
-                id: id_in("Retry", &retry.id)?,
-                new_id: JobId(fields::id("Retry", "new_id", &retry.new_id)?),
+                id: id_in("Retry", retry.id)?,
+                new_id: JobId(fields::id("Retry", "new_id", retry.new_id)?),
                 key: retry.key.map(IdempotencyKey::try_from).transpose()?,
             },
-            Message::Delete(delete) => Command::Delete { id: id_in("Delete", &delete.id)? },
+            Message::Delete(delete) => Command::Delete { id: id_in("Delete", delete.id)? },
             Message::Configure(configure) => Command::Configure {
                 settings: configure
                     .settings
@@ -106,7 +105,7 @@ impl From<NewJob> for pb::NewJob {
             queue: job.queue.0,
             priority: job.priority.get().into(),
             image: job.image.into(),
-            image_id: Bytes::copy_from_slice(&job.image_id.0),
+            image_id: Some(job.image_id.0.into()),
             payload: job.payload,
             delay: job.delay,
             timeout: job.timeout,
@@ -121,11 +120,11 @@ impl TryFrom<pb::NewJob> for NewJob {
 
     fn try_from(job: pb::NewJob) -> Result<NewJob, Malformed> {
         Ok(NewJob {
-            id: id_in("NewJob", &job.id)?,
+            id: id_in("NewJob", job.id)?,
             queue: QueueId(job.queue),
             priority: fields::priority("NewJob", job.priority)?,
             image: job.image.into(),
-            image_id: ImageId(fields::id("NewJob", "image_id", &job.image_id)?),
+            image_id: ImageId(fields::id("NewJob", "image_id", job.image_id)?),
             payload: job.payload,
             delay: job.delay,
             timeout: job.timeout,
@@ -154,7 +153,7 @@ impl TryFrom<pb::Ending> for Ending {
             Ok(Failure { reason, details: failure.details.into() })
         };
         Ok(Ending {
-            id: id_in("Ending", &ending.id)?,
+            id: id_in("Ending", ending.id)?,
             failure: ending.failure.map(failure).transpose()?,
             log: ending.log,
         })
@@ -163,7 +162,7 @@ impl TryFrom<pb::Ending> for Ending {
 
 impl From<IdempotencyKey> for pb::IdempotencyKey {
     fn from(key: IdempotencyKey) -> pb::IdempotencyKey {
-        pb::IdempotencyKey { key: key.key.into(), body_hash: Bytes::copy_from_slice(&key.body_hash) }
+        pb::IdempotencyKey { key: key.key.into(), body_hash: key.body_hash.to_vec() }
     }
 }
 
@@ -190,10 +189,10 @@ impl From<pb::Settings> for Settings {
     }
 }
 
-fn id_out(id: JobId) -> Bytes {
-    Bytes::copy_from_slice(&id.0)
+fn id_out(id: JobId) -> Option<pb::Id> {
+    Some(id.0.into())
 }
 
-fn id_in(message: &'static str, bytes: &[u8]) -> Result<JobId, Malformed> {
-    fields::id(message, "id", bytes).map(JobId)
+fn id_in(message: &'static str, id: Option<pb::Id>) -> Result<JobId, Malformed> {
+    fields::id(message, "id", id).map(JobId)
 }

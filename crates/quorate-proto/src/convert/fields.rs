@@ -5,18 +5,26 @@ use quorate_core::{Priority, Reason, Status};
 use crate::Malformed;
 use crate::log::v1 as pb;
 
-/// Sixteen bytes, as every id has.
-pub(super) fn id(message: &'static str, field: &'static str, bytes: &[u8]) -> Result<[u8; 16], Malformed> {
-    bytes.try_into().map_err(|_| Malformed::Field { message, field })
+impl From<[u8; 16]> for pb::Id {
+    fn from(bytes: [u8; 16]) -> pb::Id {
+        let number = u128::from_be_bytes(bytes);
+        pb::Id { high: (number >> 64) as u64, low: number as u64 }
+    }
 }
 
-/// Sixteen bytes, or none where the field is empty.
-pub(super) fn optional_id(
+impl From<pb::Id> for [u8; 16] {
+    fn from(id: pb::Id) -> [u8; 16] {
+        (u128::from(id.high) << 64 | u128::from(id.low)).to_be_bytes()
+    }
+}
+
+/// The bytes of an id that must be there.
+pub(super) fn id(
     message: &'static str,
     field: &'static str,
-    bytes: &[u8],
-) -> Result<Option<[u8; 16]>, Malformed> {
-    if bytes.is_empty() { Ok(None) } else { id(message, field, bytes).map(Some) }
+    id: Option<pb::Id>,
+) -> Result<[u8; 16], Malformed> {
+    id.map(Into::into).ok_or(Malformed::Field { message, field })
 }
 
 /// A SHA-256.

@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use quorate_core::{Image, ImageId, Timestamp};
 
 use super::fields;
@@ -8,7 +7,7 @@ use crate::log::v1 as pb;
 impl From<&Image> for pb::Image {
     fn from(image: &Image) -> pb::Image {
         pb::Image {
-            id: Bytes::copy_from_slice(&image.id.0),
+            id: Some(image.id.0.into()),
             name: image.name.to_string(),
             created_at_ms: image.created_at.0,
             named_at_ms: image.named_at.0,
@@ -21,7 +20,7 @@ impl TryFrom<pb::Image> for Image {
 
     fn try_from(image: pb::Image) -> Result<Image, Malformed> {
         Ok(Image {
-            id: ImageId(fields::id("Image", "id", &image.id)?),
+            id: ImageId(fields::id("Image", "id", image.id)?),
             name: image.name.into(),
             created_at: Timestamp(image.created_at_ms),
             named_at: Timestamp(image.named_at_ms),

@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use quorate_core::{EndedBy, ImageId, Job, JobId, Payload, QueueId, State, Timestamp};
 
 use super::fields;
@@ -9,16 +8,12 @@ use crate::log::v1::job::State as StateMessage;
 impl From<&Job> for pb::Job {
     fn from(job: &Job) -> pb::Job {
         pb::Job {
-            id: Bytes::copy_from_slice(&job.id.0),
+            id: Some(job.id.0.into()),
             queue: job.queue.0,
             priority: job.priority.get().into(),
             image: job.image.to_string(),
-            image_id: Bytes::copy_from_slice(&job.image_id.0),
-            payload_owner: if job.payload.owner == job.id {
-                Bytes::new()
-            } else {
-                bytes(Some(job.payload.owner))
-            },
+            image_id: Some(job.image_id.0.into()),
+            payload_owner: (job.payload.owner != job.id).then(|| job.payload.owner.0.into()),
             payload_bytes: job.payload.bytes,
             delay: job.delay,
             timeout: job.timeout,
@@ -28,8 +23,8 @@ impl From<&Job> for pb::Job {
             started_at_ms: job.started_at.map(|at| at.0),
             completed_at_ms: job.completed_at.map(|at| at.0),
             log_bytes: job.log_bytes,
-            retry_of: bytes(job.retry_of),
-            retry_id: bytes(job.retry_id),
+            retry_of: job.retry_of.map(|id| id.0.into()),
+            retry_id: job.retry_id.map(|id| id.0.into()),
             number: job.number,
             state: Some(state_out(&job.state)),
         }
@@ -40,16 +35,16 @@ impl TryFrom<pb::Job> for Job {
     type Error = Malformed;
 
     fn try_from(job: pb::Job) -> Result<Job, Malformed> {
-        let id = JobId(fields::id("Job", "id", &job.id)?);
+        let id = JobId(fields::id("Job", "id", job.id)?);
         Ok(Job {
             id,
             number: job.number,
             queue: QueueId(job.queue),
             priority: fields::priority("Job", job.priority)?,
             image: job.image.into(),
-            image_id: ImageId(fields::id("Job", "image_id", &job.image_id)?),
+            image_id: ImageId(fields::id("Job", "image_id", job.image_id)?),
             payload: Payload {
-                owner: fields::optional_id("Job", "payload_owner", &job.payload_owner)?.map_or(id, JobId),
+                owner: job.payload_owner.map_or(id, |owner| JobId(owner.into())),
                 bytes: job.payload_bytes,
             },
             delay: job.delay,
@@ -61,8 +56,8 @@ impl TryFrom<pb::Job> for Job {
             completed_at: job.completed_at_ms.map(Timestamp),
             state: state_in(job.state.ok_or(Malformed::Field { message: "Job", field: "state" })?)?,
             log_bytes: job.log_bytes,
-            retry_of: fields::optional_id("Job", "retry_of", &job.retry_of)?.map(JobId),
-            retry_id: fields::optional_id("Job", "retry_id", &job.retry_id)?.map(JobId),
+            retry_of: job.retry_of.map(|id| JobId(id.into())),
+            retry_id: job.retry_id.map(|id| JobId(id.into())),
         })
     }
 }
@@ -100,8 +95,4 @@ fn state_in(state: StateMessage) -> Result<State, Malformed> {
         },
         StateMessage::Cancelled(cancelled) => State::Cancelled { details: cancelled.details.into() },
     })
-}
-
-fn bytes(id: Option<JobId>) -> Bytes {
-    id.map_or_else(Bytes::new, |id| Bytes::copy_from_slice(&id.0))
 }

@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use quorate_core::{KeyRecord, Timestamp};
 
 use super::fields;
@@ -9,7 +8,7 @@ impl From<&KeyRecord> for pb::KeyRecord {
     fn from(record: &KeyRecord) -> pb::KeyRecord {
         pb::KeyRecord {
             key: record.key.to_string(),
-            body_hash: Bytes::copy_from_slice(&record.body_hash),
+            body_hash: record.body_hash.to_vec(),
             at_ms: record.at.0,
             answer: Some((&record.answer).into()),
         }

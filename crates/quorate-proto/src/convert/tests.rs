@@ -86,7 +86,7 @@ fn a_command_with_a_part_of_a_newer_version_is_no_command() {
     assert!(decode_envelope(envelope.clone().into()).is_ok());
     // A field of the envelope; a command that is not known, in place of one; both as a newer version would add them.
     let field = [envelope.as_slice(), &[0x18, 1]].concat();
-    let id = pb::Envelope { request_id: Bytes::from_static(&[1; 16]), deadline_ms: 1, command: None };
+    let id = pb::Envelope { request_id: Some([1; 16].into()), deadline_ms: 1, command: None };
     let command = [id.encode_to_vec().as_slice(), &[0xc2, 0x02, 2, 0x08, 1]].concat();
     for newer in [field, command] {
         let refused = decode_envelope(newer.clone().into()).unwrap_err();
@@ -95,12 +95,12 @@ fn a_command_with_a_part_of_a_newer_version_is_no_command() {
         let refused = decode_batch(log.encode_to_vec().into()).unwrap_err();
         assert_eq!(refused, Malformed::Newer { message: "Batch" });
     }
-    let reason = pb::Fail { id: Bytes::from_static(&[1; 16]), reason: 99, ..Default::default() };
+    let reason = pb::Fail { id: Some([1; 16].into()), reason: 99, ..Default::default() };
     let command = Some(pb::envelope::Command::Fail(reason));
     let refused = decode_envelope(pb::Envelope { command, ..id }.encode_to_vec().into()).unwrap_err();
     assert_eq!(refused, Malformed::NewerField { message: "Fail", field: "reason" });
     // Nothing at all is no newer command.
-    let nothing = pb::Envelope { request_id: Bytes::from_static(&[1; 16]), deadline_ms: 1, command: None };
+    let nothing = pb::Envelope { request_id: Some([1; 16].into()), deadline_ms: 1, command: None };
     assert!(!decode_envelope(nothing.encode_to_vec().into()).unwrap_err().is_newer());
 }
 
@@ -194,6 +194,17 @@ fn every_answer_is_remembered_as_it_was() {
 fn what_lacks_a_field_is_refused_by_its_name() {
     let refused = |message: pb::Job| quorate_core::Job::try_from(message).unwrap_err().to_string();
     assert_eq!(refused(pb::Job::default()), "Job.id is missing or out of range");
-    let job = pb::Job { id: Bytes::from_static(&[1; 16]), priority: 3, ..Default::default() };
+    let job = pb::Job { id: Some([1; 16].into()), priority: 3, ..Default::default() };
     assert_eq!(refused(job), "Job.priority is missing or out of range");
+}
+
+#[test]
+fn ids_are_written_as_two_numbers_each() {
+    let bytes: [u8; 16] = std::array::from_fn(|at| at as u8 + 0x80);
+    let id = pb::Id::from(bytes);
+    assert_eq!((id.high, id.low), (0x8081_8283_8485_8687, 0x8889_8a8b_8c8d_8e8f));
+    assert_eq!(<[u8; 16]>::from(id), bytes);
+    let three = pb::remembered::Kind::Consumed(pb::Ids { ids: vec![1, 2, 3] });
+    let refused = quorate_core::Remembered::try_from(pb::Remembered { kind: Some(three) }).unwrap_err();
+    assert_eq!(refused.to_string(), "Ids.ids is missing or out of range");
 }
