@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 use quorate_core::JobId;
 
@@ -9,7 +9,8 @@ use crate::StoreError;
 /// The highest ids of jobs that there ever were, some thousand of them. Ids begin with the time at which they were drawn, so that
 /// a new one is about as high: that it is new need not be asked of the disk.
 pub(crate) struct LatestIds {
-    highest: BTreeSet<JobId>,
+    /// In ascending order: a new one goes to the end, or near it.
+    highest: VecDeque<JobId>,
     /// All others are not above it.
     others: Option<JobId>,
     most: usize,
@@ -21,21 +22,31 @@ impl LatestIds {
         let job = highest(db, Family::Default, Prefix::Job)?;
         // A retry may hold the payload of a job that was deleted.
         let payload = highest(db, Family::Bulk, Prefix::Payload)?;
-        Ok(LatestIds { highest: BTreeSet::new(), others: job.max(payload), most })
+        Ok(LatestIds { highest: VecDeque::new(), others: job.max(payload), most })
     }
 
     /// True when neither a job nor a payload stands under this id. False says nothing.
     pub(crate) fn is_new(&self, id: JobId) -> bool {
-        Some(id) > self.others && !self.highest.contains(&id)
+        Some(id) > self.others && self.place(id).is_err()
     }
 
     /// Notes the id of a job that is added.
     pub(crate) fn add(&mut self, id: JobId) {
-        if Some(id) > self.others {
-            self.highest.insert(id);
+        if Some(id) > self.others
+            && let Err(place) = self.place(id)
+        {
+            self.highest.insert(place, id);
         }
         if self.highest.len() > self.most {
-            self.others = self.highest.pop_first().or(self.others);
+            self.others = self.highest.pop_front().or(self.others);
+        }
+    }
+
+    /// Where it stands, or belongs.
+    fn place(&self, id: JobId) -> Result<usize, usize> {
+        match self.highest.back() {
+            Some(last) if id <= *last => self.highest.binary_search(&id),
+            Some(_) | None => Err(self.highest.len()),
         }
     }
 }
@@ -56,7 +67,7 @@ mod tests {
 
     #[test]
     fn an_id_is_new_above_all_that_are_not_kept_and_not_among_those_that_are() {
-        let mut latest = LatestIds { highest: BTreeSet::new(), others: Some(id(10)), most: 2 };
+        let mut latest = LatestIds { highest: VecDeque::new(), others: Some(id(10)), most: 2 };
         let new = |latest: &LatestIds| (0..=40).filter(|n| latest.is_new(id(*n))).collect::<Vec<_>>();
         assert_eq!(new(&latest), (11..=40).collect::<Vec<_>>());
         latest.add(id(5));
