@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -162,7 +163,7 @@ pub(super) fn details(job: &Job) -> &str {
 fn push_head(piece: &mut Vec<u8>, job: Job, fields: Fields) -> Vec<u8> {
     let mut record = fields.json(&convert::job(job));
     let tail = if fields.has_payload() {
-        let at = record.windows(PAYLOAD.len()).position(|bytes| bytes == PAYLOAD);
+        let at = memchr::memmem::find(&record, PAYLOAD);
         record.split_off(at.expect("a job has a payload") + PAYLOAD.len())
     } else {
         Vec::new()
@@ -183,7 +184,7 @@ fn boundary(text: &[u8], most: usize) -> usize {
 
 fn push_escaped(piece: &mut Vec<u8>, text: &[u8]) {
     // It came as text.
-    let text = String::from_utf8_lossy(text);
+    let text = std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed);
     let quoted = serde_json::to_vec(&text).expect("text is JSON");
     piece.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
 }
