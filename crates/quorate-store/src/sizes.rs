@@ -38,9 +38,9 @@ impl Sizes {
         let share = |part: u64, least: u64, most: u64| (total / part).clamp(least, most);
         Sizes {
             log_buffer: share(64, MIB, 32 * MIB),
-            table_buffer: share(64, MIB, 64 * MIB),
+            table_buffer: share(64, MIB, 32 * MIB),
             compaction: share(16, 4 * MIB, 256 * MIB),
-            wal: share(16, 4 * MIB, 128 * MIB),
+            wal: share(16, 4 * MIB, 64 * MIB),
             manifest: share(64, MIB, 64 * MIB),
             info: share(256, MIB, 16 * MIB),
             open_files: None,
@@ -91,7 +91,7 @@ mod tests {
         let on = |mib| Sizes::of(Some(Space { total: mib * MIB, free: 0 }));
         assert_eq!(on(1 << 20), Sizes::of(None));
         assert_eq!(on(8 << 10), Sizes::of(None));
-        assert_eq!(Sizes::of(None).table_buffer, 64 * MIB);
+        assert_eq!(Sizes::of(None).table_buffer, 32 * MIB);
         let small = on(640);
         assert_eq!((small.log_buffer, small.table_buffer, small.wal), (10 * MIB, 10 * MIB, 40 * MIB));
         // Both databases, with their logs, buffers, lists and notes, take a quarter of it at most.

@@ -10,6 +10,7 @@ use crate::rows::db::{Db, Family, View};
 use crate::rows::keys;
 use crate::rows::lane::Lane;
 use crate::rows::meta::Meta;
+use crate::rows::place::Place;
 
 /// What one page may cost.
 #[derive(Clone, Copy)]
@@ -33,7 +34,7 @@ struct Row {
 
 enum Found {
     Record(Box<Job>),
-    /// The record stands under this key.
+    /// The record stands under this key, or where that says.
     At(Vec<u8>),
 }
 
@@ -66,8 +67,15 @@ pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPag
         page.jobs.extend(match job {
             Some(Found::Record(job)) => Some(*job),
             Some(Found::At(key)) => {
-                let record = view.get(Family::Default, &key)?;
-                Some(codec::decode_job(&codec::intact(record, "a list names a job that is not there")?)?)
+                let missing = "a list names a job that is not there";
+                let value = codec::intact(view.get(Family::Default, &key)?, missing)?;
+                match Place::of_value(&value) {
+                    None => Some(codec::decode_job(&value)?),
+                    Some(place) => {
+                        let record = view.get(place.family(), &place.key())?;
+                        Some(codec::decode_job(&codec::intact(record, missing)?)?)
+                    }
+                }
             }
             None => None,
         });

@@ -16,6 +16,7 @@ use crate::rows::codec;
 use crate::rows::db::{Cached, Db, Family};
 use crate::rows::generation::Generation;
 use crate::rows::keys::{self, Prefix};
+use crate::rows::place::Place;
 
 /// Reads the job table as it is now, from any thread. A cheap handle that goes on to the next table when a snapshot
 /// replaces this one.
@@ -108,11 +109,21 @@ impl Reader {
     /// # Errors
     /// The table cannot be read.
     pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        let Some(value) = self.value(Family::Default, keys::job(id)).await? else { return Ok(None) };
-        let Some(key) = keys::pointed_to(&value) else { return codec::decode_job(&value).map(Some) };
-        // It may be deleted in between: then there is no such job.
-        let record = self.value(Family::Default, key).await?;
-        record.map(|record| codec::decode_job(&record)).transpose()
+        let mut last = None;
+        while let Some(value) = self.value(Family::Default, keys::job(id)).await? {
+            let Some(place) = Place::of_value(&value) else { return codec::decode_job(&value).map(Some) };
+            if let Some(record) = self.value(place.family(), place.key()).await? {
+                return codec::decode_job(&record).map(Some);
+            }
+            // The job went on in between, or was deleted: never back to where it was.
+            if last.replace(place) == Some(place) {
+                return Err(StoreError::damaged(
+                    codec::WHAT,
+                    format!("the record of {id} is not at its place"),
+                ));
+            }
+        }
+        Ok(None)
     }
 
     /// The payloads of these jobs, in their order; `None` for one that was deleted meanwhile.

@@ -9,7 +9,7 @@ use quorate_core::{Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, Sta
 pub(crate) enum Prefix {
     /// Family `default`: the one value that moves with every write.
     Meta = 0x01,
-    /// A job, by id: the record of one that has not finished; of a finished one, where its record is.
+    /// A job, by id: its record, or where that is ([`super::place::Place`]).
     Job = 0x10,
     // 0x11 had finished jobs by id.
     /// An image, by id.
@@ -68,20 +68,6 @@ pub(crate) fn job_id_of(key: &[u8]) -> Option<JobId> {
 /// Where the record of a finished job stands.
 pub(crate) fn finished(status: Status, number: u64) -> Vec<u8> {
     join(Prefix::FinishedJob, &[&[status_byte(status)], &newest_first(number)])
-}
-
-/// What stands under the id of a finished job: its status and number.
-pub(crate) fn pointer(job: &Job) -> [u8; 9] {
-    let mut pointer = [0; 9];
-    pointer[0] = status_byte(job.status());
-    pointer[1..].copy_from_slice(&job.number.to_be_bytes());
-    pointer
-}
-
-/// Where the record stands that a [`pointer()`] points to. `None` when it is none: a record is longer.
-pub(crate) fn pointed_to(value: &[u8]) -> Option<Vec<u8>> {
-    let [status, number @ ..]: [u8; 9] = value.try_into().ok()?;
-    Some(join(Prefix::FinishedJob, &[&[status], &newest_first(u64::from_be_bytes(number))]))
 }
 
 /// A key that is a prefix and an id.
@@ -191,7 +177,7 @@ fn newest_first(number: u64) -> [u8; 8] {
 }
 
 /// A number once given is never given to something else.
-fn status_byte(status: Status) -> u8 {
+pub(crate) fn status_byte(status: Status) -> u8 {
     match status {
         Status::Delayed => 1,
         Status::Queued => 2,
@@ -200,6 +186,11 @@ fn status_byte(status: Status) -> u8 {
         Status::Error => 5,
         Status::Cancelled => 6,
     }
+}
+
+/// The status of a [`status_byte`].
+pub(crate) fn status_of_byte(byte: u8) -> Option<Status> {
+    Status::ALL.into_iter().find(|status| status_byte(*status) == byte)
 }
 
 /// The place in an index by time before which there is nothing, if nothing is before `time`.

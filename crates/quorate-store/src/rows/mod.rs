@@ -12,4 +12,5 @@ pub(crate) mod keys;
 pub(crate) mod lane;
 pub(crate) mod latest_ids;
 pub(crate) mod meta;
+pub(crate) mod place;
 pub(crate) mod window;

@@ -20,6 +20,7 @@ use crate::rows::keys::{self, Prefix};
 use crate::rows::lane::Lane;
 use crate::rows::latest_ids::LatestIds;
 use crate::rows::meta::{Fronts, Meta};
+use crate::rows::place::Place;
 use crate::rows::window::{Decode, Window};
 use crate::{Entry, StoreError, StoredMembership};
 
@@ -260,11 +261,11 @@ impl Applier {
         }
         let db = &self.generation.db;
         let Some(value) = db.get(Family::Default, &keys::job(id))? else { return Ok(None) };
-        match keys::pointed_to(&value) {
+        match Place::of_value(&value) {
             None => codec::decode_job(&value).map(Some),
-            Some(key) => {
-                let record = db.get(Family::Default, &key)?;
-                codec::decode_job(&codec::intact(record, "the place of a finished job")?).map(Some)
+            Some(place) => {
+                let record = db.get(place.family(), &place.key())?;
+                codec::decode_job(&codec::intact(record, "the place of a job's record")?).map(Some)
             }
         }
     }

@@ -82,7 +82,7 @@ impl Table for Applier {
                 self.list(after);
             }
         }
-        self.put_record(after, &record);
+        self.put_record(before, after, &record);
         self.unwritten.jobs.insert(after.id, Some(after.clone()));
         Ok(())
     }

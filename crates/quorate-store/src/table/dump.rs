@@ -1,7 +1,7 @@
 //! All that a table holds, read row by row from the disk, with the checks that only the disk allows.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use quorate_core::{Dump, Image, ImageId, Job, JobId, KeyRecord, Timestamp};
@@ -13,6 +13,7 @@ use crate::rows::db::{Db, Family, Row};
 use crate::rows::keys::{self, Prefix};
 use crate::rows::lane::Lane;
 use crate::rows::meta::Meta;
+use crate::rows::place::Place;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -67,26 +68,25 @@ fn rows(db: &Db, family: Family, prefix: Prefix) -> Result<Vec<Row>> {
 
 fn jobs(db: &Db) -> Result<BTreeMap<JobId, Job>> {
     let mut jobs = BTreeMap::new();
-    let mut finished = BTreeMap::new();
-    for (key, record) in rows(db, Family::Default, Prefix::FinishedJob)? {
-        let job = codec::decode_job(&record)?;
-        assert_eq!(*key, *keys::finished(job.status(), job.number), "a finished job stands as lists have it");
-        finished.insert(job.id, job);
-    }
+    let mut finished: BTreeSet<Vec<u8>> =
+        rows(db, Family::Default, Prefix::FinishedJob)?.into_iter().map(|(key, _)| key.into_vec()).collect();
     for (key, value) in rows(db, Family::Default, Prefix::Job)? {
         let id = JobId(keys::id_of(&key).unwrap());
-        let job = match keys::pointed_to(&value) {
+        let place = Place::of_value(&value);
+        let job = match place {
             None => codec::decode_job(&value)?,
-            Some(key) => {
-                let job = finished.remove(&id).expect("what is pointed to is there");
-                assert_eq!(*key, *keys::finished(job.status(), job.number));
-                job
+            Some(place) => {
+                let record = db.get(place.family(), &place.key())?;
+                codec::decode_job(&record.expect("what is pointed to is there"))?
             }
         };
-        assert_eq!((job.id, job.status().is_final()), (id, value.len() == 9));
+        assert_eq!((job.id, Place::of(&job)), (id, place), "a record stands where its state has it");
+        if let Some(place @ Place::Finished { .. }) = place {
+            finished.remove(&place.key());
+        }
         jobs.insert(id, job);
     }
-    assert_eq!(finished, BTreeMap::new(), "nothing points to these");
+    assert_eq!(finished, BTreeSet::new(), "nothing points to these");
     Ok(jobs)
 }
 

@@ -8,6 +8,7 @@ use crate::rows::codec;
 use crate::rows::db::Family;
 use crate::rows::keys::{self, IndexRow, Prefix};
 use crate::rows::lane::Lane;
+use crate::rows::place::Place;
 
 impl Applier {
     pub(super) fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
@@ -79,14 +80,17 @@ impl Applier {
         }
     }
 
-    /// Writes a record to where its status has it.
-    pub(super) fn put_record(&mut self, job: &Job, record: &[u8]) {
+    /// Writes what stands under a job's id, and its record where no index has it.
+    pub(super) fn put_record(&mut self, before: Option<&Job>, job: &Job, record: &[u8]) {
         let key = keys::job(job.id);
-        if job.status().is_final() {
-            self.put(Family::Default, &key, &keys::pointer(job));
-            self.put(Family::Default, &keys::finished(job.status(), job.number), record);
-        } else {
-            self.put(Family::Default, &key, record);
+        let Some(place) = Place::of(job) else { return self.put(Family::Default, &key, record) };
+        if before.and_then(Place::of) != Some(place) {
+            self.put(Family::Default, &key, &place.to_value());
+        }
+        match place {
+            // `index` and `index_again` do it.
+            Place::Lane { .. } => {}
+            Place::Finished { .. } => self.put(place.family(), &place.key(), record),
         }
     }
 

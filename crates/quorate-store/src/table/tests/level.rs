@@ -8,7 +8,7 @@ use quorate_proto::log::v1;
 use rocksdb::WriteBatch;
 
 use super::harness::{Harness, assert_same, entry, log_id, transfer};
-use super::jobs::{batch, enqueue, new_job};
+use super::jobs::{batch, consume, enqueue, new_job};
 use crate::rows::db::Family;
 use crate::rows::keys;
 use crate::table::tuning::Tuning;
@@ -98,7 +98,8 @@ async fn an_entry_with_an_unknown_part_stops_the_replica_before_it() {
 #[tokio::test]
 async fn a_record_with_an_unknown_part_is_refused() {
     let mut harness = Harness::new(Tuning::default());
-    harness.apply([batch(1, [enqueue([new_job(1)])])]).await;
+    // A running job's record stands under its id.
+    harness.apply([batch(1, [enqueue([new_job(1)]), consume(1)])]).await;
     let reader = harness.table().reader();
     let db = &harness.table().applier().generation.db;
     for (key, what) in
