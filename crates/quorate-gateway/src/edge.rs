@@ -1,5 +1,8 @@
 //! What is around every route: what the head of any request must be, what is answered where there is only room for health
-//! checks, the node's name and `Allow` in answers, and a panic that ends one request instead of a connection.
+//! checks, how long the client waits, which query parameters there are, the node's name and `Allow` in answers, and a panic
+//! that ends one request instead of a connection.
+//!
+//! One layer for all of it: each costs every request some microseconds.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -12,11 +15,14 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use quorate_api::WriteOutcome;
+use tokio::time::Instant;
 
 use crate::error::ApiError;
 use crate::meant::meant;
+use crate::query::Query;
+use crate::routes::Known;
 use crate::server::OnlyHealth;
-use crate::{head, routes};
+use crate::{head, patience, routes};
 
 const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
 
@@ -24,25 +30,34 @@ const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
 #[derive(Clone)]
 pub(crate) struct Edge {
     node: HeaderValue,
-    /// By path: the value of `Allow`.
-    allow: Arc<HashMap<String, HeaderValue>>,
+    paths: Arc<HashMap<String, Path>>,
+}
+
+/// What is known of a path.
+struct Path {
+    /// The value of `Allow`.
+    allow: HeaderValue,
+    known: Known,
 }
 
 impl Edge {
-    /// The edge of the node `node`, around paths with these methods.
-    pub(crate) fn new(node: HeaderValue, methods: HashMap<String, Vec<&'static str>>) -> Edge {
-        let value = |methods: Vec<&str>| {
-            HeaderValue::try_from(methods.join(", ")).expect("names of methods are a header value")
+    /// The edge of the node `node`, around these paths.
+    pub(crate) fn new(node: HeaderValue, paths: HashMap<String, Known>) -> Edge {
+        let path = |known: Known| {
+            let methods: Vec<&str> = known.0.iter().map(|(method, _)| method.as_str()).collect();
+            let allow =
+                HeaderValue::try_from(methods.join(", ")).expect("names of methods are a header value");
+            Path { allow, known }
         };
-        let allow = methods.into_iter().map(|(path, methods)| (path, value(methods))).collect();
-        Edge { node, allow: Arc::new(allow) }
+        let paths = paths.into_iter().map(|(name, known)| (name, path(known))).collect();
+        Edge { node, paths: Arc::new(paths) }
     }
 
     /// The router with its edge.
     pub(crate) fn around(self, router: Router) -> Router {
-        let allow = Arc::clone(&self.allow);
+        let paths = Arc::clone(&self.paths);
         let no_such_route = async move |request: Request| {
-            let meant = meant(request.uri().path(), allow.keys().map(String::as_str));
+            let meant = meant(request.uri().path(), paths.keys().map(String::as_str));
             ApiError::NoSuchRoute { meant: meant.map(str::to_owned) }
         };
         router
@@ -52,22 +67,37 @@ impl Edge {
             .layer(middleware::from_fn_with_state(self, Edge::handle))
     }
 
-    async fn handle(State(edge): State<Edge>, request: Request, next: Next) -> Response {
-        let path = request.extensions().get::<MatchedPath>().cloned();
+    async fn handle(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+        let path = request.extensions().get::<MatchedPath>().and_then(|path| edge.paths.get(path.as_str()));
         let mut response = match check(&request) {
-            Ok(()) => run(request, next).await,
+            Ok(()) => match understand(&mut request, path) {
+                Ok(until) => patience::answered(until, run(request, next)).await,
+                Err(error) => error.into_response(),
+            },
             Err(error) => closing(error, request.version()),
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED
-            && let Some(allow) = path.and_then(|path| edge.allow.get(path.as_str()).cloned())
+            && let Some(path) = path
         {
-            let takes = allow.to_str().unwrap_or_default().to_owned();
+            let takes = path.allow.to_str().unwrap_or_default().to_owned();
             response = ApiError::MethodNotAllowed { takes }.into_response();
-            response.headers_mut().insert(header::ALLOW, allow);
+            response.headers_mut().insert(header::ALLOW, path.allow.clone());
         }
         response.headers_mut().insert(QUORATE_NODE, edge.node);
         response
     }
+}
+
+/// Parses the query by the parameters that the route's description lists, and says when the client gives up.
+fn understand(request: &mut Request, path: Option<&Path>) -> Result<Option<Instant>, ApiError> {
+    let until = patience::until(request.headers())?;
+    if let Some(raw) = request.uri().query()
+        && let Some(known) = path.and_then(|path| path.known.parameters(request.method()))
+    {
+        let query = Query::parse(raw, known)?;
+        request.extensions_mut().insert(query);
+    }
+    Ok(until)
 }
 
 async fn run(request: Request, next: Next) -> Response {

@@ -1,12 +1,11 @@
 //! The gateway as HTTP: its routes with their edge, and the server around them.
 
-use axum::{Extension, Router};
+use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::edge::Edge;
-use crate::openapi::Document;
 use crate::server::Server;
-use crate::{Backend, ConnectionLimits, Gateway, patience, routes};
+use crate::{Backend, ConnectionLimits, Gateway, routes};
 
 impl<B: Backend> Gateway<B> {
     /// Serves every route on `listener` until [`crate::GatewayConfig::shutdown`], and then until what was in flight has been
@@ -25,9 +24,6 @@ impl<B: Backend> Gateway<B> {
     /// Every route, without a server around it.
     pub fn router(&self) -> Router {
         let routes = routes::all::<B>();
-        let edge = Edge::new(self.node().clone(), routes.methods);
-        let router = routes.router.layer(axum::middleware::from_fn(patience::patience));
-        let router = router.layer(Extension(Document::of(routes.paths)));
-        edge.around(router.with_state(self.clone()))
+        Edge::new(self.node().clone(), routes.known).around(routes.router.with_state(self.clone()))
     }
 }

@@ -5,10 +5,7 @@
 
 use std::time::Duration;
 
-use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
 use crate::error::ApiError;
@@ -23,12 +20,19 @@ tokio::task_local! {
     static UNTIL: Instant;
 }
 
-/// Around every route.
-pub(crate) async fn patience(request: Request, next: Next) -> Response {
-    match timeout(request.headers()) {
-        Ok(None) => next.run(request).await,
-        Ok(Some(timeout)) => UNTIL.scope(Instant::now() + timeout, next.run(request)).await,
-        Err(error) => error.into_response(),
+/// When the client of a request with these headers gives up, if it says so.
+///
+/// # Errors
+/// 400: it says so in a way that is not understood.
+pub(crate) fn until(headers: &HeaderMap) -> Result<Option<Instant>, ApiError> {
+    Ok(timeout(headers)?.map(|timeout| Instant::now() + timeout))
+}
+
+/// Answers a request whose client gives up then.
+pub(crate) async fn answered<T>(until: Option<Instant>, answer: impl Future<Output = T>) -> T {
+    match until {
+        None => answer.await,
+        Some(until) => UNTIL.scope(until, answer).await,
     }
 }
 

@@ -12,26 +12,21 @@ mod openapi;
 mod path_id;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::http::StatusCode;
-use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::{MethodFilter, on};
+use axum::http::{Method, StatusCode};
+use axum::routing::{MethodFilter, get, on};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{HttpMethod, Paths, RefOr};
 
-use crate::error::ApiError;
-use crate::query::Query;
+use crate::openapi::Document;
 use crate::{Backend, Gateway, limits, patience};
 
 /// The routes of the API. (utoipa makes a type `__path_NAME` beside every handler.)
 pub(crate) fn all<B: Backend>() -> Routes<B> {
-    Routes { router: Router::new(), paths: Paths::new(), methods: HashMap::new() }
+    Routes { router: Router::new(), paths: Paths::new(), known: HashMap::new() }
         .add(jobs::__path_enqueue, jobs::enqueue::<B>)
         .add(jobs::__path_list, jobs::list::<B>)
         .add(jobs::__path_ids, jobs::ids::<B>)
@@ -53,7 +48,7 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(cluster::__path_configure, cluster::configure::<B>)
         .add(health::__path_healthz, health::healthz::<B>)
         .add(health::__path_readyz, health::readyz::<B>)
-        .add(openapi::__path_openapi, openapi::openapi)
+        .add_document()
 }
 
 /// True for the routes that health checks ask.
@@ -64,9 +59,21 @@ pub(crate) fn is_health(path: &str) -> bool {
 /// A router with its description.
 pub(crate) struct Routes<B> {
     pub(crate) router: Router<Gateway<B>>,
-    pub(crate) paths: Paths,
-    /// The methods of each path, for `Allow`.
-    pub(crate) methods: HashMap<String, Vec<&'static str>>,
+    paths: Paths,
+    /// By path.
+    pub(crate) known: HashMap<String, Known>,
+}
+
+/// What a path takes: its methods, with the query parameters of each.
+#[derive(Default)]
+pub(crate) struct Known(pub(crate) Vec<(Method, Vec<String>)>);
+
+impl Known {
+    /// The query parameters of a method; `None` where the path does not take it.
+    pub(crate) fn parameters(&self, method: &Method) -> Option<&[String]> {
+        let (_, parameters) = self.0.iter().find(|(known, _)| known == method)?;
+        Some(parameters)
+    }
 }
 
 impl<B: Backend> Routes<B> {
@@ -75,20 +82,25 @@ impl<B: Backend> Routes<B> {
         _description: P,
         handler: impl Handler<T, Gateway<B>>,
     ) -> Routes<B> {
+        let methods = self.describe::<P>();
+        for method in &methods {
+            self.router = self.router.route(&P::path(), on(filter(method), handler.clone()));
+        }
+        self
+    }
+
+    /// Notes what an operation takes, and gives its methods.
+    fn describe<P: utoipa::Path>(&mut self) -> Vec<HttpMethod> {
         let mut operation = P::operation();
         operation.tags = Some(vec![tag(&P::path()).into()]);
         operation.parameters.get_or_insert_default().push(timeout_parameter());
         without_null_body(&mut operation);
-        let known = Arc::new(query_parameters(&operation));
+        let parameters = query_parameters(&operation);
         let methods = P::methods();
-        for method in &methods {
-            let route = on(filter(method), handler.clone())
-                .route_layer(middleware::from_fn_with_state(Arc::clone(&known), parse_query));
-            self.router = self.router.route(&P::path(), route);
-            self.methods.entry(P::path()).or_default().extend(names(method));
-        }
-        self.paths.add_path_operation(P::path(), methods, operation);
-        self
+        let names = methods.iter().flat_map(names).map(|method| (method.clone(), parameters.clone()));
+        self.known.entry(P::path()).or_default().0.extend(names);
+        self.paths.add_path_operation(P::path(), P::methods(), operation);
+        methods
     }
 
     /// Adds a GET that has an effect: axum would answer HEAD with what it does.
@@ -100,22 +112,18 @@ impl<B: Backend> Routes<B> {
         self = self.add(description, handler);
         self.router =
             self.router.route(&P::path(), on(MethodFilter::HEAD, async || StatusCode::METHOD_NOT_ALLOWED));
-        self.methods.entry(P::path()).or_default().retain(|method| *method != "HEAD");
+        self.known.entry(P::path()).or_default().0.retain(|(method, _)| *method != Method::HEAD);
         self
     }
-}
 
-/// Refuses, for every route, the parameters that its description does not list.
-async fn parse_query(
-    State(known): State<Arc<Vec<String>>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    if let Some(raw) = request.uri().query() {
-        let query = Query::parse(raw, &known)?;
-        request.extensions_mut().insert(query);
+    /// Adds the description of all that was added, and of itself.
+    fn add_document(mut self) -> Routes<B> {
+        self.describe::<openapi::__path_openapi>();
+        let document = Document::of(self.paths.clone());
+        let path = <openapi::__path_openapi as utoipa::Path>::path();
+        self.router = self.router.route(&path, get(async move || openapi::openapi(&document)));
+        self
     }
-    Ok(next.run(request).await)
 }
 
 fn query_parameters(operation: &Operation) -> Vec<String> {
@@ -180,16 +188,16 @@ fn filter(method: &HttpMethod) -> MethodFilter {
     }
 }
 
-/// As `Allow` names them.
-fn names(method: &HttpMethod) -> &'static [&'static str] {
+/// What a route of this method answers.
+fn names(method: &HttpMethod) -> &'static [Method] {
     match method {
-        HttpMethod::Get => &["GET", "HEAD"],
-        HttpMethod::Post => &["POST"],
-        HttpMethod::Put => &["PUT"],
-        HttpMethod::Delete => &["DELETE"],
-        HttpMethod::Options => &["OPTIONS"],
-        HttpMethod::Head => &["HEAD"],
-        HttpMethod::Patch => &["PATCH"],
-        HttpMethod::Trace => &["TRACE"],
+        HttpMethod::Get => &[Method::GET, Method::HEAD],
+        HttpMethod::Post => &[Method::POST],
+        HttpMethod::Put => &[Method::PUT],
+        HttpMethod::Delete => &[Method::DELETE],
+        HttpMethod::Options => &[Method::OPTIONS],
+        HttpMethod::Head => &[Method::HEAD],
+        HttpMethod::Patch => &[Method::PATCH],
+        HttpMethod::Trace => &[Method::TRACE],
     }
 }

@@ -1,7 +1,6 @@
-use axum::Extension;
 use axum::http::StatusCode;
+use axum::response::Response;
 
-use crate::error::Answer;
 use crate::openapi::Document;
 use crate::response;
 
@@ -12,6 +11,6 @@ use crate::response;
     operation_id = "openapi",
     responses((status = 200, description = "The OpenAPI document", body = Object))
 )]
-pub(crate) async fn openapi(Extension(document): Extension<Document>) -> Answer {
-    Ok(response::with_type(StatusCode::OK, None, "application/json", document.json().into()))
+pub(super) fn openapi(document: &Document) -> Response {
+    response::with_type(StatusCode::OK, None, "application/json", document.json().into())
 }
