@@ -15,7 +15,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use quorate_api::WriteOutcome;
-use tokio::time::Instant;
 
 use crate::error::ApiError;
 use crate::meant::meant;
@@ -67,13 +66,10 @@ impl Edge {
             .layer(middleware::from_fn_with_state(self, Edge::handle))
     }
 
-    async fn handle(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    async fn handle(State(edge): State<Edge>, request: Request, next: Next) -> Response {
         let path = request.extensions().get::<MatchedPath>().and_then(|path| edge.paths.get(path.as_str()));
         let mut response = match check(&request) {
-            Ok(()) => match understand(&mut request, path) {
-                Ok(until) => patience::answered(until, run(request, next)).await,
-                Err(error) => error.into_response(),
-            },
+            Ok(()) => guarded(answer(request, next, path)).await,
             Err(error) => closing(error, request.version()),
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED
@@ -88,22 +84,24 @@ impl Edge {
     }
 }
 
-/// Parses the query by the parameters that the route's description lists, and says when the client gives up.
-fn understand(request: &mut Request, path: Option<&Path>) -> Result<Option<Instant>, ApiError> {
+/// Answers a request on this path, if it is one of a route: with its query parsed by the parameters that the route's description
+/// lists, and for as long as its client waits.
+async fn answer(mut request: Request, next: Next, path: Option<&Path>) -> Result<Response, ApiError> {
+    let Some(known) = path.and_then(|path| path.known.parameters(request.method())) else {
+        return Ok(next.run(request).await);
+    };
     let until = patience::until(request.headers())?;
-    if let Some(raw) = request.uri().query()
-        && let Some(known) = path.and_then(|path| path.known.parameters(request.method()))
-    {
+    if let Some(raw) = request.uri().query() {
         let query = Query::parse(raw, known)?;
         request.extensions_mut().insert(query);
     }
-    Ok(until)
+    Ok(patience::answered(until, next.run(request)).await)
 }
 
-async fn run(request: Request, next: Next) -> Response {
+async fn guarded(answer: impl Future<Output = Result<Response, ApiError>>) -> Response {
     // Handlers share nothing that a panic could leave half changed: semaphores, and the backend's own affair.
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
+    match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(response) => response.into_response(),
         Err(panic) => {
             let message =
                 panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));

@@ -14,7 +14,7 @@ use crate::unknown::unknown;
 
 /// The parameters of a query string. Only known ones, each at most once; an empty one is as good as absent.
 ///
-/// As an extractor it is what [`crate::routes`] has parsed, for every route, by the parameters that its description lists.
+/// As an extractor it is what [`crate::edge`] has parsed, for every route, by the parameters that its description lists.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 

@@ -10,8 +10,8 @@ pub(crate) const LOG_QUEUE_BYTES: usize = 32 << 20;
 /// Bytes of entries in one answer to a reader that does not ask for all. One entry may be larger alone. A message
 /// between nodes holds one answer.
 pub(crate) const LOG_READ_BYTES: usize = 2 << 20;
-/// Most files of a snapshot. A file has up to 64 MB.
-pub(crate) const SNAPSHOT_FILES: usize = 100_000;
+/// Most files of a snapshot. A file has up to 32 MB.
+pub(crate) const SNAPSHOT_FILES: usize = 200_000;
 /// Longest name of such a file; RocksDB's are far shorter.
 pub(crate) const SNAPSHOT_NAME_BYTES: usize = 64;
 /// Rows that one page of a list looks at: an image that is rare among many jobs gives short pages, not long waits.
@@ -34,7 +34,7 @@ pub(crate) const CACHE_BYTES: usize = 256 << 20;
 /// What the job table keeps in memory of its indexes and of running jobs, at most, by its `Tuning`.
 const WINDOWS_BYTES: usize = 128 << 20;
 /// Buffers of the table that its write-ahead log bounds, as many being written to files; and the log's.
-const BUFFERS_BYTES: usize = 2 * (128 << 20) + 4 * (32 << 20);
+const BUFFERS_BYTES: usize = 2 * (64 << 20) + 4 * (32 << 20);
 
 /// The sum of what the store holds in memory, at most, in bytes.
 pub const MEMORY_BYTES: usize =

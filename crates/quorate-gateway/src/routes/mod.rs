@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::{Method, StatusCode};
-use axum::routing::{MethodFilter, get, on};
+use axum::routing::{MethodFilter, on};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{HttpMethod, Paths, RefOr};
@@ -118,10 +118,14 @@ impl<B: Backend> Routes<B> {
 
     /// Adds the description of all that was added, and of itself.
     fn add_document(mut self) -> Routes<B> {
-        self.describe::<openapi::__path_openapi>();
+        let methods = self.describe::<openapi::__path_openapi>();
         let document = Document::of(self.paths.clone());
         let path = <openapi::__path_openapi as utoipa::Path>::path();
-        self.router = self.router.route(&path, get(async move || openapi::openapi(&document)));
+        for method in &methods {
+            let document = document.clone();
+            self.router =
+                self.router.route(&path, on(filter(method), async move || openapi::openapi(&document)));
+        }
         self
     }
 }

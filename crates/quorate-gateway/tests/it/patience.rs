@@ -59,3 +59,11 @@ async fn a_timeout_that_is_none_is_refused_by_name() {
     let twice = [("quorate-timeout", "1"), ("quorate-timeout", "2")];
     Api::new().call(request("GET", "/v1/cluster", &twice, "")).await.expect(400);
 }
+
+#[tokio::test]
+async fn what_is_no_route_says_so_whatever_timeout_it_has() {
+    let soon = [("quorate-timeout", "soon")];
+    Api::new().call(request("GET", "/v1/nothing?x=1", &soon, "")).await.expect(404);
+    let answered = Api::new().call(request("PATCH", "/v1/jobs?x=1", &soon, "")).await.expect(405);
+    assert_eq!(answered.header("allow"), Some("POST, GET, HEAD"));
+}

@@ -23,7 +23,7 @@ pub(crate) enum Family {
     Default,
     /// Payloads and logs: large and written once.
     Bulk,
-    /// Indexes: short-lived keys in an order.
+    /// Indexes, queued jobs' records among them: short-lived keys in an order.
     Idx,
 }
 

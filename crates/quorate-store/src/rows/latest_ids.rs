@@ -9,7 +9,8 @@ use crate::StoreError;
 /// The highest ids of jobs that there ever were, some thousand of them. Ids begin with the time at which they were drawn, so that
 /// a new one is about as high: that it is new need not be asked of the disk.
 pub(crate) struct LatestIds {
-    /// In ascending order: a new one goes to the end, or near it.
+    /// In ascending order: a new one goes to the end, or near it. (Of a node whose clock is behind, into the middle: then some
+    /// KiB are moved.)
     highest: VecDeque<JobId>,
     /// All others are not above it.
     others: Option<JobId>,

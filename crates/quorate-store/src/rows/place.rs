@@ -14,6 +14,9 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// Of a value.
+    pub(crate) const MOST_BYTES: usize = 13;
+
     /// `None` for a job whose record stands under its id.
     pub(crate) fn of(job: &Job) -> Option<Place> {
         match job.state {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use quorate_core::{Dump, Image, ImageId, Job, JobId, KeyRecord, Timestamp};
+use quorate_core::{Dump, Image, ImageId, Job, JobId, KeyRecord, State, Timestamp};
 
 use super::applier::Applier;
 use crate::StoreError;
@@ -29,6 +29,9 @@ impl Applier {
         check_by_time(db, Prefix::KeyUsed, keys.values().map(keys::key_used).collect())?;
         check_listed(db, &jobs)?;
         check_holders(db, &jobs)?;
+        let queued = queued(db, &meta, &jobs)?;
+        let of_state = jobs.values().filter(|job| matches!(job.state, State::Queued { .. })).count();
+        assert_eq!(of_state, queued.len(), "every queued job stands before no front");
         check_fronts(db, &meta)?;
         assert!(self.is_bounded(), "memory is bounded");
         let answers = self.generation.answers.read();
@@ -39,7 +42,7 @@ impl Applier {
             next_seq: meta.next_seq,
             payloads: payloads(db)?,
             logs: blobs(db, Prefix::Log)?,
-            queued: queued(db, &meta, &jobs)?,
+            queued,
             timers: by_time(db, Prefix::Timer)?,
             finished: by_time(db, Prefix::Ended)?,
             images,

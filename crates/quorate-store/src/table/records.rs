@@ -82,6 +82,7 @@ impl Applier {
 
     /// Writes what stands under a job's id, and its record where no index has it.
     pub(super) fn put_record(&mut self, before: Option<&Job>, job: &Job, record: &[u8]) {
+        assert!(record.len() > Place::MOST_BYTES, "a record is longer than what says where it is");
         let key = keys::job(job.id);
         let Some(place) = Place::of(job) else { return self.put(Family::Default, &key, record) };
         if before.and_then(Place::of) != Some(place) {

@@ -8,11 +8,12 @@ use quorate_proto::log::v1;
 use rocksdb::WriteBatch;
 
 use super::harness::{Harness, assert_same, entry, log_id, transfer};
-use super::jobs::{batch, consume, enqueue, new_job};
+use super::jobs::{batch, consume, enqueue, id, new_job};
 use crate::rows::db::Family;
 use crate::rows::keys;
+use crate::rows::place::Place;
 use crate::table::tuning::Tuning;
-use crate::{BatchBytes, Entry, StoreError};
+use crate::{BatchBytes, Entry};
 
 fn raise(level: u32) -> Command {
     Command::Raise { level: FeatureLevel(level) }
@@ -98,21 +99,21 @@ async fn an_entry_with_an_unknown_part_stops_the_replica_before_it() {
 #[tokio::test]
 async fn a_record_with_an_unknown_part_is_refused() {
     let mut harness = Harness::new(Tuning::default());
-    // A running job's record stands under its id.
-    harness.apply([batch(1, [enqueue([new_job(1)]), consume(1)])]).await;
+    // The first one runs, and its record stands under its id; the second one's stands in its lane.
+    harness.apply([batch(1, [enqueue([new_job(1), new_job(2)]), consume(1)])]).await;
     let reader = harness.table().reader();
     let db = &harness.table().applier().generation.db;
-    for (key, what) in
-        [(keys::job(super::jobs::id(1)), "a Job with a part"), (keys::meta(), "a TableMeta with a part")]
-    {
-        let value = with_unknown_field(db.get(Family::Default, &key).unwrap().unwrap().to_vec());
+    let lane = Place::of(&reader.job(id(2)).await.unwrap().unwrap()).unwrap();
+    let put_unknown = |family, key: &[u8]| {
+        let value = with_unknown_field(db.get(family, key).unwrap().unwrap().to_vec());
         let mut rows = WriteBatch::default();
-        db.put(&mut rows, Family::Default, &key, &value);
+        db.put(&mut rows, family, key, &value);
         db.write(rows).unwrap();
-        let refused: Result<(), StoreError> = match what {
-            "a Job with a part" => reader.job(super::jobs::id(1)).await.map(drop),
-            _ => crate::rows::meta::Meta::read(db).map(drop),
-        };
-        assert_newer(refused, what);
-    }
+    };
+    put_unknown(Family::Default, &keys::job(id(1)));
+    put_unknown(lane.family(), &lane.key());
+    put_unknown(Family::Default, &keys::meta());
+    assert_newer(reader.job(id(1)).await, "a Job with a part");
+    assert_newer(reader.job(id(2)).await, "a Job with a part");
+    assert_newer(crate::rows::meta::Meta::read(db), "a TableMeta with a part");
 }

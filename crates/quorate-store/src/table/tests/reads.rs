@@ -1,14 +1,19 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use quorate_core::{
     Batch, Command, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Position, Reason, Refusal, Reply,
     Status,
 };
+use rocksdb::WriteBatch;
 
 use super::harness::Harness;
 use super::jobs::{NOW, batch, consume, enqueue, id, new_job, request, succeed};
-use crate::Reader;
 use crate::reader::list::{Bounds, page};
+use crate::rows::place::Place;
 use crate::table::tuning::Tuning;
+use crate::{Reader, StoreError};
 
 const OTHER: ImageId = ImageId([2; 16]);
 
@@ -225,4 +230,45 @@ async fn answers_are_given_again_as_the_jobs_are_now() {
     assert_eq!(answer(3, 0).await.outcome, Ok(Reply::Done));
     assert_eq!(answer(3, 1).await.outcome, Err(Refusal::WrongStatus { status: Status::Queued }));
     assert_eq!(reader.answer(request(9, 9)).await.unwrap(), None);
+}
+
+/// A queued job's record leaves its lane when it is granted, and its place there is erased. Whoever reads a hundred jobs in the moment
+/// when they go meets some of them between the two places.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_goes_on_while_it_is_read_is_found() {
+    const JOBS: u64 = 100;
+    let mut harness = Harness::new(Tuning { erase: 1, ..Tuning::default() });
+    harness.apply([batch(1, [enqueue((0..JOBS).map(new_job))])]).await;
+    let (reader, next) = (harness.table().reader(), Arc::new(AtomicU64::new(0)));
+    let reads = tokio::spawn({
+        let next = Arc::clone(&next);
+        async move {
+            loop {
+                let n = next.load(Ordering::Relaxed);
+                if n == JOBS {
+                    return;
+                }
+                assert_eq!(reader.job(id(n)).await.unwrap().map(|job| job.id), Some(id(n)));
+            }
+        }
+    });
+    for n in 0..JOBS {
+        harness.apply([batch(2 + n, [consume(1)])]).await;
+        next.store(n + 1, Ordering::Relaxed);
+    }
+    reads.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_record_that_is_not_at_its_place_is_damage() {
+    let mut harness = Harness::new(Tuning::default());
+    harness.apply([batch(1, [enqueue([new_job(1)])])]).await;
+    let reader = harness.table().reader();
+    let place = Place::of(&reader.job(id(1)).await.unwrap().unwrap()).unwrap();
+    let db = &harness.table().applier().generation.db;
+    let mut rows = WriteBatch::default();
+    db.delete(&mut rows, place.family(), &place.key());
+    db.write(rows).unwrap();
+    let refused = reader.job(id(1)).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
 }
