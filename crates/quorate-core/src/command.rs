@@ -145,6 +145,24 @@ impl Command {
         }
     }
 
+    /// Most jobs and keys that it adds.
+    pub(crate) fn may_add(&self) -> usize {
+        let jobs = match self {
+            Command::Enqueue { jobs, .. } => jobs.len(),
+            Command::Finish { endings, .. } => endings.iter().filter(|ending| ending.failure.is_some()).count(),
+            // Fail: its automatic retry.
+            Command::Retry { .. } | Command::Fail { .. } => 1,
+            Command::Consume { .. }
+            | Command::Succeed { .. }
+            | Command::Cancel { .. }
+            | Command::Touch { .. }
+            | Command::Delete { .. }
+            | Command::Configure { .. }
+            | Command::Raise { .. } => 0,
+        };
+        jobs + usize::from(self.key().is_some())
+    }
+
     /// The client's Idempotency-Key, where the command takes one and it gave one.
     pub fn key(&self) -> Option<&IdempotencyKey> {
         match self {

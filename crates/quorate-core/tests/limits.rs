@@ -10,7 +10,7 @@ use quorate_core::limits::{
     CONSUME_BYTES, DUE_PER_BATCH, IDEMPOTENCY_KEYS, IDEMPOTENCY_MILLIS, JOBS_PER_REQUEST, PAYLOAD_BYTES,
 };
 use quorate_core::{
-    Batch, Command, Envelope, IdempotencyKey, NewJob, QueueId, Refusal, Settings, Status, Timestamp,
+    Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, QueueId, Reason, Refusal, Settings, Status, Timestamp,
     next_due_at,
 };
 
@@ -51,6 +51,27 @@ fn due_work_is_bounded_and_goes_on_with_the_next_entry() {
         assert_eq!(count(&log, Status::Running), left);
         let due = next_due_at(&mut log.table).unwrap().unwrap();
         assert_eq!(due <= now, left > 0, "what is left over is due in the past");
+    }
+}
+
+#[test]
+fn due_work_keeps_up_with_what_is_added() {
+    let mut log = Log::new(Watched::default());
+    let (mut now, mut number) = (T0, 0);
+    for _ in 0..5 {
+        let jobs = (number + 1..=number + MANY).map(|number| NewJob { timeout: 1, ..new_job(number) });
+        log.run(now, Command::Enqueue { jobs: jobs.collect(), key: None }).unwrap();
+        assert!(next_due_at(&mut log.table).unwrap().is_none_or(|due| due > now), "as much is due as comes");
+
+        number += MANY;
+        let granted = consume(&mut log, now, JOBS_PER_REQUEST as u32);
+        assert_eq!(granted.len() as u64, MANY);
+        // Half of them fail, half time out.
+        let failure = Some(Failure { reason: Reason::Timeout, details: "".into() });
+        let ending = |number: &u64| Ending { id: job_id(*number), failure: failure.clone(), log: Bytes::new() };
+        let endings = granted.iter().step_by(2).map(ending).collect();
+        log.run(now, Command::Finish { endings, queue: QueueId::DEFAULT, take: 0, key: None }).unwrap();
+        now = now.plus_seconds(1);
     }
 }
 

@@ -41,7 +41,7 @@ pub fn apply<T: Table>(table: &mut T, index: u64, batch: &Batch) -> Result<Appli
     let now = batch.stamp.max(table.clock());
     table.set_clock(now);
     let mut step = Step { table, now, at: Position { index, offset: 0 }, effects: Vec::new() };
-    tick::tick(&mut step)?;
+    tick::tick(&mut step, &batch.envelopes)?;
     let mut answers = Vec::with_capacity(batch.envelopes.len());
     for (envelope, offset) in batch.envelopes.iter().zip(0..) {
         step.at.offset = offset;

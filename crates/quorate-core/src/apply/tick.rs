@@ -1,12 +1,13 @@
-use crate::{Job, Settings, State, Table, Timestamp, limits};
+use crate::{Envelope, Job, Settings, State, Table, Timestamp, limits};
 
 use super::step::Step;
 use super::{ending, key};
 
-/// Does what is due, [`limits::DUE_PER_BATCH`] pieces of it at most: timers first, because jobs wait for them, then
-/// the removal of what has outlived its time.
-pub(super) fn tick<T: Table>(step: &mut Step<'_, T>) -> Result<(), T::Error> {
-    for _ in 0..limits::DUE_PER_BATCH {
+/// Does what is due before these commands, a bounded part of it: timers first, because jobs wait for them, then the
+/// removal of what has outlived its time.
+pub(super) fn tick<T: Table>(step: &mut Step<'_, T>, commands: &[Envelope]) -> Result<(), T::Error> {
+    let added: usize = commands.iter().map(|envelope| envelope.command.may_add()).sum();
+    for _ in 0..limits::DUE_PER_BATCH + limits::DUE_PER_ADDED * added {
         if !(next_timer(step)? || next_finished(step)? || next_key(step)? || next_image(step)?) {
             break;
         }

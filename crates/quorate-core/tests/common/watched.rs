@@ -5,7 +5,7 @@ use bytes::Bytes;
 use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
-    AnswerRecord, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, QueueId, RequestId, Settings,
+    AnswerRecord, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, QueueId, RequestId, Settings,
     State, Status, Table, Timestamp,
 };
 
@@ -34,8 +34,8 @@ impl Watched {
         self.granted.len()
     }
 
-    /// What must hold between batches, of the whole table.
-    pub fn check(&mut self) {
+    /// What must hold between batches, of the whole table, which it gives.
+    pub fn check(&mut self) -> Dump {
         let dump = self.model.dump();
         assert_eq!(Model::restore(dump.clone()), self.model, "an index differs from the records");
 
@@ -59,6 +59,7 @@ impl Watched {
         assert_eq!(dump.logs.keys().copied().collect::<BTreeSet<_>>(), logs, "a log without its job");
         let queued: BTreeSet<JobId> = self.arrivals.iter().copied().collect();
         assert_eq!(dump.queued.iter().copied().collect::<BTreeSet<_>>(), queued);
+        dump
     }
 
     fn check_new(&self, job: &Job) {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use quorate_core::Timestamp;
 use quorate_store::Reader;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::command::batcher::Batcher;
 use crate::leadership::Leadership;
@@ -43,7 +44,10 @@ impl Ticker {
                 Some(_) if !self.batcher.is_idle() => Some(limits::TICK_PAUSE),
                 Some(due) => {
                     last = (due, if last.0 == due { last.1 + 1 } else { 0 });
+                    let begun = Instant::now();
                     if last.1 < limits::TICKS_IN_A_ROW && self.batcher.tick().await {
+                        // Half of the time is others': much that is due at once comes in many ticks.
+                        tokio::time::sleep(begun.elapsed().min(limits::TICK_PAUSE)).await;
                         continue;
                     }
                     last.1 = 0;

@@ -142,6 +142,10 @@ impl LocalCluster {
             .stdout(Stdio::null())
             .stderr(to_log)
             .kill_on_drop(true);
+        // RocksDB's threads share two heaps: with one for each, memory that is free in one is not there for the others.
+        if std::env::var_os("MALLOC_ARENA_MAX").is_none() {
+            command.env("MALLOC_ARENA_MAX", "2");
+        }
         // Settings of the environment that would make the nodes differ from what was asked for.
         for setting in ["CONFIG", "HTTP_ADVERTISE"] {
             command.env_remove(format!("QUORATE_{setting}"));
