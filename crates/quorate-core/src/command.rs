@@ -1,6 +1,8 @@
 use bytes::Bytes;
 
-use crate::{FeatureLevel, ImageId, JobId, Priority, QueueId, Reason, RequestId, Settings, Timestamp};
+use crate::{
+    FeatureLevel, ImageId, JobId, Priority, QueueName, Reason, RequestId, Setting, Settings, Take, Timestamp,
+};
 
 /// One log entry: a time and commands. Without commands it is a tick, which carries out what is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +35,11 @@ pub enum Command {
         /// The client's key, if it gave one.
         key: Option<IdempotencyKey>,
     },
-    /// Grants up to `n` queued jobs to a consumer, highest priority first, first in first out within one.
+    /// Grants queued jobs to a consumer: of a queue, highest priority first; of a priority, keys in turns; of a key, first in
+    /// first out.
     Consume {
-        /// From this queue.
-        queue: QueueId,
-        /// 1 to [`crate::limits::JOBS_PER_REQUEST`].
-        n: u32,
+        /// What it wants.
+        take: Take,
         /// The client's key, if it gave one.
         key: Option<IdempotencyKey>,
     },
@@ -65,10 +66,8 @@ pub enum Command {
     Finish {
         /// 1 to [`crate::limits::JOBS_PER_REQUEST`], in the order of the answer.
         endings: Vec<Ending>,
-        /// Where the others come from.
-        queue: QueueId,
-        /// How many at most, up to [`crate::limits::JOBS_PER_REQUEST`]; none are granted where no ending was taken.
-        take: u32,
+        /// The others, if any; none are granted where no ending was taken.
+        take: Option<Take>,
         /// The client's key, if it gave one.
         key: Option<IdempotencyKey>,
     },
@@ -103,6 +102,18 @@ pub enum Command {
         /// All of them.
         settings: Settings,
     },
+    /// Changes what a queue is like, and makes it where there is none.
+    ConfigureQueue {
+        /// Which.
+        name: QueueName,
+        /// In this order; what none of them names stays.
+        settings: Vec<Setting>,
+    },
+    /// Makes a queue as if nobody had set it. It is gone with its last job.
+    DeleteQueue {
+        /// Which.
+        name: QueueName,
+    },
     /// Raises the cluster's feature level. The leader's, not a client's.
     Raise {
         /// The new one.
@@ -124,6 +135,8 @@ impl Command {
             | Command::Retry { .. }
             | Command::Delete { .. }
             | Command::Configure { .. }
+            | Command::ConfigureQueue { .. }
+            | Command::DeleteQueue { .. }
             | Command::Raise { .. } => FeatureLevel(1),
         }
     }
@@ -141,6 +154,8 @@ impl Command {
             | Command::Touch { .. }
             | Command::Delete { .. }
             | Command::Configure { .. }
+            | Command::ConfigureQueue { .. }
+            | Command::DeleteQueue { .. }
             | Command::Raise { .. } => false,
         }
     }
@@ -158,6 +173,8 @@ impl Command {
             | Command::Touch { .. }
             | Command::Delete { .. }
             | Command::Configure { .. }
+            | Command::ConfigureQueue { .. }
+            | Command::DeleteQueue { .. }
             | Command::Raise { .. } => 0,
         };
         jobs + usize::from(self.key().is_some())
@@ -176,6 +193,8 @@ impl Command {
             | Command::Touch { .. }
             | Command::Delete { .. }
             | Command::Configure { .. }
+            | Command::ConfigureQueue { .. }
+            | Command::DeleteQueue { .. }
             | Command::Raise { .. } => None,
         }
     }
@@ -187,10 +206,12 @@ impl Command {
 pub struct NewJob {
     /// Drawn by the gateway.
     pub id: JobId,
-    /// The queue to wait in.
-    pub queue: QueueId,
-    /// Its lane.
+    /// The queue to wait in, which is made where there is none.
+    pub queue: QueueName,
+    /// See [`crate::Job::priority`].
     pub priority: Priority,
+    /// See [`crate::Job::key`].
+    pub key: Box<str>,
     /// What to run.
     pub image: Box<str>,
     /// The UUIDv5 of `image`.
@@ -199,12 +220,19 @@ pub struct NewJob {
     pub payload: Bytes,
     /// Seconds to wait before it is queued.
     pub delay: u32,
-    /// Seconds that it may run.
-    pub timeout: u32,
-    /// Automatic retries.
-    pub max_retries: u32,
-    /// Seconds that each automatic retry waits.
-    pub retries_delay: u32,
+    /// Seconds that it may run; `None`: as its queue says.
+    pub timeout: Option<u32>,
+    /// Automatic retries; `None`: as its queue says.
+    pub max_retries: Option<u32>,
+    /// Seconds that each automatic retry waits, but for its queue's back-off; `None`: as its queue says.
+    pub retries_delay: Option<u32>,
+}
+
+impl NewJob {
+    /// What makes the lane that it waits in.
+    pub(crate) fn lane(&self) -> (&QueueName, Priority, ImageId, &str) {
+        (&self.queue, self.priority, self.image_id, &self.key)
+    }
 }
 
 /// How a running job ended, as its worker says.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::{
-    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, RequestId, Settings, Timestamp,
+    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord, RequestId, Settings, Timestamp,
 };
 
 /// All that a table holds, in a canonical form: two tables that hold the same dump alike. For tests, for comparing
@@ -24,12 +24,16 @@ pub struct Dump {
     pub payloads: BTreeMap<JobId, (u64, Bytes)>,
     /// Logs by job.
     pub logs: BTreeMap<JobId, Bytes>,
-    /// Queued jobs in the order of their grants.
+    /// Queued jobs by lane and place.
     pub queued: Vec<JobId>,
+    /// Queues, and where their lanes begin.
+    pub dispatch: Kept,
     /// Timers in the order in which they fire.
     pub timers: Vec<(Timestamp, JobId)>,
-    /// Finished jobs in the order in which retention takes them.
+    /// Finished jobs in the order in which the cluster's retention takes them.
     pub finished: Vec<(Timestamp, JobId)>,
+    /// Finished jobs in the order in which their queues' retention takes them.
+    pub kept: Vec<(Timestamp, JobId)>,
     /// Images by id.
     pub images: BTreeMap<ImageId, Image>,
     /// Idempotency keys by text.

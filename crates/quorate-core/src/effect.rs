@@ -1,4 +1,4 @@
-use crate::{Answered, FeatureLevel, JobId, QueueId, Reason, Settings, Status};
+use crate::{Answered, Availability, FeatureLevel, JobId, QueueId, Reason, Settings, Status};
 
 /// What came of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub enum Effect {
     Configured(Settings),
     /// The cluster has another feature level.
     Raised(FeatureLevel),
+    /// A consumer can have another number of jobs: of a queue, and of those of its images that are named.
+    Available(Availability),
+    /// A queue is no more.
+    QueueGone(QueueId),
 }
 
 /// How the status of a job has changed.
@@ -31,7 +35,7 @@ pub struct Change {
     pub queue: QueueId,
     /// `None`: it is new.
     pub from: Option<Status>,
-    /// `None`: it is gone. `Queued`: a consumer can have it.
+    /// `None`: it is gone.
     pub to: Option<Status>,
     /// Why, where `to` is `Error`.
     pub reason: Option<Reason>,

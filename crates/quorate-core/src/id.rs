@@ -54,7 +54,19 @@ fn text<'a>(id: &[u8; 16], room: &'a mut [u8; 36]) -> &'a str {
     std::str::from_utf8(room).expect("digits are text")
 }
 
+impl RequestId {
+    /// Its bits, folded into half as many.
+    pub(crate) fn folded(self) -> u64 {
+        folded(self.0)
+    }
+}
+
 impl JobId {
+    /// Its bits, folded into half as many.
+    pub(crate) fn folded(self) -> u64 {
+        folded(self.0)
+    }
+
     /// Where the byte of the Raft group stands.
     pub const GROUP_BYTE: usize = 15;
 
@@ -67,6 +79,11 @@ impl JobId {
     }
 }
 
+fn folded(id: [u8; 16]) -> u64 {
+    let bits = u128::from_be_bytes(id);
+    mix((bits >> 64) as u64) ^ bits as u64
+}
+
 /// The finaliser of SplitMix64: a bijection in which every bit of the input changes half of the output.
 pub(crate) fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -74,7 +91,7 @@ pub(crate) fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// A queue. Lanes are keyed by queue and priority; today there is one queue.
+/// A queue, by the number that its first use gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueId(pub u32);
 

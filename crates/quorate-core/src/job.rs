@@ -13,6 +13,8 @@ pub struct Job {
     pub queue: QueueId,
     /// 2 is served before 1, 1 before 0.
     pub priority: Priority,
+    /// Whose it is, as its client says: keys take turns. Empty for none.
+    pub key: Box<str>,
     /// What to run: the image's name.
     pub image: Box<str>,
     /// The image's id.
@@ -25,6 +27,8 @@ pub struct Job {
     pub timeout: u32,
     /// Automatic retries left, this job's failure included.
     pub max_retries: u32,
+    /// 1 for a new job and for one that retries another by hand; one more for each automatic retry.
+    pub attempt: u32,
     /// Seconds that its automatic retry waits.
     pub retries_delay: u32,
     /// When it was enqueued.
@@ -33,6 +37,8 @@ pub struct Job {
     pub started_at: Option<Timestamp>,
     /// When it reached a final state.
     pub completed_at: Option<Timestamp>,
+    /// When it has been kept for long enough, where its queue said so when it finished; else the cluster's retention says.
+    pub keep_until: Option<Timestamp>,
     /// Where it stands.
     pub state: State,
     /// Length of its log in bytes; a finished job has a log, maybe an empty one.
@@ -67,10 +73,12 @@ pub enum State {
         /// When it becomes queued.
         due: Timestamp,
     },
-    /// Waits in its lane; indexed by (queue, priority, seq).
+    /// Waits in its lane ([`crate::Lane`]), by seq.
     Queued {
         /// Its place: lower is served earlier. Given once, never reused.
         seq: u64,
+        /// Since when.
+        since: Timestamp,
     },
     /// A consumer has it; indexed by `deadline`.
     Running {
@@ -105,6 +113,18 @@ impl State {
             State::Success => Status::Success,
             State::Error { .. } => Status::Error,
             State::Cancelled { .. } => Status::Cancelled,
+        }
+    }
+
+    /// Its place in its lane, and since when it has it.
+    pub(crate) fn place(&self) -> Option<(u64, Timestamp)> {
+        match self {
+            State::Queued { seq, since } => Some((*seq, *since)),
+            State::Delayed { .. }
+            | State::Running { .. }
+            | State::Success
+            | State::Error { .. }
+            | State::Cancelled { .. } => None,
         }
     }
 
@@ -192,7 +212,7 @@ pub enum EndedBy {
     Cluster,
 }
 
-/// A lane of a queue: 0, 1 or 2; 2 is served first.
+/// 0, 1 or 2; 2 is served first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Priority(u8);
 

@@ -12,6 +12,7 @@
 
 mod apply;
 mod command;
+mod dispatch;
 mod dump;
 mod effect;
 mod id;
@@ -21,6 +22,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod model;
 mod query;
+mod queue;
 mod reply;
 mod settings;
 mod table;
@@ -31,12 +33,14 @@ mod unavailable;
 
 pub use apply::{apply, next_due_at, next_timer_at};
 pub use command::{Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob};
+pub use dispatch::{Availability, Changes, Dispatch, Kept, Lane, LaneMark, Source, Take};
 pub use dump::Dump;
 pub use effect::{Applied, Change, Effect};
 pub use id::{ImageId, JobId, QueueId, RequestId};
 pub use job::{EndedBy, Image, Job, Payload, Priority, Reason, State, Status};
 pub use level::{FEATURE_LEVEL, FeatureLevel};
 pub use query::{JobsPage, JobsQuery};
+pub use queue::{Backoff, Bucket, Counts, Queue, QueueName, QueueSettings, QueueView, Rate, Recent, Setting};
 pub use reply::{Answered, Outcome, Position, Refusal, Remembered, Reply};
 pub use settings::Settings;
 pub use table::{AnswerRecord, KeyRecord, Table};

@@ -33,6 +33,39 @@ pub const MAX_RETRIES: u32 = 25;
 /// Longest delay of an automatic retry, in seconds: a year.
 pub const RETRIES_DELAY_SECONDS: u32 = 31_536_000;
 
+/// Longest name of a queue, in characters (and bytes: it is ASCII).
+pub const QUEUE_NAME_BYTES: usize = 64;
+/// Most queues at once; a job or a setting that would make one more is refused.
+pub const QUEUES: usize = 10_000;
+/// Longest key of a job, in bytes.
+pub const JOB_KEY_BYTES: usize = 64;
+/// Most lanes (queue, priority, image and key) in which jobs wait at once: each holds some hundred bytes of memory on every node.
+/// A new job that would need one more is refused; retries and delayed jobs are not.
+pub const LANES: usize = 100_000;
+/// Most queues that one consume names, most images, and most pairs of both: it waits for each of them.
+pub const QUEUES_PER_CONSUME: usize = 64;
+/// See [`QUEUES_PER_CONSUME`].
+pub const IMAGES_PER_CONSUME: usize = 64;
+/// See [`QUEUES_PER_CONSUME`].
+pub const LINES_PER_CONSUME: usize = 256;
+/// Highest weight of a queue in a consume; the lowest is 1.
+pub const WEIGHT: u32 = 1_000;
+/// Highest limit of jobs that run at once; the lowest is 1.
+pub const MAX_RUNNING: u32 = 1_000_000;
+/// Most jobs and most seconds of a rate; the fewest are 1.
+pub const RATE_JOBS: u32 = 1_000_000;
+/// See [`RATE_JOBS`].
+pub const RATE_SECONDS: u32 = 86_400;
+/// Most delays in a list of them.
+pub const BACKOFF_DELAYS: usize = 32;
+
+/// What a job has that does not say, nor its queue: seconds that it may run, automatic retries, seconds that they wait.
+pub const TIMEOUT_SECONDS_DEFAULT: u32 = 60;
+/// See [`TIMEOUT_SECONDS_DEFAULT`].
+pub const MAX_RETRIES_DEFAULT: u32 = 0;
+/// See [`TIMEOUT_SECONDS_DEFAULT`].
+pub const RETRIES_DELAY_SECONDS_DEFAULT: u32 = 0;
+
 /// Longest time between a command's proposal and its deadline, in milliseconds of log time; what a command
 /// answered is remembered until its deadline.
 pub const REQUEST_MILLIS: u64 = 60_000;

@@ -1,4 +1,4 @@
-use crate::{ImageId, Job, Status};
+use crate::{ImageId, Job, QueueId, Status};
 
 /// Which jobs to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct JobsQuery {
     pub status: Option<Status>,
     /// Only those of this image.
     pub image: Option<ImageId>,
+    /// Only those of this queue.
+    pub queue: Option<QueueId>,
 }
 
 impl JobsQuery {
@@ -27,6 +29,7 @@ impl JobsQuery {
         self.before.is_none_or(|before| job.number < before)
             && self.statuses().contains(&job.status())
             && self.image.is_none_or(|image| job.image_id == image)
+            && self.queue.is_none_or(|queue| job.queue == queue)
     }
 }
 

@@ -67,6 +67,14 @@ pub enum Refusal {
     },
     /// A new job's id is taken.
     IdTaken,
+    /// No queue has that name.
+    NoSuchQueue,
+    /// The queue has jobs that have not finished.
+    QueueInUse,
+    /// There are as many queues as there may be.
+    TooManyQueues,
+    /// Jobs wait in as many lanes as they may: of queue, priority, image and key.
+    TooManyLanes,
 }
 
 /// What is kept of an answer, to give it again: enough to render it from the jobs as they are then.

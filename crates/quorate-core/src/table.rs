@@ -1,7 +1,8 @@
 use bytes::Bytes;
 
 use crate::{
-    FeatureLevel, Image, ImageId, Job, JobId, Position, QueueId, Remembered, RequestId, Settings, Timestamp,
+    Dispatch, FeatureLevel, Image, ImageId, Job, JobId, Lane, Position, Remembered, RequestId, Settings,
+    Timestamp,
 };
 
 /// The table of jobs as [`crate::apply()`] needs it: synchronous, and a write is seen by every later read.
@@ -34,9 +35,9 @@ pub trait Table {
     /// The storage failed.
     fn job(&mut self, id: JobId) -> Result<Option<Job>, Self::Error>;
     /// Writes a record. `before` is the record that [`Table::job`] or a `next_` call gave, `None` for a new job. The
-    /// indexes follow from the two states: lanes hold exactly the queued jobs by (queue, priority, seq); timers the
-    /// delayed by `due` and the running by `deadline`; finished jobs stand by `completed_at`; lists find every job by its
-    /// status and number. A new job whose `payload.owner` is another job holds that payload too.
+    /// indexes follow from the two states: lanes hold exactly the queued jobs by seq; timers the
+    /// delayed by `due` and the running by `deadline`; finished jobs stand by `keep_until`, or by `completed_at` where they have
+    /// none; lists find every job by its status and number. A new job whose `payload.owner` is another job holds that payload too.
     ///
     /// # Errors
     /// The storage failed.
@@ -63,21 +64,30 @@ pub trait Table {
     /// The storage failed.
     fn put_log(&mut self, id: JobId, log: Bytes) -> Result<(), Self::Error>;
 
-    /// The job that a consumer of `queue` gets next: highest priority, then lowest seq.
+    /// Which jobs wait, and the queues: what follows from what was written here so far.
+    fn dispatch(&self) -> &Dispatch;
+    /// The same, to be changed; what must outlive a restart is written with everything else.
+    fn dispatch_mut(&mut self) -> &mut Dispatch;
+    /// The first job of a lane: that with the lowest seq.
     ///
     /// # Errors
     /// The storage failed.
-    fn next_queued(&mut self, queue: QueueId) -> Result<Option<Job>, Self::Error>;
+    fn first_in(&mut self, lane: &Lane) -> Result<Option<&Job>, Self::Error>;
     /// The delayed or running job whose timer is the earliest, if that is not later than `now`; ties by id.
     ///
     /// # Errors
     /// The storage failed.
     fn next_due(&mut self, now: Timestamp) -> Result<Option<Job>, Self::Error>;
-    /// The finished job that ended first, if it ended at `until` or before; ties by id.
+    /// Of the finished jobs without a `keep_until`, the one that ended first, if it ended at `until` or before; ties by id.
     ///
     /// # Errors
     /// The storage failed.
     fn next_outlived(&mut self, until: Timestamp) -> Result<Option<Job>, Self::Error>;
+    /// Of the finished jobs with a `keep_until`, the one with the earliest, if that is not later than `now`; ties by id.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn next_kept(&mut self, now: Timestamp) -> Result<Option<Job>, Self::Error>;
 
     /// An image that jobs have named.
     ///

@@ -7,22 +7,28 @@ use super::step::Step;
 pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<Job, T::Error> {
     let bytes = u32::try_from(new.payload.len()).expect("a payload within its limit");
     let number = step.table.next_seq();
+    let queue = step.table.dispatch_mut().queue_or_new(&new.queue);
+    let defaults = step.queue(queue).settings.clone();
+    let or = |said: Option<u32>, of_queue: Option<u32>, default| said.or(of_queue).unwrap_or(default);
     let job = Job {
         id: new.id,
         number,
-        queue: new.queue,
+        queue,
         priority: new.priority,
+        key: new.key.clone(),
         image: new.image.clone(),
         image_id: new.image_id,
         payload: Payload { owner: new.id, bytes },
         delay: new.delay,
-        timeout: new.timeout,
-        max_retries: new.max_retries,
-        retries_delay: new.retries_delay,
+        timeout: or(new.timeout, defaults.timeout, limits::TIMEOUT_SECONDS_DEFAULT),
+        max_retries: or(new.max_retries, defaults.max_retries, limits::MAX_RETRIES_DEFAULT),
+        attempt: 1,
+        retries_delay: or(new.retries_delay, defaults.retries_delay, limits::RETRIES_DELAY_SECONDS_DEFAULT),
         created_at: step.now,
         started_at: None,
         completed_at: None,
-        state: waiting(step.now, number, new.delay),
+        keep_until: None,
+        state: waiting(step.now, number, u64::from(new.delay) * 1_000),
         log_bytes: 0,
         retry_of: None,
         retry_id: None,
@@ -35,34 +41,41 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
 
 /// Adds the job that retries `job` because somebody wants it, at once. Linking the job to it is the caller's part.
 pub(super) fn retry<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId) -> Result<Job, T::Error> {
-    again(step, job, id, job.max_retries, 0)
+    again(step, job, id, Retry { max_retries: job.max_retries, attempt: 1, delay_millis: 0 })
 }
 
 /// Adds the automatic retry of a job that is about to end in error and has one left. Linking the job to it is the caller's
 /// part.
 pub(super) fn automatic_retry<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Job, T::Error> {
     let left = job.max_retries.checked_sub(1).expect("a job that has an automatic retry left");
-    again(step, job, id_of_automatic_retry(job.id, step.at, step.now), left, job.retries_delay)
+    let backoff = &step.queue(job.queue).settings.backoff;
+    let delay_millis = backoff.delay_millis(job.id, job.attempt, job.retries_delay);
+    let id = id_of_automatic_retry(job.id, step.at, step.now);
+    let attempt = job.attempt.saturating_add(1);
+    again(step, job, id, Retry { max_retries: left, attempt, delay_millis })
+}
+
+/// What is new of a job that retries another.
+struct Retry {
+    max_retries: u32,
+    attempt: u32,
+    delay_millis: u64,
 }
 
 /// Adds a job that retries `job`. It shares the payload.
-fn again<T: Table>(
-    step: &mut Step<'_, T>,
-    job: &Job,
-    id: JobId,
-    max_retries: u32,
-    delay: u32,
-) -> Result<Job, T::Error> {
+fn again<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId, what: Retry) -> Result<Job, T::Error> {
     let number = step.table.next_seq();
     let retry = Job {
         id,
         number,
         delay: 0,
-        max_retries,
+        max_retries: what.max_retries,
+        attempt: what.attempt,
         created_at: step.now,
         started_at: None,
         completed_at: None,
-        state: waiting(step.now, number, delay),
+        keep_until: None,
+        state: waiting(step.now, number, what.delay_millis),
         log_bytes: 0,
         retry_of: Some(job.id),
         retry_id: None,
@@ -77,9 +90,12 @@ fn add<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<Job, T::Error> {
     Ok(job)
 }
 
-/// Where a new job with this number starts, that waits for `delay` seconds.
-fn waiting(now: Timestamp, number: u64, delay: u32) -> State {
-    if delay == 0 { State::Queued { seq: number } } else { State::Delayed { due: now.plus_seconds(delay) } }
+/// Where a new job with this number starts.
+fn waiting(now: Timestamp, number: u64, delay_millis: u64) -> State {
+    match delay_millis {
+        0 => State::Queued { seq: number, since: now },
+        _ => State::Delayed { due: now.plus_millis(delay_millis) },
+    }
 }
 
 /// The id of the automatic retry of a job: the same on every replica, and a UUIDv7 of log time like every other.

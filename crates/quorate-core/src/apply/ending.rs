@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::{EndedBy, Job, Reason, State, Table, Timestamp};
+use crate::{EndedBy, Job, Reason, State, Status, Table, Timestamp};
 
 use super::birth;
 use super::step::Step;
@@ -13,6 +13,9 @@ pub(super) fn end<T: Table>(
     log: &Bytes,
 ) -> Result<Job, T::Error> {
     ended.completed_at = Some(step.now);
+    let settings = &step.queue(ended.queue).settings;
+    let keep = if ended.status() == Status::Success { settings.keep_success } else { settings.keep_error };
+    ended.keep_until = keep.map(|seconds| step.now.plus_millis(seconds.saturating_mul(1_000)));
     ended.log_bytes = u32::try_from(log.len()).expect("a log within its limit");
     if !log.is_empty() {
         step.table.put_log(ended.id, log.clone())?;

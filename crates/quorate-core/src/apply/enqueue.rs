@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::{NewJob, Refusal, Reply, Table, limits};
+use crate::{NewJob, QueueName, Refusal, Reply, Table, limits};
 
 use super::birth;
 use super::step::{Abort, Step, check, refuse};
@@ -16,6 +16,7 @@ pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Resu
             return refuse(Refusal::IdTaken);
         }
     }
+    check_room(step, jobs)?;
     // Nothing was written so far, and nothing is refused from here on.
     let mut added = Vec::with_capacity(jobs.len());
     for new in jobs {
@@ -24,11 +25,30 @@ pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Resu
     Ok(Reply::Jobs(added))
 }
 
+/// Refuses jobs that would need more queues, or lanes to wait in, than there may be.
+fn check_room<T: Table>(step: &Step<'_, T>, jobs: &[NewJob]) -> Result<(), Abort<T::Error>> {
+    let dispatch = step.table.dispatch();
+    let new: BTreeSet<&QueueName> =
+        jobs.iter().map(|job| &job.queue).filter(|name| dispatch.named(name).is_none()).collect();
+    if dispatch.queue_count() + new.len() > limits::QUEUES && !new.is_empty() {
+        return refuse(Refusal::TooManyQueues);
+    }
+    if dispatch.lane_count() + jobs.len() <= limits::LANES {
+        return Ok(());
+    }
+    let new: BTreeSet<_> = jobs.iter().filter(|job| !dispatch.has_lane_for(job)).map(NewJob::lane).collect();
+    if dispatch.lane_count() + new.len() > limits::LANES && !new.is_empty() {
+        return refuse(Refusal::TooManyLanes);
+    }
+    Ok(())
+}
+
 fn check_limits<E>(job: &NewJob) -> Result<(), Abort<E>> {
     check((1..=limits::IMAGE_NAME_BYTES).contains(&job.image.len()), "image")?;
+    check(job.key.len() <= limits::JOB_KEY_BYTES, "key")?;
     check(job.payload.len() <= limits::PAYLOAD_BYTES, "payload")?;
     check(job.delay <= limits::DELAY_SECONDS, "delay")?;
-    check((1..=limits::TIMEOUT_SECONDS).contains(&job.timeout), "timeout")?;
-    check(job.max_retries <= limits::MAX_RETRIES, "max_retries")?;
-    check(job.retries_delay <= limits::RETRIES_DELAY_SECONDS, "retries_delay")
+    check(job.timeout.is_none_or(|timeout| (1..=limits::TIMEOUT_SECONDS).contains(&timeout)), "timeout")?;
+    check(job.max_retries.is_none_or(|retries| retries <= limits::MAX_RETRIES), "max_retries")?;
+    check(job.retries_delay.is_none_or(|delay| delay <= limits::RETRIES_DELAY_SECONDS), "retries_delay")
 }

@@ -1,4 +1,4 @@
-use crate::{Ending, Failure, Job, QueueId, Refusal, Reply, Table, limits};
+use crate::{Ending, Failure, Job, Refusal, Reply, RequestId, Table, Take, limits};
 
 use super::step::{Abort, Step, check};
 use super::{consume, fail, succeed};
@@ -7,15 +7,17 @@ use super::{consume, fail, succeed};
 pub(super) fn finish<T: Table>(
     step: &mut Step<'_, T>,
     endings: &[Ending],
-    queue: QueueId,
-    take: u32,
+    take: Option<&Take>,
+    request: RequestId,
 ) -> Result<Reply, Abort<T::Error>> {
-    let most = usize::try_from(take).unwrap_or(usize::MAX);
     check((1..=limits::JOBS_PER_REQUEST).contains(&endings.len()), "jobs")?;
-    check(most <= limits::JOBS_PER_REQUEST, "take")?;
+    take.map_or(Ok(()), consume::check_limits)?;
     let ended = endings.iter().map(|ending| end(step, ending)).collect::<Result<Vec<_>, T::Error>>()?;
     // A worker whose jobs are not its own any more has something else to do first.
-    let taken = if ended.iter().any(Result::is_ok) { consume::grant(step, queue, most)? } else { Vec::new() };
+    let taken = match take {
+        Some(take) if ended.iter().any(Result::is_ok) => consume::grant(step, take, request)?,
+        Some(_) | None => Vec::new(),
+    };
     Ok(Reply::Finished { ended, taken })
 }
 

@@ -15,6 +15,7 @@ mod fail;
 mod finish;
 mod key;
 mod lookup;
+mod queue;
 mod raise;
 mod replay;
 mod retry;
@@ -24,8 +25,8 @@ mod tick;
 mod touch;
 
 use crate::{
-    AnswerRecord, Answered, Applied, Batch, Command, Envelope, Outcome, Position, Refusal, Reply, Table,
-    limits,
+    AnswerRecord, Answered, Applied, Batch, Command, Envelope, Outcome, Position, Refusal, Reply, RequestId,
+    Table, limits,
 };
 
 use step::{Abort, Step};
@@ -41,13 +42,16 @@ pub fn apply<T: Table>(table: &mut T, index: u64, batch: &Batch) -> Result<Appli
     let now = batch.stamp.max(table.clock());
     table.set_clock(now);
     let mut step = Step { table, now, at: Position { index, offset: 0 }, effects: Vec::new() };
+    step.table.dispatch_mut().go_on(now);
     tick::tick(&mut step, &batch.envelopes)?;
     let mut answers = Vec::with_capacity(batch.envelopes.len());
     for (envelope, offset) in batch.envelopes.iter().zip(0..) {
         step.at.offset = offset;
         answers.push(answer(&mut step, envelope)?);
     }
-    Ok(Applied { answers, effects: step.effects })
+    let mut effects = step.effects;
+    effects.extend(table.dispatch_mut().tell());
+    Ok(Applied { answers, effects })
 }
 
 /// Answers one envelope: refuses it, repeats its first answer, or carries its command out and remembers the answer.
@@ -67,7 +71,7 @@ fn answer<T: Table>(step: &mut Step<'_, T>, envelope: &Envelope) -> Result<Answe
     let (replayed, outcome) = if *deadline > step.now.plus_millis(limits::REQUEST_MILLIS) {
         (false, Err(Refusal::OutsideDeadline))
     } else {
-        replay_or_carry_out(step, command)?
+        replay_or_carry_out(step, command, *request_id)?
     };
     // A copy may follow once its deadline is near enough, and must be refused like this one. Far beyond that the
     // proposer has given up long before, and remembering would have no bound.
@@ -83,6 +87,7 @@ fn answer<T: Table>(step: &mut Step<'_, T>, envelope: &Envelope) -> Result<Answe
 fn replay_or_carry_out<T: Table>(
     step: &mut Step<'_, T>,
     command: &Command,
+    request: RequestId,
 ) -> Result<(bool, Outcome), T::Error> {
     let first = match command.key() {
         Some(key) => key::first_answer(step, key),
@@ -90,26 +95,32 @@ fn replay_or_carry_out<T: Table>(
     };
     let result = match first {
         Ok(Some(first)) => return Ok((true, replay::render(step, &first)?)),
-        Ok(None) => carry_out(step, command),
+        Ok(None) => carry_out(step, command, request),
         Err(abort) => Err(abort),
     };
     Ok((false, refusal_as_value(result)?))
 }
 
-fn carry_out<T: Table>(step: &mut Step<'_, T>, command: &Command) -> Result<Reply, Abort<T::Error>> {
+fn carry_out<T: Table>(
+    step: &mut Step<'_, T>,
+    command: &Command,
+    request: RequestId,
+) -> Result<Reply, Abort<T::Error>> {
     let reply = match command {
         Command::Enqueue { jobs, key: _ } => enqueue::enqueue(step, jobs)?,
-        Command::Consume { queue, n, key: _ } => consume::consume(step, *queue, *n)?,
+        Command::Consume { take, key: _ } => consume::consume(step, take, request)?,
         Command::Succeed { id, log } => Reply::Job(Box::new(succeed::succeed(step, *id, log)?)),
         Command::Fail { id, reason, details, log } => {
             Reply::Job(Box::new(fail::fail(step, *id, *reason, details, log)?))
         }
-        Command::Finish { endings, queue, take, key: _ } => finish::finish(step, endings, *queue, *take)?,
+        Command::Finish { endings, take, key: _ } => finish::finish(step, endings, take.as_ref(), request)?,
         Command::Cancel { id, details } => cancel::cancel(step, *id, details)?,
         Command::Touch { id } => touch::touch(step, *id)?,
         Command::Retry { id, new_id, key: _ } => retry::retry(step, *id, *new_id)?,
         Command::Delete { id } => delete::delete(step, *id)?,
         Command::Configure { settings } => configure::configure(step, *settings)?,
+        Command::ConfigureQueue { name, settings } => queue::configure(step, name, settings)?,
+        Command::DeleteQueue { name } => queue::delete(step, name)?,
         Command::Raise { level } => raise::raise(step, *level)?,
     };
     if let Some(key) = command.key() {

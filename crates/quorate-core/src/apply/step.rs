@@ -1,6 +1,7 @@
 use crate::lifecycle::leads;
 use crate::{
-    Change, Effect, FeatureLevel, Job, KeyRecord, Position, Refusal, Settings, State, Table, Timestamp,
+    Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Position, Queue, QueueId, Refusal, Settings, State, Table,
+    Timestamp,
 };
 
 /// One command being carried out: on which table, at what log time, where in the log.
@@ -20,6 +21,7 @@ impl<T: Table> Step<'_, T> {
         assert!(leads(from, to), "{}: {from:?} does not become {to:?}", after.id);
         self.table.put_job(before, after)?;
         if from != to {
+            self.dispatch(before, Some(after))?;
             let reason = match after.state {
                 State::Error { reason, .. } => Some(reason),
                 State::Delayed { .. }
@@ -38,8 +40,27 @@ impl<T: Table> Step<'_, T> {
         let from = Some(job.status());
         assert!(leads(from, None), "{}: a job is not removed while it is {from:?}", job.id);
         self.table.delete_job(job)?;
+        self.dispatch(Some(job), None)?;
         self.effects.push(Effect::Job(Change { id: job.id, queue: job.queue, from, to: None, reason: None }));
         Ok(())
+    }
+
+    /// A job has another status: what that means for who gets which job.
+    fn dispatch(&mut self, before: Option<&Job>, after: Option<&Job>) -> Result<(), T::Error> {
+        self.table.dispatch_mut().moved(before, after);
+        let Some((job, seq)) = before.and_then(|job| Some((job, job.state.place()?.0))) else { return Ok(()) };
+        let lane = Lane::of(job);
+        if self.table.dispatch_mut().left(&lane, seq) {
+            let first = self.table.first_in(&lane)?.and_then(|job| job.state.place());
+            let (seq, since) = first.expect("a lane that is not empty has a first job");
+            self.table.dispatch_mut().is_first(&lane, seq, since);
+        }
+        Ok(())
+    }
+
+    /// The record of a job's queue.
+    pub(super) fn queue(&self, id: QueueId) -> &Queue {
+        self.table.dispatch().queue(id).expect("a job's queue is there")
     }
 
     /// See [`Table::put_key`].
@@ -92,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::model::Model;
-    use crate::{ImageId, JobId, NewJob, Priority, QueueId, apply::birth};
+    use crate::{ImageId, JobId, NewJob, Priority, QueueName, apply::birth};
 
     /// A queued job, and a command that is carried out on its table.
     fn with_queued_job(test: impl FnOnce(&mut Step<'_, Model>, Job)) {
@@ -101,15 +122,16 @@ mod tests {
         let mut step = Step { table: &mut model, now, at, effects: Vec::new() };
         let new = NewJob {
             id: JobId([1; 16]),
-            queue: QueueId::DEFAULT,
+            queue: QueueName::DEFAULT,
             priority: Priority::default(),
+            key: "".into(),
             image: "image".into(),
             image_id: ImageId([2; 16]),
             payload: Bytes::new(),
             delay: 0,
-            timeout: 60,
-            max_retries: 0,
-            retries_delay: 0,
+            timeout: None,
+            max_retries: None,
+            retries_delay: None,
         };
         let Ok(job) = birth::new_job(&mut step, &new);
         test(&mut step, job);

@@ -8,7 +8,7 @@ use super::{ending, key};
 pub(super) fn tick<T: Table>(step: &mut Step<'_, T>, commands: &[Envelope]) -> Result<(), T::Error> {
     let added: usize = commands.iter().map(|envelope| envelope.command.may_add()).sum();
     for _ in 0..limits::DUE_PER_BATCH + limits::DUE_PER_ADDED * added {
-        if !(next_timer(step)? || next_finished(step)? || next_key(step)? || next_image(step)?) {
+        if !(next_timer(step)? || next_finished(step)? || next_kept(step)? || next_key(step)? || next_image(step)?) {
             break;
         }
     }
@@ -25,12 +25,15 @@ pub fn next_due_at<T: Table>(table: &mut T) -> Result<Option<Timestamp>, T::Erro
     let ever = Timestamp(u64::MAX);
     let timer = next_timer_at(table)?;
     let finished = table.next_outlived(ever)?.and_then(|job| job.completed_at);
+    let kept = table.next_kept(ever)?.and_then(|job| job.keep_until);
     let image = table.next_unnamed_image(ever)?.map(|image| image.named_at);
     let too_many_keys = table.key_count() > limits::IDEMPOTENCY_KEYS;
     let key =
         table.oldest_key()?.map(|key| if too_many_keys { Timestamp::ZERO } else { key::expires_at(&key) });
     Ok([
         timer,
+        table.dispatch().next_refill(),
+        kept,
         finished.map(|ended| ended.plus_millis(retention_millis(settings))),
         key,
         image.map(|named| named.plus_millis(image_millis(settings))),
@@ -73,16 +76,24 @@ fn fire<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<(), T::Error> {
 
 /// Queues a delayed job, at the tail of its lane.
 fn release<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<(), T::Error> {
-    let queued = Job { state: State::Queued { seq: step.table.next_seq() }, ..job.clone() };
+    let queued = Job { state: State::Queued { seq: step.table.next_seq(), since: step.now }, ..job.clone() };
     step.put_job(Some(job), &queued)
 }
 
-/// Removes the finished job that has outlived the retention longest. False when none has.
+/// Removes the finished job that has outlived the cluster's retention longest. False when none has.
 fn next_finished<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
     let Some(until) = step.now.checked_minus_millis(retention_millis(step.table.settings())) else {
         return Ok(false);
     };
     match step.table.next_outlived(until)? {
+        Some(job) => step.delete_job(&job).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Removes the finished job that has outlived its queue's retention longest. False when none has.
+fn next_kept<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
+    match step.table.next_kept(step.now)? {
         Some(job) => step.delete_job(&job).map(|()| true),
         None => Ok(false),
     }

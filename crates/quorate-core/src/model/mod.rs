@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::{
-    AnswerRecord, Dump, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, KeyRecord, Priority,
-    QueueId, RequestId, Settings, State, Timestamp,
+    AnswerRecord, Dispatch, Dump, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, KeyRecord, Lane,
+    RequestId, Settings, State, Timestamp,
 };
 
 mod table;
@@ -23,9 +23,11 @@ pub struct Model {
     /// By owner: how many jobs hold it, and the bytes.
     payloads: BTreeMap<JobId, (u64, Bytes)>,
     logs: BTreeMap<JobId, Bytes>,
-    lanes: BTreeMap<GrantOrder, JobId>,
+    lanes: BTreeMap<(Lane, u64), JobId>,
+    dispatch: Dispatch,
     timers: BTreeSet<(Timestamp, JobId)>,
     finished: BTreeSet<(Timestamp, JobId)>,
+    kept: BTreeSet<(Timestamp, JobId)>,
     images: BTreeMap<ImageId, Image>,
     images_by_naming: BTreeSet<(Timestamp, ImageId)>,
     keys: BTreeMap<Box<str>, KeyRecord>,
@@ -33,9 +35,6 @@ pub struct Model {
     answers: BTreeMap<RequestId, AnswerRecord>,
     answers_by_deadline: BTreeSet<(Timestamp, RequestId)>,
 }
-
-/// A queued job's place in the lanes: the order of these is the order of grants within a queue.
-type GrantOrder = (QueueId, Reverse<Priority>, u64);
 
 impl Model {
     /// An empty table, as before the first log entry.
@@ -50,6 +49,7 @@ impl Model {
             settings: dump.settings,
             level: dump.level,
             next_seq: dump.next_seq,
+            dispatch: Dispatch::restore(dump.clock, dump.dispatch),
             payloads: dump.payloads,
             logs: dump.logs,
             images_by_naming: dump.images.values().map(|image| (image.named_at, image.id)).collect(),
@@ -79,7 +79,9 @@ impl Model {
             logs: self.logs.clone(),
             queued: self.lanes.values().copied().collect(),
             timers: self.timers.iter().copied().collect(),
+            dispatch: self.dispatch.kept(),
             finished: self.finished.iter().copied().collect(),
+            kept: self.kept.iter().copied().collect(),
             images: self.images.clone(),
             keys: self.keys.clone(),
             answers: self.answers.clone(),
@@ -112,26 +114,30 @@ impl Model {
 
     /// Puts a job into the index that its state asks for.
     fn index(&mut self, job: &Job) {
-        if let State::Queued { seq } = job.state {
-            self.lanes.insert((job.queue, Reverse(job.priority), seq), job.id);
+        if let State::Queued { seq, .. } = job.state {
+            self.lanes.insert((Lane::of(job), seq), job.id);
         }
         self.timers.extend(job.state.timer().map(|at| (at, job.id)));
-        self.finished.extend(job.completed_at.map(|at| (at, job.id)));
+        match job.keep_until {
+            Some(until) => {
+                self.kept.insert((until, job.id));
+            }
+            None => self.finished.extend(job.completed_at.map(|at| (at, job.id))),
+        }
     }
 
     /// Takes a job out of the index that it stands in.
     fn unindex(&mut self, job: &Job) {
-        if let State::Queued { seq } = job.state {
-            assert!(
-                self.lanes.remove(&(job.queue, Reverse(job.priority), seq)).is_some(),
-                "{} had no place",
-                job.id
-            );
+        if let State::Queued { seq, .. } = job.state {
+            let place = (Lane::of(job), seq);
+            assert!(self.lanes.remove(&place).is_some(), "{} had no place", job.id);
         }
         if let Some(at) = job.state.timer() {
             assert!(self.timers.remove(&(at, job.id)), "{} had no timer", job.id);
         }
-        if let Some(at) = job.completed_at {
+        if let Some(until) = job.keep_until {
+            assert!(self.kept.remove(&(until, job.id)), "{} was not among those that are kept", job.id);
+        } else if let Some(at) = job.completed_at {
             assert!(self.finished.remove(&(at, job.id)), "{} was not among the finished", job.id);
         }
     }

@@ -1,12 +1,11 @@
-use std::cmp::Reverse;
 use std::convert::Infallible;
 
 use bytes::Bytes;
 
 use super::Model;
 use crate::{
-    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId,
-    Settings, Table, Timestamp,
+    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, RequestId, Settings, Table,
+    Timestamp,
 };
 
 impl Table for Model {
@@ -100,10 +99,17 @@ impl Table for Model {
         Ok(())
     }
 
-    fn next_queued(&mut self, queue: QueueId) -> Result<Option<Job>, Infallible> {
-        let [first, .., last] = Priority::SERVED;
-        let lanes = (queue, Reverse(first), 0)..=(queue, Reverse(last), u64::MAX);
-        Ok(self.lanes.range(lanes).next().map(|(_, id)| self.indexed(*id)))
+    fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
+    fn dispatch_mut(&mut self) -> &mut Dispatch {
+        &mut self.dispatch
+    }
+
+    fn first_in(&mut self, lane: &Lane) -> Result<Option<&Job>, Infallible> {
+        let places = (lane.clone(), 0)..=(lane.clone(), u64::MAX);
+        Ok(self.lanes.range(places).next().and_then(|(_, id)| self.jobs.get(id)))
     }
 
     fn next_due(&mut self, now: Timestamp) -> Result<Option<Job>, Infallible> {
@@ -112,6 +118,10 @@ impl Table for Model {
 
     fn next_outlived(&mut self, until: Timestamp) -> Result<Option<Job>, Infallible> {
         Ok(self.finished.first().filter(|(at, _)| *at <= until).map(|(_, id)| self.indexed(*id)))
+    }
+
+    fn next_kept(&mut self, now: Timestamp) -> Result<Option<Job>, Infallible> {
+        Ok(self.kept.first().filter(|(at, _)| *at <= now).map(|(_, id)| self.indexed(*id)))
     }
 
     fn image(&mut self, id: ImageId) -> Result<Option<Image>, Infallible> {

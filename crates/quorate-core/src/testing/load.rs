@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::Rng;
 use crate::{
-    Batch, Command, Envelope, ImageId, JobId, NewJob, Priority, QueueId, RequestId, Timestamp, id::mix,
+    Batch, Command, Envelope, ImageId, JobId, NewJob, Priority, QueueName, RequestId, Take, Timestamp, id::mix,
 };
 
 /// A steady load, for measurements: jobs are enqueued, granted and ended well, in one order, and nothing is refused.
@@ -62,7 +62,7 @@ impl Load {
                 self.enqueued += 1;
                 Command::Enqueue { jobs: vec![self.job(self.enqueued)], key: None }
             }
-            Step::Consume => Command::Consume { queue: QueueId::DEFAULT, n: 1, key: None },
+            Step::Consume => Command::Consume { take: Take::default_queue(1), key: None },
             Step::Succeed => {
                 self.succeeded += 1;
                 Command::Succeed {
@@ -76,15 +76,16 @@ impl Load {
     fn job(&self, n: u64) -> NewJob {
         NewJob {
             id: id(n),
-            queue: QueueId::DEFAULT,
+            queue: QueueName::DEFAULT,
             priority: Priority::default(),
+            key: "".into(),
             image: "registry.example/team/image:1".into(),
             image_id: ImageId([1; 16]),
             payload: Bytes::from(format!("{n:0bytes$}", bytes = self.payload)),
             delay: 0,
-            timeout: 3_600,
-            max_retries: 3,
-            retries_delay: 10,
+            timeout: Some(3_600),
+            max_retries: Some(3),
+            retries_delay: Some(10),
         }
     }
 }

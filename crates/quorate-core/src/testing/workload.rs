@@ -5,8 +5,9 @@ use bytes::Bytes;
 use super::Rng;
 use crate::model::Model;
 use crate::{
-    Applied, Batch, Command, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob,
-    Priority, QueueId, Reason, RequestId, Settings, Status, Table, Timestamp, apply, limits, next_due_at,
+    Applied, Backoff, Batch, Command, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob,
+    Priority, QueueName, Rate, Reason, RequestId, Setting, Settings, Source, Status, Table, Take, Timestamp, apply,
+    limits, next_due_at,
 };
 
 /// A batch with what came of it.
@@ -103,7 +104,8 @@ impl Workload {
         let full = self.ids.len() > MANY_JOBS;
         match self.rng.below(100) {
             0..25 if !full => self.enqueue(now),
-            0..45 => Command::Consume { queue: self.queue(), n: self.jobs_wanted(), key: self.key(b'c') },
+            0..43 => Command::Consume { take: self.take(), key: self.key(b'c') },
+            43..45 => self.queue_command(),
             45..50 => self.finish(),
             50..57 => Command::Succeed { id: self.id(Status::Running), log: self.text() },
             57..67 => Command::Fail {
@@ -133,8 +135,8 @@ impl Workload {
             log: self.text(),
         });
         let endings = endings.collect();
-        let take = if self.rng.one_in(2) { 0 } else { self.jobs_wanted() };
-        Command::Finish { endings, queue: self.queue(), take, key: self.key(b'f') }
+        let take = if self.rng.one_in(2) { None } else { Some(self.take()) };
+        Command::Finish { endings, take, key: self.key(b'f') }
     }
 
     fn reason(&mut self) -> Reason {
@@ -159,22 +161,24 @@ impl Workload {
             id: self.new_id(now),
             queue: self.queue(),
             priority: self.priority(),
+            key: self.job_key(),
             image: format!("image-{image}").into(),
             image_id: ImageId([image; 16]),
             payload: self.text(),
             delay: if self.rng.one_in(3) { self.seconds(20) } else { 0 },
-            timeout: 1 + self.seconds(60),
-            max_retries: self.seconds(4),
-            retries_delay: if self.rng.one_in(2) { self.seconds(20) } else { 0 },
+            timeout: self.or_none(60).map(|seconds| 1 + seconds),
+            max_retries: self.or_none(4),
+            retries_delay: if self.rng.one_in(2) { self.or_none(20) } else { Some(0) },
         };
-        match self.rng.below(250) {
+        match self.rng.below(280) {
             0 => job.image = "".into(),
             1 => job.image = "i".repeat(limits::IMAGE_NAME_BYTES + 1).into(),
             2 => job.delay = limits::DELAY_SECONDS + 1,
-            3 => job.timeout = 0,
-            4 => job.timeout = limits::TIMEOUT_SECONDS + 1,
-            5 => job.max_retries = limits::MAX_RETRIES + 1,
-            6 => job.retries_delay = limits::RETRIES_DELAY_SECONDS + 1,
+            3 => job.timeout = Some(0),
+            4 => job.timeout = Some(limits::TIMEOUT_SECONDS + 1),
+            5 => job.max_retries = Some(limits::MAX_RETRIES + 1),
+            6 => job.retries_delay = Some(limits::RETRIES_DELAY_SECONDS + 1),
+            8 => job.key = "k".repeat(limits::JOB_KEY_BYTES + 1).into(),
             7 => job.payload = vec![0; limits::PAYLOAD_BYTES + 1].into(),
             _ => {}
         }
@@ -207,8 +211,67 @@ impl Workload {
         JobId::v7(now, self.rng.number(), self.rng.number(), 0)
     }
 
-    fn queue(&mut self) -> QueueId {
-        if self.rng.one_in(6) { QueueId(1) } else { QueueId::DEFAULT }
+    /// The default one, or one of a few others.
+    fn queue(&mut self) -> QueueName {
+        let names = ["a", "b", "c"];
+        let name = if self.rng.one_in(3) { self.rng.pick(&names).copied() } else { None };
+        name.and_then(QueueName::new).unwrap_or_default()
+    }
+
+    fn job_key(&mut self) -> Box<str> {
+        let keys = ["", "", "", "k1", "k2", "k3"];
+        self.rng.pick(&keys).copied().unwrap_or_default().into()
+    }
+
+    fn take(&mut self) -> Take {
+        let n = self.rng.below(4);
+        let from = match self.rng.below(8) {
+            0 => Source::All,
+            1 => {
+                let weight = self.seconds(limits::WEIGHT + 2);
+                Source::ByWeight((0..n).map(|_| (self.queue(), weight)).collect())
+            }
+            2 => Source::InOrder((0..n).map(|_| self.queue()).collect()),
+            _ => Source::InOrder(vec![self.queue()]),
+        };
+        let images = if self.rng.one_in(4) { self.rng.below(3) } else { 0 };
+        let images = (0..images).map(|_| ImageId([u8::try_from(self.rng.below(6)).unwrap_or(0); 16]));
+        let images = images.collect();
+        Take { from, images, n: self.jobs_wanted() }
+    }
+
+    fn queue_command(&mut self) -> Command {
+        let name = self.queue();
+        if self.rng.one_in(8) {
+            return Command::DeleteQueue { name };
+        }
+        let n = 1 + self.rng.below(2);
+        let settings = (0..n).map(|_| self.setting()).collect();
+        Command::ConfigureQueue { name, settings }
+    }
+
+    /// A setting, seldom one outside of its limits.
+    fn setting(&mut self) -> Setting {
+        match self.rng.below(10) {
+            0 => Setting::Paused(self.rng.one_in(3)),
+            1 => Setting::Timeout(self.or_none(30)),
+            2 => Setting::MaxRetries(self.or_none(limits::MAX_RETRIES + 2)),
+            3 => Setting::RetriesDelay(self.or_none(10)),
+            4 => Setting::KeepSuccess(self.or_none(500).map(u64::from)),
+            5 => Setting::KeepError(self.or_none(500).map(u64::from)),
+            6 => Setting::Backoff(match self.rng.below(3) {
+                0 => Backoff::Fixed,
+                1 => Backoff::Exponential { cap: self.seconds(30), jitter_percent: self.seconds(110) },
+                _ => Backoff::List((0..self.rng.below(4)).map(|delay| u32::try_from(delay * 3).unwrap_or(0)).collect()),
+            }),
+            7 => Setting::MaxRunning(self.or_none(5)),
+            8 => Setting::MaxRunningPerKey(self.or_none(3)),
+            _ => Setting::Rate(self.or_none(4).map(|jobs| Rate { jobs, seconds: 1 + self.seconds(2) })),
+        }
+    }
+
+    fn or_none(&mut self, bound: u32) -> Option<u32> {
+        if self.rng.one_in(2) { None } else { Some(self.seconds(bound)) }
     }
 
     fn priority(&mut self) -> Priority {

@@ -1,0 +1,171 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{ImageId, Timestamp};
+
+/// The jobs of one priority of a queue: whose turn it is.
+///
+/// Keys take turns. A key's turn is where its first job stands, but not before it was served last: so one that has just come
+/// waits for one job at most of each key that waits already, and a key with many jobs gets no more than one with few. Both
+/// numbers are counted up by the log, hence no two turns are alike. (Start-time fair queueing, Goyal et al. 1996, with jobs of
+/// one size.)
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rank {
+    keys: BTreeMap<Box<str>, Key>,
+    /// Of the keys that are not blocked.
+    turns: BTreeSet<(u64, Box<str>)>,
+    /// The same for those who take this image only.
+    turns_of_image: BTreeMap<ImageId, BTreeSet<(u64, Box<str>)>>,
+}
+
+/// One key's jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Key {
+    served: u64,
+    /// At its limit.
+    blocked: bool,
+    lanes: BTreeMap<ImageId, Waiting>,
+    /// The same by their first jobs.
+    firsts: BTreeSet<(u64, ImageId)>,
+}
+
+/// The jobs of one lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) first: u64,
+    pub(super) since: Timestamp,
+    pub(super) jobs: u64,
+}
+
+impl Key {
+    fn turn(&self) -> Option<u64> {
+        self.firsts.first().map(|(first, _)| self.served.max(*first))
+    }
+}
+
+impl Rank {
+    pub(super) fn lane(&self, key: &str, image: ImageId) -> Option<Waiting> {
+        self.keys.get(key)?.lanes.get(&image).copied()
+    }
+
+    pub(super) fn served(&self, key: &str) -> u64 {
+        self.keys.get(key).map_or(0, |key| key.served)
+    }
+
+    /// All lanes with what waits in them.
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (&str, ImageId, Waiting)> {
+        self.keys
+            .iter()
+            .flat_map(|(name, key)| key.lanes.iter().map(|(image, waiting)| (&**name, *image, *waiting)))
+    }
+
+    /// The images of a key's jobs.
+    pub(super) fn images_of(&self, key: &str) -> Vec<(ImageId, u64)> {
+        let lanes = self.keys.get(key).map(|key| &key.lanes);
+        lanes.into_iter().flatten().map(|(image, waiting)| (*image, waiting.jobs)).collect()
+    }
+
+    pub(super) fn is_blocked(&self, key: &str) -> bool {
+        self.keys.get(key).is_some_and(|key| key.blocked)
+    }
+
+    /// Whether others wait besides this key.
+    pub(super) fn is_shared(&self) -> bool {
+        self.keys.len() > 1
+    }
+
+    /// The lane whose turn it is, among those of these images; of all where there are none.
+    pub(super) fn next(&self, images: &[ImageId]) -> Option<(&str, ImageId)> {
+        if images.is_empty() {
+            let (_, name) = self.turns.first()?;
+            let (_, image) = self.keys.get(name)?.firsts.first()?;
+            return Some((name, *image));
+        }
+        let of_image = |image: &ImageId| {
+            let (turn, name) = self.turns_of_image.get(image)?.first()?;
+            // Of one key's images, the one that came first.
+            let first = self.keys.get(name)?.lanes.get(image)?.first;
+            Some((*turn, first, &**name, *image))
+        };
+        let (_, _, name, image) = images.iter().filter_map(of_image).min()?;
+        Some((name, image))
+    }
+
+    /// A lane is like that now; `None`: it is empty. A key that comes may be at its limit.
+    pub(super) fn set(&mut self, name: &str, image: ImageId, waiting: Option<Waiting>, blocked: bool) {
+        if !self.keys.contains_key(name) {
+            self.keys.insert(name.into(), Key { blocked, ..Key::default() });
+        }
+        let Some(key) = self.keys.get_mut(name) else { return };
+        let before = key.lanes.get(&image).copied();
+        if let (Some(before), Some(after)) = (before, waiting)
+            && before.first == after.first
+        {
+            key.lanes.insert(image, after);
+            return;
+        }
+        self.withdraw(name, [image]);
+        let Some(key) = self.keys.get_mut(name) else { return };
+        if let Some(before) = before {
+            key.lanes.remove(&image);
+            key.firsts.remove(&(before.first, image));
+        }
+        if let Some(after) = waiting {
+            key.lanes.insert(image, after);
+            key.firsts.insert((after.first, image));
+        }
+        if key.lanes.is_empty() {
+            self.keys.remove(name);
+        } else {
+            self.submit(name, [image]);
+        }
+    }
+
+    /// A key had its turn.
+    pub(super) fn serve(&mut self, name: &str, at: u64) {
+        self.change(name, |key| key.served = at);
+    }
+
+    /// A key is at its limit, or no longer.
+    pub(super) fn block(&mut self, name: &str, blocked: bool) {
+        self.change(name, |key| key.blocked = blocked);
+    }
+
+    fn change(&mut self, name: &str, change: impl FnOnce(&mut Key)) {
+        let Some(key) = self.keys.get(name) else { return };
+        let images: Vec<ImageId> = key.lanes.keys().copied().collect();
+        self.withdraw(name, images.iter().copied());
+        self.keys.get_mut(name).map(change);
+        self.submit(name, images);
+    }
+
+    /// Takes a key's turns away, of these images and of all.
+    fn withdraw(&mut self, name: &str, images: impl IntoIterator<Item = ImageId>) {
+        let Some(key) = self.keys.get(name).filter(|key| !key.blocked) else { return };
+        if let Some(turn) = key.turn() {
+            self.turns.remove(&(turn, name.into()));
+        }
+        for image in images {
+            let Some(waiting) = key.lanes.get(&image) else { continue };
+            if let Some(turns) = self.turns_of_image.get_mut(&image) {
+                turns.remove(&(key.served.max(waiting.first), name.into()));
+                if turns.is_empty() {
+                    self.turns_of_image.remove(&image);
+                }
+            }
+        }
+    }
+
+    /// Gives a key its turns, of these images and of all.
+    fn submit(&mut self, name: &str, images: impl IntoIterator<Item = ImageId>) {
+        let Some(key) = self.keys.get(name).filter(|key| !key.blocked) else { return };
+        if let Some(turn) = key.turn() {
+            self.turns.insert((turn, name.into()));
+        }
+        for image in images {
+            if let Some(waiting) = key.lanes.get(&image) {
+                let turn = (key.served.max(waiting.first), name.into());
+                self.turns_of_image.entry(image).or_default().insert(turn);
+            }
+        }
+    }
+}
