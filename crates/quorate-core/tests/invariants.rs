@@ -8,8 +8,8 @@ use common::Watched;
 use quorate_core::limits::{DUE_PER_BATCH, IDEMPOTENCY_MILLIS};
 use quorate_core::testing::{Entry, Workload};
 use quorate_core::{
-    Change, Command, Dump, Effect, FeatureLevel, IdempotencyKey, Job, JobId, QueueId, Reason, Refusal, Reply,
-    RequestId, Settings, State, Status, Table, Timestamp, apply, next_due_at,
+    Change, Command, Dispatch, Dump, Effect, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, QueueId, Reason,
+    Refusal, Reply, RequestId, Settings, State, Status, Table, Timestamp, apply, next_due_at,
 };
 
 /// Commands in all, over all seeds.
@@ -60,6 +60,7 @@ fn due(dump: &Dump, now: Timestamp) -> usize {
     let finished = dump.finished.iter().filter(|(ended, _)| outlived(*ended)).count();
     let keys = dump.keys.values().filter(|key| key.at.plus_millis(IDEMPOTENCY_MILLIS) <= now).count();
     let images = dump.images.values().filter(|image| outlived(image.named_at)).count();
+    let finished = finished + dump.kept.iter().filter(|(until, _)| *until <= now).count();
     timers + finished + keys + images
 }
 
@@ -92,6 +93,7 @@ struct Told {
     settings: Settings,
     level: FeatureLevel,
     keys: BTreeSet<Box<str>>,
+    available: BTreeMap<QueueId, (u64, BTreeMap<ImageId, u64>)>,
 }
 
 impl Told {
@@ -109,6 +111,13 @@ impl Told {
                 Effect::KeySpent(key) => drop(self.keys.insert(key.clone())),
                 Effect::Configured(settings) => self.settings = *settings,
                 Effect::Raised(level) => self.level = *level,
+                Effect::Available(of) => {
+                    let (places, images) = self.available.entry(of.queue).or_default();
+                    *places = of.places;
+                    images.extend(of.images.iter().copied());
+                    images.retain(|_, jobs| *jobs > 0);
+                }
+                Effect::QueueGone(queue) => drop(self.available.remove(queue)),
             }
         }
     }
@@ -121,6 +130,13 @@ impl Told {
         assert_eq!(self.jobs, dump.jobs.iter().map(|(id, record)| (*id, job(record))).collect());
         assert_eq!((self.settings, self.level), (dump.settings, dump.level));
         assert!(dump.keys.keys().all(|key| self.keys.contains(key)));
+        for of in Dispatch::restore(dump.clock, dump.dispatch.clone()).availability() {
+            let (places, images) = self.available.get(&of.queue).cloned().unwrap_or_default();
+            assert_eq!(images, of.images.into_iter().collect(), "what waits in {}", of.name);
+            // More may have become free with time; where none was, that was told.
+            let with_time = dump.dispatch.queues[&of.queue].settings.rate.is_some() && places > 0;
+            assert!(places == of.places || (with_time && places < of.places), "places of {}", of.name);
+        }
     }
 }
 
@@ -139,6 +155,9 @@ impl Seen {
                 (Err(Refusal::OutsideDeadline), _) => "outside deadline",
                 (Err(Refusal::Invalid { .. }), _) => "invalid",
                 (Err(Refusal::IdTaken), _) => "id taken",
+                (Err(Refusal::NoSuchQueue), _) => "no such queue",
+                (Err(Refusal::QueueInUse), _) => "queue in use",
+                (Err(Refusal::TooManyQueues | Refusal::TooManyLanes), _) => "too many",
                 (Ok(_), _) if answer.position.index != entry.index => "repeated",
                 (Ok(_), Command::Enqueue { .. }) => "enqueue",
                 (Ok(_), Command::Consume { .. }) => "consume",
@@ -151,6 +170,8 @@ impl Seen {
                 (Ok(_), Command::Delete { .. }) => "delete",
                 (Ok(_), Command::Configure { .. }) => "configure",
                 (Ok(_), Command::Raise { .. }) => "raise",
+                (Ok(_), Command::ConfigureQueue { .. }) => "configure a queue",
+                (Ok(_), Command::DeleteQueue { .. }) => "delete a queue",
             };
             *self.0.entry(what).or_default() += 1;
         }
@@ -158,7 +179,7 @@ impl Seen {
 
     fn check(&self) {
         println!("{:#?}", self.0);
-        assert_eq!(self.0.len(), 19, "all outcomes were met: {:?}", self.0);
+        assert_eq!(self.0.len(), 23, "all outcomes were met: {:?}", self.0);
         for (what, times) in &self.0 {
             assert!(*times >= 100, "{what} was met only {times} times");
         }

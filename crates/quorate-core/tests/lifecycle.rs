@@ -9,7 +9,7 @@ use std::fmt::Write;
 use common::{Log, T0, Watched, job_id, new_job, ok_job, ok_jobs};
 use quorate_core::lifecycle::{Event, TRANSITIONS, Transition, transitions};
 use quorate_core::{
-    Command, Job, NewJob, QueueId, Reason, Refusal, Reply, Settings, Status, Table, Timestamp,
+    Command, Job, NewJob, Reason, Refusal, Reply, Settings, Status, Table, Take, Timestamp,
 };
 
 /// The job that each case is about, and the id that its manual retry would get.
@@ -73,14 +73,14 @@ fn seconds(event: Event, of: Event) -> u32 {
 
 fn bring_to(log: &mut Log<Watched>, status: Status, event: Event) -> Job {
     let delay = if status == Status::Delayed { seconds(event, Event::Due) } else { 0 };
-    let new = NewJob { delay, timeout: seconds(event, Event::Timeout), ..new_job(JOB) };
+    let new = NewJob { delay, timeout: Some(seconds(event, Event::Timeout)), ..new_job(JOB) };
     let id = new.id;
     log.run(T0, Command::Enqueue { jobs: vec![new], key: None }).unwrap();
     match status {
         Status::Delayed | Status::Queued => {}
         Status::Cancelled => drop(log.run(T0, Command::Cancel { id, details: "".into() }).unwrap()),
         Status::Running | Status::Success | Status::Error => {
-            let granted = log.run(T0, Command::Consume { queue: QueueId::DEFAULT, n: 1, key: None });
+            let granted = log.run(T0, Command::Consume { take: Take::default_queue(1), key: None });
             assert_eq!(ok_jobs(granted).len(), 1);
         }
     }
@@ -108,7 +108,7 @@ fn happen(log: &mut Log<Watched>, event: Event) -> Option<Refusal> {
             log.tick(T0.plus_seconds(SOON));
             Ok(Reply::Done)
         }
-        Event::Consume => log.run(now, Command::Consume { queue: QueueId::DEFAULT, n: 10, key: None }),
+        Event::Consume => log.run(now, Command::Consume { take: Take::default_queue(10), key: None }),
         Event::Touch => log.run(now, Command::Touch { id }),
         Event::Succeed => log.run(now, Command::Succeed { id, log: "second".into() }),
         Event::Fail => log.run(now, fail()),
@@ -132,9 +132,9 @@ fn new_jobs_start_as_the_table_says() {
     let mut automatic = vec![];
     for retries_delay in [0, 1] {
         let mut log = Log::new(Watched::default());
-        let jobs = vec![NewJob { max_retries: 1, retries_delay, ..new_job(JOB) }];
+        let jobs = vec![NewJob { max_retries: Some(1), retries_delay: Some(retries_delay), ..new_job(JOB) }];
         log.run(T0, Command::Enqueue { jobs, key: None }).unwrap();
-        log.run(T0, Command::Consume { queue: QueueId::DEFAULT, n: 1, key: None }).unwrap();
+        log.run(T0, Command::Consume { take: Take::default_queue(1), key: None }).unwrap();
         let failed = ok_job(log.run(T0, fail()));
         automatic.push(status(&mut log, failed.retry_id.expect("it has a retry left")));
     }

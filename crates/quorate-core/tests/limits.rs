@@ -10,7 +10,7 @@ use quorate_core::limits::{
     CONSUME_BYTES, DUE_PER_BATCH, IDEMPOTENCY_KEYS, IDEMPOTENCY_MILLIS, JOBS_PER_REQUEST, PAYLOAD_BYTES,
 };
 use quorate_core::{
-    Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, QueueId, Reason, Refusal, Settings, Status, Timestamp,
+    Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, Reason, Refusal, Settings, Status, Take, Timestamp,
     next_due_at,
 };
 
@@ -24,7 +24,7 @@ fn enqueue(log: &mut Log<Watched>, jobs: Vec<NewJob>) {
 }
 
 fn consume(log: &mut Log<Watched>, now: Timestamp, n: u32) -> Vec<u64> {
-    let granted = ok_jobs(log.run(now, Command::Consume { queue: QueueId::DEFAULT, n, key: None }));
+    let granted = ok_jobs(log.run(now, Command::Consume { take: Take::default_queue(n), key: None }));
     granted.iter().map(|job| u64::try_from(u128::from_be_bytes(job.id.0)).unwrap()).collect()
 }
 
@@ -35,7 +35,7 @@ fn count(log: &Log<Watched>, status: Status) -> u64 {
 /// A log whose jobs run, past their deadline of a second.
 fn overdue() -> (Log<Watched>, Timestamp) {
     let mut log = Log::new(Watched::default());
-    enqueue(&mut log, (1..=MANY).map(|number| NewJob { timeout: 1, ..new_job(number) }).collect());
+    enqueue(&mut log, (1..=MANY).map(|number| NewJob { timeout: Some(1), ..new_job(number) }).collect());
     for _ in 0..2 {
         consume(&mut log, T0, JOBS_PER_REQUEST as u32);
     }
@@ -59,7 +59,7 @@ fn due_work_keeps_up_with_what_is_added() {
     let mut log = Log::new(Watched::default());
     let (mut now, mut number) = (T0, 0);
     for _ in 0..5 {
-        let jobs = (number + 1..=number + MANY).map(|number| NewJob { timeout: 1, ..new_job(number) });
+        let jobs = (number + 1..=number + MANY).map(|number| NewJob { timeout: Some(1), ..new_job(number) });
         log.run(now, Command::Enqueue { jobs: jobs.collect(), key: None }).unwrap();
         assert!(next_due_at(&mut log.table).unwrap().is_none_or(|due| due > now), "as much is due as comes");
 
@@ -70,7 +70,7 @@ fn due_work_keeps_up_with_what_is_added() {
         let failure = Some(Failure { reason: Reason::Timeout, details: "".into() });
         let ending = |number: &u64| Ending { id: job_id(*number), failure: failure.clone(), log: Bytes::new() };
         let endings = granted.iter().step_by(2).map(ending).collect();
-        log.run(now, Command::Finish { endings, queue: QueueId::DEFAULT, take: 0, key: None }).unwrap();
+        log.run(now, Command::Finish { endings, take: None, key: None }).unwrap();
         now = now.plus_seconds(1);
     }
 }
@@ -100,13 +100,13 @@ fn answers_given_again_look_at_deadlines_too() {
     // Job 0 is retried by hand, as the job with the highest id: its timer is the last.
     let mut log = Log::new(Watched::default());
     let last = job_id(MANY + 1);
-    enqueue(&mut log, vec![NewJob { timeout: 1, ..new_job(0) }]);
+    enqueue(&mut log, vec![NewJob { timeout: Some(1), ..new_job(0) }]);
     log.run(T0, Command::Cancel { id: job_id(0), details: "".into() }).unwrap();
-    enqueue(&mut log, (1..=MANY).map(|number| NewJob { timeout: 1, ..new_job(number) }).collect());
+    enqueue(&mut log, (1..=MANY).map(|number| NewJob { timeout: Some(1), ..new_job(number) }).collect());
     let retry = |new_id| Command::Retry { id: job_id(0), new_id, key: None };
     log.run(T0, retry(last)).unwrap();
     consume(&mut log, T0, 1_000);
-    let rest = Command::Consume { queue: QueueId::DEFAULT, n: 1_000, key: None };
+    let rest = Command::Consume { take: Take::default_queue(1_000), key: None };
     let rest = Envelope { deadline: T0.plus_seconds(5), ..log.envelope(T0, rest) };
     log.apply(Batch { stamp: T0, envelopes: vec![rest.clone()] });
 
@@ -218,11 +218,11 @@ fn extreme_times_neither_overflow_nor_stop() {
     let mut log = Log::new(Watched::default());
     let far = Timestamp(u64::MAX - 1);
     log.tick(far);
-    let jobs = vec![NewJob { delay: 1, ..new_job(1) }, NewJob { max_retries: 1, ..new_job(2) }];
+    let jobs = vec![NewJob { delay: 1, ..new_job(1) }, NewJob { max_retries: Some(1), ..new_job(2) }];
     log.run(far, Command::Enqueue { jobs, key: None }).unwrap();
     assert_eq!(consume(&mut log, far, 2), [2]);
     let last = Timestamp(u64::MAX);
-    let granted = log.run(last, Command::Consume { queue: QueueId::DEFAULT, n: 2, key: None });
+    let granted = log.run(last, Command::Consume { take: Take::default_queue(2), key: None });
     assert_eq!(ok_jobs(granted).len(), 2, "the delay and the timeout saturate at the end of time");
     log.tick(last);
     log.table.check();

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Log, T0, job_id, new_job};
 use quorate_core::model::Model;
-use quorate_core::{Command, ImageId, JobsPage, JobsQuery, NewJob, Status};
+use quorate_core::{Command, ImageId, JobsPage, JobsQuery, NewJob, Status, Take};
 
 const OTHER: ImageId = ImageId([9; 16]);
 
@@ -18,7 +18,7 @@ fn some() -> Log<Model> {
     let delayed = NewJob { delay: 5, ..new_job(5) };
     log.run(T0, enqueue(vec![new_job(9), delayed])).unwrap();
     log.run(T0, enqueue(vec![new_job(7), NewJob { image_id: OTHER, ..new_job(3) }])).unwrap();
-    log.run(T0, Command::Consume { queue: quorate_core::QueueId::DEFAULT, n: 2, key: None }).unwrap();
+    log.run(T0, Command::Consume { take: Take::default_queue(2), key: None }).unwrap();
     log.run(T0, Command::Succeed { id: job_id(9), log: "".into() }).unwrap();
     log.run(T0, Command::Retry { id: job_id(9), new_id: job_id(1), key: None }).unwrap();
     log.tick(T0.plus_seconds(5));

@@ -37,6 +37,8 @@ tables! {
     images,
     level,
     manual_retry,
+    queue_limits,
+    queues,
     repeated_requests,
     retention,
     succeed_and_fail,

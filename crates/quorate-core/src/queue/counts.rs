@@ -135,8 +135,8 @@ mod tests {
         }
         recent.note(at(30), Noted::Granted);
         assert_eq!(recent.last_minute(at(30)), [30, 0, 0], "the slot under way does not count");
-        assert_eq!(recent.last_minute(at(65)), [20, 1, 0]);
-        assert_eq!(recent.last_minute(at(95)), [0, 1, 0]);
+        assert_eq!(recent.last_minute(at(69)), [30, 1, 0]);
+        assert_eq!(recent.last_minute(at(75)), [20, 1, 0]);
         assert_eq!(recent.last_minute(at(10_000)), [0, 0, 0]);
     }
 }

@@ -1,6 +1,6 @@
 use quorate_core::model::Model;
 use quorate_core::{
-    Answered, Batch, Command, Envelope, ImageId, Job, JobId, NewJob, Outcome, Priority, QueueId, Reply,
+    Answered, Batch, Command, Envelope, ImageId, Job, JobId, NewJob, Outcome, Priority, QueueName, Reply,
     RequestId, Table, Timestamp, apply, limits,
 };
 
@@ -16,15 +16,16 @@ pub fn job_id(number: u64) -> JobId {
 pub fn new_job(number: u64) -> NewJob {
     NewJob {
         id: job_id(number),
-        queue: QueueId::DEFAULT,
+        queue: QueueName::DEFAULT,
         priority: Priority::default(),
+        key: "".into(),
         image: "image".into(),
         image_id: ImageId([1; 16]),
         payload: "payload".into(),
         delay: 0,
-        timeout: 60,
-        max_retries: 0,
-        retries_delay: 60,
+        timeout: Some(60),
+        max_retries: Some(0),
+        retries_delay: Some(60),
     }
 }
 

@@ -5,9 +5,11 @@ use bytes::Bytes;
 use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
-    AnswerRecord, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, QueueId, RequestId, Settings,
-    State, Status, Table, Timestamp,
+    AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord,
+    Lane, LaneMark, QueueId, RequestId, Settings, State, Status, Table, Timestamp,
 };
+
+use super::turns::Turns;
 
 /// A model that looks at every write of `apply` while it happens, and panics at one that must not be.
 ///
@@ -24,8 +26,7 @@ pub struct Watched {
     ids: BTreeSet<JobId>,
     /// The number of the newest job.
     newest: Option<u64>,
-    /// Queued jobs by the order in which they were queued: own bookkeeping, without `seq`.
-    arrivals: Vec<JobId>,
+    turns: Turns,
 }
 
 impl Watched {
@@ -57,8 +58,9 @@ impl Watched {
             dump.payloads.iter().map(|(owner, (holders, _))| (*owner, *holders)).collect();
         assert_eq!(held, holders, "holders of payloads");
         assert_eq!(dump.logs.keys().copied().collect::<BTreeSet<_>>(), logs, "a log without its job");
-        let queued: BTreeSet<JobId> = self.arrivals.iter().copied().collect();
+        let queued: BTreeSet<JobId> = self.turns.queued().collect();
         assert_eq!(dump.queued.iter().copied().collect::<BTreeSet<_>>(), queued);
+        check_dispatch(&dump);
         dump
     }
 
@@ -68,12 +70,12 @@ impl Watched {
         assert_eq!(job.created_at, self.clock());
         assert_eq!((job.started_at, job.completed_at, job.retry_id, job.log_bytes), (None, None, None, 0));
         let Some(predecessor) = job.retry_of else {
-            assert_eq!(job.payload.owner, job.id);
+            assert_eq!((job.payload.owner, job.attempt), (job.id, 1));
             return;
         };
         let of = &self.model.jobs()[&predecessor];
         assert_eq!(job.payload, of.payload, "a retry shares the payload");
-        assert_eq!((job.queue, job.priority, &job.image), (of.queue, of.priority, &of.image));
+        assert_eq!((job.queue, job.priority, &job.key, &job.image), (of.queue, of.priority, &of.key, &of.image));
         assert_eq!((job.timeout, job.retries_delay, job.delay), (of.timeout, of.retries_delay, 0));
         if of.status() == Status::Running {
             assert_eq!(
@@ -81,17 +83,18 @@ impl Watched {
                 of.max_retries.checked_sub(1),
                 "a chain of automatic retries is bounded"
             );
-            let waits = match job.state {
-                State::Delayed { due } => {
-                    due == self.clock().plus_seconds(of.retries_delay) && of.retries_delay > 0
-                }
-                State::Queued { .. } => of.retries_delay == 0,
-                _ => false,
+            assert_eq!(job.attempt, of.attempt + 1);
+            let until = match job.state {
+                State::Delayed { due } => due,
+                State::Queued { .. } => self.clock(),
+                _ => panic!("an automatic retry waits: {job:?}"),
             };
-            assert!(waits, "an automatic retry waits for retries_delay: {job:?}");
+            let [least, most] = backoff(&self.model.dump().dispatch.queues[&of.queue].settings.backoff, of);
+            let bounds = self.clock().plus_millis(least)..=self.clock().plus_millis(most);
+            assert!(bounds.contains(&until), "an automatic retry waits as its queue says: {job:?}");
         } else {
             assert!(of.status().is_final());
-            assert_eq!(job.max_retries, of.max_retries);
+            assert_eq!((job.max_retries, job.attempt), (of.max_retries, 1));
             assert_eq!(job.status(), Status::Queued);
             assert!(
                 of.status() != Status::Error || of.max_retries == 0,
@@ -112,6 +115,7 @@ impl Watched {
             state: before.state.clone(),
             started_at: before.started_at,
             completed_at: before.completed_at,
+            keep_until: before.keep_until,
             log_bytes: before.log_bytes,
             retry_id: before.retry_id,
             ..after.clone()
@@ -162,21 +166,63 @@ impl Watched {
             if after.status() == Status::Running {
                 assert!(self.granted.insert(after.id), "{} is granted twice", after.id);
                 assert_eq!(after.started_at, Some(self.clock()));
-                let first = self.first_in_line(after.queue);
-                assert_eq!(first, Some(after.id), "{} jumped the queue", after.id);
+                self.turns.check_grant(&self.model, after);
             }
-            self.arrivals.retain(|id| *id != after.id);
+            self.turns.left(after.id);
         } else if after.status() == Status::Queued {
-            self.arrivals.push(after.id);
+            self.turns.arrived(after.id);
         }
     }
+}
 
-    /// The job that arrived first among those of the highest priority.
-    fn first_in_line(&self, queue: QueueId) -> Option<JobId> {
-        let jobs = self.arrivals.iter().map(|id| &self.model.jobs()[id]).filter(|job| job.queue == queue);
-        // The first of those that are equal: `max_by_key` would give the last.
-        jobs.rev().max_by_key(|job| job.priority).map(|job| job.id)
+/// How long an automatic retry waits at least and at most, in milliseconds: by a formula of its own.
+fn backoff(backoff: &Backoff, of: &Job) -> [u64; 2] {
+    let seconds = match backoff {
+        Backoff::Fixed => of.retries_delay,
+        Backoff::List(delays) => {
+            *delays.iter().chain(delays.iter().rev().take(1).cycle()).nth(of.attempt as usize - 1).unwrap()
+        }
+        Backoff::Exponential { cap, jitter_percent } => {
+            let doubled = f64::from(of.retries_delay) * 2f64.powi(of.attempt as i32 - 1);
+            let millis = doubled.min(f64::from(*cap)) * 1_000.;
+            let spread = millis * f64::from(*jitter_percent) / 100.;
+            return [(millis - spread).floor() as u64, (millis + spread).ceil() as u64];
+        }
+    };
+    [u64::from(seconds) * 1_000; 2]
+}
+
+/// What is known of queues without looking at jobs is what jobs say.
+fn check_dispatch(dump: &Dump) {
+    let Kept { queues, lanes, running, .. } = &dump.dispatch;
+    let (mut counted, mut marks) = (BTreeMap::<QueueId, Counts>::new(), BTreeMap::<Lane, LaneMark>::new());
+    let mut of_keys = BTreeMap::new();
+    for job in dump.jobs.values() {
+        let counts = counted.entry(job.queue).or_default();
+        counts.by_status[Status::ALL.iter().position(|status| *status == job.status()).unwrap()] += 1;
+        match job.state {
+            State::Queued { seq, since } => {
+                counts.queued[usize::from(job.priority.get())] += 1;
+                let mark = marks.entry(Lane::of(job)).or_insert(LaneMark { first: seq, since, jobs: 0, served: 0 });
+                (mark.first, mark.since) = (mark.first, mark.since).min((seq, since));
+                mark.jobs += 1;
+            }
+            State::Running { .. } if !job.key.is_empty() => {
+                *of_keys.entry((job.queue, job.key.clone())).or_insert(0) += 1;
+            }
+            _ => {}
+        }
     }
+    for (id, queue) in queues {
+        let counted = counted.remove(id).unwrap_or_default();
+        let kept = (queue.counts.by_status, queue.counts.queued);
+        assert_eq!(kept, (counted.by_status, counted.queued), "the counts of {}", queue.name);
+        assert!(queue.kept || queue.counts.all() > 0, "{} has no reason to be there", queue.name);
+    }
+    assert_eq!(counted.len(), 0, "every job's queue is there");
+    let known = lanes.iter().map(|(lane, mark)| (lane.clone(), LaneMark { served: 0, ..*mark })).collect();
+    assert_eq!(marks, known, "where lanes begin");
+    assert_eq!(&of_keys, running, "how many jobs of a key run");
 }
 
 /// What holds of every record.
@@ -262,8 +308,17 @@ impl Table for Watched {
     fn job(&mut self, id: JobId) -> Result<Option<Job>, Infallible> {
         self.model.job(id)
     }
-    fn next_queued(&mut self, queue: QueueId) -> Result<Option<Job>, Infallible> {
-        self.model.next_queued(queue)
+    fn dispatch(&self) -> &Dispatch {
+        self.model.dispatch()
+    }
+    fn dispatch_mut(&mut self) -> &mut Dispatch {
+        self.model.dispatch_mut()
+    }
+    fn first_in(&mut self, lane: &Lane) -> Result<Option<&Job>, Infallible> {
+        self.model.first_in(lane)
+    }
+    fn next_kept(&mut self, now: Timestamp) -> Result<Option<Job>, Infallible> {
+        self.model.next_kept(now)
     }
     fn next_due(&mut self, now: Timestamp) -> Result<Option<Job>, Infallible> {
         self.model.next_due(now)

@@ -3,8 +3,9 @@ use std::fmt::Display;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Batch, Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob,
-    Outcome, Position, Priority, QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Timestamp,
+    Answered, Backoff, Batch, Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob,
+    Outcome, Position, Priority, QueueName, Rate, Reason, Refusal, Reply, RequestId, Setting, Settings, Source, State,
+    Take, Timestamp,
 };
 
 use super::parse::{Line, Verb, Words, millis};
@@ -106,11 +107,7 @@ impl Stage {
         let log = Bytes::from(text("log").to_owned());
         match words.verb.as_str() {
             "enqueue" => Command::Enqueue { jobs: self.new_jobs(words), key },
-            "consume" => Command::Consume {
-                queue: queue(words.option("queue")),
-                n: words.word(0).parse().unwrap(),
-                key,
-            },
+            "consume" => Command::Consume { take: take(words, words.word(0)), key },
             "succeed" => Command::Succeed { id: self.id(words.word(0)), log },
             "fail" => {
                 let reason = reason(words.option("reason").unwrap_or("bad_exit"));
@@ -118,8 +115,7 @@ impl Stage {
             }
             "finish" => Command::Finish {
                 endings: self.endings(words),
-                queue: queue(words.option("queue")),
-                take: words.option("take").unwrap_or("0").parse().unwrap(),
+                take: words.option("take").map(|n| take(words, n)),
                 key,
             },
             "cancel" => Command::Cancel { id: self.id(words.word(0)), details: text("details").into() },
@@ -132,6 +128,11 @@ impl Stage {
             "retention" => {
                 Command::Configure { settings: Settings { retention: millis(words.word(0)) / 1_000 } }
             }
+            "queue" => {
+                let name = QueueName::new(words.word(0)).unwrap();
+                Command::ConfigureQueue { name, settings: settings(words) }
+            }
+            "delete-queue" => Command::DeleteQueue { name: QueueName::new(words.word(0)).unwrap() },
             "level" => Command::Raise { level: FeatureLevel(words.word(0).parse().unwrap()) },
             other => panic!("{other} is no command"),
         }
@@ -158,18 +159,23 @@ impl Stage {
                 |name: &str, default: &str| options.get(name).map_or(default, String::as_str).to_owned();
             let number =
                 |name: &str, default: u32| options.get(name).map_or(default, |text| text.parse().unwrap());
+            let optional = |name: &str, default| match options.get(name).map(String::as_str) {
+                Some("-") => None,
+                _ => Some(number(name, default)),
+            };
             let image = text("image", "image");
             jobs.push(NewJob {
                 id: self.id(name),
-                queue: queue(options.get("queue").map(String::as_str)),
+                queue: options.get("queue").map_or(QueueName::DEFAULT, |name| QueueName::new(name).unwrap()),
+                key: text("tenant", "").into(),
                 priority: Priority::new(u8::try_from(number("priority", 0)).unwrap()).unwrap(),
                 image_id: ImageId(sixteen_bytes(&image)),
                 image: image.into(),
                 payload: text("payload", "").into(),
                 delay: number("delay", 0),
-                timeout: number("timeout", 60),
-                max_retries: number("max_retries", 3),
-                retries_delay: number("retries_delay", 60),
+                timeout: optional("timeout", 60),
+                max_retries: optional("max_retries", 3),
+                retries_delay: optional("retries_delay", 60),
             });
         }
         jobs
@@ -200,6 +206,10 @@ impl Stage {
             Err(Refusal::OutsideDeadline) => "refused: outside deadline".into(),
             Err(Refusal::Invalid { field }) => format!("refused: invalid {field}"),
             Err(Refusal::IdTaken) => "refused: id taken".into(),
+            Err(Refusal::NoSuchQueue) => "refused: no such queue".into(),
+            Err(Refusal::QueueInUse) => "refused: queue in use".into(),
+            Err(Refusal::TooManyQueues) => "refused: too many queues".into(),
+            Err(Refusal::TooManyLanes) => "refused: too many lanes".into(),
         }
     }
 
@@ -259,7 +269,9 @@ impl Stage {
         let show = |name: &str, value: &dyn Display| format!("{name}={value}");
         vec![
             show("status", &job.status().as_str()),
-            show("queue", &job.queue.0),
+            show("queue", &model.dump().dispatch.queues[&job.queue].name),
+            show("tenant", &if job.key.is_empty() { "-" } else { &job.key }),
+            show("attempt", &job.attempt),
             show("priority", &job.priority.get()),
             show("image", &job.image),
             show("payload", &text(model.payload(id))),
@@ -295,8 +307,50 @@ fn since(time: Option<Timestamp>) -> String {
     }
 }
 
-fn queue(number: Option<&str>) -> QueueId {
-    number.map_or(QueueId::DEFAULT, |number| QueueId(number.parse().unwrap()))
+/// `queue=a/b` in order, `queue=a:2/b:1` by weight, `queue=*`; `image=x/y`.
+fn take(words: &Words, n: &str) -> Take {
+    let names: Vec<&str> = words.option("queue").unwrap_or("default").split('/').collect();
+    let name = |text: &str| QueueName::new(text).unwrap();
+    let from = match names.as_slice() {
+        ["*"] => Source::All,
+        [first, ..] if first.contains(':') => {
+            let weighted = names.iter().map(|text| text.split_once(':').unwrap());
+            Source::ByWeight(weighted.map(|(text, weight)| (name(text), weight.parse().unwrap())).collect())
+        }
+        _ => Source::InOrder(names.iter().map(|text| name(text)).collect()),
+    };
+    let images = words.option("image").map(|names| names.split('/').map(|name| ImageId(sixteen_bytes(name))));
+    Take { from, images: images.into_iter().flatten().collect(), n: n.parse().unwrap() }
+}
+
+/// `paused=true`, `max_running=2`, `rate=5/1`, `backoff=exponential/60/10`, `backoff=list/1/5`; `-` clears.
+fn settings(words: &Words) -> Vec<Setting> {
+    let number = |text: &str| (text != "-").then(|| text.parse().unwrap());
+    let numbers = |text: &str| text.split('/').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
+    let setting = |(name, text): (&String, &String)| match name.as_str() {
+        "paused" => Setting::Paused(text == "true"),
+        "timeout" => Setting::Timeout(number(text)),
+        "max_retries" => Setting::MaxRetries(number(text)),
+        "retries_delay" => Setting::RetriesDelay(number(text)),
+        "keep_success" => Setting::KeepSuccess(number(text).map(u64::from)),
+        "keep_error" => Setting::KeepError(number(text).map(u64::from)),
+        "max_running" => Setting::MaxRunning(number(text)),
+        "max_running_per_key" => Setting::MaxRunningPerKey(number(text)),
+        "rate" => Setting::Rate((text != "-").then(|| {
+            let [jobs, seconds] = numbers(text)[..] else { panic!("{text} is no rate") };
+            Rate { jobs, seconds }
+        })),
+        "backoff" => Setting::Backoff(match text.split_once('/') {
+            None => Backoff::Fixed,
+            Some(("list", delays)) => Backoff::List(numbers(delays)),
+            Some((_, rest)) => {
+                let [cap, jitter_percent] = numbers(rest)[..] else { panic!("{text} is no back-off") };
+                Backoff::Exponential { cap, jitter_percent }
+            }
+        }),
+        other => panic!("{other} is no setting"),
+    };
+    words.groups[0].1.iter().map(setting).collect()
 }
 
 fn reason(word: &str) -> Reason {
