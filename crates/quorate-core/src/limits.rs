@@ -95,7 +95,7 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 15] = [
+pub const FIELDS: [&str; 22] = [
     "jobs",
     "image",
     "payload",
@@ -105,7 +105,14 @@ pub const FIELDS: [&str; 15] = [
     "max_retries",
     "retries_delay",
     "n",
-    "take",
+    "queue",
+    "key",
+    "max_running",
+    "max_running_per_key",
+    "keep_success",
+    "keep_error",
+    "backoff",
+    "rate",
     "log",
     "details",
     "retention",

@@ -107,6 +107,10 @@ impl From<&Refusal> for pb::Refusal {
                 Kind::Invalid
             }
             Refusal::IdTaken => Kind::IdTaken,
+            Refusal::NoSuchQueue => Kind::NoSuchQueue,
+            Refusal::QueueInUse => Kind::QueueInUse,
+            Refusal::TooManyQueues => Kind::TooManyQueues,
+            Refusal::TooManyLanes => Kind::TooManyLanes,
         };
         message.kind = kind.into();
         message
@@ -127,6 +131,10 @@ impl TryFrom<pb::Refusal> for Refusal {
             Ok(Kind::OutsideDeadline) => Ok(Refusal::OutsideDeadline),
             Ok(Kind::Invalid) => Ok(Refusal::Invalid { field: field_name(&refusal.field)? }),
             Ok(Kind::IdTaken) => Ok(Refusal::IdTaken),
+            Ok(Kind::NoSuchQueue) => Ok(Refusal::NoSuchQueue),
+            Ok(Kind::QueueInUse) => Ok(Refusal::QueueInUse),
+            Ok(Kind::TooManyQueues) => Ok(Refusal::TooManyQueues),
+            Ok(Kind::TooManyLanes) => Ok(Refusal::TooManyLanes),
             Ok(Kind::Unspecified) => Err(Malformed::Field { message: "Refusal", field: "kind" }),
             Err(_) => Err(Malformed::NewerField { message: "Refusal", field: "kind" }),
         }

@@ -1,5 +1,5 @@
 use quorate_core::{
-    Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, QueueId, Settings,
+    Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, Setting, Settings, Take,
 };
 
 use super::fields;
@@ -14,9 +14,10 @@ impl From<Command> for Message {
                 jobs: jobs.into_iter().map(pb::NewJob::from).collect(),
                 key: key.map(pb::IdempotencyKey::from),
             }),
-            Command::Consume { queue, n, key } => {
-                Message::Consume(pb::Consume { queue: queue.0, n, key: key.map(pb::IdempotencyKey::from) })
-            }
+            Command::Consume { take, key } => Message::Consume(pb::Consume {
+                take: Some(take.into()),
+                key: key.map(pb::IdempotencyKey::from),
+            }),
             Command::Succeed { id, log } => Message::Succeed(pb::Succeed { id: id_out(id), log }),
             Command::Fail { id, reason, details, log } => Message::Fail(pb::Fail {
                 id: id_out(id),
@@ -24,10 +25,9 @@ impl From<Command> for Message {
                 details: details.into(),
                 log,
             }),
-            Command::Finish { endings, queue, take, key } => Message::Finish(pb::Finish {
+            Command::Finish { endings, take, key } => Message::Finish(pb::Finish {
                 endings: endings.into_iter().map(pb::Ending::from).collect(),
-                queue: queue.0,
-                take,
+                take: take.map(pb::Take::from),
                 key: key.map(pb::IdempotencyKey::from),
             }),
             Command::Cancel { id, details } => {
@@ -42,6 +42,13 @@ impl From<Command> for Message {
             Command::Delete { id } => Message::Delete(pb::Delete { id: id_out(id) }),
             Command::Configure { settings } => {
                 Message::Configure(pb::Configure { settings: Some(settings.into()) })
+            }
+            Command::ConfigureQueue { name, settings } => Message::ConfigureQueue(pb::ConfigureQueue {
+                name: fields::queue_out(&name),
+                settings: settings.into_iter().map(pb::Setting::from).collect(),
+            }),
+            Command::DeleteQueue { name } => {
+                Message::DeleteQueue(pb::DeleteQueue { name: fields::queue_out(&name) })
             }
             Command::Raise { level } => Message::Raise(pb::Raise { level: level.0 }),
         }
@@ -58,8 +65,10 @@ impl TryFrom<Message> for Command {
                 key: enqueue.key.map(IdempotencyKey::try_from).transpose()?,
             },
             Message::Consume(consume) => Command::Consume {
-                queue: QueueId(consume.queue),
-                n: consume.n,
+                take: consume
+                    .take
+                    .ok_or(Malformed::Field { message: "Consume", field: "take" })?
+                    .try_into()?,
                 key: consume.key.map(IdempotencyKey::try_from).transpose()?,
             },
             Message::Succeed(succeed) => {
@@ -73,8 +82,7 @@ impl TryFrom<Message> for Command {
             },
             Message::Finish(finish) => Command::Finish {
                 endings: finish.endings.into_iter().map(Ending::try_from).collect::<Result<_, _>>()?,
-                queue: QueueId(finish.queue),
-                take: finish.take,
+                take: finish.take.map(Take::try_from).transpose()?,
                 key: finish.key.map(IdempotencyKey::try_from).transpose()?,
             },
             Message::Cancel(cancel) => {
@@ -93,6 +101,13 @@ impl TryFrom<Message> for Command {
                     .ok_or(Malformed::Field { message: "Configure", field: "settings" })?
                     .into(),
             },
+            Message::ConfigureQueue(configure) => Command::ConfigureQueue {
+                name: fields::queue("ConfigureQueue", &configure.name)?,
+                settings: configure.settings.into_iter().map(Setting::try_from).collect::<Result<_, _>>()?,
+            },
+            Message::DeleteQueue(delete) => {
+                Command::DeleteQueue { name: fields::queue("DeleteQueue", &delete.name)? }
+            }
             Message::Raise(raise) => Command::Raise { level: FeatureLevel(raise.level) },
         })
     }
@@ -102,8 +117,9 @@ impl From<NewJob> for pb::NewJob {
     fn from(job: NewJob) -> pb::NewJob {
         pb::NewJob {
             id: id_out(job.id),
-            queue: job.queue.0,
+            queue: fields::queue_out(&job.queue),
             priority: job.priority.get().into(),
+            key: job.key.into(),
             image: job.image.into(),
             image_id: Some(job.image_id.0.into()),
             payload: job.payload,
@@ -121,8 +137,9 @@ impl TryFrom<pb::NewJob> for NewJob {
     fn try_from(job: pb::NewJob) -> Result<NewJob, Malformed> {
         Ok(NewJob {
             id: id_in("NewJob", job.id)?,
-            queue: QueueId(job.queue),
+            queue: fields::queue("NewJob", &job.queue)?,
             priority: fields::priority("NewJob", job.priority)?,
+            key: job.key.into(),
             image: job.image.into(),
             image_id: ImageId(fields::id("NewJob", "image_id", job.image_id)?),
             payload: job.payload,

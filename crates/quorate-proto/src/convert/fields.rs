@@ -1,6 +1,6 @@
 //! The checks that several messages share.
 
-use quorate_core::{Priority, Reason, Status};
+use quorate_core::{Priority, QueueName, Reason, Status};
 
 use crate::Malformed;
 use crate::log::v1 as pb;
@@ -30,6 +30,21 @@ pub(super) fn id(
 /// A SHA-256.
 pub(super) fn hash(message: &'static str, field: &'static str, bytes: &[u8]) -> Result<[u8; 32], Malformed> {
     bytes.try_into().map_err(|_| Malformed::Field { message, field })
+}
+
+/// A queue's name; nothing for the default one.
+pub(super) fn queue_out(name: &QueueName) -> String {
+    if name.is_default() { String::new() } else { name.as_str().to_owned() }
+}
+
+/// The name that this says.
+pub(super) fn queue(message: &'static str, name: &str) -> Result<QueueName, Malformed> {
+    if name.is_empty() {
+        return Ok(QueueName::DEFAULT);
+    }
+    // There is one way to write each name.
+    let name = QueueName::new(name).filter(|name| !name.is_default());
+    name.ok_or(Malformed::Field { message, field: "queue" })
 }
 
 /// 0, 1 or 2.

@@ -26,6 +26,9 @@ impl From<&Job> for pb::Job {
             retry_of: job.retry_of.map(|id| id.0.into()),
             retry_id: job.retry_id.map(|id| id.0.into()),
             number: job.number,
+            key: job.key.to_string(),
+            attempt: job.attempt,
+            keep_until_ms: job.keep_until.map(|at| at.0),
             state: Some(state_out(&job.state)),
         }
     }
@@ -41,6 +44,7 @@ impl TryFrom<pb::Job> for Job {
             number: job.number,
             queue: QueueId(job.queue),
             priority: fields::priority("Job", job.priority)?,
+            key: job.key.into(),
             image: job.image.into(),
             image_id: ImageId(fields::id("Job", "image_id", job.image_id)?),
             payload: Payload {
@@ -50,10 +54,12 @@ impl TryFrom<pb::Job> for Job {
             delay: job.delay,
             timeout: job.timeout,
             max_retries: job.max_retries,
+            attempt: job.attempt,
             retries_delay: job.retries_delay,
             created_at: Timestamp(job.created_at_ms),
             started_at: job.started_at_ms.map(Timestamp),
             completed_at: job.completed_at_ms.map(Timestamp),
+            keep_until: job.keep_until_ms.map(Timestamp),
             state: state_in(job.state.ok_or(Malformed::Field { message: "Job", field: "state" })?)?,
             log_bytes: job.log_bytes,
             retry_of: job.retry_of.map(|id| JobId(id.into())),
@@ -65,7 +71,9 @@ impl TryFrom<pb::Job> for Job {
 fn state_out(state: &State) -> StateMessage {
     match state {
         State::Delayed { due } => StateMessage::DelayedDueMs(due.0),
-        State::Queued { seq } => StateMessage::QueuedSeq(*seq),
+        State::Queued { seq, since } => {
+            StateMessage::Queued(pb::Queued { seq: *seq, since_ms: since.0 })
+        }
         State::Running { deadline } => StateMessage::RunningDeadlineMs(deadline.0),
         State::Success => StateMessage::Success(pb::Success {}),
         State::Error { reason, by, details } => StateMessage::Error(pb::Error {
@@ -85,7 +93,9 @@ fn state_out(state: &State) -> StateMessage {
 fn state_in(state: StateMessage) -> Result<State, Malformed> {
     Ok(match state {
         StateMessage::DelayedDueMs(due) => State::Delayed { due: Timestamp(due) },
-        StateMessage::QueuedSeq(seq) => State::Queued { seq },
+        StateMessage::Queued(queued) => {
+            State::Queued { seq: queued.seq, since: Timestamp(queued.since_ms) }
+        }
         StateMessage::RunningDeadlineMs(deadline) => State::Running { deadline: Timestamp(deadline) },
         StateMessage::Success(pb::Success {}) => State::Success,
         StateMessage::Error(error) => State::Error {

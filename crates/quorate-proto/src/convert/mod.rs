@@ -7,6 +7,8 @@ mod fields;
 mod image;
 mod job;
 mod key;
+mod queue;
+mod take;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 use bytes::Bytes;
 use prost::Message;
 use quorate_core::{
-    AnswerRecord, Batch, Command, EndedBy, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId,
-    Job, JobId, KeyRecord, NewJob, Payload, Position, Priority, QueueId, Reason, Refusal, Remembered,
-    RequestId, Settings, State, Status, Timestamp,
+    AnswerRecord, Backoff, Batch, Bucket, Command, Counts, EndedBy, Ending, Envelope, Failure, FeatureLevel,
+    IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload, Position, Priority, Queue, QueueId, QueueName,
+    QueueSettings, Rate, Reason, Recent, Refusal, Remembered, RequestId, Setting, Settings, Source, State, Status, Take,
+    Timestamp,
 };
 
 use crate::log::v1 as pb;
@@ -14,20 +15,40 @@ fn commands() -> Vec<Command> {
     let id = JobId([1; 16]);
     let job = NewJob {
         id,
-        queue: QueueId(3),
+        queue: QueueName::new("words").unwrap(),
         priority: Priority::new(2).unwrap(),
+        key: "tenant".into(),
         image: "word/count".into(),
         image_id: ImageId([2; 16]),
         payload: Bytes::from_static(b"payload"),
         delay: 4,
-        timeout: 5,
-        max_retries: 6,
-        retries_delay: 7,
+        timeout: Some(5),
+        max_retries: Some(0),
+        retries_delay: None,
     };
+    let [one, two] = ["one", "two"].map(|name| QueueName::new(name).unwrap());
+    let take = |from, images| Take { from, images, n: 9 };
+    let settings = vec![
+        Setting::Paused(true),
+        Setting::Timeout(Some(1)),
+        Setting::MaxRetries(Some(0)),
+        Setting::RetriesDelay(None),
+        Setting::KeepSuccess(Some(1 << 40)),
+        Setting::KeepError(None),
+        Setting::Backoff(Backoff::Fixed),
+        Setting::Backoff(Backoff::Exponential { cap: 60, jitter_percent: 10 }),
+        Setting::Backoff(Backoff::List(vec![1, 0, 7])),
+        Setting::MaxRunning(Some(3)),
+        Setting::MaxRunningPerKey(Some(2)),
+        Setting::Rate(Some(Rate { jobs: 5, seconds: 6 })),
+        Setting::Rate(None),
+    ];
     vec![
         Command::Enqueue { jobs: vec![job], key: key.clone() },
         Command::Enqueue { jobs: vec![], key: None },
-        Command::Consume { queue: QueueId(1), n: 9, key: key.clone() },
+        Command::Consume { take: Take::default_queue(9), key: key.clone() },
+        Command::Consume { take: take(Source::All, vec![ImageId([4; 16]), ImageId([5; 16])]), key: None },
+        Command::Consume { take: take(Source::ByWeight(vec![(one.clone(), 5), (two, 1)]), vec![]), key: None },
         Command::Succeed { id, log: Bytes::from_static(b"log") },
         Command::Fail { id, reason: Reason::Killed, details: "why".into(), log: Bytes::new() },
         Command::Finish {
@@ -39,8 +60,7 @@ fn commands() -> Vec<Command> {
                     log: Bytes::new(),
                 },
             ],
-            queue: QueueId(3),
-            take: 4,
+            take: Some(take(Source::InOrder(vec![one.clone(), QueueName::DEFAULT]), vec![])),
             key: key.clone(),
         },
         Command::Cancel { id, details: "no more".into() },
@@ -48,6 +68,8 @@ fn commands() -> Vec<Command> {
         Command::Retry { id, new_id: JobId([3; 16]), key },
         Command::Delete { id },
         Command::Configure { settings: Settings { retention: 61 } },
+        Command::ConfigureQueue { name: one.clone(), settings },
+        Command::DeleteQueue { name: one },
         Command::Raise { level: FeatureLevel(2) },
     ]
 }
@@ -108,7 +130,7 @@ fn a_command_with_a_part_of_a_newer_version_is_no_command() {
 fn every_state_of_a_job_survives_the_disk() {
     let states = [
         State::Delayed { due: Timestamp(0) },
-        State::Queued { seq: 8 },
+        State::Queued { seq: 8, since: Timestamp(7) },
         State::Running { deadline: Timestamp(9) },
         State::Success,
         State::Error { reason: Reason::Timeout, by: EndedBy::Cluster, details: "".into() },
@@ -122,16 +144,19 @@ fn every_state_of_a_job_survives_the_disk() {
             number: 10,
             queue: QueueId(0),
             priority: Priority::default(),
+            key: if n % 2 == 0 { "".into() } else { "key".into() },
             image: "i".into(),
             image_id: ImageId([4; 16]),
             payload: Payload { owner: if n % 2 == 0 { id } else { JobId([9; 16]) }, bytes: 3 },
             delay: 1,
             timeout: 2,
             max_retries: 3,
+            attempt: 2,
             retries_delay: 4,
             created_at: Timestamp(5),
             started_at: (n % 2 == 0).then_some(Timestamp(0)),
             completed_at: (n % 3 == 0).then_some(Timestamp(6)),
+            keep_until: (n % 3 == 1).then_some(Timestamp(7)),
             state,
             log_bytes: 7,
             retry_of: (n % 2 == 1).then_some(JobId([5; 16])),
@@ -143,6 +168,53 @@ fn every_state_of_a_job_survives_the_disk() {
 }
 
 #[test]
+fn every_queue_survives_the_disk() {
+    let plain = Queue {
+        id: QueueId(7),
+        name: QueueName::new("words").unwrap(),
+        kept: false,
+        settings: QueueSettings::default(),
+        bucket: Bucket::default(),
+        counts: Counts::default(),
+    };
+    let recent = Recent { slot: 9, came: [1; 7], granted: [2; 7], ended: [3; 7] };
+    let set = Queue {
+        name: QueueName::DEFAULT,
+        kept: true,
+        settings: QueueSettings {
+            paused: true,
+            timeout: Some(1),
+            max_retries: Some(0),
+            retries_delay: Some(2),
+            keep_success: Some(3),
+            keep_error: Some(4),
+            backoff: Backoff::List(vec![5, 6]),
+            max_running: Some(7),
+            max_running_per_key: Some(8),
+            rate: Some(Rate { jobs: 9, seconds: 10 }),
+        },
+        bucket: Bucket::of_parts(u128::MAX - 1),
+        counts: Counts { by_status: [1, 2, 3, 4, 5, 6], queued: [7, 8, 9], recent },
+        ..plain.clone()
+    };
+    for queue in [plain, set] {
+        let bytes = pb::Queue::from(&queue).encode_to_vec();
+        assert_eq!(Queue::try_from(pb::Queue::decode(&bytes[..]).unwrap()).unwrap(), queue);
+    }
+}
+
+#[test]
+fn a_queue_has_one_name() {
+    let of = |name: &str| pb::DeleteQueue { name: name.into() };
+    for name in ["default", "No", "a b"] {
+        let command = Some(pb::envelope::Command::DeleteQueue(of(name)));
+        let envelope = pb::Envelope { request_id: Some([1; 16].into()), deadline_ms: 1, command };
+        let refused = decode_envelope(envelope.encode_to_vec().into()).unwrap_err();
+        assert_eq!(refused, Malformed::Field { message: "DeleteQueue", field: "queue" }, "{name}");
+    }
+}
+
+#[test]
 fn every_answer_is_remembered_as_it_was() {
     let refusals = [
         Refusal::NoSuchJob,
@@ -150,6 +222,10 @@ fn every_answer_is_remembered_as_it_was() {
         Refusal::KeyReused,
         Refusal::OutsideDeadline,
         Refusal::IdTaken,
+        Refusal::NoSuchQueue,
+        Refusal::QueueInUse,
+        Refusal::TooManyQueues,
+        Refusal::TooManyLanes,
         Refusal::Invalid { field: "image" },
     ]
     .into_iter()
