@@ -1,6 +1,6 @@
 use quorate_core::model::Model;
 use quorate_core::testing::{Rng, Workload};
-use quorate_core::{ImageId, JobsQuery, Status, Table, next_due_at, next_timer_at};
+use quorate_core::{ImageId, JobsQuery, QueueId, QueueView, Status, Table, next_due_at, next_timer_at};
 
 use super::harness::{Harness, assert_same, small};
 use crate::reader::list::{Bounds, page};

@@ -98,6 +98,7 @@ async fn queues_outlive_a_restart() {
     let end = [Command::Consume { take, key: None }, super::jobs::succeed(1, ""), Command::Delete { id: id(1) }];
     harness.apply([batch(2, end)]).await;
     assert_eq!(names(&reader), ["default", "set"], "it goes with its last job");
+    drop(reader);
     harness.reopen(Tuning::default());
     assert_eq!(names(&harness.table().reader()), ["default", "set"]);
 }
