@@ -35,7 +35,7 @@ impl Applier {
         check_fronts(db, &meta)?;
         let dispatch = Dispatch::restore(meta.clock, queues::kept(db, meta.next_queue)?);
         // Unless an entry was begun that could not be carried out.
-        let is_whole = self.meta.clock == meta.clock;
+        let is_whole = self.unwritten.rows.is_empty();
         assert!(!is_whole || dispatch == self.dispatch, "what memory and disk know of queues and lanes");
         assert!(self.is_bounded(), "memory is bounded");
         let answers = self.generation.answers.read();
