@@ -2,6 +2,7 @@ use bytes::Bytes;
 
 use crate::{
     FeatureLevel, ImageId, JobId, Priority, QueueName, Reason, RequestId, Setting, Settings, Take, Timestamp,
+    Unique, limits,
 };
 
 /// One log entry: a time and commands. Without commands it is a tick, which carries out what is due.
@@ -60,6 +61,22 @@ pub enum Command {
         details: Box<str>,
         /// Its output.
         log: Bytes,
+        /// Whether it is not to be retried automatically.
+        for_good: bool,
+    },
+    /// Gives a running job back: it is called off, and a new job goes on from it. That is no attempt of it.
+    Release {
+        /// Which.
+        id: JobId,
+        /// The id that the new job gets.
+        new_id: JobId,
+        /// Seconds that it waits.
+        delay: u32,
+    },
+    /// Gives back what a worker holds that is no more: up to [`crate::limits::JOBS_PER_REQUEST`] jobs.
+    WorkerGone {
+        /// Its name.
+        worker: Box<str>,
     },
     /// Ends running jobs, each for itself, and grants some others in the same entry: what Succeed, Fail and Consume do, in one
     /// round.
@@ -129,6 +146,8 @@ impl Command {
             | Command::Consume { .. }
             | Command::Succeed { .. }
             | Command::Fail { .. }
+            | Command::Release { .. }
+            | Command::WorkerGone { .. }
             | Command::Finish { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
@@ -149,6 +168,8 @@ impl Command {
             Command::Consume { .. }
             | Command::Succeed { .. }
             | Command::Fail { .. }
+            | Command::Release { .. }
+            | Command::WorkerGone { .. }
             | Command::Finish { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
@@ -166,7 +187,8 @@ impl Command {
             Command::Enqueue { jobs, .. } => jobs.len(),
             Command::Finish { endings, .. } => endings.iter().filter(|ending| ending.failure.is_some()).count(),
             // Fail: its automatic retry.
-            Command::Retry { .. } | Command::Fail { .. } => 1,
+            Command::Retry { .. } | Command::Fail { .. } | Command::Release { .. } => 1,
+            Command::WorkerGone { .. } => limits::JOBS_PER_REQUEST,
             Command::Consume { .. }
             | Command::Succeed { .. }
             | Command::Cancel { .. }
@@ -189,6 +211,8 @@ impl Command {
             | Command::Retry { key, .. } => key.as_ref(),
             Command::Succeed { .. }
             | Command::Fail { .. }
+            | Command::Release { .. }
+            | Command::WorkerGone { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
             | Command::Delete { .. }
@@ -212,6 +236,8 @@ pub struct NewJob {
     pub priority: Priority,
     /// See [`crate::Job::key`].
     pub key: Box<str>,
+    /// See [`crate::Job::unique`]: where another job keeps it away, that one is answered, and nothing is added.
+    pub unique: Option<Unique>,
     /// What to run.
     pub image: Box<str>,
     /// The UUIDv5 of `image`.
@@ -253,6 +279,8 @@ pub struct Failure {
     pub reason: Reason,
     /// In the worker's words.
     pub details: Box<str>,
+    /// Whether it is not to be retried automatically.
+    pub for_good: bool,
 }
 
 /// A client's `Idempotency-Key` with the hash of the request that it stood on.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::{
-    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord, RequestId, Settings, Timestamp,
+    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord, QueueId, RequestId, Settings, Timestamp,
 };
 
 /// All that a table holds, in a canonical form: two tables that hold the same dump alike. For tests, for comparing
@@ -26,6 +26,8 @@ pub struct Dump {
     pub logs: BTreeMap<JobId, Bytes>,
     /// Queued jobs by lane and place.
     pub queued: Vec<JobId>,
+    /// The jobs that keep others away, by queue and key.
+    pub unique: BTreeMap<(QueueId, Box<str>), JobId>,
     /// Queues, and where their lanes begin.
     pub dispatch: Kept,
     /// Timers in the order in which they fire.

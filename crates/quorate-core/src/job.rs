@@ -1,4 +1,4 @@
-use crate::{ImageId, JobId, QueueId, Timestamp, limits};
+use crate::{ImageId, JobId, QueueId, Timestamp, Unique, limits};
 
 /// A job's record: small and often rewritten. Its payload and its log are separate values of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Job {
     pub image: Box<str>,
     /// The image's id.
     pub image_id: ImageId,
+    /// What it is the only one of, if anything.
+    pub unique: Option<Unique>,
     /// Where its payload is, and how long.
     pub payload: Payload,
     /// The delay that it was enqueued with, in seconds.
@@ -29,12 +31,16 @@ pub struct Job {
     pub max_retries: u32,
     /// 1 for a new job and for one that retries another by hand; one more for each automatic retry.
     pub attempt: u32,
+    /// How often its worker gave it back: it, and what it goes on from.
+    pub releases: u32,
     /// Seconds that its automatic retry waits.
     pub retries_delay: u32,
     /// When it was enqueued.
     pub created_at: Timestamp,
     /// When a consumer took it.
     pub started_at: Option<Timestamp>,
+    /// Who took it, where that was said; else empty.
+    pub worker: Box<str>,
     /// When it reached a final state.
     pub completed_at: Option<Timestamp>,
     /// When it has been kept for long enough, where its queue said so when it finished; else the cluster's retention says.

@@ -30,10 +30,11 @@ mod table;
 pub mod testing;
 mod time;
 mod unavailable;
+mod unique;
 
 pub use apply::{apply, next_due_at, next_timer_at};
 pub use command::{Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob};
-pub use dispatch::{Availability, Changes, Dispatch, Kept, Lane, LaneMark, Source, Take};
+pub use dispatch::{Availability, Changes, Dispatch, Kept, Lane, LaneMark, Source, Take, Worker};
 pub use dump::Dump;
 pub use effect::{Applied, Change, Effect};
 pub use id::{ImageId, JobId, QueueId, RequestId};
@@ -46,3 +47,4 @@ pub use settings::Settings;
 pub use table::{AnswerRecord, KeyRecord, Table};
 pub use time::Timestamp;
 pub use unavailable::Unavailable;
+pub use unique::{Unique, Until};

@@ -89,18 +89,18 @@ pub struct Transition {
 /// Every transition. What is not here is refused with the present status, or, where time or a consumer asks, does not
 /// happen.
 pub const TRANSITIONS: [Transition; 25] = [
-    arrow(None, Enqueue, Some(Queued), "delay is 0", "at the tail of its priority"),
+    arrow(None, Enqueue, Some(Queued), "delay is 0", "at the tail of its lane"),
     arrow(None, Enqueue, Some(Delayed), "delay is above 0", ""),
-    arrow(None, AutomaticRetry, Some(Queued), "retries_delay is 0", "at the tail; max_retries is one less"),
-    arrow(None, AutomaticRetry, Some(Delayed), "retries_delay is above 0", "max_retries is one less"),
-    arrow(None, Retry, Some(Queued), "", "at the tail; max_retries as before"),
-    arrow(Some(Delayed), Due, Some(Queued), "", "at the tail of its priority"),
+    arrow(None, AutomaticRetry, Some(Queued), "its back-off is 0", "at the tail of its lane; max_retries is one less"),
+    arrow(None, AutomaticRetry, Some(Delayed), "its back-off is above 0", "max_retries is one less"),
+    arrow(None, Retry, Some(Queued), "", "at the tail of its lane; max_retries as before"),
+    arrow(Some(Delayed), Due, Some(Queued), "", "at the tail of its lane"),
     arrow(Some(Delayed), Cancel, Some(Cancelled), "", ""),
     arrow(
         Some(Queued),
         Consume,
         Some(Running),
-        "it is the first of its queue",
+        "it is its turn, within the limits of its queue",
         "started_at, and the deadline is set",
     ),
     arrow(Some(Queued), Cancel, Some(Cancelled), "", ""),

@@ -39,6 +39,14 @@ pub const QUEUE_NAME_BYTES: usize = 64;
 pub const QUEUES: usize = 10_000;
 /// Longest key of a job, in bytes.
 pub const JOB_KEY_BYTES: usize = 64;
+/// Longest key of a unique job, in bytes; the shortest is one byte.
+pub const UNIQUE_KEY_BYTES: usize = 255;
+/// Longest time that a job is unique for, in seconds: a week. The shortest is 1.
+pub const UNIQUE_SECONDS: u32 = 604_800;
+/// Longest name of a worker, in bytes.
+pub const WORKER_NAME_BYTES: usize = 128;
+/// How often a job is given back: more is a worker that does nothing else.
+pub const RELEASES: u32 = 100;
 /// Most lanes (queue, priority, image and key) in which jobs wait at once: each holds some hundred bytes of memory on every node.
 /// A new job that would need one more is refused; retries and delayed jobs are not.
 pub const LANES: usize = 100_000;
@@ -97,7 +105,7 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 22] = [
+pub const FIELDS: [&str; 24] = [
     "jobs",
     "image",
     "payload",
@@ -115,6 +123,8 @@ pub const FIELDS: [&str; 22] = [
     "keep_error",
     "backoff",
     "rate",
+    "unique",
+    "worker",
     "log",
     "details",
     "retention",

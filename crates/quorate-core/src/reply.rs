@@ -29,9 +29,16 @@ pub struct Position {
 /// What a command that took effect answers. Jobs come without their payloads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// To enqueue, consume.
+    /// To consume; to what a worker gives back: the new ones.
     Jobs(Vec<Job>),
-    /// To succeed, fail, cancel and retry: the job as it is now; for retry, the new one.
+    /// To enqueue.
+    Enqueued {
+        /// In the order in which they were asked for.
+        jobs: Vec<Job>,
+        /// The places in `jobs` of those that were there before, and keep the new one away.
+        duplicates: Vec<u32>,
+    },
+    /// To succeed, fail, cancel, retry and release: the job as it is now; for retry and release, the new one.
     Job(Box<Job>),
     /// To finish.
     Finished {
@@ -65,6 +72,8 @@ pub enum Refusal {
         /// Which field.
         field: &'static str,
     },
+    /// It was given back as often as it may be.
+    ReleasedTooOften,
     /// A new job's id is taken.
     IdTaken,
     /// No queue has that name.
@@ -80,8 +89,15 @@ pub enum Refusal {
 /// What is kept of an answer, to give it again: enough to render it from the jobs as they are then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remembered {
-    /// Jobs that were enqueued.
-    Enqueued(Vec<JobId>),
+    /// Jobs that were enqueued, or were there before.
+    Enqueued {
+        /// In the order in which they were asked for.
+        jobs: Vec<JobId>,
+        /// See [`Reply::Enqueued`].
+        duplicates: Vec<u32>,
+    },
+    /// Jobs that go on from those that a worker gave back.
+    Released(Vec<JobId>),
     /// Jobs that were granted; given again, those still running of them.
     Consumed(Vec<JobId>),
     /// What came of each ending, and the jobs that were granted; given again, those still running of them.
@@ -103,7 +119,9 @@ impl Remembered {
     /// The jobs that it names.
     pub fn ids(&self) -> Vec<JobId> {
         match self {
-            Remembered::Enqueued(ids) | Remembered::Consumed(ids) => ids.clone(),
+            Remembered::Enqueued { jobs: ids, .. }
+            | Remembered::Consumed(ids)
+            | Remembered::Released(ids) => ids.clone(),
             Remembered::Finished { ended, taken } => {
                 ended.iter().filter_map(|ended| ended.as_ref().ok()).chain(taken).copied().collect()
             }
@@ -116,7 +134,19 @@ impl Remembered {
     /// out, and of those granted to a consumer the ones that it no longer has.
     pub fn render(&self, mut jobs: Vec<Job>) -> Outcome {
         match self {
-            Remembered::Enqueued(_) => Ok(Reply::Jobs(jobs)),
+            Remembered::Enqueued { jobs: ids, duplicates } => {
+                let mut left = jobs.into_iter().peekable();
+                let (mut jobs, mut still) = (Vec::new(), Vec::new());
+                for (place, id) in (0..).zip(ids) {
+                    let Some(job) = left.next_if(|job| job.id == *id) else { continue };
+                    if duplicates.contains(&place) {
+                        still.push(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
+                    }
+                    jobs.push(job);
+                }
+                Ok(Reply::Enqueued { jobs, duplicates: still })
+            }
+            Remembered::Released(_) => Ok(Reply::Jobs(jobs)),
             Remembered::Consumed(_) => {
                 jobs.retain(is_running);
                 Ok(Reply::Jobs(jobs))

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use crate::{
-    Dispatch, FeatureLevel, Image, ImageId, Job, JobId, Lane, Position, Remembered, RequestId, Settings,
+    Dispatch, FeatureLevel, Image, ImageId, Job, JobId, Lane, Position, QueueId, Remembered, RequestId, Settings,
     Timestamp,
 };
 
@@ -63,6 +63,17 @@ pub trait Table {
     /// # Errors
     /// The storage failed.
     fn put_log(&mut self, id: JobId, log: Bytes) -> Result<(), Self::Error>;
+
+    /// The job that keeps others of this key away in a queue, or did.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn unique(&mut self, queue: QueueId, key: &str) -> Result<Option<JobId>, Self::Error>;
+    /// Replaces it; `None`: there is none.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn put_unique(&mut self, queue: QueueId, key: &str, job: Option<JobId>) -> Result<(), Self::Error>;
 
     /// Which jobs wait, and the queues: what follows from what was written here so far.
     fn dispatch(&self) -> &Dispatch;

@@ -156,14 +156,19 @@ impl Seen {
                 (Err(Refusal::OutsideDeadline), _) => "outside deadline",
                 (Err(Refusal::Invalid { .. }), _) => "invalid",
                 (Err(Refusal::IdTaken), _) => "id taken",
+                (Err(Refusal::ReleasedTooOften), _) => "released too often",
                 (Err(Refusal::NoSuchQueue), _) => "no such queue",
                 (Err(Refusal::QueueInUse), _) => "queue in use",
                 (Err(Refusal::TooManyQueues | Refusal::TooManyLanes), _) => "too many",
                 (Ok(_), _) if answer.position.index != entry.index => "repeated",
+                (Ok(Reply::Enqueued { duplicates, .. }), _) if !duplicates.is_empty() => "duplicate",
                 (Ok(_), Command::Enqueue { .. }) => "enqueue",
                 (Ok(_), Command::Consume { .. }) => "consume",
                 (Ok(_), Command::Succeed { .. }) => "succeed",
                 (Ok(_), Command::Fail { .. }) => "fail",
+                (Ok(_), Command::Release { .. }) => "release",
+                (Ok(Reply::Jobs(jobs)), Command::WorkerGone { .. }) if jobs.is_empty() => "nobody is gone",
+                (Ok(_), Command::WorkerGone { .. }) => "a worker is gone",
                 (Ok(_), Command::Finish { .. }) => "finish",
                 (Ok(_), Command::Cancel { .. }) => "cancel",
                 (Ok(_), Command::Touch { .. }) => "touch",
@@ -180,7 +185,7 @@ impl Seen {
 
     fn check(&self) {
         println!("{:#?}", self.0);
-        assert_eq!(self.0.len(), 23, "all outcomes were met: {:?}", self.0);
+        assert_eq!(self.0.len(), 27, "all outcomes were met: {:?}", self.0);
         for (what, times) in &self.0 {
             assert!(*times >= 100, "{what} was met only {times} times");
         }

@@ -95,7 +95,7 @@ fn bring_to(log: &mut Log<Watched>, status: Status, event: Event) -> Job {
 }
 
 fn fail() -> Command {
-    Command::Fail { id: job_id(JOB), reason: Reason::BadExit, details: "".into(), log: "first".into() }
+    Command::Fail { id: job_id(JOB), reason: Reason::BadExit, details: "".into(), log: "first".into(), for_good: false }
 }
 
 /// Lets the event happen; gives the refusal, if it was refused.

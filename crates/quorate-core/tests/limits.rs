@@ -67,7 +67,7 @@ fn due_work_keeps_up_with_what_is_added() {
         let granted = consume(&mut log, now, JOBS_PER_REQUEST as u32);
         assert_eq!(granted.len() as u64, MANY);
         // Half of them fail, half time out.
-        let failure = Some(Failure { reason: Reason::Timeout, details: "".into() });
+        let failure = Some(Failure { reason: Reason::Timeout, details: "".into(), for_good: false });
         let ending = |number: &u64| Ending { id: job_id(*number), failure: failure.clone(), log: Bytes::new() };
         let endings = granted.iter().step_by(2).map(ending).collect();
         log.run(now, Command::Finish { endings, take: None, key: None }).unwrap();

@@ -39,9 +39,12 @@ tables! {
     manual_retry,
     queue_limits,
     queues,
+    release,
     repeated_requests,
     retention,
     succeed_and_fail,
     time,
     timeout_and_touch,
+    unique,
+    workers,
 }

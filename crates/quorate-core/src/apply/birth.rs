@@ -1,3 +1,4 @@
+use crate::Until;
 use crate::id::mix;
 use crate::{Image, Job, JobId, NewJob, Payload, Position, State, Table, Timestamp, limits};
 
@@ -16,6 +17,7 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
         queue,
         priority: new.priority,
         key: new.key.clone(),
+        unique: new.unique.clone(),
         image: new.image.clone(),
         image_id: new.image_id,
         payload: Payload { owner: new.id, bytes },
@@ -23,9 +25,11 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
         timeout: or(new.timeout, defaults.timeout, limits::TIMEOUT_SECONDS_DEFAULT),
         max_retries: or(new.max_retries, defaults.max_retries, limits::MAX_RETRIES_DEFAULT),
         attempt: 1,
+        releases: 0,
         retries_delay: or(new.retries_delay, defaults.retries_delay, limits::RETRIES_DELAY_SECONDS_DEFAULT),
         created_at: step.now,
         started_at: None,
+        worker: "".into(),
         completed_at: None,
         keep_until: None,
         state: waiting(step, number, u64::from(new.delay) * 1_000),
@@ -41,7 +45,25 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
 
 /// Adds the job that retries `job` because somebody wants it, at once. Linking the job to it is the caller's part.
 pub(super) fn retry<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId) -> Result<Job, T::Error> {
-    again(step, job, id, Retry { max_retries: job.max_retries, attempt: 1, delay_millis: 0 })
+    // It keeps nobody away: another job may have come meanwhile that does.
+    let job = Job { unique: None, releases: 0, ..job.clone() };
+    again(step, &job, id, Retry { max_retries: job.max_retries, attempt: 1, delay_millis: 0 })
+}
+
+/// Adds the job that goes on from `job`, which its worker gives back. Linking the job to it is the caller's part.
+pub(super) fn release<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId, delay: u32) -> Result<Job, T::Error> {
+    let what = Retry {
+        max_retries: job.max_retries,
+        attempt: job.attempt,
+        delay_millis: u64::from(delay) * 1_000,
+    };
+    let job = Job { releases: job.releases.saturating_add(1), ..job.clone() };
+    again(step, &job, id, what)
+}
+
+/// The id of the job that goes on from one that the cluster gives back.
+pub(super) fn id_of_release<T: Table>(step: &Step<'_, T>, job: JobId) -> JobId {
+    id_of_automatic_retry(job, step.at, step.now)
 }
 
 /// Adds the automatic retry of a job that is about to end in error and has one left. Linking the job to it is the caller's
@@ -69,10 +91,13 @@ fn again<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId, what: Retry) ->
         id,
         number,
         delay: 0,
+        // Who keeps others away until it has finished has not.
+        unique: job.unique.clone().filter(|unique| unique.until == Until::Finished),
         max_retries: what.max_retries,
         attempt: what.attempt,
         created_at: step.now,
         started_at: None,
+        worker: "".into(),
         completed_at: None,
         keep_until: None,
         state: waiting(step, number, what.delay_millis),

@@ -41,6 +41,7 @@ pub(super) fn grant<T: Table>(
         let running = Job {
             state: State::Running { deadline: step.now.plus_seconds(queued.timeout) },
             started_at: Some(step.now),
+            worker: take.worker.clone(),
             ..queued.clone()
         };
         step.put_job(Some(&queued), &running)?;

@@ -27,18 +27,29 @@ pub(super) fn end<T: Table>(
 /// Ends a running job in `error`, whoever says so, and adds its automatic retry if it has one left.
 pub(super) fn end_in_error<T: Table>(
     step: &mut Step<'_, T>,
-    mut job: Job,
+    job: Job,
     reason: Reason,
     by: EndedBy,
     details: &str,
     log: &Bytes,
 ) -> Result<Job, T::Error> {
     let before = job.clone();
+    fail(step, &before, job, (reason, by, details), log)
+}
+
+/// The same of a job whose record changes with it.
+pub(super) fn fail<T: Table>(
+    step: &mut Step<'_, T>,
+    before: &Job,
+    mut job: Job,
+    (reason, by, details): (Reason, EndedBy, &str),
+    log: &Bytes,
+) -> Result<Job, T::Error> {
     if job.max_retries > 0 {
         job.retry_id = Some(birth::automatic_retry(step, &job)?.id);
     }
     job.state = State::Error { reason, by, details: details.into() };
-    end(step, &before, job, log)
+    end(step, before, job, log)
 }
 
 /// True for a running job whose deadline has come.

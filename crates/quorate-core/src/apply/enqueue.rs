@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-use crate::{NewJob, QueueName, Refusal, Reply, Table, limits};
+use crate::{Job, NewJob, QueueName, Refusal, Reply, Table, Unique, Until, limits, unique};
 
-use super::birth;
+use super::{birth, lookup};
 use super::step::{Abort, Step, check, refuse};
 
 /// Adds jobs, all or none.
@@ -18,11 +18,25 @@ pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Resu
     }
     check_room(step, jobs)?;
     // Nothing was written so far, and nothing is refused from here on.
-    let mut added = Vec::with_capacity(jobs.len());
-    for new in jobs {
-        added.push(birth::new_job(step, new)?);
+    let (mut answered, mut duplicates) = (Vec::with_capacity(jobs.len()), Vec::new());
+    for (new, place) in jobs.iter().zip(0..) {
+        match holder(step, new)? {
+            Some(job) => {
+                duplicates.push(place);
+                answered.push(job);
+            }
+            None => answered.push(birth::new_job(step, new)?),
+        }
     }
-    Ok(Reply::Jobs(added))
+    Ok(Reply::Enqueued { jobs: answered, duplicates })
+}
+
+/// The job that keeps a new one away.
+fn holder<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<Option<Job>, T::Error> {
+    let Some(unique) = &new.unique else { return Ok(None) };
+    let Some(queue) = step.table.dispatch().named(&new.queue) else { return Ok(None) };
+    let Some(id) = step.table.unique(queue, &unique.key)? else { return Ok(None) };
+    Ok(lookup::current(step, id)?.filter(|job| unique::holds(job, step.now)))
 }
 
 /// Refuses jobs that would need more queues, or lanes to wait in, than there may be.
@@ -46,6 +60,15 @@ fn check_room<T: Table>(step: &Step<'_, T>, jobs: &[NewJob]) -> Result<(), Abort
 fn check_limits<E>(job: &NewJob) -> Result<(), Abort<E>> {
     check((1..=limits::IMAGE_NAME_BYTES).contains(&job.image.len()), "image")?;
     check(job.key.len() <= limits::JOB_KEY_BYTES, "key")?;
+    let within = |unique: &Unique| {
+        let seconds = match unique.until {
+            Until::Started | Until::Finished => 1,
+            Until::Elapsed(seconds) => seconds,
+        };
+        (1..=limits::UNIQUE_KEY_BYTES).contains(&unique.key.len())
+            && (1..=limits::UNIQUE_SECONDS).contains(&seconds)
+    };
+    check(job.unique.as_ref().is_none_or(within), "unique")?;
     check(job.payload.len() <= limits::PAYLOAD_BYTES, "payload")?;
     check(job.delay <= limits::DELAY_SECONDS, "delay")?;
     check(job.timeout.is_none_or(|timeout| (1..=limits::TIMEOUT_SECONDS).contains(&timeout)), "timeout")?;

@@ -1,4 +1,4 @@
-use crate::{Ending, Failure, Job, Refusal, Reply, RequestId, Table, Take, limits};
+use crate::{Ending, Job, Refusal, Reply, RequestId, Table, Take, limits};
 
 use super::step::{Abort, Step, check};
 use super::{consume, fail, succeed};
@@ -25,7 +25,7 @@ fn end<T: Table>(step: &mut Step<'_, T>, ending: &Ending) -> Result<Result<Job, 
     let Ending { id, failure, log } = ending;
     let ended = match failure {
         None => succeed::succeed(step, *id, log),
-        Some(Failure { reason, details }) => fail::fail(step, *id, *reason, details, log),
+        Some(failure) => fail::fail(step, *id, failure, log),
     };
     match ended {
         Ok(job) => Ok(Ok(job)),

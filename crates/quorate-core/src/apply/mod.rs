@@ -17,6 +17,7 @@ mod key;
 mod lookup;
 mod queue;
 mod raise;
+mod release;
 mod replay;
 mod retry;
 mod step;
@@ -25,7 +26,7 @@ mod tick;
 mod touch;
 
 use crate::{
-    AnswerRecord, Answered, Applied, Batch, Command, Envelope, Outcome, Position, Refusal, Reply, RequestId,
+    AnswerRecord, Answered, Applied, Batch, Command, Envelope, Failure, Outcome, Position, Refusal, Reply, RequestId,
     Table, limits,
 };
 
@@ -110,9 +111,12 @@ fn carry_out<T: Table>(
         Command::Enqueue { jobs, key: _ } => enqueue::enqueue(step, jobs)?,
         Command::Consume { take, key: _ } => consume::consume(step, take, request)?,
         Command::Succeed { id, log } => Reply::Job(Box::new(succeed::succeed(step, *id, log)?)),
-        Command::Fail { id, reason, details, log } => {
-            Reply::Job(Box::new(fail::fail(step, *id, *reason, details, log)?))
+        Command::Fail { id, reason, details, log, for_good } => {
+            let failure = Failure { reason: *reason, details: details.clone(), for_good: *for_good };
+            Reply::Job(Box::new(fail::fail(step, *id, &failure, log)?))
         }
+        Command::Release { id, new_id, delay } => release::release(step, *id, *new_id, *delay)?,
+        Command::WorkerGone { worker } => release::worker_gone(step, worker)?,
         Command::Finish { endings, take, key: _ } => finish::finish(step, endings, take.as_ref(), request)?,
         Command::Cancel { id, details } => cancel::cancel(step, *id, details)?,
         Command::Touch { id } => touch::touch(step, *id)?,

@@ -16,7 +16,10 @@ pub(super) fn remembered_reply(command: &Command, reply: &Reply) -> Remembered {
     let ids = |jobs: &[Job]| jobs.iter().map(|job| job.id).collect();
     match reply {
         Reply::Jobs(jobs) if matches!(command, Command::Consume { .. }) => Remembered::Consumed(ids(jobs)),
-        Reply::Jobs(jobs) => Remembered::Enqueued(ids(jobs)),
+        Reply::Jobs(jobs) => Remembered::Released(ids(jobs)),
+        Reply::Enqueued { jobs, duplicates } => {
+            Remembered::Enqueued { jobs: ids(jobs), duplicates: duplicates.clone() }
+        }
         Reply::Finished { ended, taken } => Remembered::Finished {
             ended: ended
                 .iter()

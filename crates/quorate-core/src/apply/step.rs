@@ -1,7 +1,7 @@
 use crate::lifecycle::leads;
 use crate::{
     Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Position, Queue, QueueId, Refusal, Settings, State, Table,
-    Timestamp,
+    Timestamp, unique,
 };
 
 /// One command being carried out: on which table, at what log time, where in the log.
@@ -22,6 +22,7 @@ impl<T: Table> Step<'_, T> {
         self.table.put_job(before, after)?;
         if from != to {
             self.dispatch(before, Some(after))?;
+            self.keep_unique(before, after)?;
             let reason = match after.state {
                 State::Error { reason, .. } => Some(reason),
                 State::Delayed { .. }
@@ -40,6 +41,7 @@ impl<T: Table> Step<'_, T> {
         let from = Some(job.status());
         assert!(leads(from, None), "{}: a job is not removed while it is {from:?}", job.id);
         self.table.delete_job(job)?;
+        self.forget_unique(job)?;
         self.dispatch(Some(job), None)?;
         self.effects.push(Effect::Job(Change { id: job.id, queue: job.queue, from, to: None, reason: None }));
         Ok(())
@@ -54,6 +56,24 @@ impl<T: Table> Step<'_, T> {
             let first = self.table.first_in(&lane)?.and_then(|job| job.state.place());
             let (seq, since) = first.expect("a lane that is not empty has a first job");
             self.table.dispatch_mut().is_first(&lane, seq, since);
+        }
+        Ok(())
+    }
+
+    /// A unique job keeps others away from its birth on; where it was that of a job which it goes on from, in its place.
+    fn keep_unique(&mut self, before: Option<&Job>, after: &Job) -> Result<(), T::Error> {
+        let Some(unique) = &after.unique else { return Ok(()) };
+        if before.is_none() {
+            return self.table.put_unique(after.queue, &unique.key, Some(after.id));
+        }
+        if unique::holds(after, self.now) { Ok(()) } else { self.forget_unique(after) }
+    }
+
+    /// A job keeps nobody away any more, unless another one does so in its place.
+    fn forget_unique(&mut self, job: &Job) -> Result<(), T::Error> {
+        let Some(unique) = &job.unique else { return Ok(()) };
+        if self.table.unique(job.queue, &unique.key)? == Some(job.id) {
+            self.table.put_unique(job.queue, &unique.key, None)?;
         }
         Ok(())
     }
@@ -125,6 +145,7 @@ mod tests {
             queue: QueueName::DEFAULT,
             priority: Priority::default(),
             key: "".into(),
+            unique: None,
             image: "image".into(),
             image_id: ImageId([2; 16]),
             payload: Bytes::new(),

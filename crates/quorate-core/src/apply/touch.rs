@@ -11,6 +11,7 @@ pub(super) fn touch<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply
             let deadline = step.now.plus_seconds(job.timeout);
             let touched = Job { state: State::Running { deadline }, ..job.clone() };
             step.put_job(Some(&job), &touched)?;
+            step.table.dispatch_mut().heard(&job.worker);
             Ok(Reply::Done)
         }
         State::Delayed { .. }

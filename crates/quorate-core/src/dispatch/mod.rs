@@ -9,17 +9,20 @@ mod line;
 mod rank;
 mod ring;
 mod take;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use lane::{Lane, LaneMark};
 pub use take::{Source, Take};
+pub use workers::Worker;
 
 use self::line::Line;
 use self::rank::Waiting;
 use self::ring::Ring;
+use self::workers::Workers;
 use crate::id::mix;
-use crate::{Effect, ImageId, Job, NewJob, Queue, QueueId, QueueName, RequestId, State, Status, Timestamp};
+use crate::{Effect, ImageId, Job, JobId, NewJob, Queue, QueueId, QueueName, RequestId, State, Status, Timestamp};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -29,6 +32,7 @@ pub struct Dispatch {
     names: BTreeMap<QueueName, QueueId>,
     next_queue: u32,
     lanes: usize,
+    workers: Workers,
     /// Queues that a consumer would get something from.
     open: Ring,
     open_by_image: BTreeMap<ImageId, Ring>,
@@ -52,6 +56,8 @@ struct Unwritten {
     queues: BTreeSet<QueueId>,
     lanes: BTreeSet<Lane>,
     running: BTreeSet<(QueueId, Box<str>)>,
+    workers: BTreeSet<Box<str>>,
+    held: BTreeSet<(Box<str>, JobId)>,
 }
 
 /// What has changed of that which must outlive a restart. `None`, or 0: it is gone.
@@ -61,6 +67,8 @@ pub struct Changes {
     pub queues: Vec<(QueueId, Option<Queue>)>,
     pub lanes: Vec<(Lane, Option<LaneMark>)>,
     pub running: Vec<((QueueId, Box<str>), u64)>,
+    pub workers: Vec<(Box<str>, Option<Timestamp>)>,
+    pub held: Vec<((Box<str>, JobId), bool)>,
 }
 
 /// All that must outlive a restart.
@@ -72,6 +80,8 @@ pub struct Kept {
     pub lanes: BTreeMap<Lane, LaneMark>,
     /// How many jobs of a key run, if any.
     pub running: BTreeMap<(QueueId, Box<str>), u64>,
+    /// Every worker that said its name and holds a job.
+    pub workers: BTreeMap<Box<str>, Worker>,
     /// The number that the next new queue gets.
     pub next_queue: u32,
 }
@@ -103,6 +113,7 @@ impl PartialEq for Dispatch {
         parts(self) == parts(other)
             && self.lines == other.lines
             && self.names == other.names
+            && self.workers == other.workers
             && self.open == other.open
             && self.open_by_image == other.open_by_image
             && self.refills == other.refills
@@ -121,6 +132,7 @@ impl Dispatch {
             names: BTreeMap::new(),
             next_queue: kept.next_queue.max(QueueId::DEFAULT.0 + 1),
             lanes: 0,
+            workers: Workers::restore(kept.workers),
             open: Ring::default(),
             open_by_image: BTreeMap::new(),
             refills: BTreeSet::new(),
@@ -154,7 +166,8 @@ impl Dispatch {
 
     /// All that must outlive a restart.
     pub fn kept(&self) -> Kept {
-        let mut kept = Kept { next_queue: self.next_queue, ..Kept::default() };
+        let workers = self.workers.all().clone();
+        let mut kept = Kept { next_queue: self.next_queue, workers, ..Kept::default() };
         for (id, line) in &self.lines {
             kept.queues.insert(*id, line.queue.clone());
             kept.running.extend(line.running.iter().map(|(key, jobs)| ((*id, key.clone()), *jobs)));
@@ -170,7 +183,16 @@ impl Dispatch {
 
     /// What has changed of it since this was last called.
     pub fn changes(&mut self) -> Changes {
-        let Unwritten { queues, lanes, running } = std::mem::take(&mut self.unwritten);
+        let Unwritten { queues, lanes, running, workers, held } = std::mem::take(&mut self.unwritten);
+        let worker = |name: &str| self.workers.all().get(name);
+        let heard = workers.into_iter().map(|name| {
+            let heard = worker(&name).map(|worker| worker.heard);
+            (name, heard)
+        });
+        let held = held.into_iter().map(|(name, job)| {
+            let holds = worker(&name).is_some_and(|worker| worker.jobs.contains(&job));
+            ((name, job), holds)
+        });
         let queue = |id: QueueId| (id, self.queue(id).cloned());
         let running = running.into_iter().map(|(queue, key)| {
             let jobs = self.lines.get(&queue).and_then(|line| line.running.get(&key)).copied();
@@ -179,6 +201,8 @@ impl Dispatch {
         Changes {
             queues: queues.into_iter().map(queue).collect(),
             running: running.collect(),
+            workers: heard.collect(),
+            held: held.collect(),
             lanes: lanes
                 .into_iter()
                 .map(|lane| {
@@ -219,6 +243,11 @@ impl Dispatch {
     /// Since when the job of a queue waits that has waited longest.
     pub fn oldest(&self, queue: QueueId) -> Option<Timestamp> {
         self.lines.get(&queue)?.oldest()
+    }
+
+    /// A worker that said its name and holds a job.
+    pub fn worker(&self, name: &str) -> Option<&Worker> {
+        self.workers.all().get(name)
     }
 
     /// How many queues there are.
@@ -319,6 +348,16 @@ impl Dispatch {
         if is && !was && let Some(rate) = line.queue.settings.rate {
             line.queue.bucket.take(rate, now);
         }
+        if was != is && !job.worker.is_empty() {
+            if is {
+                self.workers.took(&job.worker, job.id, now);
+            } else {
+                self.workers.lost(&job.worker, job.id);
+            }
+            self.unwritten.workers.insert(job.worker.clone());
+            self.unwritten.held.insert((job.worker.clone(), job.id));
+        }
+        let line = self.lines.get_mut(&id).expect("a job's queue is there");
         if was != is && !job.key.is_empty() {
             let jobs = line.running.entry(job.key.clone()).or_default();
             *jobs = jobs.checked_add_signed(if is { 1 } else { -1 }).expect("a job that ends has run");
@@ -370,6 +409,13 @@ impl Dispatch {
         line.serve(lane.priority, &lane.key, at);
         for (image, _) in self.line(lane.queue).rank(lane.priority).images_of(&lane.key) {
             self.unwritten.lanes.insert(Lane { image, ..lane.clone() });
+        }
+    }
+
+    /// A worker was heard.
+    pub(crate) fn heard(&mut self, worker: &str) {
+        if self.workers.heard(worker, self.now) {
+            self.unwritten.workers.insert(worker.into());
         }
     }
 

@@ -9,6 +9,8 @@ pub struct Take {
     pub images: Vec<ImageId>,
     /// At most so many: 1 to [`crate::limits::JOBS_PER_REQUEST`].
     pub n: u32,
+    /// Who takes them, where that is said; else empty.
+    pub worker: Box<str>,
 }
 
 /// Which queues jobs are taken from.
@@ -25,11 +27,14 @@ pub enum Source {
 impl Take {
     /// Of the default queue.
     pub fn default_queue(n: u32) -> Take {
-        Take { from: Source::InOrder(vec![QueueName::DEFAULT]), images: Vec::new(), n }
+        Take { from: Source::InOrder(vec![QueueName::DEFAULT]), images: Vec::new(), n, worker: "".into() }
     }
 
     /// The name of the field that is outside of its limits.
     pub(crate) fn outside(&self) -> Option<&'static str> {
+        if self.worker.len() > limits::WORKER_NAME_BYTES {
+            return Some("worker");
+        }
         let queues = match &self.from {
             Source::InOrder(names) => names.len(),
             Source::ByWeight(names) => {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     AnswerRecord, Dispatch, Dump, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, KeyRecord, Lane,
-    RequestId, Settings, State, Timestamp,
+    QueueId, RequestId, Settings, State, Timestamp,
 };
 
 mod table;
@@ -24,6 +24,7 @@ pub struct Model {
     payloads: BTreeMap<JobId, (u64, Bytes)>,
     logs: BTreeMap<JobId, Bytes>,
     lanes: BTreeMap<(Lane, u64), JobId>,
+    unique: BTreeMap<(QueueId, Box<str>), JobId>,
     dispatch: Dispatch,
     timers: BTreeSet<(Timestamp, JobId)>,
     finished: BTreeSet<(Timestamp, JobId)>,
@@ -50,6 +51,7 @@ impl Model {
             level: dump.level,
             next_seq: dump.next_seq,
             dispatch: Dispatch::restore(dump.clock, dump.dispatch),
+            unique: dump.unique,
             payloads: dump.payloads,
             logs: dump.logs,
             images_by_naming: dump.images.values().map(|image| (image.named_at, image.id)).collect(),
@@ -79,6 +81,7 @@ impl Model {
             logs: self.logs.clone(),
             queued: self.lanes.values().copied().collect(),
             timers: self.timers.iter().copied().collect(),
+            unique: self.unique.clone(),
             dispatch: self.dispatch.kept(),
             finished: self.finished.iter().copied().collect(),
             kept: self.kept.iter().copied().collect(),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Model;
 use crate::{
-    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, RequestId, Settings, Table,
+    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, RequestId, Settings, Table,
     Timestamp,
 };
 
@@ -96,6 +96,18 @@ impl Table for Model {
 
     fn put_log(&mut self, id: JobId, log: Bytes) -> Result<(), Infallible> {
         assert!(self.logs.insert(id, log).is_none(), "{id} has a log");
+        Ok(())
+    }
+
+    fn unique(&mut self, queue: QueueId, key: &str) -> Result<Option<JobId>, Infallible> {
+        Ok(self.unique.get(&(queue, key.into())).copied())
+    }
+
+    fn put_unique(&mut self, queue: QueueId, key: &str, job: Option<JobId>) -> Result<(), Infallible> {
+        match job {
+            Some(job) => self.unique.insert((queue, key.into()), job),
+            None => self.unique.remove(&(queue, key.into())),
+        };
         Ok(())
     }
 

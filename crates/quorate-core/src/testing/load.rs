@@ -79,6 +79,7 @@ impl Load {
             queue: QueueName::DEFAULT,
             priority: Priority::default(),
             key: "".into(),
+            unique: None,
             image: "registry.example/team/image:1".into(),
             image_id: ImageId([1; 16]),
             payload: Bytes::from(format!("{n:0bytes$}", bytes = self.payload)),

@@ -6,7 +6,7 @@ use super::Rng;
 use crate::model::Model;
 use crate::{
     Applied, Backoff, Batch, Command, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob,
-    Priority, QueueName, Rate, Reason, RequestId, Setting, Settings, Source, Status, Table, Take, Timestamp, apply,
+    Priority, QueueName, Rate, Reason, RequestId, Setting, Settings, Source, Status, Table, Take, Timestamp, Unique, Until, apply,
     limits, next_due_at,
 };
 
@@ -113,8 +113,15 @@ impl Workload {
                 reason: self.reason(),
                 details: self.details(),
                 log: self.text(),
+                for_good: self.rng.one_in(8),
             },
-            67..75 => Command::Touch { id: self.id(Status::Running) },
+            67..69 => Command::Release {
+                id: self.id(Status::Running),
+                new_id: self.new_id(now),
+                delay: if self.rng.one_in(2) { self.seconds(20) } else { 0 },
+            },
+            69 => Command::WorkerGone { worker: self.worker() },
+            70..75 => Command::Touch { id: self.id(Status::Running) },
             75..82 => Command::Cancel { id: self.id(Status::Queued), details: self.details() },
             82..89 if !full => {
                 let status = [Status::Success, Status::Error, Status::Cancelled];
@@ -131,7 +138,11 @@ impl Workload {
         let n = if self.rng.one_in(40) { 0 } else { 1 + self.rng.below(4) };
         let endings = (0..n).map(|_| Ending {
             id: self.id(Status::Running),
-            failure: self.rng.one_in(2).then(|| Failure { reason: self.reason(), details: self.details() }),
+            failure: self.rng.one_in(2).then(|| Failure {
+                reason: self.reason(),
+                details: self.details(),
+                for_good: self.rng.one_in(8),
+            }),
             log: self.text(),
         });
         let endings = endings.collect();
@@ -162,6 +173,7 @@ impl Workload {
             queue: self.queue(),
             priority: self.priority(),
             key: self.job_key(),
+            unique: self.unique(),
             image: format!("image-{image}").into(),
             image_id: ImageId([image; 16]),
             payload: self.text(),
@@ -237,7 +249,24 @@ impl Workload {
         let images = if self.rng.one_in(4) { self.rng.below(3) } else { 0 };
         let images = (0..images).map(|_| ImageId([u8::try_from(self.rng.below(6)).unwrap_or(0); 16]));
         let images = images.collect();
-        Take { from, images, n: self.jobs_wanted() }
+        Take { from, images, n: self.jobs_wanted(), worker: self.worker() }
+    }
+
+    fn worker(&mut self) -> Box<str> {
+        let names = ["", "", "w1", "w2"];
+        self.rng.pick(&names).copied().unwrap_or_default().into()
+    }
+
+    fn unique(&mut self) -> Option<Unique> {
+        if !self.rng.one_in(4) {
+            return None;
+        }
+        let until = match self.rng.below(3) {
+            0 => Until::Started,
+            1 => Until::Finished,
+            _ => Until::Elapsed(self.seconds(30)),
+        };
+        Some(Unique { key: format!("u{}", self.rng.below(5)).into(), until })
     }
 
     fn queue_command(&mut self) -> Command {

@@ -19,6 +19,7 @@ pub fn new_job(number: u64) -> NewJob {
         queue: QueueName::DEFAULT,
         priority: Priority::default(),
         key: "".into(),
+        unique: None,
         image: "image".into(),
         image_id: ImageId([1; 16]),
         payload: "payload".into(),
@@ -32,7 +33,7 @@ pub fn new_job(number: u64) -> NewJob {
 /// The jobs of an answer that must be some.
 pub fn ok_jobs(outcome: Outcome) -> Vec<Job> {
     match outcome {
-        Ok(Reply::Jobs(jobs)) => jobs,
+        Ok(Reply::Jobs(jobs) | Reply::Enqueued { jobs, .. }) => jobs,
         other => panic!("expected jobs, not {other:?}"),
     }
 }

@@ -6,7 +6,7 @@ use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
     AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord,
-    Lane, LaneMark, QueueId, RequestId, Settings, State, Status, Table, Timestamp,
+    Lane, LaneMark, QueueId, RequestId, Settings, State, Status, Table, Timestamp, Until, limits,
 };
 
 use super::turns::Turns;
@@ -74,6 +74,12 @@ impl Watched {
             return;
         };
         let of = &self.model.jobs()[&predecessor];
+        if job.releases > 0 && job.releases == of.releases + 1 {
+            assert_eq!(of.status(), Status::Running, "only what runs is given back");
+            assert_eq!((job.max_retries, job.attempt), (of.max_retries, of.attempt), "that is no attempt");
+            assert!(job.releases <= limits::RELEASES, "a job is not given back for ever");
+            return;
+        }
         assert_eq!(job.payload, of.payload, "a retry shares the payload");
         assert_eq!((job.queue, job.priority, &job.key, &job.image), (of.queue, of.priority, &of.key, &of.image));
         assert_eq!((job.timeout, job.retries_delay, job.delay), (of.timeout, of.retries_delay, 0));
@@ -114,6 +120,9 @@ impl Watched {
         let same = Job {
             state: before.state.clone(),
             started_at: before.started_at,
+            worker: if after.status() == Status::Running { before.worker.clone() } else { after.worker.clone() },
+            // What fails for good may be retried by hand at once.
+            max_retries: if after.max_retries == 0 { before.max_retries } else { after.max_retries },
             completed_at: before.completed_at,
             keep_until: before.keep_until,
             log_bytes: before.log_bytes,
@@ -142,12 +151,11 @@ impl Watched {
                 deadline <= now,
                 "a timeout is neither early nor overtaken: {after:?} at {now}"
             );
-            let retried = after.status() == Status::Error && before.max_retries > 0;
-            assert_eq!(
-                after.retry_id.is_some(),
-                retried,
-                "exactly a failed job with retries left is retried"
-            );
+            if after.status() != Status::Cancelled {
+                let retried = after.status() == Status::Error && after.max_retries > 0;
+                assert_eq!(after.retry_id.is_some(), retried, "a failed job with retries left is retried");
+            }
+            assert!(after.max_retries == before.max_retries || after.status() == Status::Error);
         }
         if let Some(retry) = after.retry_id {
             assert_eq!(
@@ -192,9 +200,39 @@ fn backoff(backoff: &Backoff, of: &Job) -> [u64; 2] {
     [u64::from(seconds) * 1_000; 2]
 }
 
+/// Exactly the jobs that keep others away stand for their keys, but for those whose time has passed, and no key has two.
+fn check_unique(dump: &Dump) {
+    let mut holders = BTreeMap::new();
+    for job in dump.jobs.values() {
+        let Some(unique) = &job.unique else { continue };
+        let holds = match unique.until {
+            Until::Started => matches!(job.status(), Status::Delayed | Status::Queued),
+            Until::Finished => !job.status().is_final(),
+            Until::Elapsed(seconds) => dump.clock < job.created_at.plus_seconds(seconds),
+        };
+        let of = (job.queue, unique.key.clone());
+        if holds {
+            assert_eq!(holders.insert(of, job.id), None, "two jobs of one key: {job:?}");
+        }
+    }
+    for (of, id) in &dump.unique {
+        let job = dump.jobs.get(id).expect("a job that keeps others away is there");
+        assert_eq!((of.0, Some(&of.1)), (job.queue, job.unique.as_ref().map(|unique| &unique.key)));
+        holders.remove(of);
+    }
+    assert_eq!(holders, BTreeMap::new(), "these keep nobody away");
+}
+
 /// What is known of queues without looking at jobs is what jobs say.
 fn check_dispatch(dump: &Dump) {
-    let Kept { queues, lanes, running, .. } = &dump.dispatch;
+    let Kept { queues, lanes, running, workers, .. } = &dump.dispatch;
+    let mut held = BTreeMap::<Box<str>, BTreeSet<JobId>>::new();
+    for job in dump.jobs.values().filter(|job| job.status() == Status::Running && !job.worker.is_empty()) {
+        held.entry(job.worker.clone()).or_default().insert(job.id);
+    }
+    let known = workers.iter().map(|(name, worker)| (name.clone(), worker.jobs.clone())).collect();
+    assert_eq!(held, known, "who runs what");
+    check_unique(dump);
     let (mut counted, mut marks) = (BTreeMap::<QueueId, Counts>::new(), BTreeMap::<Lane, LaneMark>::new());
     let mut of_keys = BTreeMap::new();
     for job in dump.jobs.values() {
@@ -229,6 +267,7 @@ fn check_dispatch(dump: &Dump) {
 fn check_record(job: &Job) {
     let status = job.status();
     assert_eq!(job.completed_at.is_some(), status.is_final(), "{job:?}");
+    assert!(job.worker.is_empty() || job.started_at.is_some(), "{job:?}");
     assert!(job.log_bytes == 0 || matches!(status, Status::Success | Status::Error), "{job:?}");
     let started = match status {
         Status::Delayed | Status::Queued => Some(false),
@@ -307,6 +346,12 @@ impl Table for Watched {
     }
     fn job(&mut self, id: JobId) -> Result<Option<Job>, Infallible> {
         self.model.job(id)
+    }
+    fn unique(&mut self, queue: QueueId, key: &str) -> Result<Option<JobId>, Infallible> {
+        self.model.unique(queue, key)
+    }
+    fn put_unique(&mut self, queue: QueueId, key: &str, job: Option<JobId>) -> Result<(), Infallible> {
+        self.model.put_unique(queue, key, job)
     }
     fn dispatch(&self) -> &Dispatch {
         self.model.dispatch()

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use quorate_core::{
     Answered, Backoff, Batch, Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob,
     Outcome, Position, Priority, QueueName, Rate, Reason, Refusal, Reply, RequestId, Setting, Settings, Source, State,
-    Take, Timestamp,
+    Take, Timestamp, Unique, Until,
 };
 
 use super::parse::{Line, Verb, Words, millis};
@@ -111,7 +111,8 @@ impl Stage {
             "succeed" => Command::Succeed { id: self.id(words.word(0)), log },
             "fail" => {
                 let reason = reason(words.option("reason").unwrap_or("bad_exit"));
-                Command::Fail { id: self.id(words.word(0)), reason, details: text("details").into(), log }
+                let for_good = words.option("retry") == Some("false");
+                Command::Fail { id: self.id(words.word(0)), reason, details: text("details").into(), log, for_good }
             }
             "finish" => Command::Finish {
                 endings: self.endings(words),
@@ -128,6 +129,12 @@ impl Stage {
             "retention" => {
                 Command::Configure { settings: Settings { retention: millis(words.word(0)) / 1_000 } }
             }
+            "release" => {
+                assert_eq!(words.word(1), "as");
+                let delay = words.option("delay").map_or(0, |delay| delay.parse().unwrap());
+                Command::Release { id: self.id(words.word(0)), new_id: self.id(words.word(2)), delay }
+            }
+            "gone" => Command::WorkerGone { worker: words.word(0).into() },
             "queue" => {
                 let name = QueueName::new(words.word(0)).unwrap();
                 Command::ConfigureQueue { name, settings: settings(words) }
@@ -145,7 +152,7 @@ impl Stage {
                 let text = |name: &str| options.get(name).cloned().unwrap_or_default();
                 let failure = options
                     .get("error")
-                    .map(|error| Failure { reason: reason(error), details: text("details").into() });
+                    .map(|error| Failure { reason: reason(error), details: text("details").into(), for_good: false });
                 Ending { id: self.id(&names[0]), failure, log: text("log").into() }
             })
             .collect()
@@ -168,6 +175,7 @@ impl Stage {
                 id: self.id(name),
                 queue: options.get("queue").map_or(QueueName::DEFAULT, |name| QueueName::new(name).unwrap()),
                 key: text("tenant", "").into(),
+                unique: options.get("unique").map(|text| unique(text)),
                 priority: Priority::new(u8::try_from(number("priority", 0)).unwrap()).unwrap(),
                 image_id: ImageId(sixteen_bytes(&image)),
                 image: image.into(),
@@ -190,6 +198,10 @@ impl Stage {
     fn outcome(&self, outcome: Outcome) -> String {
         match outcome {
             Ok(Reply::Jobs(jobs)) if jobs.is_empty() => "none".into(),
+            Ok(Reply::Enqueued { jobs, duplicates }) => {
+                let mark = |place| if duplicates.contains(&place) { " (duplicate)" } else { "" };
+                jobs.iter().zip(0..).map(|(job, place)| self.job(job) + mark(place)).collect::<Vec<_>>().join(", ")
+            }
             Ok(Reply::Jobs(jobs)) => jobs.iter().map(|job| self.job(job)).collect::<Vec<_>>().join(", "),
             Ok(Reply::Finished { ended, taken }) => {
                 let ended = ended.into_iter().map(|ended| self.outcome(ended.map(Box::new).map(Reply::Job)));
@@ -206,6 +218,7 @@ impl Stage {
             Err(Refusal::OutsideDeadline) => "refused: outside deadline".into(),
             Err(Refusal::Invalid { field }) => format!("refused: invalid {field}"),
             Err(Refusal::IdTaken) => "refused: id taken".into(),
+            Err(Refusal::ReleasedTooOften) => "refused: released too often".into(),
             Err(Refusal::NoSuchQueue) => "refused: no such queue".into(),
             Err(Refusal::QueueInUse) => "refused: queue in use".into(),
             Err(Refusal::TooManyQueues) => "refused: too many queues".into(),
@@ -272,6 +285,8 @@ impl Stage {
             show("queue", &model.dump().dispatch.queues[&job.queue].name),
             show("tenant", &if job.key.is_empty() { "-" } else { &job.key }),
             show("attempt", &job.attempt),
+            show("releases", &job.releases),
+            show("worker", &if job.worker.is_empty() { "-" } else { &job.worker }),
             show("priority", &job.priority.get()),
             show("image", &job.image),
             show("payload", &text(model.payload(id))),
@@ -320,7 +335,18 @@ fn take(words: &Words, n: &str) -> Take {
         _ => Source::InOrder(names.iter().map(|text| name(text)).collect()),
     };
     let images = words.option("image").map(|names| names.split('/').map(|name| ImageId(sixteen_bytes(name))));
-    Take { from, images: images.into_iter().flatten().collect(), n: n.parse().unwrap() }
+    Take { from, images: images.into_iter().flatten().collect(), n: n.parse().unwrap(), worker: words.option("worker").unwrap_or("").into() }
+}
+
+/// `key/started`, `key/finished`, `key/60`.
+fn unique(text: &str) -> Unique {
+    let (key, until) = text.split_once('/').unwrap();
+    let until = match until {
+        "started" => Until::Started,
+        "finished" => Until::Finished,
+        seconds => Until::Elapsed(seconds.parse().unwrap()),
+    };
+    Unique { key: key.into(), until }
 }
 
 /// `paused=true`, `max_running=2`, `rate=5/1`, `backoff=exponential/60/10`, `backoff=list/1/5`; `-` clears.

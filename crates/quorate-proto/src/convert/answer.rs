@@ -39,7 +39,11 @@ impl TryFrom<pb::Answer> for (RequestId, AnswerRecord) {
 impl From<&Remembered> for pb::Remembered {
     fn from(answer: &Remembered) -> pb::Remembered {
         let kind = match answer {
-            Remembered::Enqueued(ids) => Message::Enqueued(ids_out(ids)),
+            Remembered::Enqueued { jobs, duplicates } => Message::Enqueued(pb::Enqueued {
+                jobs: Some(ids_out(jobs)),
+                duplicates: duplicates.clone(),
+            }),
+            Remembered::Released(ids) => Message::Released(ids_out(ids)),
             Remembered::Consumed(ids) => Message::Consumed(ids_out(ids)),
             Remembered::Finished { ended, taken } => Message::Finished(pb::Finished {
                 ended: ended.iter().map(pb::Ended::from).collect(),
@@ -58,7 +62,11 @@ impl TryFrom<pb::Remembered> for Remembered {
 
     fn try_from(answer: pb::Remembered) -> Result<Remembered, Malformed> {
         Ok(match answer.kind.ok_or(Malformed::Field { message: "Remembered", field: "kind" })? {
-            Message::Enqueued(ids) => Remembered::Enqueued(ids_in(&ids)?),
+            Message::Enqueued(enqueued) => Remembered::Enqueued {
+                jobs: ids_in(&enqueued.jobs.ok_or(Malformed::Field { message: "Enqueued", field: "jobs" })?)?,
+                duplicates: enqueued.duplicates,
+            },
+            Message::Released(ids) => Remembered::Released(ids_in(&ids)?),
             Message::Consumed(ids) => Remembered::Consumed(ids_in(&ids)?),
             Message::Finished(finished) => Remembered::Finished {
                 ended: finished.ended.into_iter().map(ended_in).collect::<Result<_, _>>()?,
@@ -107,6 +115,7 @@ impl From<&Refusal> for pb::Refusal {
                 Kind::Invalid
             }
             Refusal::IdTaken => Kind::IdTaken,
+            Refusal::ReleasedTooOften => Kind::ReleasedTooOften,
             Refusal::NoSuchQueue => Kind::NoSuchQueue,
             Refusal::QueueInUse => Kind::QueueInUse,
             Refusal::TooManyQueues => Kind::TooManyQueues,
@@ -131,6 +140,7 @@ impl TryFrom<pb::Refusal> for Refusal {
             Ok(Kind::OutsideDeadline) => Ok(Refusal::OutsideDeadline),
             Ok(Kind::Invalid) => Ok(Refusal::Invalid { field: field_name(&refusal.field)? }),
             Ok(Kind::IdTaken) => Ok(Refusal::IdTaken),
+            Ok(Kind::ReleasedTooOften) => Ok(Refusal::ReleasedTooOften),
             Ok(Kind::NoSuchQueue) => Ok(Refusal::NoSuchQueue),
             Ok(Kind::QueueInUse) => Ok(Refusal::QueueInUse),
             Ok(Kind::TooManyQueues) => Ok(Refusal::TooManyQueues),

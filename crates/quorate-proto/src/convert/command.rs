@@ -1,5 +1,6 @@
 use quorate_core::{
     Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, Setting, Settings, Take,
+    Unique,
 };
 
 use super::fields;
@@ -19,12 +20,19 @@ impl From<Command> for Message {
                 key: key.map(pb::IdempotencyKey::from),
             }),
             Command::Succeed { id, log } => Message::Succeed(pb::Succeed { id: id_out(id), log }),
-            Command::Fail { id, reason, details, log } => Message::Fail(pb::Fail {
+            Command::Fail { id, reason, details, log, for_good } => Message::Fail(pb::Fail {
                 id: id_out(id),
                 reason: fields::reason_out(reason),
                 details: details.into(),
                 log,
+                for_good,
             }),
+            Command::Release { id, new_id, delay } => {
+                Message::Release(pb::Release { id: id_out(id), new_id: id_out(new_id), delay })
+            }
+            Command::WorkerGone { worker } => {
+                Message::WorkerGone(pb::WorkerGone { worker: worker.into() })
+            }
             Command::Finish { endings, take, key } => Message::Finish(pb::Finish {
                 endings: endings.into_iter().map(pb::Ending::from).collect(),
                 take: take.map(pb::Take::from),
@@ -79,7 +87,14 @@ impl TryFrom<Message> for Command {
                 reason: fields::reason_in("Fail", fail.reason)?,
                 details: fail.details.into(),
                 log: fail.log,
+                for_good: fail.for_good,
             },
+            Message::Release(release) => Command::Release {
+                id: id_in("Release", release.id)?,
+                new_id: JobId(fields::id("Release", "new_id", release.new_id)?),
+                delay: release.delay,
+            },
+            Message::WorkerGone(gone) => Command::WorkerGone { worker: gone.worker.into() },
             Message::Finish(finish) => Command::Finish {
                 endings: finish.endings.into_iter().map(Ending::try_from).collect::<Result<_, _>>()?,
                 take: finish.take.map(Take::try_from).transpose()?,
@@ -120,6 +135,7 @@ impl From<NewJob> for pb::NewJob {
             queue: fields::queue_out(&job.queue),
             priority: job.priority.get().into(),
             key: job.key.into(),
+            unique: job.unique.map(pb::Unique::from),
             image: job.image.into(),
             image_id: Some(job.image_id.0.into()),
             payload: job.payload,
@@ -140,6 +156,7 @@ impl TryFrom<pb::NewJob> for NewJob {
             queue: fields::queue("NewJob", &job.queue)?,
             priority: fields::priority("NewJob", job.priority)?,
             key: job.key.into(),
+            unique: job.unique.map(Unique::try_from).transpose()?,
             image: job.image.into(),
             image_id: ImageId(fields::id("NewJob", "image_id", job.image_id)?),
             payload: job.payload,
@@ -153,9 +170,10 @@ impl TryFrom<pb::NewJob> for NewJob {
 
 impl From<Ending> for pb::Ending {
     fn from(ending: Ending) -> pb::Ending {
-        let failure = ending.failure.map(|Failure { reason, details }| pb::Failure {
+        let failure = ending.failure.map(|Failure { reason, details, for_good }| pb::Failure {
             reason: fields::reason_out(reason),
             details: details.into(),
+            for_good,
         });
         pb::Ending { id: id_out(ending.id), log: ending.log, failure }
     }
@@ -167,7 +185,7 @@ impl TryFrom<pb::Ending> for Ending {
     fn try_from(ending: pb::Ending) -> Result<Ending, Malformed> {
         let failure = |failure: pb::Failure| {
             let reason = fields::reason_in("Failure", failure.reason)?;
-            Ok(Failure { reason, details: failure.details.into() })
+            Ok(Failure { reason, details: failure.details.into(), for_good: failure.for_good })
         };
         Ok(Ending {
             id: id_in("Ending", ending.id)?,

@@ -1,4 +1,4 @@
-use quorate_core::{EndedBy, ImageId, Job, JobId, Payload, QueueId, State, Timestamp};
+use quorate_core::{EndedBy, ImageId, Job, JobId, Payload, QueueId, State, Timestamp, Unique};
 
 use super::fields;
 use crate::Malformed;
@@ -29,6 +29,9 @@ impl From<&Job> for pb::Job {
             key: job.key.to_string(),
             attempt: job.attempt,
             keep_until_ms: job.keep_until.map(|at| at.0),
+            unique: job.unique.clone().map(pb::Unique::from),
+            releases: job.releases,
+            worker: job.worker.to_string(),
             state: Some(state_out(&job.state)),
         }
     }
@@ -45,6 +48,7 @@ impl TryFrom<pb::Job> for Job {
             queue: QueueId(job.queue),
             priority: fields::priority("Job", job.priority)?,
             key: job.key.into(),
+            unique: job.unique.map(Unique::try_from).transpose()?,
             image: job.image.into(),
             image_id: ImageId(fields::id("Job", "image_id", job.image_id)?),
             payload: Payload {
@@ -55,9 +59,11 @@ impl TryFrom<pb::Job> for Job {
             timeout: job.timeout,
             max_retries: job.max_retries,
             attempt: job.attempt,
+            releases: job.releases,
             retries_delay: job.retries_delay,
             created_at: Timestamp(job.created_at_ms),
             started_at: job.started_at_ms.map(Timestamp),
+            worker: job.worker.into(),
             completed_at: job.completed_at_ms.map(Timestamp),
             keep_until: job.keep_until_ms.map(Timestamp),
             state: state_in(job.state.ok_or(Malformed::Field { message: "Job", field: "state" })?)?,

@@ -9,6 +9,7 @@ mod job;
 mod key;
 mod queue;
 mod take;
+mod unique;
 
 #[cfg(test)]
 mod tests;

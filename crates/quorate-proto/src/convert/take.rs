@@ -18,7 +18,7 @@ impl From<Take> for pb::Take {
             Source::All => Message::All(pb::All {}),
         };
         let images = take.images.into_iter().map(|image| image.0.into()).collect();
-        pb::Take { from: Some(from), images, n: take.n }
+        pb::Take { from: Some(from), images, n: take.n, worker: take.worker.into() }
     }
 }
 
@@ -40,6 +40,6 @@ impl TryFrom<pb::Take> for Take {
             Message::All(pb::All {}) => Source::All,
         };
         let images = take.images.into_iter().map(|image| ImageId(image.into())).collect();
-        Ok(Take { from, images, n: take.n })
+        Ok(Take { from, images, n: take.n, worker: take.worker.into() })
     }
 }

@@ -4,7 +4,7 @@ use quorate_core::{
     AnswerRecord, Backoff, Batch, Bucket, Command, Counts, EndedBy, Ending, Envelope, Failure, FeatureLevel,
     IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload, Position, Priority, Queue, QueueId, QueueName,
     QueueSettings, Rate, Reason, Recent, Refusal, Remembered, RequestId, Setting, Settings, Source, State, Status, Take,
-    Timestamp,
+    Timestamp, Unique, Until,
 };
 
 use crate::log::v1 as pb;
@@ -18,6 +18,7 @@ fn commands() -> Vec<Command> {
         queue: QueueName::new("words").unwrap(),
         priority: Priority::new(2).unwrap(),
         key: "tenant".into(),
+        unique: Some(Unique { key: "only".into(), until: Until::Elapsed(3) }),
         image: "word/count".into(),
         image_id: ImageId([2; 16]),
         payload: Bytes::from_static(b"payload"),
@@ -27,7 +28,7 @@ fn commands() -> Vec<Command> {
         retries_delay: None,
     };
     let [one, two] = ["one", "two"].map(|name| QueueName::new(name).unwrap());
-    let take = |from, images| Take { from, images, n: 9 };
+    let take = |from, images| Take { from, images, n: 9, worker: "w".into() };
     let settings = vec![
         Setting::Paused(true),
         Setting::Timeout(Some(1)),
@@ -50,13 +51,15 @@ fn commands() -> Vec<Command> {
         Command::Consume { take: take(Source::All, vec![ImageId([4; 16]), ImageId([5; 16])]), key: None },
         Command::Consume { take: take(Source::ByWeight(vec![(one.clone(), 5), (two, 1)]), vec![]), key: None },
         Command::Succeed { id, log: Bytes::from_static(b"log") },
-        Command::Fail { id, reason: Reason::Killed, details: "why".into(), log: Bytes::new() },
+        Command::Fail { id, reason: Reason::Killed, details: "why".into(), log: Bytes::new(), for_good: true },
+        Command::Release { id, new_id: JobId([8; 16]), delay: 3 },
+        Command::WorkerGone { worker: "w".into() },
         Command::Finish {
             endings: vec![
                 Ending { id, failure: None, log: Bytes::from_static(b"log") },
                 Ending {
                     id,
-                    failure: Some(Failure { reason: Reason::BadExit, details: "why".into() }),
+                    failure: Some(Failure { reason: Reason::BadExit, details: "why".into(), for_good: true }),
                     log: Bytes::new(),
                 },
             ],
@@ -145,6 +148,12 @@ fn every_state_of_a_job_survives_the_disk() {
             queue: QueueId(0),
             priority: Priority::default(),
             key: if n % 2 == 0 { "".into() } else { "key".into() },
+            unique: [
+                None,
+                Some(Unique { key: "only".into(), until: Until::Started }),
+                Some(Unique { key: "only".into(), until: Until::Finished }),
+            ][n % 3]
+                .clone(),
             image: "i".into(),
             image_id: ImageId([4; 16]),
             payload: Payload { owner: if n % 2 == 0 { id } else { JobId([9; 16]) }, bytes: 3 },
@@ -152,9 +161,11 @@ fn every_state_of_a_job_survives_the_disk() {
             timeout: 2,
             max_retries: 3,
             attempt: 2,
+            releases: 3,
             retries_delay: 4,
             created_at: Timestamp(5),
             started_at: (n % 2 == 0).then_some(Timestamp(0)),
+            worker: if n % 2 == 0 { "w".into() } else { "".into() },
             completed_at: (n % 3 == 0).then_some(Timestamp(6)),
             keep_until: (n % 3 == 1).then_some(Timestamp(7)),
             state,
@@ -222,6 +233,7 @@ fn every_answer_is_remembered_as_it_was() {
         Refusal::KeyReused,
         Refusal::OutsideDeadline,
         Refusal::IdTaken,
+        Refusal::ReleasedTooOften,
         Refusal::NoSuchQueue,
         Refusal::QueueInUse,
         Refusal::TooManyQueues,
@@ -232,7 +244,9 @@ fn every_answer_is_remembered_as_it_was() {
     .chain(Status::ALL.map(|status| Refusal::WrongStatus { status }));
     let ids = vec![JobId([1; 16]), JobId([2; 16])];
     let answers = [
-        Remembered::Enqueued(ids.clone()),
+        Remembered::Enqueued { jobs: ids.clone(), duplicates: vec![0, 1] },
+        Remembered::Enqueued { jobs: ids.clone(), duplicates: vec![] },
+        Remembered::Released(ids.clone()),
         Remembered::Consumed(ids.clone()),
         Remembered::Consumed(vec![]),
         Remembered::Finished {

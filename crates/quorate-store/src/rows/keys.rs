@@ -28,6 +28,12 @@ pub(crate) enum Prefix {
     RunningOfKey = 0x17,
     /// Where a lane begins that is not empty, by the lane.
     LaneMark = 0x18,
+    /// The job that keeps others away, by queue and key.
+    Unique = 0x19,
+    /// When a worker was heard that holds jobs, by its name.
+    Worker = 0x1a,
+    /// A job that a worker holds, by the job, with the worker's name behind it.
+    Held = 0x1b,
     /// Family `bulk`: a payload, by owner.
     Payload = 0x20,
     /// How many jobs hold a payload, by owner; absent where it is one.
@@ -143,7 +149,30 @@ pub(crate) fn running_of_key(queue: QueueId, key: &str) -> Vec<u8> {
     join(Prefix::RunningOfKey, &[&queue.0.to_be_bytes(), key.as_bytes()])
 }
 
-/// The queue and the key in a key of [`running_of_key`].
+pub(crate) fn unique(queue: QueueId, key: &str) -> Vec<u8> {
+    join(Prefix::Unique, &[&queue.0.to_be_bytes(), key.as_bytes()])
+}
+
+pub(crate) fn worker(name: &str) -> Vec<u8> {
+    join(Prefix::Worker, &[name.as_bytes()])
+}
+
+/// The name in a key of [`worker`].
+pub(crate) fn name_of(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(1..)?).ok()
+}
+
+pub(crate) fn held(worker: &str, job: JobId) -> Vec<u8> {
+    join(Prefix::Held, &[&job.0, worker.as_bytes()])
+}
+
+/// The job and its worker in a key of [`held`].
+pub(crate) fn job_and_worker(key: &[u8]) -> Option<(JobId, &str)> {
+    let (job, name) = key.get(1..)?.split_first_chunk()?;
+    Some((JobId(*job), std::str::from_utf8(name).ok()?))
+}
+
+/// The queue and the key in a key of [`running_of_key`] or [`unique`].
 pub(crate) fn queue_and_key(key: &[u8]) -> Option<(QueueId, Box<str>)> {
     let (queue, name) = key.get(1..)?.split_first_chunk()?;
     Some((QueueId(u32::from_be_bytes(*queue)), std::str::from_utf8(name).ok()?.into()))

@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use quorate_core::{Availability, Kept, Queue, QueueId, QueueName, QueueView};
+use quorate_core::{Availability, Kept, Queue, QueueId, QueueName, QueueView, Timestamp, Worker};
 use rocksdb::WriteBatch;
 
 use super::db::{Db, Family};
@@ -77,6 +77,18 @@ pub(crate) fn kept(db: &Db, next_queue: u32) -> Result<Kept, StoreError> {
         let lane = codec::intact(keys::lane_of(&key), "the key of a lane's mark")?;
         kept.lanes.insert(lane, codec::decode_mark(&value)?);
     }
+    for row in db.scan(Family::Default, &Prefix::Worker.start(), &Prefix::Worker.end()) {
+        let (key, value) = row?;
+        let name = codec::intact(keys::name_of(&key), "the key of a worker")?;
+        let heard = Timestamp(codec::decode_count(&value)?);
+        kept.workers.insert(name.into(), Worker { heard, jobs: BTreeSet::new() });
+    }
+    for row in db.scan(Family::Default, &Prefix::Held.start(), &Prefix::Held.end()) {
+        let (key, _) = row?;
+        let (job, name) = codec::intact(keys::job_and_worker(&key), "the key of what a worker holds")?;
+        let worker = codec::intact(kept.workers.get_mut(name), "a worker that holds a job is not there")?;
+        worker.jobs.insert(job);
+    }
     let known = |queue: &QueueId| *queue == QueueId::DEFAULT || kept.queues.contains_key(queue);
     let named = kept.lanes.keys().map(|lane| &lane.queue).chain(kept.running.keys().map(|(queue, _)| queue));
     codec::intact(named.into_iter().all(known).then_some(()), "a lane's queue is not there")?;
@@ -97,5 +109,11 @@ pub(crate) fn write(db: &Db, batch: &mut WriteBatch, changes: &quorate_core::Cha
     }
     for (lane, mark) in &changes.lanes {
         set(keys::lane_mark(lane), mark.map(codec::encode_mark));
+    }
+    for (name, heard) in &changes.workers {
+        set(keys::worker(name), heard.map(|at| at.0.to_be_bytes().to_vec()));
+    }
+    for ((name, job), holds) in &changes.held {
+        set(keys::held(name, *job), holds.then(Vec::new));
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Unwritten {
     pub(super) jobs: IdMap<JobId, Option<Job>>,
     pub(super) images: IdMap<ImageId, Option<Image>>,
     pub(super) keys: HashMap<Box<str>, Option<KeyRecord>>,
+    /// Jobs that keep others away, by their rows' keys.
+    pub(super) unique: HashMap<Vec<u8>, Option<JobId>>,
     /// How many jobs hold a payload; 0 where it is gone.
     pub(super) holders: IdMap<JobId, u64>,
     pub(super) answers: IdMap<RequestId, AnswerRecord>,

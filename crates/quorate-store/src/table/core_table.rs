@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use quorate_core::{
-    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, RequestId, Settings, Status,
+    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, RequestId, Settings, Status,
     Table, Timestamp,
 };
 
@@ -125,6 +125,26 @@ impl Table for Applier {
 
     fn put_log(&mut self, id: JobId, log: Bytes) -> Result<(), StoreError> {
         self.put(Family::Bulk, &keys::by_id(Prefix::Log, &id.0), &log);
+        Ok(())
+    }
+
+    fn unique(&mut self, queue: QueueId, key: &str) -> Result<Option<JobId>, StoreError> {
+        let key = keys::unique(queue, key);
+        if let Some(job) = self.unwritten.unique.get(&key) {
+            return Ok(*job);
+        }
+        let value = self.generation.db.get(Family::Default, &key)?;
+        let id = |value: &[u8]| codec::intact(value.try_into().ok().map(JobId), "the job of a unique key");
+        value.map(|value| id(&value)).transpose()
+    }
+
+    fn put_unique(&mut self, queue: QueueId, key: &str, job: Option<JobId>) -> Result<(), StoreError> {
+        let key = keys::unique(queue, key);
+        match job {
+            Some(job) => self.put(Family::Default, &key, &job.0),
+            None => self.delete(Family::Default, &key),
+        }
+        self.unwritten.unique.insert(key, job);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use quorate_core::{Dispatch, Dump, Image, ImageId, Job, JobId, KeyRecord, Lane, State, Timestamp};
+use quorate_core::{Dispatch, Dump, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, State, Timestamp};
 
 use super::applier::Applier;
 use crate::StoreError;
@@ -48,6 +48,7 @@ impl Applier {
             logs: blobs(db, Prefix::Log)?,
             queued,
             timers: by_time(db, Prefix::Timer)?,
+            unique: unique(db)?,
             dispatch: dispatch.kept(),
             finished: by_time(db, Prefix::Ended)?,
             kept: by_time(db, Prefix::Kept)?,
@@ -110,6 +111,13 @@ fn images(db: &Db) -> Result<BTreeMap<ImageId, Image>> {
 fn idempotency_keys(db: &Db) -> Result<BTreeMap<Box<str>, KeyRecord>> {
     let rows = rows(db, Family::Default, Prefix::IdempotencyKey)?.into_iter();
     rows.map(|(_, value)| codec::decode_key(&value).map(|key| (key.key.clone(), key))).collect()
+}
+
+fn unique(db: &Db) -> Result<BTreeMap<(QueueId, Box<str>), JobId>> {
+    let rows = rows(db, Family::Default, Prefix::Unique)?.into_iter();
+    Ok(rows
+        .map(|(key, value)| (keys::queue_and_key(&key).unwrap(), JobId(value.as_ref().try_into().unwrap())))
+        .collect())
 }
 
 fn blobs(db: &Db, prefix: Prefix) -> Result<BTreeMap<JobId, Bytes>> {

@@ -182,6 +182,7 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
         timers,
         finished,
         kept,
+        unique,
         dispatch,
         images,
         keys,
@@ -201,6 +202,8 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
     assert_entries(&found.dispatch.queues, &dispatch.queues, "queues", context);
     assert_entries(&found.dispatch.lanes, &dispatch.lanes, "lanes", context);
     assert_entries(&found.dispatch.running, &dispatch.running, "running of keys", context);
+    assert_entries(&found.dispatch.workers, &dispatch.workers, "workers", context);
+    assert_entries(&found.unique, unique, "unique jobs", context);
     assert_eq!(found.dispatch.next_queue, dispatch.next_queue, "next_queue, {context}");
     assert_entries(&found.images, images, "images", context);
     assert_entries(&found.keys, keys, "keys", context);

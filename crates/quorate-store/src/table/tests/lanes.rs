@@ -94,7 +94,7 @@ async fn queues_outlive_a_restart() {
     after.sort();
     assert_eq!(after, [("default".into(), u64::MAX), ("set".into(), 0), ("used".into(), u64::MAX)]);
 
-    let take = Take { from: Source::All, images: vec![], n: 1 };
+    let take = Take { from: Source::All, images: vec![], n: 1, worker: "w".into() };
     let end = [Command::Consume { take, key: None }, super::jobs::succeed(1, ""), Command::Delete { id: id(1) }];
     harness.apply([batch(2, end)]).await;
     assert_eq!(names(&reader), ["default", "set"], "it goes with its last job");

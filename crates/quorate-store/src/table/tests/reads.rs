@@ -100,7 +100,7 @@ async fn few_jobs_are_found_at_once_among_many() {
     let few = (0..4).map(|n| job(n, if n % 2 == 0 { OTHER } else { ImageId([1; 16]) }));
     harness.apply([batch(1, [enqueue(few), consume(4)])]).await;
     harness.apply([batch(2, [enqueue((4..504).map(|n| job(n, ImageId([1; 16]))))])]).await;
-    let fail = |n| Command::Fail { id: id(n), reason: Reason::BadExit, details: "".into(), log: "".into() };
+    let fail = |n| Command::Fail { id: id(n), reason: Reason::BadExit, details: "".into(), log: "".into(), for_good: false };
     harness.apply([batch(3, [consume(100)].into_iter().chain((4..104).map(fail)))]).await;
     harness.apply([batch(4, [fail(0)])]).await;
     let mut look = |status, image, rows| {
@@ -219,7 +219,7 @@ async fn answers_are_given_again_as_the_jobs_are_now() {
     let reader = harness.table().reader();
     let answer = async |index, offset| reader.answer(request(index, offset)).await.unwrap().unwrap();
     let jobs = async |index, offset| match answer(index, offset).await.outcome {
-        Ok(Reply::Jobs(jobs)) => ids(&jobs),
+        Ok(Reply::Jobs(jobs) | Reply::Enqueued { jobs, .. }) => ids(&jobs),
         other => panic!("{other:?}"),
     };
     assert_eq!(jobs(1, 0).await, [0, 1, 3, 4, 5, 6, 7, 8, 9].map(id), "enqueued and still there");
