@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use crate::{
-    FeatureLevel, ImageId, JobId, Priority, QueueName, Reason, RequestId, Setting, Settings, Take, Timestamp,
+    FeatureLevel, ImageId, JobId, Priority, Progress, QueueName, Reason, RequestId, Setting, Settings, Take, Timestamp,
     Unique, limits,
 };
 
@@ -99,6 +99,17 @@ pub enum Command {
     Touch {
         /// Which.
         id: JobId,
+        /// How far it has come; `None`: as far as was said before.
+        progress: Option<Progress>,
+    },
+    /// Adds to the log of a running job.
+    AppendLog {
+        /// Which.
+        id: JobId,
+        /// What is added, at least a byte.
+        log: Bytes,
+        /// How long the log was before: so a request that is sent again adds nothing. `None`: whatever it was.
+        offset: Option<u32>,
     },
     /// Enqueues a finished job again, as a new job.
     Retry {
@@ -151,6 +162,7 @@ impl Command {
             | Command::Finish { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
+            | Command::AppendLog { .. }
             | Command::Retry { .. }
             | Command::Delete { .. }
             | Command::Configure { .. }
@@ -173,6 +185,7 @@ impl Command {
             | Command::Finish { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
+            | Command::AppendLog { .. }
             | Command::Delete { .. }
             | Command::Configure { .. }
             | Command::ConfigureQueue { .. }
@@ -193,6 +206,7 @@ impl Command {
             | Command::Succeed { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
+            | Command::AppendLog { .. }
             | Command::Delete { .. }
             | Command::Configure { .. }
             | Command::ConfigureQueue { .. }
@@ -215,6 +229,7 @@ impl Command {
             | Command::WorkerGone { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
+            | Command::AppendLog { .. }
             | Command::Delete { .. }
             | Command::Configure { .. }
             | Command::ConfigureQueue { .. }

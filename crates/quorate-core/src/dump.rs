@@ -24,6 +24,8 @@ pub struct Dump {
     pub payloads: BTreeMap<JobId, (u64, Bytes)>,
     /// Logs by job.
     pub logs: BTreeMap<JobId, Bytes>,
+    /// Logs that came in parts, by job.
+    pub log_parts: BTreeMap<JobId, Vec<Bytes>>,
     /// Queued jobs by lane and place.
     pub queued: Vec<JobId>,
     /// The jobs that keep others away, by queue and key.

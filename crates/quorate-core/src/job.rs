@@ -49,6 +49,10 @@ pub struct Job {
     pub state: State,
     /// Length of its log in bytes; a finished job has a log, maybe an empty one.
     pub log_bytes: u32,
+    /// In how many parts its log came while it ran; 0 where it came with its end.
+    pub log_parts: u32,
+    /// How far it has come, as its worker said last.
+    pub progress: Option<Progress>,
     /// The job that this one retries: its direct predecessor.
     pub retry_of: Option<JobId>,
     /// The latest job that retries this one.
@@ -60,6 +64,15 @@ impl Job {
     pub fn status(&self) -> Status {
         self.state.status()
     }
+}
+
+/// How far a job has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// 0 to 100.
+    pub percent: u8,
+    /// In its worker's words.
+    pub text: Box<str>,
 }
 
 /// Where a payload is. A retry shares the payload of the job that it retries, so that no payload is ever copied.

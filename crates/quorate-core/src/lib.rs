@@ -38,7 +38,7 @@ pub use dispatch::{Availability, Changes, Dispatch, Kept, Lane, LaneMark, Source
 pub use dump::Dump;
 pub use effect::{Applied, Change, Effect};
 pub use id::{ImageId, JobId, QueueId, RequestId};
-pub use job::{EndedBy, Image, Job, Payload, Priority, Reason, State, Status};
+pub use job::{EndedBy, Image, Job, Payload, Priority, Progress, Reason, State, Status};
 pub use level::{FEATURE_LEVEL, FeatureLevel};
 pub use query::{JobsPage, JobsQuery};
 pub use queue::{Backoff, Bucket, Counts, Queue, QueueName, QueueSettings, QueueView, Rate, Recent, Setting};

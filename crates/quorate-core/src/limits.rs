@@ -4,6 +4,10 @@
 pub const PAYLOAD_BYTES: usize = 1 << 20;
 /// Longest log of a job, in bytes.
 pub const LOG_BYTES: usize = 1 << 20;
+/// Most parts of a log that comes while its job runs.
+pub const LOG_PARTS: u32 = 4_096;
+/// Longest text of a job's progress, in bytes.
+pub const PROGRESS_BYTES: usize = 256;
 /// Longest `details` of a cancelled or failed job, in bytes.
 pub const DETAILS_BYTES: usize = 16 << 10;
 /// Longest request body, in bytes.
@@ -105,7 +109,7 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 24] = [
+pub const FIELDS: [&str; 26] = [
     "jobs",
     "image",
     "payload",
@@ -124,6 +128,8 @@ pub const FIELDS: [&str; 24] = [
     "backoff",
     "rate",
     "unique",
+    "progress",
+    "offset",
     "worker",
     "log",
     "details",

@@ -75,6 +75,17 @@ pub trait Table {
     /// The storage failed.
     fn put_unique(&mut self, queue: QueueId, key: &str, job: Option<JobId>) -> Result<(), Self::Error>;
 
+    /// Stores the next part of a running job's log, from 0 on.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn put_log_part(&mut self, id: JobId, part: u32, log: Bytes) -> Result<(), Self::Error>;
+    /// Removes so many parts of a job's log: another log takes their place.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn delete_log_parts(&mut self, id: JobId, parts: u32) -> Result<(), Self::Error>;
+
     /// Which jobs wait, and the queues: what follows from what was written here so far.
     fn dispatch(&self) -> &Dispatch;
     /// The same, to be changed; what must outlive a restart is written with everything else.

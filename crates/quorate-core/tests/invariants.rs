@@ -172,6 +172,7 @@ impl Seen {
                 (Ok(_), Command::Finish { .. }) => "finish",
                 (Ok(_), Command::Cancel { .. }) => "cancel",
                 (Ok(_), Command::Touch { .. }) => "touch",
+                (Ok(_), Command::AppendLog { .. }) => "append to a log",
                 (Ok(_), Command::Retry { .. }) => "retry",
                 (Ok(_), Command::Delete { .. }) => "delete",
                 (Ok(_), Command::Configure { .. }) => "configure",
@@ -185,7 +186,7 @@ impl Seen {
 
     fn check(&self) {
         println!("{:#?}", self.0);
-        assert_eq!(self.0.len(), 27, "all outcomes were met: {:?}", self.0);
+        assert_eq!(self.0.len(), 28, "all outcomes were met: {:?}", self.0);
         for (what, times) in &self.0 {
             assert!(*times >= 100, "{what} was met only {times} times");
         }

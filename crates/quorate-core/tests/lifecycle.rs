@@ -109,7 +109,7 @@ fn happen(log: &mut Log<Watched>, event: Event) -> Option<Refusal> {
             Ok(Reply::Done)
         }
         Event::Consume => log.run(now, Command::Consume { take: Take::default_queue(10), key: None }),
-        Event::Touch => log.run(now, Command::Touch { id }),
+        Event::Touch => log.run(now, Command::Touch { id, progress: None }),
         Event::Succeed => log.run(now, Command::Succeed { id, log: "second".into() }),
         Event::Fail => log.run(now, fail()),
         Event::Cancel => log.run(now, Command::Cancel { id, details: "".into() }),

@@ -81,7 +81,7 @@ fn a_command_looks_at_its_own_deadline_though_the_due_work_is_behind() {
     let refused = Err(Refusal::WrongStatus { status: Status::Error });
     let commands = [
         Command::Succeed { id: last, log: Bytes::new() },
-        Command::Touch { id: last },
+        Command::Touch { id: last, progress: None },
         Command::Cancel { id: last, details: "".into() },
     ];
     for command in commands {
@@ -126,7 +126,7 @@ fn a_delayed_job_that_is_due_counts_as_queued_though_the_due_work_is_behind() {
     enqueue(&mut log, (1..=MANY).map(|number| NewJob { delay: 1, ..new_job(number) }).collect());
     let now = T0.plus_seconds(1);
     let queued = Err(Refusal::WrongStatus { status: Status::Queued });
-    assert_eq!(log.run(now, Command::Touch { id: job_id(MANY) }), queued);
+    assert_eq!(log.run(now, Command::Touch { id: job_id(MANY), progress: None }), queued);
     assert_eq!(count(&log, Status::Queued), DUE_PER_BATCH as u64);
     // It was not moved ahead of those that were due before it.
     log.tick(now);
@@ -231,7 +231,7 @@ fn extreme_times_neither_overflow_nor_stop() {
 #[test]
 fn answers_are_forgotten_after_their_deadline_and_not_before() {
     let mut log = Log::new(Watched::default());
-    log.run(T0, Command::Touch { id: job_id(1) }).unwrap_err();
+    log.run(T0, Command::Touch { id: job_id(1), progress: None }).unwrap_err();
     log.tick(T0.plus_seconds(60));
     assert_eq!(log.table.model.dump().answers.len(), 1);
     log.tick(T0.plus_seconds(60).plus_millis(1));

@@ -36,6 +36,7 @@ tables! {
     idempotency_keys,
     images,
     level,
+    log_and_progress,
     manual_retry,
     queue_limits,
     queues,

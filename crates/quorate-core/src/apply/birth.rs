@@ -34,6 +34,8 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
         keep_until: None,
         state: waiting(step, number, u64::from(new.delay) * 1_000),
         log_bytes: 0,
+        log_parts: 0,
+        progress: None,
         retry_of: None,
         retry_id: None,
     };
@@ -102,6 +104,8 @@ fn again<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId, what: Retry) ->
         keep_until: None,
         state: waiting(step, number, what.delay_millis),
         log_bytes: 0,
+        log_parts: 0,
+        progress: None,
         retry_of: Some(job.id),
         retry_id: None,
         ..job.clone()

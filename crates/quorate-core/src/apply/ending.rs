@@ -16,8 +16,13 @@ pub(super) fn end<T: Table>(
     let settings = &step.queue(ended.queue).settings;
     let keep = if ended.status() == Status::Success { settings.keep_success } else { settings.keep_error };
     ended.keep_until = keep.map(|seconds| step.now.plus_millis(seconds.saturating_mul(1_000)));
-    ended.log_bytes = u32::try_from(log.len()).expect("a log within its limit");
+    // What came while it ran stays, where its end brings no other log.
     if !log.is_empty() {
+        ended.log_bytes = u32::try_from(log.len()).expect("a log within its limit");
+        if ended.log_parts > 0 {
+            step.table.delete_log_parts(ended.id, ended.log_parts)?;
+            ended.log_parts = 0;
+        }
         step.table.put_log(ended.id, log.clone())?;
     }
     step.put_job(Some(before), &ended)?;

@@ -4,6 +4,7 @@
 //! They stand on what they share, and that on one another one way only: `step.rs` (one command being carried out, and why it
 //! ends early), `birth.rs` (how a job begins), `ending.rs` (how one ends), `lookup.rs` (how one is found as it is now).
 
+mod append_log;
 mod birth;
 mod cancel;
 mod configure;
@@ -119,7 +120,8 @@ fn carry_out<T: Table>(
         Command::WorkerGone { worker } => release::worker_gone(step, worker)?,
         Command::Finish { endings, take, key: _ } => finish::finish(step, endings, take.as_ref(), request)?,
         Command::Cancel { id, details } => cancel::cancel(step, *id, details)?,
-        Command::Touch { id } => touch::touch(step, *id)?,
+        Command::Touch { id, progress } => touch::touch(step, *id, progress.as_ref())?,
+        Command::AppendLog { id, log, offset } => append_log::append_log(step, *id, log, *offset)?,
         Command::Retry { id, new_id, key: _ } => retry::retry(step, *id, *new_id)?,
         Command::Delete { id } => delete::delete(step, *id)?,
         Command::Configure { settings } => configure::configure(step, *settings)?,

@@ -1,15 +1,23 @@
-use crate::{Job, JobId, Reply, State, Table};
+use crate::{Job, JobId, Progress, Reply, State, Table, limits};
 
 use super::lookup;
-use super::step::{Abort, Step};
+use super::step::{Abort, Step, check};
 
 /// Gives a running job another `timeout` seconds from now.
-pub(super) fn touch<T: Table>(step: &mut Step<'_, T>, id: JobId) -> Result<Reply, Abort<T::Error>> {
+pub(super) fn touch<T: Table>(
+    step: &mut Step<'_, T>,
+    id: JobId,
+    progress: Option<&Progress>,
+) -> Result<Reply, Abort<T::Error>> {
+    let within =
+        |progress: &Progress| progress.percent <= 100 && progress.text.len() <= limits::PROGRESS_BYTES;
+    check(progress.is_none_or(within), "progress")?;
     let job = lookup::job(step, id)?;
     match job.state {
         State::Running { .. } => {
             let deadline = step.now.plus_seconds(job.timeout);
-            let touched = Job { state: State::Running { deadline }, ..job.clone() };
+            let progress = progress.cloned().or_else(|| job.progress.clone());
+            let touched = Job { state: State::Running { deadline }, progress, ..job.clone() };
             step.put_job(Some(&job), &touched)?;
             step.table.dispatch_mut().heard(&job.worker);
             Ok(Reply::Done)

@@ -23,6 +23,7 @@ pub struct Model {
     /// By owner: how many jobs hold it, and the bytes.
     payloads: BTreeMap<JobId, (u64, Bytes)>,
     logs: BTreeMap<JobId, Bytes>,
+    log_parts: BTreeMap<JobId, Vec<Bytes>>,
     lanes: BTreeMap<(Lane, u64), JobId>,
     unique: BTreeMap<(QueueId, Box<str>), JobId>,
     dispatch: Dispatch,
@@ -54,6 +55,7 @@ impl Model {
             unique: dump.unique,
             payloads: dump.payloads,
             logs: dump.logs,
+            log_parts: dump.log_parts,
             images_by_naming: dump.images.values().map(|image| (image.named_at, image.id)).collect(),
             images: dump.images,
             keys_by_age: dump.keys.values().map(|key| (key.at, key.key.clone())).collect(),
@@ -79,6 +81,7 @@ impl Model {
             jobs: self.jobs.clone(),
             payloads: self.payloads.clone(),
             logs: self.logs.clone(),
+            log_parts: self.log_parts.clone(),
             queued: self.lanes.values().copied().collect(),
             timers: self.timers.iter().copied().collect(),
             unique: self.unique.clone(),
@@ -111,8 +114,9 @@ impl Model {
     }
 
     /// The log of a job; `None` when it is empty or there is no such job.
-    pub fn log(&self, id: JobId) -> Option<&Bytes> {
-        self.logs.get(&id)
+    pub fn log(&self, id: JobId) -> Option<Bytes> {
+        let parts = self.log_parts.get(&id).map(|parts| Bytes::from(parts.concat()));
+        parts.or_else(|| self.logs.get(&id).cloned())
     }
 
     /// Puts a job into the index that its state asks for.

@@ -74,6 +74,7 @@ impl Table for Model {
         assert_eq!(self.jobs.remove(&job.id).as_ref(), Some(job), "a removal starts from the present record");
         self.unindex(job);
         self.logs.remove(&job.id);
+        self.log_parts.remove(&job.id);
         if job.payload.bytes > 0 {
             let (holders, _) =
                 self.payloads.get_mut(&job.payload.owner).expect("a payload that is held stands");
@@ -96,6 +97,19 @@ impl Table for Model {
 
     fn put_log(&mut self, id: JobId, log: Bytes) -> Result<(), Infallible> {
         assert!(self.logs.insert(id, log).is_none(), "{id} has a log");
+        Ok(())
+    }
+
+    fn put_log_part(&mut self, id: JobId, part: u32, log: Bytes) -> Result<(), Infallible> {
+        let parts = self.log_parts.entry(id).or_default();
+        assert_eq!(u32::try_from(parts.len()), Ok(part), "parts come in their order");
+        parts.push(log);
+        Ok(())
+    }
+
+    fn delete_log_parts(&mut self, id: JobId, parts: u32) -> Result<(), Infallible> {
+        let removed = self.log_parts.remove(&id).map_or(0, |parts| parts.len());
+        assert_eq!(u32::try_from(removed), Ok(parts), "all parts of a log go at once");
         Ok(())
     }
 

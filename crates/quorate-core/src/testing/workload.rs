@@ -6,7 +6,7 @@ use super::Rng;
 use crate::model::Model;
 use crate::{
     Applied, Backoff, Batch, Command, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob,
-    Priority, QueueName, Rate, Reason, RequestId, Setting, Settings, Source, Status, Table, Take, Timestamp, Unique, Until, apply,
+    Priority, Progress, QueueName, Rate, Reason, RequestId, Setting, Settings, Source, Status, Table, Take, Timestamp, Unique, Until, apply,
     limits, next_due_at,
 };
 
@@ -121,7 +121,12 @@ impl Workload {
                 delay: if self.rng.one_in(2) { self.seconds(20) } else { 0 },
             },
             69 => Command::WorkerGone { worker: self.worker() },
-            70..75 => Command::Touch { id: self.id(Status::Running) },
+            70..73 => Command::Touch { id: self.id(Status::Running), progress: self.progress() },
+            73..75 => Command::AppendLog {
+                id: self.id(Status::Running),
+                log: self.text(),
+                offset: if self.rng.one_in(2) { None } else { Some(self.seconds(30)) },
+            },
             75..82 => Command::Cancel { id: self.id(Status::Queued), details: self.details() },
             82..89 if !full => {
                 let status = [Status::Success, Status::Error, Status::Cancelled];
@@ -250,6 +255,11 @@ impl Workload {
         let images = (0..images).map(|_| ImageId([u8::try_from(self.rng.below(6)).unwrap_or(0); 16]));
         let images = images.collect();
         Take { from, images, n: self.jobs_wanted(), worker: self.worker() }
+    }
+
+    fn progress(&mut self) -> Option<Progress> {
+        let percent = u8::try_from(self.rng.below(105)).unwrap_or(0);
+        self.rng.one_in(2).then(|| Progress { percent, text: "on".into() })
     }
 
     fn worker(&mut self) -> Box<str> {

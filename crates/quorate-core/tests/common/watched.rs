@@ -48,7 +48,11 @@ impl Watched {
                 let (_, payload) = &dump.payloads[&job.payload.owner];
                 assert_eq!(payload.len(), job.payload.bytes as usize, "the payload of {}", job.id);
             }
-            if job.log_bytes > 0 {
+            if job.log_parts > 0 {
+                let parts = &dump.log_parts[&job.id];
+                let bytes = parts.iter().map(Bytes::len).sum::<usize>();
+                assert_eq!((parts.len(), bytes), (job.log_parts as usize, job.log_bytes as usize), "the log of {}", job.id);
+            } else if job.log_bytes > 0 {
                 logs.insert(job.id);
                 assert_eq!(dump.logs[&job.id].len(), job.log_bytes as usize, "the log of {}", job.id);
             }
@@ -57,6 +61,8 @@ impl Watched {
         let held: BTreeMap<JobId, u64> =
             dump.payloads.iter().map(|(owner, (holders, _))| (*owner, *holders)).collect();
         assert_eq!(held, holders, "holders of payloads");
+        let in_parts = dump.jobs.values().filter(|job| job.log_parts > 0).count();
+        assert_eq!(dump.log_parts.len(), in_parts, "parts of a log without its job");
         assert_eq!(dump.logs.keys().copied().collect::<BTreeSet<_>>(), logs, "a log without its job");
         let queued: BTreeSet<JobId> = self.turns.queued().collect();
         assert_eq!(dump.queued.iter().copied().collect::<BTreeSet<_>>(), queued);
@@ -126,6 +132,8 @@ impl Watched {
             completed_at: before.completed_at,
             keep_until: before.keep_until,
             log_bytes: before.log_bytes,
+            log_parts: before.log_parts,
+            progress: if before.status() == Status::Running { before.progress.clone() } else { after.progress.clone() },
             retry_id: before.retry_id,
             ..after.clone()
         };
@@ -268,7 +276,8 @@ fn check_record(job: &Job) {
     let status = job.status();
     assert_eq!(job.completed_at.is_some(), status.is_final(), "{job:?}");
     assert!(job.worker.is_empty() || job.started_at.is_some(), "{job:?}");
-    assert!(job.log_bytes == 0 || matches!(status, Status::Success | Status::Error), "{job:?}");
+    let has_log = job.log_parts > 0 || matches!(status, Status::Success | Status::Error);
+    assert!(job.log_bytes == 0 || has_log, "{job:?}");
     let started = match status {
         Status::Delayed | Status::Queued => Some(false),
         Status::Running | Status::Success | Status::Error => Some(true),
@@ -346,6 +355,14 @@ impl Table for Watched {
     }
     fn job(&mut self, id: JobId) -> Result<Option<Job>, Infallible> {
         self.model.job(id)
+    }
+    fn put_log_part(&mut self, id: JobId, part: u32, log: Bytes) -> Result<(), Infallible> {
+        assert!(!log.is_empty());
+        self.model.put_log_part(id, part, log)
+    }
+    fn delete_log_parts(&mut self, id: JobId, parts: u32) -> Result<(), Infallible> {
+        assert!(parts > 0);
+        self.model.delete_log_parts(id, parts)
     }
     fn unique(&mut self, queue: QueueId, key: &str) -> Result<Option<JobId>, Infallible> {
         self.model.unique(queue, key)

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use bytes::Bytes;
 use quorate_core::{
     Answered, Backoff, Batch, Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob,
-    Outcome, Position, Priority, QueueName, Rate, Reason, Refusal, Reply, RequestId, Setting, Settings, Source, State,
+    Outcome, Position, Priority, Progress, QueueName, Rate, Reason, Refusal, Reply, RequestId, Setting, Settings, Source, State,
     Take, Timestamp, Unique, Until,
 };
 
@@ -120,7 +120,17 @@ impl Stage {
                 key,
             },
             "cancel" => Command::Cancel { id: self.id(words.word(0)), details: text("details").into() },
-            "touch" => Command::Touch { id: self.id(words.word(0)) },
+            "touch" => {
+                let progress = words.option("progress").map(|text| {
+                    let (percent, text) = text.split_once('/').unwrap();
+                    Progress { percent: percent.parse().unwrap(), text: text.into() }
+                });
+                Command::Touch { id: self.id(words.word(0)), progress }
+            }
+            "log" => {
+                let offset = words.option("offset").map(|offset| offset.parse().unwrap());
+                Command::AppendLog { id: self.id(words.word(0)), log, offset }
+            }
             "retry" => {
                 assert_eq!(words.word(1), "as");
                 Command::Retry { id: self.id(words.word(0)), new_id: self.id(words.word(2)), key }
@@ -302,7 +312,8 @@ impl Stage {
             show("reason", &reason),
             show("by", &by),
             show("details", &if details.is_empty() { "-" } else { details }),
-            show("log", &text(model.log(id))),
+            show("log", &text(model.log(id).as_ref())),
+            show("progress", &job.progress.as_ref().map_or("-".into(), |of| format!("{}/{}", of.percent, of.text))),
             show("retry_of", &link(job.retry_of)),
             show("retry", &link(job.retry_id)),
         ]

@@ -1,5 +1,5 @@
 use quorate_core::{
-    Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, Setting, Settings, Take,
+    Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, Progress, Setting, Settings, Take,
     Unique,
 };
 
@@ -41,7 +41,12 @@ impl From<Command> for Message {
             Command::Cancel { id, details } => {
                 Message::Cancel(pb::Cancel { id: id_out(id), details: details.into() })
             }
-            Command::Touch { id } => Message::Touch(pb::Touch { id: id_out(id) }),
+            Command::Touch { id, progress } => {
+                Message::Touch(pb::Touch { id: id_out(id), progress: progress.map(pb::Progress::from) })
+            }
+            Command::AppendLog { id, log, offset } => {
+                Message::AppendLog(pb::AppendLog { id: id_out(id), log, offset })
+            }
             Command::Retry { id, new_id, key } => Message::Retry(pb::Retry {
                 id: id_out(id),
                 new_id: id_out(new_id),
@@ -103,7 +108,15 @@ impl TryFrom<Message> for Command {
             Message::Cancel(cancel) => {
                 Command::Cancel { id: id_in("Cancel", cancel.id)?, details: cancel.details.into() }
             }
-            Message::Touch(touch) => Command::Touch { id: id_in("Touch", touch.id)? },
+            Message::Touch(touch) => Command::Touch {
+                id: id_in("Touch", touch.id)?,
+                progress: touch.progress.map(Progress::try_from).transpose()?,
+            },
+            Message::AppendLog(append) => Command::AppendLog {
+                id: id_in("AppendLog", append.id)?,
+                log: append.log,
+                offset: append.offset,
+            },
             Message::Retry(retry) => Command::Retry {
                 id: id_in("Retry", retry.id)?,
                 new_id: JobId(fields::id("Retry", "new_id", retry.new_id)?),

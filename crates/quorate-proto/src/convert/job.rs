@@ -1,4 +1,4 @@
-use quorate_core::{EndedBy, ImageId, Job, JobId, Payload, QueueId, State, Timestamp, Unique};
+use quorate_core::{EndedBy, ImageId, Job, JobId, Payload, Progress, QueueId, State, Timestamp, Unique};
 
 use super::fields;
 use crate::Malformed;
@@ -32,6 +32,8 @@ impl From<&Job> for pb::Job {
             unique: job.unique.clone().map(pb::Unique::from),
             releases: job.releases,
             worker: job.worker.to_string(),
+            log_parts: job.log_parts,
+            progress: job.progress.clone().map(pb::Progress::from),
             state: Some(state_out(&job.state)),
         }
     }
@@ -68,9 +70,27 @@ impl TryFrom<pb::Job> for Job {
             keep_until: job.keep_until_ms.map(Timestamp),
             state: state_in(job.state.ok_or(Malformed::Field { message: "Job", field: "state" })?)?,
             log_bytes: job.log_bytes,
+            log_parts: job.log_parts,
+            progress: job.progress.map(Progress::try_from).transpose()?,
             retry_of: job.retry_of.map(|id| JobId(id.into())),
             retry_id: job.retry_id.map(|id| JobId(id.into())),
         })
+    }
+}
+
+impl From<Progress> for pb::Progress {
+    fn from(progress: Progress) -> pb::Progress {
+        pb::Progress { percent: progress.percent.into(), text: progress.text.into() }
+    }
+}
+
+impl TryFrom<pb::Progress> for Progress {
+    type Error = Malformed;
+
+    fn try_from(progress: pb::Progress) -> Result<Progress, Malformed> {
+        let percent = u8::try_from(progress.percent);
+        let percent = percent.map_err(|_| Malformed::Field { message: "Progress", field: "percent" })?;
+        Ok(Progress { percent, text: progress.text.into() })
     }
 }
 

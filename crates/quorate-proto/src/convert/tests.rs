@@ -2,7 +2,7 @@ use bytes::Bytes;
 use prost::Message;
 use quorate_core::{
     AnswerRecord, Backoff, Batch, Bucket, Command, Counts, EndedBy, Ending, Envelope, Failure, FeatureLevel,
-    IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload, Position, Priority, Queue, QueueId, QueueName,
+    IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload, Position, Priority, Progress, Queue, QueueId, QueueName,
     QueueSettings, Rate, Reason, Recent, Refusal, Remembered, RequestId, Setting, Settings, Source, State, Status, Take,
     Timestamp, Unique, Until,
 };
@@ -67,7 +67,10 @@ fn commands() -> Vec<Command> {
             key: key.clone(),
         },
         Command::Cancel { id, details: "no more".into() },
-        Command::Touch { id },
+        Command::Touch { id, progress: None },
+        Command::Touch { id, progress: Some(Progress { percent: 7, text: "on".into() }) },
+        Command::AppendLog { id, log: Bytes::from_static(b"more"), offset: Some(0) },
+        Command::AppendLog { id, log: Bytes::from_static(b"more"), offset: None },
         Command::Retry { id, new_id: JobId([3; 16]), key },
         Command::Delete { id },
         Command::Configure { settings: Settings { retention: 61 } },
@@ -170,6 +173,8 @@ fn every_state_of_a_job_survives_the_disk() {
             keep_until: (n % 3 == 1).then_some(Timestamp(7)),
             state,
             log_bytes: 7,
+            log_parts: 2,
+            progress: (n % 2 == 0).then(|| Progress { percent: 100, text: "done".into() }),
             retry_of: (n % 2 == 1).then_some(JobId([5; 16])),
             retry_id: (n % 3 == 1).then_some(JobId([6; 16])),
         };

@@ -174,18 +174,34 @@ impl Reader {
         Ok(payloads)
     }
 
-    /// The log of a finished job; `None` when there is no such job or it has not finished.
+    /// The log of a job that has finished, or what has come of it while it runs; `None` when there is no such job or it has not
+    /// begun to.
     ///
     /// # Errors
     /// The table cannot be read.
     pub async fn log(&self, id: JobId) -> Result<Option<Bytes>, StoreError> {
-        let finished = self.job(id).await?.filter(|job| job.status().is_final());
-        let Some(job) = finished else { return Ok(None) };
+        let Some(job) = self.job(id).await?.filter(|job| job.status().is_final() || job.log_parts > 0) else {
+            return Ok(None);
+        };
         if job.log_bytes == 0 {
             return Ok(Some(Bytes::new()));
         }
-        // It may be deleted in between: then there is no such job.
-        self.value(Family::Bulk, keys::by_id(Prefix::Log, &id.0)).await
+        if job.log_parts == 0 {
+            // It may be deleted in between: then there is no such job.
+            return self.value(Family::Bulk, keys::by_id(Prefix::Log, &id.0)).await;
+        }
+        self.on_disk(move |db| {
+            let mut log = Vec::with_capacity(job.log_bytes as usize);
+            for row in db.scan(Family::Bulk, &keys::log_part(id, 0), &keys::log_part(id, u32::MAX)) {
+                log.extend_from_slice(&row?.1);
+            }
+            // Its end may have brought another one, or it may be deleted.
+            match log.is_empty() {
+                false => Ok(Some(log.into())),
+                true => copy(db, Family::Bulk, &keys::by_id(Prefix::Log, &id.0)),
+            }
+        })
+        .await
     }
 
     /// A page of jobs, newest first. Looks at a bounded number of rows, so it may have fewer than asked for, even none,

@@ -38,8 +38,10 @@ pub(crate) enum Prefix {
     Payload = 0x20,
     /// How many jobs hold a payload, by owner; absent where it is one.
     Holders = 0x21,
-    /// A finished job's log, by job.
+    /// A job's log, by job.
     Log = 0x22,
+    /// A part of a log that came while its job ran, by job and part.
+    LogPart = 0x23,
     /// Family `idx`: a queued job, by lane and seq. The value is the record, so that a consume reads no other.
     Ready = 0x30,
     /// A delayed or running job, by due time or deadline, then id.
@@ -89,6 +91,17 @@ pub(crate) fn finished(status: Status, number: u64) -> Vec<u8> {
 /// A key that is a prefix and an id.
 pub(crate) fn by_id(prefix: Prefix, id: &[u8; 16]) -> Vec<u8> {
     join(prefix, &[id])
+}
+
+pub(crate) fn log_part(id: JobId, part: u32) -> Vec<u8> {
+    join(Prefix::LogPart, &[&id.0, &part.to_be_bytes()])
+}
+
+/// The job and the part in a key of [`log_part`].
+#[cfg(test)]
+pub(crate) fn job_and_part(key: &[u8]) -> Option<(JobId, u32)> {
+    let (id, part) = key.get(1..)?.split_first_chunk()?;
+    Some((JobId(*id), u32::from_be_bytes(part.try_into().ok()?)))
 }
 
 pub(crate) fn meta() -> Vec<u8> {

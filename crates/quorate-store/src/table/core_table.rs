@@ -96,7 +96,9 @@ impl Table for Applier {
         self.unlist(job);
         self.delete(Family::Default, &keys::job(job.id));
         self.delete(Family::Default, &keys::finished(job.status(), job.number));
-        if job.log_bytes > 0 {
+        if job.log_parts > 0 {
+            self.delete_log_parts(job.id, job.log_parts)?;
+        } else if job.log_bytes > 0 {
             self.delete(Family::Bulk, &keys::by_id(Prefix::Log, &job.id.0));
         }
         if job.payload.bytes > 0 {
@@ -125,6 +127,18 @@ impl Table for Applier {
 
     fn put_log(&mut self, id: JobId, log: Bytes) -> Result<(), StoreError> {
         self.put(Family::Bulk, &keys::by_id(Prefix::Log, &id.0), &log);
+        Ok(())
+    }
+
+    fn put_log_part(&mut self, id: JobId, part: u32, log: Bytes) -> Result<(), StoreError> {
+        self.put(Family::Bulk, &keys::log_part(id, part), &log);
+        Ok(())
+    }
+
+    fn delete_log_parts(&mut self, id: JobId, parts: u32) -> Result<(), StoreError> {
+        for part in 0..parts {
+            self.delete(Family::Bulk, &keys::log_part(id, part));
+        }
         Ok(())
     }
 

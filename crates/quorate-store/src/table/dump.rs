@@ -46,6 +46,7 @@ impl Applier {
             next_seq: meta.next_seq,
             payloads: payloads(db)?,
             logs: blobs(db, Prefix::Log)?,
+            log_parts: log_parts(db)?,
             queued,
             timers: by_time(db, Prefix::Timer)?,
             unique: unique(db)?,
@@ -118,6 +119,17 @@ fn unique(db: &Db) -> Result<BTreeMap<(QueueId, Box<str>), JobId>> {
     Ok(rows
         .map(|(key, value)| (keys::queue_and_key(&key).unwrap(), JobId(value.as_ref().try_into().unwrap())))
         .collect())
+}
+
+fn log_parts(db: &Db) -> Result<BTreeMap<JobId, Vec<Bytes>>> {
+    let mut parts: BTreeMap<JobId, Vec<Bytes>> = BTreeMap::new();
+    for (key, value) in rows(db, Family::Bulk, Prefix::LogPart)? {
+        let (id, part) = keys::job_and_part(&key).unwrap();
+        let parts = parts.entry(id).or_default();
+        assert_eq!(parts.len(), part as usize, "parts have no gaps");
+        parts.push(value.into());
+    }
+    Ok(parts)
 }
 
 fn blobs(db: &Db, prefix: Prefix) -> Result<BTreeMap<JobId, Bytes>> {

@@ -178,6 +178,7 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
         jobs,
         payloads,
         logs,
+        log_parts,
         queued,
         timers,
         finished,
@@ -195,6 +196,7 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
     assert_entries(&found.jobs, jobs, "jobs", context);
     assert_entries(&found.payloads, payloads, "payloads", context);
     assert_entries(&found.logs, logs, "logs", context);
+    assert_entries(&found.log_parts, log_parts, "log parts", context);
     assert_eq!(found.queued, *queued, "queued, {context}");
     assert_eq!(found.timers, *timers, "timers, {context}");
     assert_eq!(found.finished, *finished, "finished, {context}");
