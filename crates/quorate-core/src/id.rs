@@ -93,7 +93,7 @@ pub(crate) fn mix(mut bits: u64) -> u64 {
 
 /// A queue, by the number that its first use gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QueueId(pub u32);
+pub struct QueueId(pub u64);
 
 impl QueueId {
     /// The queue named `default`.

@@ -51,8 +51,8 @@ pub const UNIQUE_SECONDS: u32 = 604_800;
 pub const WORKER_NAME_BYTES: usize = 128;
 /// How often a job is given back: more is a worker that does nothing else.
 pub const RELEASES: u32 = 100;
-/// Most lanes (queue, priority, image and key) in which jobs wait at once: each holds some hundred bytes of memory on every node.
-/// A new job that would need one more is refused; retries and delayed jobs are not.
+/// Most lanes (queue, priority, image and key) in which jobs wait at once: each takes a kilobyte or two of memory on every node. A new
+/// job that would need one more is refused, and a retry by hand; one that was delayed and an automatic retry are not.
 pub const LANES: usize = 100_000;
 /// While jobs wait in more lanes than that, lists find a new one by a row of its own.
 pub const LANES_IN_LISTS: usize = 64;

@@ -1,4 +1,4 @@
-use crate::{Job, JobId, Refusal, Reply, State, Table};
+use crate::{Job, JobId, Lane, Refusal, Reply, State, Table, limits};
 
 use super::step::{Abort, Step, refuse};
 use super::{birth, lookup};
@@ -27,6 +27,10 @@ pub(super) fn retry<T: Table>(
     }
     if step.table.job(new_id)?.is_some() {
         return refuse(Refusal::IdTaken);
+    }
+    let dispatch = step.table.dispatch();
+    if dispatch.lane_count() >= limits::LANES && dispatch.mark(&Lane::of(&job)).is_none() {
+        return refuse(Refusal::TooManyLanes);
     }
     let retry = birth::retry(step, &job, new_id)?;
     let linked = Job { retry_id: Some(new_id), ..job.clone() };

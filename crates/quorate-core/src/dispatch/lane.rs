@@ -29,6 +29,6 @@ pub struct LaneMark {
     pub since: Timestamp,
     /// How many jobs wait in it.
     pub jobs: u64,
-    /// When its key had its last turn, in the order of places; 0 where it had none while others waited for theirs.
+    /// When it had its last turn, in the order of places; 0 where it had none while others waited for theirs.
     pub served: u64,
 }

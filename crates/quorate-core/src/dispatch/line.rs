@@ -89,8 +89,12 @@ impl Line {
         }
     }
 
-    pub(super) fn serve(&mut self, priority: Priority, key: &str, at: u64) {
-        self.rank_mut(priority).serve(key, at);
+    pub(super) fn serve(&mut self, priority: Priority, key: &str, image: ImageId, at: u64) {
+        self.rank_mut(priority).serve(key, image, at);
+    }
+
+    pub(super) fn serve_key(&mut self, priority: Priority, key: &str, at: u64) {
+        self.rank_mut(priority).serve_key(key, at);
     }
 
     /// Looks whether a key is at its limit. Gives the images of its jobs where that has changed.
@@ -109,12 +113,6 @@ impl Line {
             }
         }
         changed
-    }
-
-    /// The keys of all that waits.
-    pub(super) fn keys(&self) -> Vec<Box<str>> {
-        let keys = self.ranks.iter().flat_map(|rank| rank.lanes()).map(|(key, ..)| key.into());
-        keys.collect()
     }
 
     fn is_at_limit(&self, key: &str) -> bool {

@@ -7,7 +7,7 @@
 mod lane;
 mod line;
 mod rank;
-mod ring;
+mod open;
 mod take;
 mod workers;
 
@@ -19,10 +19,10 @@ pub use workers::Worker;
 
 use self::line::Line;
 use self::rank::Waiting;
-use self::ring::Ring;
+use self::open::Open;
 use self::workers::Workers;
 use crate::id::mix;
-use crate::{Effect, ImageId, Job, JobId, NewJob, Queue, QueueId, QueueName, RequestId, State, Status, Timestamp};
+use crate::{Effect, ImageId, Job, JobId, NewJob, Priority, Queue, QueueId, QueueName, RequestId, State, Status, Timestamp};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -30,12 +30,12 @@ pub struct Dispatch {
     now: Timestamp,
     lines: BTreeMap<QueueId, Line>,
     names: BTreeMap<QueueName, QueueId>,
-    next_queue: u32,
+    next_queue: u64,
     lanes: usize,
     workers: Workers,
     /// Queues that a consumer would get something from.
-    open: Ring,
-    open_by_image: BTreeMap<ImageId, Ring>,
+    open: Open,
+    open_by_image: BTreeMap<ImageId, Open>,
     /// Queues that only their rate keeps from that, by when it does not any more.
     refills: BTreeSet<(Timestamp, QueueId)>,
     /// What somebody may wait for, since it was last told.
@@ -55,6 +55,7 @@ struct Untold {
 struct Unwritten {
     queues: BTreeSet<QueueId>,
     lanes: BTreeSet<Lane>,
+    turns: BTreeSet<(QueueId, Priority, Box<str>)>,
     running: BTreeSet<(QueueId, Box<str>)>,
     workers: BTreeSet<Box<str>>,
     held: BTreeSet<(Box<str>, JobId)>,
@@ -66,6 +67,7 @@ struct Unwritten {
 pub struct Changes {
     pub queues: Vec<(QueueId, Option<Queue>)>,
     pub lanes: Vec<(Lane, Option<LaneMark>)>,
+    pub turns: Vec<((QueueId, Priority, Box<str>), u64)>,
     pub running: Vec<((QueueId, Box<str>), u64)>,
     pub workers: Vec<(Box<str>, Option<Timestamp>)>,
     pub held: Vec<((Box<str>, JobId), bool)>,
@@ -78,12 +80,14 @@ pub struct Kept {
     pub queues: BTreeMap<QueueId, Queue>,
     /// Every lane that is not empty.
     pub lanes: BTreeMap<Lane, LaneMark>,
+    /// When a key that has waiting jobs had its last turn, in the order of places, if it had one while others waited for theirs.
+    pub turns: BTreeMap<(QueueId, Priority, Box<str>), u64>,
     /// How many jobs of a key run, if any.
     pub running: BTreeMap<(QueueId, Box<str>), u64>,
     /// Every worker that said its name and holds a job.
     pub workers: BTreeMap<Box<str>, Worker>,
     /// The number that the next new queue gets.
-    pub next_queue: u32,
+    pub next_queue: u64,
 }
 
 /// How much of a queue a consumer could have now.
@@ -133,7 +137,7 @@ impl Dispatch {
             next_queue: kept.next_queue.max(QueueId::DEFAULT.0 + 1),
             lanes: 0,
             workers: Workers::restore(kept.workers),
-            open: Ring::default(),
+            open: Open::default(),
             open_by_image: BTreeMap::new(),
             refills: BTreeSet::new(),
             untold: Untold::default(),
@@ -150,10 +154,14 @@ impl Dispatch {
         }
         for (lane, mark) in kept.lanes {
             let Some(line) = dispatch.lines.get_mut(&lane.queue) else { continue };
-            let waiting = Waiting { first: mark.first, since: mark.since, jobs: mark.jobs };
-            line.set(lane.priority, &lane.key, lane.image, Some(waiting));
-            line.serve(lane.priority, &lane.key, mark.served);
+            let LaneMark { first, since, jobs, served } = mark;
+            line.set(lane.priority, &lane.key, lane.image, Some(Waiting { first, since, jobs, served }));
             dispatch.lanes += 1;
+        }
+        for ((queue, priority, key), served) in kept.turns {
+            if let Some(line) = dispatch.lines.get_mut(&queue) {
+                line.serve_key(priority, &key, served);
+            }
         }
         for queue in dispatch.lines.keys().copied().collect::<Vec<_>>() {
             let images: Vec<ImageId> = dispatch.line(queue).images().map(|(image, _)| image).collect();
@@ -171,10 +179,14 @@ impl Dispatch {
         for (id, line) in &self.lines {
             kept.queues.insert(*id, line.queue.clone());
             kept.running.extend(line.running.iter().map(|(key, jobs)| ((*id, key.clone()), *jobs)));
-            for priority in crate::Priority::SERVED {
-                for (key, image, _) in line.rank(priority).lanes() {
+            for priority in Priority::SERVED {
+                for (key, image, waiting) in line.rank(priority).lanes() {
                     let lane = Lane { queue: *id, priority, image, key: key.into() };
-                    kept.lanes.extend(self.mark(&lane).map(|mark| (lane, mark)));
+                    kept.lanes.insert(lane, waiting.mark());
+                    let served = line.rank(priority).served(key);
+                    if served > 0 {
+                        kept.turns.insert((*id, priority, key.into()), served);
+                    }
                 }
             }
         }
@@ -183,7 +195,7 @@ impl Dispatch {
 
     /// What has changed of it since this was last called.
     pub fn changes(&mut self) -> Changes {
-        let Unwritten { queues, lanes, running, workers, held } = std::mem::take(&mut self.unwritten);
+        let Unwritten { queues, lanes, turns, running, workers, held } = std::mem::take(&mut self.unwritten);
         let worker = |name: &str| self.workers.all().get(name);
         let heard = workers.into_iter().map(|name| {
             let heard = worker(&name).map(|worker| worker.heard);
@@ -198,7 +210,13 @@ impl Dispatch {
             let jobs = self.lines.get(&queue).and_then(|line| line.running.get(&key)).copied();
             ((queue, key), jobs.unwrap_or(0))
         });
+        let turns = turns.into_iter().map(|(queue, priority, key)| {
+            let line = self.lines.get(&queue);
+            let served = line.map_or(0, |line| line.rank(priority).served(&key));
+            ((queue, priority, key), served)
+        });
         Changes {
+            turns: turns.collect(),
             queues: queues.into_iter().map(queue).collect(),
             running: running.collect(),
             workers: heard.collect(),
@@ -214,15 +232,13 @@ impl Dispatch {
     }
 
     /// The number that the next new queue gets.
-    pub fn next_queue(&self) -> u32 {
+    pub fn next_queue(&self) -> u64 {
         self.next_queue
     }
 
     /// What is known of a lane; `None` where it is empty.
     pub fn mark(&self, lane: &Lane) -> Option<LaneMark> {
-        let rank = self.lines.get(&lane.queue)?.rank(lane.priority);
-        let Waiting { first, since, jobs } = rank.lane(&lane.key, lane.image)?;
-        Some(LaneMark { first, since, jobs, served: rank.served(&lane.key) })
+        self.waiting(lane).map(Waiting::mark)
     }
 
     /// A queue's record.
@@ -300,10 +316,19 @@ impl Dispatch {
                     }
                 })
             }
-            Source::All if take.images.is_empty() => self.next_of(self.open.from(point)?.1, take),
+            Source::All if take.images.is_empty() => self.next_of(self.open.drawn(point)?, take),
             Source::All => {
-                let of_image = |image| self.open_by_image.get(image)?.from(point);
-                let (_, queue) = take.images.iter().filter_map(of_image).min()?;
+                let of_images: Vec<&Open> =
+                    take.images.iter().filter_map(|image| self.open_by_image.get(image)).collect();
+                let all: u64 = of_images.iter().map(|open| open.len()).sum();
+                let mut drawn = point.checked_rem(all)?;
+                let queue = of_images.into_iter().find_map(|open| match drawn.checked_sub(open.len()) {
+                    None => open.drawn(drawn),
+                    Some(rest) => {
+                        drawn = rest;
+                        None
+                    }
+                })?;
                 self.next_of(queue, take)
             }
         }
@@ -373,8 +398,8 @@ impl Dispatch {
         {
             let lane = Lane::of(after);
             let waiting = match self.waiting(&lane) {
-                Some(Waiting { first, since, jobs }) => Waiting { first, since, jobs: jobs + 1 },
-                None => Waiting { first: seq, since, jobs: 1 },
+                Some(waiting) => Waiting { jobs: waiting.jobs + 1, ..waiting },
+                None => Waiting { first: seq, since, jobs: 1, served: 0 },
             };
             self.set(&lane, Some(waiting));
         }
@@ -390,11 +415,10 @@ impl Dispatch {
 
     /// The job at a place has left its lane. True where it was the first of several: then the next one is to be told.
     pub(crate) fn left(&mut self, lane: &Lane, seq: u64) -> bool {
-        let Waiting { first, since, jobs } = self.waiting(lane).expect("a queued job is in its lane");
-        let rest = (jobs > 1).then_some(Waiting { first, since, jobs: jobs - 1 });
+        let waiting = self.waiting(lane).expect("a queued job is in its lane");
+        let rest = (waiting.jobs > 1).then_some(Waiting { jobs: waiting.jobs - 1, ..waiting });
         self.set(lane, rest);
-        self.settle(lane.queue, &[lane.image]);
-        first == seq && rest.is_some()
+        waiting.first == seq && rest.is_some()
     }
 
     /// The job that is the first one of a lane now.
@@ -403,13 +427,11 @@ impl Dispatch {
         self.set(lane, Some(Waiting { first: seq, since, ..waiting }));
     }
 
-    /// A lane's key had its turn, at that place in the order of the log.
+    /// A lane had its turn, and so had its key, at that place in the order of the log.
     pub(crate) fn served(&mut self, lane: &Lane, at: u64) {
-        let line = self.line_mut(lane.queue);
-        line.serve(lane.priority, &lane.key, at);
-        for (image, _) in self.line(lane.queue).rank(lane.priority).images_of(&lane.key) {
-            self.unwritten.lanes.insert(Lane { image, ..lane.clone() });
-        }
+        self.line_mut(lane.queue).serve(lane.priority, &lane.key, lane.image, at);
+        self.unwritten.lanes.insert(lane.clone());
+        self.unwritten.turns.insert((lane.queue, lane.priority, lane.key.clone()));
     }
 
     /// A worker was heard.
@@ -425,7 +447,7 @@ impl Dispatch {
             return id;
         }
         let id = QueueId(self.next_queue);
-        self.next_queue = id.0.checked_add(1).expect("fewer than 2^32 queues were ever made");
+        self.next_queue = id.0.checked_add(1).expect("fewer than 2^64 queues were ever made");
         self.add(Queue::new(id, name.clone()));
         self.unwritten.queues.insert(id);
         self.untold.queues.insert(id);
@@ -435,10 +457,14 @@ impl Dispatch {
     /// Changes what a queue is like, but not what is counted of it. It is gone then, where nothing keeps it.
     pub(crate) fn configure(&mut self, id: QueueId, change: impl FnOnce(&mut Queue)) {
         let line = self.line_mut(id);
+        let before = line.queue.settings.max_running_per_key;
         change(&mut line.queue);
         let mut changed = Vec::new();
-        for key in line.keys() {
-            changed.extend(line.check_limit(&key));
+        if line.queue.settings.max_running_per_key != before {
+            // Only keys of which some run can be at their limit.
+            for key in line.running.keys().cloned().collect::<Vec<_>>() {
+                changed.extend(line.check_limit(&key));
+            }
         }
         self.settle(id, &changed);
         self.untold.images.extend(changed.into_iter().map(|image| (id, image)));
@@ -452,19 +478,17 @@ impl Dispatch {
     /// Tells what somebody may wait for.
     pub(crate) fn tell(&mut self) -> impl Iterator<Item = Effect> + use<> {
         let Untold { queues, gone, images } = std::mem::take(&mut self.untold);
-        let mut told: BTreeMap<QueueId, (bool, Vec<(ImageId, u64)>)> = BTreeMap::new();
-        for queue in queues {
-            told.entry(queue).or_default().0 = true;
-        }
+        let mut told: BTreeMap<QueueId, Vec<(ImageId, u64)>> =
+            queues.into_iter().map(|queue| (queue, Vec::new())).collect();
         for (queue, image) in images {
             let jobs = self.lines.get(&queue).map_or(0, |line| line.grantable(image));
-            told.entry(queue).or_default().1.push((image, jobs));
+            told.entry(queue).or_default().push((image, jobs));
         }
-        let available = told.into_iter().filter_map(|(queue, (_, images))| {
+        // Of one that is gone nothing else is said; another one may have its name already.
+        let available = told.into_iter().filter_map(|(queue, images)| {
             Some(Effect::Available(self.available(self.lines.get(&queue)?, images)))
         });
-        let effects: Vec<Effect> =
-            available.collect::<Vec<_>>().into_iter().chain(gone.into_iter().map(Effect::QueueGone)).collect();
+        let effects: Vec<Effect> = gone.into_iter().map(Effect::QueueGone).chain(available).collect();
         effects.into_iter()
     }
 
@@ -478,11 +502,6 @@ impl Dispatch {
         assert!(line.is_empty() && line.running.is_empty() && line.refill.is_none(), "a queue that goes is empty");
         self.names.remove(&line.queue.name);
         self.unwritten.queues.insert(id);
-        self.untold.queues.remove(&id);
-        self.untold.images = std::mem::take(&mut self.untold.images)
-            .into_iter()
-            .filter(|(queue, _)| *queue != id)
-            .collect();
         self.untold.gone.push(id);
     }
 
@@ -492,7 +511,11 @@ impl Dispatch {
         line.set(lane.priority, &lane.key, lane.image, waiting);
         match (before.is_some(), waiting.is_some()) {
             (false, true) => self.lanes += 1,
-            (true, false) => self.lanes -= 1,
+            (true, false) => {
+                self.lanes -= 1;
+                // Its key's turn may go with it.
+                self.unwritten.turns.insert((lane.queue, lane.priority, lane.key.clone()));
+            }
             (true, true) | (false, false) => {}
         }
         self.unwritten.lanes.insert(lane.clone());

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{ImageId, Timestamp};
+use crate::{ImageId, LaneMark, Timestamp};
 
 /// The jobs of one priority of a queue: whose turn it is.
 ///
@@ -8,6 +8,9 @@ use crate::{ImageId, Timestamp};
 /// waits for one job at most of each key that waits already, and a key with many jobs gets no more than one with few. Both
 /// numbers are counted up by the log, hence no two turns are alike. (Start-time fair queueing, Goyal et al. 1996, with jobs of
 /// one size.)
+///
+/// Those who take some images only have turns of their own, of each lane: else a key whose jobs of another image are served often
+/// would wait with those of this one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rank {
     keys: BTreeMap<Box<str>, Key>,
@@ -34,6 +37,19 @@ pub(super) struct Waiting {
     pub(super) first: u64,
     pub(super) since: Timestamp,
     pub(super) jobs: u64,
+    /// When it had its last turn.
+    pub(super) served: u64,
+}
+
+impl Waiting {
+    pub(super) fn mark(self) -> LaneMark {
+        let Waiting { first, since, jobs, served } = self;
+        LaneMark { first, since, jobs, served }
+    }
+
+    fn turn(self) -> u64 {
+        self.served.max(self.first)
+    }
 }
 
 impl Key {
@@ -82,11 +98,9 @@ impl Rank {
         }
         let of_image = |image: &ImageId| {
             let (turn, name) = self.turns_of_image.get(image)?.first()?;
-            // Of one key's images, the one that came first.
-            let first = self.keys.get(name)?.lanes.get(image)?.first;
-            Some((*turn, first, &**name, *image))
+            Some((*turn, &**name, *image))
         };
-        let (_, _, name, image) = images.iter().filter_map(of_image).min()?;
+        let (_, name, image) = images.iter().filter_map(of_image).min()?;
         Some((name, image))
     }
 
@@ -98,6 +112,7 @@ impl Rank {
         let Some(key) = self.keys.get_mut(name) else { return };
         let before = key.lanes.get(&image).copied();
         if let (Some(before), Some(after)) = (before, waiting)
+            && before.turn() == after.turn()
             && before.first == after.first
         {
             key.lanes.insert(image, after);
@@ -120,22 +135,32 @@ impl Rank {
         }
     }
 
+    /// A lane had its turn, and so had its key.
+    pub(super) fn serve(&mut self, name: &str, image: ImageId, at: u64) {
+        self.change(name, &[image], |key| {
+            key.served = at;
+            if let Some(lane) = key.lanes.get_mut(&image) {
+                lane.served = at;
+            }
+        });
+    }
+
     /// A key had its turn.
-    pub(super) fn serve(&mut self, name: &str, at: u64) {
-        self.change(name, |key| key.served = at);
+    pub(super) fn serve_key(&mut self, name: &str, at: u64) {
+        self.change(name, &[], |key| key.served = at);
     }
 
     /// A key is at its limit, or no longer.
     pub(super) fn block(&mut self, name: &str, blocked: bool) {
-        self.change(name, |key| key.blocked = blocked);
-    }
-
-    fn change(&mut self, name: &str, change: impl FnOnce(&mut Key)) {
         let Some(key) = self.keys.get(name) else { return };
         let images: Vec<ImageId> = key.lanes.keys().copied().collect();
+        self.change(name, &images, |key| key.blocked = blocked);
+    }
+
+    fn change(&mut self, name: &str, images: &[ImageId], change: impl FnOnce(&mut Key)) {
         self.withdraw(name, images.iter().copied());
         self.keys.get_mut(name).map(change);
-        self.submit(name, images);
+        self.submit(name, images.iter().copied());
     }
 
     /// Takes a key's turns away, of these images and of all.
@@ -147,7 +172,7 @@ impl Rank {
         for image in images {
             let Some(waiting) = key.lanes.get(&image) else { continue };
             if let Some(turns) = self.turns_of_image.get_mut(&image) {
-                turns.remove(&(key.served.max(waiting.first), name.into()));
+                turns.remove(&(waiting.turn(), name.into()));
                 if turns.is_empty() {
                     self.turns_of_image.remove(&image);
                 }
@@ -163,7 +188,7 @@ impl Rank {
         }
         for image in images {
             if let Some(waiting) = key.lanes.get(&image) {
-                let turn = (key.served.max(waiting.first), name.into());
+                let turn = (waiting.turn(), name.into());
                 self.turns_of_image.entry(image).or_default().insert(turn);
             }
         }

@@ -41,11 +41,11 @@ impl Bucket {
         self.full_at = self.full_at.max(at(rate, now)) + a_job(rate);
     }
 
-    /// When the first token is there, if there is none.
-    pub(crate) fn next(self, rate: Rate) -> Timestamp {
+    /// When the first token is there, if there is none; `None`: never.
+    pub(crate) fn next(self, rate: Rate) -> Option<Timestamp> {
         let all_but_one = a_job(rate) * u128::from(rate.jobs - 1);
         let first = self.full_at.saturating_sub(all_but_one).div_ceil(u128::from(rate.jobs));
-        Timestamp(u64::try_from(first).unwrap_or(u64::MAX))
+        u64::try_from(first).ok().map(Timestamp)
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(bucket.left(rate, NOW), left);
         }
         // A third of a second each: 333.3 ms.
-        assert_eq!(bucket.next(rate), NOW.plus_millis(334));
+        assert_eq!(bucket.next(rate), Some(NOW.plus_millis(334)));
         assert_eq!(bucket.left(rate, NOW.plus_millis(333)), 0);
         assert_eq!(bucket.left(rate, NOW.plus_millis(334)), 1);
         assert_eq!(bucket.left(rate, NOW.plus_millis(1_000)), 3);
@@ -87,6 +87,6 @@ mod tests {
         let rate = Rate { jobs: 1, seconds: 60 };
         let mut bucket = Bucket::default();
         bucket.take(rate, NOW);
-        assert_eq!((bucket.left(rate, NOW), bucket.next(rate)), (0, NOW.plus_seconds(60)));
+        assert_eq!((bucket.left(rate, NOW), bucket.next(rate)), (0, Some(NOW.plus_seconds(60))));
     }
 }

@@ -59,7 +59,8 @@ impl Queue {
     /// When the next job may be granted, where only its rate is in the way.
     pub(crate) fn refill(&self, now: Timestamp) -> Option<Timestamp> {
         let rate = self.settings.rate?;
-        (self.bucket.left(rate, now) == 0 && self.places_but_for_rate() > 0).then(|| self.bucket.next(rate))
+        let by_rate_alone = self.bucket.left(rate, now) == 0 && self.places_but_for_rate() > 0;
+        self.bucket.next(rate).filter(|_| by_rate_alone)
     }
 
     /// Whether anything limits how many of its jobs run.

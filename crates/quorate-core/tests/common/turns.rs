@@ -11,8 +11,8 @@ pub struct Turns {
     events: u64,
     /// Queued jobs, in the order of their arrival.
     arrivals: Vec<(u64, JobId)>,
-    /// When a job of that queue, priority and key was granted last.
-    grants: BTreeMap<(QueueId, Priority, Box<str>), u64>,
+    /// When a job of that queue, priority and key was granted last, and of that image.
+    grants: BTreeMap<(QueueId, Priority, Box<str>, Option<ImageId>), u64>,
     /// When jobs of a queue were granted since it has that rate.
     rates: BTreeMap<QueueId, (Rate, Vec<Timestamp>)>,
 }
@@ -49,28 +49,31 @@ impl Turns {
         assert!(!at_limit(&job.key), "{job:?} is one too many of its key");
         self.check_rate(settings.rate, job, model.clock());
 
-        let first = self.first_of(model, job.queue, job.image_id, at_limit);
-        assert_eq!(first, Some(job.id), "{} jumped the queue", job.id);
+        // It is not known here what its consumer wanted: any image, or those of this one.
+        let firsts = [None, Some(job.image_id)].map(|image| self.first_of(model, job.queue, image, &at_limit));
+        assert!(firsts.contains(&Some(job.id)), "{} jumped the queue", job.id);
         self.events += 1;
-        self.grants.insert((job.queue, job.priority, job.key.clone()), self.events);
+        for image in [None, Some(job.image_id)] {
+            self.grants.insert((job.queue, job.priority, job.key.clone(), image), self.events);
+        }
     }
 
-    /// Of the jobs of an image: the highest priority, the key that waits longest since its first job came or it was served, and of
-    /// that the job that came first.
+    /// Of the jobs of an image, or of any: the highest priority, the key that waits longest since its first job came or it was
+    /// served, and of that the job that came first.
     fn first_of(
         &self,
         model: &Model,
         queue: QueueId,
-        image: ImageId,
+        image: Option<ImageId>,
         at_limit: impl Fn(&str) -> bool,
     ) -> Option<JobId> {
         let jobs = self.arrivals.iter().map(|(at, id)| (*at, &model.jobs()[id]));
-        let jobs: Vec<(u64, &Job)> = jobs
-            .filter(|(_, job)| job.queue == queue && job.image_id == image && !at_limit(&job.key))
-            .collect();
+        let of_image = |job: &Job| image.is_none_or(|image| image == job.image_id);
+        let jobs: Vec<(u64, &Job)> =
+            jobs.filter(|(_, job)| job.queue == queue && of_image(job) && !at_limit(&job.key)).collect();
         let priority = jobs.iter().map(|(_, job)| job.priority).max()?;
         let turn = |(at, job): &(u64, &Job)| {
-            let served = self.grants.get(&(queue, priority, job.key.clone())).copied().unwrap_or(0);
+            let served = self.grants.get(&(queue, priority, job.key.clone(), image)).copied().unwrap_or(0);
             (served.max(*at), *at)
         };
         let of_priority = jobs.iter().filter(|(_, job)| job.priority == priority);

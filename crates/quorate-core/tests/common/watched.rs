@@ -172,7 +172,9 @@ impl Watched {
                 "retry_id and retry_of belong together"
             );
         }
-        if let State::Running { deadline } = after.state {
+        if let State::Running { deadline } = after.state
+            && before.state != after.state
+        {
             assert_eq!(deadline, now.plus_seconds(after.timeout));
         }
     }
@@ -266,6 +268,10 @@ fn check_dispatch(dump: &Dump) {
         assert!(queue.kept || queue.counts.all() > 0, "{} has no reason to be there", queue.name);
     }
     assert_eq!(counted.len(), 0, "every job's queue is there");
+    for (of, served) in &dump.dispatch.turns {
+        let waits = lanes.keys().any(|lane| (lane.queue, lane.priority, &lane.key) == (of.0, of.1, &of.2));
+        assert!(waits && *served > 0 && *served < dump.next_seq, "a turn of nobody: {of:?}");
+    }
     let known = lanes.iter().map(|(lane, mark)| (lane.clone(), LaneMark { served: 0, ..*mark })).collect();
     assert_eq!(marks, known, "where lanes begin");
     assert_eq!(&of_keys, running, "how many jobs of a key run");

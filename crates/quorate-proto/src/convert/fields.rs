@@ -1,6 +1,6 @@
 //! The checks that several messages share.
 
-use quorate_core::{Priority, QueueName, Reason, Status};
+use quorate_core::{Priority, QueueName, Reason, Status, limits};
 
 use crate::Malformed;
 use crate::log::v1 as pb;
@@ -45,6 +45,14 @@ pub(super) fn queue(message: &'static str, name: &str) -> Result<QueueName, Malf
     // There is one way to write each name.
     let name = QueueName::new(name).filter(|name| !name.is_default());
     name.ok_or(Malformed::Field { message, field: "queue" })
+}
+
+/// The key of a job that is kept.
+pub(super) fn key(message: &'static str, key: String) -> Result<Box<str>, Malformed> {
+    if key.len() > limits::JOB_KEY_BYTES {
+        return Err(Malformed::Field { message, field: "key" });
+    }
+    Ok(key.into())
 }
 
 /// 0, 1 or 2.

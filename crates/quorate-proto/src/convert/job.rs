@@ -49,7 +49,7 @@ impl TryFrom<pb::Job> for Job {
             number: job.number,
             queue: QueueId(job.queue),
             priority: fields::priority("Job", job.priority)?,
-            key: job.key.into(),
+            key: fields::key("Job", job.key)?,
             unique: job.unique.map(Unique::try_from).transpose()?,
             image: job.image.into(),
             image_id: ImageId(fields::id("Job", "image_id", job.image_id)?),

@@ -58,6 +58,17 @@ impl From<Rate> for pb::Rate {
     }
 }
 
+/// Of a record: a command may ask for what cannot be, and is refused.
+fn kept_rate(rate: pb::Rate) -> Result<Rate, Malformed> {
+    let rate = Rate::from(rate);
+    let field = |field| Malformed::Field { message: "Rate", field };
+    match rate {
+        Rate { jobs: 0, .. } => Err(field("jobs")),
+        Rate { seconds: 0, .. } => Err(field("seconds")),
+        Rate { .. } => Ok(rate),
+    }
+}
+
 impl From<pb::Rate> for Rate {
     fn from(rate: pb::Rate) -> Rate {
         Rate { jobs: rate.jobs, seconds: rate.seconds }
@@ -148,7 +159,7 @@ impl TryFrom<pb::Queue> for Queue {
                 backoff: settings.backoff.map_or(Ok(Backoff::Fixed), Backoff::try_from)?,
                 max_running: settings.max_running,
                 max_running_per_key: settings.max_running_per_key,
-                rate: settings.rate.map(Rate::from),
+                rate: settings.rate.map(kept_rate).transpose()?,
             },
             bucket: Bucket::of_parts(parts),
             counts: Counts {
@@ -185,7 +196,7 @@ impl TryFrom<pb::Lane> for (Lane, u64) {
             queue: QueueId(lane.queue),
             priority: fields::priority("Lane", lane.priority)?,
             image: ImageId(fields::id("Lane", "image", lane.image)?),
-            key: lane.key.into(),
+            key: fields::key("Lane", lane.key)?,
         };
         Ok((of, lane.first))
     }

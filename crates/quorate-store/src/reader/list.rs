@@ -1,6 +1,6 @@
 use std::iter::Peekable;
 
-use quorate_core::{ImageId, Job, JobsPage, JobsQuery, Lane, Status};
+use quorate_core::{Job, JobsPage, JobsQuery, Lane, Status};
 
 use crate::StoreError;
 use crate::limits;
@@ -62,7 +62,7 @@ pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPag
             break;
         }
         looked += 1;
-        let found = match job {
+        page.jobs.extend(match job {
             Some(Found::Record(job)) => Some(*job),
             Some(Found::At(key)) => {
                 let missing = "a list names a job that is not there";
@@ -76,24 +76,22 @@ pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPag
                 }
             }
             None => None,
-        };
-        page.jobs.extend(found.filter(|job| query.queue.is_none_or(|queue| queue == job.queue)));
+        });
     }
     Ok(page)
 }
 
 /// The jobs of a status, but those that are found in lanes.
 fn of_status<'a>(view: &'a View<'_>, query: &JobsQuery, status: Status) -> Rows<'a> {
-    let image = query.image;
+    let (image, queue) = (query.image, query.queue);
     if let Some(image) = image.filter(|_| keys::is_listed_by_image(status)) {
         let rows = rows(view, Family::Idx, query, move |number| keys::listed_by_image(image, status, number));
         return Box::new(rows.map(move |row| {
             let (number, value) = row?;
-            let key = match status.is_final() {
-                true => keys::finished(status, number),
-                false => keys::job(codec::intact(keys::listed_id(&value), "the row of an image's job")?),
-            };
-            Ok(Row { number, job: Some(Found::At(key)) })
+            let (id, of, _) = codec::intact(keys::of_listed(&value), "the row of an image's job")?;
+            let key = if status.is_final() { keys::finished(status, number) } else { keys::job(id) };
+            let belongs = queue.is_none_or(|queue| queue == of);
+            Ok(Row { number, job: belongs.then_some(Found::At(key)) })
         }));
     }
     if status.is_final() {
@@ -101,15 +99,17 @@ fn of_status<'a>(view: &'a View<'_>, query: &JobsQuery, status: Status) -> Rows<
         return Box::new(rows.map(move |row| {
             let (number, record) = row?;
             let job = codec::decode_job(&record)?;
-            let belongs = image.is_none_or(|image| image == job.image_id);
+            let belongs = image.is_none_or(|image| image == job.image_id)
+                && queue.is_none_or(|queue| queue == job.queue);
             Ok(Row { number, job: belongs.then(|| Found::Record(Box::new(job))) })
         }));
     }
     let rows = rows(view, Family::Idx, query, move |number| keys::listed(status, number));
     Box::new(rows.map(move |row| {
         let (number, value) = row?;
-        let id = codec::intact(keys::listed_id(&value), "the row of a listed job")?;
-        let belongs = image.is_none_or(|ImageId(image)| value.ends_with(&image));
+        let (id, of, of_image) = codec::intact(keys::of_listed(&value), "the row of a listed job")?;
+        let belongs =
+            image.is_none_or(|image| image == of_image) && queue.is_none_or(|queue| queue == of);
         Ok(Row { number, job: belongs.then(|| Found::At(keys::job(id))) })
     }))
 }

@@ -34,6 +34,8 @@ pub(crate) enum Prefix {
     Worker = 0x1a,
     /// A job that a worker holds, by the job, with the worker's name behind it.
     Held = 0x1b,
+    /// When a key had its last turn, by queue, priority and key.
+    KeyTurn = 0x1c,
     /// Family `bulk`: a payload, by owner.
     Payload = 0x20,
     /// How many jobs hold a payload, by owner; absent where it is one.
@@ -52,10 +54,10 @@ pub(crate) enum Prefix {
     ImageNamed = 0x33,
     /// An Idempotency-Key, by the time of its first use, then text.
     KeyUsed = 0x34,
-    /// A job that has not finished, by status and number, the newest first; not one that lists find in its lane. The value is
-    /// its id and its image's.
+    /// A job that has not finished, by status and number, the newest first; not one that lists find in its lane. The value says
+    /// which one it is.
     Listed = 0x35,
-    /// A job by image, status and number, of some statuses. The value is its id.
+    /// A job by image, status and number, of some statuses. The value is the same.
     ListedByImage = 0x36,
     /// A finished job that its queue has its own retention for, by the time until when it is kept, then id.
     Kept = 0x37,
@@ -140,7 +142,7 @@ pub(crate) fn lane_of(key: &[u8]) -> Option<Lane> {
         return None;
     }
     Some(Lane {
-        queue: QueueId(u32::from_be_bytes(*queue)),
+        queue: QueueId(u64::from_be_bytes(*queue)),
         priority: Priority::new(*priority)?,
         image: ImageId(*image),
         key: std::str::from_utf8(name).ok()?.into(),
@@ -160,6 +162,23 @@ pub(crate) fn queue(id: QueueId) -> Vec<u8> {
 
 pub(crate) fn running_of_key(queue: QueueId, key: &str) -> Vec<u8> {
     join(Prefix::RunningOfKey, &[&queue.0.to_be_bytes(), key.as_bytes()])
+}
+
+pub(crate) fn key_turn(queue: QueueId, priority: Priority, key: &str) -> Vec<u8> {
+    join(Prefix::KeyTurn, &[&queue.0.to_be_bytes(), &[priority.get()], key.as_bytes()])
+}
+
+/// Whose turn a key of [`key_turn`] means.
+pub(crate) fn turn_of(key: &[u8]) -> Option<(QueueId, Priority, Box<str>)> {
+    let (queue, rest) = key.get(1..)?.split_first_chunk()?;
+    let (priority, name) = rest.split_first()?;
+    let name = std::str::from_utf8(name).ok()?;
+    Some((QueueId(u64::from_be_bytes(*queue)), Priority::new(*priority)?, name.into()))
+}
+
+/// The queue in a key of [`queue`].
+pub(crate) fn queue_of(key: &[u8]) -> Option<QueueId> {
+    Some(QueueId(u64::from_be_bytes(key.get(1..)?.try_into().ok()?)))
 }
 
 pub(crate) fn unique(queue: QueueId, key: &str) -> Vec<u8> {
@@ -188,7 +207,7 @@ pub(crate) fn job_and_worker(key: &[u8]) -> Option<(JobId, &str)> {
 /// The queue and the key in a key of [`running_of_key`] or [`unique`].
 pub(crate) fn queue_and_key(key: &[u8]) -> Option<(QueueId, Box<str>)> {
     let (queue, name) = key.get(1..)?.split_first_chunk()?;
-    Some((QueueId(u32::from_be_bytes(*queue)), std::str::from_utf8(name).ok()?.into()))
+    Some((QueueId(u64::from_be_bytes(*queue)), std::str::from_utf8(name).ok()?.into()))
 }
 
 pub(crate) fn timer(at: Timestamp, id: JobId) -> Vec<u8> {
@@ -216,17 +235,16 @@ pub(crate) fn listed(status: Status, number: u64) -> Vec<u8> {
     join(Prefix::Listed, &[&[status_byte(status)], &newest_first(number)])
 }
 
-/// The value there: the job's id and its image's.
-pub(crate) fn listed_value(job: &Job) -> [u8; 32] {
-    let mut value = [0; 32];
-    value[..16].copy_from_slice(&job.id.0);
-    value[16..].copy_from_slice(&job.image_id.0);
-    value
+/// The value there, and of [`listed_by_image`]: the job's id, its queue, its image.
+pub(crate) fn listed_value(job: &Job) -> Vec<u8> {
+    [&job.id.0[..], &job.queue.0.to_be_bytes(), &job.image_id.0].concat()
 }
 
-/// The id in a value of [`listed`] or [`listed_by_image`].
-pub(crate) fn listed_id(value: &[u8]) -> Option<JobId> {
-    Some(JobId(*value.first_chunk()?))
+/// What such a value says.
+pub(crate) fn of_listed(value: &[u8]) -> Option<(JobId, QueueId, ImageId)> {
+    let (id, rest) = value.split_first_chunk()?;
+    let (queue, image) = rest.split_first_chunk()?;
+    Some((JobId(*id), QueueId(u64::from_be_bytes(*queue)), ImageId(image.try_into().ok()?)))
 }
 
 /// True for a job that lists find by [`listed`]: not a finished one, whose record stands as lists have it, nor one that was

@@ -12,18 +12,20 @@ use crate::StoreError;
 pub(crate) struct LaneJobs {
     lane: Lane,
     jobs: Window<Job>,
+    /// When it was used last, in uses of lanes.
+    pub(crate) used: u64,
 }
 
 impl LaneJobs {
     /// An empty lane.
     pub(crate) fn empty(lane: Lane, capacity: usize) -> LaneJobs {
-        LaneJobs { jobs: Window::empty(keys::lane_end(&lane), capacity, decode), lane }
+        LaneJobs { jobs: Window::empty(keys::lane_end(&lane), capacity, decode), lane, used: 0 }
     }
 
     /// A lane whose first job stands at that place on the disk.
     pub(crate) fn from(lane: Lane, first: u64, capacity: usize) -> LaneJobs {
         let (start, end) = (keys::ready(&lane, first), keys::lane_end(&lane));
-        LaneJobs { jobs: Window::new(start, end, capacity, decode), lane }
+        LaneJobs { jobs: Window::new(start, end, capacity, decode), lane, used: 0 }
     }
 
     /// The job that is granted next.
@@ -43,6 +45,11 @@ impl LaneJobs {
         let key = keys::ready(&self.lane, seq);
         self.jobs.remove(&key);
         db.delete(batch, Family::Idx, &key);
+    }
+
+    /// Leaves all but so many jobs to the disk.
+    pub(crate) fn trim(&mut self, jobs: usize) {
+        self.jobs.trim(jobs);
     }
 
     /// How many jobs it holds in memory.

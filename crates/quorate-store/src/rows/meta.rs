@@ -23,7 +23,7 @@ pub(crate) struct Meta {
     /// Times before which the indexes hold nothing.
     pub(crate) fronts: Fronts,
     /// The number that the next new queue gets.
-    pub(crate) next_queue: u32,
+    pub(crate) next_queue: u64,
     /// The lanes in which lists look for queued jobs, and where they begin.
     pub(crate) lanes: Vec<(Lane, u64)>,
 }

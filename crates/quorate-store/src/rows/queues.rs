@@ -61,11 +61,20 @@ impl Queues {
 }
 
 /// What the disk has of queues and lanes.
-pub(crate) fn kept(db: &Db, next_queue: u32) -> Result<Kept, StoreError> {
+pub(crate) fn kept(db: &Db, next_queue: u64) -> Result<Kept, StoreError> {
+    let mut names = BTreeSet::new();
     let mut kept = Kept { next_queue, ..Kept::default() };
     for row in db.scan(Family::Default, &Prefix::Queue.start(), &Prefix::Queue.end()) {
-        let queue: Queue = codec::decode_queue(&row?.1)?;
+        let (key, value) = row?;
+        let queue: Queue = codec::decode_queue(&value)?;
+        let is_its_own = keys::queue_of(&key) == Some(queue.id) && names.insert(queue.name.clone());
+        codec::intact(is_its_own.then_some(()), "a queue's record")?;
         kept.queues.insert(queue.id, queue);
+    }
+    for row in db.scan(Family::Default, &Prefix::KeyTurn.start(), &Prefix::KeyTurn.end()) {
+        let (key, value) = row?;
+        let of = codec::intact(keys::turn_of(&key), "the key of a key's turn")?;
+        kept.turns.insert(of, codec::decode_count(&value)?);
     }
     for row in db.scan(Family::Default, &Prefix::RunningOfKey.start(), &Prefix::RunningOfKey.end()) {
         let (key, value) = row?;
@@ -103,6 +112,10 @@ pub(crate) fn write(db: &Db, batch: &mut WriteBatch, changes: &quorate_core::Cha
     };
     for (id, queue) in &changes.queues {
         set(keys::queue(*id), queue.as_ref().map(codec::encode_queue));
+    }
+    for ((queue, priority, key), served) in &changes.turns {
+        let value = (*served > 0).then(|| served.to_be_bytes().to_vec());
+        set(keys::key_turn(*queue, *priority, key), value);
     }
     for ((queue, key), jobs) in &changes.running {
         set(keys::running_of_key(*queue, key), (*jobs > 0).then(|| jobs.to_be_bytes().to_vec()));

@@ -24,8 +24,13 @@ pub(crate) struct Window<V> {
     /// The first key behind the index.
     end: Vec<u8>,
     capacity: usize,
+    /// How many entries the next reading takes: twice as many each time, since what is read once may not be read on.
+    reading: usize,
     decode: Decode<V>,
 }
+
+/// Entries that a window reads first.
+const FIRST_READING: usize = 64;
 
 /// An entry of a row: its key and its value on disk.
 pub(crate) type Decode<V> = fn(&[u8], &[u8]) -> Result<V, StoreError>;
@@ -34,7 +39,9 @@ impl<V: Clone> Window<V> {
     /// The index from `start`, below which the disk has nothing that counts, to `end`. Reads nothing yet.
     pub(crate) fn new(start: Vec<u8>, end: Vec<u8>, capacity: usize, decode: Decode<V>) -> Window<V> {
         assert!(capacity > 0, "a window shows something");
-        Window { near: BTreeMap::new(), horizon: Some(start), far: BTreeMap::new(), end, capacity, decode }
+        let (near, far) = (BTreeMap::new(), BTreeMap::new());
+        let reading = capacity.min(FIRST_READING);
+        Window { near, horizon: Some(start), far, end, capacity, reading, decode }
     }
 
     /// An index that has no entry yet.
@@ -92,13 +99,14 @@ impl<V: Clone> Window<V> {
     fn load(&mut self, db: &Db, from: &[u8]) -> Result<(), StoreError> {
         for row in db.scan(Family::Idx, from, &self.end) {
             let (key, value) = row?;
-            if self.near.len() == self.capacity {
+            if self.near.len() == self.reading {
                 self.horizon = Some(key.into_vec());
                 break;
             }
             let value = (self.decode)(&key, &value)?;
             self.near.insert(key.into_vec(), value);
         }
+        self.reading = self.reading.saturating_mul(2).min(self.capacity);
         let beyond = match &self.horizon {
             Some(horizon) => self.far.split_off(horizon),
             None => BTreeMap::new(),
@@ -115,9 +123,15 @@ impl<V: Clone> Window<V> {
     /// The write is on the disk. What has become too much for the memory is left to it.
     pub(crate) fn written(&mut self) {
         self.far.clear();
-        if self.near.len() > 2 * self.capacity
-            && let Some(horizon) = self.near.keys().nth(self.capacity).cloned()
-        {
+        if self.near.len() > 2 * self.capacity {
+            self.trim(self.capacity);
+        }
+    }
+
+    /// Leaves all but so many entries to the disk. What is put is on it.
+    pub(crate) fn trim(&mut self, entries: usize) {
+        assert!(self.far.is_empty(), "a window is trimmed between two writes");
+        if let Some(horizon) = self.near.keys().nth(entries).cloned() {
             self.near.split_off(&horizon);
             self.horizon = Some(horizon);
         }

@@ -36,6 +36,8 @@ pub(crate) struct Applier {
     pub(super) dispatch: Dispatch,
     /// Of the lanes that were used lately.
     pub(super) lanes: BTreeMap<Lane, LaneJobs>,
+    /// So often one was used.
+    pub(super) uses: u64,
     /// The lanes in which lists look for queued jobs: few, by [`quorate_core::limits::LANES_IN_LISTS`].
     pub(super) plain_lanes: BTreeSet<Lane>,
     pub(super) timers: Window<JobId>,
@@ -88,6 +90,7 @@ impl Applier {
             kept: by_time(Prefix::Kept, meta.fronts.kept, tuning.index, |key, _| job_of(key)),
             dispatch: Dispatch::restore(meta.clock, kept),
             lanes: BTreeMap::new(),
+            uses: 0,
             plain_lanes: meta.lanes.iter().map(|(lane, _)| lane.clone()).collect(),
             running: IdMap::default(),
             latest_ids: LatestIds::load(&generation.db, tuning.latest_ids)?,
@@ -213,15 +216,26 @@ impl Applier {
         Ok(())
     }
 
-    /// One budget for all lanes: they are read again where they are used again.
+    /// One budget for all lanes: those that were used longest ago go, and each keeps its share.
     fn bound_lanes(&mut self) {
         let mut jobs = 0;
         for lane in self.lanes.values_mut() {
             lane.written();
             jobs += lane.in_memory();
         }
-        if self.lanes.len() > self.tuning.lanes || jobs > self.tuning.lane_jobs {
-            self.lanes.clear();
+        if self.lanes.len() > self.tuning.lanes {
+            let mut uses: Vec<u64> = self.lanes.values().map(|lane| lane.used).collect();
+            // Some at once, so that this is seldom done.
+            let go = uses.len() - self.tuning.lanes / 2;
+            let (_, latest_that_goes, _) = uses.select_nth_unstable(go - 1);
+            let since = *latest_that_goes;
+            self.lanes.retain(|_, lane| lane.used > since);
+        }
+        if jobs > self.tuning.lane_jobs && !self.lanes.is_empty() {
+            let share = self.tuning.lane_jobs / self.lanes.len();
+            for lane in self.lanes.values_mut() {
+                lane.trim(share);
+            }
         }
     }
 

@@ -199,11 +199,11 @@ fn check_listed(db: &Db, jobs: &BTreeMap<JobId, Job>) -> Result<()> {
     let mut expected = BTreeMap::new();
     for job in jobs.values() {
         if keys::is_listed(job) {
-            expected.insert(keys::listed(job.status(), job.number), keys::listed_value(job).to_vec());
+            expected.insert(keys::listed(job.status(), job.number), keys::listed_value(job));
         }
         if keys::is_listed_by_image(job.status()) {
             let key = keys::listed_by_image(job.image_id, job.status(), job.number);
-            expected.insert(key, job.id.0.to_vec());
+            expected.insert(key, keys::listed_value(job));
         }
     }
     let found = [Prefix::Listed, Prefix::ListedByImage].map(|prefix| rows(db, Family::Idx, prefix));

@@ -26,15 +26,16 @@ impl Applier {
     /// A lane, its first jobs in memory.
     pub(super) fn lane(&mut self, lane: &Lane) -> &mut LaneJobs {
         if !self.lanes.contains_key(lane) {
-            // The more lanes, the fewer jobs of each.
-            let capacity = (self.tuning.lane_jobs / (self.lanes.len() + 1)).clamp(1, self.tuning.lane);
             let jobs = match self.dispatch.mark(lane) {
-                Some(mark) => LaneJobs::from(lane.clone(), mark.first, capacity),
-                None => LaneJobs::empty(lane.clone(), capacity),
+                Some(mark) => LaneJobs::from(lane.clone(), mark.first, self.tuning.lane),
+                None => LaneJobs::empty(lane.clone(), self.tuning.lane),
             };
             self.lanes.insert(lane.clone(), jobs);
         }
-        self.lanes.get_mut(lane).expect("it was put there")
+        self.uses += 1;
+        let jobs = self.lanes.get_mut(lane).expect("it was put there");
+        jobs.used = self.uses;
+        jobs
     }
 
     /// Puts a job into the index that its state asks for, or writes it anew where it stands.
@@ -116,7 +117,7 @@ impl Applier {
         }
         if keys::is_listed_by_image(job.status()) {
             let key = keys::listed_by_image(job.image_id, job.status(), job.number);
-            self.put(Family::Idx, &key, &job.id.0);
+            self.put(Family::Idx, &key, &keys::listed_value(job));
         }
     }
 

@@ -61,7 +61,7 @@ fn check_lists(replica: &mut Harness, model: &Model, rng: &mut Rng) {
         let image = if rng.one_in(2) { None } else { rng.pick(&images).copied() };
         let n = 1 + usize::try_from(rng.below(9)).unwrap();
         let bounds = Bounds { rows: 1 + usize::try_from(rng.below(20)).unwrap() };
-        let queue = if rng.one_in(2) { None } else { Some(QueueId(u32::try_from(rng.below(4)).unwrap())) };
+        let queue = if rng.one_in(2) { None } else { Some(QueueId(rng.below(4))) };
         let mut query = JobsQuery { n, before: None, status, image, queue };
         let mut found = Vec::new();
         loop {

@@ -203,6 +203,7 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
     assert_eq!(found.kept, *kept, "kept, {context}");
     assert_entries(&found.dispatch.queues, &dispatch.queues, "queues", context);
     assert_entries(&found.dispatch.lanes, &dispatch.lanes, "lanes", context);
+    assert_entries(&found.dispatch.turns, &dispatch.turns, "turns of keys", context);
     assert_entries(&found.dispatch.running, &dispatch.running, "running of keys", context);
     assert_entries(&found.dispatch.workers, &dispatch.workers, "workers", context);
     assert_entries(&found.unique, unique, "unique jobs", context);
