@@ -42,6 +42,8 @@ pub const JOB_KEY_BYTES: usize = 64;
 /// Most lanes (queue, priority, image and key) in which jobs wait at once: each holds some hundred bytes of memory on every node.
 /// A new job that would need one more is refused; retries and delayed jobs are not.
 pub const LANES: usize = 100_000;
+/// While jobs wait in more lanes than that, lists find a new one by a row of its own.
+pub const LANES_IN_LISTS: usize = 64;
 /// Most queues that one consume names, most images, and most pairs of both: it waits for each of them.
 pub const QUEUES_PER_CONSUME: usize = 64;
 /// See [`QUEUES_PER_CONSUME`].

@@ -133,8 +133,9 @@ impl Told {
         for of in Dispatch::restore(dump.clock, dump.dispatch.clone()).availability() {
             let (places, images) = self.available.get(&of.queue).cloned().unwrap_or_default();
             assert_eq!(images, of.images.into_iter().collect(), "what waits in {}", of.name);
-            // More may have become free with time; where none was, that was told.
-            let with_time = dump.dispatch.queues[&of.queue].settings.rate.is_some() && places > 0;
+            // More may have become free with time; where jobs wait and none was, that was told.
+            let rate = dump.dispatch.queues[&of.queue].settings.rate;
+            let with_time = rate.is_some() && (places > 0 || images.is_empty());
             assert!(places == of.places || (with_time && places < of.places), "places of {}", of.name);
         }
     }

@@ -13,7 +13,7 @@ use openraft::EntryPayload;
 use openraft::storage::RaftStateMachine;
 use openraft::vote::leader_id_std::CommittedLeaderId;
 use quorate_core::testing::{Load, Step};
-use quorate_core::{FEATURE_LEVEL, QueueId};
+use quorate_core::{FEATURE_LEVEL, QueueName, Status};
 use quorate_store::{AppliedEntry, ApplyObserver, BatchBytes, DataDir, Entry, JobTable, LogId};
 
 struct Unheard;
@@ -99,6 +99,6 @@ async fn main() {
     println!(
         "opened again in {:?}, {} jobs queued",
         opening.elapsed(),
-        table.reader().queued(QueueId::DEFAULT)
+        table.reader().queue(&QueueName::DEFAULT).map_or(0, |view| view.queue.counts.of(Status::Queued))
     );
 }

@@ -84,9 +84,9 @@ fn another_format_is_refused_whatever_the_difference() {
         assert!(matches!(open(temp.path()), Err(StoreError::ForeignFormat { .. })), "byte {position}");
         fs::write(&format, &good).unwrap();
     }
-    fs::write(&format, "quorate data directory, format 5\n").unwrap();
+    fs::write(&format, "quorate data directory, format 99\n").unwrap();
     let Err(StoreError::ForeignFormat { found, .. }) = open(temp.path()) else { panic!("opened") };
-    assert!(found.contains("format 5"), "{found}");
+    assert!(found.contains("format 99"), "{found}");
 }
 
 #[test]

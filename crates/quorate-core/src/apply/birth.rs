@@ -28,7 +28,7 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
         started_at: None,
         completed_at: None,
         keep_until: None,
-        state: waiting(step.now, number, u64::from(new.delay) * 1_000),
+        state: waiting(step, number, u64::from(new.delay) * 1_000),
         log_bytes: 0,
         retry_of: None,
         retry_id: None,
@@ -75,7 +75,7 @@ fn again<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId, what: Retry) ->
         started_at: None,
         completed_at: None,
         keep_until: None,
-        state: waiting(step.now, number, what.delay_millis),
+        state: waiting(step, number, what.delay_millis),
         log_bytes: 0,
         retry_of: Some(job.id),
         retry_id: None,
@@ -90,12 +90,14 @@ fn add<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<Job, T::Error> {
     Ok(job)
 }
 
-/// Where a new job with this number starts.
-fn waiting(now: Timestamp, number: u64, delay_millis: u64) -> State {
-    match delay_millis {
-        0 => State::Queued { seq: number, since: now },
-        _ => State::Delayed { due: now.plus_millis(delay_millis) },
+/// Where a new job with this number starts. Lists find a queued job in its lane where its place is its number, so that it costs
+/// no row more; of lanes with such jobs there are few enough to be looked into one by one.
+fn waiting<T: Table>(step: &mut Step<'_, T>, number: u64, delay_millis: u64) -> State {
+    if delay_millis > 0 {
+        return State::Delayed { due: step.now.plus_millis(delay_millis) };
     }
+    let few = step.table.dispatch().lane_count() <= limits::LANES_IN_LISTS;
+    State::Queued { seq: if few { number } else { step.table.next_seq() }, since: step.now }
 }
 
 /// The id of the automatic retry of a job: the same on every replica, and a UUIDv7 of log time like every other.

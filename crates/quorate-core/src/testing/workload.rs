@@ -242,11 +242,12 @@ impl Workload {
 
     fn queue_command(&mut self) -> Command {
         if self.rng.one_in(3) {
-            let names = ["a", "b", "c", "default", "never"];
+            let names = ["a", "b", "c", "idle", "idle", "default", "never"];
             let name = self.rng.pick(&names).copied().and_then(QueueName::new);
             return Command::DeleteQueue { name: name.unwrap_or_default() };
         }
-        let name = self.queue();
+        let idle = QueueName::new("idle").filter(|_| self.rng.one_in(4));
+        let name = idle.unwrap_or_else(|| self.queue());
         let n = 1 + self.rng.below(2);
         let settings = (0..n).map(|_| self.setting()).collect();
         Command::ConfigureQueue { name, settings }

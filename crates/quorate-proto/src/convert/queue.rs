@@ -1,5 +1,5 @@
 use quorate_core::{
-    Backoff, Bucket, Counts, LaneMark, Queue, QueueId, QueueSettings, Rate, Recent, Setting, Timestamp,
+    Backoff, Bucket, Counts, ImageId, Lane, LaneMark, Queue, QueueId, QueueSettings, Rate, Recent, Setting, Timestamp,
 };
 
 use super::fields;
@@ -162,6 +162,32 @@ impl TryFrom<pb::Queue> for Queue {
                 },
             },
         })
+    }
+}
+
+impl From<(&Lane, u64)> for pb::Lane {
+    fn from((lane, first): (&Lane, u64)) -> pb::Lane {
+        pb::Lane {
+            queue: lane.queue.0,
+            priority: lane.priority.get().into(),
+            image: Some(lane.image.0.into()),
+            key: lane.key.to_string(),
+            first,
+        }
+    }
+}
+
+impl TryFrom<pb::Lane> for (Lane, u64) {
+    type Error = Malformed;
+
+    fn try_from(lane: pb::Lane) -> Result<(Lane, u64), Malformed> {
+        let of = Lane {
+            queue: QueueId(lane.queue),
+            priority: fields::priority("Lane", lane.priority)?,
+            image: ImageId(fields::id("Lane", "image", lane.image)?),
+            key: lane.key.into(),
+        };
+        Ok((of, lane.first))
     }
 }
 

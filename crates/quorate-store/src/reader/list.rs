@@ -1,14 +1,12 @@
 use std::iter::Peekable;
 
-use quorate_core::{ImageId, Job, JobsPage, JobsQuery, Status};
-use quorate_proto::log::v1;
+use quorate_core::{ImageId, Job, JobsPage, JobsQuery, Lane, Status};
 
 use crate::StoreError;
 use crate::limits;
 use crate::rows::codec;
 use crate::rows::db::{Db, Family, View};
 use crate::rows::keys;
-use crate::rows::lane::Lane;
 use crate::rows::meta::Meta;
 use crate::rows::place::Place;
 
@@ -51,7 +49,7 @@ pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPag
         sources.push(of_status(&view, query, *status).peekable());
         if *status == Status::Queued {
             for lane in Meta::of_value(view.get(Family::Default, &keys::meta())?.as_deref())?.lanes {
-                sources.push(in_lane(&view, query, &lane)?.peekable());
+                sources.push(in_lane(&view, query, &lane).peekable());
             }
         }
     }
@@ -64,7 +62,7 @@ pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPag
             break;
         }
         looked += 1;
-        page.jobs.extend(match job {
+        let found = match job {
             Some(Found::Record(job)) => Some(*job),
             Some(Found::At(key)) => {
                 let missing = "a list names a job that is not there";
@@ -78,7 +76,8 @@ pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPag
                 }
             }
             None => None,
-        });
+        };
+        page.jobs.extend(found.filter(|job| query.queue.is_none_or(|queue| queue == job.queue)));
     }
     Ok(page)
 }
@@ -134,21 +133,22 @@ fn rows<'view, 'db, K: Fn(u64) -> Vec<u8>>(
 }
 
 /// The jobs of a lane whose places in it are their numbers.
-fn in_lane<'a>(view: &'a View<'_>, query: &JobsQuery, lane: &v1::Lane) -> Result<Rows<'a>, StoreError> {
-    let (queue, priority) = Lane::key_of(lane)?;
-    let front = keys::ready(queue, priority, lane.front);
+fn in_lane<'a>(view: &'a View<'_>, query: &JobsQuery, (lane, first): &(Lane, u64)) -> Rows<'a> {
+    if query.queue.is_some_and(|queue| queue != lane.queue) || query.image.is_some_and(|image| image != lane.image) {
+        return Box::new(std::iter::empty());
+    }
+    let front = keys::ready(lane, *first);
     let end = match query.before {
-        None => keys::lane_end(queue, priority),
-        Some(before) => keys::ready(queue, priority, before.max(lane.front)),
+        None => keys::lane_end(lane),
+        Some(before) => keys::ready(lane, before.max(*first)),
     };
-    let image = query.image;
-    Ok(Box::new(view.scan_back(Family::Idx, &front, &end).map(move |row| {
+    Box::new(view.scan_back(Family::Idx, &front, &end).map(|row| {
         let (key, record) = row?;
         let seq = codec::intact(keys::seq_of(&key), "the key of a queued job")?;
         let job = codec::decode_job(&record)?;
-        let belongs = job.number == seq && image.is_none_or(|image| image == job.image_id);
-        Ok(Row { number: seq, job: belongs.then(|| Found::Record(Box::new(job))) })
-    })))
+        let is_plain = job.number == seq;
+        Ok(Row { number: seq, job: is_plain.then(|| Found::Record(Box::new(job))) })
+    }))
 }
 
 /// The newest of what comes next.

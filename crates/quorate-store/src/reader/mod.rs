@@ -1,13 +1,13 @@
 pub(crate) mod list;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quorate_core::{
-    Answered, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, RequestId, Settings,
-    Timestamp,
+    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName, QueueView,
+    RequestId, Settings, Timestamp,
 };
 
 use self::list::Bounds;
@@ -55,14 +55,24 @@ impl Reader {
         self.live.load().published.load().level
     }
 
-    /// How many jobs wait in a queue.
-    pub fn queued(&self, queue: QueueId) -> u64 {
-        self.live.load().published.load().queued.get(&queue).copied().unwrap_or(0)
+    /// The queue of that name.
+    pub fn queue(&self, name: &QueueName) -> Option<QueueView> {
+        self.live.load().queues.read().named(name).cloned()
     }
 
-    /// The same of every queue that jobs have waited in.
-    pub fn all_queued(&self) -> BTreeMap<QueueId, u64> {
-        self.live.load().published.load().queued.clone()
+    /// At most `n` queues by name, from behind `after`.
+    pub fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView> {
+        self.live.load().queues.read().page(after, n)
+    }
+
+    /// What a queue is called.
+    pub fn queue_name(&self, id: QueueId) -> Option<QueueName> {
+        self.live.load().queues.read().name(id).cloned()
+    }
+
+    /// What consumers could have when this table was opened, or installed; effects tell what has become of it.
+    pub fn availability(&self) -> Vec<Availability> {
+        self.live.load().queues.read().availability().to_vec()
     }
 
     /// The log time at which a tick has something to do; in the past where work was left over, `None` when time
@@ -116,7 +126,7 @@ impl Reader {
                 return codec::decode_job(&record).map(Some);
             }
             // The job went on in between, or was deleted: never back to where it was.
-            if last.replace(place) == Some(place) {
+            if last.replace(place.clone()) == Some(place) {
                 return Err(StoreError::damaged(
                     codec::WHAT,
                     format!("the record of {id} is not at its place"),

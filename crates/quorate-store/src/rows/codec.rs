@@ -1,7 +1,7 @@
 //! The values of the job table: messages, decoded with damage in mind.
 
 use prost::Message;
-use quorate_core::{Image, Job, KeyRecord};
+use quorate_core::{Image, Job, KeyRecord, LaneMark, Queue};
 use quorate_proto::{Malformed, log::v1};
 
 use crate::StoreError;
@@ -41,6 +41,22 @@ pub(crate) fn encode_key(record: &KeyRecord) -> Vec<u8> {
 
 pub(crate) fn decode_key(bytes: &[u8]) -> Result<KeyRecord, StoreError> {
     decode::<v1::KeyRecord, KeyRecord>(bytes)
+}
+
+pub(crate) fn encode_queue(queue: &Queue) -> Vec<u8> {
+    v1::Queue::from(queue).encode_to_vec()
+}
+
+pub(crate) fn decode_queue(bytes: &[u8]) -> Result<Queue, StoreError> {
+    decode::<v1::Queue, Queue>(bytes)
+}
+
+pub(crate) fn encode_mark(mark: LaneMark) -> Vec<u8> {
+    v1::LaneMark::from(mark).encode_to_vec()
+}
+
+pub(crate) fn decode_mark(bytes: &[u8]) -> Result<LaneMark, StoreError> {
+    decode::<v1::LaneMark, LaneMark>(bytes)
 }
 
 /// What a well-formed key or value has, or the damage that it is not there.

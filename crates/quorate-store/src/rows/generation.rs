@@ -1,11 +1,11 @@
-use std::collections::BTreeMap;
 
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
-use quorate_core::{FeatureLevel, QueueId, Settings, Timestamp};
+use quorate_core::{FeatureLevel, Settings, Timestamp};
 
 use super::answers::Answers;
 use super::db::Db;
+use super::queues::Queues;
 use crate::files::RemovableDir;
 
 /// One generation of the job table: its database and what readers see beside it. An installed snapshot is the next
@@ -16,6 +16,8 @@ pub(crate) struct Generation {
     pub(crate) published: ArcSwap<Published>,
     /// Changed after each write.
     pub(crate) answers: RwLock<Answers>,
+    /// Changed after each write.
+    pub(crate) queues: RwLock<Queues>,
     /// Last, hence dropped when the database is closed.
     pub(crate) dir: RemovableDir,
 }
@@ -28,7 +30,6 @@ pub(crate) struct Published {
     pub(crate) settings: Settings,
     pub(crate) level: FeatureLevel,
     pub(crate) next: Next,
-    pub(crate) queued: BTreeMap<QueueId, u64>,
 }
 
 /// What time alone will change, as log time.

@@ -1,7 +1,9 @@
 //! The keys of the job table. A key starts with its prefix, one byte; numbers are big-endian, so that the order of
 //! the bytes is the order of what they say.
 
-use quorate_core::{Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, State, Status, Timestamp};
+use quorate_core::{
+    Image, ImageId, Job, JobId, KeyRecord, Lane, Priority, QueueId, State, Status, Timestamp,
+};
 
 /// What a key is for. A number once given is never given to something else.
 #[derive(Clone, Copy)]
@@ -20,13 +22,19 @@ pub(crate) enum Prefix {
     Answers = 0x14,
     /// The record of a finished job, by status and number, the newest first: as lists have them.
     FinishedJob = 0x15,
+    /// A queue's record, by its number.
+    Queue = 0x16,
+    /// How many jobs of a key run, by queue and key.
+    RunningOfKey = 0x17,
+    /// Where a lane begins that is not empty, by the lane.
+    LaneMark = 0x18,
     /// Family `bulk`: a payload, by owner.
     Payload = 0x20,
     /// How many jobs hold a payload, by owner; absent where it is one.
     Holders = 0x21,
     /// A finished job's log, by job.
     Log = 0x22,
-    /// Family `idx`: a queued job, by queue, priority and seq. The value is the record, so that a consume reads no other.
+    /// Family `idx`: a queued job, by lane and seq. The value is the record, so that a consume reads no other.
     Ready = 0x30,
     /// A delayed or running job, by due time or deadline, then id.
     Timer = 0x31,
@@ -41,6 +49,8 @@ pub(crate) enum Prefix {
     Listed = 0x35,
     /// A job by image, status and number, of some statuses. The value is its id.
     ListedByImage = 0x36,
+    /// A finished job that its queue has its own retention for, by the time until when it is kept, then id.
+    Kept = 0x37,
 }
 
 impl Prefix {
@@ -87,14 +97,56 @@ pub(crate) fn answers(index: u64) -> Vec<u8> {
     join(Prefix::Answers, &[&index.to_be_bytes()])
 }
 
-pub(crate) fn ready(queue: QueueId, priority: Priority, seq: u64) -> Vec<u8> {
-    join(Prefix::Ready, &[&queue.0.to_be_bytes(), &[priority.get()], &seq.to_be_bytes()])
+pub(crate) fn ready(lane: &Lane, seq: u64) -> Vec<u8> {
+    of_lane(Prefix::Ready, lane, &seq.to_be_bytes())
 }
 
 /// The first key behind a lane.
-pub(crate) fn lane_end(queue: QueueId, priority: Priority) -> Vec<u8> {
+pub(crate) fn lane_end(lane: &Lane) -> Vec<u8> {
     // One byte longer than any key of the lane, and higher than the highest seq.
-    join(Prefix::Ready, &[&queue.0.to_be_bytes(), &[priority.get()], &u64::MAX.to_be_bytes(), &[0]])
+    of_lane(Prefix::Ready, lane, &[&u64::MAX.to_be_bytes()[..], &[0]].concat())
+}
+
+pub(crate) fn lane_mark(lane: &Lane) -> Vec<u8> {
+    of_lane(Prefix::LaneMark, lane, &[])
+}
+
+/// The lane in a key of [`lane_mark`], or of [`ready`] without its seq.
+pub(crate) fn lane_of(key: &[u8]) -> Option<Lane> {
+    let (queue, rest) = key.get(1..)?.split_first_chunk()?;
+    let (priority, rest) = rest.split_first()?;
+    let (image, rest) = rest.split_first_chunk()?;
+    let (length, name) = rest.split_first()?;
+    if usize::from(*length) != name.len() {
+        return None;
+    }
+    Some(Lane {
+        queue: QueueId(u32::from_be_bytes(*queue)),
+        priority: Priority::new(*priority)?,
+        image: ImageId(*image),
+        key: std::str::from_utf8(name).ok()?.into(),
+    })
+}
+
+/// The length of the key's name stands before it: so no lane's keys stand among another's.
+fn of_lane(prefix: Prefix, lane: &Lane, rest: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(lane.key.len()).expect("a key within its limit");
+    let name = lane.key.as_bytes();
+    join(prefix, &[&lane.queue.0.to_be_bytes(), &[lane.priority.get()], &lane.image.0, &[length], name, rest])
+}
+
+pub(crate) fn queue(id: QueueId) -> Vec<u8> {
+    join(Prefix::Queue, &[&id.0.to_be_bytes()])
+}
+
+pub(crate) fn running_of_key(queue: QueueId, key: &str) -> Vec<u8> {
+    join(Prefix::RunningOfKey, &[&queue.0.to_be_bytes(), key.as_bytes()])
+}
+
+/// The queue and the key in a key of [`running_of_key`].
+pub(crate) fn queue_and_key(key: &[u8]) -> Option<(QueueId, Box<str>)> {
+    let (queue, name) = key.get(1..)?.split_first_chunk()?;
+    Some((QueueId(u32::from_be_bytes(*queue)), std::str::from_utf8(name).ok()?.into()))
 }
 
 pub(crate) fn timer(at: Timestamp, id: JobId) -> Vec<u8> {
@@ -103,6 +155,10 @@ pub(crate) fn timer(at: Timestamp, id: JobId) -> Vec<u8> {
 
 pub(crate) fn ended(at: Timestamp, id: JobId) -> Vec<u8> {
     join(Prefix::Ended, &[&at.0.to_be_bytes(), &id.0])
+}
+
+pub(crate) fn kept(until: Timestamp, id: JobId) -> Vec<u8> {
+    join(Prefix::Kept, &[&until.0.to_be_bytes(), &id.0])
 }
 
 pub(crate) fn image_named(image: &Image) -> Vec<u8> {
@@ -135,7 +191,7 @@ pub(crate) fn listed_id(value: &[u8]) -> Option<JobId> {
 /// queued when it came, whose place in its lane is its number. One that was delayed first stands there behind newer ones.
 pub(crate) fn is_listed(job: &Job) -> bool {
     match job.state {
-        State::Queued { seq } => seq != job.number,
+        State::Queued { seq, .. } => seq != job.number,
         State::Delayed { .. } | State::Running { .. } => true,
         State::Success | State::Error { .. } | State::Cancelled { .. } => false,
     }
@@ -201,20 +257,22 @@ pub(crate) fn at(prefix: Prefix, time: Timestamp) -> Vec<u8> {
 /// The row that a job has in the index that its state asks for: the only index that it stands in.
 pub(crate) fn index_row(job: &Job) -> IndexRow {
     match &job.state {
-        State::Queued { seq } => IndexRow::Ready { queue: job.queue, priority: job.priority, seq: *seq },
+        State::Queued { seq, .. } => IndexRow::Ready { lane: Lane::of(job), seq: *seq },
         State::Delayed { due: at } | State::Running { deadline: at } => IndexRow::Timer { at: *at },
-        State::Success | State::Error { .. } | State::Cancelled { .. } => {
-            IndexRow::Ended { at: job.completed_at.expect("a finished job has the time of its end") }
-        }
+        State::Success | State::Error { .. } | State::Cancelled { .. } => match job.keep_until {
+            Some(until) => IndexRow::Kept { until },
+            None => IndexRow::Ended { at: job.completed_at.expect("a finished job has the time of its end") },
+        },
     }
 }
 
 /// See [`index_row`].
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum IndexRow {
-    Ready { queue: QueueId, priority: Priority, seq: u64 },
+    Ready { lane: Lane, seq: u64 },
     Timer { at: Timestamp },
     Ended { at: Timestamp },
+    Kept { until: Timestamp },
 }
 
 /// The time in the key of a timer, or of any other index by time.

@@ -1,6 +1,6 @@
 use openraft::alias::SnapshotMetaOf;
 use prost::Message;
-use quorate_core::{FeatureLevel, Settings, Timestamp};
+use quorate_core::{FeatureLevel, Lane, Settings, Timestamp};
 use quorate_proto::{Malformed, log::v1};
 
 use super::codec;
@@ -22,7 +22,10 @@ pub(crate) struct Meta {
     pub(crate) answers_front: u64,
     /// Times before which the indexes hold nothing.
     pub(crate) fronts: Fronts,
-    pub(crate) lanes: Vec<v1::Lane>,
+    /// The number that the next new queue gets.
+    pub(crate) next_queue: u32,
+    /// The lanes in which lists look for queued jobs, and where they begin.
+    pub(crate) lanes: Vec<(Lane, u64)>,
 }
 
 /// See [`Meta::fronts`].
@@ -30,6 +33,7 @@ pub(crate) struct Meta {
 pub(crate) struct Fronts {
     pub(crate) timers: Timestamp,
     pub(crate) ended: Timestamp,
+    pub(crate) kept: Timestamp,
     pub(crate) images: Timestamp,
     pub(crate) keys: Timestamp,
 }
@@ -55,10 +59,12 @@ impl Meta {
             next_seq: self.next_seq,
             settings: Some(self.settings.into()),
             key_count: self.key_count,
-            lanes: self.lanes.clone(),
+            next_queue: self.next_queue,
+            lanes: self.lanes.iter().map(|(lane, first)| (lane, *first).into()).collect(),
             timers_front_ms: self.fronts.timers.0,
             answers_front: self.answers_front,
             finished_front_ms: self.fronts.ended.0,
+            kept_front_ms: self.fronts.kept.0,
             images_front_ms: self.fronts.images.0,
             keys_front_ms: self.fronts.keys.0,
             level: self.level.0,
@@ -82,10 +88,17 @@ impl Meta {
             fronts: Fronts {
                 timers: Timestamp(message.timers_front_ms),
                 ended: Timestamp(message.finished_front_ms),
+                kept: Timestamp(message.kept_front_ms),
                 images: Timestamp(message.images_front_ms),
                 keys: Timestamp(message.keys_front_ms),
             },
-            lanes: message.lanes,
+            next_queue: message.next_queue,
+            lanes: message
+                .lanes
+                .into_iter()
+                .map(<(Lane, u64)>::try_from)
+                .collect::<Result<_, _>>()
+                .map_err(malformed)?,
         })
     }
 

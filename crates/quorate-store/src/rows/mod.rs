@@ -1,7 +1,8 @@
 //! What stands in the job table's database: the keys and values, and what of them is kept in memory.
 //!
 //! The table writes it, readers and snapshots read it. `generation.rs` is one whole table, `db.rs` its RocksDB; `keys.rs`
-//! and `codec.rs` say what stands where and how, `place.rs` where a job's record is; `lane.rs` and `window.rs` are the fronts of the indexes.
+//! and `codec.rs` say what stands where and how, `place.rs` where a job's record is; `lane.rs` and `window.rs` are the fronts of the indexes,
+//! `queues.rs` is what is known of queues.
 
 pub(crate) mod answers;
 pub(crate) mod codec;
@@ -13,4 +14,5 @@ pub(crate) mod lane;
 pub(crate) mod latest_ids;
 pub(crate) mod meta;
 pub(crate) mod place;
+pub(crate) mod queues;
 pub(crate) mod window;

@@ -123,6 +123,11 @@ impl<V: Clone> Window<V> {
         }
     }
 
+    /// How many entries are in memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        self.near.len()
+    }
+
     /// A key that no entry is before, the first one's where it is in memory; `None` when there is no entry.
     pub(crate) fn front(&self) -> Option<&[u8]> {
         self.near.keys().next().or(self.horizon.as_ref()).map(Vec::as_slice)

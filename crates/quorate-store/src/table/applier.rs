@@ -1,9 +1,9 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use openraft::EntryPayload;
 use quorate_core::{
-    AnswerRecord, Applied, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId, State,
+    AnswerRecord, Applied, Dispatch, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueView, RequestId, State,
     Timestamp,
 };
 use quorate_proto::Malformed;
@@ -17,10 +17,11 @@ use crate::rows::db::Family;
 use crate::rows::generation::{Generation, Next, Published};
 use crate::rows::ids::IdMap;
 use crate::rows::keys::{self, Prefix};
-use crate::rows::lane::Lane;
+use crate::rows::lane::LaneJobs;
 use crate::rows::latest_ids::LatestIds;
 use crate::rows::meta::{Fronts, Meta};
 use crate::rows::place::Place;
+use crate::rows::queues::{self, Queues};
 use crate::rows::window::{Decode, Window};
 use crate::{Entry, StoreError, StoredMembership};
 
@@ -32,9 +33,14 @@ pub(crate) struct Applier {
     pub(super) generation: Arc<Generation>,
     pub(super) tuning: Tuning,
     pub(super) meta: Meta,
-    pub(super) lanes: BTreeMap<(QueueId, Priority), Lane>,
+    pub(super) dispatch: Dispatch,
+    /// Of the lanes that were used lately.
+    pub(super) lanes: BTreeMap<Lane, LaneJobs>,
+    /// The lanes in which lists look for queued jobs: few, by [`quorate_core::limits::LANES_IN_LISTS`].
+    pub(super) plain_lanes: BTreeSet<Lane>,
     pub(super) timers: Window<JobId>,
     pub(super) ended: Window<JobId>,
+    pub(super) kept: Window<JobId>,
     pub(super) images_named: Window<ImageId>,
     pub(super) keys_used: Window<Box<str>>,
     /// Records of running jobs, so that ending one reads nothing.
@@ -69,11 +75,7 @@ impl Applier {
     /// there are.
     pub(crate) fn load(generation: Arc<Generation>, tuning: Tuning) -> Result<Applier, StoreError> {
         let meta = Meta::read(&generation.db)?;
-        let mut lanes = BTreeMap::new();
-        for message in &meta.lanes {
-            let lane = Lane::load(message, tuning.lane)?;
-            lanes.insert(lane.key(), lane);
-        }
+        let kept = queues::kept(&generation.db, meta.next_queue)?;
         let mut applier = Applier {
             timers: by_time(Prefix::Timer, meta.fronts.timers, tuning.timers, |key, _| job_of(key)),
             ended: by_time(Prefix::Ended, meta.fronts.ended, tuning.index, |key, _| job_of(key)),
@@ -81,7 +83,10 @@ impl Applier {
                 image_of(key)
             }),
             keys_used: by_time(Prefix::KeyUsed, meta.fronts.keys, tuning.index, |key, _| text_of(key)),
-            lanes,
+            kept: by_time(Prefix::Kept, meta.fronts.kept, tuning.index, |key, _| job_of(key)),
+            dispatch: Dispatch::restore(meta.clock, kept),
+            lanes: BTreeMap::new(),
+            plain_lanes: meta.lanes.iter().map(|(lane, _)| lane.clone()).collect(),
             running: IdMap::default(),
             latest_ids: LatestIds::load(&generation.db, tuning.latest_ids)?,
             images: IdMap::default(),
@@ -90,6 +95,9 @@ impl Applier {
             tuning,
             generation,
         };
+        let views = applier.dispatch.queues();
+        let views = views.map(|(queue, oldest)| QueueView { queue: queue.clone(), oldest });
+        *applier.generation.queues.write() = Queues::new(views, applier.dispatch.availability());
         let next = applier.next()?;
         applier.publish(next);
         Ok(applier)
@@ -152,9 +160,8 @@ impl Applier {
         let generation = Arc::clone(&self.generation);
         let db = &generation.db;
 
-        for lane in self.lanes.values_mut() {
-            lane.erase(db, &mut self.unwritten.rows, self.tuning.erase);
-        }
+        let changes = self.dispatch.changes();
+        queues::write(db, &mut self.unwritten.rows, &changes);
         {
             let answers = generation.answers.read();
             for index in answers.outlived(now) {
@@ -167,21 +174,24 @@ impl Applier {
         self.meta.fronts = Fronts {
             timers: front(&self.timers, now),
             ended: front(&self.ended, now),
+            kept: front(&self.kept, now),
             images: front(&self.images_named, now),
             keys: front(&self.keys_used, now),
         };
-        self.meta.lanes = self.lanes.values().map(Lane::to_message).collect();
+        self.meta.next_queue = self.dispatch.next_queue();
+        self.plain_lanes.retain(|lane| self.dispatch.mark(lane).is_some());
+        let first = |lane: &Lane| Some((lane.clone(), self.dispatch.mark(lane)?.first));
+        self.meta.lanes = self.plain_lanes.iter().filter_map(first).collect();
 
         let mut unwritten = std::mem::take(&mut self.unwritten);
         db.put(&mut unwritten.rows, Family::Default, &keys::meta(), &self.meta.to_value());
         db.write(unwritten.rows)?;
 
         self.keep(unwritten.jobs, unwritten.images);
-        for lane in self.lanes.values_mut() {
-            lane.written();
-        }
+        self.bound_lanes();
         self.timers.written();
         self.ended.written();
+        self.kept.written();
         self.images_named.written();
         self.keys_used.written();
         {
@@ -190,8 +200,27 @@ impl Applier {
             answers.forget_outlived(now);
             answers.add(unwritten.answered, unwritten.answers);
         }
+        {
+            let mut queues = generation.queues.write();
+            for (id, queue) in changes.queues {
+                let oldest = self.dispatch.oldest(id);
+                queues.set(id, queue.map(|queue| QueueView { queue, oldest }));
+            }
+        }
         self.publish(next);
         Ok(())
+    }
+
+    /// One budget for all lanes: they are read again where they are used again.
+    fn bound_lanes(&mut self) {
+        let mut jobs = 0;
+        for lane in self.lanes.values_mut() {
+            lane.written();
+            jobs += lane.in_memory();
+        }
+        if self.lanes.len() > self.tuning.lanes || jobs > self.tuning.lane_jobs {
+            self.lanes.clear();
+        }
     }
 
     /// Keeps in memory what will soon be asked for.
@@ -225,10 +254,6 @@ impl Applier {
 
     /// Lets the readers see what is known without reading.
     fn publish(&self, next: Next) {
-        let mut queued = BTreeMap::new();
-        for ((queue, _), lane) in &self.lanes {
-            *queued.entry(*queue).or_default() += lane.queued();
-        }
         let applied = self.meta.last_applied.map_or(0, |last| last.index);
         let last = self.generation.published.load();
         assert!(
@@ -241,7 +266,6 @@ impl Applier {
             settings: self.meta.settings,
             level: self.meta.level,
             next,
-            queued,
         }));
     }
 

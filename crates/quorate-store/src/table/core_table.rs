@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use quorate_core::{
-    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Priority, QueueId, RequestId,
-    Settings, Table, Timestamp,
+    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, RequestId, Settings, Status,
+    Table, Timestamp,
 };
 
 use super::applier::Applier;
@@ -61,11 +61,12 @@ impl Table for Applier {
         let record = codec::encode_job(after);
         match before {
             Some(before) => {
-                if keys::index_row(before) != keys::index_row(after) {
+                let moves = keys::index_row(before) != keys::index_row(after);
+                if moves {
                     self.unindex(before);
+                }
+                if moves || after.status() == Status::Queued {
                     self.index(after, &record);
-                } else {
-                    self.index_again(after, &record);
                 }
                 if before.status() != after.status() {
                     self.unlist(before);
@@ -127,15 +128,18 @@ impl Table for Applier {
         Ok(())
     }
 
-    fn next_queued(&mut self, queue: QueueId) -> Result<Option<Job>, StoreError> {
-        for priority in Priority::SERVED {
-            if let Some(lane) = self.lanes.get_mut(&(queue, priority))
-                && let Some(job) = lane.first(&self.generation.db)?
-            {
-                return Ok(Some(job.clone()));
-            }
-        }
-        Ok(None)
+    fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
+    fn dispatch_mut(&mut self) -> &mut Dispatch {
+        &mut self.dispatch
+    }
+
+    fn first_in(&mut self, lane: &Lane) -> Result<Option<&Job>, StoreError> {
+        self.lane(lane);
+        let Applier { generation, lanes, .. } = self;
+        lanes.get_mut(lane).expect("it was put there").first(&generation.db)
     }
 
     fn next_due(&mut self, now: Timestamp) -> Result<Option<Job>, StoreError> {
@@ -145,6 +149,11 @@ impl Table for Applier {
 
     fn next_outlived(&mut self, until: Timestamp) -> Result<Option<Job>, StoreError> {
         let id = self.ended.first_until(&self.generation.db, until)?;
+        id.map(|id| self.indexed_job(id)).transpose()
+    }
+
+    fn next_kept(&mut self, now: Timestamp) -> Result<Option<Job>, StoreError> {
+        let id = self.kept.first_until(&self.generation.db, now)?;
         id.map(|id| self.indexed_job(id)).transpose()
     }
 

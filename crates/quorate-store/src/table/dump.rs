@@ -1,19 +1,19 @@
 //! All that a table holds, read row by row from the disk, with the checks that only the disk allows.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use quorate_core::{Dump, Image, ImageId, Job, JobId, KeyRecord, State, Timestamp};
+use quorate_core::{Dispatch, Dump, Image, ImageId, Job, JobId, KeyRecord, Lane, State, Timestamp};
 
 use super::applier::Applier;
 use crate::StoreError;
 use crate::rows::codec;
 use crate::rows::db::{Db, Family, Row};
 use crate::rows::keys::{self, Prefix};
-use crate::rows::lane::Lane;
+use crate::rows::lane::LaneJobs;
 use crate::rows::meta::Meta;
 use crate::rows::place::Place;
+use crate::rows::queues;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -33,6 +33,10 @@ impl Applier {
         let of_state = jobs.values().filter(|job| matches!(job.state, State::Queued { .. })).count();
         assert_eq!(of_state, queued.len(), "every queued job stands before no front");
         check_fronts(db, &meta)?;
+        let dispatch = Dispatch::restore(meta.clock, queues::kept(db, meta.next_queue)?);
+        // Unless an entry was begun that could not be carried out.
+        let is_whole = self.unwritten.rows.is_empty();
+        assert!(!is_whole || dispatch == self.dispatch, "what memory and disk know of queues and lanes");
         assert!(self.is_bounded(), "memory is bounded");
         let answers = self.generation.answers.read();
         Ok(Dump {
@@ -44,7 +48,9 @@ impl Applier {
             logs: blobs(db, Prefix::Log)?,
             queued,
             timers: by_time(db, Prefix::Timer)?,
+            dispatch: dispatch.kept(),
             finished: by_time(db, Prefix::Ended)?,
+            kept: by_time(db, Prefix::Kept)?,
             images,
             keys,
             answers: answers.iter(meta.clock).map(|(id, record)| (*id, record.clone())).collect(),
@@ -57,9 +63,12 @@ impl Applier {
     fn is_bounded(&self) -> bool {
         self.timers.is_bounded()
             && self.ended.is_bounded()
+            && self.kept.is_bounded()
             && self.images_named.is_bounded()
             && self.keys_used.is_bounded()
-            && self.lanes.values().all(Lane::is_bounded)
+            && self.lanes.values().all(LaneJobs::is_bounded)
+            && self.lanes.len() <= self.tuning.lanes
+            && self.lanes.values().map(LaneJobs::in_memory).sum::<usize>() <= self.tuning.lane_jobs
             && self.running.len() <= self.tuning.running
             && self.images.len() <= self.tuning.images
     }
@@ -76,14 +85,14 @@ fn jobs(db: &Db) -> Result<BTreeMap<JobId, Job>> {
     for (key, value) in rows(db, Family::Default, Prefix::Job)? {
         let id = JobId(keys::id_of(&key).unwrap());
         let place = Place::of_value(&value);
-        let job = match place {
+        let job = match &place {
             None => codec::decode_job(&value)?,
             Some(place) => {
                 let record = db.get(place.family(), &place.key())?;
                 codec::decode_job(&record.expect("what is pointed to is there"))?
             }
         };
-        assert_eq!((job.id, Place::of(&job)), (id, place), "a record stands where its state has it");
+        assert_eq!((job.id, Place::of(&job).as_ref()), (id, place.as_ref()), "a record stands where its state has it");
         if let Some(place @ Place::Finished { .. }) = place {
             finished.remove(&place.key());
         }
@@ -132,25 +141,22 @@ fn check_holders(db: &Db, jobs: &BTreeMap<JobId, Job>) -> Result<()> {
     Ok(())
 }
 
+/// The queued jobs by lane and place. Exactly they stand in lanes, and where a list would not find them by a row of theirs, it looks
+/// into the lane.
 fn queued(db: &Db, meta: &Meta, jobs: &BTreeMap<JobId, Job>) -> Result<Vec<JobId>> {
-    let mut queued = Vec::new();
-    let mut lanes: Vec<_> = meta.lanes.iter().collect();
-    lanes.sort_by_key(|lane| (lane.queue, Reverse(lane.priority)));
-    for lane in lanes {
-        let (queue, priority) = Lane::key_of(lane)?;
-        let from = keys::ready(queue, priority, lane.front);
-        let ready: Vec<Row> =
-            db.scan(Family::Idx, &from, &keys::lane_end(queue, priority)).collect::<Result<_>>()?;
-        assert_eq!(ready.len() as u64, lane.queued, "the count of a lane");
-        for (_, record) in ready {
-            let job = codec::decode_job(&record)?;
-            assert_eq!(jobs.get(&job.id), Some(&job), "a lane holds the records as they are");
-            queued.push(job.id);
-        }
-        let (first, erased) = (keys::ready(queue, priority, 0), keys::ready(queue, priority, lane.erased));
-        check_empty(db, Family::Idx, &first, &erased, "below the erased mark")?;
+    let mut queued = BTreeMap::new();
+    for (key, record) in rows(db, Family::Idx, Prefix::Ready)? {
+        let job = codec::decode_job(&record)?;
+        assert_eq!(jobs.get(&job.id), Some(&job), "a lane holds the records as they are");
+        let State::Queued { seq, .. } = job.state else { panic!("{job:?} stands in a lane") };
+        let lane = Lane::of(&job);
+        assert_eq!(keys::ready(&lane, seq), key.to_vec(), "a job stands at its place");
+        let looked_into = meta.lanes.iter().any(|(other, first)| *other == lane && *first <= seq);
+        assert!(looked_into || seq != job.number, "lists find {job:?}");
+        queued.insert((lane, seq), job.id);
     }
-    Ok(queued)
+    assert!(meta.lanes.len() <= 2 * quorate_core::limits::LANES_IN_LISTS, "a list looks into few lanes");
+    Ok(queued.into_values().collect())
 }
 
 fn by_time(db: &Db, prefix: Prefix) -> Result<Vec<(Timestamp, JobId)>> {
@@ -199,6 +205,7 @@ fn check_fronts(db: &Db, meta: &Meta) -> Result<()> {
     for (prefix, front) in [
         (Prefix::Timer, fronts.timers),
         (Prefix::Ended, fronts.ended),
+        (Prefix::Kept, fronts.kept),
         (Prefix::ImageNamed, fronts.images),
         (Prefix::KeyUsed, fronts.keys),
     ] {

@@ -141,7 +141,8 @@ fn take_up(db: Db, dir: RemovableDir, tuning: Tuning) -> Result<Applier, StoreEr
     let meta = Meta::read(&db)?;
     StoreError::check_level(WHAT, meta.level, tuning.level)?;
     let answers = RwLock::new(Answers::load(&db, meta.answers_front)?);
-    let generation = Generation { db, published: ArcSwap::default(), answers, dir };
+    let (published, queues) = (ArcSwap::default(), RwLock::default());
+    let generation = Generation { db, published, answers, queues, dir };
     Applier::load(Arc::new(generation), tuning)
 }
 

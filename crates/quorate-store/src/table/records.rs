@@ -1,13 +1,13 @@
 //! How a record's indexes and payload follow it: the parts of [`Applier`] that `core_table.rs` is made of.
 
-use quorate_core::{Job, JobId};
+use quorate_core::{Job, JobId, Lane};
 
 use super::applier::Applier;
 use crate::StoreError;
 use crate::rows::codec;
 use crate::rows::db::Family;
 use crate::rows::keys::{self, IndexRow, Prefix};
-use crate::rows::lane::Lane;
+use crate::rows::lane::LaneJobs;
 use crate::rows::place::Place;
 
 impl Applier {
@@ -23,16 +23,32 @@ impl Applier {
         self.generation.db.delete_single(&mut self.unwritten.rows, family, key);
     }
 
-    /// Puts a job into the index that its state asks for.
+    /// A lane, its first jobs in memory.
+    pub(super) fn lane(&mut self, lane: &Lane) -> &mut LaneJobs {
+        if !self.lanes.contains_key(lane) {
+            // The more lanes, the fewer jobs of each.
+            let capacity = (self.tuning.lane_jobs / (self.lanes.len() + 1)).clamp(1, self.tuning.lane);
+            let jobs = match self.dispatch.mark(lane) {
+                Some(mark) => LaneJobs::from(lane.clone(), mark.first, capacity),
+                None => LaneJobs::empty(lane.clone(), capacity),
+            };
+            self.lanes.insert(lane.clone(), jobs);
+        }
+        self.lanes.get_mut(lane).expect("it was put there")
+    }
+
+    /// Puts a job into the index that its state asks for, or writes it anew where it stands.
     pub(super) fn index(&mut self, job: &Job, record: &[u8]) {
         match keys::index_row(job) {
-            IndexRow::Ready { queue, priority, seq } => {
+            IndexRow::Ready { lane, seq } => {
                 assert!(seq < self.meta.next_seq, "the place {seq} was never given");
-                let Applier { generation, unwritten, lanes, tuning, .. } = self;
-                let lane = lanes
-                    .entry((queue, priority))
-                    .or_insert_with(|| Lane::empty(queue, priority, seq, tuning.lane));
-                lane.put(&generation.db, &mut unwritten.rows, seq, job, record);
+                self.lane(&lane);
+                let Applier { generation, unwritten, lanes, .. } = self;
+                let jobs = lanes.get_mut(&lane).expect("it was put there");
+                jobs.put(&generation.db, &mut unwritten.rows, seq, job, record);
+                if seq == job.number {
+                    self.plain_lanes.insert(lane);
+                }
             }
             IndexRow::Timer { at } => {
                 let key = keys::timer(at, job.id);
@@ -44,28 +60,22 @@ impl Applier {
                 self.put(Family::Idx, &key, &[]);
                 self.ended.put(key, job.id);
             }
-        }
-    }
-
-    /// Writes a job that stays at its place to where the index holds more than that.
-    pub(super) fn index_again(&mut self, job: &Job, record: &[u8]) {
-        match keys::index_row(job) {
-            IndexRow::Ready { queue, priority, seq } => {
-                let Applier { generation, unwritten, lanes, .. } = self;
-                let lane = lanes.get_mut(&(queue, priority)).expect("a queued job is in its lane");
-                lane.replace(&generation.db, &mut unwritten.rows, seq, job, record);
+            IndexRow::Kept { until } => {
+                let key = keys::kept(until, job.id);
+                self.put(Family::Idx, &key, &[]);
+                self.kept.put(key, job.id);
             }
-            IndexRow::Timer { .. } | IndexRow::Ended { .. } => {}
         }
     }
 
     /// Takes a job out of the index that it stands in.
     pub(super) fn unindex(&mut self, job: &Job) {
         match keys::index_row(job) {
-            IndexRow::Ready { queue, priority, seq } => {
+            IndexRow::Ready { lane, seq } => {
+                self.lane(&lane);
                 let Applier { generation, unwritten, lanes, .. } = self;
-                let lane = lanes.get_mut(&(queue, priority)).expect("a queued job is in its lane");
-                lane.remove(&generation.db, &mut unwritten.rows, seq);
+                let jobs = lanes.get_mut(&lane).expect("it was put there");
+                jobs.remove(&generation.db, &mut unwritten.rows, seq);
             }
             IndexRow::Timer { at } => {
                 let key = keys::timer(at, job.id);
@@ -77,19 +87,23 @@ impl Applier {
                 self.ended.remove(&key);
                 self.delete(Family::Idx, &key);
             }
+            IndexRow::Kept { until } => {
+                let key = keys::kept(until, job.id);
+                self.kept.remove(&key);
+                self.delete(Family::Idx, &key);
+            }
         }
     }
 
     /// Writes what stands under a job's id, and its record where no index has it.
     pub(super) fn put_record(&mut self, before: Option<&Job>, job: &Job, record: &[u8]) {
-        assert!(record.len() > Place::MOST_BYTES, "a record is longer than what says where it is");
         let key = keys::job(job.id);
         let Some(place) = Place::of(job) else { return self.put(Family::Default, &key, record) };
-        if before.and_then(Place::of) != Some(place) {
+        if before.and_then(Place::of).as_ref() != Some(&place) {
             self.put(Family::Default, &key, &place.to_value());
         }
         match place {
-            // `index` and `index_again` do it.
+            // `index` does it.
             Place::Lane { .. } => {}
             Place::Finished { .. } => self.put(place.family(), &place.key(), record),
         }

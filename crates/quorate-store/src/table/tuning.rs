@@ -4,8 +4,12 @@ use quorate_core::{FEATURE_LEVEL, FeatureLevel};
 /// program understands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tuning {
-    /// Queued jobs in memory, of each lane.
+    /// Queued jobs in memory, of one lane.
     pub(crate) lane: usize,
+    /// Of all lanes.
+    pub(crate) lane_jobs: usize,
+    /// Lanes of which jobs are in memory.
+    pub(crate) lanes: usize,
     /// Timers in memory.
     pub(crate) timers: usize,
     /// Entries in memory of each other index: they are taken at most some hundred a batch.
@@ -16,8 +20,6 @@ pub(crate) struct Tuning {
     pub(crate) images: usize,
     /// Ids of the latest jobs in memory: as many as are added within what clocks of nodes differ.
     pub(crate) latest_ids: usize,
-    /// Places of a lane that are granted before their keys are erased, in one range.
-    pub(crate) erase: u64,
     /// Log entries in one write.
     pub(crate) entries: usize,
     /// Bytes of log entries at which a write is full.
@@ -30,12 +32,13 @@ impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
             lane: 4_096,
+            lane_jobs: 32_768,
+            lanes: 1_024,
             timers: 65_536,
             index: 1_024,
             running: 262_144,
             images: 4_096,
             latest_ids: 16_384,
-            erase: 65_536,
             entries: 64,
             bytes: 4 << 20,
             level: FEATURE_LEVEL,

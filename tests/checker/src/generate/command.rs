@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use quorate_core::{
-    Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueId, RequestId,
-    Timestamp, limits,
+    Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueName, RequestId,
+    Take, Timestamp, limits,
 };
 
 use super::record::Payloads;
@@ -26,7 +26,7 @@ impl Commands {
             Call::Enqueue { jobs } => {
                 Command::Enqueue { jobs: jobs.iter().map(|new| self.new_job(new, now)).collect(), key }
             }
-            Call::Consume { n, .. } => Command::Consume { queue: QueueId::DEFAULT, n: *n, key },
+            Call::Consume { n, .. } => Command::Consume { take: Take::default_queue(*n), key },
             Call::Success { id: of, .. } => Command::Succeed { id: job_id(of), log: Bytes::new() },
             Call::Fail { id: of, reason, .. } => Command::Fail {
                 id: job_id(of),
@@ -42,7 +42,8 @@ impl Commands {
                         .map(|reason| Failure { reason: reason_of(reason), details: "".into() }),
                     log: Bytes::new(),
                 });
-                Command::Finish { endings: endings.collect(), queue: QueueId::DEFAULT, take: *take, key }
+                let take = (*take > 0).then(|| Take::default_queue(*take));
+                Command::Finish { endings: endings.collect(), take, key }
             }
             Call::Cancel { id: of } => Command::Cancel { id: job_id(of), details: "".into() },
             Call::Touch { id: of } => Command::Touch { id: job_id(of) },
@@ -59,15 +60,16 @@ impl Commands {
         self.payloads.insert(id, (new.tag.clone(), body_hash(new.tag.as_bytes())));
         NewJob {
             id,
-            queue: QueueId::DEFAULT,
+            queue: QueueName::DEFAULT,
+            key: "".into(),
             priority: Priority::new(new.priority).expect("clients choose 0 to 2"),
             image: "generated".into(),
             image_id: ImageId([0; 16]),
             payload: Bytes::copy_from_slice(new.tag.as_bytes()),
             delay: new.delay,
-            timeout: new.timeout,
-            max_retries: new.max_retries,
-            retries_delay: new.retries_delay,
+            timeout: Some(new.timeout),
+            max_retries: Some(new.max_retries),
+            retries_delay: Some(new.retries_delay),
         }
     }
 

@@ -47,7 +47,13 @@ pub(super) fn code(refusal: &Refusal) -> u16 {
     match refusal {
         Refusal::NoSuchJob => 404,
         Refusal::WrongStatus { .. } | Refusal::RetriesLeft | Refusal::KeyReused => 409,
-        Refusal::OutsideDeadline | Refusal::Invalid { .. } | Refusal::IdTaken => {
+        Refusal::OutsideDeadline
+        | Refusal::Invalid { .. }
+        | Refusal::IdTaken
+        | Refusal::NoSuchQueue
+        | Refusal::QueueInUse
+        | Refusal::TooManyQueues
+        | Refusal::TooManyLanes => {
             panic!("the generator sends nothing that is refused so: {refusal:?}")
         }
     }

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use quorate_core::{Answered, Envelope, Job, QueueId, Refusal, Reply, RequestId, Table, Timestamp};
+use quorate_core::{Answered, Envelope, Job, QueueId, Refusal, Reply, RequestId, Status, Table, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -302,8 +302,8 @@ impl World {
     }
 
     fn is_empty(&mut self, node: usize) -> bool {
-        let Ok(next) = self.cluster.nodes[node].model.next_queued(QueueId::DEFAULT);
-        next.is_none()
+        let queue = self.cluster.nodes[node].model.dispatch().queue(QueueId::DEFAULT);
+        queue.is_none_or(|queue| queue.counts.of(Status::Queued) == 0)
     }
 }
 

@@ -1,6 +1,6 @@
 use quorate_core::model::Model;
 use quorate_core::testing::{Rng, Workload};
-use quorate_core::{ImageId, JobsQuery, Status, Table, next_due_at, next_timer_at};
+use quorate_core::{ImageId, JobsQuery, QueueId, QueueView, Status, Table, next_due_at, next_timer_at};
 
 use super::harness::{Harness, assert_same, small};
 use crate::reader::list::{Bounds, page};
@@ -61,7 +61,8 @@ fn check_lists(replica: &mut Harness, model: &Model, rng: &mut Rng) {
         let image = if rng.one_in(2) { None } else { rng.pick(&images).copied() };
         let n = 1 + usize::try_from(rng.below(9)).unwrap();
         let bounds = Bounds { rows: 1 + usize::try_from(rng.below(20)).unwrap() };
-        let mut query = JobsQuery { n, before: None, status, image };
+        let queue = if rng.one_in(2) { None } else { Some(QueueId(u32::try_from(rng.below(4)).unwrap())) };
+        let mut query = JobsQuery { n, before: None, status, image, queue };
         let mut found = Vec::new();
         loop {
             let page = page(&replica.table().applier().generation.db, &query, bounds).unwrap();
@@ -70,7 +71,7 @@ fn check_lists(replica: &mut Harness, model: &Model, rng: &mut Rng) {
             let Some(next) = page.next else { break };
             query.before = Some(next);
         }
-        let all = JobsQuery { n: usize::MAX, before: None, status, image };
+        let all = JobsQuery { n: usize::MAX, before: None, status, image, queue };
         assert_eq!(found, model.list(&all).jobs, "{all:?}, {n} a page");
     }
 }
@@ -83,10 +84,14 @@ fn check_published(replica: &mut Harness, model: &mut Model) {
     assert_eq!(reader.next_work(), next);
     let Ok(timer) = next_timer_at(model);
     assert_eq!(reader.next_timer(), timer);
-    let dump = model.dump();
-    for queue in [quorate_core::QueueId(0), quorate_core::QueueId(1), quorate_core::QueueId(7)] {
-        let queued = dump.queued.iter().filter(|id| dump.jobs[*id].queue == queue).count();
-        assert_eq!(reader.queued(queue), queued as u64);
+    let views = model.dispatch().queues();
+    let mut views: Vec<QueueView> =
+        views.map(|(queue, oldest)| QueueView { queue: queue.clone(), oldest }).collect();
+    views.sort_by(|one, other| one.queue.name.cmp(&other.queue.name));
+    assert_eq!(reader.queues(None, usize::MAX), views);
+    for view in views {
+        assert_eq!(reader.queue_name(view.queue.id).as_ref(), Some(&view.queue.name));
+        assert_eq!(reader.queue(&view.queue.name), Some(view));
     }
 }
 

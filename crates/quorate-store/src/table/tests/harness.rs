@@ -55,7 +55,8 @@ pub(crate) fn small(rng: &mut Rng) -> Tuning {
         running: below(3),
         images: below(3),
         latest_ids: below(4),
-        erase: below(6) as u64,
+        lane_jobs: below(12),
+        lanes: below(3),
         entries: below(6),
         bytes: 1 << below(16),
         ..Tuning::default()
@@ -180,6 +181,8 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
         queued,
         timers,
         finished,
+        kept,
+        dispatch,
         images,
         keys,
         answers,
@@ -194,6 +197,11 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
     assert_eq!(found.queued, *queued, "queued, {context}");
     assert_eq!(found.timers, *timers, "timers, {context}");
     assert_eq!(found.finished, *finished, "finished, {context}");
+    assert_eq!(found.kept, *kept, "kept, {context}");
+    assert_entries(&found.dispatch.queues, &dispatch.queues, "queues", context);
+    assert_entries(&found.dispatch.lanes, &dispatch.lanes, "lanes", context);
+    assert_entries(&found.dispatch.running, &dispatch.running, "running of keys", context);
+    assert_eq!(found.dispatch.next_queue, dispatch.next_queue, "next_queue, {context}");
     assert_entries(&found.images, images, "images", context);
     assert_entries(&found.keys, keys, "keys", context);
     assert_entries(&found.answers, answers, "answers", context);

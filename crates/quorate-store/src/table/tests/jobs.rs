@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quorate_core::{
-    Batch, Command, Envelope, ImageId, JobId, NewJob, Priority, QueueId, RequestId, Timestamp, limits,
+    Batch, Command, Envelope, ImageId, JobId, NewJob, Priority, QueueName, RequestId, Take, Timestamp, limits,
 };
 
 /// When all of it happens.
@@ -17,15 +17,16 @@ pub(crate) fn id(n: u64) -> JobId {
 pub(crate) fn new_job(n: u64) -> NewJob {
     NewJob {
         id: id(n),
-        queue: QueueId::DEFAULT,
+        queue: QueueName::DEFAULT,
         priority: Priority::default(),
+        key: "".into(),
         image: "image".into(),
         image_id: ImageId([1; 16]),
         payload: Bytes::from(format!("payload {n}")),
         delay: 0,
-        timeout: 60,
-        max_retries: 0,
-        retries_delay: 0,
+        timeout: None,
+        max_retries: None,
+        retries_delay: None,
     }
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn enqueue(jobs: impl IntoIterator<Item = NewJob>) -> Command {
 }
 
 pub(crate) fn consume(n: u32) -> Command {
-    Command::Consume { queue: QueueId::DEFAULT, n, key: None }
+    Command::Consume { take: Take::default_queue(n), key: None }
 }
 
 pub(crate) fn succeed(n: u64, log: &'static str) -> Command {

@@ -1,10 +1,8 @@
-use quorate_core::{Job, QueueId, Reply, Table};
-use quorate_proto::log::v1;
+use quorate_core::{Command, Job, JobsQuery, NewJob, QueueName, Reply, Setting, Source, Status, Table, Take, limits};
 
 use super::harness::Harness;
 use super::jobs::{batch, consume, enqueue, id, new_job};
-use crate::StoreError;
-use crate::rows::lane::Lane;
+use crate::reader::list::{Bounds, page};
 use crate::table::tuning::Tuning;
 
 /// Enqueues the jobs of `numbers`, and has them granted in their order.
@@ -17,35 +15,10 @@ async fn through(harness: &mut Harness, index: u64, numbers: std::ops::Range<u64
     assert!(granted.iter().map(|job| job.id).eq(numbers.map(id)), "first in, first out");
 }
 
-/// Far more grants than are erased at once, with restarts in between: keys of granted jobs neither come back nor stay.
-#[tokio::test]
-async fn a_lane_is_erased_behind_its_front_and_a_restart_forgets_nothing() {
-    let tuning = Tuning { erase: 65_536, ..Tuning::default() };
-    let mut harness = Harness::new(tuning);
-    // These wait all the while, so the lane is never empty.
-    harness.apply([batch(1, [enqueue((0..3).map(new_job))])]).await;
-    for round in 0..70 {
-        let from = 3 + round * 1_000;
-        let jobs = (from..from + 1_000).map(new_job);
-        harness.apply([batch(2 + 2 * round, [enqueue(jobs)])]).await;
-        let answers = harness.apply([batch(3 + 2 * round, [consume(1_000)])]).await;
-        let Ok(Reply::Jobs(granted)) = &answers[0][0].outcome else { panic!("{answers:?}") };
-        assert!(granted.iter().map(|job| job.id).eq((from - 3..from + 997).map(id)), "first in, first out");
-        if round % 23 == 22 {
-            harness.reopen(tuning);
-            assert_eq!(harness.table().reader().queued(QueueId::DEFAULT), 3);
-        }
-    }
-    // `dump` finds nothing below the erased mark, which must have moved.
-    assert_eq!(harness.dump().queued, (70_000..70_003).map(id).collect::<Vec<_>>());
-    let lanes = harness.table().applier().meta().lanes.clone();
-    assert!(lanes.iter().all(|lane| lane.erased >= 65_536), "{lanes:?}");
-}
-
 /// A start takes the windows up from the marks, whatever was granted, and is not misled by an empty lane.
 #[tokio::test]
 async fn an_emptied_lane_goes_on_after_a_restart() {
-    let tuning = Tuning { lane: 2, erase: 3, ..Tuning::default() };
+    let tuning = Tuning { lane: 2, lane_jobs: 3, ..Tuning::default() };
     let mut harness = Harness::new(tuning);
     for round in 0..6 {
         through(&mut harness, 1 + 2 * round, round * 5..round * 5 + 5).await;
@@ -72,10 +45,60 @@ async fn a_queued_job_that_is_changed_stays_at_its_place() {
     assert!(granted.iter().map(|job| (job.id, job.timeout)).eq((0..3).map(|n| (id(n), 77))));
 }
 
-/// It would erase from behind the front on: what is queued.
-#[test]
-fn a_lane_that_has_erased_more_than_it_has_granted_is_damaged() {
-    let lane = v1::Lane { queue: 0, priority: 1, front: 7, erased: 8, queued: 0 };
-    assert!(matches!(Lane::load(&lane, 1), Err(StoreError::Damaged { .. })));
-    assert!(Lane::load(&v1::Lane { erased: 7, ..lane }, 1).is_ok());
+/// A lane for each key: memory holds jobs of a few of them only, lists find the jobs of all.
+#[tokio::test]
+async fn many_lanes_cost_no_more_memory_and_no_job() {
+    let tuning = Tuning { lanes: 16, lane_jobs: 64, ..Tuning::default() };
+    let mut harness = Harness::new(tuning);
+    let keys = 3 * limits::LANES_IN_LISTS as u64;
+    for round in 0..4 {
+        let job = |n| NewJob { key: format!("key-{}", n % keys).into(), ..new_job(n) };
+        harness.apply([batch(1 + round, [enqueue((round * keys..(round + 1) * keys).map(job))])]).await;
+    }
+    harness.dump(); // checks the bounds, and that lists look into few lanes
+    let query = JobsQuery { n: 10_000, status: Some(Status::Queued), ..JobsQuery::default() };
+    let listed = page(&harness.table().applier().generation.db, &query, Bounds::default()).unwrap().jobs;
+    assert!(listed.iter().map(|job| job.id).eq((0..4 * keys).rev().map(id)), "the newest first");
+
+    harness.reopen(tuning);
+    let mut granted = Vec::new();
+    for index in 0.. {
+        let answers = harness.apply([batch(100 + index, [consume(100)])]).await;
+        let Ok(Reply::Jobs(jobs)) = &answers[0][0].outcome else { panic!("{answers:?}") };
+        if jobs.is_empty() {
+            break;
+        }
+        granted.extend(jobs.iter().map(|job| job.id));
+        harness.dump();
+    }
+    assert!(granted.iter().copied().eq((0..4 * keys).map(id)), "keys take turns");
+}
+
+/// A queue's record is on the disk with the write that changes it, and gone with its last job.
+#[tokio::test]
+async fn queues_outlive_a_restart() {
+    let name = |name: &str| QueueName::new(name).unwrap();
+    let set = |queue, settings| Command::ConfigureQueue { name: name(queue), settings };
+    let mut harness = Harness::new(Tuning::default());
+    let job = NewJob { queue: name("used"), ..new_job(1) };
+    harness.apply([batch(1, [set("set", vec![Setting::Paused(true)]), enqueue([job])])]).await;
+    harness.reopen(Tuning::default());
+    let reader = harness.table().reader();
+    let names = |reader: &crate::Reader| {
+        reader.queues(None, 9).into_iter().map(|view| view.queue.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&reader), ["default", "set", "used"]);
+    assert!(reader.queue(&name("set")).unwrap().queue.settings.paused);
+    assert_eq!(reader.queue(&name("used")).unwrap().oldest, Some(super::jobs::NOW));
+    let mut after: Vec<_> = reader.availability().into_iter().map(|of| (of.name.to_string(), of.places)).collect();
+    after.sort();
+    assert_eq!(after, [("default".into(), u64::MAX), ("set".into(), 0), ("used".into(), u64::MAX)]);
+
+    let take = Take { from: Source::All, images: vec![], n: 1 };
+    let end = [Command::Consume { take, key: None }, super::jobs::succeed(1, ""), Command::Delete { id: id(1) }];
+    harness.apply([batch(2, end)]).await;
+    assert_eq!(names(&reader), ["default", "set"], "it goes with its last job");
+    drop(reader);
+    harness.reopen(Tuning::default());
+    assert_eq!(names(&harness.table().reader()), ["default", "set"]);
 }

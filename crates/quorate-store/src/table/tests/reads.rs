@@ -104,7 +104,7 @@ async fn few_jobs_are_found_at_once_among_many() {
     harness.apply([batch(3, [consume(100)].into_iter().chain((4..104).map(fail)))]).await;
     harness.apply([batch(4, [fail(0)])]).await;
     let mut look = |status, image, rows| {
-        let query = JobsQuery { n: 10, before: None, status: Some(status), image };
+        let query = JobsQuery { n: 10, before: None, status: Some(status), image, queue: None };
         let db = &harness.table().applier().generation.db;
         let page = page(db, &query, Bounds { rows }).unwrap();
         assert_eq!(page.next, None, "{query:?}");
@@ -120,14 +120,14 @@ async fn few_jobs_are_found_at_once_among_many() {
 async fn a_page_looks_at_a_bounded_number_of_jobs() {
     let (mut harness, _) = ten().await;
     let query = JobsQuery { n: 5, image: Some(OTHER), ..JobsQuery::default() };
-    let look = |query: &JobsQuery, harness: &mut Harness| {
-        page(&harness.table().applier().generation.db, query, Bounds { rows: 3 }).unwrap()
+    let look = |query: &JobsQuery, harness: &mut Harness, rows| {
+        page(&harness.table().applier().generation.db, query, Bounds { rows }).unwrap()
     };
-    let first = look(&query, &mut harness);
-    assert_eq!((ids(&first.jobs), first.next), (vec![id(8)], Some(7)), "9, 8 and 7");
-    let second = look(&JobsQuery { before: first.next, ..query }, &mut harness);
-    assert_eq!((ids(&second.jobs), second.next), (vec![id(4)], None), "6, 5 and 4");
-    let none = look(&JobsQuery { before: Some(8), n: 1, ..query }, &mut harness);
+    let first = look(&query, &mut harness, 2);
+    assert_eq!((ids(&first.jobs), first.next), (vec![id(8)], Some(5)), "8 and 5");
+    let second = look(&JobsQuery { before: first.next, ..query }, &mut harness, 2);
+    assert_eq!((ids(&second.jobs), second.next), (vec![id(4)], None), "4");
+    let none = look(&JobsQuery { before: Some(8), n: 1, ..query }, &mut harness, 1);
     assert_eq!((none.jobs, none.next), (vec![], Some(5)), "a page that is empty, but not the last");
 }
 
@@ -237,7 +237,7 @@ async fn answers_are_given_again_as_the_jobs_are_now() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_goes_on_while_it_is_read_is_found() {
     const JOBS: u64 = 100;
-    let mut harness = Harness::new(Tuning { erase: 1, ..Tuning::default() });
+    let mut harness = Harness::new(Tuning::default());
     harness.apply([batch(1, [enqueue((0..JOBS).map(new_job))])]).await;
     let (reader, next) = (harness.table().reader(), Arc::new(AtomicU64::new(0)));
     let reads = tokio::spawn({

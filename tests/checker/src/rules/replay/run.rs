@@ -3,7 +3,7 @@ use crate::map::Map;
 use bytes::Bytes;
 use quorate_core::model::Model;
 use quorate_core::{
-    Batch, Command, Envelope, ImageId, Job, JobId, NewJob, Priority, QueueId, Refusal, Reply,
+    Batch, Command, Envelope, ImageId, Job, JobId, NewJob, Priority, QueueName, Refusal, Reply, Take,
 };
 use quorate_core::{RequestId, Timestamp, limits};
 
@@ -128,7 +128,7 @@ impl Chain<'_, '_> {
                 self.ids.insert(step.life, new_id);
                 Command::Enqueue { jobs: vec![new], key }
             }
-            Call::Consume { .. } => Command::Consume { queue: QueueId::DEFAULT, n: 1, key },
+            Call::Consume { .. } => Command::Consume { take: Take::default_queue(1), key },
             Call::Success { .. } => Command::Succeed { id: id(self)?, log },
             Call::Fail { reason, .. } => {
                 Command::Fail { id: id(self)?, reason: reason_of(*reason), details, log }
@@ -197,15 +197,16 @@ fn shows_what_came_later(shown: &JobRecord, born: &Job) -> bool {
 fn new_job(job: &JobRecord, id: JobId) -> Option<NewJob> {
     Some(NewJob {
         id,
-        queue: QueueId::DEFAULT,
+        queue: QueueName::DEFAULT,
+        key: "".into(),
         priority: Priority::new(job.priority)?,
         image: "replayed".into(),
         image_id: ImageId([0; 16]),
         payload: Bytes::new(),
         delay: job.delay,
-        timeout: job.timeout,
-        max_retries: job.max_retries,
-        retries_delay: job.retries_delay,
+        timeout: Some(job.timeout),
+        max_retries: Some(job.max_retries),
+        retries_delay: Some(job.retries_delay),
     })
 }
 
