@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
-use quorate_core::{Answered, Command, QueueId, Unavailable};
+use quorate_core::{Answered, Command, Take, Timestamp, Unavailable};
 use quorate_store::{Reader, StoreError};
 
 use crate::DiskState;
 use crate::cluster::status::{self, Cluster};
 use crate::group::Group;
 use crate::limits;
-use crate::read::turns::Turn;
+use crate::read::turns::{Look, Turn};
 
 /// One member of the cluster, for those who use it. Cheap to clone.
 #[derive(Clone)]
@@ -55,10 +55,21 @@ impl Handle {
         &self.0.reader
     }
 
-    /// Ends when it is this caller's turn to look for a job: first come, first woken, one for each job that is queued.
+    /// Log time, as far as this node can tell: that of its table, or what goes on from there.
+    pub fn log_time(&self) -> Timestamp {
+        let known = self.0.group.peers.process.clock.now();
+        known.unwrap_or_default().max(self.0.reader.clock())
+    }
+
+    /// Whether such a consume may find something in this node's own table: a job, and room under the limits of its queue.
+    pub fn look(&self, take: &Take) -> Look {
+        self.0.group.turns.look(take)
+    }
+
+    /// Ends when it is this caller's turn to look for a job: first come, first woken, one for each job that it could have.
     /// The caller keeps the [`Turn`] while it looks; when it is dropped, a job that is still there wakes the next one.
-    pub async fn queued_turn(&self, queue: QueueId) -> Turn {
-        self.0.group.turns.next(queue).await
+    pub async fn queued_turn(&self, take: &Take) -> Turn {
+        self.0.group.turns.next(take).await
     }
 
     /// Ends once an Idempotency-Key stands for an answer in this node's own table.

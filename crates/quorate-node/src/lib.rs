@@ -54,7 +54,7 @@ pub use machine::{Machine, ThisMachine};
 pub use node::Node;
 #[cfg(feature = "planted-bugs")]
 pub use quorate_store::planted;
-pub use read::turns::Turn;
+pub use read::turns::{Look, Turn};
 pub use running::Running;
 pub use task::before_abort;
 

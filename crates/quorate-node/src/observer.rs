@@ -1,7 +1,6 @@
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use quorate_core::{Effect, FeatureLevel, QueueId, Status};
+use quorate_core::{Effect, FeatureLevel};
 use quorate_store::{AppliedEntry, ApplyObserver, Reader};
 use tokio::sync::watch;
 
@@ -48,27 +47,22 @@ impl Observer {
     /// What the table is like that was opened or installed.
     fn tell_table(&self, reader: &Reader) {
         self.raised(reader.level());
-        self.turns.observe(&reader.all_queued());
+        self.turns.observe(reader.applied_index(), &reader.availability());
     }
 
     /// Before anyone hears what he was granted: see [`Turns::changed`].
-    fn tell_effects(&self, effects: &[Effect]) {
-        let mut queued: BTreeMap<QueueId, i64> = BTreeMap::new();
-        let mut spent = Vec::new();
+    fn tell_effects(&self, index: u64, effects: &[Effect]) {
+        let (mut available, mut gone, mut spent) = (Vec::new(), Vec::new(), Vec::new());
         for effect in effects {
             match effect {
-                Effect::Job(change) => {
-                    let is_queued = |status| i64::from(status == Some(Status::Queued));
-                    *queued.entry(change.queue).or_default() += is_queued(change.to) - is_queued(change.from);
-                }
+                Effect::Available(now) => available.push(now),
+                Effect::QueueGone(queue) => gone.push(*queue),
                 Effect::KeySpent(key) => spent.push(&**key),
                 Effect::Raised(level) => self.raised(*level),
-                Effect::Configured(_) => {}
+                Effect::Job(_) | Effect::Configured(_) => {}
             }
         }
-        for (queue, by) in queued {
-            self.turns.changed(queue, by);
-        }
+        self.turns.changed(index, &available, &gone);
         self.spent_keys.tell(&spent);
     }
 
@@ -91,7 +85,7 @@ impl Observer {
 impl ApplyObserver for Observer {
     fn applied(&self, entry: AppliedEntry) {
         self.clock.applied(entry.clock);
-        self.tell_effects(&entry.effects);
+        self.tell_effects(entry.index, &entry.effects);
         self.pending.complete(entry.answered);
         self.applied.send_replace(entry.index);
     }
@@ -120,38 +114,33 @@ mod tests {
     use std::sync::Arc;
 
     use futures::FutureExt;
-    use quorate_core::{Change, JobId};
+    use quorate_core::{Availability, ImageId, QueueId, QueueName, Take};
 
     use super::*;
     use crate::machine::ThisMachine;
+    use crate::read::turns::Look;
 
-    const QUEUE: QueueId = QueueId::DEFAULT;
-
-    /// A job that goes from one status to another.
-    fn change(from: Option<Status>, to: Option<Status>) -> Effect {
-        Effect::Job(Change { id: JobId([1; 16]), queue: QUEUE, from, to, reason: None })
+    /// So many jobs may be had of the default queue.
+    fn available(jobs: u64) -> Effect {
+        let (queue, name) = (QueueId::DEFAULT, QueueName::DEFAULT);
+        let images = vec![(ImageId([1; 16]), jobs)];
+        Effect::Available(Availability { queue, name, places: u64::MAX, images })
     }
 
-    #[tokio::test]
-    async fn a_job_that_comes_is_one_turn_and_one_that_goes_is_none() {
+    #[test]
+    fn what_there_is_and_is_no_more_is_told_with_its_log_index() {
         let observer = Observer::new(LogClock::new(Arc::new(ThisMachine)));
-        let turns = observer.turns.clone();
-        let (queued, running) = (Some(Status::Queued), Some(Status::Running));
-        // One stays, one is taken within the entry, and one waits for its time.
-        observer.tell_effects(&[
-            change(None, queued),
-            change(None, queued),
-            change(queued, running),
-            change(None, Some(Status::Delayed)),
-        ]);
-        let turn = turns.next(QUEUE).now_or_never().expect("a job is queued");
-        let mut next = Box::pin(turns.next(QUEUE));
+        let (turns, take) = (observer.turns.clone(), Take::default_queue(1));
+        observer.tell_effects(4, &[available(1)]);
+        assert_eq!(turns.look(&take), Look { found: true, applied: 4 });
+        let turn = turns.next(&take).now_or_never().expect("there is a job");
+        let mut next = Box::pin(turns.next(&take));
         assert!((&mut next).now_or_never().is_none(), "there is one job");
-        // It was called off: its turn is nobody's.
-        observer.tell_effects(&[change(queued, Some(Status::Cancelled))]);
+        observer.tell_effects(5, &[Effect::QueueGone(QueueId::DEFAULT)]);
+        assert_eq!(turns.look(&take), Look { found: false, applied: 5 });
         drop(turn);
-        assert!((&mut next).now_or_never().is_none(), "no job is left");
-        observer.tell_effects(&[change(Some(Status::Delayed), queued)]);
+        assert!((&mut next).now_or_never().is_none(), "there is no job");
+        observer.tell_effects(6, &[available(2)]);
         assert!((&mut next).now_or_never().is_some());
     }
 
@@ -159,7 +148,7 @@ mod tests {
     fn a_raised_level_is_told() {
         let observer = Observer::new(LogClock::new(Arc::new(ThisMachine)));
         let level = observer.watch_level();
-        observer.tell_effects(&[Effect::Raised(FeatureLevel(7))]);
+        observer.tell_effects(1, &[Effect::Raised(FeatureLevel(7))]);
         assert_eq!(*level.borrow(), FeatureLevel(7));
     }
 }

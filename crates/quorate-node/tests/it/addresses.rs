@@ -124,7 +124,7 @@ async fn all_move_at_once() {
     }
     for at in 0..3 {
         cluster.at(at).barrier(LONG).await.unwrap();
-        assert_eq!(cluster.at(at).reader().queued(QUEUE), 35);
+        assert_eq!(queued(cluster.at(at)), 35);
     }
     cluster.stop_all().await;
 }

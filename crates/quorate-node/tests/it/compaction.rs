@@ -59,7 +59,7 @@ async fn a_follower_that_is_gone_does_not_hold_the_log_and_gets_a_snapshot() {
     // It waits before it has got anything.
     tokio::time::timeout(LONG, cluster.at(gone).key_spent("k")).await.unwrap().unwrap();
     eventually("it is back", async || cluster.at(gone).ready().await).await;
-    assert_eq!(cluster.at(gone).reader().queued(QUEUE), 81);
+    assert_eq!(queued(cluster.at(gone)), 81);
     assert!(cluster.at(gone).gauges().first_log_index > 10, "it got a snapshot");
     cluster.stop_all().await;
 }

@@ -73,7 +73,7 @@ async fn where_nobody_has_room_new_jobs_are_refused_and_what_leads_to_their_end_
     }
     let retry = Command::Retry { id: id(2), new_id: JobId([1; 16]), key: None };
     assert_eq!(submit(handle, retry).await, Err(Unavailable::DiskFull));
-    assert_eq!(handle.reader().queued(QUEUE), 3, "two were never taken, and one is retried by itself");
+    assert_eq!(queued(handle), 3, "two were never taken, and one is retried by itself");
     assert_eq!(handle.reader().job(id(2)).await.unwrap().unwrap().status(), Status::Cancelled);
     assert!(handle.ready().await);
     cluster.stop_all().await;
@@ -105,7 +105,7 @@ async fn a_follower_without_room_takes_no_entries_and_follows_again_when_it_has_
     })
     .await;
     assert_eq!(cluster.at(full).submit(enqueue(99), LONG).await, Err(Unavailable::NotApplied));
-    assert_eq!(cluster.at(full).reader().queued(QUEUE), 1);
+    assert_eq!(queued(cluster.at(full)), 1);
     let new = NewJob { payload: Bytes::from(vec![0; 1 << 20]), ..job(50) };
     submit(cluster.at(other), Command::Enqueue { jobs: vec![new], key: None }).await.unwrap();
 
@@ -113,7 +113,7 @@ async fn a_follower_without_room_takes_no_entries_and_follows_again_when_it_has_
     cluster.tune(full, |config| config.reserve = Some(Reserve::NONE));
     cluster.start(full).await;
     cluster.converged().await;
-    assert_eq!(cluster.at(full).reader().queued(QUEUE), 21);
+    assert_eq!(queued(cluster.at(full)), 21);
     put(cluster.at(full), 99).await;
     cluster.stop_all().await;
 }

@@ -60,7 +60,7 @@ async fn a_wiped_node_takes_its_own_place_as_a_new_one() {
     cluster.start(lost).await;
     replaced(&cluster, lost, before).await;
     cluster.at(lost).barrier(LONG).await.unwrap();
-    assert_eq!(cluster.at(lost).reader().queued(QUEUE), 30);
+    assert_eq!(queued(cluster.at(lost)), 30);
     // It counts: with it and one other there is a majority.
     let other = cluster.follower().await;
     let other = if other == lost { cluster.leader().await } else { other };
@@ -81,7 +81,7 @@ async fn a_node_whose_log_was_lost_sets_it_aside_and_joins_anew() {
     cluster.start(lost).await;
     replaced(&cluster, lost, before).await;
     cluster.at(lost).barrier(LONG).await.unwrap();
-    assert_eq!(cluster.at(lost).reader().queued(QUEUE), 10);
+    assert_eq!(queued(cluster.at(lost)), 10);
     assert!(cluster.dir(lost).join("set-aside-1").exists());
     cluster.stop_all().await;
 }
@@ -196,7 +196,7 @@ async fn a_node_that_is_far_behind_gets_a_snapshot() {
     cluster.start(late).await;
     eventually("it is ready", async || cluster.at(late).ready().await).await;
     cluster.at(late).barrier(LONG).await.unwrap();
-    assert_eq!(cluster.at(late).reader().queued(QUEUE), 93);
+    assert_eq!(queued(cluster.at(late)), 93);
     assert!(cluster.at(late).gauges().snapshot_index > missed);
     put(cluster.at(late), 100).await;
     // What it got is on its disk.
@@ -204,6 +204,6 @@ async fn a_node_that_is_far_behind_gets_a_snapshot() {
     cluster.start(late).await;
     eventually("it is ready again", async || cluster.at(late).ready().await).await;
     cluster.at(late).barrier(LONG).await.unwrap();
-    assert_eq!(cluster.at(late).reader().queued(QUEUE), 94);
+    assert_eq!(queued(cluster.at(late)), 94);
     cluster.stop_all().await;
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::*;
 use futures::FutureExt;
-use quorate_core::{Refusal, Status};
+use quorate_core::{Refusal, Status, Take};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_makes_a_cluster_of_its_own_and_answers() {
@@ -45,7 +45,7 @@ async fn what_it_acknowledged_is_there_after_a_restart() {
     cluster.start_all().await;
     let node = cluster.at(0);
     node.barrier(LONG).await.unwrap();
-    assert_eq!(node.reader().queued(QUEUE), 20);
+    assert_eq!(queued(node), 20);
     assert_eq!(jobs(submit(node, consume(100)).await.unwrap()).len(), 20);
     cluster.stop_all().await;
 }
@@ -75,7 +75,7 @@ async fn a_node_whose_table_is_ahead_of_its_log_starts_and_goes_on() {
 
     cluster.start_all().await;
     put(cluster.at(0), 16).await;
-    assert_eq!(cluster.at(0).reader().queued(QUEUE), 17);
+    assert_eq!(queued(cluster.at(0)), 17);
     cluster.stop_all().await;
 }
 
@@ -100,8 +100,8 @@ fn copy(from: &[PathBuf], to: &Path) {
 async fn a_turn_that_ends_without_a_job_is_the_next_ones() {
     let mut cluster = Cluster::started(1).await;
     {
-        let node = cluster.at(0);
-        let mut waiting = [(); 3].map(|()| Box::pin(node.queued_turn(QUEUE)));
+        let (node, take) = (cluster.at(0), Take::default_queue(1));
+        let mut waiting = [(); 3].map(|()| Box::pin(node.queued_turn(&take)));
         assert!(waiting.iter_mut().all(|waits| waits.now_or_never().is_none()));
         let [first, second, mut third] = waiting;
         put(node, 1).await;
@@ -116,6 +116,6 @@ async fn a_turn_that_ends_without_a_job_is_the_next_ones() {
     }
     cluster.stop(0).await;
     cluster.start_all().await;
-    tokio::time::timeout(LONG, cluster.at(0).queued_turn(QUEUE)).await.unwrap();
+    tokio::time::timeout(LONG, cluster.at(0).queued_turn(&Take::default_queue(1))).await.unwrap();
     cluster.stop_all().await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::*;
-use quorate_core::{Command, IdempotencyKey, JobId, Status, Unavailable};
+use quorate_core::{Command, IdempotencyKey, JobId, Status, Take, Unavailable};
 use quorate_node::Role;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +35,7 @@ async fn every_node_takes_commands() {
     }
     cluster.converged().await;
     for at in 0..3 {
-        assert_eq!(cluster.at(at).reader().queued(QUEUE), 3);
+        assert_eq!(queued(cluster.at(at)), 3);
     }
     cluster.stop_all().await;
 }
@@ -54,7 +54,7 @@ async fn many_commands_share_log_entries_and_each_takes_effect_once() {
     positions.dedup();
     assert_eq!(positions.len(), 600);
     cluster.converged().await;
-    assert_eq!(cluster.at(0).reader().queued(QUEUE), 600);
+    assert_eq!(queued(cluster.at(0)), 600);
     let entries = cluster.at(0).gauges().last_log_index - before;
     assert!(entries < 600, "{entries} entries");
     cluster.stop_all().await;
@@ -83,10 +83,10 @@ async fn a_key_that_is_spent_at_one_node_is_told_at_every_node() {
         });
         let key = Some(IdempotencyKey { key: text.into(), body_hash: [0; 32] });
         let at = cluster.at(number as usize % 3);
-        submit(at, Command::Consume { queue: QUEUE, n: 1, key: key.clone() }).await.unwrap();
+        submit(at, Command::Consume { take: Take::default_queue(1), key: key.clone() }).await.unwrap();
         put(at, number).await;
         assert!(told.iter().all(|told| !told.is_finished()), "a consume that finds nothing spends no key");
-        submit(at, Command::Consume { queue: QUEUE, n: 1, key }).await.unwrap();
+        submit(at, Command::Consume { take: Take::default_queue(1), key }).await.unwrap();
         for told in told {
             tokio::time::timeout(LONG, told).await.unwrap().unwrap().unwrap();
         }
@@ -108,7 +108,7 @@ async fn only_latency(cluster: &mut Cluster, end: impl AsyncFnOnce(&mut Cluster,
             })
         })
         .collect();
-    eventually("commands are under way", async || cluster.at(survivor).reader().queued(QUEUE) > 20).await;
+    eventually("commands are under way", async || queued(cluster.at(survivor)) > 20).await;
     end(cluster, leader).await;
     for writer in writers {
         writer.await.unwrap();
@@ -118,7 +118,7 @@ async fn only_latency(cluster: &mut Cluster, end: impl AsyncFnOnce(&mut Cluster,
     cluster.start(leader).await;
     eventually("it is back", async || cluster.at(leader).ready().await).await;
     cluster.at(leader).barrier(LONG).await.unwrap();
-    assert_eq!(cluster.at(leader).reader().queued(QUEUE), 400);
+    assert_eq!(queued(cluster.at(leader)), 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,7 +166,7 @@ async fn all_restart_and_nothing_is_lost() {
     cluster.start_all().await;
     for at in 0..3 {
         cluster.at(at).barrier(LONG).await.unwrap();
-        assert_eq!(cluster.at(at).reader().queued(QUEUE), 40);
+        assert_eq!(queued(cluster.at(at)), 40);
         let job = cluster.at(at).reader().job(granted[0].id).await.unwrap().unwrap();
         assert_eq!(job.status(), Status::Running);
     }
@@ -211,7 +211,7 @@ async fn a_waiting_consumer_is_woken_by_a_job_from_another_node() {
         let waiting = cluster.at(waiter).clone();
         let woken = tokio::spawn(async move {
             loop {
-                let _turn = waiting.queued_turn(QUEUE).await;
+                let _turn = waiting.queued_turn(&Take::default_queue(1)).await;
                 let granted = jobs(submit(&waiting, consume(1)).await.unwrap());
                 if let Some(job) = granted.into_iter().next() {
                     return job.id;
@@ -234,8 +234,8 @@ async fn a_delayed_job_becomes_queued_without_any_command() {
     let enqueued = jobs(submit(cluster.at(0), command).await.unwrap());
     assert_eq!(enqueued[0].status(), Status::Delayed);
     for at in 0..3 {
-        tokio::time::timeout(LONG, cluster.at(at).queued_turn(QUEUE)).await.unwrap();
-        assert_eq!(cluster.at(at).reader().queued(QUEUE), 1);
+        tokio::time::timeout(LONG, cluster.at(at).queued_turn(&Take::default_queue(1))).await.unwrap();
+        assert_eq!(queued(cluster.at(at)), 1);
     }
     cluster.converged().await;
     let end = cluster.at(0).gauges().last_log_index;

@@ -127,7 +127,7 @@ async fn a_command_that_is_proposed_twice_takes_effect_once() {
     let mut caller = Caller::new(&cluster).await;
     assert_eq!(caller.forward(vec![twice, again], 3).await, [Kind::Appended; 3]);
     cluster.converged().await;
-    assert_eq!(cluster.at(0).reader().queued(QUEUE), 1, "one job was granted, once");
+    assert_eq!(queued(cluster.at(0)), 1, "one job was granted, once");
     cluster.stop_all().await;
 }
 
@@ -151,7 +151,7 @@ async fn what_is_no_command_does_not_get_into_the_log() {
     assert_eq!(caller.forward(frames, 2).await, [Kind::NotUnderstood, Kind::Appended]);
     cluster.converged().await;
     assert_eq!(cluster.at(0).gauges().last_log_index, end + 1);
-    assert_eq!(cluster.at(0).reader().queued(QUEUE), 2);
+    assert_eq!(queued(cluster.at(0)), 2);
     cluster.stop_all().await;
 }
 

@@ -125,13 +125,11 @@ impl State {
         let images = images.into_iter().map(Some).chain([None]);
         let mut heads: BTreeSet<(u64, Option<ImageId>)> =
             images.filter_map(|image| first(self, image)).collect();
-        while let Some(head @ (ticket, image)) = heads.pop_first() {
+        while let Some((ticket, image)) = heads.pop_first() {
             let line = Line { queue: Some(name.clone()), image };
             let Some(pair) = self.supply.unclaimed(&line) else { continue };
-            // He may have had his turn for another image.
-            if first(self, image) == Some(head) {
-                self.give_to(ticket, pair);
-            }
+            // Nothing to one who had his turn for another image meanwhile.
+            self.give_to(ticket, pair);
             heads.extend(first(self, image));
         }
     }

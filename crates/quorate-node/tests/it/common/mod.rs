@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use tonic::metadata::MetadataValue;
 
 use bytes::Bytes;
-use quorate_core::{Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueId, Reply, Unavailable};
+use quorate_core::{
+    Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueName, Reply, Status, Take, Unavailable,
+};
 use quorate_node::{Handle, Node, NodeConfig, Reserve, Role, Running, StartError};
 use tempfile::TempDir;
 
@@ -18,7 +20,6 @@ use self::hands::Hands;
 
 /// Long enough for everything: a test that needs it has failed.
 pub const LONG: Duration = Duration::from_secs(40);
-pub const QUEUE: QueueId = QueueId::DEFAULT;
 
 pub struct Cluster {
     root: TempDir,
@@ -217,15 +218,16 @@ pub fn job(number: u64) -> NewJob {
     id[8..].copy_from_slice(&number.to_be_bytes());
     NewJob {
         id: JobId(id),
-        queue: QUEUE,
+        queue: QueueName::DEFAULT,
         priority: Priority::default(),
+        key: "".into(),
         image: "image".into(),
         image_id: ImageId([9; 16]),
         payload: Bytes::from_static(b"payload"),
         delay: 0,
-        timeout: 600,
-        max_retries: 0,
-        retries_delay: 0,
+        timeout: Some(600),
+        max_retries: Some(0),
+        retries_delay: Some(0),
     }
 }
 
@@ -234,7 +236,7 @@ pub fn enqueue(number: u64) -> Command {
 }
 
 pub fn consume(n: u32) -> Command {
-    Command::Consume { queue: QUEUE, n, key: None }
+    Command::Consume { queue: QueueName::DEFAULT, n, key: None }
 }
 
 pub async fn submit(handle: &Handle, command: Command) -> Result<Answered, Unavailable> {

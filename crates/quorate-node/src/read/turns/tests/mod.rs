@@ -27,17 +27,20 @@ fn take(queues: &[u32], images: &[ImageId]) -> Take {
 }
 
 /// One who waits, or has a turn.
-struct Caller(Turn, oneshot::Receiver<()>);
+struct Caller {
+    _turn: Turn,
+    given: oneshot::Receiver<()>,
+}
 
 impl Caller {
     fn comes(turns: &Turns, queues: &[u32], images: &[ImageId]) -> Caller {
         let (turn, given) = turns.line_up(&take(queues, images));
-        Caller(turn, given)
+        Caller { _turn: turn, given }
     }
 
     /// Whether he was woken since this was last asked.
     fn was_woken(&mut self) -> bool {
-        self.1.try_recv().is_ok()
+        self.given.try_recv().is_ok()
     }
 }
 
