@@ -106,7 +106,7 @@ pub struct QueueWrapper {
 /// Some queues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueuesWrapper {
-    /// By name.
+    /// By name, the default one first.
     pub queues: Vec<Queue>,
     /// Where the next page goes on; absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
