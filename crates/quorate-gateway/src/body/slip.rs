@@ -32,6 +32,16 @@ pub(super) fn plain(error: &serde_json::Error, name: &str) -> Slip {
         let field = (!came.ends_with(name)).then(|| came.to_owned());
         return Slip { field, message: unknown(came, &known) };
     }
+    if let Some((came, expected)) = between(said, "unknown variant `", "`, expected ") {
+        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        let known = known
+            .split_last()
+            .map_or_else(String::new, |(last, others)| format!("{} or {last}", others.join(", ")));
+        return Slip {
+            field: None,
+            message: format!("must be {known}, not {}", shortened(came, GIVEN_CHARS)),
+        };
+    }
     for (start, message) in [("missing field `", "is required"), ("duplicate field `", "is given twice")] {
         if let Some(field) = said.strip_prefix(start).and_then(|rest| rest.strip_suffix('`')) {
             return Slip { field: Some(field.to_owned()), message: message.into() };

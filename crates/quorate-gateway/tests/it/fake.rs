@@ -30,6 +30,7 @@ pub(crate) struct Fake {
     just_started: Arc<AtomicBool>,
     panicking: Arc<AtomicBool>,
     unhealthy: Arc<AtomicBool>,
+    misled: Arc<AtomicBool>,
     turns: Turns,
     /// Consumes wait before they are carried out.
     held: Arc<watch::Sender<bool>>,
@@ -107,6 +108,11 @@ impl Fake {
     /// Every command panics.
     pub(crate) fn panic(&self) {
         self.panicking.store(true, Ordering::SeqCst);
+    }
+
+    /// Who looks for jobs thinks that there are some.
+    pub(crate) fn mislead(&self) {
+        self.misled.store(true, Ordering::SeqCst);
     }
 
     /// The Raft core is dead.
@@ -317,8 +323,8 @@ impl Reads for Fake {
 
     fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView> {
         let mut queues: Vec<QueueView> = self.state.lock().seen.dispatch().queues().map(view).collect();
-        queues.retain(|view| after.is_none_or(|after| view.queue.name.as_str() > after.as_str()));
-        queues.sort_by(|one, other| one.queue.name.as_str().cmp(other.queue.name.as_str()));
+        queues.retain(|view| after.is_none_or(|after| view.queue.name > *after));
+        queues.sort_by(|one, other| one.queue.name.cmp(&other.queue.name));
         queues.truncate(n);
         queues
     }
@@ -338,7 +344,8 @@ impl Wakeups for Fake {
 
     fn look(&self, take: &Take) -> Look {
         let state = self.state.lock();
-        let found = jobs(take, &state.seen.dispatch().availability()) > 0;
+        let found =
+            jobs(take, &state.seen.dispatch().availability()) > 0 || self.misled.load(Ordering::SeqCst);
         Look { found, applied: self.applied_index() }
     }
 
