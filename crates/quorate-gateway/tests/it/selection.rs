@@ -38,7 +38,7 @@ async fn a_job_says_where_it_is_whose_and_until_when() {
         [json!("mails"), json!("anna"), json!(1), json!("2026-01-01T00:00:05.000Z"), Value::Null]
     );
     api.backend.pass_seconds(5);
-    assert_eq!(consume(&api, "queue=mails").await, [id.clone()]);
+    assert_eq!(consume(&api, "queue=mails").await, [id.as_str()]);
     let running = job(api.get(&format!("/v1/job/{id}")).await.expect(200).json());
     assert_eq!((&running[3], &running[4]), (&Value::Null, &json!("2026-01-01T00:01:05.000Z")));
 
@@ -134,7 +134,7 @@ async fn who_finishes_takes_from_the_queues_that_it_names() {
     enqueue(&api, "default", "x").await;
     let taken =
         api.post(&format!("/v1/job/{id}/success?take=9&queue=a,b&image=x"), "").await.expect(200).json();
-    assert_eq!(ids(&taken), [a.clone()]);
+    assert_eq!(ids(&taken), [a.as_str()]);
     let body = json!({"jobs": [{"id": a, "status": "success"}], "take": 9, "queue": "b"});
     let taken = api.post("/v1/jobs/finish", body.to_string()).await.expect(200).json();
     assert_eq!(ids(&taken), [b]);
@@ -145,7 +145,7 @@ async fn a_key_stands_for_the_queues_and_images_too() {
     let api = Api::new();
     let (a, b) = (enqueue(&api, "a", "x").await, enqueue(&api, "b", "x").await);
     let first = post(&api, "/v1/jobs/consume?queue=a", "k", "").await.expect(200).json();
-    assert_eq!(ids(&first), [a.clone()]);
+    assert_eq!(ids(&first), [a.as_str()]);
     assert_eq!(post(&api, "/v1/jobs/consume", "k", r#"{"queue":"a"}"#).await.expect(200).json(), first);
     for other in ["", "?queue=b", "?queue=a&image=x", "?image=a"] {
         post(&api, &format!("/v1/jobs/consume{other}"), "k", "").await.expect(409);
