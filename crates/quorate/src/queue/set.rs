@@ -123,11 +123,8 @@ fn backoff(text: &str) -> Result<Backoff, String> {
 fn rate(text: &str) -> Result<Rate, String> {
     let (jobs, period) = text.split_once('/').ok_or("it must be jobs and a duration, as in 100/1s")?;
     // As in 100/s.
-    let period = if period.starts_with(|first: char| first.is_ascii_digit()) {
-        period.to_owned()
-    } else {
-        format!("1{period}")
-    };
+    let is_unit = period.starts_with(char::is_alphabetic);
+    let period = if is_unit { format!("1{period}") } else { period.to_owned() };
     Ok(Rate { jobs: number(1..=RATE_JOBS)(jobs)?, seconds: seconds(1..=RATE_SECONDS)(&period)? })
 }
 
