@@ -52,11 +52,36 @@ pub struct Job {
     /// The job that retries this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_id: Option<String>,
+    /// The queue that it waits in.
+    #[serde(default = "default_queue")]
+    pub queue: String,
+    /// Whose it is, as its client said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// 1 for a new job and for one that was retried by hand; one more for each automatic retry.
+    #[serde(default = "first_attempt")]
+    pub attempt: u32,
+    /// When it is queued, while it is delayed: RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+    /// When it times out unless it is touched, while it runs: RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+}
+
+/// Of a node that knows no other queue.
+fn default_queue() -> String {
+    "default".to_owned()
+}
+
+/// Of a node that does not count them.
+fn first_attempt() -> u32 {
+    1
 }
 
 impl Job {
     /// The names of all its fields: what `fields` may select.
-    pub const FIELDS: [&str; 17] = [
+    pub const FIELDS: [&str; 22] = [
         "id",
         "image",
         "image_id",
@@ -74,6 +99,11 @@ impl Job {
         "completed_at",
         "retry_of",
         "retry_id",
+        "queue",
+        "key",
+        "attempt",
+        "due",
+        "deadline",
     ];
 }
 
@@ -235,6 +265,11 @@ mod tests {
             completed_at: text(),
             retry_of: text(),
             retry_id: text(),
+            queue: String::new(),
+            key: text(),
+            attempt: 1,
+            due: text(),
+            deadline: text(),
         };
         let job = serde_json::to_value(job).unwrap();
         let mut fields = Job::FIELDS;

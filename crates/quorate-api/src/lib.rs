@@ -3,6 +3,7 @@
 //! ```text
 //! requests  what clients send
 //! job       what they are answered: jobs, and the images that jobs name
+//! queue     … queues, and what is asked of them
 //! cluster   … the cluster, its settings, a node's health
 //! error     … what went wrong
 //! openapi   the part of the OpenAPI document that describes all of these; the gateway adds the operations
@@ -15,6 +16,7 @@ mod cluster;
 mod error;
 mod job;
 mod openapi;
+mod queue;
 mod requests;
 
 pub use cluster::{Cluster, Disk, Health, Member, Settings};
@@ -24,6 +26,7 @@ pub use job::{
     ImagesWrapper, Job, JobWrapper, JobsWrapper, Reason, Status, image_id,
 };
 pub use openapi::openapi;
+pub use queue::{Backoff, JobCounts, LastMinute, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate};
 pub use requests::{
     CancelRequest, ConsumeRequest, Ending, FailRequest, FinishRequest, NewJob, NewJobsWrapper,
     SettingsRequest, SuccessRequest,

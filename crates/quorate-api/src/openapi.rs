@@ -1,10 +1,11 @@
 use utoipa::OpenApi;
 
 use crate::{
-    CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest,
+    Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest,
     FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image, ImageWrapper,
-    ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
-    SettingsRequest, Status, SuccessRequest, WriteOutcome,
+    ImagesWrapper, Job, JobCounts, JobWrapper, JobsWrapper, LastMinute, Member, NewJob, NewJobsWrapper,
+    Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings, SettingsRequest, Status,
+    SuccessRequest, WriteOutcome,
 };
 
 #[derive(OpenApi)]
@@ -17,15 +18,17 @@ use crate::{
     tags(
         (name = "jobs", description = "Many jobs: enqueue, list, consume"),
         (name = "job", description = "One job"),
+        (name = "queues", description = "The queues that jobs wait in"),
+        (name = "queue", description = "One queue"),
         (name = "images", description = "The images that jobs have named"),
         (name = "image", description = "One image"),
         (name = "cluster", description = "The cluster and its settings"),
         (name = "node", description = "The node that answers"),
     ),
     components(schemas(
-        CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
+        Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
         FinishedJobWrapper, FinishedJobsWrapper, Health, Image, ImageWrapper,
-        IdsWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Member, NewJob, NewJobsWrapper, Reason, Settings,
+        IdsWrapper, ImagesWrapper, Job, JobCounts, JobWrapper, JobsWrapper, LastMinute, Member, NewJob, NewJobsWrapper, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
         SettingsRequest, Status, SuccessRequest, WriteOutcome,
     ))
 )]

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A job to enqueue. What is absent (or null) takes its default.
+/// A job to enqueue. What is absent (or null) takes its default; where its queue has one, the queue's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewJob {
@@ -9,6 +9,15 @@ pub struct NewJob {
     #[serde(default)]
     #[schema(required, min_length = 1, max_length = 255)]
     pub image: String,
+    /// The queue to wait in, which is made where there is none: 1 to 64 of `a-z 0-9 . _ -`. Default: `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
+    pub queue: Option<String>,
+    /// Whose it is, such as a customer's id; at most 64 bytes. Of a queue's jobs that wait, those of different keys take turns.
+    /// Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
+    pub key: Option<String>,
     /// The job's input, at most 1 MiB. Default: empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1_048_576)]
@@ -17,7 +26,7 @@ pub struct NewJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 31_536_000)]
     pub delay: Option<u32>,
-    /// Seconds from its start, or its last touch, to its timeout, 1 to 604,800. Default: 60.
+    /// Seconds from its start, or its last touch, to its timeout, 1 to 604,800. Default: the queue's, else 60.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 604_800)]
     pub timeout: Option<u32>,
@@ -25,11 +34,11 @@ pub struct NewJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 2)]
     pub priority: Option<u32>,
-    /// Automatic retries, 0 to 25. Default: 3.
+    /// Automatic retries, 0 to 25. Default: the queue's, else 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 25)]
     pub max_retries: Option<u32>,
-    /// Seconds that each automatic retry waits, 0 to 31,536,000. Default: 60.
+    /// Seconds that each automatic retry waits, 0 to 31,536,000, but for the queue's back-off. Default: the queue's, else 60.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 31_536_000)]
     pub retries_delay: Option<u32>,
@@ -37,8 +46,8 @@ pub struct NewJob {
 
 impl NewJob {
     /// The names of all its fields.
-    pub const FIELDS: [&str; 7] =
-        ["image", "payload", "delay", "timeout", "priority", "max_retries", "retries_delay"];
+    pub const FIELDS: [&str; 9] =
+        ["image", "queue", "key", "payload", "delay", "timeout", "priority", "max_retries", "retries_delay"];
 }
 
 /// Jobs to enqueue, all or none.
@@ -50,8 +59,8 @@ pub struct NewJobsWrapper {
     pub jobs: Vec<NewJob>,
 }
 
-/// The JSON body of `POST /v1/jobs/consume`; both fields may stand in the query instead.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// The JSON body of `POST /v1/jobs/consume`; each field may stand in the query instead.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsumeRequest {
     /// At most so many jobs, 1 to 1,000. Default: 1.
@@ -62,6 +71,13 @@ pub struct ConsumeRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 60)]
     pub wait: Option<u32>,
+    /// Queues with commas between them: `a,b`, from the first that has a job; `a:5,b:1`, drawn by weight; `*`, all. Default:
+    /// `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Only jobs of these images, with commas between them. Default: of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// The JSON body of cancel (bare text is accepted too).
@@ -115,6 +131,13 @@ pub struct FinishRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 60)]
     pub wait: Option<u32>,
+    /// Take from these queues, with commas between them: `a,b`, from the first that has a job; `a:5,b:1`, drawn by weight; `*`, all. Default:
+    /// `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Take only jobs of these images, with commas between them. Default: of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// How a running job ended.

@@ -21,6 +21,11 @@ fn job() -> Job {
         completed_at: None,
         retry_of: None,
         retry_id: None,
+        queue: "default".into(),
+        key: None,
+        attempt: 1,
+        due: None,
+        deadline: None,
     }
 }
 
@@ -28,7 +33,7 @@ fn job() -> Job {
 fn a_job_on_the_wire() {
     let image_id = quorate_api::image_id("iron/hello");
     let expected = format!(
-        r#"{{"id":"0198c0de-0000-7000-8000-000000000001","image":"iron/hello","image_id":"{image_id}","payload":"{{\"a\":1}}","delay":0,"timeout":60,"priority":2,"max_retries":3,"retries_delay":60,"status":"error","reason":"bad_exit","created_at":"2026-01-01T00:00:00.000Z"}}"#
+        r#"{{"id":"0198c0de-0000-7000-8000-000000000001","image":"iron/hello","image_id":"{image_id}","payload":"{{\"a\":1}}","delay":0,"timeout":60,"priority":2,"max_retries":3,"retries_delay":60,"status":"error","reason":"bad_exit","created_at":"2026-01-01T00:00:00.000Z","queue":"default","attempt":1}}"#
     );
     let encoded = serde_json::to_string(&job()).unwrap();
     assert_eq!(encoded, expected, "what has not happened is absent, never an empty string");
@@ -38,7 +43,13 @@ fn a_job_on_the_wire() {
 #[test]
 fn a_job_of_a_newer_node_is_understood() {
     let encoded =
-        serde_json::to_string(&job()).unwrap().replacen('{', r#"{"queue":"default","started_at":null,"#, 1);
+        serde_json::to_string(&job()).unwrap().replacen('{', r#"{"shard":"s1","started_at":null,"#, 1);
+    assert_eq!(serde_json::from_str::<Job>(&encoded).unwrap(), job());
+}
+
+#[test]
+fn a_job_of_an_older_node_is_in_the_default_queue() {
+    let encoded = serde_json::to_string(&job()).unwrap().replace(r#","queue":"default","attempt":1"#, "");
     assert_eq!(serde_json::from_str::<Job>(&encoded).unwrap(), job());
 }
 

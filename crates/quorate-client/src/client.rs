@@ -4,8 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_api::{
     CancelRequest, Cluster, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, IdsWrapper, Image,
-    ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Reason, Settings, SettingsRequest,
-    Status,
+    ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Queue, QueueRequest, QueueWrapper,
+    QueuesWrapper, Reason, Settings, SettingsRequest, Status,
 };
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::call::{Body, Call, Repeat};
 use crate::delivery::Delivery;
 use crate::{
-    ClientConfig, Consume, Error, JobFailure, Keyed, ListImages, ListJobs, NotWell, Probe, Refused,
-    RefusedKind,
+    ClientConfig, Consume, Error, JobFailure, Keyed, ListImages, ListJobs, ListQueues, NotWell, Probe,
+    Refused, RefusedKind,
 };
 
 /// A client of a cluster. Clones are cheap and share connections.
@@ -65,7 +65,7 @@ impl Client {
     /// answer that was lost; the next consume needs another key.
     pub async fn consume(&self, consume: &Consume) -> Result<Keyed<Vec<Job>>, Error> {
         let mut call = self.keyed(&["jobs", "consume"], Body::Empty, consume.key.as_deref())?;
-        call.query = vec![("n", consume.n.to_string()), ("wait", consume.wait.to_string())];
+        call.query = taking("n", consume);
         call.wait = Duration::from_secs(consume.wait.into());
         Ok(self.read_keyed::<JobsWrapper>(&call).await?.map(|jobs| jobs.jobs))
     }
@@ -185,7 +185,7 @@ impl Client {
         take: &Consume,
     ) -> Result<Keyed<FinishedJobWrapper>, Error> {
         let mut call = self.keyed(path, body, take.key.as_deref())?;
-        call.query = vec![("take", take.n.to_string()), ("wait", take.wait.to_string())];
+        call.query = taking("take", take);
         call.wait = Duration::from_secs(take.wait.into());
         self.read_keyed(&call).await
     }
@@ -207,8 +207,11 @@ impl Client {
 
     /// Deletes a finished job and its log. Repeated: one that is gone is gone.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
-        let path = ["job", id];
-        let call = Call { method: Method::DELETE, ..Call::get(&path) };
+        self.remove(&["job", id]).await
+    }
+
+    async fn remove(&self, path: &[&str]) -> Result<(), Error> {
+        let call = Call { method: Method::DELETE, ..Call::get(path) };
         match self.delivery.send(&call).await {
             Ok(_) => Ok(()),
             // An attempt without an answer may have deleted it; then the next one finds nothing.
@@ -228,6 +231,32 @@ impl Client {
     /// An image, by its id.
     pub async fn image(&self, id: &str) -> Result<Image, Error> {
         Ok(self.read::<ImageWrapper>(&Call::get(&["image", id])).await?.image)
+    }
+
+    /// A page of the queues, by name.
+    pub async fn queues(&self, list: &ListQueues) -> Result<QueuesWrapper, Error> {
+        let mut call = Call::get(&["queues"]);
+        call.query.extend(list.n.map(|n| ("n", n.to_string())));
+        call.query.extend(list.cursor.clone().map(|cursor| ("cursor", cursor)));
+        self.read(&call).await
+    }
+
+    /// A queue, by its name.
+    pub async fn queue(&self, name: &str) -> Result<Queue, Error> {
+        Ok(self.read::<QueueWrapper>(&Call::get(&["queue", name])).await?.queue)
+    }
+
+    /// Changes a queue's settings, those that are given, and makes the queue where there is none; answers it as it is then. Not
+    /// repeated once its outcome is unknown: that could undo a change that somebody else made in between.
+    pub async fn put_queue(&self, name: &str, settings: &QueueRequest) -> Result<Queue, Error> {
+        let path = ["queue", name];
+        let call = Call { method: Method::PUT, ..Call::post(&path, json(settings), Repeat::UnlessUnknown) };
+        Ok(self.read::<QueueWrapper>(&call).await?.queue)
+    }
+
+    /// Takes a queue's settings away; it is gone with its last finished job. Repeated: one that is gone is gone.
+    pub async fn delete_queue(&self, name: &str) -> Result<(), Error> {
+        self.remove(&["queue", name]).await
     }
 
     /// The cluster, as the node that answers sees it.
@@ -301,7 +330,18 @@ fn list_call(list: &ListJobs) -> Call<'static> {
     query("cursor", list.cursor.clone());
     query("status", list.status.map(|status| status_word(status).to_owned()));
     query("image", list.image.clone());
+    query("queue", list.queue.clone());
     call
+}
+
+/// Which jobs to take, and how many by which name.
+fn taking(n: &'static str, consume: &Consume) -> Vec<(&'static str, String)> {
+    let mut query = vec![(n, consume.n.to_string()), ("wait", consume.wait.to_string())];
+    query.extend(consume.queue.clone().map(|queue| ("queue", queue)));
+    if !consume.images.is_empty() {
+        query.push(("image", consume.images.join(",")));
+    }
+    query
 }
 
 /// The query that selects all fields of a job but one that may have megabytes.

@@ -238,7 +238,7 @@ impl Delivery {
 fn settles(refused: &Refused, call: &Call<'_>) -> bool {
     match refused.kind {
         RefusedKind::Conflict => true,
-        RefusedKind::NotFound => call.path.first() == Some(&"job"), // else it is the route
+        RefusedKind::NotFound => matches!(call.path.first(), Some(&"job" | &"queue")), // else it is the route
         RefusedKind::Invalid | RefusedKind::Unauthorized | RefusedKind::TooLarge => false,
     }
 }

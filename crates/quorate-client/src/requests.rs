@@ -10,12 +10,16 @@ pub struct Consume {
     pub wait: u32,
     /// The `Idempotency-Key`; the same key again answers those of its jobs that are still running.
     pub key: Option<String>,
+    /// `a,b`: the first of these queues that has a job; `a:5,b:1`: drawn by weight; `*`: all. If not given, `default`.
+    pub queue: Option<String>,
+    /// Only jobs of these images, at most 64, without commas in their names; of any, where there are none.
+    pub images: Vec<String>,
 }
 
 impl Default for Consume {
     /// One job, if there is one now.
     fn default() -> Consume {
-        Consume { n: 1, wait: 0, key: None }
+        Consume { n: 1, wait: 0, key: None, queue: None, images: Vec::new() }
     }
 }
 
@@ -30,12 +34,23 @@ pub struct ListJobs {
     pub status: Option<Status>,
     /// Only jobs of this image.
     pub image: Option<String>,
+    /// Only jobs of this queue.
+    pub queue: Option<String>,
 }
 
 /// Which images to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListImages {
     /// At most so many, 1 to 1,000.
+    pub n: Option<u32>,
+    /// Where the page before this one ended.
+    pub cursor: Option<String>,
+}
+
+/// Which queues to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQueues {
+    /// At most so many, 1 to 1,000; 10 if not given.
     pub n: Option<u32>,
     /// Where the page before this one ended.
     pub cursor: Option<String>,

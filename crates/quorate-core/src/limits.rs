@@ -76,9 +76,9 @@ pub const BACKOFF_DELAYS: usize = 32;
 /// What a job has that does not say, nor its queue: seconds that it may run, automatic retries, seconds that they wait.
 pub const TIMEOUT_SECONDS_DEFAULT: u32 = 60;
 /// See [`TIMEOUT_SECONDS_DEFAULT`].
-pub const MAX_RETRIES_DEFAULT: u32 = 0;
+pub const MAX_RETRIES_DEFAULT: u32 = 3;
 /// See [`TIMEOUT_SECONDS_DEFAULT`].
-pub const RETRIES_DELAY_SECONDS_DEFAULT: u32 = 0;
+pub const RETRIES_DELAY_SECONDS_DEFAULT: u32 = 60;
 
 /// Longest time between a command's proposal and its deadline, in milliseconds of log time; what a command
 /// answered is remembered until its deadline.

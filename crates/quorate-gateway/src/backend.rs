@@ -4,7 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_api::Cluster;
 use quorate_core::{
-    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings, Unavailable,
+    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName, QueueView,
+    Settings, Take, Timestamp, Unavailable,
 };
 
 /// What the gateway needs of the node that it stands in front of: neither Raft nor disk.
@@ -69,8 +70,15 @@ pub trait Reads: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Image>, Unavailable>> + Send;
     /// The cluster's settings.
     fn settings(&self) -> Settings;
-    /// How many jobs are queued, as far as a consumer cares: 0 means that a consume would find nothing.
-    fn queued(&self, queue: QueueId) -> u64;
+    /// The name of a job's queue. Of a queue that is gone, since its last job went in the moment after it was read, the name
+    /// that it had, if the backend still knows it, else the default one's: the job is as good as gone, too.
+    fn queue_name(&self, id: QueueId) -> QueueName;
+    /// A queue.
+    fn queue(&self, name: &QueueName) -> Option<QueueView>;
+    /// A page of queues in the order of their names, the default one first, from behind `after`.
+    fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView>;
+    /// Log time, as far as this node can tell: what happened lately is counted up to then.
+    fn now(&self) -> Timestamp;
     /// True for an Idempotency-Key that stands for an answer.
     fn knows_key(&self, key: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
@@ -80,12 +88,23 @@ pub trait Wakeups: Send + Sync {
     /// Whose turn it is to look for a job.
     type Turn: Send;
 
-    /// Ends when it is this caller's turn to look for a job: first come, first woken, one for each job that is queued. The
+    /// Whether such a consume may find something: a job, and room under the limits of its queue. If not, it would find nothing.
+    fn look(&self, take: &Take) -> Look;
+    /// Ends when it is this caller's turn to look for a job: first come, first woken, one for each job that it could have. The
     /// caller keeps the turn while it looks, and drops it before it waits again; however it ends, a job that is still there
     /// wakes the next one.
-    fn queued_turn(&self, queue: QueueId) -> impl Future<Output = Self::Turn> + Send;
+    fn queued_turn(&self, take: &Take) -> impl Future<Output = Self::Turn> + Send;
     /// Ends once an Idempotency-Key stands for an answer here, wherever it was given.
     fn key_spent(&self, key: &str) -> impl Future<Output = Result<(), Unavailable>> + Send;
+}
+
+/// What a consumer sees that looks for jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Whether a consume may find something.
+    pub found: bool,
+    /// The log index at which that was so.
+    pub applied: u64,
 }
 
 /// How the node and its cluster are.

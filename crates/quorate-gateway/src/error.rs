@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use quorate_api::{Error, ErrorWrapper, WriteOutcome};
+use quorate_core::limits::{LANES, QUEUES};
 use quorate_core::{Refusal, Status, Unavailable};
 
 use crate::limits;
@@ -29,6 +30,7 @@ pub(crate) enum ApiError {
     },
     NoSuchJob,
     NoSuchImage,
+    NoSuchQueue,
     /// The job is there and has not finished.
     NoLogYet {
         status: Status,
@@ -44,6 +46,12 @@ pub(crate) enum ApiError {
         status: Status,
     },
     RetriesLeft,
+    /// The queue has jobs that have not finished.
+    QueueInUse,
+    /// There are as many queues as there may be. Nothing was done.
+    TooManyQueues,
+    /// Jobs wait in as many lanes as there may be. Nothing was done.
+    TooManyLanes,
     KeyReused,
     /// A body, a payload or a log over its limit.
     TooLarge {
@@ -100,15 +108,19 @@ impl ApiError {
             ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
+            | ApiError::NoSuchQueue
             | ApiError::NoLogYet { .. } => StatusCode::NOT_FOUND,
             ApiError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            ApiError::WrongStatus { .. } | ApiError::RetriesLeft | ApiError::KeyReused => {
-                StatusCode::CONFLICT
-            }
+            ApiError::WrongStatus { .. }
+            | ApiError::RetriesLeft
+            | ApiError::QueueInUse
+            | ApiError::KeyReused => StatusCode::CONFLICT,
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ApiError::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+            ApiError::Overloaded | ApiError::TooManyQueues | ApiError::TooManyLanes => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             ApiError::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
@@ -131,6 +143,7 @@ impl ApiError {
             }
             ApiError::NoSuchJob => "there is no such job".into(),
             ApiError::NoSuchImage => "there is no such image".into(),
+            ApiError::NoSuchQueue => "there is no such queue".into(),
             ApiError::NoLogYet { status } => {
                 format!("the job has no log yet: its status is {}", status.as_str()).into()
             }
@@ -142,6 +155,17 @@ impl ApiError {
             ApiError::RetriesLeft => {
                 "a failed job with max_retries above 0 is retried automatically, not by hand".into()
             }
+            ApiError::QueueInUse => {
+                "the queue has jobs that have not finished: let them run, or cancel them first".into()
+            }
+            ApiError::TooManyQueues => {
+                format!("there are {QUEUES} queues, and no more may be: use one of them, or delete some").into()
+            }
+            ApiError::TooManyLanes => format!(
+                "jobs wait under {LANES} different combinations of queue, priority, image and key, and no more may be: try \
+                 again when some of them have run, or use fewer keys"
+            )
+            .into(),
             ApiError::KeyReused => "this Idempotency-Key was used for another request".into(),
             ApiError::TooLarge { what, limit } => {
                 format!("the {what} is over its limit of {limit} bytes").into()
@@ -167,6 +191,10 @@ impl From<Refusal> for ApiError {
             Refusal::NoSuchJob => ApiError::NoSuchJob,
             Refusal::WrongStatus { status } => ApiError::WrongStatus { status },
             Refusal::RetriesLeft => ApiError::RetriesLeft,
+            Refusal::NoSuchQueue => ApiError::NoSuchQueue,
+            Refusal::QueueInUse => ApiError::QueueInUse,
+            Refusal::TooManyQueues => ApiError::TooManyQueues,
+            Refusal::TooManyLanes => ApiError::TooManyLanes,
             Refusal::KeyReused => ApiError::KeyReused,
             Refusal::OutsideDeadline => ApiError::Unavailable {
                 outcome: WriteOutcome::NotApplied,
@@ -216,16 +244,20 @@ impl IntoResponse for ApiError {
         let (fields, outcome) = match &self {
             ApiError::Invalid { fields, .. } => (Some(fields.to_string()), None),
             ApiError::Unavailable { outcome, .. } => (None, Some(*outcome)),
-            ApiError::BodyTooSlow | ApiError::Overloaded | ApiError::DiskFull => {
-                (None, Some(WriteOutcome::NotApplied))
-            }
+            ApiError::BodyTooSlow
+            | ApiError::Overloaded
+            | ApiError::TooManyQueues
+            | ApiError::TooManyLanes
+            | ApiError::DiskFull => (None, Some(WriteOutcome::NotApplied)),
             ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
+            | ApiError::NoSuchQueue
             | ApiError::NoLogYet { .. }
             | ApiError::MethodNotAllowed { .. }
             | ApiError::WrongStatus { .. }
             | ApiError::RetriesLeft
+            | ApiError::QueueInUse
             | ApiError::KeyReused
             | ApiError::TooLarge { .. }
             | ApiError::UnsupportedMediaType { .. }
@@ -283,11 +315,15 @@ mod tests {
                 | ApiError::NoSuchRoute { .. }
                 | ApiError::NoSuchJob
                 | ApiError::NoSuchImage
+                | ApiError::NoSuchQueue
                 | ApiError::NoLogYet { .. }
                 | ApiError::MethodNotAllowed { .. }
                 | ApiError::BodyTooSlow
                 | ApiError::WrongStatus { .. }
                 | ApiError::RetriesLeft
+                | ApiError::QueueInUse
+                | ApiError::TooManyQueues
+                | ApiError::TooManyLanes
                 | ApiError::KeyReused
                 | ApiError::TooLarge { .. }
                 | ApiError::UnsupportedMediaType { .. }
@@ -304,11 +340,15 @@ mod tests {
             ApiError::NoSuchRoute { meant: None },
             ApiError::NoSuchJob,
             ApiError::NoSuchImage,
+            ApiError::NoSuchQueue,
             ApiError::NoLogYet { status: Status::Running },
             ApiError::MethodNotAllowed { takes: "GET".into() },
             ApiError::BodyTooSlow,
             ApiError::WrongStatus { status: Status::Success },
             ApiError::RetriesLeft,
+            ApiError::QueueInUse,
+            ApiError::TooManyQueues,
+            ApiError::TooManyLanes,
             ApiError::KeyReused,
             ApiError::TooLarge { what: "body", limit: 1 },
             ApiError::UnsupportedMediaType { accepted: "JSON" },

@@ -15,7 +15,8 @@
 //! answer/      answers that hold memory; jobs, of which there may be many
 //! gateway      what every handler has at hand: the backend, memory, turns for heavy work
 //! query        what a query means … body/: a body; idempotency: a header
-//! convert      between the REST vocabulary and the core's … fields, cursor, ids, ranges: what is in both
+//! selection    which jobs a consumer takes
+//! convert/     between the REST vocabulary and the core's … fields, cursor, ids, ranges: what is in both
 //! patience     how long the client waits
 //! error        what a request is answered instead … response: as HTTP has it
 //! memory       what requests and answers may hold … heavy: when work on much of it is done
@@ -51,11 +52,13 @@ mod quote;
 mod ranges;
 mod response;
 mod routes;
+mod selection;
 mod server;
 mod unknown;
 
-pub use backend::{Backend, NodeHealth, Reads, Wakeups};
+pub use backend::{Backend, Look, NodeHealth, Reads, Wakeups};
 pub use config::GatewayConfig;
 pub use gateway::Gateway;
 pub use limits::ConnectionLimits;
 pub use quorate_api::{Cluster, Disk, Member};
+pub use selection::check_queues;

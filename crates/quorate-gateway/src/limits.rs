@@ -25,7 +25,7 @@ pub(crate) const HEAVY_AT_ONCE: usize = 4;
 /// How long the answer to a write that took effect waits for memory.
 pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Longest query string, in bytes.
-pub(crate) const QUERY_BYTES: usize = 4 << 10;
+pub(crate) const QUERY_BYTES: usize = 8 << 10;
 /// Bytes of a body that nobody wants which are read and thrown away, so that a client that writes before it reads gets its
 /// answer.
 pub(crate) const LEFTOVER_BYTES: usize = 32 << 20;

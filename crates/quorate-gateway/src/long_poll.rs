@@ -1,26 +1,25 @@
 use std::time::Duration;
 
-use quorate_core::{Command, IdempotencyKey, Job, QueueId, Reply, Unavailable};
+use quorate_core::{Command, IdempotencyKey, Job, Reply, Take, Unavailable};
 use tokio::time::Instant;
 
 use crate::error::{ApiError, Failure};
 use crate::limits::LAST_LOOK;
 use crate::response::Index;
-use crate::{Backend, Gateway, Reads, Wakeups, patience};
+use crate::{Backend, Gateway, Look, Reads, Wakeups, patience};
 
-const QUEUE: QueueId = QueueId::DEFAULT;
-
-/// Takes up to `n` jobs; where there is none, waits for one up to `wait`. No jobs is an answer.
+/// Takes jobs; where there is none to take, waits for one up to `wait`. No jobs is an answer.
 ///
 /// A poll that finds nothing appends nothing to the log: this node's own table says so, once a barrier has made sure
 /// that it is no stale copy. Only an Idempotency-Key that is known then, or is spent while this waits, goes to the
 /// log all the same: it stands for jobs already taken, and its answer is final, even where none of them runs any more.
+/// Who looks and gets nothing all the same, since another consumer or a limit was faster, waits for its next turn.
 ///
 /// Dropped while it waits (the client is gone), it has submitted nothing and takes no job. Whoever is woken, and then ends
 /// without a job in whatever way, leaves it to the next one: see [`Wakeups::queued_turn`].
 pub(crate) async fn consume<B: Backend>(
     gateway: &Gateway<B>,
-    n: u32,
+    take: &Take,
     wait: Duration,
     key: Option<IdempotencyKey>,
 ) -> Result<(Vec<Job>, Index), Failure> {
@@ -32,10 +31,10 @@ pub(crate) async fn consume<B: Backend>(
     let mut waiting = None;
     let mut turn = None; // ends with the look, whatever becomes of it
     loop {
-        let (queued, applied) = queued(backend.reads());
-        let mut found_nothing_at = applied;
-        if queued > 0 || must_ask_log {
-            let consume = Command::Consume { queue: QUEUE, n, key: key.clone() };
+        let Look { found, applied } = backend.wakeups().look(take);
+        let mut found_nothing_at = Index::Applied(applied);
+        if found || must_ask_log {
+            let consume = Command::Consume { take: take.clone(), key: key.clone() };
             let (index, reply) = gateway.submit(consume).await?;
             let Reply::Jobs(jobs) = reply else {
                 return Err(ApiError::unexpected_reply("consume").into());
@@ -64,7 +63,7 @@ pub(crate) async fn consume<B: Backend>(
         drop(turn.take());
         turn = tokio::select! {
             biased;
-            turn = backend.wakeups().queued_turn(QUEUE) => Some(turn),
+            turn = backend.wakeups().queued_turn(take) => Some(turn),
             spent = key_spent(backend, key.as_ref()) => {
                 spent?;
                 must_ask_log = true;
@@ -86,19 +85,4 @@ async fn key_spent<B: Backend>(backend: &B, key: Option<&IdempotencyKey>) -> Res
         Some(key) => backend.wakeups().key_spent(&key.key).await,
         None => std::future::pending().await,
     }
-}
-
-/// How many jobs are queued, and the applied index at which that was so.
-fn queued(reads: &impl Reads) -> (u64, Index) {
-    const LOOKS: usize = 8;
-    let mut before = reads.applied_index();
-    for _ in 0..LOOKS {
-        let queued = reads.queued(QUEUE);
-        let after = reads.applied_index();
-        if before == after {
-            return (queued, Index::Applied(after));
-        }
-        before = after;
-    }
-    (reads.queued(QUEUE), Index::Applied(before))
 }

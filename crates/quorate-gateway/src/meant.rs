@@ -26,7 +26,7 @@ fn miss(asked: &str, known: &str) -> Option<usize> {
     const ID_CHARS: usize = 36;
     match known {
         "{id}" if asked.len() == ID_CHARS => Some(0),
-        "{id}" => Some(2),
+        "{id}" | "{name}" => Some(2),
         _ => distance(asked, known),
     }
 }

@@ -48,6 +48,9 @@ pub(crate) struct JobsParams {
     status: Option<String>,
     /// Only jobs of this image.
     image: Option<String>,
+    /// Only jobs of this queue; none where it does not exist.
+    #[param(pattern = "^([a-z0-9._-]{1,64})?$")]
+    queue: Option<String>,
 }
 
 /// Which fields of jobs.
@@ -85,6 +88,11 @@ pub(crate) struct ConsumeParams {
     /// Seconds to wait for a job. Default: 0.
     #[param(minimum = 0, maximum = 60)]
     wait: Option<u32>,
+    /// Queues with commas between them: `a,b`, from the first that has a job; `a:5,b:1`, drawn by weight, 1 to 1000; `*`, all.
+    /// At most 64, and with `image` at most 256 pairs of both. Default: `default`.
+    queue: Option<String>,
+    /// Only jobs of these images, at most 64, with commas between them. Default: of any.
+    image: Option<String>,
 }
 
 /// How many jobs to take with what is ended.
@@ -98,6 +106,10 @@ pub(crate) struct TakeParams {
     /// Seconds to wait for a job to take. Default: 0.
     #[param(minimum = 0, maximum = 60)]
     wait: Option<u32>,
+    /// Take from these queues, as a consume does. Default: `default`.
+    queue: Option<String>,
+    /// Take only jobs of these images, as a consume does. Default: of any.
+    image: Option<String>,
 }
 
 /// How certain a read is.
@@ -158,7 +170,8 @@ pub(crate) enum WriteErrors {
     /// The body's type is not one that this call takes.
     #[response(status = 415)]
     UnsupportedMediaType(ErrorWrapper),
-    /// Too much is in flight; nothing was done; see `Retry-After`.
+    /// Too much is in flight, or there are as many queues, or jobs of different keys, as there may be; nothing was done; see
+    /// `Retry-After`.
     #[response(status = 429)]
     Overloaded(ErrorWrapper),
     /// The server made a mistake.

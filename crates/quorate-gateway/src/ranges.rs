@@ -19,7 +19,12 @@ pub(crate) fn of(name: &str) -> Option<RangeInclusive<u64>> {
         "priority" => 0..=2,
         "max_retries" => 0..=limits::MAX_RETRIES.into(),
         "retries_delay" => 0..=limits::RETRIES_DELAY_SECONDS.into(),
-        "retention" => limits::RETENTION_SECONDS,
+        "retention" | "success_retention" | "error_retention" => limits::RETENTION_SECONDS,
+        "cap" => 1..=limits::RETRIES_DELAY_SECONDS.into(),
+        "jitter" => 0..=100,
+        "max_running" | "max_running_per_key" => 1..=limits::MAX_RUNNING.into(),
+        "rate.jobs" => 1..=limits::RATE_JOBS.into(),
+        "rate.seconds" => 1..=limits::RATE_SECONDS.into(),
         _ => return None,
     })
 }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_client::Client;
 use quorate_client::api::{Job, Reason};
+use quorate_client::{Client, Consume};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +10,7 @@ use crate::config::RunnerConfig;
 use crate::driver::{Driver, End, Finished, NotStarted, Work};
 use crate::event::Outcome;
 use crate::hold::{Held, Loss, Taken};
-use crate::report::Report;
+use crate::report::{Report, Reporting};
 use crate::shutdown::Shutdown;
 use crate::starts::Starts;
 
@@ -18,6 +18,8 @@ use crate::starts::Starts;
 pub(crate) struct Attempt<'a> {
     pub(crate) client: &'a Client,
     pub(crate) config: &'a RunnerConfig,
+    /// What is taken with the report.
+    pub(crate) one: &'a Consume,
     pub(crate) starts: &'a Starts,
     pub(crate) shutdown: &'a Shutdown,
     /// When the job was taken.
@@ -42,8 +44,15 @@ impl Attempt<'_> {
         let mut held = Held::new(self.client, &job, granted, self.config.poll);
         match self.work(&mut held, driver, &job, payload).await {
             Ok(report) => {
-                let limit = self.config.report_limit;
-                held.during(report.send(self.client, &job.id, limit, self.starts, self.shutdown)).await
+                let reporting = Reporting {
+                    client: self.client,
+                    job_id: &job.id,
+                    limit: self.config.report_limit,
+                    one: self.one,
+                    starts: self.starts,
+                    shutdown: self.shutdown,
+                };
+                held.during(report.send(&reporting)).await
             }
             Err(Lost(why)) => (Outcome::Dropped(why), None),
         }

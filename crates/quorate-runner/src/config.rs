@@ -5,6 +5,8 @@ use std::time::Duration;
 pub struct RunnerConfig {
     /// Jobs that run at the same time.
     pub concurrency: usize,
+    /// The queues to take jobs from, see [`quorate_client::Consume::queue`]; if not given, `default`.
+    pub queue: Option<String>,
     /// Seconds that the cluster may hold a consume until a job is there, 0 to 60.
     pub wait: u32,
     /// How often to ask whether a running job was cancelled.
@@ -23,6 +25,7 @@ impl Default for RunnerConfig {
     fn default() -> RunnerConfig {
         RunnerConfig {
             concurrency: 1,
+            queue: None,
             wait: 20,
             poll: Duration::from_secs(5),
             prepare_limit: Duration::from_secs(600),

@@ -10,6 +10,11 @@ pub trait Driver: Send + Sync + 'static {
     /// Is a job of this image for this driver?
     fn takes(&self, image: &str) -> bool;
 
+    /// All images for which that is so, if there is an end to them. A runner takes no jobs of others.
+    fn images(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Gets ready what may take long, as fetching the image; the job's time does not count yet. The future may be
     /// dropped at any moment.
     ///

@@ -13,6 +13,8 @@ pub(crate) const PAYLOAD_ENV_BYTES: usize = (128 << 10) - "PAYLOAD=".len() - 1;
 pub(crate) const DETAILS_BYTES: usize = 16 << 10;
 /// Most jobs that one consume may ask for.
 pub(crate) const JOBS_PER_CONSUME: usize = 1_000;
+/// Most images that one consume may name.
+pub const IMAGES_PER_CONSUME: usize = 64;
 /// How long the output of a process is still read after it ended, if something that it left behind keeps it open.
 pub(crate) const OUTPUT_LINGER: Duration = Duration::from_secs(1);
 /// How long the end of a process group is waited for after SIGKILL: the kernel may hold one that waits for a disk.

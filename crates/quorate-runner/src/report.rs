@@ -20,6 +20,18 @@ pub(crate) struct Report {
     pub(crate) log: Bytes,
 }
 
+/// What it takes to tell it.
+pub(crate) struct Reporting<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) job_id: &'a str,
+    /// For how long it is tried.
+    pub(crate) limit: Duration,
+    /// The next job to take, if there is one now.
+    pub(crate) one: &'a Consume,
+    pub(crate) starts: &'a Starts,
+    pub(crate) shutdown: &'a Shutdown,
+}
+
 impl Report {
     pub(crate) fn success(log: Bytes) -> Report {
         Report { failure: None, log }
@@ -31,15 +43,8 @@ impl Report {
     }
 
     /// Tells the cluster, and takes the next job with the same request if this runner is to have one.
-    pub(crate) async fn send(
-        mut self,
-        client: &Client,
-        job_id: &str,
-        limit: Duration,
-        starts: &Starts,
-        shutdown: &Shutdown,
-    ) -> (Outcome, Option<Taken>) {
-        match self.repeat(client, job_id, limit, starts, shutdown).await {
+    pub(crate) async fn send(mut self, reporting: &Reporting<'_>) -> (Outcome, Option<Taken>) {
+        match self.repeat(reporting).await {
             Ok(next) => (self.outcome(), next),
             Err(outcome) => (outcome, None),
         }
@@ -49,21 +54,16 @@ impl Report {
     ///
     /// As long as a job may have been taken for an answer that was lost, it goes on under the same key, also where a shutdown comes
     /// in between: some answer tells us of it.
-    async fn repeat(
-        &mut self,
-        client: &Client,
-        job_id: &str,
-        limit: Duration,
-        starts: &Starts,
-        shutdown: &Shutdown,
-    ) -> Result<Option<Taken>, Outcome> {
+    async fn repeat(&mut self, reporting: &Reporting<'_>) -> Result<Option<Taken>, Outcome> {
+        let Reporting { client, job_id, limit, one, starts, shutdown } = *reporting;
         let deadline = Instant::now() + limit;
         let mut pause = Pause::new();
         let mut take = None;
         let (mut may_have_taken, mut may_take) = (false, true);
         loop {
             if !may_have_taken {
-                take = (may_take && !shutdown.is_draining() && starts.are_well()).then(one_job);
+                take =
+                    (may_take && !shutdown.is_draining() && starts.are_well()).then(|| under_a_new_key(one));
             }
             let sent = tokio::select! {
                 biased;
@@ -139,9 +139,9 @@ impl Report {
     }
 }
 
-/// The next job, if there is one now, under a key that nobody had yet: an answer says all that a key stands for.
-fn one_job() -> Consume {
-    Consume { n: 1, wait: 0, key: Some(Client::draw_key()) }
+/// An answer says all that a key stands for: each needs one that nobody had yet.
+fn under_a_new_key(one: &Consume) -> Consume {
+    Consume { key: Some(Client::draw_key()), ..one.clone() }
 }
 
 /// When a report that is not answered yet is given up, since the runner was told to stop.

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub struct Runner {
     client: Client,
     drivers: Arc<[Arc<dyn Driver>]>,
     config: RunnerConfig,
+    /// One job that it can run, if there is one now.
+    one: Consume,
     starts: Arc<Starts>,
     on_event: Arc<dyn Fn(Event) + Send + Sync>,
 }
@@ -37,14 +40,20 @@ impl fmt::Debug for Runner {
 }
 
 impl Runner {
-    /// A runner; the first driver that takes a job's image runs it. A job that no driver takes fails.
+    /// A runner; the first driver that takes a job's image runs it. It takes jobs of all images only where a driver does; then a
+    /// job that no driver takes fails.
     ///
     /// # Panics
-    /// When the configuration lets no job run.
+    /// When the configuration lets no job run, or the drivers name more than [`crate::IMAGES_PER_CONSUME`] images.
     pub fn new(client: Client, drivers: Vec<Arc<dyn Driver>>, config: RunnerConfig) -> Runner {
         assert!(config.concurrency > 0, "a runner runs at least one job at a time");
+        let images: Option<Vec<Vec<String>>> = drivers.iter().map(|driver| driver.images()).collect();
+        let images: BTreeSet<String> = images.into_iter().flatten().flatten().collect();
+        assert!(images.len() <= limits::IMAGES_PER_CONSUME, "a runner can't ask for {} images", images.len());
+        let images = images.into_iter().collect();
+        let one = Consume { queue: config.queue.clone(), images, ..Consume::default() };
         let starts = Arc::new(Starts::new());
-        Runner { client, drivers: drivers.into(), config, starts, on_event: Arc::new(|_| {}) }
+        Runner { client, drivers: drivers.into(), config, one, starts, on_event: Arc::new(|_| {}) }
     }
 
     /// Calls `on_event` with whatever happens to a job. It must not block.
@@ -95,7 +104,8 @@ impl Runner {
     /// ours. An answer says all that its key stands for, so no key is used after it.
     async fn take(&self, n: usize, pause: &mut Pause, shutdown: &Shutdown) -> Keyed<Vec<Job>> {
         let n = u32::try_from(n).expect("at most 1,000 are asked for");
-        let mut consume = Consume { n, wait: self.config.wait, key: Some(Client::draw_key()) };
+        let key = Some(Client::draw_key());
+        let mut consume = Consume { n, wait: self.config.wait, key, ..self.one.clone() };
         loop {
             let taken = tokio::select! {
                 biased;
@@ -147,8 +157,14 @@ impl Runner {
         let driver = self.drivers.iter().find(|driver| driver.takes(&image));
         (self.on_event)(Event::Started { job_id: job_id.clone(), image });
 
-        let attempt =
-            Attempt { client: &self.client, config: &self.config, starts: &self.starts, shutdown, taken: at };
+        let attempt = Attempt {
+            client: &self.client,
+            config: &self.config,
+            one: &self.one,
+            starts: &self.starts,
+            shutdown,
+            taken: at,
+        };
         let (outcome, next) = attempt.run(driver.map(Arc::as_ref), taken).await;
 
         (self.on_event)(Event::Finished { job_id, outcome, took: at.elapsed() });
@@ -174,4 +190,54 @@ async fn free_slots(slots: &Arc<Semaphore>, shutdown: &Shutdown) -> Option<Vec<O
         permits.push(permit);
     }
     Some(permits)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+    use quorate_client::ClientConfig;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::driver::{NotStarted, Running, Work};
+
+    /// Takes these images; any, where there are none.
+    struct Takes(&'static [&'static str]);
+
+    impl Driver for Takes {
+        fn name(&self) -> &'static str {
+            "takes"
+        }
+
+        fn takes(&self, image: &str) -> bool {
+            self.0.is_empty() || self.0.contains(&image)
+        }
+
+        fn images(&self) -> Option<Vec<String>> {
+            (!self.0.is_empty()).then(|| self.0.iter().map(|image| (*image).to_owned()).collect())
+        }
+
+        fn prepare<'a>(&'a self, _: &'a Work) -> BoxFuture<'a, Result<(), NotStarted>> {
+            unreachable!("no job is taken")
+        }
+
+        fn start<'a>(
+            &'a self,
+            _: &'a Work,
+            _: &'a CancellationToken,
+        ) -> BoxFuture<'a, Result<Running<'a>, NotStarted>> {
+            unreachable!("no job is taken")
+        }
+    }
+
+    #[test]
+    fn it_asks_for_all_images_where_a_driver_takes_any() {
+        let asks_for = |drivers: &[&'static [&'static str]]| {
+            let client = Client::new(ClientConfig::new(["n1:1"])).unwrap();
+            let drivers = drivers.iter().map(|images| Arc::new(Takes(images)) as Arc<dyn Driver>).collect();
+            Runner::new(client, drivers, RunnerConfig::default()).one.images
+        };
+        assert_eq!(asks_for(&[&["b", "a"], &["a", "c"]]), ["a", "b", "c"]);
+        assert_eq!(asks_for(&[&["b", "a"], &[]]), [""; 0]);
+    }
 }

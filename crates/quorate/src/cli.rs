@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand};
 
-use crate::{bench, cluster, completions, demo, dev, health, job, manual, run, serve};
+use crate::{bench, cluster, completions, demo, dev, health, job, manual, queue, run, serve};
 
 /// A job queue that is there as long as a quorum of its nodes is.
 #[derive(Parser)]
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     /// Enqueue, look at and steer jobs.
     Job(job::JobArgs),
+    /// Look at queues, set them, and pause them.
+    Queue(queue::QueueArgs),
     /// Look at the cluster and its settings.
     Cluster(cluster::ClusterArgs),
     /// The same as `cluster status`.

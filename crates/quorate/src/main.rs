@@ -6,7 +6,7 @@
 //! failure      what went wrong becomes words and an exit code
 //! completions, manual             what is made of the tree
 //! serve/       a node … dev/, demo/, bench/: several on this machine … run: a runner
-//! job/, cluster/, health          what speaks to a cluster … target: to which, and how
+//! job/, queue/, cluster/, health  what speaks to a cluster … target: to which, and how
 //! wrong_usage  what cannot be … environment: settings from variables … ending: signals … runtime: threads
 //! logging, output                 what is said … background, clean: by a thread, without steering a terminal
 //! duration, number, limits        values and their bounds … exit_code
@@ -34,6 +34,7 @@ mod logging;
 mod manual;
 mod number;
 mod output;
+mod queue;
 mod run;
 mod runtime;
 mod serve;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Dev(args) => dev::main(args),
         Command::Run(args) => run::main(args),
         Command::Job(args) => job::main(args),
+        Command::Queue(args) => queue::main(args),
         Command::Cluster(args) => cluster::main(args),
         Command::Status(args) => cluster::status(&args),
         Command::Health(args) => health::main(&args),

@@ -6,8 +6,8 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use quorate_client::{Client, ClientConfig, Error};
 use quorate_runner::{
-    Docker, DockerConfig, Driver, Event, Outcome, Process, Program, Programs, Runner, RunnerConfig, Shutdown,
-    reap_orphans,
+    Docker, DockerConfig, Driver, Event, IMAGES_PER_CONSUME, Outcome, Process, Program, Programs, Runner,
+    RunnerConfig, Shutdown, reap_orphans,
 };
 
 use crate::duration::{HumanDuration, within};
@@ -23,7 +23,7 @@ use crate::{limits, runtime};
 /// Run jobs: take them from the cluster and hand them to programs or containers.
 ///
 /// A job's image chooses what runs. --program maps an image's name to a local program; with --docker every other image is
-/// a container image. The payload comes on standard input and in PAYLOAD, the job's id in JOB_ID; what the job writes
+/// a container image, or those of --image are. Jobs of other images are left for other runners. The payload comes on standard input and in PAYLOAD, the job's id in JOB_ID; what the job writes
 /// becomes its log; exit status 0 is success. SIGTERM, Ctrl-C, SIGHUP: take nothing new, finish what runs. Twice: stop what runs too.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
@@ -31,6 +31,9 @@ pub(crate) struct RunArgs {
     /// The nodes, HOST:PORT or URLs, separated by commas. They need not be there yet: it waits for them.
     #[arg(long, env = "QUORATE_NODES", value_delimiter = ',', value_name = "NODE,…", default_value = NODES)]
     nodes: Vec<Item<String>>,
+    /// The queues to take jobs from: `a,b`, the first of these that has one; `a:5,b:1`, drawn by weight; `*`, all [default: default].
+    #[arg(long, env = "QUORATE_QUEUE", value_name = "QUEUE,…", value_parser = queues)]
+    queue: Option<String>,
     /// Use the first node while it works, instead of an order of this runner's own.
     #[arg(long, env = "QUORATE_IN_ORDER")]
     in_order: bool,
@@ -43,6 +46,9 @@ pub(crate) struct RunArgs {
     /// Run jobs of all other images as containers, on the engine that DOCKER_HOST names or the local one.
     #[arg(long, env = "QUORATE_DOCKER")]
     docker: bool,
+    /// With --docker, run only jobs of these images as containers, instead of any. Repeat it, or separate by commas.
+    #[arg(long, env = "QUORATE_IMAGES", value_delimiter = ',', value_name = "IMAGE")]
+    image: Vec<Item<String>>,
     /// With --docker, this runner's name: the same at every start, and no other's on this engine. By it the containers are
     /// found that were left behind when the runner was killed [default: the machine's host name].
     #[arg(long, env = "QUORATE_RUNNER_NAME")]
@@ -72,7 +78,13 @@ pub(crate) struct RunArgs {
 
 const EXAMPLE: &str = "Examples:
   quorate run --program 'wordcount=/usr/bin/wc -w' --program 'sha256=/usr/bin/sha256sum'
+  quorate run --program 'mail=/usr/local/bin/mail' --queue critical:5,mails:1
   quorate run --docker --docker-memory 512 --concurrency 8 --nodes n1:8080,n2:8080,n3:8080";
+
+/// Queues as a consume takes them; for `value_parser`.
+fn queues(given: &str) -> Result<String, String> {
+    quorate_gateway::check_queues(given).map(|()| given.to_owned())
+}
 
 /// Runs jobs until SIGTERM or Ctrl-C.
 ///
@@ -91,6 +103,18 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             "nothing to run: give --program IMAGE=PROGRAM for a local program, or --docker for containers"
         )
     );
+    let images = items(&args.image);
+    ensure!(
+        images.is_empty() || args.docker,
+        wrong_usage("image: it says which images --docker runs, and that is not given")
+    );
+    ensure!(
+        programs.len() + images.len() <= IMAGES_PER_CONSUME,
+        wrong_usage(format!(
+            "{} images are more than one runner can ask for, {IMAGES_PER_CONSUME}: give the others to a second runner",
+            programs.len() + images.len()
+        ))
+    );
     let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
     let client = Client::new(config).context("nodes")?;
     // A consume that waits does not see that its cluster is silent.
@@ -103,6 +127,7 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     };
     let config = RunnerConfig {
         concurrency: args.concurrency,
+        queue: args.queue.clone(),
         extend_timeout: args.extend_timeout,
         ..RunnerConfig::default()
     };
@@ -136,6 +161,7 @@ async fn drivers(
     }
     if args.docker {
         let config = DockerConfig {
+            images: items(&args.image),
             memory_bytes: args.docker_memory.saturating_mul(1 << 20),
             cpus: args.docker_cpus,
             network: args.docker_network.clone(),

@@ -403,7 +403,7 @@ fn wait_outlives_a_node_that_does_not_answer_and_ends_when_its_time_is_up() {
 #[test]
 fn a_replay_says_which_jobs_are_no_longer_there() {
     let node = Node::start();
-    let args = ["job", "enqueue", "--image", "a", "--key", "k"];
+    let args = ["job", "enqueue", "--image", "a", "--idempotency-key", "k"];
     let id = node.says(&args);
     node.says(&["job", "cancel", id.trim()]);
     node.says(&["job", "rm", id.trim()]);
@@ -411,7 +411,7 @@ fn a_replay_says_which_jobs_are_no_longer_there() {
     let says = "error: the job was enqueued before under this key, and is no longer there; nothing is enqueued now\n";
     assert_eq!((again.status.code(), stderr(&again).as_str()), (Some(3), says));
 
-    let args = ["job", "enqueue", "--image", "a", "--key", "l", "--lines", "-"];
+    let args = ["job", "enqueue", "--image", "a", "--idempotency-key", "l", "--lines", "-"];
     let lines = || piped(node.command(&args), b"1\n2\n3\n");
     let ids = |output: Output| String::from_utf8(output.stdout).unwrap();
     let first = ids(lines());

@@ -303,7 +303,7 @@ fn a_wrong_value_is_said_in_plain_words_and_is_wrong_usage() {
         (enqueue("--delay", "366d"), time("0s to 365d")),
         (enqueue("--timeout", "0"), time("1s to 7d")),
         (enqueue("--retries-delay", "9999999999"), time("0s to 365d")),
-        (enqueue("--key", "a b"), "it must be ASCII characters without spaces".into()),
+        (enqueue("--idempotency-key", "a b"), "it must be ASCII characters without spaces".into()),
         (vec!["job", "add", "--image", ""], "it must be a name of 1 to 255 bytes".into()),
         (vec!["job", "list", "--image", ""], "it must be a name of 1 to 255 bytes".into()),
         (vec!["job", "list", "-n", "-1"], whole("1 to 1000")),

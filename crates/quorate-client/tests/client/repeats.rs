@@ -42,7 +42,7 @@ async fn enqueue_consume_and_retry_repeat_under_one_key() {
         let finished = r#"{"ended":[{"id":"a","status":"success"}],"jobs":[]}"#;
         let cluster = Cluster::start(1, [lost.clone(), Answer::Says(200, finished.into())]).await;
         let ending = Ending { id: "a".into(), status: "success".into(), ..Ending::default() };
-        let finish = FinishRequest { jobs: vec![ending], take: Some(1), wait: None };
+        let finish = FinishRequest { jobs: vec![ending], take: Some(1), ..FinishRequest::default() };
         let finished = cluster.client().finish(&finish, None).await.expect("repeated").answer;
         assert_eq!((finished.ended[0].status, finished.jobs.len()), (Some(Status::Success), 0));
         same_key(&cluster);

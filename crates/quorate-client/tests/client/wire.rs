@@ -1,9 +1,9 @@
 //! What goes over the wire, and what answers become.
 
 use bytes::Bytes;
-use quorate_client::api::{NewJob, Reason, SettingsRequest, Status};
+use quorate_client::api::{NewJob, QueueRequest, Reason, SettingsRequest, Status};
 use quorate_client::{
-    Client, ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, Refused, RefusedKind,
+    Client, ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, ListQueues, Refused, RefusedKind,
 };
 
 use crate::support::{Answer, Cluster, Seen, error, job, jobs, one_job};
@@ -34,6 +34,10 @@ async fn enqueue_sends_its_jobs_and_nothing_that_was_not_given() {
     assert_eq!(seen.body, r#"{"jobs":[{"image":"one","priority":2},{"image":"two","payload":"\"p\""}]}"#);
 }
 
+const QUEUE: &str = r#"{"name":"mails","paused":false,"backoff":{"type":"fixed"},"jobs":{"delayed":0,"queued":7,
+    "running":0,"success":0,"error":0,"cancelled":0},"queued_by_priority":[7,0,0],"last_minute":{"enqueued":0,"granted":0,
+    "finished":0},"something_newer":1}"#;
+
 #[tokio::test]
 async fn each_call_has_its_method_and_path() {
     let script = [
@@ -54,15 +58,27 @@ async fn each_call_has_its_method_and_path() {
         Answer::Says(200, r#"{"id":"c","node":"n1","term":3,"members":[],"quorum":2,"tolerates":1}"#.into()),
         Answer::Says(200, r#"{"retention":60}"#.into()),
         Answer::Says(200, r#"{"retention":90}"#.into()),
+        Answer::Says(200, format!(r#"{{"queues":[{QUEUE}],"cursor":"mails"}}"#)),
+        Answer::Says(200, format!(r#"{{"queue":{QUEUE}}}"#)),
+        Answer::Says(200, format!(r#"{{"queue":{QUEUE}}}"#)),
+        no_content(),
     ];
     let cluster = Cluster::start(1, script).await;
     let client = cluster.client();
-    client.consume(&Consume { n: 5, wait: 20, key: None }).await.expect("consume");
+    let consume = Consume {
+        n: 5,
+        wait: 20,
+        key: None,
+        queue: Some("a:5,b:1".into()),
+        images: vec!["x/y:1".into(), "z".into()],
+    };
+    client.consume(&consume).await.expect("consume");
     let filter = ListJobs {
         n: Some(7),
         cursor: Some("c&d".into()),
         status: Some(Status::Error),
         image: Some("i/j:k".into()),
+        queue: Some("mails".into()),
     };
     client.list(&filter).await.expect("list");
     assert_eq!(client.get("a").await.expect("get").status, Status::Running);
@@ -84,14 +100,21 @@ async fn each_call_has_its_method_and_path() {
         client.put_settings(&SettingsRequest { retention: 90 }).await.expect("settings").retention,
         90
     );
+    let page = client.queues(&ListQueues { n: Some(1), cursor: Some("a".into()) }).await.expect("queues");
+    assert_eq!((page.queues[0].name.as_str(), page.cursor.as_deref()), ("mails", Some("mails")));
+    assert_eq!(client.queue("mails").await.expect("queue").jobs.queued, 7);
+    let settings = QueueRequest { paused: Some(Some(true)), timeout: Some(None), ..QueueRequest::default() };
+    assert!(!client.put_queue("mails", &settings).await.expect("queue").paused);
+    client.delete_queue("mails").await.expect("delete");
     const FIELDS: &str = "fields=id%2Cimage%2Cimage_id%2Cdelay%2Ctimeout%2Cpriority%2Cmax_retries%2Cretries_delay%2C\
-                          status%2Creason%2Cdetails%2Ccreated_at%2Cstarted_at%2Ccompleted_at%2Cretry_of%2Cretry_id";
+                          status%2Creason%2Cdetails%2Ccreated_at%2Cstarted_at%2Ccompleted_at%2Cretry_of%2Cretry_id%2C\
+                          queue%2Ckey%2Cattempt%2Cdue%2Cdeadline";
     let lines: Vec<String> = cluster.seen().iter().map(Seen::line).collect();
     let expected = [
-        "POST /v1/jobs/consume?n=5&wait=20",
-        "GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak",
+        "POST /v1/jobs/consume?n=5&wait=20&queue=a%3A5%2Cb%3A1&image=x%2Fy%3A1%2Cz",
+        "GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak&queue=mails",
         "GET /v1/job/a",
-        &format!("GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak&{FIELDS}"),
+        &format!("GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak&queue=mails&{FIELDS}"),
         &format!("GET /v1/job/a?{FIELDS}"),
         "GET /v1/jobs/ids?prefix=a&n=3&consistency=linearizable",
         "GET /v1/job/a/log",
@@ -105,8 +128,13 @@ async fn each_call_has_its_method_and_path() {
         "GET /v1/cluster",
         "GET /v1/cluster/settings",
         "PUT /v1/cluster/settings",
+        "GET /v1/queues?n=1&cursor=a",
+        "GET /v1/queue/mails",
+        "PUT /v1/queue/mails",
+        "DELETE /v1/queue/mails",
     ];
     assert_eq!(lines, expected);
+    assert_eq!(cluster.seen()[19].body, r#"{"paused":true,"timeout":null}"#);
 }
 
 #[tokio::test]
@@ -145,14 +173,14 @@ async fn what_ends_a_job_can_take_others() {
     let cluster = Cluster::start(1, [taken.clone(), taken]).await;
     let client = cluster.client();
     let log = Bytes::from_static(b"\xff");
-    let take = Consume { n: 1, wait: 2, key: Some("k".into()) };
+    let take = Consume { wait: 2, key: Some("k".into()), queue: Some("*".into()), ..Consume::default() };
     client.success_and_take("a", log.clone(), &take).await.expect("success");
     let failure = JobFailure { reason: Reason::Killed, details: "why".into(), log: log.clone() };
     let finished = client.fail_and_take("a", failure, &take).await.expect("fail").answer;
     assert_eq!((finished.job.status, finished.jobs.expect("it took").len()), (Status::Error, 1));
     let [success, fail] = &cluster.seen()[..] else { panic!("two requests") };
-    assert_eq!(success.line(), "POST /v1/job/a/success?take=1&wait=2");
-    assert_eq!(fail.line(), "POST /v1/job/a/fail?take=1&wait=2");
+    assert_eq!(success.line(), "POST /v1/job/a/success?take=1&wait=2&queue=*");
+    assert_eq!(fail.line(), "POST /v1/job/a/fail?take=1&wait=2&queue=*");
     assert!([success, fail].iter().all(|seen| seen.key() == "k" && contains(&seen.body, &log)), "{fail:?}");
     assert!(contains(&fail.body, b"name=\"reason\"\r\n\r\nkilled\r\n"), "{fail:?}");
 }

@@ -4,31 +4,35 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_core::{
     Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Payload, Position, QueueId,
-    Reply, RequestId, Settings, State, Timestamp, Unavailable,
+    QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Unavailable, limits,
 };
-use quorate_gateway::{Backend, Cluster, NodeHealth, Reads, Wakeups};
+use quorate_gateway::{Backend, Cluster, Look, NodeHealth, Reads, Wakeups};
 
 /// A backend that says at once of every job that it is queued, and keeps nothing.
 #[derive(Clone)]
 pub(crate) struct Prompt;
 
 fn queued(job: NewJob) -> Job {
+    let now = Timestamp(1_700_000_000_000);
     Job {
         id: job.id,
         number: 1,
-        queue: job.queue,
+        queue: QueueId::DEFAULT,
+        key: job.key,
         priority: job.priority,
         image: job.image,
         image_id: job.image_id,
         payload: Payload { owner: job.id, bytes: u32::try_from(job.payload.len()).unwrap_or(u32::MAX) },
         delay: job.delay,
-        timeout: job.timeout,
-        max_retries: job.max_retries,
-        retries_delay: job.retries_delay,
-        created_at: Timestamp(1_700_000_000_000),
+        timeout: job.timeout.unwrap_or(limits::TIMEOUT_SECONDS_DEFAULT),
+        max_retries: job.max_retries.unwrap_or(limits::MAX_RETRIES_DEFAULT),
+        attempt: 1,
+        retries_delay: job.retries_delay.unwrap_or(limits::RETRIES_DELAY_SECONDS_DEFAULT),
+        created_at: now,
         started_at: None,
         completed_at: None,
-        state: State::Queued { seq: 1 },
+        keep_until: None,
+        state: State::Queued { seq: 1, since: now },
         log_bytes: 0,
         retry_of: None,
         retry_id: None,
@@ -105,8 +109,20 @@ impl Reads for Prompt {
         Settings::default()
     }
 
-    fn queued(&self, _: QueueId) -> u64 {
-        0
+    fn queue_name(&self, _: QueueId) -> QueueName {
+        QueueName::DEFAULT
+    }
+
+    fn queue(&self, _: &QueueName) -> Option<QueueView> {
+        None
+    }
+
+    fn queues(&self, _: Option<&QueueName>, _: usize) -> Vec<QueueView> {
+        Vec::new()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000)
     }
 
     async fn knows_key(&self, _: &str) -> Result<bool, Unavailable> {
@@ -117,7 +133,11 @@ impl Reads for Prompt {
 impl Wakeups for Prompt {
     type Turn = ();
 
-    async fn queued_turn(&self, _: QueueId) {
+    fn look(&self, _: &Take) -> Look {
+        Look { found: false, applied: 1 }
+    }
+
+    async fn queued_turn(&self, _: &Take) {
         pending().await
     }
 

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::stream;
-use quorate_core::limits::{DETAILS_BYTES, IMAGE_NAME_BYTES, PAYLOAD_BYTES};
+use quorate_core::limits::{DETAILS_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, PAYLOAD_BYTES};
 use quorate_core::{Job, JobsQuery, Unavailable};
 
 use super::claim::{Claim, held};
@@ -18,7 +18,7 @@ use crate::response::{Index, with_type};
 use crate::{Backend, Gateway, Reads};
 
 /// A record in memory, at most.
-const RECORD_MOST: usize = RECORD_BYTES + IMAGE_NAME_BYTES + DETAILS_BYTES;
+const RECORD_MOST: usize = RECORD_BYTES + IMAGE_NAME_BYTES + JOB_KEY_BYTES + DETAILS_BYTES;
 
 /// Jobs on their way into an answer. What is little is written at once. Else the answer is written as the client takes it:
 /// records are listed, payloads read and JSON made a piece at a time, so that it holds little memory however long it is.
@@ -206,7 +206,8 @@ impl<B: Backend> Jobs<B> {
                     break;
                 }
             }
-            self.json.push(job, payload);
+            let queue = self.gateway.backend().reads().queue_name(job.queue);
+            self.json.push(job, queue, payload);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use quorate_core::{Job, State};
+use quorate_core::{Job, QueueName, State};
 
 use crate::fields::Fields;
 use crate::{convert, cursor};
@@ -14,7 +14,7 @@ pub(super) struct JobsJson {
     /// What stands before the jobs: whole fields, each with its comma.
     before: Vec<u8>,
     fields: Fields,
-    ready: VecDeque<(Job, Bytes)>,
+    ready: VecDeque<(Job, QueueName, Bytes)>,
     /// The job whose payload is being written.
     open: Option<Open>,
     jobs: usize,
@@ -59,10 +59,10 @@ impl JobsJson {
         self.before.len()
     }
 
-    /// This job is to be written next.
-    pub(super) fn push(&mut self, job: Job, payload: Bytes) {
+    /// This job, of this queue, is to be written next.
+    pub(super) fn push(&mut self, job: Job, queue: QueueName, payload: Bytes) {
         self.last = Some(job.number);
-        self.ready.push_back((job, payload));
+        self.ready.push_back((job, queue, payload));
     }
 
     /// No more jobs come.
@@ -87,7 +87,7 @@ impl JobsJson {
 
     /// How long the JSON of all that is ready will be, at most.
     pub(super) fn json_bytes(&self) -> usize {
-        let jobs = self.ready.iter().map(|(job, payload)| record_json_bytes(job) + escaped_bytes(payload));
+        let jobs = self.ready.iter().map(|(job, _, payload)| record_json_bytes(job) + escaped_bytes(payload));
         jobs.sum::<usize>() + self.before.len() + 100
     }
 
@@ -105,14 +105,14 @@ impl JobsJson {
                     piece.append(&mut open.tail);
                     self.open = None;
                 }
-            } else if let Some((job, payload)) = self.ready.pop_front() {
+            } else if let Some((job, queue, payload)) = self.ready.pop_front() {
                 written += RECORD_BYTES;
                 self.begin(&mut piece);
                 if self.jobs > 0 {
                     piece.push(b',');
                 }
                 self.jobs += 1;
-                let tail = push_head(&mut piece, job, self.fields);
+                let tail = push_head(&mut piece, job, &queue, self.fields);
                 self.open = Some(Open { payload, tail });
             } else {
                 if let Some(end) = self.end.take() {
@@ -139,16 +139,17 @@ impl JobsJson {
 }
 
 /// A record's JSON without its texts, at most.
-pub(super) const RECORD_BYTES: usize = 768;
+pub(super) const RECORD_BYTES: usize = 1_024;
 
 /// A record in memory.
 pub(super) fn record_bytes(job: &Job) -> usize {
-    RECORD_BYTES + job.image.len() + details(job).len()
+    RECORD_BYTES + job.image.len() + job.key.len() + details(job).len()
 }
 
 /// A record's JSON without its payload, at most.
 fn record_json_bytes(job: &Job) -> usize {
-    RECORD_BYTES + escaped_bytes(job.image.as_bytes()) + escaped_bytes(details(job).as_bytes())
+    let texts = [&*job.image, &*job.key, details(job)];
+    RECORD_BYTES + texts.into_iter().map(|text| escaped_bytes(text.as_bytes())).sum::<usize>()
 }
 
 /// Its text, where it has some.
@@ -160,8 +161,8 @@ pub(super) fn details(job: &Job) -> &str {
 }
 
 /// Writes the record up to its payload, and answers what comes behind that.
-fn push_head(piece: &mut Vec<u8>, job: Job, fields: Fields) -> Vec<u8> {
-    let mut record = fields.json(&convert::job(job));
+fn push_head(piece: &mut Vec<u8>, job: Job, queue: &QueueName, fields: Fields) -> Vec<u8> {
+    let mut record = fields.json(&convert::job(job, queue));
     let tail = if fields.has_payload() {
         let at = memchr::memmem::find(&record, PAYLOAD);
         record.split_off(at.expect("a job has a payload") + PAYLOAD.len())
@@ -212,21 +213,28 @@ mod tests {
             number: number.into(),
             queue: QueueId::DEFAULT,
             priority: Priority::new(2).unwrap(),
+            key: "\u{1}\"payload\":\"\"".into(),
             image: "\"payload\":\"\"\u{1}".into(),
             image_id: ImageId([u8::MAX; 16]),
             payload: Payload { owner: JobId([number; 16]), bytes: payload.len() as u32 },
             delay: u32::MAX,
             timeout: u32::MAX,
             max_retries: u32::MAX,
+            attempt: u32::MAX,
             retries_delay: u32::MAX,
             created_at: Timestamp(0),
             started_at: Some(Timestamp(0)),
             completed_at: Some(Timestamp(0)),
+            keep_until: None,
             state: State::Cancelled { details: details.into() },
             log_bytes: 0,
             retry_of: Some(JobId([1; 16])),
             retry_id: Some(JobId([1; 16])),
         }
+    }
+
+    fn queue() -> QueueName {
+        QueueName::new(&"q".repeat(64)).unwrap()
     }
 
     const TEXTS: [&str; 6] =
@@ -240,10 +248,11 @@ mod tests {
                 let mut expected = JobsWrapper { jobs: Vec::new(), cursor: None };
                 for (number, text) in TEXTS.iter().take(count).enumerate() {
                     let job = job(number as u8, text, text);
-                    expected
-                        .jobs
-                        .push(quorate_api::Job { payload: (*text).into(), ..convert::job(job.clone()) });
-                    writer.push(job, Bytes::from_static(text.as_bytes()));
+                    expected.jobs.push(quorate_api::Job {
+                        payload: (*text).into(),
+                        ..convert::job(job.clone(), &queue())
+                    });
+                    writer.push(job, queue(), Bytes::from_static(text.as_bytes()));
                 }
                 if count == 3 {
                     writer.end(Some(9));
@@ -265,8 +274,8 @@ mod tests {
             }
         }
         let mut one = JobsJson::new(Shape::One, Fields::ALL);
-        let expected = quorate_api::Job { payload: "p".into(), ..convert::job(job(1, "d", "p")) };
-        one.push(job(1, "d", "p"), Bytes::from_static(b"p"));
+        let expected = quorate_api::Job { payload: "p".into(), ..convert::job(job(1, "d", "p"), &queue()) };
+        one.push(job(1, "d", "p"), queue(), Bytes::from_static(b"p"));
         one.end(None);
         assert_eq!(one.piece(usize::MAX), serde_json::to_vec(&JobWrapper { job: expected }).unwrap());
     }
@@ -286,7 +295,7 @@ mod tests {
     fn a_piece_is_bounded() {
         let payload = "\u{1}".repeat(100_000);
         let mut writer = JobsJson::new(Shape::One, Fields::ALL);
-        writer.push(job(1, "", ""), payload.into());
+        writer.push(job(1, "", ""), queue(), payload.into());
         writer.end(None);
         while writer.has_jobs() {
             assert!(writer.piece(1_000).len() <= 6 * 1_000 + RECORD_BYTES);

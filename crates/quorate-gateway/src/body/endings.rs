@@ -14,11 +14,17 @@ pub(crate) fn endings(bytes: &[u8]) -> Result<FinishRequest, ApiError> {
         let example = r#"is empty; send {"jobs": [{"id": "…", "status": "success"}]}"#;
         return Err(ApiError::invalid("body", example));
     }
-    let Object(Wrapper { jobs: AtMost(jobs), take, wait }) = json(bytes, "")?;
+    let Object(Wrapper { jobs: AtMost(jobs), take, wait, queue, image }) = json(bytes, "")?;
     if jobs.is_empty() {
         return Err(ApiError::invalid("jobs", "is empty"));
     }
-    Ok(FinishRequest { jobs: jobs.into_iter().map(|Object(ending)| ending).collect(), take, wait })
+    Ok(FinishRequest {
+        jobs: jobs.into_iter().map(|Object(ending)| ending).collect(),
+        take,
+        wait,
+        queue,
+        image,
+    })
 }
 
 /// [`FinishRequest`], bounded.
@@ -30,4 +36,8 @@ struct Wrapper {
     take: Option<u32>,
     #[serde(default)]
     wait: Option<u32>,
+    #[serde(default)]
+    queue: Option<String>,
+    #[serde(default)]
+    image: Option<String>,
 }

@@ -28,7 +28,19 @@ pub(super) fn plain(error: &serde_json::Error, name: &str) -> Slip {
     // What we expect comes last, and what came, which may look like anything, before it.
     if let Some((came, expected)) = between(said, "unknown field `", "`, expected ") {
         let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-        return Slip { field: None, message: unknown(came, &known) };
+        // Within a tagged object the path ends before it.
+        let field = (!came.ends_with(name)).then(|| came.to_owned());
+        return Slip { field, message: unknown(came, &known) };
+    }
+    if let Some((came, expected)) = between(said, "unknown variant `", "`, expected ") {
+        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        let known = known
+            .split_last()
+            .map_or_else(String::new, |(last, others)| format!("{} or {last}", others.join(", ")));
+        return Slip {
+            field: None,
+            message: format!("must be {known}, not {}", shortened(came, GIVEN_CHARS)),
+        };
     }
     for (start, message) in [("missing field `", "is required"), ("duplicate field `", "is given twice")] {
         if let Some(field) = said.strip_prefix(start).and_then(|rest| rest.strip_suffix('`')) {

@@ -4,16 +4,18 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use quorate_api::{ConsumeRequest, JobsWrapper};
-use quorate_core::IdempotencyKey;
+use quorate_core::{IdempotencyKey, Take};
 
 use crate::answer::{Claim, Jobs};
 use crate::body::{self, MediaType, Object};
 use crate::error::{Answer, ApiError};
 use crate::openapi::{Conflict, ConsumeParams, KeyHeader, ReadParams, WriteErrors};
 use crate::query::Query;
+use crate::selection::Selection;
 use crate::{Backend, Gateway, idempotency, long_poll, ranges};
 
-/// Takes up to `n` jobs to run; each becomes `running`. Without any, waits up to `wait` seconds for one.
+/// Takes up to `n` jobs to run; each becomes `running`. Without any, waits up to `wait` seconds for one. A queue that does not exist
+/// is as good as an empty one.
 #[utoipa::path(
     get,
     path = "/v1/jobs/consume",
@@ -55,12 +57,17 @@ pub(crate) async fn post<B: Backend>(
     request: Request,
 ) -> Answer {
     let (parts, body) = request.into_parts();
-    let mut asked = in_query(&query)?;
+    let in_query = in_query(&query)?;
     let body = gateway.bodies().read(body).await?;
     let media_type = MediaType::of(&parts.headers)?;
     let parse = move |bytes| in_body(media_type, bytes);
-    let (ConsumeRequest { n, wait }, share) = body.understand(gateway.heavy(), parse).await?;
-    asked = ConsumeRequest { n: n.or(asked.n), wait: wait.or(asked.wait) };
+    let (in_body, share) = body.understand(gateway.heavy(), parse).await?;
+    let asked = ConsumeRequest {
+        n: in_body.n.or(in_query.n),
+        wait: in_body.wait.or(in_query.wait),
+        queue: in_body.queue.or(in_query.queue),
+        image: in_body.image.or(in_query.image),
+    };
     let taking = Taking::new(asked, &parts.headers)?;
     drop((share, parts));
     taking.answer(&gateway).await
@@ -79,12 +86,17 @@ fn in_body(media_type: MediaType, bytes: Bytes) -> Result<ConsumeRequest, ApiErr
 fn in_query(query: &Query) -> Result<ConsumeRequest, ApiError> {
     // A consume is linearizable, whatever was asked for.
     query.linearizable()?;
-    Ok(ConsumeRequest { n: query.integer("n")?, wait: query.integer("wait")? })
+    Ok(ConsumeRequest {
+        n: query.integer("n")?,
+        wait: query.integer("wait")?,
+        queue: query.text("queue").map(str::to_owned),
+        image: query.text("image").map(str::to_owned),
+    })
 }
 
 /// A consume, checked.
 struct Taking {
-    n: u32,
+    take: Take,
     wait: Duration,
     key: Option<IdempotencyKey>,
 }
@@ -95,12 +107,13 @@ impl Taking {
         let wait = asked.wait.unwrap_or(0);
         ranges::check("n", "n", n)?;
         ranges::check("wait", "wait", wait)?;
-        let key = idempotency::key(headers, "consume", &[&n.to_be_bytes()])?;
-        Ok(Taking { n, wait: Duration::from_secs(u64::from(wait)), key })
+        let selection = Selection::parse(asked.queue.as_deref(), asked.image.as_deref())?;
+        let key = idempotency::key(headers, "consume", &[&n.to_be_bytes(), &selection.said()])?;
+        Ok(Taking { take: selection.take(n), wait: Duration::from_secs(u64::from(wait)), key })
     }
 
     async fn answer<B: Backend>(self, gateway: &Gateway<B>) -> Answer {
-        let (jobs, index) = long_poll::consume(gateway, self.n, self.wait, self.key).await?;
+        let (jobs, index) = long_poll::consume(gateway, &self.take, self.wait, self.key).await?;
         let mut response = Jobs::of(gateway, jobs).answer(StatusCode::OK, index, Claim::AfterWrite).await?;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use quorate_api::{Ended, Error, FinishRequest, FinishedJobsWrapper};
-use quorate_core::{Command, Ending, IdempotencyKey, Job, JobId, QueueId, Refusal, Reply};
+use quorate_core::{Command, Ending, IdempotencyKey, Job, JobId, Refusal, Reply, Take};
 
 use crate::answer::{Claim, Jobs};
 use crate::body::{self, MediaType};
@@ -14,6 +14,7 @@ use crate::memory::Share;
 use crate::openapi::{Conflict, KeyHeader, TakeParams, WriteErrors};
 use crate::query::Query;
 use crate::response::Index;
+use crate::selection::Selection;
 use crate::{Backend, Gateway, Reads, convert, idempotency, long_poll, ranges};
 
 /// Ends running jobs, each for itself, and takes others in the same log entry.
@@ -45,7 +46,10 @@ pub(crate) async fn post<B: Backend>(
         let asked = body::endings(&bytes)?;
         let take = asked.take.map_or_else(|| query.integer("take"), |take| Ok(Some(take)))?;
         let wait = asked.wait.map_or_else(|| query.integer("wait"), |wait| Ok(Some(wait)))?;
-        let taking = Taking::new(take, wait, &parts.headers, "finish", &[&bytes])?;
+        let queue = asked.queue.as_deref().or(query.text("queue"));
+        let image = asked.image.as_deref().or(query.text("image"));
+        let selection = Selection::parse(queue, image)?;
+        let taking = Taking::new(take, wait, selection, &parts.headers, "finish", &[&bytes])?;
         let endings = asked.jobs.into_iter().enumerate();
         let endings = endings.map(|(position, ending)| convert::ending(position, ending));
         Ok((endings.collect::<Result<Vec<_>, ApiError>>()?, taking))
@@ -91,14 +95,15 @@ pub(super) async fn one<B: Backend>(
         return Err(ApiError::unexpected_reply("finish").into());
     };
     let job = ended.map_err(|refusal| Failure { error: refusal.into(), index: Some(index) })?;
-    let job = quorate_api::Job { details: None, ..convert::job(job) };
+    let queue = gateway.backend().reads().queue_name(job.queue);
+    let job = quorate_api::Job { details: None, ..convert::job(job, &queue) };
     let job = serde_json::to_vec(&job).expect("structs of strings and numbers are JSON");
     answer(gateway, index, ("job", &job), taken).await
 }
 
-/// How many jobs to take with what is ended, and how long to wait for one.
+/// Which jobs to take with what is ended, if any, and how long to wait for one.
 pub(super) struct Taking {
-    take: u32,
+    take: Option<Take>,
     wait: Duration,
     key: Option<IdempotencyKey>,
 }
@@ -110,13 +115,14 @@ struct Finished {
 }
 
 impl Taking {
-    /// `request` is what the Idempotency-Key stands for, beside `take`.
+    /// `request` is what the Idempotency-Key stands for, beside `take` and `selection`.
     ///
     /// # Errors
     /// 400: a number is outside of its limits, or the key is none.
     pub(super) fn new(
         take: Option<u32>,
         wait: Option<u32>,
+        selection: Selection,
         headers: &HeaderMap,
         call: &str,
         request: &[&[u8]],
@@ -124,7 +130,12 @@ impl Taking {
         let (take, wait) = (take.unwrap_or(0), wait.unwrap_or(0));
         ranges::check("take", "take", take)?;
         ranges::check("wait", "wait", wait)?;
-        let key = idempotency::key(headers, call, &[&[&take.to_be_bytes()[..]], request].concat())?;
+        let key = idempotency::key(
+            headers,
+            call,
+            &[&[&take.to_be_bytes()[..], &selection.said()], request].concat(),
+        )?;
+        let take = (take > 0).then(|| selection.take(take));
         Ok(Taking { take, wait: Duration::from_secs(u64::from(wait)), key })
     }
 
@@ -137,20 +148,21 @@ impl Taking {
     ) -> Result<Finished, Failure> {
         let Taking { take, wait, key } = self;
         let later = key.as_ref().map(idempotency::for_later);
-        let finish = Command::Finish { endings, queue: QueueId::DEFAULT, take, key };
+        let finish = Command::Finish { endings, take: take.clone(), key };
         let (index, reply) = gateway.submit(finish).await?;
         drop(share);
         let Reply::Finished { ended, taken } = reply else {
             return Err(ApiError::unexpected_reply("finish").into());
         };
-        let waits = taken.is_empty() && take > 0 && !wait.is_zero() && ended.iter().any(Result::is_ok);
+        let waits = taken.is_empty() && !wait.is_zero() && ended.iter().any(Result::is_ok);
+        let Some(take) = take.filter(|_| waits) else { return Ok(Finished { index, ended, taken }) };
         // A repeat takes no others than the first request did: what that one took at once may have ended since.
         let is_repeat = matches!(index, Index::Replayed(_));
-        if !waits || (is_repeat && !knows(gateway, later.as_ref()).await) {
+        if is_repeat && !knows(gateway, later.as_ref()).await {
             return Ok(Finished { index, ended, taken });
         }
         // What was ended stays so, whatever comes of the wait.
-        let taken = match long_poll::consume(gateway, take, wait, later).await {
+        let taken = match long_poll::consume(gateway, &take, wait, later).await {
             Ok((taken, _)) => taken,
             Err(failure) => {
                 tracing::debug!(error = ?failure.error, "no jobs are taken with those that were ended");

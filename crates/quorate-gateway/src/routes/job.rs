@@ -16,6 +16,7 @@ use crate::query::Query;
 use crate::response::{self, Index};
 use crate::routes::finish::{self, Taking};
 use crate::routes::path_id::JobPath;
+use crate::selection::Selection;
 use crate::{Backend, Gateway, Reads, convert, idempotency, ids};
 
 /// A job.
@@ -185,9 +186,15 @@ fn taking(
     call: &str,
     said: &[&[u8]],
 ) -> Result<Option<Taking>, ApiError> {
+    let (queue, image) = (query.text("queue"), query.text("image"));
+    let selection = Selection::parse(queue, image)?;
     match (query.integer("take")?, query.integer("wait")?) {
+        (None, None) if queue.or(image).is_some() => {
+            let field = if queue.is_some() { "queue" } else { "image" };
+            Err(ApiError::invalid(field, "says which jobs to take, and how many is missing: add take=1"))
+        }
         (None, None) => Ok(None),
-        (take, wait) => Taking::new(take, wait, headers, call, said).map(Some),
+        (take, wait) => Taking::new(take, wait, selection, headers, call, said).map(Some),
     }
 }
 

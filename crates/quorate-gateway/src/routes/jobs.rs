@@ -3,7 +3,7 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use quorate_api::{IdsWrapper, JobsWrapper, NewJobsWrapper};
 use quorate_core::limits::ID_PREFIX_CHARS;
-use quorate_core::{Command, IdempotencyKey, JobId, JobsQuery, NewJob, Reply};
+use quorate_core::{Command, IdempotencyKey, JobId, JobsQuery, NewJob, QueueView, Reply};
 
 use crate::answer::{self, Claim, Jobs};
 use crate::body::{self, MediaType, Object};
@@ -77,17 +77,26 @@ fn understand(
     responses((status = 200, description = "A page of jobs", body = JobsWrapper), ReadErrors)
 )]
 pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
-    let asked = JobsQuery {
+    let queue = query.text("queue").map(convert::queue_name).transpose();
+    let queue = queue.map_err(|message| ApiError::invalid("queue", message))?;
+    let mut asked = JobsQuery {
         n: query.page_length()?,
         before: query.cursor(cursor::parse)?,
         status: query.status()?,
         image: query.text("image").map(ids::image),
+        queue: None,
     };
     let fields = query.fields()?;
     if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;
     }
     let index = gateway.applied();
+    if let Some(name) = queue {
+        let Some(QueueView { queue, .. }) = gateway.backend().reads().queue(&name) else {
+            return Jobs::of(&gateway, Vec::new()).answer(StatusCode::OK, index, Claim::Read).await;
+        };
+        asked.queue = Some(queue.id);
+    }
     Jobs::list(&gateway, asked, fields).await?.answer(StatusCode::OK, index, Claim::Read).await
 }
 

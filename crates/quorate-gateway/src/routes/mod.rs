@@ -10,6 +10,7 @@ mod job;
 mod jobs;
 mod openapi;
 mod path_id;
+mod queues;
 
 use std::collections::HashMap;
 
@@ -41,6 +42,10 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(job::__path_touch, job::touch::<B>)
         .add(job::__path_retry, job::retry::<B>)
         .add(job::__path_log, job::log::<B>)
+        .add(queues::__path_list, queues::list::<B>)
+        .add(queues::__path_get, queues::get::<B>)
+        .add(queues::__path_put, queues::put::<B>)
+        .add(queues::__path_delete, queues::delete::<B>)
         .add(images::__path_list, images::list::<B>)
         .add(images::__path_get, images::get::<B>)
         .add(cluster::__path_get, cluster::get::<B>)

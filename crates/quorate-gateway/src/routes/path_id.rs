@@ -1,9 +1,9 @@
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use quorate_core::{ImageId, JobId};
+use quorate_core::{ImageId, JobId, QueueName};
 
 use crate::error::ApiError;
-use crate::ids;
+use crate::{convert, ids};
 
 /// The job that a path names. What cannot be an id is the id of no job: 404.
 pub(crate) struct JobPath(pub(crate) JobId);
@@ -33,7 +33,35 @@ impl<S: Send + Sync> FromRequestParts<S> for ImagePath {
     }
 }
 
+/// The queue that a path names. What cannot be a name is that of no queue.
+pub(crate) struct QueuePath(pub(crate) QueueName);
+
+impl<S: Send + Sync> FromRequestParts<S> for QueuePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<QueuePath, ApiError> {
+        let name = QueueName::new(&text(parts, state).await.unwrap_or_default());
+        name.map(QueuePath).ok_or(ApiError::NoSuchQueue)
+    }
+}
+
+/// The same of a queue that need not be there: what cannot be a name is refused.
+pub(crate) struct NewQueuePath(pub(crate) QueueName);
+
+impl<S: Send + Sync> FromRequestParts<S> for NewQueuePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<NewQueuePath, ApiError> {
+        let name = convert::queue_name(&text(parts, state).await.unwrap_or_default());
+        name.map(NewQueuePath).map_err(|message| ApiError::invalid("name", message))
+    }
+}
+
 async fn id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<[u8; 16]> {
+    ids::parse(&text(parts, state).await?)
+}
+
+async fn text<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String> {
     let Path(text) = Path::<String>::from_request_parts(parts, state).await.ok()?;
-    ids::parse(&text)
+    Some(text)
 }

@@ -17,7 +17,7 @@ async fn unknown_routes_and_methods_have_the_wrapper() {
         "/v2/jobs",
         "/v1/job",
         "/v1/job/",
-        "/v1/queues",
+        "/v1/queue",
         "/metricss",
         "/v1/job/a/b/c",
     ] {

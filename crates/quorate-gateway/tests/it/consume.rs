@@ -178,3 +178,18 @@ async fn waiting_costs_one_barrier_however_long() {
     assert_eq!(started.elapsed(), Duration::from_secs(60), "of the paused clock");
     assert_eq!((api.backend.barriers(), api.backend.submitted()), (1, 0));
 }
+
+/// Another consumer or a limit was faster.
+#[tokio::test(start_paused = true)]
+async fn who_gets_nothing_although_there_was_something_waits_for_its_turn() {
+    let api = Api::new();
+    api.backend.mislead();
+    let started = tokio::time::Instant::now();
+    let (taken, id) = tokio::join!(api.get("/v1/jobs/consume?wait=60"), async {
+        api.backend.somebody_waits().await;
+        assert_eq!(api.backend.submitted(), 1, "it asked once");
+        api.enqueue(r#"{"image":"a"}"#).await
+    });
+    assert_eq!(taken.expect(200).json()["jobs"][0]["id"], id.as_str());
+    assert_eq!((api.backend.submitted(), started.elapsed()), (3, Duration::ZERO));
+}

@@ -23,6 +23,7 @@ async fn enqueue_answers_the_jobs_in_the_order_given() {
             "id": jobs[0]["id"], "image": "a", "image_id": quorate_api::image_id("a").to_string(),
             "payload": "{\"x\":1}", "delay": 0, "timeout": 60, "priority": 2, "max_retries": 3, "retries_delay": 60,
             "status": "queued", "created_at": "2026-01-01T00:00:00.000Z",
+            "queue": "default", "attempt": 1,
         }),
         "defaults, and nothing that has not happened"
     );

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_core::model::Model;
 use quorate_core::{
-    Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, RequestId,
-    Settings, Status, Table, Timestamp, Unavailable, apply,
+    Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Queue, QueueId,
+    QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp, Unavailable, apply,
 };
-use quorate_gateway::{Backend, Cluster, Member, NodeHealth, Reads, Wakeups};
+use quorate_gateway::{Backend, Cluster, Look, Member, NodeHealth, Reads, Wakeups};
 use tokio::sync::{Notify, watch};
 
-use crate::turns::{Turn, Turns};
+use crate::turns::{Turn, Turns, jobs};
 
 /// A backend that carries commands out on the core's model at once. It can be told to fail, and to let its reads lag
 /// behind until a barrier, as a follower's do.
@@ -30,6 +30,7 @@ pub(crate) struct Fake {
     just_started: Arc<AtomicBool>,
     panicking: Arc<AtomicBool>,
     unhealthy: Arc<AtomicBool>,
+    misled: Arc<AtomicBool>,
     turns: Turns,
     /// Consumes wait before they are carried out.
     held: Arc<watch::Sender<bool>>,
@@ -109,6 +110,11 @@ impl Fake {
         self.panicking.store(true, Ordering::SeqCst);
     }
 
+    /// Who looks for jobs thinks that there are some.
+    pub(crate) fn mislead(&self) {
+        self.misled.store(true, Ordering::SeqCst);
+    }
+
     /// The Raft core is dead.
     pub(crate) fn die(&self) {
         self.unhealthy.store(true, Ordering::SeqCst);
@@ -171,7 +177,7 @@ impl Fake {
     fn commit(&self, envelopes: Vec<Envelope>) -> Vec<Answered> {
         let mut state = self.state.lock();
         state.index += 1;
-        let batch = Batch { stamp: Timestamp(state.now + 1_767_225_600_000), envelopes };
+        let batch = Batch { stamp: Timestamp(state.now + START), envelopes };
         let index = state.index;
         let Ok(applied) = apply(&mut state.committed, index, &batch);
         if !self.lagging.load(Ordering::SeqCst) {
@@ -183,7 +189,7 @@ impl Fake {
     fn catch_up(&self, state: &mut State) {
         state.seen = state.committed.clone();
         self.applied.store(state.index, Ordering::SeqCst);
-        self.turns.queued(queued(&state.seen));
+        self.turns.available(state.seen.dispatch().availability());
         self.caught_up.notify_waiters();
     }
 
@@ -192,8 +198,11 @@ impl Fake {
     }
 }
 
-fn queued(model: &Model) -> usize {
-    model.jobs().values().filter(|job| job.status() == Status::Queued).count()
+/// Log time at the start.
+const START: u64 = 1_767_225_600_000;
+
+fn view((queue, oldest): (&Queue, Option<Timestamp>)) -> QueueView {
+    QueueView { queue: queue.clone(), oldest }
 }
 
 impl Backend for Fake {
@@ -217,8 +226,7 @@ impl Backend for Fake {
         self.available()?;
         let mut request_id = [0; 16];
         request_id[..8].copy_from_slice(&number.to_be_bytes());
-        let deadline =
-            Timestamp(self.state.lock().now + 1_767_225_600_000).plus_millis(within.as_millis() as u64);
+        let deadline = self.now().plus_millis(within.as_millis() as u64);
         let envelope = Envelope { request_id: RequestId(request_id), deadline, command };
         Ok(self.commit(vec![envelope]).remove(0))
     }
@@ -301,8 +309,28 @@ impl Reads for Fake {
         self.state.lock().seen.settings()
     }
 
-    fn queued(&self, _queue: QueueId) -> u64 {
-        queued(&self.state.lock().seen) as u64
+    fn queue_name(&self, id: QueueId) -> QueueName {
+        let state = self.state.lock();
+        state.seen.dispatch().queue(id).map(|queue| queue.name.clone()).unwrap_or_default()
+    }
+
+    fn queue(&self, name: &QueueName) -> Option<QueueView> {
+        let state = self.state.lock();
+        let dispatch = state.seen.dispatch();
+        let id = dispatch.named(name)?;
+        Some(view((dispatch.queue(id)?, dispatch.oldest(id))))
+    }
+
+    fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView> {
+        let mut queues: Vec<QueueView> = self.state.lock().seen.dispatch().queues().map(view).collect();
+        queues.retain(|view| after.is_none_or(|after| view.queue.name > *after));
+        queues.sort_by(|one, other| one.queue.name.cmp(&other.queue.name));
+        queues.truncate(n);
+        queues
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.state.lock().now + START)
     }
 
     async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
@@ -314,10 +342,17 @@ impl Reads for Fake {
 impl Wakeups for Fake {
     type Turn = Turn;
 
-    async fn queued_turn(&self, _queue: QueueId) -> Turn {
+    fn look(&self, take: &Take) -> Look {
+        let state = self.state.lock();
+        let found =
+            jobs(take, &state.seen.dispatch().availability()) > 0 || self.misled.load(Ordering::SeqCst);
+        Look { found, applied: self.applied_index() }
+    }
+
+    async fn queued_turn(&self, take: &Take) -> Turn {
         let _wait = Wait(Arc::clone(&self.left));
         self.waiting.notify_one();
-        self.turns.next().await
+        self.turns.next(take).await
     }
 
     async fn key_spent(&self, key: &str) -> Result<(), Unavailable> {

@@ -6,7 +6,7 @@ use proptest::sample::select;
 
 use crate::api::{Api, request};
 
-const CALLS: [&str; 16] = [
+const CALLS: [&str; 20] = [
     "POST /v1/jobs",
     "GET /v1/jobs",
     "GET /v1/jobs/ids",
@@ -23,6 +23,10 @@ const CALLS: [&str; 16] = [
     "GET /v1/images",
     "GET /v1/image/ID",
     "PUT /v1/cluster/settings",
+    "GET /v1/queues",
+    "GET /v1/queue/ID",
+    "PUT /v1/queue/ID",
+    "DELETE /v1/queue/ID",
 ];
 
 const CONTENT_TYPES: [&str; 8] = [

@@ -18,6 +18,8 @@ mod messages;
 mod openapi;
 mod passing_on;
 mod patience;
+mod queues;
+mod selection;
 mod server;
 mod turns;
 mod wire;

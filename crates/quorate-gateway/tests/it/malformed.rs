@@ -188,7 +188,7 @@ async fn queries() {
         assert_eq!(api.get(path).await.expect(400).fields().as_deref(), Some(fields), "{path}");
     }
     assert_eq!(
-        api.get(&format!("/v1/jobs?image={}", "x".repeat(5_000))).await.expect(400).fields().as_deref(),
+        api.get(&format!("/v1/jobs?image={}", "x".repeat(9_000))).await.expect(400).fields().as_deref(),
         Some("query")
     );
     assert_eq!(api.backend.submitted(), 0);

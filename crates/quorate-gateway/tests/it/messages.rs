@@ -95,21 +95,21 @@ async fn of_bodies() {
             jobs,
             JSON,
             r#"[{"image":"a","max_retires":1}]"#,
-            "jobs[0].max_retires: is unknown; did you mean max_retries? Known here: image, payload, delay, timeout, \
+            "jobs[0].max_retires: is unknown; did you mean max_retries? Known here: image, queue, key, payload, delay, timeout, \
              priority, max_retries, retries_delay",
         ),
         (
             jobs,
             JSON,
             &long_name,
-            "jobs[0].aaaaaaaaaaaaaaaaaaaaaaaa…aaaaaaaaaaaaaaaaaaaaaaaaaaaaaab: is unknown; known here: image, payload, \
-             delay, timeout, priority, max_retries, retries_delay",
+            "jobs[0].aaaaaaaaaaaaaaaaaaaaaaaa…aaaaaaaaaaaaaaaaaaaaaaaaaaaaaab: is unknown; known here: image, queue, \
+             key, payload, delay, timeout, priority, max_retries, retries_delay",
         ),
         (
             jobs,
             JSON,
             "[{\"image\":\"a\",\"\\u001b[2J`, expected `delay`\":1}]",
-            "jobs[0].\\u001b[2J`, expected `delay`: is unknown; known here: image, payload, delay, timeout, priority, \
+            "jobs[0].\\u001b[2J`, expected `delay`: is unknown; known here: image, queue, key, payload, delay, timeout, priority, \
              max_retries, retries_delay",
         ),
         (
@@ -197,6 +197,7 @@ async fn of_paths_and_queries() {
         ("POST /v1/job", "there is no such route; did you mean /v1/jobs?".to_owned()),
         ("GET /jobs", "there is no such route; did you mean /v1/jobs?".to_owned()),
         (&format!("GET /v1/jobs/{id}"), "there is no such route; did you mean /v1/job/{id}?".to_owned()),
+        ("GET /v1/queues/mails", "there is no such route; did you mean /v1/queue/{name}?".to_owned()),
         ("GET /metrics", "there is no such route; GET /openapi.json has all of them".to_owned()),
         ("PUT /v1/jobs", "this route takes POST, GET, HEAD only".to_owned()),
         (&format!("GET /v1/job/{id}/cancel"), "this route takes POST only".to_owned()),
@@ -204,7 +205,7 @@ async fn of_paths_and_queries() {
         ("GET /v1/jobs?n=0", "n: must be 1 to 1000, not 0".to_owned()),
         (
             "GET /v1/jobs?statsu=error",
-            "statsu: is unknown; did you mean status? Known here: n, cursor, status, image, fields, consistency".into(),
+            "statsu: is unknown; did you mean status? Known here: n, cursor, status, image, queue, fields, consistency".into(),
         ),
         ("GET /v1/cluster?x=1", "x: is unknown: nothing is taken here".to_owned()),
         (

@@ -6,8 +6,9 @@ use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
 /// witness.
-const CALLS: [&str; 22] = [
+const CALLS: [&str; 26] = [
     "DELETE /v1/job/{id}",
+    "DELETE /v1/queue/{name}",
     "GET /healthz",
     "GET /openapi.json",
     "GET /readyz",
@@ -20,6 +21,8 @@ const CALLS: [&str; 22] = [
     "GET /v1/jobs",
     "GET /v1/jobs/consume",
     "GET /v1/jobs/ids",
+    "GET /v1/queue/{name}",
+    "GET /v1/queues",
     "POST /v1/job/{id}/cancel",
     "POST /v1/job/{id}/fail",
     "POST /v1/job/{id}/retry",
@@ -29,6 +32,7 @@ const CALLS: [&str; 22] = [
     "POST /v1/jobs/consume",
     "POST /v1/jobs/finish",
     "PUT /v1/cluster/settings",
+    "PUT /v1/queue/{name}",
 ];
 
 /// A body of finish.
@@ -148,7 +152,7 @@ async fn parameters_have_the_bounds_that_the_document_gives_them() {
             }
         }
     }
-    assert_eq!(numbers, 13);
+    assert_eq!(numbers, 14);
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,6 +162,7 @@ async fn numbers_in_bodies_have_the_bounds_that_the_document_gives_them() {
     for (schema, method, path) in [
         ("ConsumeRequest", "POST", "/v1/jobs/consume"),
         ("SettingsRequest", "PUT", "/v1/cluster/settings"),
+        ("QueueRequest", "PUT", "/v1/queue/mails"),
         ("FinishRequest", "POST", "/v1/jobs/finish"),
         ("NewJob", "POST", "/v1/jobs"),
     ] {
@@ -225,7 +230,7 @@ async fn a_body_may_be_missing_but_not_null() {
         assert!(!body.to_string().contains("null"), "{method} {path}: {body}");
         let must_be_there = matches!(
             (&*method, &*path),
-            ("POST", "/v1/jobs" | "/v1/jobs/finish") | ("PUT", "/v1/cluster/settings")
+            ("POST", "/v1/jobs" | "/v1/jobs/finish") | ("PUT", "/v1/cluster/settings" | "/v1/queue/{name}")
         );
         assert_eq!(body["required"] == true, must_be_there, "{method} {path}");
     }

@@ -3,6 +3,8 @@ use std::time::Duration;
 /// What each container may use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DockerConfig {
+    /// The images whose jobs it runs; those of any, where there are none.
+    pub images: Vec<String>,
     /// Memory, in bytes, without any swap on top; a job that needs more is killed.
     pub memory_bytes: u64,
     /// Processors; 0.5 is half of one.
@@ -19,9 +21,10 @@ pub struct DockerConfig {
 }
 
 impl Default for DockerConfig {
-    /// 256 MiB, one processor, 512 processes, the engine's default network, a runner without a name, 5 s.
+    /// Any image, 256 MiB, one processor, 512 processes, the engine's default network, a runner without a name, 5 s.
     fn default() -> DockerConfig {
         DockerConfig {
+            images: Vec::new(),
             memory_bytes: 256 << 20,
             cpus: 1.0,
             pids: 512,

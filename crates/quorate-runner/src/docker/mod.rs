@@ -114,8 +114,12 @@ impl Driver for Docker {
         "docker"
     }
 
-    fn takes(&self, _image: &str) -> bool {
-        true
+    fn takes(&self, image: &str) -> bool {
+        self.config.images.is_empty() || self.config.images.iter().any(|own| own == image)
+    }
+
+    fn images(&self) -> Option<Vec<String>> {
+        (!self.config.images.is_empty()).then(|| self.config.images.clone())
     }
 
     fn prepare<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), NotStarted>> {

@@ -48,6 +48,10 @@ impl Driver for Process {
         self.programs.get(image).is_some()
     }
 
+    fn images(&self) -> Option<Vec<String>> {
+        Some(self.programs.images().map(str::to_owned).collect())
+    }
+
     fn prepare<'a>(&'a self, _work: &'a Work) -> BoxFuture<'a, Result<(), NotStarted>> {
         std::future::ready(Ok(())).boxed()
     }

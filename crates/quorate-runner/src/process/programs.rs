@@ -22,6 +22,9 @@ pub enum InvalidProgram {
     /// Not of the form `IMAGE=PROGRAM [ARGUMENT …]`.
     #[error("{0:?} is not of the form IMAGE=PROGRAM [ARGUMENT ...]")]
     Form(String),
+    /// A comma in the image's name: the cluster is asked for images with commas between them.
+    #[error("the image {0:?} has a comma, and is none that a runner can ask for")]
+    Comma(String),
     /// One name for two programs.
     #[error("the image {0:?} is given twice")]
     Twice(String),
@@ -67,6 +70,9 @@ impl FromStr for Program {
         if image.is_empty() {
             return Err(invalid());
         }
+        if image.contains(',') {
+            return Err(InvalidProgram::Comma(image.to_owned()));
+        }
         Ok(Program { image: image.to_owned(), path: path.into(), args: words.map(str::to_owned).collect() })
     }
 }
@@ -100,6 +106,11 @@ impl Programs {
         })
     }
 
+    /// The images that stand for programs.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The program that an image stands for.
     pub fn get(&self, image: &str) -> Option<&Program> {
         self.0.get(image)
@@ -123,6 +134,7 @@ mod tests {
         for bad in ["", "wordcount", "=/usr/bin/wc", "wordcount=", "wordcount=  ", " =a"] {
             assert_eq!(bad.parse::<Program>(), Err(InvalidProgram::Form(bad.to_owned())));
         }
+        assert_eq!("a,b=/bin/true".parse::<Program>(), Err(InvalidProgram::Comma("a,b".into())));
     }
 
     #[test]

@@ -20,7 +20,10 @@ use crate::soon;
 pub(crate) struct Call {
     /// `POST /v1/job/a/touch`, without the query.
     pub(crate) line: String,
+    /// Without what it says of queues and images.
     pub(crate) query: String,
+    /// That, still encoded.
+    pub(crate) selection: String,
     pub(crate) key: String,
     pub(crate) body: Bytes,
 }
@@ -139,10 +142,13 @@ impl State {
         body: Bytes,
     ) -> (StatusCode, HeaderMap, String) {
         let line = format!("{method} {}", uri.path());
-        let query = uri.query().unwrap_or_default().to_owned();
+        let query = uri.query().unwrap_or_default();
+        let selected = query.find("&queue=").or(query.find("&image=")).unwrap_or(query.len());
+        let (query, selection) = query.split_at(selected);
+        let (query, selection) = (query.to_owned(), selection.trim_start_matches('&').to_owned());
         let key = headers.get("idempotency-key").map_or("", |key| key.to_str().expect("ASCII")).to_owned();
         self.calls
-            .send(Call { line: line.clone(), query: query.clone(), key, body })
+            .send(Call { line: line.clone(), query: query.clone(), selection, key, body })
             .expect("the test listens");
         let told = self.answers.lock().expect("no panic under the lock").get(&line).cloned();
         let (status, body) = match (told, uri.path().rsplit('/').next().unwrap_or_default()) {

@@ -7,7 +7,8 @@ use hdrhistogram::Histogram;
 use super::BenchArgs;
 use super::connection::Connection;
 use super::cpu::{Cpu, Processes};
-use super::profile::{Ends, Profile, Requests, Worker};
+use super::profile::{Ends, Profile, Worker};
+use super::requests::{Requests, Spread};
 
 /// What one round took.
 pub(super) struct Round {
@@ -35,6 +36,7 @@ pub(super) struct Load {
     profile: Profile,
     rate: Option<f64>,
     payload: usize,
+    spread: Spread,
     workers: Vec<Worker>,
 }
 
@@ -44,16 +46,23 @@ impl Load {
     /// # Errors
     /// A node does not answer.
     pub(super) async fn connect(args: &BenchArgs, nodes: &[String]) -> anyhow::Result<Load> {
-        let requests = Requests::new(args.profile.batch(args.batch), args.payload)?;
+        let spread = Spread { queues: args.queues, keys: args.keys };
+        let requests = Requests::new(args.profile.batch(args.batch), args.payload, spread)?;
         // No other run has had it, in whatever container.
         let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
         let connect = nodes.iter().cycle().take(args.clients).enumerate().map(async |(number, node)| {
             let connection = Connection::open(node).await?;
-            let keys = args.keys.then(|| (format!("bench-{run:x}-{number}"), 0));
-            anyhow::Ok(Worker { connection, requests: requests.clone(), keys, held: Vec::new() })
+            let keys = args.idempotency_keys.then(|| (format!("bench-{run:x}-{number}"), 0));
+            anyhow::Ok(Worker {
+                connection,
+                requests: requests.clone(),
+                turn: number,
+                keys,
+                held: Vec::new(),
+            })
         });
         let workers = try_join_all(connect).await?;
-        Ok(Load { profile: args.profile, rate: args.rate, payload: args.payload, workers })
+        Ok(Load { profile: args.profile, rate: args.rate, payload: args.payload, spread, workers })
     }
 
     /// Does what clients do before their first step.
@@ -72,15 +81,17 @@ impl Load {
     /// A request failed.
     pub(super) async fn fill(&mut self, jobs: u64, done: impl Fn(u64)) -> anyhow::Result<()> {
         let batch = (FILL.0 / self.payload.max(1)).clamp(1, FILL.1);
-        let full = Requests::new(batch, self.payload)?;
+        let full = Requests::new(batch, self.payload, self.spread)?;
         let left = Cell::new(jobs);
         try_join_all(self.workers.iter_mut().map(async |worker| {
             let own = worker.requests.clone();
             while left.get() > 0 {
                 let next = usize::try_from(left.get()).unwrap_or(batch).min(batch);
                 left.set(left.get() - next as u64);
-                worker.requests =
-                    if next == batch { full.clone() } else { Requests::new(next, self.payload)? };
+                worker.requests = match next == batch {
+                    true => full.clone(),
+                    false => Requests::new(next, self.payload, self.spread)?,
+                };
                 worker.enqueue(&mut Ends::new()).await?;
                 done(next as u64);
             }

@@ -3,6 +3,7 @@ mod cpu;
 mod load;
 mod profile;
 mod report;
+mod requests;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,9 +58,15 @@ pub(crate) struct BenchArgs {
     /// [default: each client begins the next when the last is done].
     #[arg(long, value_name = "PER SECOND", value_parser = decimal(0.1..=10_000_000.0))]
     rate: Option<f64>,
+    /// Queues over which the jobs are spread; they are taken from all. 0: the default one [default: 0].
+    #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N", value_parser = number::<usize>(0..=9_999))]
+    queues: usize,
+    /// Keys over which the jobs of each queue are spread; they take turns. 0: none [default: 0].
+    #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "K", value_parser = number::<usize>(0..=100_000))]
+    keys: usize,
     /// Send an Idempotency-Key with every enqueue and consume, as a careful client does.
     #[arg(long)]
-    keys: bool,
+    idempotency_keys: bool,
     /// Where the local nodes keep their data [default: a folder that is removed afterwards].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,

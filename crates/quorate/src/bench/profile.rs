@@ -3,10 +3,10 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use clap::ValueEnum;
-use quorate_client::api::{NewJob, NewJobsWrapper};
 use serde::{Deserialize, Serialize};
 
 use super::connection::{Connection, Path};
+use super::requests::Requests;
 
 /// What a client does, over and over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -26,37 +26,12 @@ pub(crate) enum Profile {
     Bulk,
 }
 
-/// The requests of a profile, made once.
-#[derive(Clone)]
-pub(super) struct Requests {
-    enqueue: Path,
-    consume: Path,
-    finish: Path,
-    jobs: Bytes,
-    /// Of one request.
-    batch: usize,
-}
-
-impl Requests {
-    /// With `batch` jobs an enqueue, of `payload` bytes each.
-    pub(super) fn new(batch: usize, payload: usize) -> anyhow::Result<Requests> {
-        let job =
-            NewJob { image: "bench".to_owned(), payload: Some("x".repeat(payload)), ..NewJob::default() };
-        Ok(Requests {
-            enqueue: Path::new("/v1/jobs")?,
-            // A job that another client has just enqueued may be seen here a moment later.
-            consume: Path::new(&format!("/v1/jobs/consume?n={batch}&wait=10"))?,
-            finish: Path::new("/v1/jobs/finish")?,
-            batch,
-            jobs: serde_json::to_vec(&NewJobsWrapper { jobs: vec![job; batch] })?.into(),
-        })
-    }
-}
-
 /// One client: a connection, and the keys of its requests if it draws any.
 pub(super) struct Worker {
     pub(super) connection: Connection,
     pub(super) requests: Requests,
+    /// Which enqueue is next.
+    pub(super) turn: usize,
     /// What they begin with, and how many were drawn.
     pub(super) keys: Option<(String, u64)>,
     /// The ids of jobs that it has taken and not finished.
@@ -135,8 +110,9 @@ impl Profile {
 impl Worker {
     pub(super) async fn enqueue(&mut self, ends: &mut Ends) -> anyhow::Result<usize> {
         let key = self.key();
-        let Requests { enqueue, jobs, .. } = &self.requests;
-        self.connection.post(enqueue, key.as_deref(), jobs).await.context("enqueue")?;
+        let jobs = self.requests.jobs(self.turn);
+        self.turn += 1;
+        self.connection.post(&self.requests.enqueue, key.as_deref(), jobs).await.context("enqueue")?;
         ends.push(Instant::now());
         Ok(self.requests.batch)
     }
@@ -166,14 +142,14 @@ impl Worker {
             self.consume().await?;
         }
         let (key, held) = (self.key(), std::mem::take(&mut self.held));
-        let take = self.requests.batch;
+        let (take, queue) = (self.requests.batch, self.requests.from);
         let answer = if let [id] = held.as_slice() {
-            let success = Path::new(&format!("/v1/job/{id}/success?take={take}"))?;
+            let success = Path::new(&format!("/v1/job/{id}/success?take={take}&queue={queue}"))?;
             self.connection.post(&success, key.as_deref(), &Bytes::new()).await
         } else {
             let ending = |id: &String| format!(r#"{{"id":"{id}","status":"success"}}"#);
             let endings = held.iter().map(ending).collect::<Vec<_>>().join(",");
-            let body = format!(r#"{{"take":{take},"jobs":[{endings}]}}"#).into();
+            let body = format!(r#"{{"take":{take},"queue":"{queue}","jobs":[{endings}]}}"#).into();
             self.connection.post(&self.requests.finish, key.as_deref(), &body).await
         };
         self.hold(&answer.context("finish")?).context("finish")?;

@@ -20,7 +20,11 @@ struct Report<'a> {
     batch: usize,
     depth: u64,
     rate: Option<f64>,
+    /// Whether every write had an Idempotency-Key.
     keys: bool,
+    queues: usize,
+    /// Keys of jobs.
+    job_keys: usize,
     /// The median round, and every round.
     jobs_per_second: f64,
     jobs_per_second_of_rounds: Vec<f64>,
@@ -69,7 +73,9 @@ pub(super) fn print(args: &BenchArgs, nodes: &[String], rounds: &[Round]) -> any
         batch,
         depth: args.depth,
         rate: args.rate,
-        keys: args.keys,
+        keys: args.idempotency_keys,
+        queues: args.queues,
+        job_keys: args.keys,
         jobs_per_second: median(rates.clone()),
         jobs_per_second_of_rounds: rates,
         nodes_cpu_us: nodes_cpu.map(median),

@@ -6,8 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use quorate_client::api::{Job, NewJob};
 use quorate_client::{Client, Error, Refused, RefusedKind};
 use quorate_core::limits::{
-    DELAY_SECONDS, IDEMPOTENCY_KEY_BYTES, IMAGE_NAME_BYTES, JOBS_PER_REQUEST, MAX_RETRIES, PRIORITY,
-    RETRIES_DELAY_SECONDS, TIMEOUT_SECONDS,
+    DELAY_SECONDS, IDEMPOTENCY_KEY_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, JOBS_PER_REQUEST, MAX_RETRIES,
+    PRIORITY, RETRIES_DELAY_SECONDS, TIMEOUT_SECONDS,
 };
 
 use super::incomplete::{Fate, Incomplete};
@@ -16,6 +16,7 @@ use crate::duration::seconds;
 use crate::limits::BYTES_PER_REQUEST;
 use crate::number::number;
 use crate::output::{self, Output};
+use crate::queue;
 use crate::target::Target;
 use crate::wrong_usage::wrong_usage;
 
@@ -31,26 +32,32 @@ pub(super) struct EnqueueArgs {
     /// What to run.
     #[arg(long, value_parser = image)]
     image: String,
+    /// The queue to wait in, which is made where there is none [default: default].
+    #[arg(long, value_name = "NAME", value_parser = queue::name)]
+    queue: Option<String>,
+    /// Whose it is, such as a customer's id: of the jobs that wait in a queue, those of different keys take turns [default: none].
+    #[arg(long, value_name = "KEY", value_parser = job_key)]
+    key: Option<String>,
     #[command(flatten)]
     input: InputArgs,
     /// How long to wait before it is queued [default: 0].
     #[arg(long, value_name = "DURATION", value_parser = seconds(0..=DELAY_SECONDS))]
     delay: Option<u32>,
-    /// How long it may run [default: 60s].
+    /// How long it may run [default: the queue's, else 60s].
     #[arg(long, value_name = "DURATION", value_parser = seconds(1..=TIMEOUT_SECONDS))]
     timeout: Option<u32>,
     /// 0, 1 or 2; 2 is served first [default: 0].
     #[arg(long, value_parser = number::<u32>(0..=PRIORITY))]
     priority: Option<u32>,
-    /// Automatic retries, 0 to 25 [default: 3].
+    /// Automatic retries, 0 to 25 [default: the queue's, else 3].
     #[arg(long, value_parser = number::<u32>(0..=MAX_RETRIES))]
     max_retries: Option<u32>,
-    /// How long each automatic retry waits [default: 60s].
+    /// How long each automatic retry waits, but for the queue's back-off [default: the queue's, else 60s].
     #[arg(long, value_name = "DURATION", value_parser = seconds(0..=RETRIES_DELAY_SECONDS))]
     retries_delay: Option<u32>,
     /// Makes it safe to run this command again: within 24 hours, the same key and input give the same jobs [default:
     /// another one each time].
-    #[arg(long, visible_alias = "key", value_name = "KEY", value_parser = key)]
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
     /// Print ids alone, and nothing else unless it fails.
     #[arg(short, long, conflicts_with = "json")]
@@ -71,8 +78,17 @@ pub(super) fn image(given: &str) -> Result<String, String> {
 }
 
 /// # Errors
+/// It is too long for a job's key.
+fn job_key(given: &str) -> Result<String, String> {
+    match given.len() {
+        0..=JOB_KEY_BYTES => Ok(given.to_owned()),
+        _ => Err(format!("it must have at most {JOB_KEY_BYTES} bytes")),
+    }
+}
+
+/// # Errors
 /// It can be no Idempotency-Key.
-fn key(given: &str) -> Result<String, String> {
+fn idempotency_key(given: &str) -> Result<String, String> {
     match !given.is_empty() && given.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(given.to_owned()),
         false => Err("it must be ASCII characters without spaces".into()),
@@ -204,6 +220,8 @@ fn requests(jobs: &[NewJob]) -> Vec<&[NewJob]> {
 fn new_job(args: &EnqueueArgs, payload: String) -> NewJob {
     NewJob {
         image: args.image.clone(),
+        queue: args.queue.clone(),
+        key: args.key.clone(),
         payload: Some(payload),
         delay: args.delay,
         timeout: args.timeout,

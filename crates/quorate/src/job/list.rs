@@ -10,6 +10,7 @@ use crate::duration::{HumanDuration, within};
 use crate::limits::{JOBS_LISTED, WATCH_EVERY};
 use crate::number::number;
 use crate::output::{self, Output};
+use crate::queue;
 use crate::target::Target;
 
 /// List jobs, newest first; without --status those that wait or run.
@@ -26,6 +27,9 @@ pub(super) struct ListArgs {
     /// Only those of this image.
     #[arg(long, value_parser = image)]
     image: Option<String>,
+    /// Only those of this queue.
+    #[arg(long, value_name = "NAME", value_parser = queue::name)]
+    queue: Option<String>,
     /// Where the list before ended.
     #[arg(long)]
     cursor: Option<String>,
@@ -64,8 +68,8 @@ impl From<StatusArg> for Status {
 }
 
 pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
-    let ListArgs { n, status, image, cursor, quiet, watch, target } = args;
-    let from = ListJobs { n: None, cursor, status: status.map(Status::from), image };
+    let ListArgs { n, status, image, queue, cursor, quiet, watch, target } = args;
+    let from = ListJobs { n: None, cursor, status: status.map(Status::from), image, queue };
     let mut out = Output::default();
     let print = |out: &mut Output, page: &JobsWrapper| match quiet {
         true => page.jobs.iter().for_each(|job| out.line(&job.id)),

@@ -1,7 +1,8 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quorate_client::api::{Job, JobsWrapper, Reason, Status};
+use quorate_client::api::{Job, JobsWrapper, Reason};
 
 use crate::duration::HumanDuration;
 use crate::output::{self, Output, Table};
@@ -16,6 +17,8 @@ pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target
     let fields = [
         ("id", Some(job.id.clone())),
         ("image", Some(job.image.clone())),
+        ("queue", Some(job.queue.clone())),
+        ("key", job.key.clone()),
         ("status", Some(status(job))),
         ("timed out", timed_out(job)),
         ("details", job.details.clone()),
@@ -23,8 +26,9 @@ pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target
         ("timeout", Some(seconds(job.timeout))),
         ("retries", Some(format!("{} left, each after {}", job.max_retries, seconds(job.retries_delay)))),
         ("created", Some(job.created_at.clone())),
-        ("queued at", due(job)),
+        ("queued at", job.due.clone()),
         ("started", job.started_at.clone()),
+        ("times out", job.deadline.as_ref().map(|at| format!("{at}, unless it is touched"))),
         ("completed", job.completed_at.clone()),
         ("retry of", job.retry_of.clone()),
         (
@@ -54,10 +58,20 @@ pub(super) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
     }
     let (is_terminal, now) = (output::is_terminal(), Timestamp::now());
     let when = if is_terminal { "age" } else { "created" };
-    let mut table = Table::new(["id", "image", "status", "priority", when]).whole(1);
+    // Of one queue there is nothing to tell apart.
+    let of_several = page.jobs.iter().map(|job| &job.queue).collect::<BTreeSet<_>>().len() > 1;
+    let mut table = match of_several {
+        true => Table::new(["id", "image", "status", "priority", when, "queue"]),
+        false => Table::new(["id", "image", "status", "priority", when]),
+    }
+    .whole(1);
     for job in &page.jobs {
         let when = if is_terminal { age(job, now) } else { job.created_at.clone() };
-        table.row([&job.id, &job.image, &status(job), &job.priority.to_string(), &when]);
+        let (status, priority) = (status(job), job.priority.to_string());
+        match of_several {
+            true => table.row([&job.id, &job.image, &status, &priority, &when, &job.queue]),
+            false => table.row([&job.id, &job.image, &status, &priority, &when]),
+        }
     }
     out.table(&table);
     if let Some(cursor) = &page.cursor {
@@ -75,7 +89,7 @@ pub(super) fn status(job: &Job) -> String {
 
 /// The same, with how long it ran or when it will be queued.
 fn fate(job: &Job) -> String {
-    let more = match due(job) {
+    let more = match &job.due {
         Some(due) => format!(" until {due}"),
         None => ran(job).map_or_else(String::new, |ran| format!(" after {ran}")),
     };
@@ -97,15 +111,6 @@ fn ran(job: &Job) -> Option<HumanDuration> {
     // Of what takes seconds, the rest is of no interest.
     let ran = if ran.as_secs() > 0 { Duration::from_secs(ran.as_secs()) } else { ran };
     Some(HumanDuration(ran))
-}
-
-/// When a delayed job will be queued.
-fn due(job: &Job) -> Option<String> {
-    let created: Timestamp = job.created_at.parse().ok().filter(|_| job.status == Status::Delayed)?;
-    // A retry that waits is an automatic one.
-    let delay = if job.retry_of.is_some() { job.retries_delay } else { job.delay };
-    let due = created.checked_add(Duration::from_secs(delay.into())).ok()?;
-    Some(format!("{due:.3}"))
 }
 
 /// Since it was enqueued, in the largest unit that is full.

@@ -121,3 +121,17 @@ async fn where_nothing_was_done_a_runner_that_ends_takes_nothing() {
     at_work.end().await;
     assert_eq!(cluster.queue_length(), 1, "a job was taken after the drain began");
 }
+
+#[tokio::test]
+async fn it_asks_only_for_what_it_can_run_also_with_a_report() {
+    let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+    let entries = [scripts.entry("c:1", "exit 0", &[]), scripts.entry("a", "exit 0", &[])];
+    cluster.queue_silently("j", "a", LONG);
+    let config = RunnerConfig { queue: Some("mails:5,default:1".into()), ..RunnerConfig::default() };
+    let mut at_work = AtWork::start(&cluster, &entries, config);
+    assert_eq!(at_work.finished().await, Outcome::Success);
+    at_work.end().await;
+    let selection = "queue=mails%3A5%2Cdefault%3A1&image=a%2Cc%3A1";
+    assert_eq!(cluster.next("POST /v1/jobs/consume").await.selection, selection);
+    assert_eq!(cluster.next("POST /v1/job/j/success").await.selection, selection);
+}

@@ -1,17 +1,17 @@
 //! Between the REST vocabulary and the core's.
 
+mod queue;
+
 use bytes::Bytes;
-use quorate_core::{QueueId, State, Timestamp, limits};
+use quorate_core::{QueueName, State, Timestamp, limits};
+
+pub(crate) use self::queue::{queue, queue_name, settings};
 
 use crate::error::ApiError;
 use crate::ids;
 use crate::limits::GIVEN_CHARS;
 use crate::quote::shortened;
 use crate::ranges;
-
-const TIMEOUT_DEFAULT: u32 = 60;
-const MAX_RETRIES_DEFAULT: u32 = 3;
-const RETRIES_DELAY_DEFAULT: u32 = 60;
 
 /// A job to enqueue, checked; `position` is its place in the request, `payload_bytes` the longest payload.
 ///
@@ -23,9 +23,8 @@ pub(crate) fn new_job(
     payload_bytes: usize,
 ) -> Result<quorate_core::NewJob, ApiError> {
     let field = |name: &str| format!("jobs[{position}].{name}");
-    let number = |name: &str, given: Option<u32>, default: u32| {
-        let number = given.unwrap_or(default);
-        ranges::check(name, field(name), number).map(|()| number)
+    let number = |name: &str, given: Option<u32>| {
+        given.map_or(Ok(()), |number| ranges::check(name, field(name), number)).map(|()| given)
     };
 
     if !(1..=limits::IMAGE_NAME_BYTES).contains(&job.image.len()) {
@@ -36,19 +35,26 @@ pub(crate) fn new_job(
     if payload.len() > payload_bytes {
         return Err(ApiError::TooLarge { what: "payload", limit: payload_bytes });
     }
+    let queue = job.queue.map_or(Ok(QueueName::DEFAULT), |name| queue_name(&name));
+    let key = job.key.unwrap_or_default();
+    if key.len() > limits::JOB_KEY_BYTES {
+        let message = format!("must have at most {} bytes, not {}", limits::JOB_KEY_BYTES, key.len());
+        return Err(ApiError::invalid(field("key"), message));
+    }
     let priority = u8::try_from(job.priority.unwrap_or_default()).ok().and_then(quorate_core::Priority::new);
     Ok(quorate_core::NewJob {
         id: ids::draw(),
-        queue: QueueId::DEFAULT,
+        queue: queue.map_err(|message| ApiError::invalid(field("queue"), message))?,
+        key: key.into(),
         priority: priority
             .ok_or_else(|| ApiError::invalid(field("priority"), "must be 0, 1 or 2; 2 is served first"))?,
         image_id: ids::image(&job.image),
         image: job.image.into(),
         payload,
-        delay: number("delay", job.delay, 0)?,
-        timeout: number("timeout", job.timeout, TIMEOUT_DEFAULT)?,
-        max_retries: number("max_retries", job.max_retries, MAX_RETRIES_DEFAULT)?,
-        retries_delay: number("retries_delay", job.retries_delay, RETRIES_DELAY_DEFAULT)?,
+        delay: number("delay", job.delay)?.unwrap_or_default(),
+        timeout: number("timeout", job.timeout)?,
+        max_retries: number("max_retries", job.max_retries)?,
+        retries_delay: number("retries_delay", job.retries_delay)?,
     })
 }
 
@@ -90,9 +96,14 @@ pub(crate) fn ending(position: usize, ending: quorate_api::Ending) -> Result<quo
     Ok(quorate_core::Ending { id: quorate_core::JobId(id), failure, log })
 }
 
-/// A job for an answer, but for its payload.
-pub(crate) fn job(job: quorate_core::Job) -> quorate_api::Job {
+/// A job of this queue for an answer, but for its payload.
+pub(crate) fn job(job: quorate_core::Job, queue: &QueueName) -> quorate_api::Job {
     let status = status(job.status());
+    let (due, deadline) = match job.state {
+        State::Delayed { due } => (Some(due), None),
+        State::Running { deadline } => (None, Some(deadline)),
+        State::Queued { .. } | State::Success | State::Error { .. } | State::Cancelled { .. } => (None, None),
+    };
     let (reason, details) = match job.state {
         State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => (None, None),
         State::Error { reason: why, by: _, details } => (Some(reason(why)), Some(details)),
@@ -116,6 +127,11 @@ pub(crate) fn job(job: quorate_core::Job) -> quorate_api::Job {
         completed_at: job.completed_at.map(time),
         retry_of: job.retry_of.map(|id| id.to_string()),
         retry_id: job.retry_id.map(|id| id.to_string()),
+        queue: queue.to_string(),
+        key: (!job.key.is_empty()).then(|| job.key.into()),
+        attempt: job.attempt,
+        due: due.map(time),
+        deadline: deadline.map(time),
     }
 }
 

@@ -1,0 +1,106 @@
+mod list;
+mod set;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use quorate_client::api::QueueRequest;
+use quorate_core::QueueName;
+use quorate_core::limits::QUEUE_NAME_BYTES;
+
+use crate::output::Output;
+use crate::target::Target;
+
+/// Look at queues, set them, and pause them.
+#[derive(Args)]
+pub(crate) struct QueueArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+    /// Show a queue.
+    #[command(visible_alias = "get")]
+    Show(OneQueue),
+    Set(Box<set::SetArgs>),
+    /// Hand out none of a queue's jobs. Those that run go on.
+    Pause(OneQueue),
+    /// Hand out a queue's jobs again.
+    Resume(OneQueue),
+    /// Take a queue's settings away. It is gone with its last finished job; the default one stays.
+    #[command(visible_alias = "rm")]
+    Delete(OneQueue),
+}
+
+#[derive(Args)]
+struct OneQueue {
+    /// The queue's name.
+    #[arg(value_parser = name)]
+    name: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// A queue's name; for `value_parser`.
+///
+/// # Errors
+/// It can be none.
+pub(crate) fn name(given: &str) -> Result<String, String> {
+    match QueueName::new(given) {
+        Some(name) => Ok(name.to_string()),
+        None => Err(format!("it must be a name of 1 to {QUEUE_NAME_BYTES} of a-z 0-9 . _ -")),
+    }
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// No node answered, or the cluster refused.
+pub(crate) fn main(args: QueueArgs) -> anyhow::Result<ExitCode> {
+    let mut out = Output::default();
+    let done = match args.command {
+        Command::List(args) => return list::main(args),
+        Command::Show(OneQueue { name, target }) => {
+            let queue = target.block_on(async |client| client.queue(&name).await)?;
+            show::one(&mut out, &queue, &target);
+            None
+        }
+        Command::Set(args) => {
+            let set::SetArgs { name, settings, target } = *args;
+            let request = settings.request();
+            let queue = target.block_on(async |client| client.put_queue(&name, &request).await)?;
+            show::one(&mut out, &queue, &target);
+            Some("the queue is set")
+        }
+        Command::Pause(queue) => {
+            pause(&mut out, &queue, true)?;
+            Some("the queue is paused")
+        }
+        Command::Resume(queue) => {
+            pause(&mut out, &queue, false)?;
+            Some("the queue goes on")
+        }
+        Command::Delete(OneQueue { name, target }) => {
+            target.block_on(async |client| client.delete_queue(&name).await)?;
+            if target.json {
+                out.json(&serde_json::json!({ "deleted": name }));
+            } else {
+                out.line(format_args!("deleted {name}"));
+            }
+            Some("the queue is deleted")
+        }
+    };
+    out.end(done)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pause(out: &mut Output, OneQueue { name, target }: &OneQueue, paused: bool) -> anyhow::Result<()> {
+    let request = QueueRequest { paused: Some(Some(paused)), ..QueueRequest::default() };
+    let queue = target.block_on(async |client| client.put_queue(name, &request).await)?;
+    show::one(out, &queue, target);
+    Ok(())
+}
