@@ -46,6 +46,8 @@ pub(crate) enum ApiError {
         status: Status,
     },
     RetriesLeft,
+    /// A job was given back as often as it may be.
+    ReleasedTooOften,
     /// The queue has jobs that have not finished.
     QueueInUse,
     /// There are as many queues as there may be. Nothing was done.
@@ -114,6 +116,7 @@ impl ApiError {
             ApiError::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             ApiError::WrongStatus { .. }
             | ApiError::RetriesLeft
+            | ApiError::ReleasedTooOften
             | ApiError::QueueInUse
             | ApiError::KeyReused => StatusCode::CONFLICT,
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -155,6 +158,9 @@ impl ApiError {
             ApiError::RetriesLeft => {
                 "a failed job with max_retries above 0 is retried automatically, not by hand".into()
             }
+            ApiError::ReleasedTooOften => {
+                "it was given back too often: fail it, or let it time out".into()
+            }
             ApiError::QueueInUse => {
                 "the queue has jobs that have not finished: let them run, or cancel them first".into()
             }
@@ -191,6 +197,7 @@ impl From<Refusal> for ApiError {
             Refusal::NoSuchJob => ApiError::NoSuchJob,
             Refusal::WrongStatus { status } => ApiError::WrongStatus { status },
             Refusal::RetriesLeft => ApiError::RetriesLeft,
+            Refusal::ReleasedTooOften => ApiError::ReleasedTooOften,
             Refusal::NoSuchQueue => ApiError::NoSuchQueue,
             Refusal::QueueInUse => ApiError::QueueInUse,
             Refusal::TooManyQueues => ApiError::TooManyQueues,
@@ -257,6 +264,7 @@ impl IntoResponse for ApiError {
             | ApiError::MethodNotAllowed { .. }
             | ApiError::WrongStatus { .. }
             | ApiError::RetriesLeft
+            | ApiError::ReleasedTooOften
             | ApiError::QueueInUse
             | ApiError::KeyReused
             | ApiError::TooLarge { .. }
@@ -321,6 +329,7 @@ mod tests {
                 | ApiError::BodyTooSlow
                 | ApiError::WrongStatus { .. }
                 | ApiError::RetriesLeft
+                | ApiError::ReleasedTooOften
                 | ApiError::QueueInUse
                 | ApiError::TooManyQueues
                 | ApiError::TooManyLanes
@@ -346,6 +355,7 @@ mod tests {
             ApiError::BodyTooSlow,
             ApiError::WrongStatus { status: Status::Success },
             ApiError::RetriesLeft,
+            ApiError::ReleasedTooOften,
             ApiError::QueueInUse,
             ApiError::TooManyQueues,
             ApiError::TooManyLanes,

@@ -58,7 +58,7 @@ impl Selection {
 
     /// At most so many of them.
     pub(crate) fn take(self, n: u32) -> Take {
-        Take { from: self.from, images: self.images, n }
+        Take { from: self.from, images: self.images, n, worker: "".into() }
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
         let of = |text| Selection::parse(Some(text), None).unwrap().take(7);
         assert_eq!(of("b,a").from, Source::InOrder(vec![name("b"), name("a")]));
         assert_eq!(of("b:5,a:1").from, Source::ByWeight(vec![(name("b"), 5), (name("a"), 1)]));
-        assert_eq!(of("*"), Take { from: Source::All, images: Vec::new(), n: 7 });
+        assert_eq!(of("*"), Take { from: Source::All, images: Vec::new(), n: 7, worker: "".into() });
         for none in [None, Some("")] {
             assert_eq!(Selection::parse(none, none).unwrap().take(7), Take::default_queue(7));
         }

@@ -29,6 +29,8 @@ pub(crate) fn log_of(id: &str) -> String {
 /// What is sent for a job.
 pub(crate) fn new_job(job: &NewJob) -> api::NewJob {
     api::NewJob {
+        queue: None,
+        key: None,
         image: "chaos".to_owned(),
         payload: Some(payload(&job.tag)),
         delay: Some(job.delay),

@@ -121,6 +121,8 @@ impl Rest {
                 endings => {
                     let jobs = endings.iter().map(convert::ending).collect();
                     post("jobs/finish".into()).json(&FinishRequest {
+                        queue: None,
+                        image: None,
                         jobs,
                         take: Some(*take),
                         wait: Some(*wait),

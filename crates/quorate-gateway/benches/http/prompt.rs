@@ -19,6 +19,7 @@ fn queued(job: NewJob) -> Job {
         number: 1,
         queue: QueueId::DEFAULT,
         key: job.key,
+        unique: None,
         priority: job.priority,
         image: job.image,
         image_id: job.image_id,
@@ -27,13 +28,17 @@ fn queued(job: NewJob) -> Job {
         timeout: job.timeout.unwrap_or(limits::TIMEOUT_SECONDS_DEFAULT),
         max_retries: job.max_retries.unwrap_or(limits::MAX_RETRIES_DEFAULT),
         attempt: 1,
+        releases: 0,
         retries_delay: job.retries_delay.unwrap_or(limits::RETRIES_DELAY_SECONDS_DEFAULT),
         created_at: now,
         started_at: None,
+        worker: "".into(),
         completed_at: None,
         keep_until: None,
         state: State::Queued { seq: 1, since: now },
         log_bytes: 0,
+        log_parts: 0,
+        progress: None,
         retry_of: None,
         retry_id: None,
     }
@@ -46,7 +51,7 @@ impl Backend for Prompt {
 
     async fn submit(&self, command: Command, _: Duration) -> Result<Answered, Unavailable> {
         let Command::Enqueue { jobs, key: _ } = command else { return Err(Unavailable::Stopping) };
-        let outcome = Ok(Reply::Jobs(jobs.into_iter().map(queued).collect()));
+        let outcome = Ok(Reply::Enqueued { jobs: jobs.into_iter().map(queued).collect(), duplicates: Vec::new() });
         let position = Position { index: 1, offset: 0 };
         Ok(Answered { request_id: RequestId([0; 16]), position, replayed: false, outcome })
     }

@@ -46,6 +46,7 @@ pub(crate) fn new_job(
         id: ids::draw(),
         queue: queue.map_err(|message| ApiError::invalid(field("queue"), message))?,
         key: key.into(),
+        unique: None,
         priority: priority
             .ok_or_else(|| ApiError::invalid(field("priority"), "must be 0, 1 or 2; 2 is served first"))?,
         image_id: ids::image(&job.image),
@@ -74,7 +75,7 @@ pub(crate) fn ending(position: usize, ending: quorate_api::Ending) -> Result<quo
             };
             let reason = fail_reason(&reason.unwrap_or_default()).map_err(named)?;
             let details = self::details(details.unwrap_or_default()).map_err(named)?.into();
-            Some(quorate_core::Failure { reason, details })
+            Some(quorate_core::Failure { reason, details, for_good: false })
         }
         "success" if reason.is_some() => {
             return Err(ApiError::invalid(field("reason"), "belongs to an error, and this is a success"));

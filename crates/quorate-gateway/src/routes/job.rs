@@ -170,10 +170,10 @@ pub(crate) async fn fail<B: Backend>(
     };
     let ((reason, details, log, taking), share) = body.understand(gateway.heavy(), parse).await?;
     if let Some(taking) = taking {
-        let failure = Some(quorate_core::Failure { reason, details });
+        let failure = Some(quorate_core::Failure { reason, details, for_good: false });
         return finish::one(&gateway, Ending { id, failure, log }, taking, share).await;
     }
-    let written = gateway.submit(Command::Fail { id, reason, details, log }).await?;
+    let written = gateway.submit(Command::Fail { id, reason, details, log, for_good: false }).await?;
     drop(share);
     changed(&gateway, written).await
 }
@@ -207,7 +207,7 @@ fn taking(
     responses((status = 204, description = "Its deadline has moved"), WriteErrors, NoSuchJob, Conflict)
 )]
 pub(crate) async fn touch<B: Backend>(State(gateway): State<Gateway<B>>, JobPath(id): JobPath) -> Answer {
-    done(gateway.submit(Command::Touch { id }).await?)
+    done(gateway.submit(Command::Touch { id, progress: None }).await?)
 }
 
 /// Enqueues a finished job again, as a new job.
@@ -289,7 +289,7 @@ async fn changed<B: Backend>(gateway: &Gateway<B>, (index, reply): (Index, Reply
 fn done((index, reply): (Index, Reply)) -> Answer {
     match reply {
         Reply::Done => Ok(response::no_content(index)),
-        Reply::Job(_) | Reply::Jobs(_) | Reply::Finished { .. } => {
+        Reply::Job(_) | Reply::Jobs(_) | Reply::Enqueued { .. } | Reply::Finished { .. } => {
             Err(ApiError::unexpected_reply("touch or delete").into())
         }
     }

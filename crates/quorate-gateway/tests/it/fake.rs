@@ -283,7 +283,7 @@ impl Reads for Fake {
     async fn log(&self, id: JobId) -> Result<Option<Bytes>, Unavailable> {
         let state = self.state.lock();
         let finished = state.seen.jobs().get(&id).is_some_and(|job| job.status().is_final());
-        Ok(finished.then(|| state.seen.log(id).cloned().unwrap_or_default()))
+        Ok(finished.then(|| state.seen.log(id).unwrap_or_default()))
     }
 
     async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, Unavailable> {

@@ -55,12 +55,12 @@ impl<B: Backend> Planted<B> {
                 body_hash: key.body_hash,
             });
             let answered = self.0.submit(Command::Enqueue { jobs: vec![job], key }, within).await?;
-            let Ok(Reply::Jobs(jobs)) = &answered.outcome else { return Ok(answered) };
+            let Ok(Reply::Enqueued { jobs, .. }) = &answered.outcome else { return Ok(answered) };
             added.extend(jobs.iter().cloned());
             last = Some(answered);
         }
         match last {
-            Some(answered) => Ok(Answered { outcome: Ok(Reply::Jobs(added)), ..answered }),
+            Some(answered) => Ok(Answered { outcome: Ok(Reply::Enqueued { jobs: added, duplicates: Vec::new() }), ..answered }),
             None => self.0.submit(Command::Enqueue { jobs: Vec::new(), key }, within).await,
         }
     }

@@ -33,20 +33,21 @@ impl Commands {
                 reason: reason_of(*reason),
                 details: "".into(),
                 log: Bytes::new(),
+                for_good: false,
             },
             Call::Finish { endings, take, .. } => {
                 let endings = endings.iter().map(|ending| Ending {
                     id: job_id(&ending.id),
                     failure: ending
                         .reason
-                        .map(|reason| Failure { reason: reason_of(reason), details: "".into() }),
+                        .map(|reason| Failure { reason: reason_of(reason), details: "".into(), for_good: false }),
                     log: Bytes::new(),
                 });
                 let take = (*take > 0).then(|| Take::default_queue(*take));
                 Command::Finish { endings: endings.collect(), take, key }
             }
             Call::Cancel { id: of } => Command::Cancel { id: job_id(of), details: "".into() },
-            Call::Touch { id: of } => Command::Touch { id: job_id(of) },
+            Call::Touch { id: of } => Command::Touch { id: job_id(of), progress: None },
             Call::Retry { id: of } => Command::Retry { id: job_id(of), new_id: JobId(self.draw(now)), key },
             Call::Delete { id: of } => Command::Delete { id: job_id(of) },
             Call::Get { .. } | Call::List { .. } => return None,
@@ -62,6 +63,7 @@ impl Commands {
             id,
             queue: QueueName::DEFAULT,
             key: "".into(),
+            unique: None,
             priority: Priority::new(new.priority).expect("clients choose 0 to 2"),
             image: "generated".into(),
             image_id: ImageId([0; 16]),

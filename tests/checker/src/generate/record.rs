@@ -50,6 +50,7 @@ pub(super) fn code(refusal: &Refusal) -> u16 {
         Refusal::OutsideDeadline
         | Refusal::Invalid { .. }
         | Refusal::IdTaken
+        | Refusal::ReleasedTooOften
         | Refusal::NoSuchQueue
         | Refusal::QueueInUse
         | Refusal::TooManyQueues

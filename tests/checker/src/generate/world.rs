@@ -262,7 +262,7 @@ impl World {
 
     fn fill(&mut self, op: &mut Op, outcome: Result<Reply, Refusal>) {
         let (outcome, status, jobs) = match outcome {
-            Ok(Reply::Jobs(jobs)) => (Outcome::Ok, 200, jobs),
+            Ok(Reply::Jobs(jobs) | Reply::Enqueued { jobs, .. }) => (Outcome::Ok, 200, jobs),
             Ok(Reply::Job(job)) => (Outcome::Ok, 200, vec![*job]),
             Ok(Reply::Done) => (Outcome::Ok, 204, Vec::new()),
             Ok(Reply::Finished { ended: all, taken }) => {

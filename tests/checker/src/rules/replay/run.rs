@@ -83,7 +83,7 @@ impl Chain<'_, '_> {
             (Outcome::Ok, Ok(Reply::Done)) | (Outcome::Info, _) => None,
             (Outcome::Ok, Ok(reply)) => {
                 let job = match &reply {
-                    Reply::Jobs(jobs) => jobs.first(),
+                    Reply::Jobs(jobs) | Reply::Enqueued { jobs, .. } => jobs.first(),
                     Reply::Job(job) => Some(&**job),
                     Reply::Done | Reply::Finished { .. } => None,
                 };
@@ -131,10 +131,10 @@ impl Chain<'_, '_> {
             Call::Consume { .. } => Command::Consume { take: Take::default_queue(1), key },
             Call::Success { .. } => Command::Succeed { id: id(self)?, log },
             Call::Fail { reason, .. } => {
-                Command::Fail { id: id(self)?, reason: reason_of(*reason), details, log }
+                Command::Fail { id: id(self)?, reason: reason_of(*reason), details, log, for_good: false }
             }
             Call::Cancel { .. } => Command::Cancel { id: id(self)?, details },
-            Call::Touch { .. } => Command::Touch { id: id(self)? },
+            Call::Touch { .. } => Command::Touch { id: id(self)?, progress: None },
             Call::Delete { .. } => Command::Delete { id: id(self)? },
             Call::Retry { id: of } => {
                 let of = *self.ids.get(&self.facts.number(of)?)?;
@@ -199,6 +199,7 @@ fn new_job(job: &JobRecord, id: JobId) -> Option<NewJob> {
         id,
         queue: QueueName::DEFAULT,
         key: "".into(),
+        unique: None,
         priority: Priority::new(job.priority)?,
         image: "replayed".into(),
         image_id: ImageId([0; 16]),
