@@ -40,7 +40,7 @@ async fn where_nobody_has_room_new_jobs_are_refused_and_what_leads_to_their_end_
     let mut cluster = Cluster::started(3).await;
     for number in 0..6 {
         let mut new = job(number);
-        new.max_retries = u32::from(number == 1);
+        new.max_retries = Some(u32::from(number == 1));
         let enqueue = Command::Enqueue { jobs: vec![new], key: None };
         submit(cluster.at(0), enqueue).await.unwrap();
     }

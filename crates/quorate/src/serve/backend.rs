@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, Settings,
-    Unavailable,
+    Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName,
+    QueueView, Settings, Take, Timestamp, Unavailable,
 };
-use quorate_gateway::{Backend, Cluster, Disk, Member, NodeHealth, Reads, Wakeups};
+use quorate_gateway::{Backend, Cluster, Disk, Look, Member, NodeHealth, Reads, Wakeups};
 use quorate_node::{Handle, Turn};
 
 /// A node as the gateway sees it.
@@ -79,8 +79,20 @@ impl Reads for NodeBackend {
         self.0.reader().settings()
     }
 
-    fn queued(&self, queue: QueueId) -> u64 {
-        self.0.reader().queued(queue)
+    fn queue_name(&self, id: QueueId) -> QueueName {
+        self.0.reader().queue_name(id).unwrap_or_default()
+    }
+
+    fn queue(&self, name: &QueueName) -> Option<QueueView> {
+        self.0.reader().queue(name)
+    }
+
+    fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView> {
+        self.0.reader().queues(after, n)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.log_time()
     }
 
     async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
@@ -91,8 +103,13 @@ impl Reads for NodeBackend {
 impl Wakeups for NodeBackend {
     type Turn = Turn;
 
-    async fn queued_turn(&self, queue: QueueId) -> Turn {
-        self.0.queued_turn(queue).await
+    fn look(&self, take: &Take) -> Look {
+        let quorate_node::Look { found, applied } = self.0.look(take);
+        Look { found, applied }
+    }
+
+    async fn queued_turn(&self, take: &Take) -> Turn {
+        self.0.queued_turn(take).await
     }
 
     async fn key_spent(&self, key: &str) -> Result<(), Unavailable> {

@@ -236,7 +236,13 @@ pub fn enqueue(number: u64) -> Command {
 }
 
 pub fn consume(n: u32) -> Command {
-    Command::Consume { queue: QueueName::DEFAULT, n, key: None }
+    Command::Consume { take: Take::default_queue(n), key: None }
+}
+
+/// How many jobs of the default queue are queued, as this node knows.
+pub fn queued(handle: &Handle) -> u64 {
+    let queue = handle.reader().queue(&QueueName::DEFAULT);
+    queue.expect("the default queue is always there").queue.counts.of(Status::Queued)
 }
 
 pub async fn submit(handle: &Handle, command: Command) -> Result<Answered, Unavailable> {
