@@ -73,7 +73,7 @@ impl Cluster {
     pub async fn start(&mut self, at: usize) {
         assert!(self.running[at].is_none());
         eventually("the directory is free", async || {
-            match Node::start_on(self.hands[at].clone(), self.configs[at].clone()).await {
+            match Box::pin(Node::start_on(self.hands[at].clone(), self.configs[at].clone())).await {
                 Ok(started) => {
                     self.running[at] = Some(started);
                     true
