@@ -32,6 +32,8 @@ mod time;
 mod unavailable;
 mod unique;
 
+#[cfg(feature = "testing")]
+pub use apply::force;
 pub use apply::{apply, next_due_at, next_timer_at};
 pub use command::{Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob};
 pub use dispatch::{Availability, Changes, Dispatch, Kept, Lane, LaneMark, Source, Take, Worker};

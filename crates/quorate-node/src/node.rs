@@ -26,7 +26,8 @@ impl Node {
     /// # Errors
     /// See [`StartError`]: what can be said before the first peer is asked.
     pub async fn start(config: NodeConfig) -> Result<(Handle, Running), StartError> {
-        Node::start_on(ThisMachine, config).await
+        // Its future is large: callers need not hold it in theirs.
+        Box::pin(Node::start_on(ThisMachine, config)).await
     }
 
     /// The same, on a machine that is made up: for tests of just that.

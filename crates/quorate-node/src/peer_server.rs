@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn a_command_above_the_clusters_level_or_of_no_known_kind_is_refused_for_itself() {
         let request_id = RequestId([3; 16]);
-        let command = Command::Touch { id: JobId([1; 16]) };
+        let command = Command::Touch { id: JobId([1; 16]), progress: None };
         let level = command.level();
         let envelope = log::Envelope::from(Envelope { request_id, deadline: Timestamp(1), command });
         let bytes = Bytes::from(envelope.encode_to_vec());

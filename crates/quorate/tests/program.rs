@@ -181,7 +181,7 @@ fn a_spent_consume_key_is_answered_and_leaves_the_log_alone() {
     let client = Client::new(ClientConfig::new(dev.nodes.iter().map(|(_, url, _)| url.clone()))).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let consume = |key: &str, wait| {
-        let consume = Consume { n: 1, wait, key: Some(key.to_owned()) };
+        let consume = Consume { n: 1, wait, key: Some(key.to_owned()), ..Consume::default() };
         runtime.block_on(client.consume(&consume)).unwrap()
     };
     enqueue();

@@ -32,6 +32,8 @@ use crate::{
 };
 
 use step::{Abort, Step};
+#[cfg(feature = "testing")]
+pub use step::force;
 pub use tick::{next_due_at, next_timer_at};
 
 /// Carries one committed log entry out: first what is due at its time, then its commands in their order.

@@ -103,6 +103,23 @@ impl<T: Table> Step<'_, T> {
     }
 }
 
+/// Writes a job that becomes what the life cycle does not have, with all that follows. For tests of the tests.
+///
+/// # Errors
+/// The storage failed.
+#[cfg(feature = "testing")]
+pub fn force<T: Table>(table: &mut T, before: &Job, after: &Job) -> Result<Vec<Effect>, T::Error> {
+    let now = table.clock();
+    let mut step = Step { table, now, at: Position::default(), effects: Vec::new() };
+    step.table.put_job(Some(before), after)?;
+    step.dispatch(Some(before), Some(after))?;
+    let (from, to) = (Some(before.status()), Some(after.status()));
+    step.effects.push(Effect::Job(Change { id: after.id, queue: after.queue, from, to, reason: None }));
+    let mut effects = step.effects;
+    effects.extend(table.dispatch_mut().tell());
+    Ok(effects)
+}
+
 /// Why a command ends early.
 pub(super) enum Abort<E> {
     /// It is refused, and has done nothing of its own.

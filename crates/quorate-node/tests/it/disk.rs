@@ -40,7 +40,7 @@ async fn where_nobody_has_room_new_jobs_are_refused_and_what_leads_to_their_end_
     let mut cluster = Cluster::started(3).await;
     for number in 0..6 {
         let mut new = job(number);
-        new.max_retries = u32::from(number == 1);
+        new.max_retries = Some(u32::from(number == 1));
         let enqueue = Command::Enqueue { jobs: vec![new], key: None };
         submit(cluster.at(0), enqueue).await.unwrap();
     }
@@ -59,9 +59,9 @@ async fn where_nobody_has_room_new_jobs_are_refused_and_what_leads_to_their_end_
     .await;
     assert_eq!(jobs(submit(handle, consume(4)).await.unwrap()).len(), 4);
     let log = || Bytes::from_static(b"log");
-    let fail = Command::Fail { id: id(1), reason: Reason::BadExit, details: "".into(), log: log() };
+    let fail = Command::Fail { id: id(1), reason: Reason::BadExit, details: "".into(), log: log(), for_good: false };
     for command in [
-        Command::Touch { id: id(0) },
+        Command::Touch { id: id(0), progress: None },
         Command::Succeed { id: id(0), log: log() },
         fail,
         Command::Cancel { id: id(2), details: "".into() },
@@ -99,7 +99,7 @@ async fn a_follower_without_room_takes_no_entries_and_follows_again_when_it_has_
     let seen = member(cluster.at(other).cluster().await.members).unwrap();
     assert!(seen.reachable);
     // Asked with a command that changes nothing: what comes before the leader has sent it an entry is carried out.
-    let touch = || Command::Touch { id: job(99).id };
+    let touch = || Command::Touch { id: job(99).id, progress: None };
     eventually("it refuses entries", async || {
         cluster.at(full).submit(touch(), Duration::from_secs(5)).await == Err(Unavailable::NotApplied)
     })

@@ -22,7 +22,7 @@ async fn begin_timers(cluster: &Cluster) -> [(JobId, Status); 2] {
     submit(node, delayed(1, 1_800)).await.unwrap().outcome.unwrap();
     put(node, 2).await;
     assert_eq!(jobs(submit(node, consume(1)).await.unwrap())[0].id, job(2).id);
-    submit(node, Command::Touch { id: job(2).id }).await.unwrap().outcome.unwrap();
+    submit(node, Command::Touch { id: job(2).id, progress: None }).await.unwrap().outcome.unwrap();
     [(job(1).id, Status::Delayed), (job(2).id, Status::Running)]
 }
 

@@ -55,7 +55,7 @@ async fn a_node_that_stops_takes_nothing_more_and_answers_what_it_took() {
             })
         })
         .collect();
-    eventually("they are answered", async || queued(handle) > 20).await;
+    eventually("they are answered", async || queued(&handle) > 20).await;
     cluster.stop(node).await;
     for caller in callers {
         assert_eq!(caller.await.unwrap(), Unavailable::Stopping);

@@ -73,10 +73,9 @@ fn queue_running_jobs_again(table: &mut applier::Applier) -> Result<Vec<Effect>,
         let Some(job) = table.find_job(id)?.filter(|job| matches!(job.state, State::Running { .. })) else {
             continue;
         };
-        let again = Job { state: State::Queued { seq: table.next_seq() }, started_at: None, ..job.clone() };
-        table.put_job(Some(&job), &again)?;
-        let (from, to) = (Some(job.status()), Some(again.status()));
-        effects.push(Effect::Job(Change { id, queue: job.queue, from, to, reason: None }));
+        let (seq, since) = (table.next_seq(), table.clock());
+        let again = Job { state: State::Queued { seq, since }, started_at: None, ..job.clone() };
+        effects.extend(quorate_core::force(table, &job, &again)?);
     }
     Ok(effects)
 }

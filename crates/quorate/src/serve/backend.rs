@@ -1,4 +1,4 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::{
@@ -92,8 +92,7 @@ impl Reads for NodeBackend {
     }
 
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        self.0.log_time()
     }
 
     async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {

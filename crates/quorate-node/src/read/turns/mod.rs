@@ -2,22 +2,20 @@
 
 mod line;
 mod pairs;
+mod state;
 mod stock;
 mod supply;
 mod waiters;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use quorate_core::{Availability, ImageId, QueueId, Take};
+use quorate_core::{Availability, QueueId, Take};
 use quorate_store::planted::{Bug, planted};
 use tokio::sync::oneshot;
 
 use self::line::Line;
-use self::pairs::Pair;
-use self::supply::Supply;
-use self::waiters::Waiters;
+use self::state::State;
 
 /// Those who wait for a job that they could have. First come, first woken, one for each job; to wait costs nothing.
 ///
@@ -31,16 +29,6 @@ use self::waiters::Waiters;
 /// unclaimed. One who takes several jobs leaves others with a turn and no job; they wait again.
 #[derive(Clone, Default)]
 pub(crate) struct Turns(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    supply: Supply,
-    waiters: Waiters,
-    /// What is claimed, by the tickets of those who are on their way for it.
-    claims: BTreeMap<u64, Pair>,
-    /// The log index at which this is so.
-    applied: u64,
-}
 
 /// A caller's turn to look for a job. It ends when it is dropped: with the jobs that were taken under it gone from their
 /// queues. Before it is given it is a place in the lines.
@@ -61,9 +49,7 @@ pub struct Look {
 impl Turns {
     /// Whether there is something for such a consumer.
     pub(crate) fn look(&self, take: &Take) -> Look {
-        let state = self.0.lock();
-        let found = Line::of(take).any(|line| state.supply.is_available(&line));
-        Look { found, applied: state.applied }
+        self.0.lock().look(Line::of(take))
     }
 
     /// Ends when it is this caller's turn to look for a job. A caller that goes away before leaves its lines, or passes on
@@ -77,8 +63,7 @@ impl Turns {
     /// This is all that can be had, in a table that was not watched so far.
     pub(crate) fn observe(&self, applied: u64, all: &[Availability]) {
         let mut state = self.0.lock();
-        state.applied = applied;
-        state.supply.clear();
+        state.clear(applied);
         for now in all {
             state.set(now);
         }
@@ -93,65 +78,23 @@ impl Turns {
             state.set(now);
         }
         for queue in gone {
-            state.supply.remove(*queue);
+            state.remove(*queue);
         }
     }
 
     fn line_up(&self, take: &Take) -> (Turn, oneshot::Receiver<()>) {
         let (give, given) = oneshot::channel();
-        let lines: Vec<Line> = Line::of(take).collect();
-        let mut state = self.0.lock();
-        let ticket = state.waiters.ticket();
-        let unclaimed = lines.iter().find_map(|line| state.supply.unclaimed(line));
-        state.waiters.join(ticket, lines, give);
-        // Nobody waits for what is unclaimed.
-        if let Some(pair) = unclaimed {
-            state.give_to(ticket, pair);
-        }
+        let ticket = self.0.lock().join(Line::of(take).collect(), give);
         (Turn { turns: self.clone(), ticket }, given)
-    }
-}
-
-impl State {
-    fn set(&mut self, now: &Availability) {
-        let images = self.supply.set(now);
-        self.give(now.queue, images);
-    }
-
-    /// Gives as many turns as there is something for, of a queue and of those of its images of which there was nothing before.
-    fn give(&mut self, queue: QueueId, images: Vec<ImageId>) {
-        let Some(name) = self.supply.name(queue).filter(|_| !images.is_empty()).cloned() else { return };
-        let first = |state: &State, image| Some((state.waiters.first(&name, image)?, image));
-        let images = images.into_iter().map(Some).chain([None]);
-        let mut heads: BTreeSet<(u64, Option<ImageId>)> =
-            images.filter_map(|image| first(self, image)).collect();
-        while let Some((ticket, image)) = heads.pop_first() {
-            let line = Line { queue: Some(name.clone()), image };
-            let Some(pair) = self.supply.unclaimed(&line) else { continue };
-            // Nothing to one who had his turn for another image meanwhile.
-            self.give_to(ticket, pair);
-            heads.extend(first(self, image));
-        }
-    }
-
-    fn give_to(&mut self, ticket: u64, pair: Pair) {
-        let Some(give) = self.waiters.leave(ticket) else { return };
-        self.claims.insert(ticket, pair);
-        self.supply.claim(pair);
-        // He may be leaving, and then ends this turn.
-        let _ = give.send(());
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = self.turns.0.lock();
-        if state.waiters.leave(self.ticket).is_some() || planted(Bug::LostTurn) {
-            return;
+        if !state.leave(self.ticket) && !planted(Bug::LostTurn) {
+            state.end(self.ticket);
         }
-        let pair = state.claims.remove(&self.ticket).expect("who does not wait has a turn");
-        let images = state.supply.release(pair);
-        state.give(pair.0, images);
     }
 }
 

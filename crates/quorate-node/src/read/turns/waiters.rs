@@ -21,17 +21,15 @@ struct Waiter {
 }
 
 impl Waiters {
-    /// A ticket, which stands in no line yet.
-    pub(super) fn ticket(&mut self) -> u64 {
+    /// Somebody stands last in these lines. Gives his ticket.
+    pub(super) fn join(&mut self, lines: Vec<Line>, give: oneshot::Sender<()>) -> u64 {
+        let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.next_ticket
-    }
-
-    pub(super) fn join(&mut self, ticket: u64, lines: Vec<Line>, give: oneshot::Sender<()>) {
         for line in &lines {
             self.lines.entry(line.clone()).or_default().insert(ticket);
         }
         self.waiting.insert(ticket, Waiter { lines, give });
+        ticket
     }
 
     /// Who waits no longer is in no line. `None` for one who does not wait.

@@ -73,7 +73,7 @@ impl Cluster {
     pub async fn start(&mut self, at: usize) {
         assert!(self.running[at].is_none());
         eventually("the directory is free", async || {
-            match Node::start_on(self.hands[at].clone(), self.configs[at].clone()).await {
+            match Box::pin(Node::start_on(self.hands[at].clone(), self.configs[at].clone())).await {
                 Ok(started) => {
                     self.running[at] = Some(started);
                     true
@@ -221,6 +221,7 @@ pub fn job(number: u64) -> NewJob {
         queue: QueueName::DEFAULT,
         priority: Priority::default(),
         key: "".into(),
+        unique: None,
         image: "image".into(),
         image_id: ImageId([9; 16]),
         payload: Bytes::from_static(b"payload"),
@@ -236,7 +237,13 @@ pub fn enqueue(number: u64) -> Command {
 }
 
 pub fn consume(n: u32) -> Command {
-    Command::Consume { queue: QueueName::DEFAULT, n, key: None }
+    Command::Consume { take: Take::default_queue(n), key: None }
+}
+
+/// How many jobs of the default queue are queued, as this node knows.
+pub fn queued(handle: &Handle) -> u64 {
+    let queue = handle.reader().queue(&QueueName::DEFAULT);
+    queue.expect("the default queue is always there").queue.counts.of(Status::Queued)
 }
 
 pub async fn submit(handle: &Handle, command: Command) -> Result<Answered, Unavailable> {
@@ -252,7 +259,7 @@ pub async fn put(handle: &Handle, number: u64) -> Answered {
 
 pub fn jobs(answered: Answered) -> Vec<Job> {
     match answered.outcome {
-        Ok(Reply::Jobs(jobs)) => jobs,
+        Ok(Reply::Jobs(jobs) | Reply::Enqueued { jobs, .. }) => jobs,
         other => panic!("not jobs: {other:?}"),
     }
 }

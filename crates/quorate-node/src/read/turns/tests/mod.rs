@@ -1,7 +1,8 @@
 mod random;
+mod world;
 
 use futures::FutureExt;
-use quorate_core::{QueueName, Source};
+use quorate_core::{ImageId, QueueName, Source};
 
 use super::*;
 

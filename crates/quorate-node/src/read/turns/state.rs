@@ -1,0 +1,92 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_core::{Availability, ImageId, QueueId};
+use tokio::sync::oneshot;
+
+use super::Look;
+use super::line::Line;
+use super::pairs::Pair;
+use super::supply::Supply;
+use super::waiters::Waiters;
+
+/// Who waits, for what there is. Between two calls **nothing is unclaimed that somebody waits for.**
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) supply: Supply,
+    pub(super) waiters: Waiters,
+    /// What is claimed, by the tickets of those who are on their way for it.
+    pub(super) claims: BTreeMap<u64, Pair>,
+    /// The log index at which this is so.
+    pub(super) applied: u64,
+}
+
+impl State {
+    pub(super) fn look(&self, mut lines: impl Iterator<Item = Line>) -> Look {
+        Look { found: lines.any(|line| self.supply.is_available(&line)), applied: self.applied }
+    }
+
+    /// Somebody comes to wait in these lines. Gives his ticket.
+    pub(super) fn join(&mut self, lines: Vec<Line>, give: oneshot::Sender<()>) -> u64 {
+        // He overtakes nobody: nobody waits for what is unclaimed.
+        let unclaimed = lines.iter().find_map(|line| self.supply.unclaimed(line));
+        let ticket = self.waiters.join(lines, give);
+        if let Some(pair) = unclaimed {
+            self.give_to(ticket, pair);
+        }
+        ticket
+    }
+
+    /// Somebody waits no longer. False for one who had his turn.
+    pub(super) fn leave(&mut self, ticket: u64) -> bool {
+        self.waiters.leave(ticket).is_some()
+    }
+
+    /// A turn has ended.
+    pub(super) fn end(&mut self, ticket: u64) {
+        let pair = self.claims.remove(&ticket).expect("who does not wait has a turn");
+        let images = self.supply.release(pair);
+        self.give(pair.0, images);
+    }
+
+    /// So much may be had of a queue now.
+    pub(super) fn set(&mut self, now: &Availability) {
+        let images = self.supply.set(now);
+        self.give(now.queue, images);
+    }
+
+    /// A queue is no more.
+    pub(super) fn remove(&mut self, queue: QueueId) {
+        self.supply.remove(queue);
+    }
+
+    /// Nothing may be had any more, as of that log index.
+    pub(super) fn clear(&mut self, applied: u64) {
+        self.applied = applied;
+        self.supply.clear();
+    }
+
+    /// Gives as many turns as there is something for, of a queue and of those of its images of which nothing was unclaimed
+    /// before.
+    fn give(&mut self, queue: QueueId, images: Vec<ImageId>) {
+        let Some(name) = self.supply.name(queue).filter(|_| !images.is_empty()).cloned() else { return };
+        let first = |state: &State, image| Some((state.waiters.first(&name, image)?, image));
+        let images = images.into_iter().map(Some).chain([None]);
+        let mut heads: BTreeSet<(u64, Option<ImageId>)> =
+            images.filter_map(|image| first(self, image)).collect();
+        while let Some((ticket, image)) = heads.pop_first() {
+            let line = Line { queue: Some(name.clone()), image };
+            let Some(pair) = self.supply.unclaimed(&line) else { continue };
+            // Nothing to one who had his turn for another image meanwhile.
+            self.give_to(ticket, pair);
+            heads.extend(first(self, image));
+        }
+    }
+
+    fn give_to(&mut self, ticket: u64, pair: Pair) {
+        let Some(give) = self.waiters.leave(ticket) else { return };
+        self.claims.insert(ticket, pair);
+        self.supply.claim(pair);
+        // He may be leaving, and then ends this turn.
+        let _ = give.send(());
+    }
+}
