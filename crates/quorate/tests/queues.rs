@@ -1,0 +1,148 @@
+//! The commands of `quorate queue`, and queues in the others.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use common::{QUORATE, Started, free_ports, serve, url, wait_until, wait_until_ready};
+
+/// One node, and the commands that speak to it.
+struct Node {
+    _dir: tempfile::TempDir,
+    _node: Started,
+    port: u16,
+}
+
+impl Node {
+    fn start() -> Node {
+        let dir = tempfile::tempdir().unwrap();
+        let port = free_ports(1);
+        let node = Command::new(QUORATE).args(serve(dir.path(), &[port], 0)).stderr(Stdio::null()).spawn();
+        let node = Node { _dir: dir, _node: Started(node.unwrap()), port };
+        wait_until_ready(port);
+        node
+    }
+
+    fn command(&self, args: &str) -> Command {
+        let mut command = Command::new(QUORATE);
+        command.args(args.split(' ')).env("QUORATE_NODES", url(self.port));
+        command
+    }
+
+    fn run(&self, args: &str) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// What a command that goes well prints.
+    fn says(&self, args: &str) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, args: &str) -> Value {
+        serde_json::from_str(&self.says(&format!("{args} --json"))).unwrap()
+    }
+}
+
+#[test]
+fn a_queue_is_set_shown_paused_and_deleted() {
+    let node = Node::start();
+    let set = "queue set mails --timeout 5m --max-retries 5 --retries-delay 10s --success-retention 1d --error-retention 30d \
+               --backoff exponential:10m:20% --max-running 20 --max-running-per-key 2 --rate 100/1s";
+    let shown = node.says(set);
+    for line in [
+        "name         mails",
+        "max running  20",
+        "per key      2 running at most",
+        "rate         100/1s",
+        "timeout      5m",
+        "max retries  5",
+        "retry after  10s",
+        "backoff      exponential:10m:20%",
+        "success kept 1d",
+        "error kept   30d",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
+    assert_eq!(node.says("queue show mails"), shown);
+
+    let seen = node.json("queue set mails --rate none --backoff 1s,5s,30s --max-retries none");
+    assert_eq!(
+        (&seen["rate"], &seen["max_retries"], &seen["timeout"]),
+        (&Value::Null, &Value::Null, &json!(300))
+    );
+    assert_eq!(seen["backoff"], json!({"type": "list", "delays": [1, 5, 30]}));
+    assert_eq!(node.json("queue pause mails")["paused"], true);
+    assert!(
+        node.says("queue list")
+            .lines()
+            .any(|line| line.starts_with("mails ") && line.contains("paused, 20 at once, 2 a key"))
+    );
+    assert_eq!(node.json("queue resume mails")["paused"], false);
+
+    let id = node.says("job enqueue --image a --queue mails --payload x");
+    let refused = node.run("queue delete mails");
+    assert_eq!(refused.status.code(), Some(4), "{refused:?}");
+    node.says(&format!("job cancel {}", id.trim()));
+    node.says(&format!("job delete {}", id.trim()));
+    assert_eq!(node.says("queue delete mails"), "deleted mails\n");
+    assert_eq!(node.run("queue show mails").status.code(), Some(3));
+    assert_eq!(node.says("queue list --quiet"), "default\n");
+}
+
+#[test]
+fn jobs_are_told_apart_by_their_queues() {
+    let node = Node::start();
+    let mail = node.says("job enqueue --image a --queue mails --key anna --payload x");
+    node.says("job enqueue --image a --payload x");
+    assert_eq!(node.says("job list --quiet --queue mails"), mail);
+    assert_eq!(node.says("job list --quiet --queue nowhere"), "");
+    assert!(!node.says("job list --queue mails").lines().next().unwrap().contains("queue"));
+    assert!(node.says("job list").lines().next().unwrap().ends_with("queue"), "there are two");
+    let shown = node.says(&format!("job show {}", mail.trim()));
+    assert!(shown.contains("queue       mails\n") && shown.contains("key         anna\n"), "{shown}");
+}
+
+#[test]
+fn a_runner_takes_from_its_queues_only_what_it_can_run() {
+    let node = Node::start();
+    let enqueue = |args: &str| node.says(&format!("job enqueue --payload x {args}")).trim().to_owned();
+    let other_image = enqueue("--image other --queue mails --priority 2");
+    let other_queue = enqueue("--image cat");
+    let mail = enqueue("--image cat --queue mails");
+    let runner =
+        node.command("run --program cat=/bin/cat --queue urgent:5,mails:1").stderr(Stdio::null()).spawn();
+    let _runner = Started(runner.unwrap());
+    let status = |id: &str| node.json(&format!("job get {id}"))["status"].clone();
+    wait_until("the mail to be run", || status(&mail) == "success");
+    assert_eq!((status(&other_image), status(&other_queue)), (json!("queued"), json!("queued")));
+}
+
+#[test]
+fn what_can_not_be_is_refused_before_a_node_is_asked() {
+    let many = (0..65).map(|n| format!(" --program i{n}=/bin/cat")).collect::<String>();
+    for (args, says) in [
+        ("queue set Mails", "it must be a name of 1 to 64 of a-z 0-9 . _ -"),
+        ("queue set a --rate 5", "it must be jobs and a duration, as in 100/1s, or none"),
+        ("queue set a --max-running 0", "it must be a whole number from 1 to 1000000, or none"),
+        ("queue set a --backoff linear", "it must be fixed, exponential:10m:20% or delays as in 1s,5s,30s"),
+        ("job enqueue --image a --queue A", "it must be a name of 1 to 64"),
+        ("run --program a=/bin/cat --queue a:5,b", "has weights for some queues only"),
+        (
+            "run --program a=/bin/cat --image b",
+            "image: it says which images --docker runs, and that is not given",
+        ),
+        (&format!("run{many}"), "65 images are more than one runner can ask for, 64"),
+        ("run --program a,b=/bin/cat", "has a comma, and is none that a runner can ask for"),
+    ] {
+        let refused = common::quorate(&args.split(' ').collect::<Vec<_>>());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{args}: {said}");
+        assert!(said.contains(says), "{args}: {said}");
+    }
+}
