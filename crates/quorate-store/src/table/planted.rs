@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openraft::EntryPayload;
-use quorate_core::{Batch, Change, Effect, Job, State, Status, Table, Timestamp};
+use quorate_core::{Batch, Effect, Job, State, Table, Timestamp};
 
 use super::tuning::Tuning;
 use super::{AppliedEntry, applier};

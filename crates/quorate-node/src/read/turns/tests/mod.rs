@@ -15,13 +15,13 @@ fn name(text: &str) -> QueueName {
 }
 
 /// What is in a queue, whose number is its name.
-fn available(queue: u32, places: u64, images: &[(ImageId, u64)]) -> Availability {
+fn available(queue: u64, places: u64, images: &[(ImageId, u64)]) -> Availability {
     let name = name(&queue.to_string());
     Availability { queue: QueueId(queue), name, places, images: images.to_vec() }
 }
 
 /// From some of these queues, or from any; of some of these images, or of any.
-fn take(queues: &[u32], images: &[ImageId]) -> Take {
+fn take(queues: &[u64], images: &[ImageId]) -> Take {
     let names = queues.iter().map(|queue| name(&queue.to_string())).collect();
     let from = if queues.is_empty() { Source::All } else { Source::InOrder(names) };
     Take { from, images: images.to_vec(), ..Take::default_queue(1) }
@@ -34,7 +34,7 @@ struct Caller {
 }
 
 impl Caller {
-    fn comes(turns: &Turns, queues: &[u32], images: &[ImageId]) -> Caller {
+    fn comes(turns: &Turns, queues: &[u64], images: &[ImageId]) -> Caller {
         let (turn, given) = turns.line_up(&take(queues, images));
         Caller { _turn: turn, given }
     }
@@ -66,12 +66,12 @@ fn jobs_of_other_queues_and_images_wake_nobody() {
     ];
     turns.set(available(3, NO_LIMIT, &[(B, 5)]));
     turns.set(available(2, NO_LIMIT, &[(B, 5)]));
-    assert_eq!(woken(&mut callers), []);
+    assert_eq!(woken(&mut callers), [0; 0]);
 }
 
 #[test]
 fn the_four_kinds_of_lines_go_by_ticket() {
-    let kinds: [(&[u32], &[ImageId]); 4] = [(&[1], &[A]), (&[1], &[]), (&[], &[A]), (&[], &[])];
+    let kinds: [(&[u64], &[ImageId]); 4] = [(&[1], &[A]), (&[1], &[]), (&[], &[A]), (&[], &[])];
     for first in 0..4 {
         let turns = Turns::default();
         let mut callers: Vec<Caller> = (0..4)
@@ -118,7 +118,7 @@ fn places_bound_the_turns_of_all_images() {
     let [first, rest @ ..] = callers;
     drop(first);
     let mut rest = rest;
-    assert_eq!(woken(&mut rest), [], "the other one is on his way for the last place");
+    assert_eq!(woken(&mut rest), [0; 0], "the other one is on his way for the last place");
     turns.set(available(1, 2, &[]));
     assert_eq!(woken(&mut rest), [1]);
 }
@@ -130,7 +130,7 @@ fn a_turn_that_ends_without_a_job_passes_on_even_to_another_image() {
     let mut first = Caller::comes(&turns, &[1], &[A]);
     let mut others = [&[B], &[A]].map(|images| Caller::comes(&turns, &[1], images));
     assert!(first.was_woken());
-    assert_eq!(woken(&mut others), [], "there is one place");
+    assert_eq!(woken(&mut others), [0; 0], "there is one place");
     drop(first);
     assert_eq!(woken(&mut others), [0]);
 }

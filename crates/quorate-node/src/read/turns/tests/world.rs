@@ -47,7 +47,7 @@ pub(super) struct Caller {
 pub(super) struct World {
     pub(super) turns: Turns,
     pub(super) queues: BTreeMap<usize, (QueueId, Content)>,
-    made: u32,
+    made: u64,
     pub(super) applied: u64,
     pub(super) callers: Vec<Caller>,
 }
