@@ -52,11 +52,11 @@ impl<T: Table> Step<'_, T> {
         self.table.dispatch_mut().moved(before, after);
         let Some((job, seq)) = before.and_then(|job| Some((job, job.state.place()?.0))) else { return Ok(()) };
         let lane = Lane::of(job);
-        if self.table.dispatch_mut().left(&lane, seq) {
-            let first = self.table.first_in(&lane)?.and_then(|job| job.state.place());
-            let (seq, since) = first.expect("a lane that is not empty has a first job");
-            self.table.dispatch_mut().is_first(&lane, seq, since);
-        }
+        let first = match self.table.dispatch().is_first(&lane, seq) {
+            true => self.table.first_in(&lane)?.and_then(|job| job.state.place()),
+            false => None,
+        };
+        self.table.dispatch_mut().left(&lane, first);
         Ok(())
     }
 

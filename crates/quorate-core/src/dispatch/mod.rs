@@ -402,8 +402,12 @@ impl Dispatch {
                 None => Waiting { first: seq, since, jobs: 1, served: 0 },
             };
             self.set(&lane, Some(waiting));
+            self.settle(id, &[lane.image]);
         }
-        self.settle(id, &changed);
+        // What its limits say has changed where it runs or does not any more.
+        if was != is {
+            self.settle(id, &changed);
+        }
         self.untold.images.extend(changed.into_iter().map(|image| (id, image)));
         if self.line(id).queue.is_limited() {
             self.untold.queues.insert(id);
@@ -413,18 +417,18 @@ impl Dispatch {
         }
     }
 
-    /// The job at a place has left its lane. True where it was the first of several: then the next one is to be told.
-    pub(crate) fn left(&mut self, lane: &Lane, seq: u64) -> bool {
-        let waiting = self.waiting(lane).expect("a queued job is in its lane");
-        let rest = (waiting.jobs > 1).then_some(Waiting { jobs: waiting.jobs - 1, ..waiting });
-        self.set(lane, rest);
-        waiting.first == seq && rest.is_some()
+    /// True for the first job of its lane.
+    pub(crate) fn is_first(&self, lane: &Lane, seq: u64) -> bool {
+        self.waiting(lane).is_some_and(|waiting| waiting.first == seq)
     }
 
-    /// The job that is the first one of a lane now.
-    pub(crate) fn is_first(&mut self, lane: &Lane, seq: u64, since: Timestamp) {
-        let waiting = self.waiting(lane).expect("a job is in its lane");
-        self.set(lane, Some(Waiting { first: seq, since, ..waiting }));
+    /// A job has left its lane; where it was the first, `first` is the one that is it now.
+    pub(crate) fn left(&mut self, lane: &Lane, first: Option<(u64, Timestamp)>) {
+        let before = self.waiting(lane).expect("a queued job is in its lane");
+        let (first, since) = first.unwrap_or((before.first, before.since));
+        let jobs = before.jobs.checked_sub(1).expect("a job that leaves was counted");
+        self.set(lane, (jobs > 0).then_some(Waiting { first, since, jobs, ..before }));
+        self.settle(lane.queue, &[lane.image]);
     }
 
     /// A lane had its turn, and so had its key, at that place in the order of the log.
@@ -520,7 +524,6 @@ impl Dispatch {
         }
         self.unwritten.lanes.insert(lane.clone());
         self.untold.images.insert((lane.queue, lane.image));
-        self.settle(lane.queue, &[lane.image]);
     }
 
     /// Puts a queue where it belongs, after something of it has changed, and of these images.

@@ -13,11 +13,53 @@ use crate::{ImageId, LaneMark, Timestamp};
 /// would wait with those of this one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rank {
-    keys: BTreeMap<Box<str>, Key>,
+    keys: Keys,
     /// Of the keys that are not blocked.
     turns: BTreeSet<(u64, Box<str>)>,
     /// The same for those who take this image only.
     turns_of_image: BTreeMap<ImageId, BTreeSet<(u64, Box<str>)>>,
+}
+
+/// The jobs of each key. Most have none: those are found without a search.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Keys {
+    keyless: Option<Key>,
+    keys: BTreeMap<Box<str>, Key>,
+}
+
+impl Keys {
+    fn get(&self, name: &str) -> Option<&Key> {
+        if name.is_empty() { self.keyless.as_ref() } else { self.keys.get(name) }
+    }
+
+    fn get_mut(&mut self, name: &str) -> Option<&mut Key> {
+        if name.is_empty() { self.keyless.as_mut() } else { self.keys.get_mut(name) }
+    }
+
+    fn insert(&mut self, name: &str, key: Key) {
+        if name.is_empty() {
+            self.keyless = Some(key);
+        } else {
+            self.keys.insert(name.into(), key);
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        if name.is_empty() {
+            self.keyless = None;
+        } else {
+            self.keys.remove(name);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.keys.len() + usize::from(self.keyless.is_some())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &Key)> {
+        let keyless = self.keyless.iter().map(|key| ("", key));
+        keyless.chain(self.keys.iter().map(|(name, key)| (&**name, key)))
+    }
 }
 
 /// One key's jobs.
@@ -71,7 +113,7 @@ impl Rank {
     pub(super) fn lanes(&self) -> impl Iterator<Item = (&str, ImageId, Waiting)> {
         self.keys
             .iter()
-            .flat_map(|(name, key)| key.lanes.iter().map(|(image, waiting)| (&**name, *image, *waiting)))
+            .flat_map(|(name, key)| key.lanes.iter().map(move |(image, waiting)| (name, *image, *waiting)))
     }
 
     /// The images of a key's jobs.
@@ -106,8 +148,8 @@ impl Rank {
 
     /// A lane is like that now; `None`: it is empty. A key that comes may be at its limit.
     pub(super) fn set(&mut self, name: &str, image: ImageId, waiting: Option<Waiting>, blocked: bool) {
-        if !self.keys.contains_key(name) {
-            self.keys.insert(name.into(), Key { blocked, ..Key::default() });
+        if self.keys.get(name).is_none() {
+            self.keys.insert(name, Key { blocked, ..Key::default() });
         }
         let Some(key) = self.keys.get_mut(name) else { return };
         let before = key.lanes.get(&image).copied();

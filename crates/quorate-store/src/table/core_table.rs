@@ -171,9 +171,8 @@ impl Table for Applier {
     }
 
     fn first_in(&mut self, lane: &Lane) -> Result<Option<&Job>, StoreError> {
-        self.lane(lane);
-        let Applier { generation, lanes, .. } = self;
-        lanes.get_mut(lane).expect("it was put there").first(&generation.db)
+        let (jobs, db, _) = self.lane(lane);
+        jobs.first(db)
     }
 
     fn next_due(&mut self, now: Timestamp) -> Result<Option<Job>, StoreError> {

@@ -1,11 +1,12 @@
 //! How a record's indexes and payload follow it: the parts of [`Applier`] that `core_table.rs` is made of.
 
 use quorate_core::{Job, JobId, Lane};
+use rocksdb::WriteBatch;
 
 use super::applier::Applier;
 use crate::StoreError;
 use crate::rows::codec;
-use crate::rows::db::Family;
+use crate::rows::db::{Db, Family};
 use crate::rows::keys::{self, IndexRow, Prefix};
 use crate::rows::lane::LaneJobs;
 use crate::rows::place::Place;
@@ -23,19 +24,16 @@ impl Applier {
         self.generation.db.delete_single(&mut self.unwritten.rows, family, key);
     }
 
-    /// A lane, its first jobs in memory.
-    pub(super) fn lane(&mut self, lane: &Lane) -> &mut LaneJobs {
-        if !self.lanes.contains_key(lane) {
-            let jobs = match self.dispatch.mark(lane) {
-                Some(mark) => LaneJobs::from(lane.clone(), mark.first, self.tuning.lane),
-                None => LaneJobs::empty(lane.clone(), self.tuning.lane),
-            };
-            self.lanes.insert(lane.clone(), jobs);
-        }
-        self.uses += 1;
-        let jobs = self.lanes.get_mut(lane).expect("it was put there");
-        jobs.used = self.uses;
-        jobs
+    /// A lane, its first jobs in memory; and what a change of it needs besides.
+    pub(super) fn lane(&mut self, lane: &Lane) -> (&mut LaneJobs, &Db, &mut WriteBatch) {
+        let Applier { generation, unwritten, dispatch, lanes, tuning, uses, .. } = self;
+        let jobs = lanes.entry(lane.clone()).or_insert_with(|| match dispatch.mark(lane) {
+            Some(mark) => LaneJobs::from(lane.clone(), mark.first, tuning.lane),
+            None => LaneJobs::empty(lane.clone(), tuning.lane),
+        });
+        *uses += 1;
+        jobs.used = *uses;
+        (jobs, &generation.db, &mut unwritten.rows)
     }
 
     /// Puts a job into the index that its state asks for, or writes it anew where it stands.
@@ -43,11 +41,9 @@ impl Applier {
         match keys::index_row(job) {
             IndexRow::Ready { lane, seq } => {
                 assert!(seq < self.meta.next_seq, "the place {seq} was never given");
-                self.lane(&lane);
-                let Applier { generation, unwritten, lanes, .. } = self;
-                let jobs = lanes.get_mut(&lane).expect("it was put there");
-                jobs.put(&generation.db, &mut unwritten.rows, seq, job, record);
-                if seq == job.number {
+                let (jobs, db, rows) = self.lane(&lane);
+                jobs.put(db, rows, seq, job, record);
+                if seq == job.number && !self.plain_lanes.contains(&lane) {
                     self.plain_lanes.insert(lane);
                 }
             }
@@ -73,10 +69,8 @@ impl Applier {
     pub(super) fn unindex(&mut self, job: &Job) {
         match keys::index_row(job) {
             IndexRow::Ready { lane, seq } => {
-                self.lane(&lane);
-                let Applier { generation, unwritten, lanes, .. } = self;
-                let jobs = lanes.get_mut(&lane).expect("it was put there");
-                jobs.remove(&generation.db, &mut unwritten.rows, seq);
+                let (jobs, db, rows) = self.lane(&lane);
+                jobs.remove(db, rows, seq);
             }
             IndexRow::Timer { at } => {
                 let key = keys::timer(at, job.id);

@@ -26,8 +26,8 @@ pub(crate) fn new_job(n: u64) -> NewJob {
         payload: Bytes::from(format!("payload {n}")),
         delay: 0,
         timeout: None,
-        max_retries: None,
-        retries_delay: None,
+        max_retries: Some(0),
+        retries_delay: Some(0),
     }
 }
 
