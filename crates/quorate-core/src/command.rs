@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
 use crate::{
-    FeatureLevel, ImageId, JobId, Priority, Progress, QueueName, Reason, RequestId, Setting, Settings, Take, Timestamp,
-    Unique, limits,
+    FeatureLevel, ImageId, JobId, Priority, Progress, QueueName, Reason, RequestId, Setting, Settings, Take,
+    Timestamp, Unique, limits,
 };
 
 /// One log entry: a time and commands. Without commands it is a tick, which carries out what is due.
@@ -198,7 +198,9 @@ impl Command {
     pub(crate) fn may_add(&self) -> usize {
         let jobs = match self {
             Command::Enqueue { jobs, .. } => jobs.len(),
-            Command::Finish { endings, .. } => endings.iter().filter(|ending| ending.failure.is_some()).count(),
+            Command::Finish { endings, .. } => {
+                endings.iter().filter(|ending| ending.failure.is_some()).count()
+            }
             // Fail: its automatic retry.
             Command::Retry { .. } | Command::Fail { .. } | Command::Release { .. } => 1,
             Command::WorkerGone { .. } => limits::JOBS_PER_REQUEST,

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::{
-    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord, QueueId, RequestId, Settings, Timestamp,
+    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord, QueueId, RequestId, Settings,
+    Timestamp,
 };
 
 /// All that a table holds, in a canonical form: two tables that hold the same dump alike. For tests, for comparing

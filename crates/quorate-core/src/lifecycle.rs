@@ -91,7 +91,13 @@ pub struct Transition {
 pub const TRANSITIONS: [Transition; 25] = [
     arrow(None, Enqueue, Some(Queued), "delay is 0", "at the tail of its lane"),
     arrow(None, Enqueue, Some(Delayed), "delay is above 0", ""),
-    arrow(None, AutomaticRetry, Some(Queued), "its back-off is 0", "at the tail of its lane; max_retries is one less"),
+    arrow(
+        None,
+        AutomaticRetry,
+        Some(Queued),
+        "its back-off is 0",
+        "at the tail of its lane; max_retries is one less",
+    ),
     arrow(None, AutomaticRetry, Some(Delayed), "its back-off is above 0", "max_retries is one less"),
     arrow(None, Retry, Some(Queued), "", "at the tail of its lane; max_retries as before"),
     arrow(Some(Delayed), Due, Some(Queued), "", "at the tail of its lane"),

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Dispatch, FeatureLevel, Image, ImageId, Job, JobId, Lane, Position, QueueId, Remembered, RequestId, Settings,
-    Timestamp,
+    Dispatch, FeatureLevel, Image, ImageId, Job, JobId, Lane, Position, QueueId, Remembered, RequestId,
+    Settings, Timestamp,
 };
 
 /// The table of jobs as [`crate::apply()`] needs it: synchronous, and a write is seen by every later read.

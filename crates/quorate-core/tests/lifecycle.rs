@@ -8,9 +8,7 @@ use std::fmt::Write;
 
 use common::{Log, T0, Watched, job_id, new_job, ok_job, ok_jobs};
 use quorate_core::lifecycle::{Event, TRANSITIONS, Transition, transitions};
-use quorate_core::{
-    Command, Job, NewJob, Reason, Refusal, Reply, Settings, Status, Table, Take, Timestamp,
-};
+use quorate_core::{Command, Job, NewJob, Reason, Refusal, Reply, Settings, Status, Table, Take, Timestamp};
 
 /// The job that each case is about, and the id that its manual retry would get.
 const JOB: u64 = 1;
@@ -95,7 +93,13 @@ fn bring_to(log: &mut Log<Watched>, status: Status, event: Event) -> Job {
 }
 
 fn fail() -> Command {
-    Command::Fail { id: job_id(JOB), reason: Reason::BadExit, details: "".into(), log: "first".into(), for_good: false }
+    Command::Fail {
+        id: job_id(JOB),
+        reason: Reason::BadExit,
+        details: "".into(),
+        log: "first".into(),
+        for_good: false,
+    }
 }
 
 /// Lets the event happen; gives the refusal, if it was refused.

@@ -10,8 +10,8 @@ use quorate_core::limits::{
     CONSUME_BYTES, DUE_PER_BATCH, IDEMPOTENCY_KEYS, IDEMPOTENCY_MILLIS, JOBS_PER_REQUEST, PAYLOAD_BYTES,
 };
 use quorate_core::{
-    Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, Reason, Refusal, Settings, Status, Take, Timestamp,
-    next_due_at,
+    Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, Reason, Refusal, Settings, Status,
+    Take, Timestamp, next_due_at,
 };
 
 /// More jobs than one batch carries timers of.
@@ -68,7 +68,8 @@ fn due_work_keeps_up_with_what_is_added() {
         assert_eq!(granted.len() as u64, MANY);
         // Half of them fail, half time out.
         let failure = Some(Failure { reason: Reason::Timeout, details: "".into(), for_good: false });
-        let ending = |number: &u64| Ending { id: job_id(*number), failure: failure.clone(), log: Bytes::new() };
+        let ending =
+            |number: &u64| Ending { id: job_id(*number), failure: failure.clone(), log: Bytes::new() };
         let endings = granted.iter().step_by(2).map(ending).collect();
         log.run(now, Command::Finish { endings, take: None, key: None }).unwrap();
         now = now.plus_seconds(1);

@@ -53,12 +53,14 @@ pub(super) fn retry<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId) -> R
 }
 
 /// Adds the job that goes on from `job`, which its worker gives back. Linking the job to it is the caller's part.
-pub(super) fn release<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId, delay: u32) -> Result<Job, T::Error> {
-    let what = Retry {
-        max_retries: job.max_retries,
-        attempt: job.attempt,
-        delay_millis: u64::from(delay) * 1_000,
-    };
+pub(super) fn release<T: Table>(
+    step: &mut Step<'_, T>,
+    job: &Job,
+    id: JobId,
+    delay: u32,
+) -> Result<Job, T::Error> {
+    let what =
+        Retry { max_retries: job.max_retries, attempt: job.attempt, delay_millis: u64::from(delay) * 1_000 };
     let job = Job { releases: job.releases.saturating_add(1), ..job.clone() };
     again(step, &job, id, what)
 }

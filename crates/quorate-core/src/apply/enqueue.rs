@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use crate::{Job, NewJob, QueueName, Refusal, Reply, Table, Unique, Until, limits, unique};
 
-use super::{birth, lookup};
 use super::step::{Abort, Step, check, refuse};
+use super::{birth, lookup};
 
 /// Adds jobs, all or none.
 pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<Reply, Abort<T::Error>> {

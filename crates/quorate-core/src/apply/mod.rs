@@ -27,13 +27,13 @@ mod tick;
 mod touch;
 
 use crate::{
-    AnswerRecord, Answered, Applied, Batch, Command, Envelope, Failure, Outcome, Position, Refusal, Reply, RequestId,
-    Table, limits,
+    AnswerRecord, Answered, Applied, Batch, Command, Envelope, Failure, Outcome, Position, Refusal, Reply,
+    RequestId, Table, limits,
 };
 
-use step::{Abort, Step};
 #[cfg(feature = "testing")]
 pub use step::force;
+use step::{Abort, Step};
 pub use tick::{next_due_at, next_timer_at};
 
 /// Carries one committed log entry out: first what is due at its time, then its commands in their order.

@@ -47,7 +47,14 @@ pub(super) fn worker_gone<T: Table>(step: &mut Step<'_, T>, worker: &str) -> Res
             continue; // its deadline came
         }
         if job.releases >= limits::RELEASES {
-            ending::end_in_error(step, job, Reason::Killed, EndedBy::Cluster, "its worker is gone", &Bytes::new())?;
+            ending::end_in_error(
+                step,
+                job,
+                Reason::Killed,
+                EndedBy::Cluster,
+                "its worker is gone",
+                &Bytes::new(),
+            )?;
             continue;
         }
         let new_id = birth::id_of_release(step, id);

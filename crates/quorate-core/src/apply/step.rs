@@ -1,7 +1,7 @@
 use crate::lifecycle::leads;
 use crate::{
-    Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Position, Queue, QueueId, Refusal, Settings, State, Table,
-    Timestamp, unique,
+    Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Position, Queue, QueueId, Refusal, Settings, State,
+    Table, Timestamp, unique,
 };
 
 /// One command being carried out: on which table, at what log time, where in the log.
@@ -50,7 +50,9 @@ impl<T: Table> Step<'_, T> {
     /// A job has another status: what that means for who gets which job.
     fn dispatch(&mut self, before: Option<&Job>, after: Option<&Job>) -> Result<(), T::Error> {
         self.table.dispatch_mut().moved(before, after);
-        let Some((job, seq)) = before.and_then(|job| Some((job, job.state.place()?.0))) else { return Ok(()) };
+        let Some((job, seq)) = before.and_then(|job| Some((job, job.state.place()?.0))) else {
+            return Ok(());
+        };
         let lane = Lane::of(job);
         let first = match self.table.dispatch().is_first(&lane, seq) {
             true => self.table.first_in(&lane)?.and_then(|job| job.state.place()),

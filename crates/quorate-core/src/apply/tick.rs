@@ -8,7 +8,12 @@ use super::{ending, key};
 pub(super) fn tick<T: Table>(step: &mut Step<'_, T>, commands: &[Envelope]) -> Result<(), T::Error> {
     let added: usize = commands.iter().map(|envelope| envelope.command.may_add()).sum();
     for _ in 0..limits::DUE_PER_BATCH + limits::DUE_PER_ADDED * added {
-        if !(next_timer(step)? || next_finished(step)? || next_kept(step)? || next_key(step)? || next_image(step)?) {
+        if !(next_timer(step)?
+            || next_finished(step)?
+            || next_kept(step)?
+            || next_key(step)?
+            || next_image(step)?)
+        {
             break;
         }
     }

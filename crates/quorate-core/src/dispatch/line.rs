@@ -108,7 +108,11 @@ impl Line {
             let images = self.rank(priority).images_of(key);
             self.rank_mut(priority).block(key, blocked);
             for (image, jobs) in images {
-                if blocked { self.count(image, jobs, 0) } else { self.count(image, 0, jobs) }
+                if blocked {
+                    self.count(image, jobs, 0)
+                } else {
+                    self.count(image, 0, jobs)
+                }
                 changed.push(image);
             }
         }

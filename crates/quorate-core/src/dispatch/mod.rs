@@ -6,8 +6,8 @@
 
 mod lane;
 mod line;
-mod rank;
 mod open;
+mod rank;
 mod take;
 mod workers;
 
@@ -18,11 +18,14 @@ pub use take::{Source, Take};
 pub use workers::Worker;
 
 use self::line::Line;
-use self::rank::Waiting;
 use self::open::Open;
+use self::rank::Waiting;
 use self::workers::Workers;
 use crate::id::mix;
-use crate::{Effect, ImageId, Job, JobId, NewJob, Priority, Queue, QueueId, QueueName, RequestId, State, Status, Timestamp};
+use crate::{
+    Effect, ImageId, Job, JobId, NewJob, Priority, Queue, QueueId, QueueName, RequestId, State, Status,
+    Timestamp,
+};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -55,11 +58,14 @@ struct Untold {
 struct Unwritten {
     queues: BTreeSet<QueueId>,
     lanes: BTreeSet<Lane>,
-    turns: BTreeSet<(QueueId, Priority, Box<str>)>,
+    turns: BTreeSet<KeyTurn>,
     running: BTreeSet<(QueueId, Box<str>)>,
     workers: BTreeSet<Box<str>>,
     held: BTreeSet<(Box<str>, JobId)>,
 }
+
+/// A key of a priority of a queue.
+pub type KeyTurn = (QueueId, Priority, Box<str>);
 
 /// What has changed of that which must outlive a restart. `None`, or 0: it is gone.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +73,7 @@ struct Unwritten {
 pub struct Changes {
     pub queues: Vec<(QueueId, Option<Queue>)>,
     pub lanes: Vec<(Lane, Option<LaneMark>)>,
-    pub turns: Vec<((QueueId, Priority, Box<str>), u64)>,
+    pub turns: Vec<(KeyTurn, u64)>,
     pub running: Vec<((QueueId, Box<str>), u64)>,
     pub workers: Vec<(Box<str>, Option<Timestamp>)>,
     pub held: Vec<((Box<str>, JobId), bool)>,
@@ -81,7 +87,7 @@ pub struct Kept {
     /// Every lane that is not empty.
     pub lanes: BTreeMap<Lane, LaneMark>,
     /// When a key that has waiting jobs had its last turn, in the order of places, if it had one while others waited for theirs.
-    pub turns: BTreeMap<(QueueId, Priority, Box<str>), u64>,
+    pub turns: BTreeMap<KeyTurn, u64>,
     /// How many jobs of a key run, if any.
     pub running: BTreeMap<(QueueId, Box<str>), u64>,
     /// Every worker that said its name and holds a job.
@@ -370,7 +376,10 @@ impl Dispatch {
         let mut changed = Vec::new();
         let is_running = |job: Option<&Job>| job.is_some_and(|job| job.status() == Status::Running);
         let (was, is) = (is_running(before), is_running(after));
-        if is && !was && let Some(rate) = line.queue.settings.rate {
+        if is
+            && !was
+            && let Some(rate) = line.queue.settings.rate
+        {
             line.queue.bucket.take(rate, now);
         }
         if was != is && !job.worker.is_empty() {
@@ -503,7 +512,10 @@ impl Dispatch {
 
     fn remove(&mut self, id: QueueId) {
         let Some(line) = self.lines.remove(&id) else { return };
-        assert!(line.is_empty() && line.running.is_empty() && line.refill.is_none(), "a queue that goes is empty");
+        assert!(
+            line.is_empty() && line.running.is_empty() && line.refill.is_none(),
+            "a queue that goes is empty"
+        );
         self.names.remove(&line.queue.name);
         self.unwritten.queues.insert(id);
         self.untold.gone.push(id);

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::{
-    AnswerRecord, Dispatch, Dump, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, KeyRecord, Lane,
-    QueueId, RequestId, Settings, State, Timestamp,
+    AnswerRecord, Dispatch, Dump, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, KeyRecord,
+    Lane, QueueId, RequestId, Settings, State, Timestamp,
 };
 
 mod table;

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::Model;
 use crate::{
-    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, RequestId, Settings, Table,
-    Timestamp,
+    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, RequestId,
+    Settings, Table, Timestamp,
 };
 
 impl Table for Model {

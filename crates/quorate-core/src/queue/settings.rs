@@ -76,12 +76,12 @@ impl Setting {
             Setting::RetriesDelay(value) => {
                 (!value.is_none_or(|value| value <= limits::RETRIES_DELAY_SECONDS)).then_some("retries_delay")
             }
-            Setting::KeepSuccess(value) => {
-                (!value.is_none_or(|value| limits::RETENTION_SECONDS.contains(&value))).then_some("keep_success")
-            }
-            Setting::KeepError(value) => {
-                (!value.is_none_or(|value| limits::RETENTION_SECONDS.contains(&value))).then_some("keep_error")
-            }
+            Setting::KeepSuccess(value) => (!value
+                .is_none_or(|value| limits::RETENTION_SECONDS.contains(&value)))
+            .then_some("keep_success"),
+            Setting::KeepError(value) => (!value
+                .is_none_or(|value| limits::RETENTION_SECONDS.contains(&value)))
+            .then_some("keep_error"),
             Setting::Backoff(backoff) => (!backoff.is_within()).then_some("backoff"),
             Setting::MaxRunning(value) => {
                 (!value.as_ref().is_none_or(within(limits::MAX_RUNNING))).then_some("max_running")
@@ -90,7 +90,8 @@ impl Setting {
                 (!value.as_ref().is_none_or(within(limits::MAX_RUNNING))).then_some("max_running_per_key")
             }
             Setting::Rate(rate) => (!rate.is_none_or(|rate| {
-                (1..=limits::RATE_JOBS).contains(&rate.jobs) && (1..=limits::RATE_SECONDS).contains(&rate.seconds)
+                (1..=limits::RATE_JOBS).contains(&rate.jobs)
+                    && (1..=limits::RATE_SECONDS).contains(&rate.seconds)
             }))
             .then_some("rate"),
         }
@@ -178,6 +179,9 @@ mod tests {
     #[test]
     fn a_lists_last_delay_is_for_all_that_follow() {
         let backoff = Backoff::List(vec![1, 5, 30]);
-        assert_eq!([1, 2, 3, 4].map(|attempt| backoff.delay_millis(JOB, attempt, 10)), [1_000, 5_000, 30_000, 30_000]);
+        assert_eq!(
+            [1, 2, 3, 4].map(|attempt| backoff.delay_millis(JOB, attempt, 10)),
+            [1_000, 5_000, 30_000, 30_000]
+        );
     }
 }

@@ -2,7 +2,8 @@ use bytes::Bytes;
 
 use super::Rng;
 use crate::{
-    Batch, Command, Envelope, ImageId, JobId, NewJob, Priority, QueueName, RequestId, Take, Timestamp, id::mix,
+    Batch, Command, Envelope, ImageId, JobId, NewJob, Priority, QueueName, RequestId, Take, Timestamp,
+    id::mix,
 };
 
 /// A steady load, for measurements: jobs are enqueued, granted and ended well, in one order, and nothing is refused.

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use super::Rng;
 use crate::model::Model;
 use crate::{
-    Applied, Backoff, Batch, Command, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob,
-    Priority, Progress, QueueName, Rate, Reason, RequestId, Setting, Settings, Source, Status, Table, Take, Timestamp, Unique, Until, apply,
-    limits, next_due_at,
+    Applied, Backoff, Batch, Command, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId,
+    JobId, NewJob, Priority, Progress, QueueName, Rate, Reason, RequestId, Setting, Settings, Source, Status,
+    Table, Take, Timestamp, Unique, Until, apply, limits, next_due_at,
 };
 
 /// A batch with what came of it.
@@ -304,7 +304,9 @@ impl Workload {
             6 => Setting::Backoff(match self.rng.below(3) {
                 0 => Backoff::Fixed,
                 1 => Backoff::Exponential { cap: self.seconds(30), jitter_percent: self.seconds(110) },
-                _ => Backoff::List((0..self.rng.below(4)).map(|delay| u32::try_from(delay * 3).unwrap_or(0)).collect()),
+                _ => Backoff::List(
+                    (0..self.rng.below(4)).map(|delay| u32::try_from(delay * 3).unwrap_or(0)).collect(),
+                ),
             }),
             7 => Setting::MaxRunning(self.or_none(5)),
             8 => Setting::MaxRunningPerKey(self.or_none(3)),

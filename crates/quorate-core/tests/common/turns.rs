@@ -41,7 +41,10 @@ impl Turns {
             let running = of_queue.filter(|other| other.status() == quorate_core::Status::Running);
             running.filter(|other| key.is_none_or(|key| key == &*other.key)).count() as u64
         };
-        assert!(settings.max_running.is_none_or(|most| running(None) < u64::from(most)), "{job:?} is one too many");
+        assert!(
+            settings.max_running.is_none_or(|most| running(None) < u64::from(most)),
+            "{job:?} is one too many"
+        );
         let at_limit = |key: &str| {
             let most = settings.max_running_per_key.filter(|_| !key.is_empty());
             most.is_some_and(|most| running(Some(key)) >= u64::from(most))
@@ -50,7 +53,8 @@ impl Turns {
         self.check_rate(settings.rate, job, model.clock());
 
         // It is not known here what its consumer wanted: any image, or those of this one.
-        let firsts = [None, Some(job.image_id)].map(|image| self.first_of(model, job.queue, image, &at_limit));
+        let firsts =
+            [None, Some(job.image_id)].map(|image| self.first_of(model, job.queue, image, &at_limit));
         assert!(firsts.contains(&Some(job.id)), "{} jumped the queue", job.id);
         self.events += 1;
         for image in [None, Some(job.image_id)] {
@@ -65,7 +69,7 @@ impl Turns {
         model: &Model,
         queue: QueueId,
         image: Option<ImageId>,
-        at_limit: impl Fn(&str) -> bool,
+        at_limit: &impl Fn(&str) -> bool,
     ) -> Option<JobId> {
         let jobs = self.arrivals.iter().map(|(at, id)| (*at, &model.jobs()[id]));
         let of_image = |job: &Job| image.is_none_or(|image| image == job.image_id);

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
-    AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord,
-    Lane, LaneMark, QueueId, RequestId, Settings, State, Status, Table, Timestamp, Until, limits,
+    AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept,
+    KeyRecord, Lane, LaneMark, QueueId, RequestId, Settings, State, Status, Table, Timestamp, Until, limits,
 };
 
 use super::turns::Turns;
@@ -51,7 +51,12 @@ impl Watched {
             if job.log_parts > 0 {
                 let parts = &dump.log_parts[&job.id];
                 let bytes = parts.iter().map(Bytes::len).sum::<usize>();
-                assert_eq!((parts.len(), bytes), (job.log_parts as usize, job.log_bytes as usize), "the log of {}", job.id);
+                assert_eq!(
+                    (parts.len(), bytes),
+                    (job.log_parts as usize, job.log_bytes as usize),
+                    "the log of {}",
+                    job.id
+                );
             } else if job.log_bytes > 0 {
                 logs.insert(job.id);
                 assert_eq!(dump.logs[&job.id].len(), job.log_bytes as usize, "the log of {}", job.id);
@@ -87,7 +92,10 @@ impl Watched {
             return;
         }
         assert_eq!(job.payload, of.payload, "a retry shares the payload");
-        assert_eq!((job.queue, job.priority, &job.key, &job.image), (of.queue, of.priority, &of.key, &of.image));
+        assert_eq!(
+            (job.queue, job.priority, &job.key, &job.image),
+            (of.queue, of.priority, &of.key, &of.image)
+        );
         assert_eq!((job.timeout, job.retries_delay, job.delay), (of.timeout, of.retries_delay, 0));
         if of.status() == Status::Running {
             assert_eq!(
@@ -126,14 +134,22 @@ impl Watched {
         let same = Job {
             state: before.state.clone(),
             started_at: before.started_at,
-            worker: if after.status() == Status::Running { before.worker.clone() } else { after.worker.clone() },
+            worker: if after.status() == Status::Running {
+                before.worker.clone()
+            } else {
+                after.worker.clone()
+            },
             // What fails for good may be retried by hand at once.
             max_retries: if after.max_retries == 0 { before.max_retries } else { after.max_retries },
             completed_at: before.completed_at,
             keep_until: before.keep_until,
             log_bytes: before.log_bytes,
             log_parts: before.log_parts,
-            progress: if before.status() == Status::Running { before.progress.clone() } else { after.progress.clone() },
+            progress: if before.status() == Status::Running {
+                before.progress.clone()
+            } else {
+                after.progress.clone()
+            },
             retry_id: before.retry_id,
             ..after.clone()
         };
@@ -197,9 +213,11 @@ impl Watched {
 fn backoff(backoff: &Backoff, of: &Job) -> [u64; 2] {
     let seconds = match backoff {
         Backoff::Fixed => of.retries_delay,
-        Backoff::List(delays) => {
-            *delays.iter().chain(delays.iter().rev().take(1).cycle()).nth(of.attempt as usize - 1).unwrap()
-        }
+        Backoff::List(delays) => *delays
+            .iter()
+            .chain(delays.iter().rev().take(1).cycle())
+            .nth(of.attempt as usize - 1)
+            .expect("a list has delays"),
         Backoff::Exponential { cap, jitter_percent } => {
             let doubled = f64::from(of.retries_delay) * 2f64.powi(of.attempt as i32 - 1);
             let millis = doubled.min(f64::from(*cap)) * 1_000.;
@@ -247,11 +265,13 @@ fn check_dispatch(dump: &Dump) {
     let mut of_keys = BTreeMap::new();
     for job in dump.jobs.values() {
         let counts = counted.entry(job.queue).or_default();
-        counts.by_status[Status::ALL.iter().position(|status| *status == job.status()).unwrap()] += 1;
+        counts.by_status[Status::ALL.iter().position(|status| *status == job.status()).expect("a status")] +=
+            1;
         match job.state {
             State::Queued { seq, since } => {
                 counts.queued[usize::from(job.priority.get())] += 1;
-                let mark = marks.entry(Lane::of(job)).or_insert(LaneMark { first: seq, since, jobs: 0, served: 0 });
+                let mark =
+                    marks.entry(Lane::of(job)).or_insert(LaneMark { first: seq, since, jobs: 0, served: 0 });
                 (mark.first, mark.since) = (mark.first, mark.since).min((seq, since));
                 mark.jobs += 1;
             }

@@ -3,9 +3,9 @@ use std::fmt::Display;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Backoff, Batch, Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, NewJob,
-    Outcome, Position, Priority, Progress, QueueName, Rate, Reason, Refusal, Reply, RequestId, Setting, Settings, Source, State,
-    Take, Timestamp, Unique, Until,
+    Answered, Backoff, Batch, Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, Job, JobId,
+    NewJob, Outcome, Position, Priority, Progress, QueueName, Rate, Reason, Refusal, Reply, RequestId,
+    Setting, Settings, Source, State, Take, Timestamp, Unique, Until,
 };
 
 use super::parse::{Line, Verb, Words, millis};
@@ -112,7 +112,13 @@ impl Stage {
             "fail" => {
                 let reason = reason(words.option("reason").unwrap_or("bad_exit"));
                 let for_good = words.option("retry") == Some("false");
-                Command::Fail { id: self.id(words.word(0)), reason, details: text("details").into(), log, for_good }
+                Command::Fail {
+                    id: self.id(words.word(0)),
+                    reason,
+                    details: text("details").into(),
+                    log,
+                    for_good,
+                }
             }
             "finish" => Command::Finish {
                 endings: self.endings(words),
@@ -160,9 +166,11 @@ impl Stage {
         named
             .map(|(names, options)| {
                 let text = |name: &str| options.get(name).cloned().unwrap_or_default();
-                let failure = options
-                    .get("error")
-                    .map(|error| Failure { reason: reason(error), details: text("details").into(), for_good: false });
+                let failure = options.get("error").map(|error| Failure {
+                    reason: reason(error),
+                    details: text("details").into(),
+                    for_good: false,
+                });
                 Ending { id: self.id(&names[0]), failure, log: text("log").into() }
             })
             .collect()
@@ -210,7 +218,11 @@ impl Stage {
             Ok(Reply::Jobs(jobs)) if jobs.is_empty() => "none".into(),
             Ok(Reply::Enqueued { jobs, duplicates }) => {
                 let mark = |place| if duplicates.contains(&place) { " (duplicate)" } else { "" };
-                jobs.iter().zip(0..).map(|(job, place)| self.job(job) + mark(place)).collect::<Vec<_>>().join(", ")
+                jobs.iter()
+                    .zip(0..)
+                    .map(|(job, place)| self.job(job) + mark(place))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             }
             Ok(Reply::Jobs(jobs)) => jobs.iter().map(|job| self.job(job)).collect::<Vec<_>>().join(", "),
             Ok(Reply::Finished { ended, taken }) => {
@@ -313,7 +325,10 @@ impl Stage {
             show("by", &by),
             show("details", &if details.is_empty() { "-" } else { details }),
             show("log", &text(model.log(id).as_ref())),
-            show("progress", &job.progress.as_ref().map_or("-".into(), |of| format!("{}/{}", of.percent, of.text))),
+            show(
+                "progress",
+                &job.progress.as_ref().map_or("-".into(), |of| format!("{}/{}", of.percent, of.text)),
+            ),
             show("retry_of", &link(job.retry_of)),
             show("retry", &link(job.retry_id)),
         ]
@@ -346,7 +361,12 @@ fn take(words: &Words, n: &str) -> Take {
         _ => Source::InOrder(names.iter().map(|text| name(text)).collect()),
     };
     let images = words.option("image").map(|names| names.split('/').map(|name| ImageId(sixteen_bytes(name))));
-    Take { from, images: images.into_iter().flatten().collect(), n: n.parse().unwrap(), worker: words.option("worker").unwrap_or("").into() }
+    Take {
+        from,
+        images: images.into_iter().flatten().collect(),
+        n: n.parse().unwrap(),
+        worker: words.option("worker").unwrap_or("").into(),
+    }
 }
 
 /// `key/started`, `key/finished`, `key/60`.

@@ -51,7 +51,8 @@ impl Backend for Prompt {
 
     async fn submit(&self, command: Command, _: Duration) -> Result<Answered, Unavailable> {
         let Command::Enqueue { jobs, key: _ } = command else { return Err(Unavailable::Stopping) };
-        let outcome = Ok(Reply::Enqueued { jobs: jobs.into_iter().map(queued).collect(), duplicates: Vec::new() });
+        let outcome =
+            Ok(Reply::Enqueued { jobs: jobs.into_iter().map(queued).collect(), duplicates: Vec::new() });
         let position = Position { index: 1, offset: 0 };
         Ok(Answered { request_id: RequestId([0; 16]), position, replayed: false, outcome })
     }

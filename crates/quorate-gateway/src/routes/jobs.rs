@@ -44,7 +44,9 @@ pub(crate) async fn enqueue<B: Backend>(State(gateway): State<Gateway<B>>, reque
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     let payloads = jobs.iter().map(|job| job.payload.clone()).collect();
     let (index, reply) = gateway.submit(Command::Enqueue { jobs, key }).await?;
-    let Reply::Enqueued { jobs, .. } = reply else { return Err(ApiError::unexpected_reply("enqueue").into()) };
+    let Reply::Enqueued { jobs, .. } = reply else {
+        return Err(ApiError::unexpected_reply("enqueue").into());
+    };
     let jobs = if jobs.iter().map(|job| job.id).eq(ids) {
         Jobs::with_payloads(&gateway, jobs, payloads)
     } else {

@@ -59,7 +59,8 @@ async fn where_nobody_has_room_new_jobs_are_refused_and_what_leads_to_their_end_
     .await;
     assert_eq!(jobs(submit(handle, consume(4)).await.unwrap()).len(), 4);
     let log = || Bytes::from_static(b"log");
-    let fail = Command::Fail { id: id(1), reason: Reason::BadExit, details: "".into(), log: log(), for_good: false };
+    let fail =
+        Command::Fail { id: id(1), reason: Reason::BadExit, details: "".into(), log: log(), for_good: false };
     for command in [
         Command::Touch { id: id(0), progress: None },
         Command::Succeed { id: id(0), log: log() },

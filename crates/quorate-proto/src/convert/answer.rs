@@ -39,10 +39,9 @@ impl TryFrom<pb::Answer> for (RequestId, AnswerRecord) {
 impl From<&Remembered> for pb::Remembered {
     fn from(answer: &Remembered) -> pb::Remembered {
         let kind = match answer {
-            Remembered::Enqueued { jobs, duplicates } => Message::Enqueued(pb::Enqueued {
-                jobs: Some(ids_out(jobs)),
-                duplicates: duplicates.clone(),
-            }),
+            Remembered::Enqueued { jobs, duplicates } => {
+                Message::Enqueued(pb::Enqueued { jobs: Some(ids_out(jobs)), duplicates: duplicates.clone() })
+            }
             Remembered::Released(ids) => Message::Released(ids_out(ids)),
             Remembered::Consumed(ids) => Message::Consumed(ids_out(ids)),
             Remembered::Finished { ended, taken } => Message::Finished(pb::Finished {

@@ -1,6 +1,6 @@
 use quorate_core::{
-    Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, Progress, Setting, Settings, Take,
-    Unique,
+    Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, Progress, Setting,
+    Settings, Take, Unique,
 };
 
 use super::fields;
@@ -30,9 +30,7 @@ impl From<Command> for Message {
             Command::Release { id, new_id, delay } => {
                 Message::Release(pb::Release { id: id_out(id), new_id: id_out(new_id), delay })
             }
-            Command::WorkerGone { worker } => {
-                Message::WorkerGone(pb::WorkerGone { worker: worker.into() })
-            }
+            Command::WorkerGone { worker } => Message::WorkerGone(pb::WorkerGone { worker: worker.into() }),
             Command::Finish { endings, take, key } => Message::Finish(pb::Finish {
                 endings: endings.into_iter().map(pb::Ending::from).collect(),
                 take: take.map(pb::Take::from),

@@ -97,9 +97,7 @@ impl TryFrom<pb::Progress> for Progress {
 fn state_out(state: &State) -> StateMessage {
     match state {
         State::Delayed { due } => StateMessage::DelayedDueMs(due.0),
-        State::Queued { seq, since } => {
-            StateMessage::Queued(pb::Queued { seq: *seq, since_ms: since.0 })
-        }
+        State::Queued { seq, since } => StateMessage::Queued(pb::Queued { seq: *seq, since_ms: since.0 }),
         State::Running { deadline } => StateMessage::RunningDeadlineMs(deadline.0),
         State::Success => StateMessage::Success(pb::Success {}),
         State::Error { reason, by, details } => StateMessage::Error(pb::Error {
@@ -119,9 +117,7 @@ fn state_out(state: &State) -> StateMessage {
 fn state_in(state: StateMessage) -> Result<State, Malformed> {
     Ok(match state {
         StateMessage::DelayedDueMs(due) => State::Delayed { due: Timestamp(due) },
-        StateMessage::Queued(queued) => {
-            State::Queued { seq: queued.seq, since: Timestamp(queued.since_ms) }
-        }
+        StateMessage::Queued(queued) => State::Queued { seq: queued.seq, since: Timestamp(queued.since_ms) },
         StateMessage::RunningDeadlineMs(deadline) => State::Running { deadline: Timestamp(deadline) },
         StateMessage::Success(pb::Success {}) => State::Success,
         StateMessage::Error(error) => State::Error {

@@ -1,5 +1,6 @@
 use quorate_core::{
-    Backoff, Bucket, Counts, ImageId, Lane, LaneMark, Queue, QueueId, QueueSettings, Rate, Recent, Setting, Timestamp,
+    Backoff, Bucket, Counts, ImageId, Lane, LaneMark, Queue, QueueId, QueueSettings, Rate, Recent, Setting,
+    Timestamp,
 };
 
 use super::fields;
@@ -123,7 +124,7 @@ impl From<&Queue> for pb::Queue {
                 max_running_per_key: settings.max_running_per_key,
                 rate: settings.rate.map(pb::Rate::from),
             }),
-            bucket: (parts > 0).then(|| pb::Bucket { high: (parts >> 64) as u64, low: parts as u64 }),
+            bucket: (parts > 0).then_some(pb::Bucket { high: (parts >> 64) as u64, low: parts as u64 }),
             counts: Some(pb::Counts {
                 by_status: by_status.to_vec(),
                 queued: queued.to_vec(),

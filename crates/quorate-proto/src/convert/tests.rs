@@ -2,9 +2,9 @@ use bytes::Bytes;
 use prost::Message;
 use quorate_core::{
     AnswerRecord, Backoff, Batch, Bucket, Command, Counts, EndedBy, Ending, Envelope, Failure, FeatureLevel,
-    IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload, Position, Priority, Progress, Queue, QueueId, QueueName,
-    QueueSettings, Rate, Reason, Recent, Refusal, Remembered, RequestId, Setting, Settings, Source, State, Status, Take,
-    Timestamp, Unique, Until,
+    IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload, Position, Priority, Progress, Queue,
+    QueueId, QueueName, QueueSettings, Rate, Reason, Recent, Refusal, Remembered, RequestId, Setting,
+    Settings, Source, State, Status, Take, Timestamp, Unique, Until,
 };
 
 use crate::log::v1 as pb;
@@ -49,9 +49,18 @@ fn commands() -> Vec<Command> {
         Command::Enqueue { jobs: vec![], key: None },
         Command::Consume { take: Take::default_queue(9), key: key.clone() },
         Command::Consume { take: take(Source::All, vec![ImageId([4; 16]), ImageId([5; 16])]), key: None },
-        Command::Consume { take: take(Source::ByWeight(vec![(one.clone(), 5), (two, 1)]), vec![]), key: None },
+        Command::Consume {
+            take: take(Source::ByWeight(vec![(one.clone(), 5), (two, 1)]), vec![]),
+            key: None,
+        },
         Command::Succeed { id, log: Bytes::from_static(b"log") },
-        Command::Fail { id, reason: Reason::Killed, details: "why".into(), log: Bytes::new(), for_good: true },
+        Command::Fail {
+            id,
+            reason: Reason::Killed,
+            details: "why".into(),
+            log: Bytes::new(),
+            for_good: true,
+        },
         Command::Release { id, new_id: JobId([8; 16]), delay: 3 },
         Command::WorkerGone { worker: "w".into() },
         Command::Finish {
@@ -211,7 +220,7 @@ fn every_queue_survives_the_disk() {
         },
         bucket: Bucket::of_parts(u128::MAX - 1),
         counts: Counts { by_status: [1, 2, 3, 4, 5, 6], queued: [7, 8, 9], recent },
-        ..plain.clone()
+        ..plain
     };
     for queue in [plain, set] {
         let bytes = pb::Queue::from(&queue).encode_to_vec();

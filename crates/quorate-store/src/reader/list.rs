@@ -108,8 +108,7 @@ fn of_status<'a>(view: &'a View<'_>, query: &JobsQuery, status: Status) -> Rows<
     Box::new(rows.map(move |row| {
         let (number, value) = row?;
         let (id, of, of_image) = codec::intact(keys::of_listed(&value), "the row of a listed job")?;
-        let belongs =
-            image.is_none_or(|image| image == of_image) && queue.is_none_or(|queue| queue == of);
+        let belongs = image.is_none_or(|image| image == of_image) && queue.is_none_or(|queue| queue == of);
         Ok(Row { number, job: belongs.then(|| Found::At(keys::job(id))) })
     }))
 }
@@ -134,7 +133,9 @@ fn rows<'view, 'db, K: Fn(u64) -> Vec<u8>>(
 
 /// The jobs of a lane whose places in it are their numbers.
 fn in_lane<'a>(view: &'a View<'_>, query: &JobsQuery, (lane, first): &(Lane, u64)) -> Rows<'a> {
-    if query.queue.is_some_and(|queue| queue != lane.queue) || query.image.is_some_and(|image| image != lane.image) {
+    if query.queue.is_some_and(|queue| queue != lane.queue)
+        || query.image.is_some_and(|image| image != lane.image)
+    {
         return Box::new(std::iter::empty());
     }
     let front = keys::ready(lane, *first);

@@ -1,4 +1,3 @@
-
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 use quorate_core::{FeatureLevel, Settings, Timestamp};

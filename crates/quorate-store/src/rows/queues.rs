@@ -4,9 +4,9 @@ use std::ops::Bound;
 use quorate_core::{Availability, Kept, Queue, QueueId, QueueName, QueueView, Timestamp, Worker};
 use rocksdb::WriteBatch;
 
+use super::codec;
 use super::db::{Db, Family};
 use super::keys::{self, Prefix};
-use super::codec;
 use crate::StoreError;
 
 /// All queues as readers see them.

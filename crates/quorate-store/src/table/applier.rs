@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use openraft::EntryPayload;
 use quorate_core::{
-    AnswerRecord, Applied, Dispatch, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueView, RequestId, State,
-    Timestamp,
+    AnswerRecord, Applied, Dispatch, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueView, RequestId,
+    State, Timestamp,
 };
 use quorate_proto::Malformed;
 use rocksdb::WriteBatch;

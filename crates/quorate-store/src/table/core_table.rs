@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use quorate_core::{
-    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, RequestId, Settings, Status,
-    Table, Timestamp,
+    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, RequestId,
+    Settings, Status, Table, Timestamp,
 };
 
 use super::applier::Applier;

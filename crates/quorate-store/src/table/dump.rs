@@ -94,7 +94,11 @@ fn jobs(db: &Db) -> Result<BTreeMap<JobId, Job>> {
                 codec::decode_job(&record.expect("what is pointed to is there"))?
             }
         };
-        assert_eq!((job.id, Place::of(&job).as_ref()), (id, place.as_ref()), "a record stands where its state has it");
+        assert_eq!(
+            (job.id, Place::of(&job).as_ref()),
+            (id, place.as_ref()),
+            "a record stands where its state has it"
+        );
         if let Some(place @ Place::Finished { .. }) = place {
             finished.remove(&place.key());
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openraft::EntryPayload;
-use quorate_core::{Batch, Effect, Job, State, Table, Timestamp};
+use quorate_core::{Batch, Effect, Job, State, Status, Table, Timestamp};
 
 use super::tuning::Tuning;
 use super::{AppliedEntry, applier};
@@ -63,7 +63,9 @@ fn stamp_by_local_clock(entry: &mut Entry) {
 fn queue_running_jobs_again(table: &mut applier::Applier) -> Result<Vec<Effect>, StoreError> {
     let [newest, oldest] = [u64::MAX, 0].map(|number| keys::listed(Status::Running, number));
     let running = table.generation.db.scan(Family::Idx, &newest, &[&oldest[..], &[0]].concat());
-    let id = |value: Box<[u8]>| codec::intact(keys::listed_id(&value), "the row of a running job");
+    let id = |value: Box<[u8]>| {
+        codec::intact(keys::of_listed(&value), "the row of a running job").map(|(id, ..)| id)
+    };
     let mut ids = running.map(|row| id(row?.1)).collect::<Result<Vec<_>, StoreError>>()?;
     ids.extend(table.unwritten.jobs.keys());
     ids.sort();

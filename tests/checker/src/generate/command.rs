@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use quorate_core::{
-    Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueName, RequestId,
-    Take, Timestamp, limits,
+    Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueName,
+    RequestId, Take, Timestamp, limits,
 };
 
 use super::record::Payloads;
@@ -38,9 +38,11 @@ impl Commands {
             Call::Finish { endings, take, .. } => {
                 let endings = endings.iter().map(|ending| Ending {
                     id: job_id(&ending.id),
-                    failure: ending
-                        .reason
-                        .map(|reason| Failure { reason: reason_of(reason), details: "".into(), for_good: false }),
+                    failure: ending.reason.map(|reason| Failure {
+                        reason: reason_of(reason),
+                        details: "".into(),
+                        for_good: false,
+                    }),
                     log: Bytes::new(),
                 });
                 let take = (*take > 0).then(|| Take::default_queue(*take));

@@ -1,4 +1,6 @@
-use quorate_core::{Command, Job, JobsQuery, NewJob, QueueName, Reply, Setting, Source, Status, Table, Take, limits};
+use quorate_core::{
+    Command, Job, JobsQuery, NewJob, QueueName, Reply, Setting, Source, Status, Table, Take, limits,
+};
 
 use super::harness::Harness;
 use super::jobs::{batch, consume, enqueue, id, new_job};
@@ -90,12 +92,14 @@ async fn queues_outlive_a_restart() {
     assert_eq!(names(&reader), ["default", "set", "used"]);
     assert!(reader.queue(&name("set")).unwrap().queue.settings.paused);
     assert_eq!(reader.queue(&name("used")).unwrap().oldest, Some(super::jobs::NOW));
-    let mut after: Vec<_> = reader.availability().into_iter().map(|of| (of.name.to_string(), of.places)).collect();
+    let mut after: Vec<_> =
+        reader.availability().into_iter().map(|of| (of.name.to_string(), of.places)).collect();
     after.sort();
     assert_eq!(after, [("default".into(), u64::MAX), ("set".into(), 0), ("used".into(), u64::MAX)]);
 
     let take = Take { from: Source::All, images: vec![], n: 1, worker: "w".into() };
-    let end = [Command::Consume { take, key: None }, super::jobs::succeed(1, ""), Command::Delete { id: id(1) }];
+    let end =
+        [Command::Consume { take, key: None }, super::jobs::succeed(1, ""), Command::Delete { id: id(1) }];
     harness.apply([batch(2, end)]).await;
     assert_eq!(names(&reader), ["default", "set"], "it goes with its last job");
     drop(reader);

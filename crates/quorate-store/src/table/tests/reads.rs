@@ -100,7 +100,13 @@ async fn few_jobs_are_found_at_once_among_many() {
     let few = (0..4).map(|n| job(n, if n % 2 == 0 { OTHER } else { ImageId([1; 16]) }));
     harness.apply([batch(1, [enqueue(few), consume(4)])]).await;
     harness.apply([batch(2, [enqueue((4..504).map(|n| job(n, ImageId([1; 16]))))])]).await;
-    let fail = |n| Command::Fail { id: id(n), reason: Reason::BadExit, details: "".into(), log: "".into(), for_good: false };
+    let fail = |n| Command::Fail {
+        id: id(n),
+        reason: Reason::BadExit,
+        details: "".into(),
+        log: "".into(),
+        for_good: false,
+    };
     harness.apply([batch(3, [consume(100)].into_iter().chain((4..104).map(fail)))]).await;
     harness.apply([batch(4, [fail(0)])]).await;
     let mut look = |status, image, rows| {
