@@ -91,7 +91,7 @@ pub const IDEMPOTENCY_KEYS: u64 = 4_000_000;
 /// Most pieces of due work that one batch does: timers (delays, timeouts) first, then the removal of what is outlived
 /// (finished jobs, keys, images). What is left over waits for the next batch. They are few because the commands of the
 /// batch wait for them: a million jobs that are due at once must not be felt by the others.
-pub const DUE_PER_BATCH: usize = 64;
+pub const DUE_PER_BATCH: usize = 32;
 /// So many pieces more for each job or key that the commands of the batch may add, since each becomes due in its time, a
 /// job often twice (its delay or timeout, its removal): due work keeps up with what is added, however large the batches.
 pub const DUE_PER_ADDED: usize = 2;
