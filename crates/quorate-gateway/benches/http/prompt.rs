@@ -4,7 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_core::{
     Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Payload, Position, QueueId,
-    QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Unavailable, limits,
+    QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Unavailable, WorkerView,
+    limits,
 };
 use quorate_gateway::{Backend, Cluster, Look, NodeHealth, Reads, Wakeups};
 
@@ -51,7 +52,8 @@ impl Backend for Prompt {
 
     async fn submit(&self, command: Command, _: Duration) -> Result<Answered, Unavailable> {
         let Command::Enqueue { jobs, key: _ } = command else { return Err(Unavailable::Stopping) };
-        let outcome = Ok(Reply::Enqueued { jobs: jobs.into_iter().map(queued).collect(), duplicates: Vec::new() });
+        let outcome =
+            Ok(Reply::Enqueued { jobs: jobs.into_iter().map(queued).collect(), duplicates: Vec::new() });
         let position = Position { index: 1, offset: 0 };
         Ok(Answered { request_id: RequestId([0; 16]), position, replayed: false, outcome })
     }
@@ -123,6 +125,10 @@ impl Reads for Prompt {
     }
 
     fn queues(&self, _: Option<&QueueName>, _: usize) -> Vec<QueueView> {
+        Vec::new()
+    }
+
+    fn workers(&self, _: Option<&str>, _: usize) -> Vec<WorkerView> {
         Vec::new()
     }
 

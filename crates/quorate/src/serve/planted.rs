@@ -60,7 +60,10 @@ impl<B: Backend> Planted<B> {
             last = Some(answered);
         }
         match last {
-            Some(answered) => Ok(Answered { outcome: Ok(Reply::Enqueued { jobs: added, duplicates: Vec::new() }), ..answered }),
+            Some(answered) => Ok(Answered {
+                outcome: Ok(Reply::Enqueued { jobs: added, duplicates: Vec::new() }),
+                ..answered
+            }),
             None => self.0.submit(Command::Enqueue { jobs: Vec::new(), key }, within).await,
         }
     }
