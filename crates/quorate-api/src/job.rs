@@ -67,6 +67,29 @@ pub struct Job {
     /// When it times out unless it is touched, while it runs: RFC 3339, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
+    /// Who took it, if the consumer said its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// How far it has come, as its worker said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// What it is the only one of, in its queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_key: Option<String>,
+    /// Until when it keeps others of its `unique_key` away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_until: Option<UniqueUntil>,
+    /// For how many seconds since it was enqueued it keeps others of its `unique_key` away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_for: Option<u32>,
+    /// True in the answer to an enqueue that this job kept another one away; absent else.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub duplicate: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Of a node that knows no other queue.
@@ -81,7 +104,7 @@ fn first_attempt() -> u32 {
 
 impl Job {
     /// The names of all its fields: what `fields` may select.
-    pub const FIELDS: [&str; 22] = [
+    pub const FIELDS: [&str; 28] = [
         "id",
         "image",
         "image_id",
@@ -104,6 +127,12 @@ impl Job {
         "attempt",
         "due",
         "deadline",
+        "worker",
+        "progress",
+        "unique_key",
+        "unique_until",
+        "unique_for",
+        "duplicate",
     ];
 }
 
@@ -137,6 +166,29 @@ pub enum Reason {
     BadExit,
     /// A client cancelled it.
     ClientRequest,
+}
+
+/// How far a job has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// 0 to 100.
+    #[schema(maximum = 100)]
+    pub percent: u32,
+    /// In its worker's words; at most 256 bytes. Default: empty.
+    #[serde(default)]
+    #[schema(max_length = 256)]
+    pub text: String,
+}
+
+/// Until when a unique job keeps others away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UniqueUntil {
+    /// Until a consumer has it, or it was cancelled.
+    Started,
+    /// Until it has finished, and its automatic retries.
+    Finished,
 }
 
 /// One job.
@@ -270,6 +322,12 @@ mod tests {
             attempt: 1,
             due: text(),
             deadline: text(),
+            worker: text(),
+            progress: Some(Progress { percent: 0, text: String::new() }),
+            unique_key: text(),
+            unique_until: Some(UniqueUntil::Started),
+            unique_for: Some(1),
+            duplicate: true,
         };
         let job = serde_json::to_value(job).unwrap();
         let mut fields = Job::FIELDS;

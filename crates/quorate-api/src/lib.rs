@@ -4,6 +4,7 @@
 //! requests  what clients send
 //! job       what they are answered: jobs, and the images that jobs name
 //! queue     … queues, and what is asked of them
+//! worker    … workers
 //! cluster   … the cluster, its settings, a node's health
 //! error     … what went wrong
 //! openapi   the part of the OpenAPI document that describes all of these; the gateway adds the operations
@@ -18,16 +19,18 @@ mod job;
 mod openapi;
 mod queue;
 mod requests;
+mod worker;
 
 pub use cluster::{Cluster, Disk, Health, Member, Settings};
 pub use error::{Error, ErrorWrapper, WriteOutcome};
 pub use job::{
     Ended, FinishedJobWrapper, FinishedJobsWrapper, IMAGE_NAMESPACE, IdsWrapper, Image, ImageWrapper,
-    ImagesWrapper, Job, JobWrapper, JobsWrapper, Reason, Status, image_id,
+    ImagesWrapper, Job, JobWrapper, JobsWrapper, Progress, Reason, Status, UniqueUntil, image_id,
 };
 pub use openapi::openapi;
 pub use queue::{Backoff, JobCounts, LastMinute, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate};
 pub use requests::{
     CancelRequest, ConsumeRequest, Ending, FailRequest, FinishRequest, NewJob, NewJobsWrapper,
-    SettingsRequest, SuccessRequest,
+    SettingsRequest, SuccessRequest, TouchRequest,
 };
+pub use worker::{Worker, WorkersWrapper};

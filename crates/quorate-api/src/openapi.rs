@@ -4,8 +4,8 @@ use crate::{
     Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest,
     FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image, ImageWrapper,
     ImagesWrapper, Job, JobCounts, JobWrapper, JobsWrapper, LastMinute, Member, NewJob, NewJobsWrapper,
-    Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings, SettingsRequest, Status,
-    SuccessRequest, WriteOutcome,
+    Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings, SettingsRequest,
+    Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
 };
 
 #[derive(OpenApi)]
@@ -20,6 +20,8 @@ use crate::{
         (name = "job", description = "One job"),
         (name = "queues", description = "The queues that jobs wait in"),
         (name = "queue", description = "One queue"),
+        (name = "workers", description = "The workers that hold jobs"),
+        (name = "worker", description = "One worker"),
         (name = "images", description = "The images that jobs have named"),
         (name = "image", description = "One image"),
         (name = "cluster", description = "The cluster and its settings"),
@@ -28,8 +30,8 @@ use crate::{
     components(schemas(
         Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
         FinishedJobWrapper, FinishedJobsWrapper, Health, Image, ImageWrapper,
-        IdsWrapper, ImagesWrapper, Job, JobCounts, JobWrapper, JobsWrapper, LastMinute, Member, NewJob, NewJobsWrapper, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
-        SettingsRequest, Status, SuccessRequest, WriteOutcome,
+        IdsWrapper, ImagesWrapper, Job, JobCounts, JobWrapper, JobsWrapper, LastMinute, Member, NewJob, NewJobsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
+        SettingsRequest, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
     ))
 )]
 struct Document;

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::{Progress, UniqueUntil};
+
 /// A job to enqueue. What is absent (or null) takes its default; where its queue has one, the queue's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,12 +44,36 @@ pub struct NewJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 31_536_000)]
     pub retries_delay: Option<u32>,
+    /// Where a job of the queue keeps others of this key away, it is answered, with `duplicate`, and nothing is enqueued; 1 to 255
+    /// bytes. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255)]
+    pub unique_key: Option<String>,
+    /// How long this job keeps others of its `unique_key` away: until it has `started` or `finished`. Default: `finished`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_until: Option<UniqueUntil>,
+    /// The same in seconds from now, whatever becomes of it, 1 to 604,800; instead of `unique_until`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 604_800)]
+    pub unique_for: Option<u32>,
 }
 
 impl NewJob {
     /// The names of all its fields.
-    pub const FIELDS: [&str; 9] =
-        ["image", "queue", "key", "payload", "delay", "timeout", "priority", "max_retries", "retries_delay"];
+    pub const FIELDS: [&str; 12] = [
+        "image",
+        "queue",
+        "key",
+        "payload",
+        "delay",
+        "timeout",
+        "priority",
+        "max_retries",
+        "retries_delay",
+        "unique_key",
+        "unique_until",
+        "unique_for",
+    ];
 }
 
 /// Jobs to enqueue, all or none.
@@ -78,6 +104,10 @@ pub struct ConsumeRequest {
     /// Only jobs of these images, with commas between them. Default: of any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Who takes them: a name of its own, 1 to 128 bytes. Default: not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    pub worker: Option<String>,
 }
 
 /// The JSON body of cancel (bare text is accepted too).
@@ -114,6 +144,18 @@ pub struct FailRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1_048_576)]
     pub log: Option<String>,
+    /// Whether it may be retried automatically. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
+}
+
+/// The JSON body of touch; it may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TouchRequest {
+    /// How far the job has come. Default: as far as was said before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
 }
 
 /// The JSON body of `POST /v1/jobs/finish`.
@@ -138,6 +180,10 @@ pub struct FinishRequest {
     /// Take only jobs of these images, with commas between them. Default: of any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Who takes them: a name of its own, 1 to 128 bytes. Default: not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    pub worker: Option<String>,
 }
 
 /// How a running job ended.
@@ -160,6 +206,9 @@ pub struct Ending {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1_048_576)]
     pub log: Option<String>,
+    /// Of an error: whether it may be retried automatically. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
 }
 
 /// New settings: all of them.

@@ -26,6 +26,12 @@ fn job() -> Job {
         attempt: 1,
         due: None,
         deadline: None,
+        worker: None,
+        progress: None,
+        unique_key: None,
+        unique_until: None,
+        unique_for: None,
+        duplicate: false,
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_api::{
     CancelRequest, Cluster, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, IdsWrapper, Image,
-    ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Queue, QueueRequest, QueueWrapper,
-    QueuesWrapper, Reason, Settings, SettingsRequest, Status,
+    ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Progress, Queue, QueueRequest,
+    QueueWrapper, QueuesWrapper, Reason, Settings, SettingsRequest, Status, TouchRequest, WorkersWrapper,
 };
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::call::{Body, Call, Repeat};
 use crate::delivery::Delivery;
 use crate::{
-    ClientConfig, Consume, Error, JobFailure, Keyed, ListImages, ListJobs, ListQueues, NotWell, Probe,
-    Refused, RefusedKind,
+    ClientConfig, Consume, Error, JobFailure, Keyed, ListImages, ListJobs, ListQueues, ListWorkers, NotWell,
+    Probe, Refused, RefusedKind,
 };
 
 /// A client of a cluster. Clones are cheap and share connections.
@@ -106,6 +106,15 @@ impl Client {
         Ok(self.read::<JobWrapper>(&call).await?.job)
     }
 
+    /// Waits up to `wait` seconds, 0 to 60, until a job has finished, and answers it as it is then, with an empty payload; with
+    /// `chain` the last job that goes on from it instead.
+    pub async fn outcome(&self, id: &str, wait: u32, chain: bool) -> Result<Job, Error> {
+        let path = ["job", id];
+        let query = vec![("wait", wait.to_string()), ("chain", chain.to_string()), all_but_payload()];
+        let call = Call { query, wait: Duration::from_secs(wait.into()), ..Call::get(&path) };
+        Ok(self.read::<JobWrapper>(&call).await?.job)
+    }
+
     /// The ids of at most `n` jobs that begin so, in their order, as of now.
     pub async fn ids(&self, prefix: &str, n: u32) -> Result<Vec<String>, Error> {
         let mut call = Call::get(&["jobs", "ids"]);
@@ -117,7 +126,7 @@ impl Client {
         Ok(self.read::<IdsWrapper>(&call).await?.ids)
     }
 
-    /// The log of a finished job, byte for byte.
+    /// The log of a job, byte for byte: of one that runs, what has come of it so far.
     pub async fn log(&self, id: &str) -> Result<Bytes, Error> {
         Ok(self.delivery.send(&Call::get(&["job", id, "log"])).await?.answer)
     }
@@ -197,6 +206,23 @@ impl Client {
         Ok(())
     }
 
+    /// The same, and says how far it has come.
+    pub async fn touch_with_progress(&self, id: &str, progress: Progress) -> Result<(), Error> {
+        let path = ["job", id, "touch"];
+        let body = json(&TouchRequest { progress: Some(progress) });
+        self.delivery.send(&Call::post(&path, body, Repeat::Always)).await?;
+        Ok(())
+    }
+
+    /// Gives a running job back; answers the new job that goes on from it, after `delay` seconds. Repeated: it answers the same
+    /// one again.
+    pub async fn release(&self, id: &str, delay: u32) -> Result<Job, Error> {
+        let path = ["job", id, "release"];
+        let mut call = Call::post(&path, Body::Empty, Repeat::Always);
+        call.query.push(("delay", delay.to_string()));
+        Ok(self.read::<JobWrapper>(&call).await?.job)
+    }
+
     /// Retries a finished job; answers the new job. Repeated under its `Idempotency-Key`: the one given, or one drawn for
     /// this call.
     pub async fn retry(&self, id: &str, key: Option<&str>) -> Result<Keyed<Job>, Error> {
@@ -257,6 +283,21 @@ impl Client {
     /// Takes a queue's settings away; it is gone with its last finished job. Repeated: one that is gone is gone.
     pub async fn delete_queue(&self, name: &str) -> Result<(), Error> {
         self.remove(&["queue", name]).await
+    }
+
+    /// A page of the workers that hold jobs, by name.
+    pub async fn workers(&self, list: &ListWorkers) -> Result<WorkersWrapper, Error> {
+        let mut call = Call::get(&["workers"]);
+        call.query.extend(list.n.map(|n| ("n", n.to_string())));
+        call.query.extend(list.cursor.clone().map(|cursor| ("cursor", cursor)));
+        self.read(&call).await
+    }
+
+    /// Gives back what a worker holds that is no more; answers the new jobs that go on from those, none where it holds nothing.
+    /// Repeated: what was given back is not held any more.
+    pub async fn worker_gone(&self, name: &str) -> Result<Vec<Job>, Error> {
+        let path = ["worker", name, "gone"];
+        Ok(self.read::<JobsWrapper>(&Call::post(&path, Body::Empty, Repeat::Always)).await?.jobs)
     }
 
     /// The cluster, as the node that answers sees it.
@@ -338,6 +379,7 @@ fn list_call(list: &ListJobs) -> Call<'static> {
 fn taking(n: &'static str, consume: &Consume) -> Vec<(&'static str, String)> {
     let mut query = vec![(n, consume.n.to_string()), ("wait", consume.wait.to_string())];
     query.extend(consume.queue.clone().map(|queue| ("queue", queue)));
+    query.extend(consume.worker.clone().map(|worker| ("worker", worker)));
     if !consume.images.is_empty() {
         query.push(("image", consume.images.join(",")));
     }

@@ -21,4 +21,4 @@ pub use config::ClientConfig;
 pub use error::{Error, NotWell, Refused, RefusedKind};
 pub use keyed::Keyed;
 pub use quorate_api as api;
-pub use requests::{Consume, JobFailure, ListImages, ListJobs, ListQueues, Probe};
+pub use requests::{Consume, JobFailure, ListImages, ListJobs, ListQueues, ListWorkers, Probe};

@@ -14,12 +14,14 @@ pub struct Consume {
     pub queue: Option<String>,
     /// Only jobs of these images, at most 64, without commas in their names; of any, where there are none.
     pub images: Vec<String>,
+    /// Who takes them, 1 to 128 bytes: by that name they can be given back.
+    pub worker: Option<String>,
 }
 
 impl Default for Consume {
     /// One job, if there is one now.
     fn default() -> Consume {
-        Consume { n: 1, wait: 0, key: None, queue: None, images: Vec::new() }
+        Consume { n: 1, wait: 0, key: None, queue: None, images: Vec::new(), worker: None }
     }
 }
 
@@ -50,6 +52,15 @@ pub struct ListImages {
 /// Which queues to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQueues {
+    /// At most so many, 1 to 1,000; 10 if not given.
+    pub n: Option<u32>,
+    /// Where the page before this one ended.
+    pub cursor: Option<String>,
+}
+
+/// Which workers to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListWorkers {
     /// At most so many, 1 to 1,000; 10 if not given.
     pub n: Option<u32>,
     /// Where the page before this one ended.

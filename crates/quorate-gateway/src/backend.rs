@@ -5,7 +5,7 @@ use bytes::Bytes;
 use quorate_api::Cluster;
 use quorate_core::{
     Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName, QueueView,
-    Settings, Take, Timestamp, Unavailable,
+    Settings, Take, Timestamp, Unavailable, WorkerView,
 };
 
 /// What the gateway needs of the node that it stands in front of: neither Raft nor disk.
@@ -77,6 +77,8 @@ pub trait Reads: Send + Sync {
     fn queue(&self, name: &QueueName) -> Option<QueueView>;
     /// A page of queues in the order of their names, the default one first, from behind `after`.
     fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView>;
+    /// A page of the workers that hold jobs, by name, from behind `after`.
+    fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView>;
     /// Log time, as far as this node can tell: what happened lately is counted up to then.
     fn now(&self) -> Timestamp;
     /// True for an Idempotency-Key that stands for an answer.

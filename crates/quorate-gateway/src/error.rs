@@ -97,6 +97,14 @@ impl ApiError {
         ApiError::Invalid { fields, message }
     }
 
+    /// The same, where its field is one below `path`.
+    pub(crate) fn below(self, path: &str) -> ApiError {
+        match self {
+            ApiError::Invalid { fields, message } => ApiError::invalid(format!("{path}{fields}"), message),
+            other => other,
+        }
+    }
+
     /// A reply of the state machine that does not belong to the command: impossible unless the backend is broken.
     pub(crate) fn unexpected_reply(call: &'static str) -> ApiError {
         tracing::error!(call, "the state machine's reply does not belong to the command");

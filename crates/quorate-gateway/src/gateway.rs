@@ -24,7 +24,7 @@ struct Inner<B> {
     body_memory: Arc<Memory>,
     answers: Arc<Memory>,
     heavy: Heavy,
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
 }
 
 impl<B> Clone for Gateway<B> {
@@ -42,7 +42,7 @@ impl<B: Backend> Gateway<B> {
         let node = HeaderValue::from_str(&config.node).expect("a node's name is visible ASCII");
         let body_memory = Memory::new(config.body_memory, config.body_memory_small);
         let bodies = BodyReader::new(config.body_read, Arc::clone(&body_memory));
-        let waiting = Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS));
+        let waiting = Arc::new(Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS)));
         let answers = Memory::new(config.answer_memory, config.answer_memory_small);
         let inner =
             Inner { backend, config, node, bodies, body_memory, answers, heavy: Heavy::new(), waiting };
@@ -80,8 +80,8 @@ impl<B: Backend> Gateway<B> {
         &self.inner.heavy
     }
 
-    /// A permit for every consume that waits.
-    pub(crate) fn waiting(&self) -> &Semaphore {
+    /// A permit for everybody who waits: for a job to take, for an outcome, for a log to go on.
+    pub(crate) fn waiting(&self) -> &Arc<Semaphore> {
         &self.inner.waiting
     }
 

@@ -11,7 +11,7 @@
 //! edge         what is around every route; head: what any request's head must be
 //! server/      connections: how many, for how long, and how they end; it knows no route
 //! routes/      one handler for every operation; openapi: what describes them
-//! long_poll    a consume that waits
+//! long_poll    a consume that waits … outcome: who waits for a job's; follow: for its log
 //! answer/      answers that hold memory; jobs, of which there may be many
 //! gateway      what every handler has at hand: the backend, memory, turns for heavy work
 //! query        what a query means … body/: a body; idempotency: a header
@@ -21,6 +21,7 @@
 //! error        what a request is answered instead … response: as HTTP has it
 //! memory       what requests and answers may hold … heavy: when work on much of it is done
 //! unknown      names that nobody knows … meant: a path; quote: what a client sent, fit to be shown
+//! looks        when who waits looks again
 //! backend      what all of this needs of the node … config, limits: and of whoever sets it up
 //! ```
 
@@ -35,6 +36,7 @@ mod cursor;
 mod edge;
 mod error;
 mod fields;
+mod follow;
 mod gateway;
 mod head;
 mod heavy;
@@ -43,9 +45,11 @@ mod idempotency;
 mod ids;
 mod limits;
 mod long_poll;
+mod looks;
 mod meant;
 mod memory;
 mod openapi;
+mod outcome;
 mod patience;
 mod query;
 mod quote;

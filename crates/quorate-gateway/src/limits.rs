@@ -10,6 +10,10 @@ pub(crate) const WAIT_SECONDS: u32 = 60;
 pub(crate) const PATIENCE_SECONDS: f64 = 86_400.0;
 /// What a consume that has waited keeps of its client's `Quorate-Timeout`, to make sure that there is nothing.
 pub(crate) const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How soon who waits for an outcome or a log looks again, at first and at last, if something was applied meanwhile.
+pub(crate) const LOOK_SHORTEST: Duration = Duration::from_millis(20);
+/// See [`LOOK_SHORTEST`].
+pub(crate) const LOOK_LONGEST: Duration = Duration::from_millis(200);
 /// Jobs and images listed when `n` is not given.
 pub(crate) const PAGE_DEFAULT: usize = 10;
 /// JSON of payloads and details at which a page of jobs stops short of `n` (one job is always listed), in bytes.
@@ -59,7 +63,7 @@ pub(crate) const BODY_MEMORY_SMALL_BYTES: usize = 48 << 20;
 pub(crate) const ANSWER_MEMORY_BYTES: usize = 128 << 20;
 /// As much of it is for answers that hold at most [`SMALL_BYTES`].
 pub(crate) const ANSWER_MEMORY_SMALL_BYTES: usize = 32 << 20;
-/// Consumes that wait at once: most of the requests that there may be.
+/// Consumes and others that wait at once: most of the requests that there may be.
 pub(crate) const WAITING_CONSUMES: usize = 16_000;
 /// What counts as little memory for one request, in bytes. There is room for it apart from what large ones take.
 pub(crate) const SMALL_BYTES: usize = 64 << 10;

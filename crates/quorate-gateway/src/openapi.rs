@@ -93,6 +93,9 @@ pub(crate) struct ConsumeParams {
     queue: Option<String>,
     /// Only jobs of these images, at most 64, with commas between them. Default: of any.
     image: Option<String>,
+    /// Who takes them: a name of its own, 1 to 128 bytes. Its jobs can be given back by that name. Default: not said.
+    #[param(max_length = 128)]
+    worker: Option<String>,
 }
 
 /// How many jobs to take with what is ended.
@@ -110,6 +113,52 @@ pub(crate) struct TakeParams {
     queue: Option<String>,
     /// Take only jobs of these images, as a consume does. Default: of any.
     image: Option<String>,
+    /// Who takes them: a name of its own, 1 to 128 bytes. Its jobs can be given back by that name. Default: not said.
+    #[param(max_length = 128)]
+    worker: Option<String>,
+}
+
+/// Whether to wait for a job's outcome.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct OutcomeParams {
+    /// Seconds to wait until it has finished; then it is answered as it is. Default: 0.
+    #[param(minimum = 0, maximum = 60)]
+    wait: Option<u32>,
+    /// `true`: answer, and wait for, the last job that goes on from it: its retries, and what was given back. Default: `false`.
+    #[param(pattern = "^(true|false)?$")]
+    chain: Option<String>,
+}
+
+/// How much of a log.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct LogParams {
+    /// `true`: send what comes of it, until the job has finished. Default: `false`.
+    #[param(pattern = "^(true|false)?$")]
+    follow: Option<String>,
+}
+
+/// Where a log goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct AppendParams {
+    /// How long the log was before, in bytes. Default: however long it is.
+    #[param(minimum = 0, maximum = 1_048_576)]
+    offset: Option<u32>,
+}
+
+/// How a job is given back.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct ReleaseParams {
+    /// Seconds that the new job waits before it is queued. Default: 0.
+    #[param(minimum = 0, maximum = 31_536_000)]
+    delay: Option<u32>,
 }
 
 /// How certain a read is.

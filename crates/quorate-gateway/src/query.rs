@@ -133,6 +133,21 @@ impl Query {
         self.text("fields").map_or(Ok(Fields::ALL), Fields::parse)
     }
 
+    /// A parameter that is `true` or, as without it, `false`.
+    ///
+    /// # Errors
+    /// 400: it is neither.
+    pub(crate) fn flag(&self, name: &'static str) -> Result<bool, ApiError> {
+        match self.text(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => {
+                let given = shortened(other, GIVEN_CHARS);
+                Err(ApiError::invalid(name, format!("must be true or false, not {given}")))
+            }
+        }
+    }
+
     /// True for `consistency=linearizable`.
     ///
     /// # Errors

@@ -8,22 +8,27 @@ use crate::limits::GIVEN_CHARS;
 use crate::quote::shortened;
 use crate::{convert, ids};
 
-/// Which jobs a consumer takes: of which queues, and of which images.
+/// Which jobs a consumer takes, of which queues and of which images, and who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Selection {
     from: Source,
     images: Vec<ImageId>,
+    worker: Box<str>,
     /// In the client's words, for its Idempotency-Key. Empty where it said nothing.
     said: Vec<u8>,
 }
 
 impl Selection {
-    /// What the fields `queue` and `image` say; an empty one is as good as absent.
+    /// What the fields `queue`, `image` and `worker` say; an empty one is as good as absent.
     ///
     /// # Errors
     /// 400: one of them is malformed, or they name too much.
-    pub(crate) fn parse(queue: Option<&str>, image: Option<&str>) -> Result<Selection, ApiError> {
-        let [queue, image] = [queue, image].map(|text| text.filter(|text| !text.is_empty()));
+    pub(crate) fn parse(
+        queue: Option<&str>,
+        image: Option<&str>,
+        worker: Option<&str>,
+    ) -> Result<Selection, ApiError> {
+        let [queue, image, worker] = [queue, image, worker].map(|text| text.filter(|text| !text.is_empty()));
         let from = queue.map_or(Ok(Source::InOrder(vec![QueueName::DEFAULT])), source);
         let from = from.map_err(|message| ApiError::invalid("queue", message))?;
         let images =
@@ -40,11 +45,16 @@ impl Selection {
             );
             return Err(ApiError::invalid("image", message));
         }
-        let said = match (queue, image) {
+        let mut said = match (queue, image) {
             (None, None) => Vec::new(),
             (queue, image) => [queue.unwrap_or_default(), image.unwrap_or_default()].join("\0").into_bytes(),
         };
-        Ok(Selection { from, images, said })
+        if let Some(worker) = worker {
+            // No text has that byte.
+            said.extend([&[0xff], worker.as_bytes()].concat());
+        }
+        let worker = convert::worker_name(worker.unwrap_or_default())?;
+        Ok(Selection { from, images, worker, said })
     }
 
     /// What an Idempotency-Key stands for of it: nothing where nothing was said, as before there were queues. It begins with
@@ -58,7 +68,7 @@ impl Selection {
 
     /// At most so many of them.
     pub(crate) fn take(self, n: u32) -> Take {
-        Take { from: self.from, images: self.images, n, worker: "".into() }
+        Take { from: self.from, images: self.images, n, worker: self.worker }
     }
 }
 
@@ -150,23 +160,27 @@ mod tests {
 
     #[test]
     fn queues_are_in_order_by_weight_or_all() {
-        let of = |text| Selection::parse(Some(text), None).unwrap().take(7);
+        let of = |text| Selection::parse(Some(text), None, None).unwrap().take(7);
         assert_eq!(of("b,a").from, Source::InOrder(vec![name("b"), name("a")]));
         assert_eq!(of("b:5,a:1").from, Source::ByWeight(vec![(name("b"), 5), (name("a"), 1)]));
         assert_eq!(of("*"), Take { from: Source::All, images: Vec::new(), n: 7, worker: "".into() });
         for none in [None, Some("")] {
-            assert_eq!(Selection::parse(none, none).unwrap().take(7), Take::default_queue(7));
+            assert_eq!(Selection::parse(none, none, none).unwrap().take(7), Take::default_queue(7));
         }
-        let images = Selection::parse(None, Some("a,b/c:1")).unwrap().take(1).images;
+        let images = Selection::parse(None, Some("a,b/c:1"), None).unwrap().take(1).images;
         assert_eq!(images, [ids::image("a"), ids::image("b/c:1")]);
     }
 
     #[test]
     fn what_is_said_is_told_from_what_follows() {
-        let said = |queue, image| Selection::parse(queue, image).unwrap().said();
+        let said = |queue, image| Selection::parse(queue, image, None).unwrap().said();
+        let by = |image, worker| Selection::parse(None, image, Some(worker)).unwrap().said();
         assert!(said(None, None).is_empty());
         assert_eq!(said(Some("a"), None), b"\0\0\0\0\0\0\0\x02a\0");
         assert_ne!(said(Some("a"), None), said(None, Some("a")));
+        assert_ne!(by(None, "w"), said(None, None));
+        assert_ne!(by(None, "w"), by(Some("w"), "w"));
+        assert_eq!(by(None, ""), said(None, None));
     }
 
     #[test]
@@ -188,7 +202,7 @@ mod tests {
             ("", "a,,b", "image", "must be names of 1 to 255 bytes"),
             (&many(5), &images, "image", "64 images of 5 queues are more than 256 pairs"),
         ] {
-            let Err(ApiError::Invalid { fields, message }) = Selection::parse(Some(queue), Some(image))
+            let Err(ApiError::Invalid { fields, message }) = Selection::parse(Some(queue), Some(image), None)
             else {
                 panic!("{queue} {image}")
             };

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_client::api::{Job, Reason};
-use quorate_client::{Client, Consume};
+use quorate_client::{Client, Consume, Error};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +10,7 @@ use crate::config::RunnerConfig;
 use crate::driver::{Driver, End, Finished, NotStarted, Work};
 use crate::event::Outcome;
 use crate::hold::{Held, Loss, Taken};
+use crate::limits;
 use crate::report::{Report, Reporting};
 use crate::shutdown::Shutdown;
 use crate::starts::Starts;
@@ -26,8 +27,13 @@ pub(crate) struct Attempt<'a> {
     pub(crate) taken: Instant,
 }
 
-/// The job is somebody else's, or nobody's: there is nothing to report.
-struct Lost(String);
+/// There is no outcome to report.
+enum Abandoned {
+    /// The job is somebody else's, or nobody's.
+    Lost(String),
+    /// The runner was told to stop. `log` is what had come of it.
+    Stopped { log: Bytes },
+}
 
 /// Why work is stopped before it ended by itself.
 enum Stop {
@@ -42,20 +48,32 @@ impl Attempt<'_> {
         let Taken { mut job, granted, .. } = taken;
         let payload = std::mem::take(&mut job.payload).into();
         let mut held = Held::new(self.client, &job, granted, self.config.poll);
-        match self.work(&mut held, driver, &job, payload).await {
-            Ok(report) => {
-                let reporting = Reporting {
-                    client: self.client,
-                    job_id: &job.id,
-                    limit: self.config.report_limit,
-                    one: self.one,
-                    starts: self.starts,
-                    shutdown: self.shutdown,
-                };
-                held.during(report.send(&reporting)).await
-            }
-            Err(Lost(why)) => (Outcome::Dropped(why), None),
-        }
+        let report = match self.work(&mut held, driver, &job, payload).await {
+            Ok(report) => report,
+            Err(Abandoned::Lost(why)) => return (Outcome::Dropped(why), None),
+            Err(Abandoned::Stopped { log }) => match held.during(self.release(&job)).await {
+                Ok(()) => return (Outcome::Released, None),
+                Err(Error::Refused(why)) => {
+                    tracing::debug!(job = job.id, "not given back: {why}");
+                    Report::failure(Reason::Killed, "its runner was stopped".into(), log)
+                }
+                Err(error) => return (Outcome::Unreported(error.to_string()), None),
+            },
+        };
+        let reporting = Reporting {
+            client: self.client,
+            job_id: &job.id,
+            limit: self.config.report_limit,
+            one: self.one,
+            starts: self.starts,
+            shutdown: self.shutdown,
+        };
+        held.during(report.send(&reporting)).await
+    }
+
+    /// Gives the job back: that costs it no attempt.
+    async fn release(&self, job: &Job) -> Result<(), Error> {
+        self.client.within(limits::LAST_RELEASE).release(&job.id, 0).await.map(drop)
     }
 
     async fn work(
@@ -64,7 +82,7 @@ impl Attempt<'_> {
         driver: Option<&dyn Driver>,
         job: &Job,
         payload: Bytes,
-    ) -> Result<Report, Lost> {
+    ) -> Result<Report, Abandoned> {
         let Some(driver) = driver else {
             let why = format!("this runner runs no jobs of the image {:?}", job.image);
             return Ok(self.not_started(NotStarted::Refused(why)));
@@ -105,7 +123,7 @@ impl Attempt<'_> {
         // It is ours until it has ended, or a retry would begin before that.
         let ran = held.during(&mut run).await;
         match (held.over(), ran) {
-            (Some(why), _) => Err(Lost(why.to_owned())),
+            (Some(why), _) => Err(Abandoned::Lost(why.to_owned())),
             (None, Ok(Finished { end: End::Stopped, log })) => stopped.report(job, log),
             // It ended by itself in the same moment.
             (None, ran) => Ok(self.ended(ran)),
@@ -129,14 +147,14 @@ impl Attempt<'_> {
 }
 
 impl Stop {
-    fn report(self, job: &Job, log: Bytes) -> Result<Report, Lost> {
+    fn report(self, job: &Job, log: Bytes) -> Result<Report, Abandoned> {
         let (reason, why) = match self {
-            Stop::Lost(Loss::Over(why)) => return Err(Lost(why)),
+            Stop::Lost(Loss::Over(why)) => return Err(Abandoned::Lost(why)),
+            Stop::Shutdown => return Err(Abandoned::Stopped { log }),
             Stop::Timeout => (Reason::Timeout, format!("stopped after its timeout of {} s", job.timeout)),
             Stop::Lost(Loss::Silence) => {
                 (Reason::Timeout, format!("its runner did not reach the cluster for {} s", job.timeout))
             }
-            Stop::Shutdown => (Reason::Killed, "its runner was stopped".to_owned()),
         };
         Ok(Report::failure(reason, why, log))
     }

@@ -7,6 +7,10 @@ pub struct RunnerConfig {
     pub concurrency: usize,
     /// The queues to take jobs from, see [`quorate_client::Consume::queue`]; if not given, `default`.
     pub queue: Option<String>,
+    /// What the cluster knows it by, 1 to 128 bytes: the jobs that it holds can be given back by that name.
+    pub worker: Option<String>,
+    /// No other runner has that name: what is held under it when this one starts is given back at once.
+    pub replaces: bool,
     /// Seconds that the cluster may hold a consume until a job is there, 0 to 60.
     pub wait: u32,
     /// How often to ask whether a running job was cancelled.
@@ -26,6 +30,8 @@ impl Default for RunnerConfig {
         RunnerConfig {
             concurrency: 1,
             queue: None,
+            worker: None,
+            replaces: false,
             wait: 20,
             poll: Duration::from_secs(5),
             prepare_limit: Duration::from_secs(600),

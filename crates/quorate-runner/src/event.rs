@@ -35,6 +35,8 @@ pub enum Outcome {
         /// Why, in words.
         details: String,
     },
+    /// It was given back, since the runner was told to stop: a new job goes on from it.
+    Released,
     /// The job was cancelled, timed out or deleted meanwhile: what was left of the work was stopped, and there was nothing
     /// to report.
     Dropped(String),

@@ -2,7 +2,8 @@
 //!
 //! A [`Runner`] consumes jobs and gives each to the first of its [`Driver`]s that takes the job's image: [`Process`] runs
 //! local programs of an allow-list, [`Docker`] runs containers. While a job runs, its runner touches it and asks whether
-//! it was cancelled; when it has ended, its runner reports the outcome and the log.
+//! it was cancelled; when it has ended, its runner reports the outcome and the log. A job that is stopped because its runner is
+//! told to is given back.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
@@ -15,6 +16,7 @@ mod hold;
 mod limits;
 mod log;
 mod pause;
+mod predecessor;
 mod process;
 mod report;
 mod runner;

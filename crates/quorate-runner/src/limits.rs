@@ -26,6 +26,8 @@ pub(crate) const START_PAUSE: std::ops::RangeInclusive<Duration> =
 pub(crate) const LAST_CONSUME: Duration = Duration::from_millis(800);
 /// How long a runner that was told to stop waits for the answer to a report.
 pub(crate) const LAST_REPORT: Duration = Duration::from_secs(5);
+/// How long a runner that was told to stop waits for the answer with which it gives a job back.
+pub(crate) const LAST_RELEASE: Duration = Duration::from_secs(5);
 /// How long a container engine that fails for the moment is asked again.
 pub(crate) const ENGINE_PATIENCE: Duration = Duration::from_secs(60);
 /// Pauses between those attempts: from, doubling, to.

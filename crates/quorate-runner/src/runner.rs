@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::hold::Taken;
 use crate::limits;
 use crate::pause::Pause;
+use crate::predecessor;
 use crate::shutdown::Shutdown;
 use crate::starts::Starts;
 
@@ -51,7 +52,8 @@ impl Runner {
         let images: BTreeSet<String> = images.into_iter().flatten().flatten().collect();
         assert!(images.len() <= limits::IMAGES_PER_CONSUME, "a runner can't ask for {} images", images.len());
         let images = images.into_iter().collect();
-        let one = Consume { queue: config.queue.clone(), images, ..Consume::default() };
+        let (queue, worker) = (config.queue.clone(), config.worker.clone());
+        let one = Consume { queue, images, worker, ..Consume::default() };
         let starts = Arc::new(Starts::new());
         Runner { client, drivers: drivers.into(), config, one, starts, on_event: Arc::new(|_| {}) }
     }
@@ -64,6 +66,9 @@ impl Runner {
     /// Runs jobs until `shutdown`, and returns when the last of them has been reported. An unreachable cluster is waited
     /// for.
     pub async fn run(self, shutdown: &Shutdown) {
+        if let Some(worker) = self.config.worker.as_deref().filter(|_| self.config.replaces) {
+            predecessor::give_back(&self.client, worker, shutdown).await;
+        }
         let slots = Arc::new(Semaphore::new(self.config.concurrency));
         let running = TaskTracker::new();
         let mut pause = Pause::new();

@@ -18,7 +18,7 @@ impl Shutdown {
         self.drain.cancel();
     }
 
-    /// Stop what runs too. Those jobs are reported as killed, so that the cluster retries them at once.
+    /// Stop what runs too. Those jobs are given back, so that others run them at once.
     pub fn stop(&self) {
         self.drain.cancel();
         self.stop.cancel();

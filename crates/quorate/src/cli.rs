@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand};
 
-use crate::{bench, cluster, completions, demo, dev, health, job, manual, queue, run, serve};
+use crate::{bench, cluster, completions, demo, dev, health, job, manual, queue, run, serve, worker};
 
 /// A job queue that is there as long as a quorum of its nodes is.
 #[derive(Parser)]
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Job(job::JobArgs),
     /// Look at queues, set them, and pause them.
     Queue(queue::QueueArgs),
+    /// Look at the workers that hold jobs, and give back what one holds that is gone.
+    Worker(worker::WorkerArgs),
     /// Look at the cluster and its settings.
     Cluster(cluster::ClusterArgs),
     /// The same as `cluster status`.

@@ -21,6 +21,8 @@ pub(crate) const LOG_FILE_BYTES: u64 = 16 << 20;
 pub(crate) const FIRST_PORT: RangeInclusive<u16> = 1..=u16::MAX - 1_003;
 /// Before a runner asks again for the id of a cluster that has none yet.
 pub(crate) const CLUSTER_ID_AGAIN: Duration = Duration::from_secs(1);
+/// Bytes of a host's name in a runner's, which has random characters behind it.
+pub(crate) const HOST_NAME_BYTES: usize = 64;
 /// Columns of a terminal that does not say how many it has.
 pub(crate) const COLUMNS: u16 = 80;
 /// Columns of a terminal that a cell of a table gets, where that is not enough for all of them.
@@ -44,6 +46,12 @@ pub(crate) const JOBS_WAITED_FOR: usize = 1_000;
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// Between its looks at jobs that do not end, growing from one to the other.
 pub(crate) const POLL_EVERY: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
+/// How long a node may hold the question how a job ended, in seconds, where only that one is waited for.
+pub(crate) const OUTCOME_HELD_SECONDS: u32 = 10;
+/// How often `job log --follow` looks, in seconds.
+pub(crate) const LOG_EVERY_SECONDS: u32 = 1;
+/// Names of jobs that `worker list` prints in a line.
+pub(crate) const WORKER_JOBS_NAMED: usize = 3;
 /// How long a write may be set to wait.
 pub(crate) const WRITE_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(60);

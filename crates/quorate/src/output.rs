@@ -121,6 +121,11 @@ pub(crate) struct Table {
 impl Table {
     /// Cells wrap where the terminal is narrow.
     pub(crate) fn new<const N: usize>(header: [&str; N]) -> Table {
+        Table::with_header(&header)
+    }
+
+    /// The same, where it depends how many columns there are.
+    pub(crate) fn with_header(header: &[&str]) -> Table {
         let mut table = comfy_table::Table::new();
         table.set_header(header).set_truncation_indicator("…");
         Table { table, whole: 0 }
@@ -134,7 +139,11 @@ impl Table {
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [&str; N]) {
-        let mut row = Row::from(cells.map(clean::line));
+        self.cells(&cells);
+    }
+
+    pub(crate) fn cells(&mut self, cells: &[&str]) {
+        let mut row = Row::from(cells.iter().map(|cell| clean::line(cell)).collect::<Vec<_>>());
         if self.whole > 0 {
             row.max_height(1);
         }

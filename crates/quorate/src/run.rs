@@ -18,13 +18,13 @@ use crate::logging::{self, LogFormat};
 use crate::number::{decimal, number};
 use crate::target::NODES;
 use crate::wrong_usage::{WrongUsage, wrong_usage};
-use crate::{limits, runtime};
+use crate::{limits, runtime, worker};
 
 /// Run jobs: take them from the cluster and hand them to programs or containers.
 ///
 /// A job's image chooses what runs. --program maps an image's name to a local program; with --docker every other image is
 /// a container image, or those of --image are. Jobs of other images are left for other runners. The payload comes on standard input and in PAYLOAD, the job's id in JOB_ID; what the job writes
-/// becomes its log; exit status 0 is success. SIGTERM, Ctrl-C, SIGHUP: take nothing new, finish what runs. Twice: stop what runs too.
+/// becomes its log; exit status 0 is success. SIGTERM, Ctrl-C, SIGHUP: take nothing new, finish what runs. Twice: stop what runs too, and give it back.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct RunArgs {
@@ -49,9 +49,10 @@ pub(crate) struct RunArgs {
     /// With --docker, run only jobs of these images as containers, instead of any. Repeat it, or separate by commas.
     #[arg(long, env = "QUORATE_IMAGES", value_delimiter = ',', value_name = "IMAGE")]
     image: Vec<Item<String>>,
-    /// With --docker, this runner's name: the same at every start, and no other's on this engine. By it the containers are
-    /// found that were left behind when the runner was killed [default: the machine's host name].
-    #[arg(long, env = "QUORATE_RUNNER_NAME")]
+    /// This runner's name: the same at every start, and no other's. What it held when it was killed is given back when it starts
+    /// again; with --docker the containers are found by it that were left behind [default: the machine's host name, to the cluster
+    /// with random characters behind it, and nothing is given back].
+    #[arg(long, env = "QUORATE_RUNNER_NAME", value_parser = worker::name)]
     name: Option<String>,
     /// Memory of a container, in MiB.
     #[arg(long, env = "QUORATE_DOCKER_MEMORY", default_value_t = 256, value_parser = number::<u64>(6..=16_777_216))]
@@ -128,6 +129,8 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let config = RunnerConfig {
         concurrency: args.concurrency,
         queue: args.queue.clone(),
+        worker: Some(args.name.clone().unwrap_or_else(drawn_name)),
+        replaces: args.name.is_some(),
         extend_timeout: args.extend_timeout,
         ..RunnerConfig::default()
     };
@@ -205,6 +208,14 @@ fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
+/// A name that no other runner has, nor this one when it starts again.
+fn drawn_name() -> String {
+    let mut host = host_name();
+    host.truncate(host.floor_char_boundary(limits::HOST_NAME_BYTES));
+    let drawn = Client::draw_key();
+    format!("{host}-{}", drawn.get(..8).unwrap_or(&drawn))
+}
+
 fn log_event(event: Event) {
     match event {
         Event::Started { job_id, image } => tracing::info!(job_id, image, "started"),
@@ -216,6 +227,7 @@ fn log_event(event: Event) {
                     let reason = word(&reason);
                     tracing::info!(job_id, ms, reason, details, "failed");
                 }
+                Outcome::Released => tracing::info!(job_id, ms, "given back"),
                 Outcome::Dropped(why) => tracing::warn!(job_id, ms, why, "dropped"),
                 Outcome::Unreported(why) => tracing::error!(job_id, ms, why, "not reported"),
             }

@@ -1,9 +1,10 @@
 //! What goes over the wire, and what answers become.
 
 use bytes::Bytes;
-use quorate_client::api::{NewJob, QueueRequest, Reason, SettingsRequest, Status};
+use quorate_client::api::{NewJob, Progress, QueueRequest, Reason, SettingsRequest, Status};
 use quorate_client::{
-    Client, ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, ListQueues, Refused, RefusedKind,
+    Client, ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, ListQueues, ListWorkers, Refused,
+    RefusedKind,
 };
 
 use crate::support::{Answer, Cluster, Seen, error, job, jobs, one_job};
@@ -62,6 +63,14 @@ async fn each_call_has_its_method_and_path() {
         Answer::Says(200, format!(r#"{{"queue":{QUEUE}}}"#)),
         Answer::Says(200, format!(r#"{{"queue":{QUEUE}}}"#)),
         no_content(),
+        one_job("a", "running"),
+        no_content(),
+        one_job("b", "queued"),
+        Answer::Says(
+            200,
+            r#"{"workers":[{"name":"w","holds":3,"jobs":["a"],"heard_at":"t"}],"cursor":"w"}"#.into(),
+        ),
+        jobs(&["b"]),
     ];
     let cluster = Cluster::start(1, script).await;
     let client = cluster.client();
@@ -71,6 +80,7 @@ async fn each_call_has_its_method_and_path() {
         key: None,
         queue: Some("a:5,b:1".into()),
         images: vec!["x/y:1".into(), "z".into()],
+        worker: Some("w 1".into()),
     };
     client.consume(&consume).await.expect("consume");
     let filter = ListJobs {
@@ -106,12 +116,21 @@ async fn each_call_has_its_method_and_path() {
     let settings = QueueRequest { paused: Some(Some(true)), timeout: Some(None), ..QueueRequest::default() };
     assert!(!client.put_queue("mails", &settings).await.expect("queue").paused);
     client.delete_queue("mails").await.expect("delete");
+    assert_eq!(client.outcome("a", 9, true).await.expect("outcome").status, Status::Running);
+    let progress = Progress { percent: 40, text: "half".into() };
+    client.touch_with_progress("a", progress).await.expect("touch");
+    assert_eq!(client.release("a", 5).await.expect("release").id, "b");
+    let workers =
+        client.workers(&ListWorkers { n: Some(2), cursor: Some("a b".into()) }).await.expect("workers");
+    assert_eq!((workers.workers[0].holds, workers.cursor.as_deref()), (3, Some("w")));
+    assert_eq!(client.worker_gone("a/b").await.expect("gone")[0].id, "b");
     const FIELDS: &str = "fields=id%2Cimage%2Cimage_id%2Cdelay%2Ctimeout%2Cpriority%2Cmax_retries%2Cretries_delay%2C\
                           status%2Creason%2Cdetails%2Ccreated_at%2Cstarted_at%2Ccompleted_at%2Cretry_of%2Cretry_id%2C\
-                          queue%2Ckey%2Cattempt%2Cdue%2Cdeadline";
+                          queue%2Ckey%2Cattempt%2Cdue%2Cdeadline%2Cworker%2Cprogress%2Cunique_key%2C\
+                          unique_until%2Cunique_for%2Cduplicate";
     let lines: Vec<String> = cluster.seen().iter().map(Seen::line).collect();
     let expected = [
-        "POST /v1/jobs/consume?n=5&wait=20&queue=a%3A5%2Cb%3A1&image=x%2Fy%3A1%2Cz",
+        "POST /v1/jobs/consume?n=5&wait=20&queue=a%3A5%2Cb%3A1&worker=w+1&image=x%2Fy%3A1%2Cz",
         "GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak&queue=mails",
         "GET /v1/job/a",
         &format!("GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak&queue=mails&{FIELDS}"),
@@ -132,9 +151,15 @@ async fn each_call_has_its_method_and_path() {
         "GET /v1/queue/mails",
         "PUT /v1/queue/mails",
         "DELETE /v1/queue/mails",
+        &format!("GET /v1/job/a?wait=9&chain=true&{FIELDS}"),
+        "POST /v1/job/a/touch",
+        "POST /v1/job/a/release?delay=5",
+        "GET /v1/workers?n=2&cursor=a+b",
+        "POST /v1/worker/a%2Fb/gone",
     ];
     assert_eq!(lines, expected);
     assert_eq!(cluster.seen()[19].body, r#"{"paused":true,"timeout":null}"#);
+    assert_eq!(cluster.seen()[22].body, r#"{"progress":{"percent":40,"text":"half"}}"#);
 }
 
 #[tokio::test]

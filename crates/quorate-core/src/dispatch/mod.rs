@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use lane::{Lane, LaneMark};
 pub use take::{Source, Take};
-pub use workers::Worker;
+pub use workers::{Worker, WorkerView};
 
 use self::line::Line;
 use self::open::Open;

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{JobId, Timestamp};
+use crate::{JobId, Timestamp, limits};
 
 /// Who runs what, of those who said their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +9,31 @@ pub struct Worker {
     pub heard: Timestamp,
     /// What it holds.
     pub jobs: BTreeSet<JobId>,
+}
+
+/// A worker as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerView {
+    /// Its name.
+    pub name: Box<str>,
+    /// See [`Worker::heard`].
+    pub heard: Timestamp,
+    /// How many jobs it holds.
+    pub holds: u64,
+    /// The first of them, up to [`crate::limits::WORKER_JOBS_SHOWN`].
+    pub jobs: Vec<JobId>,
+}
+
+impl WorkerView {
+    /// The worker of this name.
+    pub fn new(name: &str, worker: &Worker) -> WorkerView {
+        WorkerView {
+            name: name.into(),
+            heard: worker.heard,
+            holds: worker.jobs.len() as u64,
+            jobs: worker.jobs.iter().take(limits::WORKER_JOBS_SHOWN).copied().collect(),
+        }
+    }
 }
 
 /// All of them: a worker is known while it holds a job.

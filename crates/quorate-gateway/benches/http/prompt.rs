@@ -4,7 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_core::{
     Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Payload, Position, QueueId,
-    QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Unavailable, limits,
+    QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Unavailable, WorkerView,
+    limits,
 };
 use quorate_gateway::{Backend, Cluster, Look, NodeHealth, Reads, Wakeups};
 
@@ -124,6 +125,10 @@ impl Reads for Prompt {
     }
 
     fn queues(&self, _: Option<&QueueName>, _: usize) -> Vec<QueueView> {
+        Vec::new()
+    }
+
+    fn workers(&self, _: Option<&str>, _: usize) -> Vec<WorkerView> {
         Vec::new()
     }
 

@@ -5,11 +5,14 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::stream;
-use quorate_core::limits::{DETAILS_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, PAYLOAD_BYTES};
+use quorate_core::limits::{
+    DETAILS_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, PAYLOAD_BYTES, PROGRESS_BYTES, UNIQUE_KEY_BYTES,
+    WORKER_NAME_BYTES,
+};
 use quorate_core::{Job, JobsQuery, Unavailable};
 
 use super::claim::{Claim, held};
-use super::jobs_json::{JobsJson, RECORD_BYTES, Shape, details, escaped_bytes, record_bytes};
+use super::jobs_json::{JobsJson, RECORD_BYTES, Ready, Shape, details, escaped_bytes, record_bytes};
 use crate::error::{Answer, ApiError, Failure};
 use crate::fields::Fields;
 use crate::limits::{PAGE_BYTES, PIECE_BYTES, PIECES_HELD_BYTES, SLICE_JOBS, SMALL_BYTES};
@@ -18,7 +21,13 @@ use crate::response::{Index, with_type};
 use crate::{Backend, Gateway, Reads};
 
 /// A record in memory, at most.
-const RECORD_MOST: usize = RECORD_BYTES + IMAGE_NAME_BYTES + JOB_KEY_BYTES + DETAILS_BYTES;
+const RECORD_MOST: usize = RECORD_BYTES
+    + IMAGE_NAME_BYTES
+    + JOB_KEY_BYTES
+    + DETAILS_BYTES
+    + WORKER_NAME_BYTES
+    + UNIQUE_KEY_BYTES
+    + PROGRESS_BYTES;
 
 /// Jobs on their way into an answer. What is little is written at once. Else the answer is written as the client takes it:
 /// records are listed, payloads read and JSON made a piece at a time, so that it holds little memory however long it is.
@@ -30,6 +39,10 @@ pub(crate) struct Jobs<B> {
     records: VecDeque<Job>,
     /// The payloads of `records`, where they need not be read.
     payloads: Option<VecDeque<Bytes>>,
+    /// The places of jobs that kept others away, of all that `records` had, in ascending order.
+    duplicates: Vec<u32>,
+    /// How many of `records` are taken.
+    taken: u32,
     list: Option<List>,
     /// The JSON has been told the end.
     is_over: bool,
@@ -60,7 +73,12 @@ impl<B: Backend> Jobs<B> {
         Jobs { payloads: Some(payloads), ..Jobs::of(gateway, jobs) }
     }
 
-    /// The same, behind a field of the answer that is written already.
+    /// The same, of which those at these places, in ascending order, were there before.
+    pub(crate) fn with_duplicates(self, duplicates: Vec<u32>) -> Jobs<B> {
+        Jobs { duplicates, ..self }
+    }
+
+    /// These jobs, behind a field of the answer that is written already.
     pub(crate) fn behind(gateway: &Gateway<B>, name: &str, value: &[u8], jobs: Vec<Job>) -> Jobs<B> {
         Jobs { json: JobsJson::behind(name, value), ..Jobs::of(gateway, jobs) }
     }
@@ -95,6 +113,8 @@ impl<B: Backend> Jobs<B> {
             json: JobsJson::new(shape, fields),
             records: VecDeque::new(),
             payloads: None,
+            duplicates: Vec::new(),
+            taken: 0,
             list: None,
             is_over: false,
             share: gateway.answers().share(),
@@ -196,6 +216,8 @@ impl<B: Backend> Jobs<B> {
         };
         assert_eq!(payloads.len(), jobs.len(), "the backend answers for every job");
         for (job, payload) in jobs.into_iter().zip(payloads) {
+            let is_duplicate = self.duplicates.binary_search(&self.taken).is_ok();
+            self.taken += 1;
             let Some(payload) = payload else { continue };
             if let Some(list) = &mut self.list {
                 list.bytes += escaped_bytes(&payload) + escaped_bytes(details(&job).as_bytes());
@@ -207,7 +229,7 @@ impl<B: Backend> Jobs<B> {
                 }
             }
             let queue = self.gateway.backend().reads().queue_name(job.queue);
-            self.json.push(job, queue, payload);
+            self.json.push(Ready { job, queue, payload, is_duplicate });
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ pub(super) struct JobsJson {
     /// What stands before the jobs: whole fields, each with its comma.
     before: Vec<u8>,
     fields: Fields,
-    ready: VecDeque<(Job, QueueName, Bytes)>,
+    ready: VecDeque<Ready>,
     /// The job whose payload is being written.
     open: Option<Open>,
     jobs: usize,
@@ -23,6 +23,16 @@ pub(super) struct JobsJson {
     /// Behind the last job.
     end: Option<Vec<u8>>,
     has_begun: bool,
+}
+
+/// A job that is to be written.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) job: Job,
+    pub(super) queue: QueueName,
+    pub(super) payload: Bytes,
+    /// It kept another one away.
+    pub(super) is_duplicate: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,10 +69,10 @@ impl JobsJson {
         self.before.len()
     }
 
-    /// This job, of this queue, is to be written next.
-    pub(super) fn push(&mut self, job: Job, queue: QueueName, payload: Bytes) {
-        self.last = Some(job.number);
-        self.ready.push_back((job, queue, payload));
+    /// This job is to be written next.
+    pub(super) fn push(&mut self, ready: Ready) {
+        self.last = Some(ready.job.number);
+        self.ready.push_back(ready);
     }
 
     /// No more jobs come.
@@ -87,7 +97,8 @@ impl JobsJson {
 
     /// How long the JSON of all that is ready will be, at most.
     pub(super) fn json_bytes(&self) -> usize {
-        let jobs = self.ready.iter().map(|(job, _, payload)| record_json_bytes(job) + escaped_bytes(payload));
+        let jobs =
+            self.ready.iter().map(|ready| record_json_bytes(&ready.job) + escaped_bytes(&ready.payload));
         jobs.sum::<usize>() + self.before.len() + 100
     }
 
@@ -105,14 +116,15 @@ impl JobsJson {
                     piece.append(&mut open.tail);
                     self.open = None;
                 }
-            } else if let Some((job, queue, payload)) = self.ready.pop_front() {
+            } else if let Some(Ready { job, queue, payload, is_duplicate }) = self.ready.pop_front() {
                 written += RECORD_BYTES;
                 self.begin(&mut piece);
                 if self.jobs > 0 {
                     piece.push(b',');
                 }
                 self.jobs += 1;
-                let tail = push_head(&mut piece, job, &queue, self.fields);
+                let record = quorate_api::Job { duplicate: is_duplicate, ..convert::job(job, &queue) };
+                let tail = push_head(&mut piece, &record, self.fields);
                 self.open = Some(Open { payload, tail });
             } else {
                 if let Some(end) = self.end.take() {
@@ -143,13 +155,19 @@ pub(super) const RECORD_BYTES: usize = 1_024;
 
 /// A record in memory.
 pub(super) fn record_bytes(job: &Job) -> usize {
-    RECORD_BYTES + job.image.len() + job.key.len() + details(job).len()
+    RECORD_BYTES + texts(job).into_iter().map(str::len).sum::<usize>()
 }
 
 /// A record's JSON without its payload, at most.
 fn record_json_bytes(job: &Job) -> usize {
-    let texts = [&*job.image, &*job.key, details(job)];
-    RECORD_BYTES + texts.into_iter().map(|text| escaped_bytes(text.as_bytes())).sum::<usize>()
+    RECORD_BYTES + texts(job).into_iter().map(|text| escaped_bytes(text.as_bytes())).sum::<usize>()
+}
+
+/// All its texts.
+fn texts(job: &Job) -> [&str; 6] {
+    let unique = job.unique.as_ref().map_or("", |unique| &*unique.key);
+    let progress = job.progress.as_ref().map_or("", |progress| &*progress.text);
+    [&job.image, &job.key, &job.worker, unique, progress, details(job)]
 }
 
 /// Its text, where it has some.
@@ -161,8 +179,8 @@ pub(super) fn details(job: &Job) -> &str {
 }
 
 /// Writes the record up to its payload, and answers what comes behind that.
-fn push_head(piece: &mut Vec<u8>, job: Job, queue: &QueueName, fields: Fields) -> Vec<u8> {
-    let mut record = fields.json(&convert::job(job, queue));
+fn push_head(piece: &mut Vec<u8>, job: &quorate_api::Job, fields: Fields) -> Vec<u8> {
+    let mut record = fields.json(job);
     let tail = if fields.has_payload() {
         let at = memchr::memmem::find(&record, PAYLOAD);
         record.split_off(at.expect("a job has a payload") + PAYLOAD.len())
@@ -203,7 +221,7 @@ pub(super) fn escaped_bytes(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use quorate_api::{JobWrapper, JobsWrapper};
-    use quorate_core::{ImageId, JobId, Payload, Priority, QueueId, Timestamp};
+    use quorate_core::{ImageId, JobId, Payload, Priority, Progress, QueueId, Timestamp, Unique, Until};
 
     use super::*;
 
@@ -214,7 +232,7 @@ mod tests {
             queue: QueueId::DEFAULT,
             priority: Priority::new(2).unwrap(),
             key: "\u{1}\"payload\":\"\"".into(),
-            unique: None,
+            unique: Some(Unique { key: "\u{1}".repeat(255).into(), until: Until::Finished }),
             image: "\"payload\":\"\"\u{1}".into(),
             image_id: ImageId([u8::MAX; 16]),
             payload: Payload { owner: JobId([number; 16]), bytes: payload.len() as u32 },
@@ -226,13 +244,13 @@ mod tests {
             retries_delay: u32::MAX,
             created_at: Timestamp(0),
             started_at: Some(Timestamp(0)),
-            worker: "".into(),
+            worker: "\u{1}".repeat(128).into(),
             completed_at: Some(Timestamp(0)),
             keep_until: None,
             state: State::Cancelled { details: details.into() },
             log_bytes: 0,
             log_parts: 0,
-            progress: None,
+            progress: Some(Progress { percent: 100, text: "\u{1}".repeat(256).into() }),
             retry_of: Some(JobId([1; 16])),
             retry_id: Some(JobId([1; 16])),
         }
@@ -240,6 +258,10 @@ mod tests {
 
     fn queue() -> QueueName {
         QueueName::new(&"q".repeat(64)).unwrap()
+    }
+
+    fn ready(job: Job, payload: &str, is_duplicate: bool) -> Ready {
+        Ready { job, queue: queue(), payload: Bytes::copy_from_slice(payload.as_bytes()), is_duplicate }
     }
 
     const TEXTS: [&str; 6] =
@@ -255,9 +277,10 @@ mod tests {
                     let job = job(number as u8, text, text);
                     expected.jobs.push(quorate_api::Job {
                         payload: (*text).into(),
+                        duplicate: true,
                         ..convert::job(job.clone(), &queue())
                     });
-                    writer.push(job, queue(), Bytes::from_static(text.as_bytes()));
+                    writer.push(ready(job, text, true));
                 }
                 if count == 3 {
                     writer.end(Some(9));
@@ -280,7 +303,7 @@ mod tests {
         }
         let mut one = JobsJson::new(Shape::One, Fields::ALL);
         let expected = quorate_api::Job { payload: "p".into(), ..convert::job(job(1, "d", "p"), &queue()) };
-        one.push(job(1, "d", "p"), queue(), Bytes::from_static(b"p"));
+        one.push(ready(job(1, "d", "p"), "p", false));
         one.end(None);
         assert_eq!(one.piece(usize::MAX), serde_json::to_vec(&JobWrapper { job: expected }).unwrap());
     }
@@ -300,10 +323,11 @@ mod tests {
     fn a_piece_is_bounded() {
         let payload = "\u{1}".repeat(100_000);
         let mut writer = JobsJson::new(Shape::One, Fields::ALL);
-        writer.push(job(1, "", ""), queue(), payload.into());
+        let record = record_json_bytes(&job(1, "", ""));
+        writer.push(ready(job(1, "", ""), &payload, false));
         writer.end(None);
         while writer.has_jobs() {
-            assert!(writer.piece(1_000).len() <= 6 * 1_000 + RECORD_BYTES);
+            assert!(writer.piece(1_000).len() <= 6 * 1_000 + record);
         }
     }
 }

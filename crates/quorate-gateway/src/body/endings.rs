@@ -14,7 +14,7 @@ pub(crate) fn endings(bytes: &[u8]) -> Result<FinishRequest, ApiError> {
         let example = r#"is empty; send {"jobs": [{"id": "…", "status": "success"}]}"#;
         return Err(ApiError::invalid("body", example));
     }
-    let Object(Wrapper { jobs: AtMost(jobs), take, wait, queue, image }) = json(bytes, "")?;
+    let Object(Wrapper { jobs: AtMost(jobs), take, wait, queue, image, worker }) = json(bytes, "")?;
     if jobs.is_empty() {
         return Err(ApiError::invalid("jobs", "is empty"));
     }
@@ -24,6 +24,7 @@ pub(crate) fn endings(bytes: &[u8]) -> Result<FinishRequest, ApiError> {
         wait,
         queue,
         image,
+        worker,
     })
 }
 
@@ -40,4 +41,6 @@ struct Wrapper {
     queue: Option<String>,
     #[serde(default)]
     image: Option<String>,
+    #[serde(default)]
+    worker: Option<String>,
 }

@@ -4,10 +4,12 @@ use quorate_core::limits::LOG_BYTES;
 
 use crate::body::{MediaType, Object, json, multipart, urlencoded};
 use crate::error::ApiError;
+use crate::limits::GIVEN_CHARS;
+use crate::quote::shortened;
 use crate::unknown::unknown;
 
 /// curl says of what follows `-d` that it is a form, whatever it is.
-const JSON_AS_A_FORM: &str =
+pub(super) const JSON_AS_A_FORM: &str =
     "is JSON, but the Content-Type says that it is a form; send Content-Type: application/json";
 
 /// The fields with which a worker ends a job, in whichever of the many forms they came.
@@ -76,8 +78,9 @@ impl Form {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
-        let Object(FailRequest { reason, details, log }) = json(bytes, "")?;
-        for (name, value) in [("reason", reason), ("details", details), ("log", log)] {
+        let Object(FailRequest { reason, details, log, retry }) = json(bytes, "")?;
+        let retry = retry.map(|retry| retry.to_string());
+        for (name, value) in [("reason", reason), ("details", details), ("log", log), ("retry", retry)] {
             if let Some(value) = value {
                 self.put(name.as_bytes(), value.into())?;
             }
@@ -90,6 +93,21 @@ impl Form {
         match self.fields.iter().position(|(given, _)| *given == name) {
             Some(position) => self.fields.swap_remove(position).1,
             None => Bytes::new(),
+        }
+    }
+}
+
+/// Whether a field says `true` or `false`; empty: true.
+///
+/// # Errors
+/// 400: it is neither.
+pub(crate) fn flag(field: &'static str, bytes: &[u8]) -> Result<bool, ApiError> {
+    match bytes {
+        b"" | b"true" => Ok(true),
+        b"false" => Ok(false),
+        other => {
+            let given = shortened(&String::from_utf8_lossy(other), GIVEN_CHARS);
+            Err(ApiError::invalid(field, format!("must be true or false, not {given}")))
         }
     }
 }

@@ -8,14 +8,16 @@ mod json;
 mod media_type;
 mod multipart;
 mod new_jobs;
+mod progress;
 mod read;
 mod slip;
 pub(crate) mod urlencoded;
 
 pub(crate) use details::details;
 pub(crate) use endings::endings;
-pub(crate) use form::{Form, text};
+pub(crate) use form::{Form, flag, text};
 pub(crate) use json::{Object, parse as json};
 pub(crate) use media_type::{MediaType, ONLY_JSON};
 pub(crate) use new_jobs::new_jobs;
+pub(crate) use progress::progress;
 pub(crate) use read::BodyReader;

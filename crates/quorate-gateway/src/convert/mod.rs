@@ -1,11 +1,16 @@
 //! Between the REST vocabulary and the core's.
 
+mod progress;
 mod queue;
+mod unique;
+mod worker;
 
 use bytes::Bytes;
 use quorate_core::{QueueName, State, Timestamp, limits};
 
+pub(crate) use self::progress::progress;
 pub(crate) use self::queue::{queue, queue_name, settings};
+pub(crate) use self::worker::{worker, worker_name};
 
 use crate::error::ApiError;
 use crate::ids;
@@ -23,6 +28,7 @@ pub(crate) fn new_job(
     payload_bytes: usize,
 ) -> Result<quorate_core::NewJob, ApiError> {
     let field = |name: &str| format!("jobs[{position}].{name}");
+    let named = |error: ApiError| error.below(&field(""));
     let number = |name: &str, given: Option<u32>| {
         given.map_or(Ok(()), |number| ranges::check(name, field(name), number)).map(|()| given)
     };
@@ -46,7 +52,7 @@ pub(crate) fn new_job(
         id: ids::draw(),
         queue: queue.map_err(|message| ApiError::invalid(field("queue"), message))?,
         key: key.into(),
-        unique: None,
+        unique: unique::unique(job.unique_key, job.unique_until, job.unique_for).map_err(named)?,
         priority: priority
             .ok_or_else(|| ApiError::invalid(field("priority"), "must be 0, 1 or 2; 2 is served first"))?,
         image_id: ids::image(&job.image),
@@ -64,24 +70,24 @@ pub(crate) fn new_job(
 /// # Errors
 /// 400 or 413, naming the field.
 pub(crate) fn ending(position: usize, ending: quorate_api::Ending) -> Result<quorate_core::Ending, ApiError> {
-    let quorate_api::Ending { id, status, reason, details, log } = ending;
+    let quorate_api::Ending { id, status, reason, details, log, retry } = ending;
     let field = |name: &str| format!("jobs[{position}].{name}");
     let id = ids::parse(&id).ok_or_else(|| ApiError::invalid(field("id"), "must be a job's id"))?;
     let failure = match status.as_str() {
         "error" => {
-            let named = |error| match error {
-                ApiError::Invalid { fields, message } => ApiError::invalid(field(&fields), message),
-                other => other,
-            };
+            let named = |error: ApiError| error.below(&field(""));
             let reason = fail_reason(&reason.unwrap_or_default()).map_err(named)?;
             let details = self::details(details.unwrap_or_default()).map_err(named)?.into();
-            Some(quorate_core::Failure { reason, details, for_good: false })
+            Some(quorate_core::Failure { reason, details, for_good: retry == Some(false) })
         }
         "success" if reason.is_some() => {
             return Err(ApiError::invalid(field("reason"), "belongs to an error, and this is a success"));
         }
         "success" if details.is_some() => {
             return Err(ApiError::invalid(field("details"), "belong to an error, and this is a success"));
+        }
+        "success" if retry.is_some() => {
+            return Err(ApiError::invalid(field("retry"), "belongs to an error, and this is a success"));
         }
         "success" => None,
         other => {
@@ -110,6 +116,7 @@ pub(crate) fn job(job: quorate_core::Job, queue: &QueueName) -> quorate_api::Job
         State::Error { reason: why, by: _, details } => (Some(reason(why)), Some(details)),
         State::Cancelled { details } => (Some(quorate_api::Reason::ClientRequest), Some(details)),
     };
+    let (unique_key, unique_until, unique_for) = unique::shown(job.unique);
     quorate_api::Job {
         id: job.id.to_string(),
         image: job.image.into(),
@@ -133,6 +140,12 @@ pub(crate) fn job(job: quorate_core::Job, queue: &QueueName) -> quorate_api::Job
         attempt: job.attempt,
         due: due.map(time),
         deadline: deadline.map(time),
+        worker: (!job.worker.is_empty()).then(|| job.worker.into()),
+        progress: job.progress.map(progress::shown),
+        unique_key,
+        unique_until,
+        unique_for,
+        duplicate: false,
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) async fn post<B: Backend>(
         wait: in_body.wait.or(in_query.wait),
         queue: in_body.queue.or(in_query.queue),
         image: in_body.image.or(in_query.image),
+        worker: in_body.worker.or(in_query.worker),
     };
     let taking = Taking::new(asked, &parts.headers)?;
     drop((share, parts));
@@ -91,6 +92,7 @@ fn in_query(query: &Query) -> Result<ConsumeRequest, ApiError> {
         wait: query.integer("wait")?,
         queue: query.text("queue").map(str::to_owned),
         image: query.text("image").map(str::to_owned),
+        worker: query.text("worker").map(str::to_owned),
     })
 }
 
@@ -107,7 +109,8 @@ impl Taking {
         let wait = asked.wait.unwrap_or(0);
         ranges::check("n", "n", n)?;
         ranges::check("wait", "wait", wait)?;
-        let selection = Selection::parse(asked.queue.as_deref(), asked.image.as_deref())?;
+        let selection =
+            Selection::parse(asked.queue.as_deref(), asked.image.as_deref(), asked.worker.as_deref())?;
         let key = idempotency::key(headers, "consume", &[&n.to_be_bytes(), &selection.said()])?;
         Ok(Taking { take: selection.take(n), wait: Duration::from_secs(u64::from(wait)), key })
     }

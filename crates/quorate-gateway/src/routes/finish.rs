@@ -48,7 +48,8 @@ pub(crate) async fn post<B: Backend>(
         let wait = asked.wait.map_or_else(|| query.integer("wait"), |wait| Ok(Some(wait)))?;
         let queue = asked.queue.as_deref().or(query.text("queue"));
         let image = asked.image.as_deref().or(query.text("image"));
-        let selection = Selection::parse(queue, image)?;
+        let worker = asked.worker.as_deref().or(query.text("worker"));
+        let selection = Selection::parse(queue, image, worker)?;
         let taking = Taking::new(take, wait, selection, &parts.headers, "finish", &[&bytes])?;
         let endings = asked.jobs.into_iter().enumerate();
         let endings = endings.map(|(position, ending)| convert::ending(position, ending));

@@ -1,30 +1,34 @@
+use std::time::Duration;
+
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use quorate_api::{CancelRequest, FailRequest, FinishedJobWrapper, JobWrapper, SuccessRequest};
+use quorate_api::{CancelRequest, FailRequest, FinishedJobWrapper, JobWrapper, SuccessRequest, TouchRequest};
 use quorate_core::{Command, Ending, JobId, Reply};
 
-use crate::answer::{self, Claim, Jobs};
+use crate::answer::{Claim, Jobs};
 use crate::body::{self, Form, MediaType};
 use crate::error::{Answer, ApiError, Failure};
 use crate::fields::Fields;
 use crate::openapi::{
-    Conflict, FieldsParams, KeyHeader, NoSuchJob, ReadErrors, ReadParams, TakeParams, WriteErrors,
+    Conflict, FieldsParams, KeyHeader, NoSuchJob, OutcomeParams, ReadErrors, ReadParams, ReleaseParams,
+    TakeParams, WriteErrors,
 };
+use crate::outcome::{self, Whose};
 use crate::query::Query;
 use crate::response::{self, Index};
 use crate::routes::finish::{self, Taking};
 use crate::routes::path_id::JobPath;
 use crate::selection::Selection;
-use crate::{Backend, Gateway, Reads, convert, idempotency, ids};
+use crate::{Backend, Gateway, Reads, convert, idempotency, ids, ranges};
 
-/// A job.
+/// A job; with `wait` once it has finished, with `chain` the last one that goes on from it.
 #[utoipa::path(
     get,
     path = "/v1/job/{id}",
     operation_id = "get_job",
-    params(("id" = String, Path, description = "The job's id"), FieldsParams, ReadParams),
+    params(("id" = String, Path, description = "The job's id"), OutcomeParams, FieldsParams, ReadParams),
     responses((status = 200, description = "The job", body = JobWrapper), ReadErrors, NoSuchJob)
 )]
 pub(crate) async fn get<B: Backend>(
@@ -34,6 +38,13 @@ pub(crate) async fn get<B: Backend>(
 ) -> Answer {
     let fields = query.fields()?;
     let linearizable = query.linearizable()?;
+    let wait = query.integer("wait")?.unwrap_or_default();
+    ranges::check("wait", "wait", wait)?;
+    let whose = if query.flag("chain")? { Whose::Chain } else { Whose::Job };
+    let id = match (wait, whose) {
+        (0, Whose::Job) => id,
+        (wait, whose) => outcome::wait(&gateway, id, Duration::from_secs(wait.into()), whose).await?,
+    };
     if !gateway.must_be_sure(linearizable) {
         let index = gateway.applied();
         if let Some(answer) = find(&gateway, id, fields, index).await? {
@@ -159,21 +170,26 @@ pub(crate) async fn fail<B: Backend>(
     let media_type = MediaType::of(&parts.headers)?;
     let body = gateway.bodies().read(body).await?;
     let parse = move |bytes: Bytes| {
-        let mut form = Form::parse(media_type, bytes, &["reason", "details", "log"])?;
-        let [reason, details, log] = ["reason", "details", "log"].map(|field| form.take(field));
+        let mut form = Form::parse(media_type, bytes, &["reason", "details", "log", "retry"])?;
+        let [reason, details, log, retry] =
+            ["reason", "details", "log", "retry"].map(|field| form.take(field));
+        let for_good = !body::flag("retry", &retry)?;
         // With their lengths, so that no other fields read alike.
         let lengths = [reason.len(), details.len()].map(|length| length.to_be_bytes()).concat();
-        let taking = taking(&query, &parts.headers, "fail", &[&id.0, &lengths, &reason, &details, &log])?;
+        // No length begins so.
+        let mark: &[u8] = if for_good { &[0xff] } else { &[] };
+        let said: [&[u8]; 6] = [&id.0, mark, &lengths, &reason, &details, &log];
+        let taking = taking(&query, &parts.headers, "fail", &said)?;
         let reason = convert::fail_reason(&body::text("reason", reason)?)?;
         let details = convert::details(body::text("details", details)?)?.into();
-        Ok((reason, details, log, taking))
+        Ok((quorate_core::Failure { reason, details, for_good }, log, taking))
     };
-    let ((reason, details, log, taking), share) = body.understand(gateway.heavy(), parse).await?;
+    let ((failure, log, taking), share) = body.understand(gateway.heavy(), parse).await?;
     if let Some(taking) = taking {
-        let failure = Some(quorate_core::Failure { reason, details, for_good: false });
-        return finish::one(&gateway, Ending { id, failure, log }, taking, share).await;
+        return finish::one(&gateway, Ending { id, failure: Some(failure), log }, taking, share).await;
     }
-    let written = gateway.submit(Command::Fail { id, reason, details, log, for_good: false }).await?;
+    let quorate_core::Failure { reason, details, for_good } = failure;
+    let written = gateway.submit(Command::Fail { id, reason, details, log, for_good }).await?;
     drop(share);
     changed(&gateway, written).await
 }
@@ -186,12 +202,15 @@ fn taking(
     call: &str,
     said: &[&[u8]],
 ) -> Result<Option<Taking>, ApiError> {
-    let (queue, image) = (query.text("queue"), query.text("image"));
-    let selection = Selection::parse(queue, image)?;
+    let [queue, image, worker] = ["queue", "image", "worker"].map(|name| query.text(name));
+    let selection = Selection::parse(queue, image, worker)?;
     match (query.integer("take")?, query.integer("wait")?) {
         (None, None) if queue.or(image).is_some() => {
             let field = if queue.is_some() { "queue" } else { "image" };
             Err(ApiError::invalid(field, "says which jobs to take, and how many is missing: add take=1"))
+        }
+        (None, None) if worker.is_some() => {
+            Err(ApiError::invalid("worker", "says who takes jobs, and how many is missing: add take=1"))
         }
         (None, None) => Ok(None),
         (take, wait) => Taking::new(take, wait, selection, headers, call, said).map(Some),
@@ -204,10 +223,42 @@ fn taking(
     path = "/v1/job/{id}/touch",
     operation_id = "touch_job",
     params(("id" = String, Path, description = "The job's id")),
+    request_body = Option<TouchRequest>,
     responses((status = 204, description = "Its deadline has moved"), WriteErrors, NoSuchJob, Conflict)
 )]
-pub(crate) async fn touch<B: Backend>(State(gateway): State<Gateway<B>>, JobPath(id): JobPath) -> Answer {
-    done(gateway.submit(Command::Touch { id, progress: None }).await?)
+pub(crate) async fn touch<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    JobPath(id): JobPath,
+    request: Request,
+) -> Answer {
+    let (parts, body) = request.into_parts();
+    let body = gateway.bodies().read(body).await?;
+    let parse = move |bytes: Bytes| {
+        let progress = body::progress(&MediaType::of(&parts.headers)?, &bytes)?;
+        progress.map(convert::progress).transpose()
+    };
+    let (progress, _share) = body.understand(gateway.heavy(), parse).await?;
+    done(gateway.submit(Command::Touch { id, progress }).await?)
+}
+
+/// Gives a running job back: it is cancelled, and a new job goes on from it, which is no attempt of it. Said again, it answers
+/// the same one.
+#[utoipa::path(
+    post,
+    path = "/v1/job/{id}/release",
+    operation_id = "release_job",
+    params(("id" = String, Path, description = "The job's id"), ReleaseParams),
+    responses((status = 200, description = "The new job", body = JobWrapper), WriteErrors, NoSuchJob, Conflict)
+)]
+pub(crate) async fn release<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    JobPath(id): JobPath,
+    query: Query,
+) -> Answer {
+    let delay = query.integer("delay")?.unwrap_or_default();
+    ranges::check("delay", "delay", delay)?;
+    let written = gateway.submit(Command::Release { id, new_id: ids::draw(), delay }).await?;
+    changed(&gateway, written).await
 }
 
 /// Enqueues a finished job again, as a new job.
@@ -233,52 +284,6 @@ pub(crate) async fn retry<B: Backend>(
     changed(&gateway, written).await
 }
 
-/// The log of a finished job, byte for byte.
-#[utoipa::path(
-    get,
-    path = "/v1/job/{id}/log",
-    operation_id = "get_log",
-    params(("id" = String, Path, description = "The job's id"), ReadParams),
-    responses((status = 200, description = "The log", body = String, content_type = "text/plain; charset=utf-8"), ReadErrors, NoSuchJob)
-)]
-pub(crate) async fn log<B: Backend>(
-    State(gateway): State<Gateway<B>>,
-    JobPath(id): JobPath,
-    query: Query,
-) -> Answer {
-    let linearizable = query.linearizable()?;
-    if !gateway.must_be_sure(linearizable) {
-        let index = gateway.applied();
-        if let Ok(log) = find_log(&gateway, id, index).await? {
-            return Ok(log);
-        }
-    }
-    gateway.barrier().await?;
-    let index = gateway.applied();
-    find_log(&gateway, id, index).await?.map_err(|error| Failure { error, index: Some(index) })
-}
-
-/// The log, or why there is none.
-async fn find_log<B: Backend>(
-    gateway: &Gateway<B>,
-    id: JobId,
-    index: Index,
-) -> Result<Result<Response, ApiError>, Failure> {
-    let Some(job) = gateway.backend().reads().job(id).await? else { return Ok(Err(ApiError::NoSuchJob)) };
-    if !job.status().is_final() {
-        return Ok(Err(ApiError::NoLogYet { status: job.status() }));
-    }
-    let mut share = gateway.answers().share();
-    Claim::Read.resize(&mut share, job.log_bytes as usize).await?;
-    // It may be deleted in between.
-    let Some(log) = gateway.backend().reads().log(id).await? else { return Ok(Err(ApiError::NoSuchJob)) };
-    let mut response =
-        response::with_type(StatusCode::OK, Some(index), "text/plain; charset=utf-8", log.into());
-    // It is whatever a job wrote: no browser shall take it for a page.
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Ok(Ok(answer::held(response, share)))
-}
-
 /// The answer to a command that changed a job.
 async fn changed<B: Backend>(gateway: &Gateway<B>, (index, reply): (Index, Reply)) -> Answer {
     let Reply::Job(job) = reply else { return Err(ApiError::unexpected_reply("a job's change").into()) };
@@ -286,7 +291,7 @@ async fn changed<B: Backend>(gateway: &Gateway<B>, (index, reply): (Index, Reply
 }
 
 /// The answer to a command that has nothing to show.
-fn done((index, reply): (Index, Reply)) -> Answer {
+pub(super) fn done((index, reply): (Index, Reply)) -> Answer {
     match reply {
         Reply::Done => Ok(response::no_content(index)),
         Reply::Job(_) | Reply::Jobs(_) | Reply::Enqueued { .. } | Reply::Finished { .. } => {

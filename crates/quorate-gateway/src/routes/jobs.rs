@@ -44,15 +44,16 @@ pub(crate) async fn enqueue<B: Backend>(State(gateway): State<Gateway<B>>, reque
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     let payloads = jobs.iter().map(|job| job.payload.clone()).collect();
     let (index, reply) = gateway.submit(Command::Enqueue { jobs, key }).await?;
-    let Reply::Enqueued { jobs, .. } = reply else {
+    let Reply::Enqueued { jobs, duplicates } = reply else {
         return Err(ApiError::unexpected_reply("enqueue").into());
     };
     let jobs = if jobs.iter().map(|job| job.id).eq(ids) {
         Jobs::with_payloads(&gateway, jobs, payloads)
     } else {
-        // An Idempotency-Key brought back the jobs of an earlier call.
+        // An Idempotency-Key brought back the jobs of an earlier call, or some were there before.
         Jobs::of(&gateway, jobs)
     };
+    let jobs = jobs.with_duplicates(duplicates);
     let answer = jobs.answer(StatusCode::CREATED, index, Claim::AfterWrite).await;
     // Until here it was the payloads' too.
     drop(share);

@@ -8,9 +8,11 @@ mod health;
 mod images;
 mod job;
 mod jobs;
+mod log;
 mod openapi;
 mod path_id;
 mod queues;
+mod workers;
 
 use std::collections::HashMap;
 
@@ -40,12 +42,16 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(job::__path_success, job::success::<B>)
         .add(job::__path_fail, job::fail::<B>)
         .add(job::__path_touch, job::touch::<B>)
+        .add(job::__path_release, job::release::<B>)
         .add(job::__path_retry, job::retry::<B>)
-        .add(job::__path_log, job::log::<B>)
+        .add(log::__path_get, log::get::<B>)
+        .add(log::__path_append, log::append::<B>)
         .add(queues::__path_list, queues::list::<B>)
         .add(queues::__path_get, queues::get::<B>)
         .add(queues::__path_put, queues::put::<B>)
         .add(queues::__path_delete, queues::delete::<B>)
+        .add(workers::__path_list, workers::list::<B>)
+        .add(workers::__path_gone, workers::gone::<B>)
         .add(images::__path_list, images::list::<B>)
         .add(images::__path_get, images::get::<B>)
         .add(cluster::__path_get, cluster::get::<B>)

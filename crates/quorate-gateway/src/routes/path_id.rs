@@ -57,6 +57,18 @@ impl<S: Send + Sync> FromRequestParts<S> for NewQueuePath {
     }
 }
 
+/// The worker that a path names, whether it is known or not.
+pub(crate) struct WorkerPath(pub(crate) Box<str>);
+
+impl<S: Send + Sync> FromRequestParts<S> for WorkerPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<WorkerPath, ApiError> {
+        let name = text(parts, state).await.ok_or_else(|| ApiError::invalid("worker", "is not UTF-8"))?;
+        convert::worker_name(&name).map(WorkerPath)
+    }
+}
+
 async fn id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<[u8; 16]> {
     ids::parse(&text(parts, state).await?)
 }

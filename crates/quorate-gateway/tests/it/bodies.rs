@@ -76,7 +76,7 @@ async fn a_refusal_arrives_at_who_writes_before_it_reads() {
         ("POST /v1/jobs?foo=1 HTTP/1.1", 400),
         ("POST /nowhere HTTP/1.1", 404),
         ("PUT /v1/jobs HTTP/1.1", 405),
-        ("POST /v1/job/0198c0de-0000-7000-8000-000000000001/touch HTTP/1.1", 404),
+        ("POST /v1/job/0198c0de-0000-7000-8000-000000000001/retry HTTP/1.1", 404),
         ("GET /v1/jobs HTTP/1.1", 200),
     ] {
         let attempt = async |_| {

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use quorate_core::model::Model;
 use quorate_core::{
     Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Queue, QueueId,
-    QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp, Unavailable, apply,
+    QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp, Unavailable, WorkerView,
+    apply,
 };
 use quorate_gateway::{Backend, Cluster, Look, Member, NodeHealth, Reads, Wakeups};
 use tokio::sync::{Notify, watch};
@@ -282,8 +283,8 @@ impl Reads for Fake {
 
     async fn log(&self, id: JobId) -> Result<Option<Bytes>, Unavailable> {
         let state = self.state.lock();
-        let finished = state.seen.jobs().get(&id).is_some_and(|job| job.status().is_final());
-        Ok(finished.then(|| state.seen.log(id).unwrap_or_default()))
+        let has_one = |job: &Job| job.status().is_final() || job.log_parts > 0;
+        Ok(state.seen.jobs().get(&id).is_some_and(has_one).then(|| state.seen.log(id).unwrap_or_default()))
     }
 
     async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, Unavailable> {
@@ -327,6 +328,13 @@ impl Reads for Fake {
         queues.sort_by(|one, other| one.queue.name.cmp(&other.queue.name));
         queues.truncate(n);
         queues
+    }
+
+    fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
+        let state = self.state.lock();
+        let workers = state.seen.dispatch().kept().workers;
+        let behind = workers.iter().filter(|(name, _)| after.is_none_or(|after| &***name > after));
+        behind.take(n).map(|(name, worker)| WorkerView::new(name, worker)).collect()
     }
 
     fn now(&self) -> Timestamp {

@@ -96,21 +96,21 @@ async fn of_bodies() {
             JSON,
             r#"[{"image":"a","max_retires":1}]"#,
             "jobs[0].max_retires: is unknown; did you mean max_retries? Known here: image, queue, key, payload, delay, timeout, \
-             priority, max_retries, retries_delay",
+             priority, max_retries, retries_delay, unique_key, unique_until, unique_for",
         ),
         (
             jobs,
             JSON,
             &long_name,
             "jobs[0].aaaaaaaaaaaaaaaaaaaaaaaa…aaaaaaaaaaaaaaaaaaaaaaaaaaaaaab: is unknown; known here: image, queue, \
-             key, payload, delay, timeout, priority, max_retries, retries_delay",
+             key, payload, delay, timeout, priority, max_retries, retries_delay, unique_key, unique_until, unique_for",
         ),
         (
             jobs,
             JSON,
             "[{\"image\":\"a\",\"\\u001b[2J`, expected `delay`\":1}]",
             "jobs[0].\\u001b[2J`, expected `delay`: is unknown; known here: image, queue, key, payload, delay, timeout, priority, \
-             max_retries, retries_delay",
+             max_retries, retries_delay, unique_key, unique_until, unique_for",
         ),
         (
             jobs,
@@ -172,7 +172,7 @@ async fn of_bodies() {
             fail,
             FORM,
             "detail=x",
-            "detail: is unknown; did you mean details? Known here: reason, details, log",
+            "detail: is unknown; did you mean details? Known here: reason, details, log, retry",
         ),
     ] {
         let (method, path) = call.split_once(' ').unwrap();

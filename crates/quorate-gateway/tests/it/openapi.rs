@@ -6,7 +6,7 @@ use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
 /// witness.
-const CALLS: [&str; 26] = [
+const CALLS: [&str; 30] = [
     "DELETE /v1/job/{id}",
     "DELETE /v1/queue/{name}",
     "GET /healthz",
@@ -23,14 +23,18 @@ const CALLS: [&str; 26] = [
     "GET /v1/jobs/ids",
     "GET /v1/queue/{name}",
     "GET /v1/queues",
+    "GET /v1/workers",
     "POST /v1/job/{id}/cancel",
     "POST /v1/job/{id}/fail",
+    "POST /v1/job/{id}/log",
+    "POST /v1/job/{id}/release",
     "POST /v1/job/{id}/retry",
     "POST /v1/job/{id}/success",
     "POST /v1/job/{id}/touch",
     "POST /v1/jobs",
     "POST /v1/jobs/consume",
     "POST /v1/jobs/finish",
+    "POST /v1/worker/{name}/gone",
     "PUT /v1/cluster/settings",
     "PUT /v1/queue/{name}",
 ];
@@ -144,7 +148,11 @@ async fn parameters_have_the_bounds_that_the_document_gives_them() {
             let bound = |bound: &str| schema[bound].as_i64().unwrap();
             let (least, most) = (bound("minimum"), bound("maximum"));
             for (value, is_taken) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
-                let body = if path == "/v1/jobs/finish" { ENDING } else { "" };
+                let body = match &*path {
+                    "/v1/jobs/finish" => ENDING,
+                    path if path.ends_with("/log") => "x",
+                    _ => "",
+                };
                 let answered = api.send(&method, &format!("{path}?{name}={value}{more}"), body).await;
                 // There is no such job.
                 let taken = if path.starts_with("/v1/job/") { 404 } else { 200 };
@@ -152,7 +160,7 @@ async fn parameters_have_the_bounds_that_the_document_gives_them() {
             }
         }
     }
-    assert_eq!(numbers, 14);
+    assert_eq!(numbers, 18);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,6 +179,9 @@ async fn numbers_in_bodies_have_the_bounds_that_the_document_gives_them() {
             let least = property["minimum"].as_i64().unwrap();
             for (value, is_taken) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
                 let body = match schema {
+                    "NewJob" if name == "unique_for" => {
+                        format!("[{{\"image\":\"a\",\"unique_key\":\"k\",\"{name}\":{value}}}]")
+                    }
                     "NewJob" => format!("[{{\"image\":\"a\",\"{name}\":{value}}}]"),
                     "FinishRequest" => ENDING.replacen('{', &format!("{{\"{name}\":{value},"), 1),
                     _ => format!("{{\"{name}\":{value}}}"),
@@ -230,7 +241,8 @@ async fn a_body_may_be_missing_but_not_null() {
         assert!(!body.to_string().contains("null"), "{method} {path}: {body}");
         let must_be_there = matches!(
             (&*method, &*path),
-            ("POST", "/v1/jobs" | "/v1/jobs/finish") | ("PUT", "/v1/cluster/settings" | "/v1/queue/{name}")
+            ("POST", "/v1/jobs" | "/v1/jobs/finish" | "/v1/job/0198c0de-0000-7000-8000-000000000001/log")
+                | ("PUT", "/v1/cluster/settings" | "/v1/queue/{name}")
         );
         assert_eq!(body["required"] == true, must_be_there, "{method} {path}");
     }

@@ -143,7 +143,8 @@ impl State {
     ) -> (StatusCode, HeaderMap, String) {
         let line = format!("{method} {}", uri.path());
         let query = uri.query().unwrap_or_default();
-        let selected = query.find("&queue=").or(query.find("&image=")).unwrap_or(query.len());
+        let said = ["&queue=", "&worker=", "&image="].map(|name| query.find(name));
+        let selected = said.into_iter().flatten().min().unwrap_or(query.len());
         let (query, selection) = query.split_at(selected);
         let (query, selection) = (query.to_owned(), selection.trim_start_matches('&').to_owned());
         let key = headers.get("idempotency-key").map_or("", |key| key.to_str().expect("ASCII")).to_owned();

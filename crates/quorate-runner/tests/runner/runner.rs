@@ -184,8 +184,7 @@ const GRACE: Duration = Duration::from_secs(3_600);
 #[tokio::test]
 async fn a_job_is_touched_while_it_is_stopped_and_its_log_is_reported() {
     let timeout = failed(Reason::Timeout, "stopped after its timeout of 2 s");
-    let shutdown = failed(Reason::Killed, "its runner was stopped");
-    for (extend_timeout, outcome) in [(false, timeout), (true, shutdown)] {
+    for (extend_timeout, outcome) in [(false, timeout), (true, Outcome::Released)] {
         let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
         let (mut said, go) = (scripts.pipe("said"), scripts.pipe("go"));
         let entry = scripts.entry("it", CLEANER, &[&said, &go]);
@@ -203,8 +202,12 @@ async fn a_job_is_touched_while_it_is_stopped_and_its_log_is_reported() {
             cluster.next("POST /v1/job/a/touch").await;
         }
         go.release().await;
-        let report = cluster.next("POST /v1/job/a/fail").await;
-        assert!(report.has("cleaned\n"), "{report:?}");
+        if extend_timeout {
+            cluster.next("POST /v1/job/a/release").await;
+        } else {
+            let report = cluster.next("POST /v1/job/a/fail").await;
+            assert!(report.has("cleaned\n"), "{report:?}");
+        }
         assert_eq!(at_work.finished().await, outcome);
         at_work.end().await;
     }
@@ -386,18 +389,41 @@ async fn a_drained_runner_finishes_its_work_and_takes_nothing_new() {
 }
 
 #[tokio::test]
-async fn a_second_signal_stops_the_work_and_reports_it_killed() {
+async fn a_second_signal_stops_the_work_and_gives_it_back() {
+    let killed = failed(Reason::Killed, "its runner was stopped");
+    for (is_refused, outcome) in [(false, Outcome::Released), (true, killed)] {
+        let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+        if is_refused {
+            cluster.answer("POST /v1/job/a/release", 409, error("it was given back too often"));
+        }
+        let mut pipe = scripts.pipe("family");
+        let entry = scripts.entry("it", "exec 9>$1; echo started >&9; sleep 3600", &[&pipe]);
+        cluster.queue_silently("a", "it", LONG);
+        let mut at_work = AtWork::start(&cluster, &[entry], RunnerConfig::default());
+        pipe.line().await;
+        at_work.shutdown.signal();
+        at_work.shutdown.signal();
+        cluster.next("POST /v1/job/a/release").await;
+        assert_eq!(at_work.finished().await, outcome);
+        assert_eq!(cluster.rest().iter().any(|call| call.line == "POST /v1/job/a/fail"), is_refused);
+        pipe.all_dead().await;
+        at_work.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_runner_with_a_name_of_its_own_gives_back_what_its_predecessor_held() {
     let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
-    let mut pipe = scripts.pipe("family");
-    let entry = scripts.entry("it", "exec 9>$1; echo started >&9; sleep 3600", &[&pipe]);
-    cluster.queue_silently("a", "it", LONG);
-    let mut at_work = AtWork::start(&cluster, &[entry], RunnerConfig::default());
-    pipe.line().await;
-    at_work.shutdown.signal();
-    at_work.shutdown.signal();
-    cluster.next("POST /v1/job/a/fail").await;
-    assert_eq!(at_work.finished().await, failed(Reason::Killed, "its runner was stopped"));
-    pipe.all_dead().await;
+    let gone = "POST /v1/worker/w/gone";
+    cluster.answer(gone, 503, r#"{"error":{"message":"no leader"},"outcome":"not_applied"}"#);
+    let entry = scripts.entry("it", "exit 0", &[]);
+    let config = RunnerConfig { worker: Some("w".into()), replaces: true, ..RunnerConfig::default() };
+    let at_work = AtWork::start(&cluster, &[entry], config);
+    cluster.next(gone).await;
+    assert!(cluster.rest().iter().all(|call| call.line == gone), "it takes nothing before");
+    cluster.answer(gone, 200, r#"{"jobs":[]}"#);
+    let consume = cluster.next("POST /v1/jobs/consume").await;
+    assert!(consume.selection.contains("worker=w"), "{consume:?}");
     at_work.end().await;
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId,
-    QueueName, QueueView, RequestId, Settings, Timestamp,
+    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName, QueueView,
+    RequestId, Settings, Timestamp, WorkerView,
 };
 
 use self::list::Bounds;
@@ -68,6 +68,11 @@ impl Reader {
     /// What a queue is called.
     pub fn queue_name(&self, id: QueueId) -> Option<QueueName> {
         self.live.load().queues.read().name(id).cloned()
+    }
+
+    /// At most `n` of the workers that hold jobs, by name, from behind `after`.
+    pub fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
+        self.live.load().workers.read().page(after, n)
     }
 
     /// What consumers could have when this table was opened, or installed; effects tell what has become of it.

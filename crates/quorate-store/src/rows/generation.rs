@@ -5,6 +5,7 @@ use quorate_core::{FeatureLevel, Settings, Timestamp};
 use super::answers::Answers;
 use super::db::Db;
 use super::queues::Queues;
+use super::workers::Workers;
 use crate::files::RemovableDir;
 
 /// One generation of the job table: its database and what readers see beside it. An installed snapshot is the next
@@ -17,6 +18,8 @@ pub(crate) struct Generation {
     pub(crate) answers: RwLock<Answers>,
     /// Changed after each write.
     pub(crate) queues: RwLock<Queues>,
+    /// Changed after each write.
+    pub(crate) workers: RwLock<Workers>,
     /// Last, hence dropped when the database is closed.
     pub(crate) dir: RemovableDir,
 }

@@ -2,7 +2,7 @@
 //!
 //! The table writes it, readers and snapshots read it. `generation.rs` is one whole table, `db.rs` its RocksDB; `keys.rs`
 //! and `codec.rs` say what stands where and how, `place.rs` where a job's record is; `lane.rs` and `window.rs` are the fronts of the indexes,
-//! `queues.rs` is what is known of queues.
+//! `queues.rs` is what is known of queues, `workers.rs` of workers.
 
 pub(crate) mod answers;
 pub(crate) mod codec;
@@ -16,3 +16,4 @@ pub(crate) mod meta;
 pub(crate) mod place;
 pub(crate) mod queues;
 pub(crate) mod window;
+pub(crate) mod workers;

@@ -23,6 +23,7 @@ use crate::rows::meta::{Fronts, Meta};
 use crate::rows::place::Place;
 use crate::rows::queues::{self, Queues};
 use crate::rows::window::{Decode, Window};
+use crate::rows::workers::Workers;
 use crate::{Entry, StoreError, StoredMembership};
 
 /// The only one that changes a generation: applies log entries to it, many in one write.
@@ -80,6 +81,7 @@ impl Applier {
     pub(crate) fn load(generation: Arc<Generation>, tuning: Tuning) -> Result<Applier, StoreError> {
         let meta = Meta::read(&generation.db)?;
         let kept = queues::kept(&generation.db, meta.next_queue)?;
+        *generation.workers.write() = Workers::new(kept.workers.clone());
         let mut applier = Applier {
             timers: by_time(Prefix::Timer, meta.fronts.timers, tuning.timers, |key, _| job_of(key)),
             ended: by_time(Prefix::Ended, meta.fronts.ended, tuning.index, |key, _| job_of(key)),
@@ -205,6 +207,7 @@ impl Applier {
             answers.forget_outlived(now);
             answers.add(unwritten.answered, unwritten.answers);
         }
+        generation.workers.write().update(&changes);
         {
             let mut queues = generation.queues.write();
             for (id, queue) in changes.queues {

@@ -141,8 +141,8 @@ fn take_up(db: Db, dir: RemovableDir, tuning: Tuning) -> Result<Applier, StoreEr
     let meta = Meta::read(&db)?;
     StoreError::check_level(WHAT, meta.level, tuning.level)?;
     let answers = RwLock::new(Answers::load(&db, meta.answers_front)?);
-    let (published, queues) = (ArcSwap::default(), RwLock::default());
-    let generation = Generation { db, published, answers, queues, dir };
+    let (published, queues, workers) = (ArcSwap::default(), RwLock::default(), RwLock::default());
+    let generation = Generation { db, published, answers, queues, workers, dir };
     Applier::load(Arc::new(generation), tuning)
 }
 

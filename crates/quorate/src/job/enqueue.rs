@@ -1,13 +1,13 @@
 use std::process::ExitCode;
 
 use anyhow::ensure;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use quorate_client::api::{Job, NewJob};
+use quorate_client::api::{Job, NewJob, UniqueUntil};
 use quorate_client::{Client, Error, Refused, RefusedKind};
 use quorate_core::limits::{
     DELAY_SECONDS, IDEMPOTENCY_KEY_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, JOBS_PER_REQUEST, MAX_RETRIES,
-    PRIORITY, RETRIES_DELAY_SECONDS, TIMEOUT_SECONDS,
+    PRIORITY, RETRIES_DELAY_SECONDS, TIMEOUT_SECONDS, UNIQUE_KEY_BYTES, UNIQUE_SECONDS,
 };
 
 use super::incomplete::{Fate, Incomplete};
@@ -38,6 +38,16 @@ pub(super) struct EnqueueArgs {
     /// Whose it is, such as a customer's id: of the jobs that wait in a queue, those of different keys take turns [default: none].
     #[arg(long, value_name = "KEY", value_parser = job_key)]
     key: Option<String>,
+    /// Where a job of the queue keeps others of this key away, print that one and enqueue nothing [default: none].
+    #[arg(long, value_name = "KEY", value_parser = unique_key)]
+    unique_key: Option<String>,
+    /// With --unique-key, until when it keeps others away: until a consumer has it, or until it and its automatic retries have
+    /// finished [default: finished].
+    #[arg(long, value_enum, requires = "unique_key", conflicts_with = "unique_for")]
+    unique_until: Option<UntilArg>,
+    /// With --unique-key, for how long it keeps others away, whatever becomes of it; up to a week.
+    #[arg(long, value_name = "DURATION", requires = "unique_key", value_parser = seconds(1..=UNIQUE_SECONDS))]
+    unique_for: Option<u32>,
     #[command(flatten)]
     input: InputArgs,
     /// How long to wait before it is queued [default: 0].
@@ -66,6 +76,21 @@ pub(super) struct EnqueueArgs {
     target: Target,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum UntilArg {
+    Started,
+    Finished,
+}
+
+impl From<UntilArg> for UniqueUntil {
+    fn from(until: UntilArg) -> UniqueUntil {
+        match until {
+            UntilArg::Started => UniqueUntil::Started,
+            UntilArg::Finished => UniqueUntil::Finished,
+        }
+    }
+}
+
 /// An image's name; for `value_parser`.
 ///
 /// # Errors
@@ -83,6 +108,15 @@ fn job_key(given: &str) -> Result<String, String> {
     match given.len() {
         0..=JOB_KEY_BYTES => Ok(given.to_owned()),
         _ => Err(format!("it must have at most {JOB_KEY_BYTES} bytes")),
+    }
+}
+
+/// # Errors
+/// It can be no key of a unique job.
+fn unique_key(given: &str) -> Result<String, String> {
+    match given.len() {
+        1..=UNIQUE_KEY_BYTES => Ok(given.to_owned()),
+        _ => Err(format!("it must have 1 to {UNIQUE_KEY_BYTES} bytes")),
     }
 }
 
@@ -153,7 +187,12 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
         let _ = out.end(None);
         return Err(no_longer_there(gone, jobs.len()).into());
     }
+    let there = enqueued.iter().filter(|job| job.duplicate).count();
+    if there > 0 && !args.quiet {
+        output::remark(already_there(there, enqueued.len()));
+    }
     let done = match enqueued.as_slice() {
+        [job] if job.duplicate => format!("the job was there already as {}", job.id),
         [job] => format!("the job is enqueued as {}", job.id),
         _ => format!("{done} jobs are enqueued (again with --idempotency-key {key} prints their ids)"),
     };
@@ -163,6 +202,14 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
     }
     out.end(Some(&done))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Jobs of the same unique key kept these away.
+fn already_there(there: usize, of: usize) -> String {
+    match of {
+        1 => "a job of this key was there already, and nothing is enqueued".to_owned(),
+        _ => format!("{there} of {of} jobs were there already, by their key, and are not enqueued"),
+    }
 }
 
 /// An earlier run under the same key has enqueued these, and they have been deleted since.
@@ -228,6 +275,9 @@ fn new_job(args: &EnqueueArgs, payload: String) -> NewJob {
         priority: args.priority,
         max_retries: args.max_retries,
         retries_delay: args.retries_delay,
+        unique_key: args.unique_key.clone(),
+        unique_until: args.unique_until.map(UniqueUntil::from),
+        unique_for: args.unique_for,
     }
 }
 

@@ -3,16 +3,20 @@ mod enqueue;
 mod incomplete;
 mod input;
 mod list;
+mod log;
 mod prefix;
 mod show;
+mod touch;
 mod wait;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use quorate_core::limits::DELAY_SECONDS;
 
 pub(crate) use self::incomplete::Incomplete;
 pub(crate) use self::show::word;
+use crate::duration::seconds;
 use crate::output::Output;
 use crate::target::Target;
 
@@ -33,11 +37,17 @@ enum Command {
     #[command(visible_alias = "ls")]
     List(list::ListArgs),
     Wait(wait::WaitArgs),
-    /// Print the log of a finished job.
-    ///
-    /// Byte for byte; on a terminal as text, with what would steer it spelled out.
     #[command(visible_alias = "logs")]
-    Log(OneJob),
+    Log(log::LogArgs),
+    Touch(touch::TouchArgs),
+    /// Give a running job back: it is cancelled, and a new job goes on from it, which is no attempt of it.
+    Release {
+        /// How long the new job waits before it is queued [default: 0].
+        #[arg(long, value_name = "DURATION", default_value = "0", hide_default_value = true, value_parser = seconds(0..=DELAY_SECONDS))]
+        delay: u32,
+        #[command(flatten)]
+        job: OneJob,
+    },
     /// Call off a job that has not finished.
     Cancel {
         /// Why, for people.
@@ -81,12 +91,14 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
         }
         Command::List(args) => return list::main(args),
         Command::Wait(args) => return wait::main(args),
-        Command::Log(OneJob { id, target }) => {
-            let log = target.block_on(async |client| {
-                anyhow::Ok(client.log(&prefix::resolve(client, &id).await?).await?)
+        Command::Log(args) => return log::main(args),
+        Command::Touch(args) => return touch::main(args),
+        Command::Release { delay, job: OneJob { id, target } } => {
+            let new = target.block_on(async |client| {
+                anyhow::Ok(client.release(&prefix::resolve(client, &id).await?, delay).await?)
             })?;
-            out.data(&log);
-            None
+            show::one(&mut out, &new, &[], &target);
+            Some(format!("the job is given back, and goes on as {}", new.id))
         }
         Command::Cancel { details, job: OneJob { id, target } } => {
             let job = target.block_on(async |client| {

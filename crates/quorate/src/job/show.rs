@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quorate_client::api::{Job, JobsWrapper, Reason};
+use quorate_client::api::{Job, JobsWrapper, Progress, Reason};
 
 use crate::duration::HumanDuration;
 use crate::output::{self, Output, Table};
@@ -20,6 +20,9 @@ pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target
         ("queue", Some(job.queue.clone())),
         ("key", job.key.clone()),
         ("status", Some(status(job))),
+        ("progress", job.progress.as_ref().map(progress)),
+        ("worker", job.worker.clone()),
+        ("unique", unique(job)),
         ("timed out", timed_out(job)),
         ("details", job.details.clone()),
         ("priority", Some(job.priority.to_string())),
@@ -60,18 +63,16 @@ pub(super) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
     let when = if is_terminal { "age" } else { "created" };
     // Of one queue there is nothing to tell apart.
     let of_several = page.jobs.iter().map(|job| &job.queue).collect::<BTreeSet<_>>().len() > 1;
-    let mut table = match of_several {
-        true => Table::new(["id", "image", "status", "priority", when, "queue"]),
-        false => Table::new(["id", "image", "status", "priority", when]),
-    }
-    .whole(1);
+    let has_progress = page.jobs.iter().any(|job| job.progress.is_some());
+    let shown = [true, true, true, true, true, of_several, has_progress];
+    let header = columns(["id", "image", "status", "priority", when, "queue", "progress"], shown);
+    let mut table = Table::with_header(&header).whole(1);
     for job in &page.jobs {
         let when = if is_terminal { age(job, now) } else { job.created_at.clone() };
         let (status, priority) = (status(job), job.priority.to_string());
-        match of_several {
-            true => table.row([&job.id, &job.image, &status, &priority, &when, &job.queue]),
-            false => table.row([&job.id, &job.image, &status, &priority, &when]),
-        }
+        let progress = job.progress.as_ref().map(progress).unwrap_or_default();
+        let cells = [&job.id, &job.image, &status, &priority, &when, &job.queue, &progress];
+        table.cells(&columns(cells.map(String::as_str), shown));
     }
     out.table(&table);
     if let Some(cursor) = &page.cursor {
@@ -87,7 +88,31 @@ pub(super) fn status(job: &Job) -> String {
     }
 }
 
-/// The same, with how long it ran or when it will be queued.
+/// The cells that are shown.
+fn columns<'a, const N: usize>(cells: [&'a str; N], shown: [bool; N]) -> Vec<&'a str> {
+    cells.into_iter().zip(shown).filter_map(|(cell, shown)| shown.then_some(cell)).collect()
+}
+
+/// How far it has come.
+fn progress(progress: &Progress) -> String {
+    match &*progress.text {
+        "" => format!("{}%", progress.percent),
+        text => format!("{}% {text}", progress.percent),
+    }
+}
+
+/// What it is the only one of, and for how long.
+fn unique(job: &Job) -> Option<String> {
+    let key = job.unique_key.as_ref()?;
+    let until = match (&job.unique_until, job.unique_for) {
+        (Some(until), _) => format!(" until it has {}", word(until)),
+        (None, Some(seconds)) => format!(" for {}", self::seconds(seconds)),
+        (None, None) => String::new(),
+    };
+    Some(format!("{key}{until}"))
+}
+
+/// Where it stands, and how long it ran or when it will be queued.
 fn fate(job: &Job) -> String {
     let more = match &job.due {
         Some(due) => format!(" until {due}"),

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::{attempts, prefix, show};
 use crate::duration::{HumanDuration, within};
 use crate::exit_code::{JOB_NOT_WELL, TIME_IS_UP};
-use crate::limits::{JOBS_WAITED_FOR, LONGEST_WAIT, POLL_EVERY};
+use crate::limits::{JOBS_WAITED_FOR, LONGEST_WAIT, OUTCOME_HELD_SECONDS, POLL_EVERY};
 use crate::output::{self, Output};
 use crate::target::Target;
 use crate::wrong_usage::wrong_usage;
@@ -103,10 +103,20 @@ impl Wait {
             if self.left == 0 {
                 return Ok(());
             }
-            sleep(pause).await;
+            self.pause(client, args, pause).await;
             let is_slow = self.left == before;
             pause = if is_slow { (pause * 2).min(*POLL_EVERY.end()) } else { *POLL_EVERY.start() };
         }
+    }
+
+    /// Until one of them may have ended: of a single one the cluster says it.
+    async fn pause(&self, client: &Client, args: &WaitArgs, pause: Duration) {
+        if let [(_, attempt)] = self.waiting.as_slice()
+            && client.outcome(attempt, OUTCOME_HELD_SECONDS, !args.no_retries).await.is_ok()
+        {
+            return;
+        }
+        sleep(pause).await;
     }
 
     async fn begin(&mut self, client: &Client, args: &WaitArgs) -> anyhow::Result<()> {

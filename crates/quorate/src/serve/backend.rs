@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_core::{
     Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName,
-    QueueView, Settings, Take, Timestamp, Unavailable,
+    QueueView, Settings, Take, Timestamp, Unavailable, WorkerView,
 };
 use quorate_gateway::{Backend, Cluster, Disk, Look, Member, NodeHealth, Reads, Wakeups};
 use quorate_node::{Handle, Turn};
@@ -89,6 +89,10 @@ impl Reads for NodeBackend {
 
     fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView> {
         self.0.reader().queues(after, n)
+    }
+
+    fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
+        self.0.reader().workers(after, n)
     }
 
     fn now(&self) -> Timestamp {

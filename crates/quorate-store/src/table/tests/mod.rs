@@ -11,3 +11,4 @@ mod payloads;
 mod reads;
 mod snapshots;
 mod space;
+mod workers;

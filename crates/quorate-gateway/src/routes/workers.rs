@@ -1,0 +1,70 @@
+use axum::extract::State;
+use axum::http::StatusCode;
+use quorate_api::{JobsWrapper, WorkersWrapper};
+use quorate_core::limits::{ID_CHARS, JOBS_PER_REQUEST, WORKER_JOBS_SHOWN, WORKER_NAME_BYTES};
+use quorate_core::{Command, Reply};
+
+use crate::answer::{self, Claim, Jobs};
+use crate::error::{Answer, ApiError};
+use crate::openapi::{PageParams, ReadErrors, ReadParams, WriteErrors};
+use crate::query::Query;
+use crate::response;
+use crate::routes::path_id::WorkerPath;
+use crate::{Backend, Gateway, Reads, convert};
+
+/// Lists by name the workers that said one and hold jobs.
+#[utoipa::path(
+    get,
+    path = "/v1/workers",
+    operation_id = "list_workers",
+    params(PageParams, ReadParams),
+    responses((status = 200, description = "A page of workers", body = WorkersWrapper), ReadErrors)
+)]
+pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
+    let n = query.page_length()?;
+    let after = query.text("cursor").map(str::to_owned);
+    if gateway.must_be_sure(query.linearizable()?) {
+        gateway.barrier().await?;
+    }
+    let index = gateway.applied();
+    let mut share = gateway.answers().share();
+    Claim::Read.resize(&mut share, n * WORKER_JSON_BYTES).await?;
+    let workers = gateway.backend().reads().workers(after.as_deref(), n);
+    let write = move || {
+        // A full page may be the last one; then the next one is empty.
+        let cursor = workers.last().filter(|_| workers.len() >= n).map(|last| last.name.to_string());
+        let workers = workers.into_iter().map(convert::worker).collect();
+        response::json(StatusCode::OK, Some(index), &WorkersWrapper { workers, cursor })
+    };
+    Ok(answer::held(gateway.heavy().run_on(n * WORKER_JSON_BYTES, write).await, share))
+}
+
+/// A worker as JSON, at most: its name may be escaped, here and in the cursor.
+const WORKER_JSON_BYTES: usize = 200 + 2 * 6 * WORKER_NAME_BYTES + WORKER_JOBS_SHOWN * (ID_CHARS + 3);
+
+/// Gives back what a worker holds that is no more: each job is cancelled, and a new one goes on from it.
+#[utoipa::path(
+    post,
+    path = "/v1/worker/{name}/gone",
+    operation_id = "worker_gone",
+    params(("name" = String, Path, description = "The worker's name")),
+    responses((status = 200, description = "The new jobs; none where it held none", body = JobsWrapper), WriteErrors)
+)]
+pub(crate) async fn gone<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    WorkerPath(worker): WorkerPath,
+) -> Answer {
+    let mut all = Vec::new();
+    loop {
+        let (index, reply) = gateway.submit(Command::WorkerGone { worker: worker.clone() }).await?;
+        let Reply::Jobs(jobs) = reply else { return Err(ApiError::unexpected_reply("worker gone").into()) };
+        let is_last = jobs.is_empty();
+        all.extend(jobs);
+        if is_last || all.len() >= MOST_GIVEN_BACK {
+            return Jobs::of(&gateway, all).answer(StatusCode::OK, index, Claim::AfterWrite).await;
+        }
+    }
+}
+
+/// Jobs that one request gives back, at most: whoever had more says it again.
+const MOST_GIVEN_BACK: usize = 10 * JOBS_PER_REQUEST;

@@ -1,0 +1,100 @@
+//! What a worker says while its job runs: how far it has come, and its log.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use futures::StreamExt;
+use serde_json::json;
+use tower::ServiceExt;
+
+use crate::api::{Api, request};
+
+#[tokio::test]
+async fn progress_comes_with_a_touch() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a"}"#).await;
+    let touch = format!("/v1/job/{id}/touch");
+    api.post(&touch, r#"{"progress":{"percent":40,"text":"half"}}"#).await.expect(204);
+    api.post(&touch, "").await.expect(204);
+    let job = api.get(&format!("/v1/job/{id}")).await.expect(200).json()["job"].clone();
+    assert_eq!(job["progress"], json!({"percent": 40, "text": "half"}));
+    let long = format!(r#"{{"progress":{{"percent":1,"text":"{}"}}}}"#, "t".repeat(257));
+    for (body, field, says) in [
+        (r#"{"progress":{"percent":101}}"#, "progress.percent", "must be 0 to 100, not 101"),
+        (r#"{"progress":{"text":"x"}}"#, "progress.percent", "is required"),
+        (r#"{"progres":{}}"#, "progres", "did you mean progress?"),
+        (&*long, "progress.text", "must have at most 256 bytes, not 257"),
+    ] {
+        let refused = api.post(&touch, body.to_owned()).await.expect(400);
+        assert_eq!(refused.fields().as_deref(), Some(field), "{body}");
+        assert!(refused.json()["error"]["message"].as_str().unwrap().contains(says), "{body}");
+    }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    api.call(request("POST", &touch, &form, "still here")).await.expect(204);
+    let refused = api.call(request("POST", &touch, &form, r#"{"progress":{"percent":1}}"#)).await.expect(400);
+    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("is JSON, but"), "not swallowed");
+}
+
+#[tokio::test]
+async fn a_log_is_there_while_it_grows() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a"}"#).await;
+    let log = format!("/v1/job/{id}/log");
+    api.get(&log).await.expect(404);
+    api.post(&log, "one-").await.expect(204);
+    api.post(&format!("{log}?offset=4"), Body::from(vec![0xff])).await.expect(204);
+    api.post(&format!("{log}?offset=4"), Body::from(vec![0xff])).await.expect(204);
+    assert_eq!(api.get(&log).await.expect(200).body, b"one-\xff", "sent again, it is added once");
+    assert_eq!(
+        api.post(&format!("{log}?offset=9"), "x").await.expect(400).fields().as_deref(),
+        Some("offset")
+    );
+    assert_eq!(
+        api.post(&format!("{log}?offset=-1"), "x").await.expect(400).fields().as_deref(),
+        Some("offset")
+    );
+    assert_eq!(api.post(&log, "").await.expect(400).fields().as_deref(), Some("body"));
+    api.post(&log, vec![b'x'; (1 << 20) + 1]).await.expect(413);
+    api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
+    assert_eq!(api.get(&log).await.expect(200).body, b"one-\xff");
+    api.post(&log, "x").await.expect(409);
+}
+
+#[tokio::test]
+async fn who_follows_sees_all_of_it_until_the_job_has_finished() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a"}"#).await;
+    let log = format!("/v1/job/{id}/log");
+    let follow = request("GET", &format!("{log}?follow=true"), &[], "");
+    let response = api.router.clone().oneshot(follow).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut pieces = response.into_body().into_data_stream();
+    let nothing = tokio::time::timeout(Duration::from_millis(100), pieces.next()).await;
+    assert!(nothing.is_err(), "it waits for the first piece");
+    let long = "l".repeat(100_000);
+    for part in ["one", &*long] {
+        api.post(&log, part.to_owned()).await.expect(204);
+        let mut came = Vec::new();
+        while came.len() < part.len() {
+            came.extend(pieces.next().await.unwrap().unwrap());
+        }
+        assert_eq!(came, part.as_bytes());
+    }
+    api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
+    assert!(pieces.next().await.is_none(), "it ends with the job");
+    let all = api.get(&format!("{log}?follow=true")).await.expect(200).body;
+    assert_eq!(all.len(), 3 + long.len());
+    api.get("/v1/job/0198c0de-0000-7000-8000-000000000000/log?follow=true").await.expect(404);
+    assert_eq!(api.get(&format!("{log}?follow=1")).await.expect(400).fields().as_deref(), Some("follow"));
+}
+
+#[tokio::test]
+async fn what_its_end_brings_is_followed_too() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a"}"#).await;
+    let follow = request("GET", &format!("/v1/job/{id}/log?follow=true"), &[], "");
+    let response = api.router.clone().oneshot(follow).await.unwrap();
+    let following = tokio::spawn(axum::body::to_bytes(response.into_body(), usize::MAX));
+    api.post(&format!("/v1/job/{id}/success"), r#"{"log":"all"}"#).await.expect(200);
+    assert_eq!(following.await.unwrap().unwrap(), "all");
+}

@@ -1,0 +1,77 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use quorate_client::api::Status;
+use quorate_client::{Client, Error, RefusedKind};
+
+use super::{OneJob, prefix};
+use crate::limits::LOG_EVERY_SECONDS;
+use crate::output::{self, Output};
+
+/// Print the log of a job; of one that runs, what has come of it so far.
+///
+/// Byte for byte; on a terminal as text, with what would steer it spelled out.
+#[derive(Args)]
+pub(super) struct LogArgs {
+    /// Go on with what comes of it, until the job has finished. Where no node answers for a while it says so, and goes on.
+    #[arg(short, long)]
+    follow: bool,
+    #[command(flatten)]
+    job: OneJob,
+}
+
+pub(super) fn main(args: LogArgs) -> anyhow::Result<ExitCode> {
+    let LogArgs { follow: follows, job: OneJob { id, target } } = args;
+    let mut out = Output::default();
+    target.block_on(async |client| {
+        let id = prefix::resolve(client, &id).await?;
+        match follows {
+            true => follow(client, &id, &mut out).await?,
+            false => out.data(&client.log(&id).await?),
+        }
+        anyhow::Ok(())
+    })?;
+    out.end(None)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks again and again, whichever node answers: a stream would end with its node.
+async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error> {
+    let (mut printed, mut was_answered, mut is_silent) = (0, false, false);
+    let mut wait = 0;
+    while out.is_seen() {
+        match look(client, id, wait).await {
+            Ok((status, log)) => {
+                (was_answered, is_silent) = (true, false);
+                out.data(log.get(printed..).unwrap_or_default());
+                printed = printed.max(log.len());
+                match status {
+                    Status::Success | Status::Error | Status::Cancelled => return Ok(()),
+                    Status::Delayed | Status::Queued | Status::Running => {}
+                }
+            }
+            Err(error @ (Error::Unavailable(_) | Error::Unreachable(_))) if was_answered => {
+                if !is_silent {
+                    output::remark(error);
+                }
+                is_silent = true;
+            }
+            Err(error) => return Err(error),
+        }
+        wait = LOG_EVERY_SECONDS;
+    }
+    Ok(())
+}
+
+/// How the job is, once it has finished or after the time, and its log from then on: of one that has finished, all of it.
+async fn look(client: &Client, id: &str, wait: u32) -> Result<(Status, bytes::Bytes), Error> {
+    let status = client.outcome(id, wait, false).await?.status;
+    match client.log(id).await {
+        Ok(log) => Ok((status, log)),
+        // Nothing has come of it.
+        Err(Error::Refused(refused)) if refused.kind == RefusedKind::NotFound => {
+            Ok((status, bytes::Bytes::new()))
+        }
+        Err(error) => Err(error),
+    }
+}

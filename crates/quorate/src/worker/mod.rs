@@ -1,0 +1,63 @@
+mod list;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use quorate_core::limits::WORKER_NAME_BYTES;
+
+use crate::output::Output;
+use crate::target::Target;
+
+/// Look at the workers that hold jobs, and give back what one holds that is gone.
+#[derive(Args)]
+pub(crate) struct WorkerArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+    /// Give back what a worker holds that is no more, and print the ids of the new jobs.
+    ///
+    /// Each of its jobs is cancelled, and a new one goes on from it, which is no attempt of it. A worker that is still there loses
+    /// them all the same.
+    Gone {
+        /// The worker's name.
+        #[arg(value_parser = name)]
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// A worker's name; for `value_parser`.
+///
+/// # Errors
+/// It can be none.
+pub(crate) fn name(given: &str) -> Result<String, String> {
+    match given.len() {
+        1..=WORKER_NAME_BYTES => Ok(given.to_owned()),
+        _ => Err(format!("it must have 1 to {WORKER_NAME_BYTES} bytes")),
+    }
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// No node answered, or the cluster refused.
+pub(crate) fn main(args: WorkerArgs) -> anyhow::Result<ExitCode> {
+    let (name, target) = match args.command {
+        Command::List(args) => return list::main(args),
+        Command::Gone { name, target } => (name, target),
+    };
+    let jobs = target.block_on(async |client| client.worker_gone(&name).await)?;
+    let mut out = Output::default();
+    match target.json {
+        true => out.json(&jobs),
+        false => jobs.iter().for_each(|job| out.line(&job.id)),
+    }
+    out.end(Some("the worker's jobs are given back"))?;
+    Ok(ExitCode::SUCCESS)
+}
