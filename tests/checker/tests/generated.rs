@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic too")]
 
-use quorate_check::{Call, Event, History, Op, Outcome, Plan, Report, Status, check, generate};
+use std::collections::HashSet;
+
+use quorate_check::{Call, Event, History, JobRecord, Op, Outcome, Plan, Report, Status, check, generate};
 
 fn generated(events: usize, seed: u64) -> Vec<u8> {
     let mut text = Vec::new();
@@ -177,9 +179,16 @@ fn an_end_of_several_that_was_lost_is_found() {
         ops(events).find(|op| acknowledged(op)).and_then(|op| op.ended.pop()).is_some()
     });
     planted("final-state", |events| {
-        let Some(lost) = ops(events).find(|op| acknowledged(op)).map(|op| op.ended[1].id.clone()) else {
-            return false;
-        };
+        let scanned: HashSet<Box<str>> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Job(job) => Some(job.id.clone()),
+                _ => None,
+            })
+            .collect();
+        // One that nobody deleted since.
+        let lost = ops(events).filter(|op| acknowledged(op)).map(|op| op.ended[1].id.clone());
+        let Some(lost) = lost.into_iter().find(|id| scanned.contains(id)) else { return false };
         let scanned = events.iter_mut().filter_map(|event| match event {
             Event::Job(job) if job.id == lost => Some(job),
             _ => None,
@@ -216,7 +225,7 @@ fn an_end_that_nobody_asked_for_is_found() {
 #[test]
 fn a_queue_jumper_is_found() {
     planted("fifo", |events| {
-        // Two lone jobs of one priority, taken by two consumes: each gets the other's.
+        // Two lone jobs of one line, taken by two consumes: each gets the other's.
         let alone = |op: &Op| {
             matches!(op.call, Call::Consume { .. })
                 && op.key.is_none()
@@ -225,10 +234,12 @@ fn a_queue_jumper_is_found() {
         };
         let taken: Vec<Op> =
             ops(events).filter(|op| alone(op) && op.jobs[0].delay == 0).map(|op| op.clone()).collect();
-        let swapped = taken.iter().zip(taken.iter().skip(1)).find(|(first, second)| {
+        let line = |op: &Op| (op.jobs[0].queue.clone(), op.jobs[0].priority, op.jobs[0].key.clone());
+        let next = |at: usize| taken[at + 1..].iter().find(|op| line(op) == line(&taken[at]));
+        let mut pairs = (0..taken.len()).filter_map(|at| Some((&taken[at], next(at)?)));
+        let swapped = pairs.find(|(first, second)| {
             let [first_job, second_job] = [&first.jobs[0], &second.jobs[0]];
-            first_job.priority == second_job.priority
-                && first_job.created < second_job.created
+            first_job.created < second_job.created
                 && second_job.created < first_job.started.unwrap_or(0)
                 && first.index < second.index
         });
@@ -268,7 +279,11 @@ fn an_empty_answer_from_a_full_queue_is_found() {
         let empty = consumes().find(|empty| {
             !empty.jobs.is_empty()
                 && consumes().filter(|taker| taker.invoke > empty.returned).take(200).any(|taker| {
-                    taker.jobs.iter().any(|job| job.delay == 0 && waited(&job.id, taker.invoke, empty.invoke))
+                    let here = |job: &JobRecord| {
+                        empty.call.queues().contains(&"default") && &*job.queue == "default"
+                    };
+                    let mut jobs = taker.jobs.iter().filter(|job| here(job) && job.delay == 0);
+                    jobs.any(|job| waited(&job.id, taker.invoke, empty.invoke))
                 })
         });
         let Some(empty) = empty else { return false };
