@@ -4,7 +4,9 @@
 
 use std::collections::HashSet;
 
-use quorate_check::{Call, Event, History, JobRecord, Op, Outcome, Plan, Report, Status, check, generate};
+use quorate_check::{
+    Call, Event, History, JobRecord, Op, Outcome, Plan, QueueLimits, Report, Status, check, generate,
+};
 
 fn generated(events: usize, seed: u64) -> Vec<u8> {
     let mut text = Vec::new();
@@ -253,6 +255,77 @@ fn a_queue_jumper_is_found() {
             }
         }
         true
+    });
+}
+
+#[test]
+fn a_job_of_another_queue_is_found() {
+    planted("unaltered", |events| {
+        let read = some(events, |op| matches!(op.call, Call::Get { .. }) && ok(op));
+        read.map(|op| op.jobs[0].queue = "another".into()).is_some()
+    });
+    planted("granted-once", |events| {
+        let consume = ops(events).find(|op| matches!(op.call, Call::Consume { .. }) && !op.jobs.is_empty());
+        consume
+            .map(|op| {
+                if let Call::Consume { queue, .. } = &mut op.call {
+                    *queue = vec!["another".into()];
+                }
+            })
+            .is_some()
+    });
+}
+
+#[test]
+fn a_limit_that_does_not_hold_is_found() {
+    let set = |events: &mut Vec<Event>, name: &str, limits: QueueLimits| {
+        let Some(Event::Run(run)) = events.first_mut() else { return false };
+        run.queues.insert(name.into(), limits).is_some()
+    };
+    let one = Some(1);
+    planted("limits", |events| {
+        set(events, "few", QueueLimits { max_running: one, ..QueueLimits::default() })
+    });
+    planted("limits", |events| {
+        set(events, "by-key", QueueLimits { max_running_per_key: one, ..QueueLimits::default() })
+    });
+    planted("limits", |events| set(events, "few", QueueLimits { paused: true, ..QueueLimits::default() }));
+}
+
+#[test]
+fn a_key_that_is_granted_two_jobs_in_a_row_is_found() {
+    planted("turns", |events| {
+        // Of three jobs of one consume that take turns, the last two change places.
+        let jumps = |jobs: &[JobRecord]| {
+            let [first, other, last] = jobs else { return false };
+            let line = |job: &JobRecord| (job.queue.clone(), job.priority);
+            line(first) == line(other)
+                && line(other) == line(last)
+                && first.key == last.key
+                && first.key != other.key
+                && &*first.queue == "default"
+                && (other.delay, &other.retry_of) == (0, &None)
+                && Some(other.created) < first.started
+        };
+        let consume = |op: &Op| matches!(op.call, Call::Consume { .. }) && op.key.is_none();
+        let found = ops(events).filter(|op| consume(op)).find_map(|op| {
+            let at = op.jobs.windows(3).position(jumps)?;
+            Some((op, at))
+        });
+        found.map(|(op, at)| op.jobs.swap(at + 1, at + 2)).is_some()
+    });
+}
+
+#[test]
+fn a_consume_that_passes_its_first_queue_is_found() {
+    planted("in-order", |events| {
+        let by_key: &[Box<str>] = &["by-key".into()];
+        let both: Vec<Box<str>> = vec!["default".into(), "by-key".into()];
+        let consumes = ops(events).filter_map(|op| match &mut op.call {
+            Call::Consume { queue, .. } if **queue == *by_key => Some(queue),
+            _ => None,
+        });
+        consumes.map(|queue| queue.clone_from(&both)).count() > 0
     });
 }
 
