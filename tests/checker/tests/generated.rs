@@ -216,7 +216,16 @@ fn a_repeated_finish_that_says_something_else_is_found() {
 #[test]
 fn an_end_that_nobody_asked_for_is_found() {
     planted("cause", |events| {
-        let success = some(events, |op| matches!(op.call, Call::Success { .. }) && ok(op)).cloned();
+        let finished: HashSet<Box<str>> = ops(events)
+            .filter_map(|op| match &op.call {
+                Call::Finish { endings, .. } => Some(endings.clone()),
+                _ => None,
+            })
+            .flatten()
+            .map(|ending| ending.id)
+            .collect();
+        let alone = |op: &Op| matches!(&op.call, Call::Success { id, .. } if !finished.contains(id));
+        let success = some(events, |op| alone(op) && ok(op)).cloned();
         let Some(success) = success else { return false };
         let of = |event: &Event| matches!(event, Event::Op(op) if op.call == success.call);
         events.retain(|event| !of(event));

@@ -3,24 +3,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{At, Facts, Runs, Stay};
 use crate::highest::Highest;
 use crate::map::Map;
+use crate::queue::QueueLimits;
 
 /// Of jobs that were queued by a place: how late the last of them left, and which that is.
 pub(crate) type Queued = Highest<At, (At, usize)>;
 
-/// The keys of a queue that limits them; else all its jobs are alike.
+/// What limits a queue, and its keys; where keys are not limited, all its jobs are alike.
 pub(crate) struct Keys<'s> {
-    most: Option<usize>,
+    limits: QueueLimits,
+    all: Runs,
     runs: Map<&'s str, Runs>,
 }
 
 impl<'s> Keys<'s> {
     /// Those of a queue with these stays.
     pub(crate) fn new(facts: &Facts<'_>, queue: &str, stays: &[&'s Stay<'s>]) -> Keys<'s> {
-        let most = facts.limits(queue).max_running_per_key.and_then(|most| usize::try_from(most).ok());
-        let keys = stays.iter().filter(|stay| most.is_some() && !stay.key.is_empty()).map(|stay| stay.key);
+        let limits = facts.limits(queue);
+        let keys = stays.iter().filter(|stay| limits.per_key(stay.key).is_some()).map(|stay| stay.key);
         let runs = |key| Runs::new(stays.iter().copied().filter(move |stay| stay.key == key));
         let keys: BTreeSet<&str> = keys.collect();
-        Keys { most, runs: keys.into_iter().map(|key| (key, runs(key))).collect() }
+        let all = Runs::new(stays.iter().copied());
+        Keys { limits, all, runs: keys.into_iter().map(|key| (key, runs(key))).collect() }
     }
 
     /// Such jobs, each key's for itself where that matters.
@@ -31,7 +34,7 @@ impl<'s> Keys<'s> {
     ) -> Vec<(&'s str, Queued)> {
         let mut queued: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for stay in stays.iter().filter(|stay| such(stay)) {
-            let key = if self.most.is_some() { stay.key } else { "" };
+            let key = self.limits.per_key(stay.key).map_or("", |_| stay.key);
             queued.entry(key).or_default().push((stay.ready.last, (stay.left.first, stay.life)));
         }
         queued.into_iter().map(|(key, stays)| (key, stays.into_iter().collect())).collect()
@@ -39,7 +42,13 @@ impl<'s> Keys<'s> {
 
     /// True where a key may have been at its limit when this job was granted.
     pub(crate) fn may_be_full(&self, key: &str, granted: &Stay<'_>) -> bool {
-        let (Some(most), Some(runs)) = (self.most, self.runs.get(key)) else { return false };
-        runs.most(granted.left) >= most
+        let (Some(most), Some(runs)) = (self.limits.per_key(key), self.runs.get(key)) else { return false };
+        runs.most(granted.left) as u64 >= u64::from(most)
+    }
+
+    /// True where the queue may have been paused or full when this job of another one was granted.
+    pub(crate) fn may_be_closed(&self, granted: &Stay<'_>) -> bool {
+        let full = |most| self.all.most(granted.left) as u64 >= u64::from(most);
+        self.limits.paused || self.limits.max_running.is_some_and(full)
     }
 }

@@ -141,6 +141,7 @@ fn queues(rng: &mut StdRng) -> Vec<Box<str>> {
         0..4 => &[],
         4..6 => &[FEW],
         6..8 => &[BY_KEY],
+        8 => &["default", BY_KEY],
         _ => &[FEW, "default", BY_KEY],
     };
     names.iter().map(|name| (*name).into()).collect()

@@ -25,7 +25,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     }
     for (number, op) in facts.history.ops.iter().enumerate().filter(|(_, op)| is_empty(op)) {
         // Under a key that was used before it repeats an answer, of which nothing may be left.
-        if op.key.as_deref().is_some_and(|key| attempts.get(key) != Some(&1)) {
+        if op.replayed || op.key.as_deref().is_some_and(|key| attempts.get(key) != Some(&1)) {
             findings.unclear += 1;
             continue;
         }

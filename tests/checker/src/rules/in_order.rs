@@ -2,7 +2,7 @@
 //! before is certainly queued. Where a limit may have kept that job back, it is unclear.
 
 use super::fifo::show;
-use crate::facts::{Facts, Queued};
+use crate::facts::{Facts, Keys, Queued, Stay};
 use crate::map::Map;
 use crate::rule::{Findings, Rule};
 
@@ -13,36 +13,52 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
-    let [free, kept_back] = [false, true].map(|kept_back| {
-        let queued = |stays: Vec<&crate::facts::Stay<'_>>| -> Queued {
-            let stays = stays.into_iter().filter(|stay| facts.may_be_kept_back(stay) == kept_back);
-            stays.map(|stay| (stay.ready.last, (stay.left.first, stay.life))).collect()
-        };
-        facts.queues().into_iter().map(|(queue, stays)| (queue, queued(stays))).collect::<Map<_, _>>()
-    });
+    let stays = facts.queues();
+    let queues: Vec<Queue<'_>> = stays.iter().map(|(name, stays)| Queue::new(facts, name, stays)).collect();
+    let queues: Map<&str, &Queue<'_>> = queues.iter().map(|queue| (queue.name, queue)).collect();
     for stay in facts.stays.iter().filter(|stay| stay.taken && stay.left.first == stay.left.last) {
-        let Some((op, _)) =
-            facts.lives[stay.life].grants.iter().find(|(op, _)| facts.effects[*op].exactly().is_some())
-        else {
-            continue;
-        };
-        let queues = facts.op(*op).call.queues();
-        let before: Vec<&str> = queues.into_iter().take_while(|queue| *queue != stay.queue).collect();
-        if before.is_empty() {
+        let named = named_before(facts, stay);
+        if named.is_empty() {
             continue;
         }
-        let passed = |queued: &Map<&str, Queued>| {
-            let passed = before.iter().filter_map(|queue| queued.get(queue)?.below(stay.left.first));
-            passed.filter(|(left, _)| *left > stay.left.last).max()
-        };
-        let (free, kept_back) = (passed(&free), passed(&kept_back));
-        if free.is_none() && kept_back.is_some() {
-            findings.unclear += 1;
-            continue;
+        let passed = named.iter().filter_map(|name| queues.get(name)).flat_map(|queue| queue.passed(stay));
+        match passed.min() {
+            Some((true, _)) => findings.unclear += 1,
+            passed => findings.require(passed.is_none(), || {
+                let (_, other) = passed.expect("the check found one");
+                show(facts, stay, other, "is in a queue that is named before")
+            }),
         }
-        findings.require(free.is_none(), || {
-            let (_, other) = free.expect("the check found one");
-            show(facts, stay, other, "is in a queue that is named before")
-        });
     }
+}
+
+/// What waits in a queue, and what may keep it back.
+struct Queue<'s> {
+    name: &'s str,
+    keys: Keys<'s>,
+    queued: Vec<(&'s str, Queued)>,
+}
+
+impl<'s> Queue<'s> {
+    fn new(facts: &Facts<'_>, name: &'s str, stays: &[&'s Stay<'s>]) -> Queue<'s> {
+        let keys = Keys::new(facts, name, stays);
+        let queued = keys.queued(stays, |_| true);
+        Queue { name, keys, queued }
+    }
+
+    /// Jobs that were queued when this one of another queue was granted, with whether they may have been kept back.
+    fn passed(&self, stay: &Stay<'_>) -> impl Iterator<Item = (bool, usize)> {
+        self.queued.iter().filter_map(|(key, queued)| {
+            let (_, other) = queued.below(stay.left.first).filter(|(left, _)| *left > stay.left.last)?;
+            Some((self.keys.may_be_closed(stay) || self.keys.may_be_full(key, stay), other))
+        })
+    }
+}
+
+/// The queues that the consume which took the job names before the job's own.
+fn named_before<'f>(facts: &'f Facts<'_>, stay: &Stay<'_>) -> Vec<&'f str> {
+    let grants = facts.lives[stay.life].grants.iter().map(|(op, _)| *op);
+    let granted =
+        grants.filter(|op| facts.effects[*op].exactly().is_some()).map(|op| facts.op(op).call.queues());
+    granted.take(1).flatten().take_while(|queue| *queue != stay.queue).collect()
 }
