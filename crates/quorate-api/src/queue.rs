@@ -37,12 +37,11 @@ pub struct Queue {
 }
 
 /// How long the automatic retries of a job wait.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Backoff {
     /// Each as long as the job's `retries_delay`.
-    #[default]
-    Fixed,
+    Fixed {},
     /// The first one so long, each further one twice as long as the one before.
     Exponential {
         /// The longest, in seconds.
@@ -59,6 +58,12 @@ pub enum Backoff {
         #[schema(min_items = 1, max_items = 32)]
         delays: Vec<u32>,
     },
+}
+
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff::Fixed {}
+    }
 }
 
 /// So many jobs in so many seconds; as many may come at once after a quiet time.

@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::{
     FeatureLevel, ImageId, JobId, Priority, Progress, QueueName, Reason, RequestId, Setting, Settings, Take,
-    Timestamp, Unique, limits,
+    Timestamp, Unique,
 };
 
 /// One log entry: a time and commands. Without commands it is a tick, which carries out what is due.
@@ -202,8 +202,11 @@ impl Command {
                 endings.iter().filter(|ending| ending.failure.is_some()).count()
             }
             // Fail: its automatic retry.
-            Command::Retry { .. } | Command::Fail { .. } | Command::Release { .. } => 1,
-            Command::WorkerGone { .. } => limits::JOBS_PER_REQUEST,
+            // What a worker that is gone gives back was counted when it came; it is seldom.
+            Command::Retry { .. }
+            | Command::Fail { .. }
+            | Command::Release { .. }
+            | Command::WorkerGone { .. } => 1,
             Command::Consume { .. }
             | Command::Succeed { .. }
             | Command::Cancel { .. }

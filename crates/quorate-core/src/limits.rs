@@ -63,7 +63,7 @@ pub const QUEUES_PER_CONSUME: usize = 64;
 /// See [`QUEUES_PER_CONSUME`].
 pub const IMAGES_PER_CONSUME: usize = 64;
 /// See [`QUEUES_PER_CONSUME`].
-pub const LINES_PER_CONSUME: usize = 256;
+pub const LINES_PER_CONSUME: usize = 64;
 /// Highest weight of a queue in a consume; the lowest is 1.
 pub const WEIGHT: u32 = 1_000;
 /// Highest limit of jobs that run at once; the lowest is 1.

@@ -89,7 +89,7 @@ pub(crate) struct ConsumeParams {
     #[param(minimum = 0, maximum = 60)]
     wait: Option<u32>,
     /// Queues with commas between them: `a,b`, from the first that has a job; `a:5,b:1`, drawn by weight, 1 to 1000; `*`, all.
-    /// At most 64, and with `image` at most 256 pairs of both. Default: `default`.
+    /// At most 64, and with `image` at most 64 pairs of both. Default: `default`.
     queue: Option<String>,
     /// Only jobs of these images, at most 64, with commas between them. Default: of any.
     image: Option<String>,

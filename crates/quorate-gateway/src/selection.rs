@@ -200,7 +200,7 @@ mod tests {
             ("", &queues, "image", "names 65 images, and 64 are the most"),
             ("", "a,b,a", "image", r#"names "a" twice"#),
             ("", "a,,b", "image", "must be names of 1 to 255 bytes"),
-            (&many(5), &images, "image", "64 images of 5 queues are more than 256 pairs"),
+            (&many(5), &images, "image", "64 images of 5 queues are more than 64 pairs"),
         ] {
             let Err(ApiError::Invalid { fields, message }) = Selection::parse(Some(queue), Some(image), None)
             else {

@@ -110,7 +110,7 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         wrong_usage("image: it says which images --docker runs, and that is not given")
     );
     ensure!(
-        programs.len() + images.len() <= IMAGES_PER_CONSUME,
+        (args.docker && images.is_empty()) || programs.len() + images.len() <= IMAGES_PER_CONSUME,
         wrong_usage(format!(
             "{} images are more than one runner can ask for, {IMAGES_PER_CONSUME}: give the others to a second runner",
             programs.len() + images.len()

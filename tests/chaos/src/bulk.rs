@@ -44,7 +44,7 @@ impl BulkClient {
             if enqueued.outcome == Outcome::Ok {
                 self.shared.bulk.fetch_add(bytes, Ordering::Relaxed);
             }
-            let taken = self.ask(Call::Consume { n: 2, wait: 1 }, None).await?;
+            let taken = self.ask(Call::Consume { n: 2, wait: 1, queue: Vec::new() }, None).await?;
             for job in taken.jobs {
                 // Until somebody has decided: who holds what is large lets go of it.
                 self.ask(success(job.id.clone()), None).await?;

@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use crate::convert::log_of;
 use crate::draw::{enqueue, finish, success};
 use crate::limits;
+use crate::queues::{self, Uses};
 use crate::rest::Rest;
 use crate::shared::{Phase, Shared};
 
@@ -19,6 +20,7 @@ const REPEATED: f64 = 0.05;
 /// A client with at most one open request, which knows jobs by what it was answered.
 pub(crate) struct Client {
     number: u32,
+    uses: Uses,
     seed: u64,
     rng: StdRng,
     rest: Rest,
@@ -61,6 +63,7 @@ impl Client {
     pub(crate) fn new(number: u32, seed: u64, rest: Rest, shared: Arc<Shared>) -> Client {
         Client {
             number,
+            uses: Uses::of(number),
             seed,
             rng: StdRng::seed_from_u64(seed ^ (u64::from(number) << 32)),
             rest,
@@ -167,12 +170,12 @@ impl Client {
         }
         match phase {
             Phase::Work => Some(self.anything(key)),
-            Phase::Empty => Some(Next::new(Call::Consume { n: 5, wait: 0 }, None)),
+            Phase::Empty => Some(Next::new(Call::Consume { n: 5, wait: 0, queue: Vec::new() }, None)),
             Phase::Gather(round) => Some(self.wait(round, key)),
             Phase::Repeat(round) => self.repeat(round),
             Phase::Drain => Some(match self.kept.pop_front() {
                 Some(id) => Next::new(success(id), None),
-                None => Next::new(Call::Consume { n: 5, wait: 0 }, None),
+                None => Next::new(Call::Consume { n: 5, wait: 0, queue: queues::all() }, None),
             }),
             Phase::Wait | Phase::Stop => None,
         }
@@ -183,10 +186,14 @@ impl Client {
         let known =
             (!self.known.is_empty()).then(|| self.known[rng.random_range(0..self.known.len())].clone());
         let (call, key) = match (rng.random_range(0..100), known) {
-            (0..35, _) => (enqueue(rng, &key), rng.random_bool(0.7).then_some(key)),
+            (0..35, _) => {
+                let mut call = enqueue(rng, &key);
+                self.uses.spread(rng, &mut call);
+                (call, rng.random_bool(0.7).then_some(key))
+            }
             (35..63, _) | (_, None) => {
                 let wait = if rng.random_bool(0.2) { rng.random_range(1..=3) } else { 0 };
-                let call = Call::Consume { n: rng.random_range(1..=4), wait };
+                let call = Call::Consume { n: rng.random_range(1..=4), wait, queue: self.uses.draw(rng) };
                 let leaves = (wait > 0 && rng.random_bool(0.2))
                     .then(|| Duration::from_millis(rng.random_range(5..1_500)));
                 return Next { leaves, ..Next::new(call, rng.random_bool(0.4).then_some(key)) };
@@ -218,11 +225,11 @@ impl Client {
         let mut pairs = StdRng::seed_from_u64(self.seed ^ (u64::from(round) << 40) ^ u64::from(pair + 1));
         if is_first && pairs.random_bool(0.5) {
             let node = node.or(Some(pairs.random_range(0..self.shared.nodes.len())));
-            let call = Call::Consume { n: 1, wait: pairs.random_range(limits::LONG_WAIT) };
+            let call = Call::Consume { n: 1, wait: pairs.random_range(limits::LONG_WAIT), queue: Vec::new() };
             return Next { node, ..Next::new(call, Some(format!("r{round}-{pair}").into())) };
         }
         let rng = &mut self.rng;
-        let call = Call::Consume { n: 1, wait: rng.random_range(limits::LONG_WAIT) };
+        let call = Call::Consume { n: 1, wait: rng.random_range(limits::LONG_WAIT), queue: Vec::new() };
         let next = match rng.random_range(0..100) {
             0..15 => {
                 let leaves = Some(Duration::from_millis(rng.random_range(5..3_000)));
@@ -247,10 +254,10 @@ impl Client {
         let Next { call, key, .. } = self.spent.pop_front()?;
         let wait = self.rng.random_range(wait);
         let call = match call {
-            Call::Consume { n, .. } => Call::Consume { n, wait },
+            Call::Consume { n, queue, .. } => Call::Consume { n, wait, queue },
             // Its wait stands beside what the key is for.
-            Call::Finish { endings, take, alone: true, .. } => {
-                Call::Finish { endings, take, wait, alone: true }
+            Call::Finish { endings, take, queue, alone: true, .. } => {
+                Call::Finish { endings, take, wait, queue, alone: true }
             }
             other => other,
         };
@@ -262,7 +269,8 @@ impl Client {
         let log = || Some(body_hash(log_of(&id).as_bytes()));
         let call = match self.rng.random_range(0..100) {
             0..40 if phase == Phase::Work => return self.finish(id, key),
-            0..40 if matches!(phase, Phase::Empty | Phase::Drain) => finish(vec![id], 5, 0, true),
+            0..40 if phase == Phase::Empty => finish(vec![id], 5, 0, Vec::new(), true),
+            0..40 if phase == Phase::Drain => finish(vec![id], 5, 0, queues::all(), true),
             // A failure brings a retry, and who waits is to see no other jobs than those of the round.
             _ if phase != Phase::Work => success(id),
             40..80 => success(id),
@@ -288,7 +296,8 @@ impl Client {
         }
         let take = if alone || self.rng.random_bool(0.6) { self.rng.random_range(1..=3) } else { 0 };
         let wait = if take > 0 && self.rng.random_bool(0.15) { self.rng.random_range(1..=3) } else { 0 };
-        let mut call = finish(ids, take, wait, alone);
+        let queue = if take > 0 { self.uses.draw(&mut self.rng) } else { Vec::new() };
+        let mut call = finish(ids, take, wait, queue, alone);
         if let Call::Finish { endings, .. } = &mut call {
             for ending in endings {
                 ending.reason = self.rng.random_bool(0.1).then_some(Reason::BadExit);

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use quorate_api as api;
-use quorate_check::{Ended, Ending, JobRecord, NewJob, Reason, Status, body_hash};
+use quorate_check::{DEFAULT_QUEUE, Ended, Ending, JobRecord, NewJob, Reason, Status, body_hash};
 
 use crate::limits;
 
@@ -29,8 +29,8 @@ pub(crate) fn log_of(id: &str) -> String {
 /// What is sent for a job.
 pub(crate) fn new_job(job: &NewJob) -> api::NewJob {
     api::NewJob {
-        queue: None,
-        key: None,
+        queue: (*job.queue != *DEFAULT_QUEUE).then(|| job.queue.to_string()),
+        key: (!job.key.is_empty()).then(|| job.key.to_string()),
         image: "chaos".to_owned(),
         payload: Some(payload(&job.tag)),
         delay: Some(job.delay),
@@ -102,6 +102,8 @@ pub(crate) fn record(job: &api::Job) -> anyhow::Result<JobRecord> {
         id: job.id.as_str().into(),
         tag: tag.into(),
         hash: body_hash(job.payload.as_bytes()),
+        queue: job.queue.as_str().into(),
+        key: job.key.as_deref().unwrap_or_default().into(),
         status: status(job.status),
         priority: u8::try_from(job.priority).context("a priority above 255")?,
         delay: job.delay,

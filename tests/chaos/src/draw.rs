@@ -1,6 +1,6 @@
 //! Requests that clients draw.
 
-use quorate_check::{Call, Ending, NewJob, body_hash};
+use quorate_check::{Call, DEFAULT_QUEUE, Ending, NewJob, body_hash};
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -39,6 +39,8 @@ pub(crate) fn new_job(tag: &str) -> NewJob {
     NewJob {
         tag: tag.into(),
         hash: body_hash(payload(tag).as_bytes()),
+        queue: DEFAULT_QUEUE.into(),
+        key: "".into(),
         priority: 0,
         delay: 0,
         timeout: 20,
@@ -52,9 +54,9 @@ pub(crate) fn success(id: Box<str>) -> Call {
 }
 
 /// Ends jobs well, and takes others.
-pub(crate) fn finish(ids: Vec<Box<str>>, take: u32, wait: u32, alone: bool) -> Call {
+pub(crate) fn finish(ids: Vec<Box<str>>, take: u32, wait: u32, queue: Vec<Box<str>>, alone: bool) -> Call {
     let endings = ids.into_iter().map(|id| Ending { log: Some(sent_log(&id)), id, reason: None });
-    Call::Finish { endings: endings.collect(), take, wait, alone }
+    Call::Finish { endings: endings.collect(), take, wait, queue, alone }
 }
 
 fn sent_log(id: &str) -> Box<str> {

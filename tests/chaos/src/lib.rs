@@ -18,6 +18,7 @@ mod nemesis;
 mod observe;
 mod planted;
 mod probes;
+mod queues;
 mod recorder;
 mod relay;
 mod report;

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(20);
 /// A consume waited for its jobs if it took so long, in microseconds.
 pub(crate) const REALLY_WAITED: u64 = 200_000;
+/// Jobs of a queue that run at once, where few may.
+pub(crate) const FEW_RUNNING: u32 = 3;
+/// The longest timeout of a job that keeps back others while it runs, in seconds.
+pub(crate) const SHORT_TIMEOUT: u32 = 4;
 /// Seconds that a consume of a round waits: several times what may be between a job and its consumer.
 pub(crate) const LONG_WAIT: RangeInclusive<u32> = 15..=20;
 /// Clients work for so long between two rounds, in milliseconds.

@@ -1,5 +1,6 @@
 use anyhow::Context;
 use quorate_api::{Cluster, Job, JobsWrapper};
+use quorate_check::DEFAULT_QUEUE;
 use tokio::time::{Instant, timeout};
 
 use crate::hosts::{Host, Node};
@@ -70,9 +71,9 @@ impl Observer {
         Ok(index.to_str()?.parse()?)
     }
 
-    /// Up to a page of a node's jobs in this status.
+    /// Up to a page of a node's jobs of the default queue in this status.
     pub(crate) async fn jobs(&self, node: &Node, status: &str) -> anyhow::Result<Vec<Job>> {
-        let url = format!("{}/v1/jobs?n={}&status={status}", node.url, limits::PAGE);
+        let url = format!("{}/v1/jobs?n={}&queue={DEFAULT_QUEUE}&status={status}", node.url, limits::PAGE);
         let answer = self.0.get(url).send().await?.error_for_status()?;
         Ok(answer.json::<JobsWrapper>().await?.jobs)
     }

@@ -215,10 +215,12 @@ fn call(method: &Method, path: &str, body: &Bytes) -> anyhow::Result<Call> {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.clone().find(|(key, _)| *key == name).map(|(_, value)| value.parse::<u32>()).transpose()
     };
+    let queue = query.split('&').find_map(|pair| pair.strip_prefix("queue=")).into_iter();
+    let queue = queue.flat_map(|names| names.split(',')).map(Into::into).collect();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     Ok(match (method.as_str(), parts.as_slice()) {
         ("POST", ["v1", "jobs", "consume"]) => {
-            Call::Consume { n: number("n")?.unwrap_or(1), wait: number("wait")?.unwrap_or(0) }
+            Call::Consume { n: number("n")?.unwrap_or(1), wait: number("wait")?.unwrap_or(0), queue }
         }
         ("POST", ["v1", "job", id, end @ ("success" | "fail")]) => {
             // The log is what the program wrote, if it came to its end.
@@ -233,6 +235,7 @@ fn call(method: &Method, path: &str, body: &Bytes) -> anyhow::Result<Call> {
                     endings: vec![ending],
                     take,
                     wait: number("wait")?.unwrap_or(0),
+                    queue,
                     alone: true,
                 },
             }

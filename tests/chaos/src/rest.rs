@@ -110,18 +110,21 @@ impl Rest {
         match call {
             Call::Enqueue { jobs } => post("jobs".into())
                 .json(&NewJobsWrapper { jobs: jobs.iter().map(convert::new_job).collect() }),
-            Call::Consume { n, wait } => post(format!("jobs/consume?n={n}&wait={wait}")),
+            Call::Consume { n, wait, queue } => {
+                post(format!("jobs/consume?n={n}&wait={wait}{}", and_queue(queue)))
+            }
             Call::Success { id, .. } => post(format!("job/{id}/success")).json(&body(id, None)),
             Call::Fail { id, reason, .. } => post(format!("job/{id}/fail")).json(&body(id, Some(*reason))),
-            Call::Finish { endings, take, wait, alone } => match &endings[..] {
+            Call::Finish { endings, take, wait, queue, alone } => match &endings[..] {
                 [Ending { id, reason, .. }] if *alone => {
                     let end = if reason.is_some() { "fail" } else { "success" };
-                    post(format!("job/{id}/{end}?take={take}&wait={wait}")).json(&body(id, *reason))
+                    post(format!("job/{id}/{end}?take={take}&wait={wait}{}", and_queue(queue)))
+                        .json(&body(id, *reason))
                 }
                 endings => {
                     let jobs = endings.iter().map(convert::ending).collect();
                     post("jobs/finish".into()).json(&FinishRequest {
-                        queue: None,
+                        queue: (!queue.is_empty()).then(|| queue.join(",")),
                         image: None,
                         jobs,
                         take: Some(*take),
@@ -139,6 +142,11 @@ impl Rest {
             Call::List { linearizable } => get(format!("jobs?n=20&consistency={}", certainly(linearizable))),
         }
     }
+}
+
+/// The parameter that says which queues.
+fn and_queue(queue: &[Box<str>]) -> String {
+    if queue.is_empty() { String::new() } else { format!("&queue={}", queue.join(",")) }
 }
 
 /// What an answer says of its request.

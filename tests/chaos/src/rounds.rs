@@ -151,7 +151,7 @@ impl Rounds {
         self.shared.waiting.load(Ordering::Relaxed)
     }
 
-    /// True where some node says that no job is queued.
+    /// True where some node says that no job is queued: of the default queue, for which rounds are.
     async fn is_empty(&self) -> bool {
         for node in &self.shared.nodes {
             if let Ok(jobs) = self.observer.jobs(node, "queued").await {

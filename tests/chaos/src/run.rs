@@ -18,6 +18,7 @@ use crate::hosts::{Compose, Host, Processes, Snapshots};
 use crate::limits;
 use crate::nemesis::{Injected, Nemesis};
 use crate::observe::Stuck;
+use crate::queues;
 use crate::recorder::Recorder;
 use crate::report::Summary;
 use crate::rest::Rest;
@@ -125,6 +126,7 @@ async fn run_on(host: impl Host, runner: Option<&Path>, options: &Options) -> an
         late_ms: 10_000,
         prompt_ms: 5_000,
         retention: 7 * 24 * 60 * 60,
+        queues: queues::settings(),
         about: format!("seed {}", options.seed),
     };
     let clock = Clock::start();
@@ -157,6 +159,10 @@ async fn run_on(host: impl Host, runner: Option<&Path>, options: &Options) -> an
     ensure!(summary.waited > 0, "no consume had to wait for a job");
     ensure!(summary.repeated > 0, "no key that had had its jobs was sent again");
     ensure!(summary.took > 0, "no job was taken with the end of another");
+    for rule in ["limits", "turns", "in-order"] {
+        let judged = report.rules.iter().any(|one| one.name == rule && one.checked > 0);
+        ensure!(judged, "nothing was at stake for the rule {rule}");
+    }
     Ok(Verdict::Good(summary))
 }
 
@@ -173,6 +179,7 @@ async fn harm_and_heal(
     nemesis.host.start(&all).await?;
     nemesis.observer.healed(&mut nemesis.host).await?;
 
+    queues::set_up(&Rest::new(clock)?, &nodes[0]).await?;
     if let Some(binary) = runner {
         let runner = Runner::start(binary, &options.dir, Arc::clone(&shared), clock).await?;
         nemesis.runner = Some(runner);

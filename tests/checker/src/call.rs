@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finish::Ending;
 use crate::job::{NewJob, Reason};
+use crate::queue::DEFAULT_QUEUE;
 
 /// A request to the REST interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub enum Call {
         /// Seconds that the cluster may hold it until a job is there.
         #[serde(default, skip_serializing_if = "is_zero")]
         wait: u32,
+        /// From the first of these queues that has a job; from the default one where there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        queue: Vec<Box<str>>,
     },
     /// `POST /job/{id}/success`
     Success {
@@ -48,6 +52,9 @@ pub enum Call {
         /// Seconds that the cluster may hold it until a job is there.
         #[serde(default, skip_serializing_if = "is_zero")]
         wait: u32,
+        /// Takes them from the first of these queues that has a job; from the default one where there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        queue: Vec<Box<str>>,
         /// It went to `/job/{id}/success` or `fail`, which end one job.
         #[serde(default, skip_serializing_if = "is_false")]
         alone: bool,
@@ -140,6 +147,28 @@ impl Call {
     /// True where it may be granted jobs.
     pub fn takes(&self) -> bool {
         matches!(self, Call::Consume { .. } | Call::Finish { take: 1.., .. })
+    }
+
+    /// The queues that it takes from, in this order.
+    pub fn queues(&self) -> Vec<&str> {
+        match self {
+            Call::Consume { queue, .. } | Call::Finish { take: 1.., queue, .. } if queue.is_empty() => {
+                vec![DEFAULT_QUEUE]
+            }
+            Call::Consume { queue, .. } | Call::Finish { take: 1.., queue, .. } => {
+                queue.iter().map(|name| &**name).collect()
+            }
+            Call::Enqueue { .. }
+            | Call::Success { .. }
+            | Call::Fail { .. }
+            | Call::Finish { .. }
+            | Call::Cancel { .. }
+            | Call::Touch { .. }
+            | Call::Retry { .. }
+            | Call::Delete { .. }
+            | Call::Get { .. }
+            | Call::List { .. } => Vec::new(),
+        }
     }
 
     /// True where it says how a job ended.

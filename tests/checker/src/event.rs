@@ -4,12 +4,15 @@
 //! `started`, `completed`) are milliseconds of log time, as answers give them. What a field leaves out is its default,
 //! for a job the default of the REST interface.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
 use crate::finish::Ended;
 use crate::job::JobRecord;
 use crate::log_index::LogIndex;
+use crate::queue::QueueLimits;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +38,7 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// The format of this file, [`FORMAT`].
+    /// The format of this file, up to [`FORMAT`].
     pub format: u32,
     /// The nodes' names; each must be scanned at the end.
     pub nodes: Vec<Box<str>>,
@@ -52,13 +55,16 @@ pub struct Run {
     /// How long finished jobs are kept, in seconds.
     #[serde(default = "default_retention")]
     pub retention: u64,
+    /// The settings of queues, made before the first request; the others have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub queues: BTreeMap<Box<str>, QueueLimits>,
     /// In words, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub about: String,
 }
 
-/// The format that this checker reads.
-pub const FORMAT: u32 = 1;
+/// The newest format that this checker reads: 2 has queues. What an older one says means the same.
+pub const FORMAT: u32 = 2;
 
 /// A request and its outcome: one attempt, so a repeated request is two of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -51,7 +51,7 @@ impl Ending {
 
 /// The parts of a request, in the order of their effects; any other request is its own only part.
 pub(crate) fn parts(op: Op) -> Vec<Op> {
-    let Call::Finish { endings, take, wait, alone } = &op.call else { return vec![op] };
+    let Call::Finish { endings, take, wait, queue, alone } = &op.call else { return vec![op] };
     let mut parts: Vec<Op> =
         endings.iter().enumerate().map(|(place, ending)| end(&op, place, ending, *alone)).collect();
     // Where no ending is taken, no job may be; a repeat may find that what it once ended was deleted since.
@@ -59,7 +59,7 @@ pub(crate) fn parts(op: Op) -> Vec<Op> {
         op.outcome != Outcome::Ok || op.replayed || parts.iter().any(|part| part.outcome == Outcome::Ok);
     let n = if may_take { *take } else { 0 };
     if n > 0 || !op.jobs.is_empty() {
-        let call = Call::Consume { n, wait: *wait };
+        let call = Call::Consume { n, wait: *wait, queue: queue.clone() };
         parts.push(Op { call, place: endings.len(), ended: Vec::new(), ..op });
     }
     parts
@@ -98,7 +98,7 @@ mod tests {
             let code = status.is_none().then_some(409);
             Ended { id: (*id).into(), status: *status, retry_id: None, code }
         });
-        let call = Call::Finish { endings, take, wait: 0, alone: false };
+        let call = Call::Finish { endings, take, wait: 0, queue: vec!["q".into()], alone: false };
         let op = Op {
             outcome,
             status: Some(200),
@@ -120,7 +120,7 @@ mod tests {
             (success("a"), 0, Outcome::Ok, Some(200)),
             (success("b"), 1, Outcome::Fail, Some(409)),
             (success("c"), 2, Outcome::Ok, Some(200)), // the answer has no word of it, which a rule will see
-            (Call::Consume { n: 5, wait: 0 }, 3, Outcome::Ok, Some(200)),
+            (Call::Consume { n: 5, wait: 0, queue: vec!["q".into()] }, 3, Outcome::Ok, Some(200)),
         ];
         assert_eq!(finish(5, Outcome::Ok, &ended, false), expected);
     }

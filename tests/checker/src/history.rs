@@ -167,7 +167,7 @@ impl Reader {
     }
 
     fn run(&mut self, run: Run) -> Result<(), String> {
-        require(run.format == FORMAT, "another format")?;
+        require((1..=FORMAT).contains(&run.format), "another format")?;
         require(!run.nodes.is_empty(), "no nodes")?;
         require(self.run.replace(run).is_none(), "a second `run`")
     }

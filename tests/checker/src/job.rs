@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::queue::{default_queue, is_default_queue};
+
 /// A job as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -8,6 +10,12 @@ pub struct NewJob {
     pub tag: Box<str>,
     /// [`crate::body_hash()`] of the payload.
     pub hash: Box<str>,
+    /// The queue that it waits in.
+    #[serde(default = "default_queue", skip_serializing_if = "is_default_queue")]
+    pub queue: Box<str>,
+    /// Whose it is; empty for none.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub key: Box<str>,
     /// 2 is served before 1, 1 before 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: u8,
@@ -37,7 +45,13 @@ pub struct JobRecord {
     pub hash: Box<str>,
     /// Where it stands.
     pub status: Status,
-    /// Its lane.
+    /// The queue that it waits in.
+    #[serde(default = "default_queue", skip_serializing_if = "is_default_queue")]
+    pub queue: Box<str>,
+    /// Whose it is; empty for none.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub key: Box<str>,
+    /// 2 is served before 1, 1 before 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: u8,
     /// Seconds of delay that it was enqueued with.

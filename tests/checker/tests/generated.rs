@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic too")]
 
-use quorate_check::{Call, Event, History, Op, Outcome, Plan, Report, Status, check, generate};
+use std::collections::HashSet;
+
+use quorate_check::{
+    Call, Event, History, JobRecord, Op, Outcome, Plan, QueueLimits, Report, Status, check, generate,
+};
 
 fn generated(events: usize, seed: u64) -> Vec<u8> {
     let mut text = Vec::new();
@@ -177,9 +181,16 @@ fn an_end_of_several_that_was_lost_is_found() {
         ops(events).find(|op| acknowledged(op)).and_then(|op| op.ended.pop()).is_some()
     });
     planted("final-state", |events| {
-        let Some(lost) = ops(events).find(|op| acknowledged(op)).map(|op| op.ended[1].id.clone()) else {
-            return false;
-        };
+        let scanned: HashSet<Box<str>> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Job(job) => Some(job.id.clone()),
+                _ => None,
+            })
+            .collect();
+        // One that nobody deleted since.
+        let lost = ops(events).filter(|op| acknowledged(op)).map(|op| op.ended[1].id.clone());
+        let Some(lost) = lost.into_iter().find(|id| scanned.contains(id)) else { return false };
         let scanned = events.iter_mut().filter_map(|event| match event {
             Event::Job(job) if job.id == lost => Some(job),
             _ => None,
@@ -205,7 +216,16 @@ fn a_repeated_finish_that_says_something_else_is_found() {
 #[test]
 fn an_end_that_nobody_asked_for_is_found() {
     planted("cause", |events| {
-        let success = some(events, |op| matches!(op.call, Call::Success { .. }) && ok(op)).cloned();
+        let finished: HashSet<Box<str>> = ops(events)
+            .filter_map(|op| match &op.call {
+                Call::Finish { endings, .. } => Some(endings.clone()),
+                _ => None,
+            })
+            .flatten()
+            .map(|ending| ending.id)
+            .collect();
+        let alone = |op: &Op| matches!(&op.call, Call::Success { id, .. } if !finished.contains(id));
+        let success = some(events, |op| alone(op) && ok(op)).cloned();
         let Some(success) = success else { return false };
         let of = |event: &Event| matches!(event, Event::Op(op) if op.call == success.call);
         events.retain(|event| !of(event));
@@ -216,7 +236,7 @@ fn an_end_that_nobody_asked_for_is_found() {
 #[test]
 fn a_queue_jumper_is_found() {
     planted("fifo", |events| {
-        // Two lone jobs of one priority, taken by two consumes: each gets the other's.
+        // Two lone jobs of one line, taken by two consumes: each gets the other's.
         let alone = |op: &Op| {
             matches!(op.call, Call::Consume { .. })
                 && op.key.is_none()
@@ -225,10 +245,12 @@ fn a_queue_jumper_is_found() {
         };
         let taken: Vec<Op> =
             ops(events).filter(|op| alone(op) && op.jobs[0].delay == 0).map(|op| op.clone()).collect();
-        let swapped = taken.iter().zip(taken.iter().skip(1)).find(|(first, second)| {
+        let line = |op: &Op| (op.jobs[0].queue.clone(), op.jobs[0].priority, op.jobs[0].key.clone());
+        let next = |at: usize| taken[at + 1..].iter().find(|op| line(op) == line(&taken[at]));
+        let mut pairs = (0..taken.len()).filter_map(|at| Some((&taken[at], next(at)?)));
+        let swapped = pairs.find(|(first, second)| {
             let [first_job, second_job] = [&first.jobs[0], &second.jobs[0]];
-            first_job.priority == second_job.priority
-                && first_job.created < second_job.created
+            first_job.created < second_job.created
                 && second_job.created < first_job.started.unwrap_or(0)
                 && first.index < second.index
         });
@@ -242,6 +264,77 @@ fn a_queue_jumper_is_found() {
             }
         }
         true
+    });
+}
+
+#[test]
+fn a_job_of_another_queue_is_found() {
+    planted("unaltered", |events| {
+        let read = some(events, |op| matches!(op.call, Call::Get { .. }) && ok(op));
+        read.map(|op| op.jobs[0].queue = "another".into()).is_some()
+    });
+    planted("granted-once", |events| {
+        let consume = ops(events).find(|op| matches!(op.call, Call::Consume { .. }) && !op.jobs.is_empty());
+        consume
+            .map(|op| {
+                if let Call::Consume { queue, .. } = &mut op.call {
+                    *queue = vec!["another".into()];
+                }
+            })
+            .is_some()
+    });
+}
+
+#[test]
+fn a_limit_that_does_not_hold_is_found() {
+    let set = |events: &mut Vec<Event>, name: &str, limits: QueueLimits| {
+        let Some(Event::Run(run)) = events.first_mut() else { return false };
+        run.queues.insert(name.into(), limits).is_some()
+    };
+    let one = Some(1);
+    planted("limits", |events| {
+        set(events, "few", QueueLimits { max_running: one, ..QueueLimits::default() })
+    });
+    planted("limits", |events| {
+        set(events, "by-key", QueueLimits { max_running_per_key: one, ..QueueLimits::default() })
+    });
+    planted("limits", |events| set(events, "few", QueueLimits { paused: true, ..QueueLimits::default() }));
+}
+
+#[test]
+fn a_key_that_is_granted_two_jobs_in_a_row_is_found() {
+    planted("turns", |events| {
+        // Of three jobs of one consume that take turns, the last two change places.
+        let jumps = |jobs: &[JobRecord]| {
+            let [first, other, last] = jobs else { return false };
+            let line = |job: &JobRecord| (job.queue.clone(), job.priority);
+            line(first) == line(other)
+                && line(other) == line(last)
+                && first.key == last.key
+                && first.key != other.key
+                && &*first.queue == "default"
+                && (other.delay, &other.retry_of) == (0, &None)
+                && Some(other.created) < first.started
+        };
+        let consume = |op: &Op| matches!(op.call, Call::Consume { .. }) && op.key.is_none();
+        let found = ops(events).filter(|op| consume(op)).find_map(|op| {
+            let at = op.jobs.windows(3).position(jumps)?;
+            Some((op, at))
+        });
+        found.map(|(op, at)| op.jobs.swap(at + 1, at + 2)).is_some()
+    });
+}
+
+#[test]
+fn a_consume_that_passes_its_first_queue_is_found() {
+    planted("in-order", |events| {
+        let by_key: &[Box<str>] = &["by-key".into()];
+        let both: Vec<Box<str>> = vec!["default".into(), "by-key".into()];
+        let consumes = ops(events).filter_map(|op| match &mut op.call {
+            Call::Consume { queue, .. } if **queue == *by_key => Some(queue),
+            _ => None,
+        });
+        consumes.map(|queue| queue.clone_from(&both)).count() > 0
     });
 }
 
@@ -268,7 +361,11 @@ fn an_empty_answer_from_a_full_queue_is_found() {
         let empty = consumes().find(|empty| {
             !empty.jobs.is_empty()
                 && consumes().filter(|taker| taker.invoke > empty.returned).take(200).any(|taker| {
-                    taker.jobs.iter().any(|job| job.delay == 0 && waited(&job.id, taker.invoke, empty.invoke))
+                    let here = |job: &JobRecord| {
+                        empty.call.queues().contains(&"default") && &*job.queue == "default"
+                    };
+                    let mut jobs = taker.jobs.iter().filter(|job| here(job) && job.delay == 0);
+                    jobs.any(|job| waited(&job.id, taker.invoke, empty.invoke))
                 })
         });
         let Some(empty) = empty else { return false };

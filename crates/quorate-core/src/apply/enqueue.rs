@@ -36,7 +36,10 @@ fn holder<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<Option<Job>,
     let Some(unique) = &new.unique else { return Ok(None) };
     let Some(queue) = step.table.dispatch().named(&new.queue) else { return Ok(None) };
     let Some(id) = step.table.unique(queue, &unique.key)? else { return Ok(None) };
-    Ok(lookup::current(step, id)?.filter(|job| unique::holds(job, step.now)))
+    // Its deadline may have come, and its automatic retry holds the key in its place.
+    lookup::current(step, id)?;
+    let Some(id) = step.table.unique(queue, &unique.key)? else { return Ok(None) };
+    Ok(step.table.job(id)?.filter(|job| unique::holds(job, step.now)))
 }
 
 /// Refuses jobs that would need more queues, or lanes to wait in, than there may be.

@@ -19,6 +19,7 @@ pub(super) fn fail<T: Table>(
     let job = lookup::job(step, id)?;
     match job.state {
         State::Running { .. } => {
+            step.table.dispatch_mut().heard(&job.worker);
             // One that is not retried automatically may be at once by hand.
             let before = job.clone();
             let max_retries = if *for_good { 0 } else { job.max_retries };

@@ -31,6 +31,7 @@ pub(super) fn release<T: Table>(
     if step.table.job(new_id)?.is_some() || step.table.has_payload(new_id)? {
         return refuse(Refusal::IdTaken);
     }
+    step.table.dispatch_mut().heard(&job.worker);
     let next = give_back(step, &job, new_id, delay, "given back by its worker")?;
     Ok(Reply::Job(Box::new(next)))
 }

@@ -15,6 +15,7 @@ pub(super) fn succeed<T: Table>(
     let job = lookup::job(step, id)?;
     match job.state {
         State::Running { .. } => {
+            step.table.dispatch_mut().heard(&job.worker);
             let ended = Job { state: State::Success, ..job.clone() };
             Ok(ending::end(step, &job, ended, log)?)
         }

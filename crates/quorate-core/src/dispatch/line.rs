@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rank::{Rank, Waiting};
 use crate::{ImageId, Priority, Queue, Timestamp};
@@ -12,7 +12,7 @@ pub(super) struct Line {
     pub(super) running: BTreeMap<Box<str>, u64>,
     /// The first jobs of all lanes: since when they wait.
     firsts: BTreeMap<u64, Timestamp>,
-    /// How many jobs of an image wait whose keys are not at their limit.
+    /// How many jobs of an image wait, of each lane no more than its key has room for.
     grantable: BTreeMap<ImageId, u64>,
     /// Whether a consumer would get something.
     pub(super) open: bool,
@@ -81,12 +81,10 @@ impl Line {
                 self.firsts.insert(after.first, after.since);
             }
         }
-        let blocked = self.is_at_limit(key);
-        self.rank_mut(priority).set(key, image, waiting, blocked);
-        if !blocked {
-            let jobs = |waiting: Option<Waiting>| waiting.map_or(0, |waiting| waiting.jobs);
-            self.count(image, jobs(before), jobs(waiting));
-        }
+        let room = self.room(key);
+        self.rank_mut(priority).set(key, image, waiting, room == 0);
+        let jobs = |waiting: Option<Waiting>| waiting.map_or(0, |waiting| waiting.jobs).min(room);
+        self.count(image, jobs(before), jobs(waiting));
     }
 
     pub(super) fn serve(&mut self, priority: Priority, key: &str, image: ImageId, at: u64) {
@@ -97,33 +95,42 @@ impl Line {
         self.rank_mut(priority).serve_key(key, at);
     }
 
-    /// Looks whether a key is at its limit. Gives the images of its jobs where that has changed.
-    pub(super) fn check_limit(&mut self, key: &str) -> Vec<ImageId> {
-        let blocked = self.is_at_limit(key);
+    /// How many more jobs of a key may run; `u64::MAX` where nothing limits it.
+    pub(super) fn room(&self, key: &str) -> u64 {
+        self.room_by(self.queue.settings.max_running_per_key, key)
+    }
+
+    /// The same by another limit.
+    pub(super) fn room_by(&self, max_running_per_key: Option<u32>, key: &str) -> u64 {
+        let Some(most) = max_running_per_key.filter(|_| !key.is_empty()) else { return u64::MAX };
+        u64::from(most).saturating_sub(self.running.get(key).copied().unwrap_or(0))
+    }
+
+    /// The keys of all that waits.
+    pub(super) fn keys(&self) -> BTreeSet<Box<str>> {
+        self.ranks.iter().flat_map(Rank::lanes).map(|(key, ..)| key.into()).collect()
+    }
+
+    /// A key has another room than before. Gives the images of its jobs of which another number can be had now.
+    pub(super) fn room_changed(&mut self, key: &str, before: u64) -> Vec<ImageId> {
+        let now = self.room(key);
         let mut changed = Vec::new();
         for priority in Priority::SERVED {
-            if self.rank(priority).is_blocked(key) == blocked {
-                continue;
+            if now == before {
+                break;
             }
             let images = self.rank(priority).images_of(key);
-            self.rank_mut(priority).block(key, blocked);
+            if (now == 0) != (before == 0) {
+                self.rank_mut(priority).block(key, now == 0);
+            }
             for (image, jobs) in images {
-                if blocked {
-                    self.count(image, jobs, 0)
-                } else {
-                    self.count(image, 0, jobs)
+                if jobs.min(before) != jobs.min(now) {
+                    self.count(image, jobs.min(before), jobs.min(now));
+                    changed.push(image);
                 }
-                changed.push(image);
             }
         }
         changed
-    }
-
-    fn is_at_limit(&self, key: &str) -> bool {
-        let Some(most) = self.queue.settings.max_running_per_key.filter(|_| !key.is_empty()) else {
-            return false;
-        };
-        self.running.get(key).copied().unwrap_or(0) >= u64::from(most)
     }
 
     fn count(&mut self, image: ImageId, less: u64, more: u64) {

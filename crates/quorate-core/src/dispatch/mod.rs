@@ -393,12 +393,13 @@ impl Dispatch {
         }
         let line = self.lines.get_mut(&id).expect("a job's queue is there");
         if was != is && !job.key.is_empty() {
+            let room = line.room(&job.key);
             let jobs = line.running.entry(job.key.clone()).or_default();
             *jobs = jobs.checked_add_signed(if is { 1 } else { -1 }).expect("a job that ends has run");
             if *jobs == 0 {
                 line.running.remove(&job.key);
             }
-            changed = line.check_limit(&job.key);
+            changed = line.room_changed(&job.key, room);
             self.unwritten.running.insert((id, job.key.clone()));
         }
         self.unwritten.queues.insert(id);
@@ -474,9 +475,9 @@ impl Dispatch {
         change(&mut line.queue);
         let mut changed = Vec::new();
         if line.queue.settings.max_running_per_key != before {
-            // Only keys of which some run can be at their limit.
-            for key in line.running.keys().cloned().collect::<Vec<_>>() {
-                changed.extend(line.check_limit(&key));
+            for key in line.keys() {
+                let room = line.room_by(before, &key);
+                changed.extend(line.room_changed(&key, room));
             }
         }
         self.settle(id, &changed);

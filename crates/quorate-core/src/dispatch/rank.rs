@@ -122,10 +122,6 @@ impl Rank {
         lanes.into_iter().flatten().map(|(image, waiting)| (*image, waiting.jobs)).collect()
     }
 
-    pub(super) fn is_blocked(&self, key: &str) -> bool {
-        self.keys.get(key).is_some_and(|key| key.blocked)
-    }
-
     /// Whether others wait besides this key.
     pub(super) fn is_shared(&self) -> bool {
         self.keys.len() > 1
@@ -133,7 +129,10 @@ impl Rank {
 
     /// The lane whose turn it is, among those of these images; of all where there are none.
     pub(super) fn next(&self, images: &[ImageId]) -> Option<(&str, ImageId)> {
-        if images.is_empty() {
+        // Who takes all that waits takes turns of keys, as who takes any.
+        let all = self.turns_of_image.len() <= images.len()
+            && self.turns_of_image.keys().all(|image| images.contains(image));
+        if images.is_empty() || all {
             let (_, name) = self.turns.first()?;
             let (_, image) = self.keys.get(name)?.firsts.first()?;
             return Some((name, *image));

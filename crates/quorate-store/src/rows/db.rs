@@ -152,6 +152,11 @@ impl Db {
         batch.delete_cf(self.family(family), key);
     }
 
+    /// Removes the rows from `from` on, below `end`.
+    pub(crate) fn delete_range(&self, batch: &mut WriteBatch, family: Family, from: &[u8], end: &[u8]) {
+        batch.delete_range_cf(self.family(family), from, end);
+    }
+
     /// Writes a batch: all of it or nothing. Not synced: what a crash takes away, the Raft log brings back. A write into memory
     /// is made at once; one that is large, or that RocksDB holds back because the disk is behind, beside the runtime's other
     /// tasks.

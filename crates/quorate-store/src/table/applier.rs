@@ -190,6 +190,15 @@ impl Applier {
         let first = |lane: &Lane| Some((lane.clone(), self.dispatch.mark(lane)?.first));
         self.meta.lanes = self.plain_lanes.iter().filter_map(first).collect();
 
+        {
+            // Whoever sees a job knows what its queue is called.
+            let mut queues = generation.queues.write();
+            for (id, queue) in &changes.queues {
+                if let Some(queue) = queue.as_ref().filter(|_| queues.name(*id).is_none()) {
+                    queues.set(*id, Some(QueueView { queue: queue.clone(), oldest: None }));
+                }
+            }
+        }
         let mut unwritten = std::mem::take(&mut self.unwritten);
         db.put(&mut unwritten.rows, Family::Default, &keys::meta(), &self.meta.to_value());
         db.write(unwritten.rows)?;

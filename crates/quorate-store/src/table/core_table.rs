@@ -136,9 +136,8 @@ impl Table for Applier {
     }
 
     fn delete_log_parts(&mut self, id: JobId, parts: u32) -> Result<(), StoreError> {
-        for part in 0..parts {
-            self.delete(Family::Bulk, &keys::log_part(id, part));
-        }
+        let (first, end) = (keys::log_part(id, 0), keys::log_part(id, parts));
+        self.generation.db.delete_range(&mut self.unwritten.rows, Family::Bulk, &first, &end);
         Ok(())
     }
 

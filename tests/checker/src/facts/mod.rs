@@ -5,8 +5,12 @@ mod at;
 mod calm;
 mod clock;
 mod effect;
+mod keys;
 mod life;
+mod runs;
 mod stay;
+
+use std::collections::BTreeMap;
 
 use self::calm::Calm;
 use crate::call::Call;
@@ -14,11 +18,14 @@ use crate::event::{Op, Outcome};
 use crate::history::History;
 use crate::job::Reason;
 use crate::map::Map;
+use crate::queue::QueueLimits;
 
 pub(crate) use at::{At, Span};
 pub(crate) use clock::{LogClock, answered_times};
 pub(crate) use effect::Effect;
+pub(crate) use keys::{Keys, Queued};
 pub(crate) use life::{Asked, Life, Sighting};
+pub(crate) use runs::Runs;
 pub(crate) use stay::{Stay, delay, is_automatic, timers};
 
 /// A history, sorted by what rules ask for.
@@ -34,7 +41,7 @@ pub(crate) struct Facts<'h> {
     /// Every job that was asked for, by tag.
     pub(crate) asked: Map<&'h str, Asked<'h>>,
     /// The stay of every job in its lane.
-    pub(crate) stays: Vec<Stay>,
+    pub(crate) stays: Vec<Stay<'h>>,
     by_id: Map<&'h str, usize>,
 }
 
@@ -147,6 +154,25 @@ impl<'h> Facts<'h> {
     /// How much of the time between the two was calm at a node, in microseconds.
     pub(crate) fn calm(&self, node: &str, from: u64, until: u64) -> u64 {
         self.calm.get(node).map_or(0, |calm| calm.between(from, until))
+    }
+
+    /// What a queue is set to.
+    pub(crate) fn limits(&self, queue: &str) -> QueueLimits {
+        self.history.run.queues.get(queue).copied().unwrap_or_default()
+    }
+
+    /// The stays of each queue.
+    pub(crate) fn queues(&self) -> BTreeMap<&'h str, Vec<&Stay<'h>>> {
+        let mut queues: BTreeMap<&str, Vec<&Stay<'h>>> = BTreeMap::new();
+        for stay in &self.stays {
+            queues.entry(stay.queue).or_default().push(stay);
+        }
+        queues
+    }
+
+    /// True where a limit may have kept the job back while it was queued.
+    pub(crate) fn may_be_kept_back(&self, stay: &Stay<'_>) -> bool {
+        self.limits(stay.queue).may_keep_back(stay.key)
     }
 
     /// True where the cluster ended the job, since its time was over; not where its worker may have said so.

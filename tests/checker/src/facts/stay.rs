@@ -6,9 +6,11 @@ use crate::map::Map;
 
 /// A job's stay in its lane: from where it became queued to where it left.
 #[derive(Clone, Debug)]
-pub(crate) struct Stay {
+pub(crate) struct Stay<'h> {
     /// Number of the job.
     pub(crate) life: usize,
+    pub(crate) queue: &'h str,
+    pub(crate) key: &'h str,
     pub(crate) priority: u8,
     /// Where it became queued.
     pub(crate) ready: Span,
@@ -19,6 +21,15 @@ pub(crate) struct Stay {
     /// When the request went out that made it leave, on the harness's clock: never, where it still waits; 0, where
     /// nobody knows.
     pub(crate) leave_invoked: u64,
+    /// Where it ended.
+    pub(crate) ended: Span,
+}
+
+impl Stay<'_> {
+    /// True where it may have run; one that is gone may have, though nobody saw it.
+    pub(crate) fn may_have_run(&self) -> bool {
+        self.taken || self.left == Span::UNKNOWN
+    }
 }
 
 /// Due timers that a batch is taken to carry out at the least: half of what the limit is, since there are timers that a
@@ -26,10 +37,10 @@ pub(crate) struct Stay {
 const DUE_PER_BATCH: usize = quorate_core::limits::DUE_PER_BATCH / 2;
 
 /// The stay of every job.
-pub(super) fn stays(facts: &Facts<'_>) -> Vec<Stay> {
+pub(super) fn stays<'h>(facts: &Facts<'h>) -> Vec<Stay<'h>> {
     let released = Releases::new(facts);
     let stay = |(number, life)| {
-        let life: &Life<'_> = life;
+        let life: &Life<'h> = life;
         let job = life.latest()?.job;
         let ready = match delay(facts, job) {
             None => Span { first: facts.clock.not_before(job.created), last: At::END },
@@ -42,11 +53,14 @@ pub(super) fn stays(facts: &Facts<'_>) -> Vec<Stay> {
         let (left, leave_invoked) = left(facts, life);
         Some(Stay {
             life: number,
+            queue: &job.queue,
+            key: &job.key,
             priority: job.priority,
             ready,
             left,
             taken: life.started().is_some(),
             leave_invoked,
+            ended: ended(facts, life),
         })
     };
     facts.lives.iter().enumerate().filter_map(stay).collect()
@@ -107,6 +121,19 @@ fn left(facts: &Facts<'_>, life: &Life<'_>) -> (Span, u64) {
         (None, _) if life.still_waits() => (Span::NEVER, u64::MAX),
         (None, _) => (Span::UNKNOWN, 0),
     }
+}
+
+/// Where it ended.
+fn ended(facts: &Facts<'_>, life: &Life<'_>) -> Span {
+    let Some(completed) = life.completed() else {
+        let runs = life.scanned().is_some_and(|seen| seen.job.status == Status::Running);
+        return if runs { Span::NEVER } else { Span::UNKNOWN };
+    };
+    let when = facts.clock.when(completed);
+    let ends = life.calls.iter().filter(|op| {
+        matches!(facts.op(**op).call, Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. })
+    });
+    ends.filter_map(|op| span(facts.effects[*op], 0, when)).next().unwrap_or(when)
 }
 
 fn span(effect: Effect, place: usize, when: Span) -> Option<Span> {

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -7,6 +7,7 @@ use crate::body_hash::body_hash;
 use crate::call::Call;
 use crate::finish::Ending;
 use crate::job::{NewJob, Reason};
+use crate::queue::QueueLimits;
 
 /// A client with at most one open request, which knows jobs by what it was answered.
 pub(super) struct Client {
@@ -20,6 +21,18 @@ pub(super) struct Client {
     /// Jobs that it once saw.
     pub(super) known: VecDeque<Box<str>>,
     sent: u64,
+}
+
+/// A queue of which few jobs run at once.
+const FEW: &str = "few";
+/// A queue of which few jobs of one key run at once.
+const BY_KEY: &str = "by-key";
+
+/// What the queues are set to. Jobs that clients forget take up some of it.
+pub(super) fn settings() -> BTreeMap<Box<str>, QueueLimits> {
+    let few = QueueLimits { max_running: Some(12), ..QueueLimits::default() };
+    let by_key = QueueLimits { max_running_per_key: Some(6), ..QueueLimits::default() };
+    [(FEW.into(), few), (BY_KEY.into(), by_key)].into()
 }
 
 /// Jobs that a client remembers.
@@ -55,7 +68,10 @@ impl Client {
             (0..32, _) if !drains => (self.enqueue(rng, &key), rng.random_bool(0.7).then_some(key)),
             (0..56, _) | (_, None) => {
                 let wait = if rng.random_bool(0.3) { rng.random_range(1..=9) } else { 0 };
-                (Call::Consume { n: rng.random_range(1..=4), wait }, rng.random_bool(0.5).then_some(key))
+                (
+                    Call::Consume { n: rng.random_range(1..=4), wait, queue: queues(rng) },
+                    rng.random_bool(0.5).then_some(key),
+                )
             }
             (56..80, Some(id)) => (Call::Get { id, linearizable: rng.random_bool(0.3) }, None),
             (80..84, Some(_)) => (Call::List { linearizable: rng.random_bool(0.3) }, None),
@@ -93,16 +109,21 @@ impl Client {
         let ids: Vec<Box<str>> = [id].into_iter().chain(others).collect();
         let ending = |id| Ending { id, reason: rng.random_bool(0.1).then_some(Reason::BadExit), log: None };
         let endings = ids.into_iter().map(ending).collect();
-        Call::Finish { endings, take: rng.random_range(0..=3), wait: 0, alone }
+        let take = rng.random_range(0..=3);
+        let queue = if take > 0 { queues(rng) } else { Vec::new() };
+        Call::Finish { endings, take, wait: 0, queue, alone }
     }
 
     fn enqueue(&self, rng: &mut StdRng, key: &str) -> Call {
         let jobs = (0..rng.random_range(1..=4)).map(|place| {
+            let queue = ["default", "default", FEW, BY_KEY][rng.random_range(0..4)];
             let tag: Box<str> = format!("{key}-{place}").into();
             let hash = body_hash(tag.as_bytes());
             NewJob {
                 tag,
                 hash,
+                queue: queue.into(),
+                key: ["", "", "a", "b", "c"][rng.random_range(0..5)].into(),
                 priority: rng.random_range(0..=2),
                 delay: if rng.random_bool(0.1) { rng.random_range(1..=2) } else { 0 },
                 timeout: if rng.random_bool(0.3) { rng.random_range(1..=2) } else { 60 },
@@ -112,4 +133,16 @@ impl Client {
         });
         Call::Enqueue { jobs: jobs.collect() }
     }
+}
+
+/// Where a client takes jobs from.
+fn queues(rng: &mut StdRng) -> Vec<Box<str>> {
+    let names: &[&str] = match rng.random_range(0..10) {
+        0..4 => &[],
+        4..6 => &[FEW],
+        6..8 => &[BY_KEY],
+        8 => &["default", BY_KEY],
+        _ => &[FEW, "default", BY_KEY],
+    };
+    names.iter().map(|name| (*name).into()).collect()
 }

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use quorate_core::{
     Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueName,
-    RequestId, Take, Timestamp, limits,
+    RequestId, Setting, Source, Take, Timestamp, limits,
 };
 
 use super::record::Payloads;
@@ -9,6 +9,7 @@ use crate::body_hash::body_hash;
 use crate::call::Call;
 use crate::event::Op;
 use crate::job::Reason;
+use crate::queue::QueueLimits;
 
 /// Makes the commands of requests, as a gateway does.
 #[derive(Default)]
@@ -26,7 +27,7 @@ impl Commands {
             Call::Enqueue { jobs } => {
                 Command::Enqueue { jobs: jobs.iter().map(|new| self.new_job(new, now)).collect(), key }
             }
-            Call::Consume { n, .. } => Command::Consume { take: Take::default_queue(*n), key },
+            Call::Consume { n, .. } => Command::Consume { take: take(&op.call, *n), key },
             Call::Success { id: of, .. } => Command::Succeed { id: job_id(of), log: Bytes::new() },
             Call::Fail { id: of, reason, .. } => Command::Fail {
                 id: job_id(of),
@@ -35,7 +36,7 @@ impl Commands {
                 log: Bytes::new(),
                 for_good: false,
             },
-            Call::Finish { endings, take, .. } => {
+            Call::Finish { endings, take: n, .. } => {
                 let endings = endings.iter().map(|ending| Ending {
                     id: job_id(&ending.id),
                     failure: ending.reason.map(|reason| Failure {
@@ -45,7 +46,7 @@ impl Commands {
                     }),
                     log: Bytes::new(),
                 });
-                let take = (*take > 0).then(|| Take::default_queue(*take));
+                let take = (*n > 0).then(|| take(&op.call, *n));
                 Command::Finish { endings: endings.collect(), take, key }
             }
             Call::Cancel { id: of } => Command::Cancel { id: job_id(of), details: "".into() },
@@ -58,13 +59,25 @@ impl Commands {
         Some(Envelope { request_id: RequestId(self.draw(now)), deadline, command })
     }
 
+    /// What sets a queue.
+    pub(super) fn configure(&mut self, queue: &str, limits: QueueLimits, now: Timestamp) -> Envelope {
+        let settings = vec![
+            Setting::MaxRunning(limits.max_running),
+            Setting::MaxRunningPerKey(limits.max_running_per_key),
+            Setting::Paused(limits.paused),
+        ];
+        let command = Command::ConfigureQueue { name: name(queue), settings };
+        let deadline = now.plus_millis(limits::REQUEST_MILLIS);
+        Envelope { request_id: RequestId(self.draw(now)), deadline, command }
+    }
+
     fn new_job(&mut self, new: &crate::job::NewJob, now: Timestamp) -> NewJob {
         let id = JobId(self.draw(now));
         self.payloads.insert(id, (new.tag.clone(), body_hash(new.tag.as_bytes())));
         NewJob {
             id,
-            queue: QueueName::DEFAULT,
-            key: "".into(),
+            queue: name(&new.queue),
+            key: new.key.clone(),
             unique: None,
             priority: Priority::new(new.priority).expect("clients choose 0 to 2"),
             image: "generated".into(),
@@ -83,6 +96,15 @@ impl Commands {
         let time = u128::from(now.0) << 80;
         (time | (7 << 76) | self.drawn).to_be_bytes()
     }
+}
+
+fn take(call: &Call, n: u32) -> Take {
+    let from = Source::InOrder(call.queues().into_iter().map(name).collect());
+    Take { from, ..Take::default_queue(n) }
+}
+
+fn name(queue: &str) -> QueueName {
+    QueueName::new(queue).expect("clients name queues well")
 }
 
 fn reason_of(reason: Reason) -> quorate_core::Reason {

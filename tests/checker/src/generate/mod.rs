@@ -38,6 +38,7 @@ pub fn generate(plan: Plan, out: impl Write) -> io::Result<()> {
         late_ms: 10_000,
         prompt_ms: 5_000,
         retention: quorate_core::limits::RETENTION_SECONDS_DEFAULT,
+        queues: client::settings(),
         about: format!("generated from seed {}", plan.seed),
     };
     let mut writer = HistoryWriter::new(out, &run)?;

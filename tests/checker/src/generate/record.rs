@@ -1,4 +1,5 @@
-use quorate_core::{Job, JobId, Refusal, State};
+use quorate_core::model::Model;
+use quorate_core::{Job, JobId, Refusal, State, Table};
 
 use crate::finish::Ended;
 use crate::job::{JobRecord, Reason, Status};
@@ -8,13 +9,18 @@ use crate::map::Map;
 pub(super) type Payloads = Map<JobId, (Box<str>, Box<str>)>;
 
 /// A job as an answer shows it.
-pub(super) fn record(job: &Job, payloads: &Payloads) -> JobRecord {
+pub(super) fn record(job: &Job, model: &Model, payloads: &Payloads) -> JobRecord {
     let (tag, hash) = payloads.get(&job.payload.owner).cloned().unwrap_or_default();
     let text = |id: JobId| id.to_string().into_boxed_str();
     JobRecord {
         id: text(job.id),
         tag,
         hash,
+        queue: model
+            .dispatch()
+            .queue(job.queue)
+            .map_or_else(Box::default, |queue| queue.name.as_str().into()),
+        key: job.key.clone(),
         status: status(&job.state),
         priority: job.priority.get(),
         delay: job.delay,

@@ -1,10 +1,10 @@
 use std::io::{self, Write};
 
-use quorate_core::{Answered, Envelope, Job, QueueId, Refusal, Reply, RequestId, Status, Table, Timestamp};
+use quorate_core::{Answered, Envelope, Job, QueueName, Refusal, Reply, RequestId, Table, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::client::Client;
+use super::client::{self, Client};
 use super::cluster::{Cluster, NAMES};
 use super::command::{Commands, job_id};
 use super::record::{code, ended, record};
@@ -55,7 +55,7 @@ enum WaitsFor {
 
 impl World {
     pub(super) fn new(seed: u64) -> World {
-        World {
+        let mut world = World {
             rng: StdRng::seed_from_u64(seed),
             now: 0,
             faults: true,
@@ -66,7 +66,13 @@ impl World {
             late: Vec::new(),
             commands: Commands::default(),
             written: 0,
+        };
+        for (name, limits) in client::settings() {
+            let envelope = world.commands.configure(&name, limits, world.log_time());
+            world.cluster.proposed.push(envelope);
         }
+        world.cluster.commit(world.log_time(), 0);
+        world
     }
 
     /// Lines that the history has, if it ends now.
@@ -116,7 +122,8 @@ impl World {
 
     pub(super) fn scans(&self) -> impl Iterator<Item = (&'static str, u64, Vec<JobRecord>)> {
         self.cluster.nodes.iter().zip(NAMES).map(|(node, name)| {
-            let jobs = node.model.jobs().values().map(|job| record(job, &self.commands.payloads));
+            let jobs =
+                node.model.jobs().values().map(|job| record(job, &node.model, &self.commands.payloads));
             (name, node.applied, jobs.collect())
         })
     }
@@ -145,8 +152,9 @@ impl World {
             return self.finish(Op { returned: op.invoke + waited, ..op }, writer);
         }
         self.clients[number].free_at = u64::MAX;
-        let finds_nothing =
-            matches!(op.call, Call::Consume { .. }) && op.key.is_none() && self.is_empty(node);
+        let finds_nothing = matches!(op.call, Call::Consume { .. })
+            && op.key.is_none()
+            && finds_nothing(&op, &self.offers(node));
         let applied = self.cluster.nodes[node].applied;
         let waits_for = match envelope {
             Some(envelope) if !finds_nothing => {
@@ -193,11 +201,11 @@ impl World {
         writer: &mut HistoryWriter<impl Write>,
     ) -> io::Result<()> {
         let applied = self.cluster.nodes[node].applied;
-        let (now, is_empty) = (self.now, self.is_empty(node));
+        let (now, offers) = (self.now, self.offers(node));
         let ready = |open: &mut Open| match open.waits_for {
             WaitsFor::Apply(id) => open.node == node && answers.contains_key(&id),
             WaitsFor::Applied(index) => {
-                let goes_on = is_empty && now < waits_until(&open.op);
+                let goes_on = finds_nothing(&open.op, &offers) && now < waits_until(&open.op);
                 open.node == node && applied >= index && !goes_on
             }
         };
@@ -209,10 +217,10 @@ impl World {
                         answers.remove(&id).expect("it was there");
                     open.op.index = Some(LogIndex { index: position.index, offset: Some(position.offset) });
                     open.op.replayed = replayed;
-                    self.fill(&mut open.op, outcome);
+                    self.fill(&mut open.op, node, outcome);
                 }
                 WaitsFor::Applied(_)
-                    if matches!(open.op.call, Call::Consume { .. }) && !self.is_empty(node) =>
+                    if matches!(open.op.call, Call::Consume { .. }) && !finds_nothing(&open.op, &offers) =>
                 {
                     // A job has come meanwhile.
                     if let Some(envelope) = self.commands.envelope(&open.op, self.log_time()) {
@@ -255,12 +263,13 @@ impl World {
             named.into_iter().collect()
         };
         let found = !shown.is_empty() || !matches!(op.call, Call::Get { .. });
-        op.jobs = shown.into_iter().map(|job| record(job, &self.commands.payloads)).collect();
+        let model = &self.cluster.nodes[node].model;
+        op.jobs = shown.into_iter().map(|job| record(job, model, &self.commands.payloads)).collect();
         op.outcome = if found { Outcome::Ok } else { Outcome::Fail };
         op.status = Some(if found { 200 } else { 404 });
     }
 
-    fn fill(&mut self, op: &mut Op, outcome: Result<Reply, Refusal>) {
+    fn fill(&mut self, op: &mut Op, node: usize, outcome: Result<Reply, Refusal>) {
         let (outcome, status, jobs) = match outcome {
             Ok(Reply::Jobs(jobs) | Reply::Enqueued { jobs, .. }) => (Outcome::Ok, 200, jobs),
             Ok(Reply::Job(job)) => (Outcome::Ok, 200, vec![*job]),
@@ -280,7 +289,8 @@ impl World {
             }
             Err(refusal) => (Outcome::Fail, code(&refusal), Vec::new()),
         };
-        op.jobs = jobs.iter().map(|job| record(job, &self.commands.payloads)).collect();
+        let model = &self.cluster.nodes[node].model;
+        op.jobs = jobs.iter().map(|job| record(job, model, &self.commands.payloads)).collect();
         (op.outcome, op.status) = (outcome, Some(status));
     }
 
@@ -301,10 +311,17 @@ impl World {
         writer.op(&op)
     }
 
-    fn is_empty(&mut self, node: usize) -> bool {
-        let queue = self.cluster.nodes[node].model.dispatch().queue(QueueId::DEFAULT);
-        queue.is_none_or(|queue| queue.counts.of(Status::Queued) == 0)
+    /// The queues of which a consumer would get something, as a node sees them.
+    fn offers(&self, node: usize) -> Vec<QueueName> {
+        let queues = self.cluster.nodes[node].model.dispatch().availability();
+        let offers = queues.into_iter().filter(|queue| queue.places > 0 && !queue.images.is_empty());
+        offers.map(|queue| queue.name).collect()
     }
+}
+
+fn finds_nothing(op: &Op, offers: &[QueueName]) -> bool {
+    let queues = op.call.queues();
+    !offers.iter().any(|offer| queues.contains(&offer.as_str()))
 }
 
 /// When it is answered though it finds nothing.

@@ -5,19 +5,24 @@ use crate::call::Call;
 use crate::event::Outcome;
 use crate::facts::{Facts, Life};
 use crate::job::{JobRecord, Reason, Status};
+use crate::map::Map;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule =
     Rule { name: "cause", means: "nothing is seen of a request before it is sent, or without it", check };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
-    let open = facts.history.ops.iter().filter(|op| op.outcome == Outcome::Info);
-    let unanswered_consume = open
-        .filter(|op| matches!(op.call, Call::Consume { .. }))
-        .map(|op| op.invoke)
-        .min()
-        .unwrap_or(u64::MAX);
+    // By queue.
+    let mut unanswered_consumes: Map<&str, u64> = Map::default();
+    for op in facts.history.ops.iter().filter(|op| op.outcome == Outcome::Info && op.call.takes()) {
+        for queue in op.call.queues() {
+            let first = unanswered_consumes.entry(queue).or_insert(op.invoke);
+            *first = op.invoke.min(*first);
+        }
+    }
     for life in &facts.lives {
+        let queue = life.latest().map_or("", |seen| &*seen.job.queue);
+        let unanswered_consume = unanswered_consumes.get(queue).copied().unwrap_or(u64::MAX);
         let answered = life.grants.iter().map(|(op, _)| facts.op(*op).invoke).min();
         let granted = match life.grants.iter().any(|(op, _)| facts.effects[*op].exactly().is_some()) {
             true => answered.unwrap_or(unanswered_consume),

@@ -1,23 +1,27 @@
-//! I6: first in, first out within a priority, in the order of grants in the log. A job that was certainly queued
-//! before another of its priority is never granted after it.
+//! I6: first in, first out within a key of a queue and priority, in the order of grants in the log. A job that was certainly
+//! queued before another of its line is never granted after it. Limits keep back all jobs of a line, or none.
 
 use crate::facts::{At, Facts, Stay};
 use crate::highest::Highest;
+use crate::map::Map;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {
     name: "fifo",
-    means: "jobs of one priority are granted in the order in which they were queued",
+    means: "jobs of one queue, priority and key are granted in the order in which they were queued",
     check,
 };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
-    for priority in 0..=2 {
-        let lane = || facts.stays.iter().filter(move |stay| stay.priority == priority);
+    let mut lines: Map<(&str, u8, &str), Vec<&Stay<'_>>> = Map::default();
+    for stay in &facts.stays {
+        lines.entry((stay.queue, stay.priority, stay.key)).or_default().push(stay);
+    }
+    for line in lines.values() {
         // Of the jobs that were queued by then: how late the last of them left.
         let ahead: Highest<At, (At, usize)> =
-            lane().map(|stay| (stay.ready.last, (stay.left.first, stay.life))).collect();
-        for stay in lane().filter(|stay| stay.taken) {
+            line.iter().map(|stay| (stay.ready.last, (stay.left.first, stay.life))).collect();
+        for stay in line.iter().filter(|stay| stay.taken) {
             let passed =
                 ahead.below(stay.ready.first.min(stay.left.first)).filter(|(left, _)| *left > stay.left.last);
             findings.require(passed.is_none(), || {
@@ -28,7 +32,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     }
 }
 
-pub(super) fn show(facts: &Facts<'_>, stay: &Stay, other: usize, why: &str) -> (String, Vec<usize>) {
+pub(super) fn show(facts: &Facts<'_>, stay: &Stay<'_>, other: usize, why: &str) -> (String, Vec<usize>) {
     let (taken, waiting) = (&facts.lives[stay.life], &facts.lives[other]);
     let what = format!(
         "job {} was granted at {} although job {} {why} and waited until {}",

@@ -13,7 +13,9 @@ mod final_state;
 mod granted_once;
 mod growth;
 mod heals;
+mod in_order;
 mod kept;
+mod limits;
 mod linearizable;
 mod log_kept;
 mod log_time;
@@ -30,13 +32,14 @@ mod retry_chain;
 mod spent;
 mod timeout;
 mod times;
+mod turns;
 mod unaltered;
 mod woken;
 
 use crate::rule::Rule;
 
 /// All rules, in the order of reports.
-pub(crate) const RULES: [Rule; 32] = [
+pub(crate) const RULES: [Rule; 35] = [
     // The log is a linearization.
     real_time::RULE,
     position::RULE,
@@ -57,6 +60,9 @@ pub(crate) const RULES: [Rule; 32] = [
     // Order and time.
     fifo::RULE,
     priority::RULE,
+    turns::RULE,
+    in_order::RULE,
+    limits::RULE,
     empty_consume::RULE,
     delay::RULE,
     timeout::RULE,

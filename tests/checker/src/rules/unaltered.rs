@@ -1,5 +1,5 @@
 //! I2: no phantom, nothing altered. Each job that was seen was asked for, with this payload and these parameters; a
-//! retry has those of the job that it retries.
+//! retry has those of the job that it retries, its queue and its key among them.
 
 use crate::event::Outcome;
 use crate::facts::{Asked, Facts, Life};
@@ -52,6 +52,9 @@ fn wrong(
     let new = asked.new;
     if job.hash != new.hash {
         return Some("has another payload than it was given");
+    }
+    if (&job.queue, &job.key) != (&new.queue, &new.key) {
+        return Some("is in another queue, or of another key, than it was given");
     }
     if (job.priority, job.timeout, job.retries_delay) != (new.priority, new.timeout, new.retries_delay) {
         return Some("has other parameters than it was given");

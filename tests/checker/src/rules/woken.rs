@@ -1,28 +1,31 @@
 //! Waiting is for an empty queue: no consume goes on waiting while there is always some job queued. Each node wakes one of
-//! those that wait there for each job; if that one does not take it, another must.
+//! those that wait there for each job; if that one does not take it, another must. Of the queues that it waits for: what a
+//! limit may keep back wakes nobody.
 
 use crate::call::Call;
 use crate::event::{Op, Outcome};
-use crate::facts::Facts;
+use crate::facts::{Facts, Stay};
 use crate::highest::Highest;
 use crate::job::{JobRecord, Status};
+use crate::map::Map;
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule =
-    Rule { name: "woken", means: "no consume goes on waiting while jobs are queued", check };
+    Rule { name: "woken", means: "no consume goes on waiting while its queues have jobs", check };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
     let prompt = facts.history.run.prompt_ms * 1_000;
-    let queued = queued(facts);
+    let mut of_queues: Map<Vec<&str>, Vec<Queued>> = Map::default();
     let log_time = LogTime::new(facts);
     for (number, op) in facts.history.ops.iter().enumerate().filter(|(_, op)| waits(op, prompt)) {
+        let queued = of_queues.entry(op.call.queues()).or_insert_with_key(|queues| queued(facts, queues));
         // Its answer may have taken its time; what it took was taken before, and what follows is no sleep. One that
         // repeats an answer took nothing.
         let took = if op.replayed { &[][..] } else { &op.jobs[..] };
         let taken = took.iter().filter_map(|job| job.started).max();
         let meanwhile = queued.partition_point(|queued| queued.until <= op.invoke)
             ..queued.partition_point(|queued| queued.from < op.returned);
-        let slept = queued[meanwhile].iter().copied().chain(until_taken(facts, &queued, took, op.returned));
+        let slept = queued[meanwhile].iter().copied().chain(until_taken(facts, queued, took, op.returned));
         let slept = slept.map(|Queued { from, until, life }| {
             let from = from.max(op.invoke);
             let calm = facts.calm(&op.node, from, until.min(op.returned));
@@ -81,13 +84,18 @@ struct Queued {
     life: usize,
 }
 
-/// All such times, ascending and apart from each other.
-fn queued(facts: &Facts<'_>) -> Vec<Queued> {
-    let one = |stay: &crate::facts::Stay| {
+/// All such times of these queues, ascending and apart from each other.
+fn queued(facts: &Facts<'_>, queues: &[&str]) -> Vec<Queued> {
+    let one = |stay: &Stay<'_>| {
         let from = acknowledged(facts, stay.life)?;
         (stay.leave_invoked > from).then_some(Queued { from, until: stay.leave_invoked, life: stay.life })
     };
-    let mut jobs: Vec<Queued> = facts.stays.iter().filter_map(one).collect();
+    let mut jobs: Vec<Queued> = facts
+        .stays
+        .iter()
+        .filter(|stay| queues.contains(&stay.queue) && !facts.may_be_kept_back(stay))
+        .filter_map(one)
+        .collect();
     jobs.sort_by_key(|job| job.from);
     let mut all: Vec<Queued> = Vec::new();
     for job in jobs {
@@ -101,7 +109,8 @@ fn queued(facts: &Facts<'_>) -> Vec<Queued> {
 
 /// What it took itself was queued until it was answered.
 fn until_taken(facts: &Facts<'_>, queued: &[Queued], took: &[JobRecord], returned: u64) -> Option<Queued> {
-    let taken = took.iter().filter_map(|job| facts.number(&job.id));
+    let wakes = |job: &&JobRecord| !facts.limits(&job.queue).may_keep_back(&job.key);
+    let taken = took.iter().filter(wakes).filter_map(|job| facts.number(&job.id));
     let (from, life) = taken.filter_map(|life| Some((acknowledged(facts, life)?, life))).min()?;
     let before = queued.partition_point(|queued| queued.from <= from).checked_sub(1).map(|at| queued[at]);
     let before = before.filter(|before| before.until >= from);

@@ -3,7 +3,8 @@ use crate::map::Map;
 use bytes::Bytes;
 use quorate_core::model::Model;
 use quorate_core::{
-    Batch, Command, Envelope, ImageId, Job, JobId, NewJob, Priority, QueueName, Refusal, Reply, Take,
+    Batch, Command, Envelope, ImageId, Job, JobId, NewJob, Priority, QueueName, Refusal, Reply, Source,
+    Table, Take,
 };
 use quorate_core::{RequestId, Timestamp, limits};
 
@@ -128,7 +129,13 @@ impl Chain<'_, '_> {
                 self.ids.insert(step.life, new_id);
                 Command::Enqueue { jobs: vec![new], key }
             }
-            Call::Consume { .. } => Command::Consume { take: Take::default_queue(1), key },
+            Call::Consume { .. } => {
+                let names = call.queues().into_iter().map(QueueName::new).collect::<Option<Vec<_>>>()?;
+                Command::Consume {
+                    take: Take { from: Source::InOrder(names), ..Take::default_queue(1) },
+                    key,
+                }
+            }
             Call::Success { .. } => Command::Succeed { id: id(self)?, log },
             Call::Fail { reason, .. } => {
                 Command::Fail { id: id(self)?, reason: reason_of(*reason), details, log, for_good: false }
@@ -161,6 +168,12 @@ impl Chain<'_, '_> {
     fn is_same(&self, shown: &JobRecord, job: &Job, at_the_end: bool) -> bool {
         let status = status_of(job.status());
         (shown.status == status || at_the_end && (status, shown.status) == (Status::Delayed, Status::Queued))
+            && self
+                .model
+                .dispatch()
+                .queue(job.queue)
+                .is_some_and(|queue| queue.name.as_str() == &*shown.queue)
+            && shown.key == job.key
             && shown.max_retries == job.max_retries
             && shown.created == job.created_at.0
             && shown.started == job.started_at.map(|at| at.0)
@@ -197,8 +210,8 @@ fn shows_what_came_later(shown: &JobRecord, born: &Job) -> bool {
 fn new_job(job: &JobRecord, id: JobId) -> Option<NewJob> {
     Some(NewJob {
         id,
-        queue: QueueName::DEFAULT,
-        key: "".into(),
+        queue: QueueName::new(&job.queue)?,
+        key: job.key.clone(),
         unique: None,
         priority: Priority::new(job.priority)?,
         image: "replayed".into(),
