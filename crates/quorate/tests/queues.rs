@@ -146,3 +146,82 @@ fn what_can_not_be_is_refused_before_a_node_is_asked() {
         assert!(said.contains(says), "{args}: {said}");
     }
 }
+
+/// Takes a job as this worker does, and answers its id.
+fn take(node: &Node, worker: &str) -> String {
+    let taken = curl(node, "POST", &format!("/v1/jobs/consume?worker={worker}"), "");
+    serde_json::from_str::<Value>(&taken).unwrap()["jobs"][0]["id"].as_str().unwrap().to_owned()
+}
+
+fn curl(node: &Node, method: &str, path: &str, body: &str) -> String {
+    let url = format!("{}{path}", url(node.port));
+    let output =
+        Command::new("curl").args(["-fsS", "-X", method, "--data-binary", body, &url]).output().unwrap();
+    assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_unique_job_is_there_once() {
+    let node = Node::start();
+    let enqueue = "job enqueue --image a --payload p --unique-key k";
+    let first = node.says(&format!("{enqueue} --unique-until started"));
+    let again = node.run(&format!("{enqueue} --unique-for 1h"));
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), first);
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(said.contains("a job of this key was there already, and nothing is enqueued"), "{said}");
+    let shown = node.says(&format!("job get {}", first.trim()));
+    assert!(shown.contains("unique      k until it has started"), "{shown}");
+    let wrong = node.run("job enqueue --image a --payload p --unique-for 1h");
+    assert_eq!(wrong.status.code(), Some(2), "a time without a key");
+}
+
+#[test]
+fn what_a_worker_holds_is_seen_said_of_and_given_back() {
+    let node = Node::start();
+    let id = node.says("job enqueue --image a --payload p").trim().to_owned();
+    assert_eq!(take(&node, "w1"), id);
+    let workers = node.says("worker list");
+    assert!(workers.contains("w1") && workers.contains(&id), "{workers}");
+    assert_eq!(node.says("worker list --quiet"), "w1\n");
+
+    node.says(&format!("job touch {id} --progress 40 --text half"));
+    let listed = node.says("job list");
+    assert!(listed.contains("progress") && listed.contains("40% half"), "{listed}");
+    assert_eq!(node.run(&format!("job log {id}")).status.code(), Some(3), "there is none yet");
+    curl(&node, "POST", &format!("/v1/job/{id}/log"), "one ");
+    assert_eq!(node.says(&format!("job log {id}")), "one ");
+
+    let follow = format!("job log {id} --follow");
+    let following = node.command(&follow).stdout(Stdio::piped()).spawn().unwrap();
+    let new = node.says(&format!("job release {id} --delay 0s --json"));
+    let new = serde_json::from_str::<Value>(&new).unwrap();
+    assert_eq!((&new["retry_of"], &new["attempt"]), (&json!(id), &json!(1)));
+    assert_eq!(following.wait_with_output().unwrap().stdout, b"one ", "it ends with the job");
+    assert_eq!(node.says("worker list --quiet"), "");
+
+    let next = take(&node, "w2");
+    assert_eq!(new["id"], json!(next));
+    let gone = node.says("worker gone w2").trim().to_owned();
+    assert_eq!(node.says("worker gone w2"), "");
+    let last = take(&node, "w3");
+    assert_eq!(last, gone);
+    let wait = format!("job wait {id}");
+    let waiting = node.command(&wait).stdout(Stdio::piped()).spawn().unwrap();
+    curl(&node, "POST", &format!("/v1/job/{last}/success"), "");
+    let said = waiting.wait_with_output().unwrap();
+    assert_eq!(
+        (said.status.code(), String::from_utf8(said.stdout).unwrap()),
+        (Some(0), format!("{id}  success  as {last}\n"))
+    );
+}
+
+#[test]
+fn a_runner_that_starts_again_under_its_name_takes_up_what_it_held() {
+    let node = Node::start();
+    let id = node.says("job enqueue --image a --payload p --timeout 1h").trim().to_owned();
+    assert_eq!(take(&node, "r1"), id);
+    let run = node.command("run --name r1 --program a=/usr/bin/cat").stderr(Stdio::null()).spawn().unwrap();
+    let _run = Started(run);
+    assert!(node.says(&format!("job wait {id} --wait 30s")).contains("success  as "));
+}
