@@ -180,7 +180,7 @@ mod tests {
         let expected = QueueRequest {
             timeout: Some(None),
             max_running: Some(Some(5)),
-            backoff: Some(Some(Backoff::Fixed)),
+            backoff: Some(Some(Backoff::Fixed {})),
             ..QueueRequest::default()
         };
         assert_eq!(request, expected);

@@ -36,7 +36,9 @@ mod unique;
 pub use apply::force;
 pub use apply::{apply, next_due_at, next_timer_at};
 pub use command::{Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob};
-pub use dispatch::{Availability, Changes, Dispatch, Kept, KeyTurn, Lane, LaneMark, Source, Take, Worker, WorkerView};
+pub use dispatch::{
+    Availability, Changes, Dispatch, Kept, KeyTurn, Lane, LaneMark, Source, Take, Worker, WorkerView,
+};
 pub use dump::Dump;
 pub use effect::{Applied, Change, Effect};
 pub use id::{ImageId, JobId, QueueId, RequestId};

@@ -29,6 +29,9 @@ pub(crate) fn log_of(id: &str) -> String {
 /// What is sent for a job.
 pub(crate) fn new_job(job: &NewJob) -> api::NewJob {
     api::NewJob {
+        unique_key: None,
+        unique_until: None,
+        unique_for: None,
         queue: (*job.queue != *DEFAULT_QUEUE).then(|| job.queue.to_string()),
         key: (!job.key.is_empty()).then(|| job.key.to_string()),
         image: "chaos".to_owned(),

@@ -124,6 +124,7 @@ impl Rest {
                 endings => {
                     let jobs = endings.iter().map(convert::ending).collect();
                     post("jobs/finish".into()).json(&FinishRequest {
+                        worker: None,
                         queue: (!queue.is_empty()).then(|| queue.join(",")),
                         image: None,
                         jobs,

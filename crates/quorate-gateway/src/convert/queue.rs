@@ -63,7 +63,7 @@ pub(crate) fn settings(request: quorate_api::QueueRequest) -> Result<Vec<Setting
 
 fn backoff(given: quorate_api::Backoff) -> Result<quorate_core::Backoff, ApiError> {
     Ok(match given {
-        quorate_api::Backoff::Fixed => quorate_core::Backoff::Fixed,
+        quorate_api::Backoff::Fixed {} => quorate_core::Backoff::Fixed,
         quorate_api::Backoff::Exponential { cap, jitter } => {
             ranges::check("cap", "backoff.cap", cap)?;
             ranges::check("jitter", "backoff.jitter", jitter)?;
@@ -103,7 +103,7 @@ pub(crate) fn queue(view: QueueView, now: Timestamp) -> quorate_api::Queue {
         success_retention: settings.keep_success,
         error_retention: settings.keep_error,
         backoff: match settings.backoff {
-            quorate_core::Backoff::Fixed => quorate_api::Backoff::Fixed,
+            quorate_core::Backoff::Fixed => quorate_api::Backoff::Fixed {},
             quorate_core::Backoff::Exponential { cap, jitter_percent: jitter } => {
                 quorate_api::Backoff::Exponential { cap, jitter }
             }

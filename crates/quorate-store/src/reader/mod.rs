@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName, QueueView,
-    RequestId, Settings, Timestamp, WorkerView,
+    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId,
+    QueueName, QueueView, RequestId, Settings, Timestamp, WorkerView,
 };
 
 use self::list::Bounds;

@@ -103,7 +103,7 @@ fn or_none<T>(
 fn backoff(text: &str) -> Result<Backoff, String> {
     let delay = seconds(0..=RETRIES_DELAY_SECONDS);
     if text == "fixed" {
-        return Ok(Backoff::Fixed);
+        return Ok(Backoff::Fixed {});
     }
     if let Some(rest) = text.strip_prefix("exponential:") {
         let (cap, jitter) = rest.split_once(':').unwrap_or((rest, "0%"));
@@ -131,7 +131,7 @@ fn rate(text: &str) -> Result<Rate, String> {
 /// A back-off as it is given.
 pub(super) fn backoff_text(backoff: &Backoff) -> String {
     match backoff {
-        Backoff::Fixed => "fixed".to_owned(),
+        Backoff::Fixed {} => "fixed".to_owned(),
         Backoff::Exponential { cap, jitter: 0 } => format!("exponential:{}", duration(*cap)),
         Backoff::Exponential { cap, jitter } => format!("exponential:{}:{jitter}%", duration(*cap)),
         Backoff::List { delays } => {
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_back_off_is_said_as_it_is_given() {
         for (text, expected) in [
-            ("fixed", Backoff::Fixed),
+            ("fixed", Backoff::Fixed {}),
             ("exponential:10m", Backoff::Exponential { cap: 600, jitter: 0 }),
             ("exponential:1h:20%", Backoff::Exponential { cap: 3_600, jitter: 20 }),
             ("1s,5s,30s", Backoff::List { delays: vec![1, 5, 30] }),

@@ -15,7 +15,10 @@ async fn readers_see_who_holds_what() {
     harness.apply([batch(1, [enqueue((1..=3).map(new_job)), take(2, "w"), take(1, "v")])]).await;
     let seen = |harness: &mut Harness, after: Option<&str>| {
         let workers = harness.table().reader().workers(after, 9);
-        workers.into_iter().map(|worker| (worker.name.to_string(), worker.holds, worker.jobs)).collect::<Vec<_>>()
+        workers
+            .into_iter()
+            .map(|worker| (worker.name.to_string(), worker.holds, worker.jobs))
+            .collect::<Vec<_>>()
     };
     let both = [("v".to_owned(), 1, vec![id(3)]), ("w".to_owned(), 2, vec![id(1), id(2)])];
     assert_eq!(seen(&mut harness, None), both);
