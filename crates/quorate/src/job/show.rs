@@ -89,7 +89,7 @@ pub(super) fn status(job: &Job) -> String {
 }
 
 /// The cells that are shown.
-fn columns<'a, const N: usize>(cells: [&'a str; N], shown: [bool; N]) -> Vec<&'a str> {
+fn columns<const N: usize>(cells: [&str; N], shown: [bool; N]) -> Vec<&str> {
     cells.into_iter().zip(shown).filter_map(|(cell, shown)| shown.then_some(cell)).collect()
 }
 
