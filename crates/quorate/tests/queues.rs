@@ -92,6 +92,7 @@ fn a_queue_is_set_shown_paused_and_deleted() {
     node.says(&format!("job delete {}", id.trim()));
     assert_eq!(node.says("queue delete mails"), "deleted mails\n");
     assert_eq!(node.run("queue show mails").status.code(), Some(3));
+    assert_eq!(node.run("queue pause mails").status.code(), Some(3), "a slip makes no queue");
     assert_eq!(node.says("queue list --quiet"), "default\n");
 }
 

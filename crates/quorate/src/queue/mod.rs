@@ -100,7 +100,11 @@ pub(crate) fn main(args: QueueArgs) -> anyhow::Result<ExitCode> {
 
 fn pause(out: &mut Output, OneQueue { name, target }: &OneQueue, paused: bool) -> anyhow::Result<()> {
     let request = QueueRequest { paused: Some(Some(paused)), ..QueueRequest::default() };
-    let queue = target.block_on(async |client| client.put_queue(name, &request).await)?;
+    let queue = target.block_on(async |client| {
+        // To pause what there is not is a slip, and would make a queue of that name.
+        client.queue(name).await?;
+        client.put_queue(name, &request).await
+    })?;
     show::one(out, &queue, target);
     Ok(())
 }
