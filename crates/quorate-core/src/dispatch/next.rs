@@ -1,0 +1,57 @@
+use super::open::Open;
+use super::{Dispatch, Lane, Source, Take};
+use crate::id::mix;
+use crate::{QueueId, RequestId};
+
+/// Which one a consumer gets.
+impl Dispatch {
+    /// The lane whose first job a consumer gets next. Where chance decides, it is that of the request, so that every replica
+    /// draws the same: for its `nth` job.
+    pub(crate) fn next(&self, take: &Take, request: RequestId, nth: usize) -> Option<Lane> {
+        let point = mix(request.folded() ^ nth as u64);
+        match &take.from {
+            Source::InOrder(names) => names.iter().find_map(|name| self.next_of(self.named(name)?, take)),
+            Source::ByWeight(names) => {
+                let with_jobs = names.iter().filter_map(|(name, weight)| {
+                    Some((self.next_of(self.named(name)?, take)?, u64::from(*weight)))
+                });
+                let with_jobs: Vec<(Lane, u64)> = with_jobs.collect();
+                let all: u64 = with_jobs.iter().map(|(_, weight)| weight).sum();
+                let mut drawn = point.checked_rem(all)?;
+                with_jobs.into_iter().find_map(|(lane, weight)| match drawn.checked_sub(weight) {
+                    None => Some(lane),
+                    Some(rest) => {
+                        drawn = rest;
+                        None
+                    }
+                })
+            }
+            Source::All if take.images.is_empty() => self.next_of(self.open.drawn(point)?, take),
+            Source::All => {
+                let of_images: Vec<&Open> =
+                    take.images.iter().filter_map(|image| self.open_by_image.get(image)).collect();
+                let all: u64 = of_images.iter().map(|open| open.len()).sum();
+                let mut drawn = point.checked_rem(all)?;
+                let queue = of_images.into_iter().find_map(|open| match drawn.checked_sub(open.len()) {
+                    None => open.drawn(drawn),
+                    Some(rest) => {
+                        drawn = rest;
+                        None
+                    }
+                })?;
+                self.next_of(queue, take)
+            }
+        }
+    }
+
+    fn next_of(&self, queue: QueueId, take: &Take) -> Option<Lane> {
+        let line = self.lines.get(&queue).filter(|line| line.open)?;
+        let (priority, key, image) = line.next(&take.images)?;
+        Some(Lane { queue, priority, image, key: key.into() })
+    }
+
+    /// True where others wait for their turn beside this lane's key.
+    pub(crate) fn is_shared(&self, lane: &Lane) -> bool {
+        self.lines.get(&lane.queue).is_some_and(|line| line.rank(lane.priority).is_shared())
+    }
+}
