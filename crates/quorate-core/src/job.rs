@@ -64,6 +64,11 @@ impl Job {
     pub fn status(&self) -> Status {
         self.state.status()
     }
+
+    /// True for a job that ended in error and that no other goes on from: nobody retries it, nor will the cluster.
+    pub fn is_dead(&self) -> bool {
+        self.status() == Status::Error && self.retry_id.is_none()
+    }
 }
 
 /// How far a job has come.

@@ -15,6 +15,7 @@ mod command;
 mod dispatch;
 mod dump;
 mod effect;
+mod filter;
 mod id;
 mod job;
 mod level;
@@ -41,6 +42,7 @@ pub use dispatch::{
 };
 pub use dump::Dump;
 pub use effect::{Applied, Change, Effect};
+pub use filter::{Filter, Period};
 pub use id::{ImageId, JobId, QueueId, RequestId};
 pub use job::{EndedBy, Image, Job, Payload, Priority, Progress, Reason, State, Status};
 pub use level::{FEATURE_LEVEL, FeatureLevel};

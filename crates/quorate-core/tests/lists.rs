@@ -6,7 +6,7 @@ mod common;
 
 use common::{Log, T0, job_id, new_job};
 use quorate_core::model::Model;
-use quorate_core::{Command, ImageId, JobsPage, JobsQuery, NewJob, Status, Take};
+use quorate_core::{Command, Filter, ImageId, JobsPage, JobsQuery, NewJob, Status, Take};
 
 const OTHER: ImageId = ImageId([9; 16]);
 
@@ -27,9 +27,9 @@ fn some() -> Log<Model> {
 
 fn list(log: &Log<Model>, query: JobsQuery) -> Vec<u64> {
     let ids = |page: &JobsPage| page.jobs.iter().map(|job| u128::from_be_bytes(job.id.0) as u64).collect();
-    let whole: Vec<u64> = ids(&log.table.list(&JobsQuery { n: 100, ..query }));
+    let whole: Vec<u64> = ids(&log.table.list(&JobsQuery { n: 100, ..query.clone() }));
     for n in 1..5 {
-        let (mut paged, mut query) = (Vec::new(), JobsQuery { n, ..query });
+        let (mut paged, mut query) = (Vec::new(), JobsQuery { n, ..query.clone() });
         loop {
             let page = log.table.list(&query);
             paged.extend(ids(&page));
@@ -45,7 +45,10 @@ fn list(log: &Log<Model>, query: JobsQuery) -> Vec<u64> {
 #[test]
 fn the_newest_is_what_came_last_into_the_log() {
     let log = some();
-    let of = |status| list(&log, JobsQuery { status, ..JobsQuery::default() });
+    let of = |status: Option<Status>| {
+        let filter = Filter { statuses: status.into_iter().collect(), ..Filter::default() };
+        list(&log, JobsQuery { filter, ..JobsQuery::default() })
+    };
     assert_eq!(of(None), [1, 3, 7, 5], "ids say nothing, and to be released makes no job newer");
     assert_eq!(of(Some(Status::Queued)), [1, 3, 5]);
     assert_eq!(of(Some(Status::Running)), [7]);
@@ -56,7 +59,10 @@ fn the_newest_is_what_came_last_into_the_log() {
 #[test]
 fn a_list_of_an_image_has_no_others() {
     let log = some();
-    let of = |image| list(&log, JobsQuery { image: Some(image), ..JobsQuery::default() });
+    let of = |image| {
+        let filter = Filter { image: Some(image), ..Filter::default() };
+        list(&log, JobsQuery { filter, ..JobsQuery::default() })
+    };
     assert_eq!(of(OTHER), [3]);
     assert_eq!(of(ImageId([1; 16])), [1, 7, 5]);
     assert_eq!(of(ImageId([8; 16])), [0; 0]);

@@ -3,7 +3,7 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use quorate_api::{IdsWrapper, JobsWrapper, NewJobsWrapper};
 use quorate_core::limits::ID_PREFIX_CHARS;
-use quorate_core::{Command, IdempotencyKey, JobId, JobsQuery, NewJob, QueueView, Reply};
+use quorate_core::{Command, Filter, IdempotencyKey, JobId, JobsQuery, NewJob, QueueView, Reply};
 
 use crate::answer::{self, Claim, Jobs};
 use crate::body::{self, MediaType, Object};
@@ -85,9 +85,11 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
     let mut asked = JobsQuery {
         n: query.page_length()?,
         before: query.cursor(cursor::parse)?,
-        status: query.status()?,
-        image: query.text("image").map(ids::image),
-        queue: None,
+        filter: Filter {
+            statuses: query.status()?.into_iter().collect(),
+            image: query.text("image").map(ids::image),
+            ..Filter::default()
+        },
     };
     let fields = query.fields()?;
     if gateway.must_be_sure(query.linearizable()?) {
@@ -98,7 +100,7 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
         let Some(QueueView { queue, .. }) = gateway.backend().reads().queue(&name) else {
             return Jobs::of(&gateway, Vec::new()).answer(StatusCode::OK, index, Claim::Read).await;
         };
-        asked.queue = Some(queue.id);
+        asked.filter.queue = Some(queue.id);
     }
     Jobs::list(&gateway, asked, fields).await?.answer(StatusCode::OK, index, Claim::Read).await
 }

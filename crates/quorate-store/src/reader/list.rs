@@ -83,7 +83,7 @@ pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPag
 
 /// The jobs of a status, but those that are found in lanes.
 fn of_status<'a>(view: &'a View<'_>, query: &JobsQuery, status: Status) -> Rows<'a> {
-    let (image, queue) = (query.image, query.queue);
+    let (image, queue) = (query.filter.image, query.filter.queue);
     if let Some(image) = image.filter(|_| keys::is_listed_by_image(status)) {
         let rows = rows(view, Family::Idx, query, move |number| keys::listed_by_image(image, status, number));
         return Box::new(rows.map(move |row| {
@@ -133,8 +133,8 @@ fn rows<'view, 'db, K: Fn(u64) -> Vec<u8>>(
 
 /// The jobs of a lane whose places in it are their numbers.
 fn in_lane<'a>(view: &'a View<'_>, query: &JobsQuery, (lane, first): &(Lane, u64)) -> Rows<'a> {
-    if query.queue.is_some_and(|queue| queue != lane.queue)
-        || query.image.is_some_and(|image| image != lane.image)
+    if query.filter.queue.is_some_and(|queue| queue != lane.queue)
+        || query.filter.image.is_some_and(|image| image != lane.image)
     {
         return Box::new(std::iter::empty());
     }

@@ -1,6 +1,8 @@
 use quorate_core::model::Model;
 use quorate_core::testing::{Rng, Workload};
-use quorate_core::{ImageId, JobsQuery, QueueId, QueueView, Status, Table, next_due_at, next_timer_at};
+use quorate_core::{
+    Filter, ImageId, JobsQuery, QueueId, QueueView, Status, Table, next_due_at, next_timer_at,
+};
 
 use super::harness::{Harness, assert_same, small};
 use crate::reader::list::{Bounds, page};
@@ -62,7 +64,8 @@ fn check_lists(replica: &mut Harness, model: &Model, rng: &mut Rng) {
         let n = 1 + usize::try_from(rng.below(9)).unwrap();
         let bounds = Bounds { rows: 1 + usize::try_from(rng.below(20)).unwrap() };
         let queue = if rng.one_in(2) { None } else { Some(QueueId(rng.below(4))) };
-        let mut query = JobsQuery { n, before: None, status, image, queue };
+        let filter = Filter { statuses: status.into_iter().collect(), image, queue, ..Filter::default() };
+        let mut query = JobsQuery { n, before: None, filter };
         let mut found = Vec::new();
         loop {
             let page = page(&replica.table().applier().generation.db, &query, bounds).unwrap();
@@ -71,7 +74,7 @@ fn check_lists(replica: &mut Harness, model: &Model, rng: &mut Rng) {
             let Some(next) = page.next else { break };
             query.before = Some(next);
         }
-        let all = JobsQuery { n: usize::MAX, before: None, status, image, queue };
+        let all = JobsQuery { n: usize::MAX, before: None, ..query };
         assert_eq!(found, model.list(&all).jobs, "{all:?}, {n} a page");
     }
 }

@@ -1,5 +1,5 @@
 use quorate_core::{
-    Command, Job, JobsQuery, NewJob, QueueName, Reply, Setting, Source, Status, Table, Take, limits,
+    Command, Filter, Job, JobsQuery, NewJob, QueueName, Reply, Setting, Source, Status, Table, Take, limits,
 };
 
 use super::harness::Harness;
@@ -58,7 +58,11 @@ async fn many_lanes_cost_no_more_memory_and_no_job() {
         harness.apply([batch(1 + round, [enqueue((round * keys..(round + 1) * keys).map(job))])]).await;
     }
     harness.dump(); // checks the bounds, and that lists look into few lanes
-    let query = JobsQuery { n: 10_000, status: Some(Status::Queued), ..JobsQuery::default() };
+    let query = JobsQuery {
+        n: 10_000,
+        filter: Filter { statuses: vec![Status::Queued], ..Filter::default() },
+        ..JobsQuery::default()
+    };
     let listed = page(&harness.table().applier().generation.db, &query, Bounds::default()).unwrap().jobs;
     assert!(listed.iter().map(|job| job.id).eq((0..4 * keys).rev().map(id)), "the newest first");
 

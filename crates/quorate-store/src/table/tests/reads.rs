@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use quorate_core::{
-    Batch, Command, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Position, Reason, Refusal, Reply,
-    Status,
+    Batch, Command, Filter, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Position, Reason, Refusal,
+    Reply, Status,
 };
 use rocksdb::WriteBatch;
 
@@ -38,6 +38,14 @@ fn ids(jobs: &[Job]) -> Vec<JobId> {
     jobs.iter().map(|job| job.id).collect()
 }
 
+fn in_status(status: Status) -> Filter {
+    Filter { statuses: vec![status], ..Filter::default() }
+}
+
+fn of_image(image: ImageId) -> Filter {
+    Filter { image: Some(image), ..Filter::default() }
+}
+
 /// All pages of a query.
 async fn list(reader: &Reader, mut query: JobsQuery) -> Vec<JobId> {
     let mut found = Vec::new();
@@ -58,13 +66,13 @@ async fn lists_are_newest_first_filtered_and_paged() {
     let all = |n| JobsQuery { n, ..JobsQuery::default() };
     for n in [1, 2, 3, 6, 7, 1_000] {
         assert_eq!(list(&reader, all(n)).await, [9, 8, 7, 6, 5, 4].map(id), "active, {n} a page");
-        let running = JobsQuery { status: Some(Status::Running), ..all(n) };
+        let running = JobsQuery { filter: in_status(Status::Running), ..all(n) };
         assert_eq!(list(&reader, running).await, [5, 4].map(id), "running, {n} a page");
-        let success = JobsQuery { status: Some(Status::Success), ..all(n) };
+        let success = JobsQuery { filter: in_status(Status::Success), ..all(n) };
         assert_eq!(list(&reader, success).await, [2, 1, 0].map(id), "success, {n} a page");
-        let cancelled = JobsQuery { status: Some(Status::Cancelled), ..all(n) };
+        let cancelled = JobsQuery { filter: in_status(Status::Cancelled), ..all(n) };
         assert_eq!(list(&reader, cancelled).await, [3].map(id), "cancelled, {n} a page");
-        let other = JobsQuery { image: Some(OTHER), ..all(n) };
+        let other = JobsQuery { filter: of_image(OTHER), ..all(n) };
         assert_eq!(list(&reader, other).await, [8, 4].map(id), "of an image, {n} a page");
     }
     let page = reader.jobs(JobsQuery { before: Some(6), ..all(1) }).await.unwrap();
@@ -85,7 +93,7 @@ async fn newest_is_what_came_last_into_the_log() {
     let all = JobsQuery { n: 2, ..JobsQuery::default() };
     assert_eq!(list(&reader, all.clone()).await, [8, 3, 6, 9].map(id));
     harness.apply([(3, Batch { stamp: NOW.plus_seconds(6), envelopes: vec![] })]).await;
-    let queued = JobsQuery { status: Some(Status::Queued), ..all.clone() };
+    let queued = JobsQuery { filter: in_status(Status::Queued), ..all.clone() };
     assert_eq!(list(&reader, queued).await, [8, 3, 6].map(id), "released, and still the oldest of them");
     drop(reader);
     harness.reopen(Tuning::default());
@@ -110,7 +118,7 @@ async fn few_jobs_are_found_at_once_among_many() {
     harness.apply([batch(3, [consume(100)].into_iter().chain((4..104).map(fail)))]).await;
     harness.apply([batch(4, [fail(0)])]).await;
     let mut look = |status, image, rows| {
-        let query = JobsQuery { n: 10, before: None, status: Some(status), image, queue: None };
+        let query = JobsQuery { n: 10, before: None, filter: Filter { image, ..in_status(status) } };
         let db = &harness.table().applier().generation.db;
         let page = page(db, &query, Bounds { rows }).unwrap();
         assert_eq!(page.next, None, "{query:?}");
@@ -125,13 +133,13 @@ async fn few_jobs_are_found_at_once_among_many() {
 #[tokio::test]
 async fn a_page_looks_at_a_bounded_number_of_jobs() {
     let (mut harness, _) = ten().await;
-    let query = JobsQuery { n: 5, image: Some(OTHER), ..JobsQuery::default() };
+    let query = JobsQuery { n: 5, filter: of_image(OTHER), ..JobsQuery::default() };
     let look = |query: &JobsQuery, harness: &mut Harness, rows| {
         page(&harness.table().applier().generation.db, query, Bounds { rows }).unwrap()
     };
     let first = look(&query, &mut harness, 2);
     assert_eq!((ids(&first.jobs), first.next), (vec![id(8)], Some(5)), "8 and 5");
-    let second = look(&JobsQuery { before: first.next, ..query }, &mut harness, 2);
+    let second = look(&JobsQuery { before: first.next, ..query.clone() }, &mut harness, 2);
     assert_eq!((ids(&second.jobs), second.next), (vec![id(4)], None), "4");
     let none = look(&JobsQuery { before: Some(8), n: 1, ..query }, &mut harness, 1);
     assert_eq!((none.jobs, none.next), (vec![], Some(5)), "a page that is empty, but not the last");
