@@ -61,6 +61,7 @@ pub(crate) async fn attempt(request: RequestBuilder, call: &Call<'_>) -> Result<
     let request = match &call.body {
         Body::Empty => request,
         Body::Json(json) => request.header(CONTENT_TYPE, "application/json").body(json.clone()),
+        Body::Bytes(bytes) => request.header(CONTENT_TYPE, "application/octet-stream").body(bytes.clone()),
         Body::Form { fields, log } => request.multipart(form(fields, log)),
     };
     let response = request.send().await.map_err(not_answered)?;

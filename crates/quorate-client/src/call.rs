@@ -23,6 +23,8 @@ pub(crate) struct Call<'a> {
 pub(crate) enum Body {
     Empty,
     Json(Bytes),
+    /// Part of a log, byte for byte.
+    Bytes(Bytes),
     /// A job's outcome: `multipart/form-data`, with the log as a file, byte for byte.
     Form {
         fields: Vec<(&'static str, String)>,

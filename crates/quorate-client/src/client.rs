@@ -131,6 +131,15 @@ impl Client {
         Ok(self.delivery.send(&Call::get(&["job", id, "log"])).await?.answer)
     }
 
+    /// Adds to the log of a running job. `offset` is how long its log was before, in bytes: so it is safe to repeat, and is.
+    pub async fn append_log(&self, id: &str, offset: u32, log: Bytes) -> Result<(), Error> {
+        let path = ["job", id, "log"];
+        let mut call = Call::post(&path, Body::Bytes(log), Repeat::Always);
+        call.query.push(("offset", offset.to_string()));
+        self.delivery.send(&call).await?;
+        Ok(())
+    }
+
     /// Cancels a job that has not finished. Repeated: one that is cancelled stays so.
     pub async fn cancel(&self, id: &str, details: &str) -> Result<Job, Error> {
         let body = match details {
@@ -153,16 +162,14 @@ impl Client {
     /// Says that a running job succeeded, and stores its log. Repeated: the same outcome again changes nothing.
     pub async fn success(&self, id: &str, log: Bytes) -> Result<Job, Error> {
         let path = ["job", id, "success"];
-        Ok(self.read::<JobWrapper>(&Call::post(&path, outcome(None, log), Repeat::Always)).await?.job)
+        Ok(self.read::<JobWrapper>(&Call::post(&path, succeeded(log), Repeat::Always)).await?.job)
     }
 
     /// Says that a running job failed, and stores its log; the cluster may retry it. Repeated: the same outcome again
     /// changes nothing.
     pub async fn fail(&self, id: &str, failure: JobFailure) -> Result<Job, Error> {
-        let JobFailure { reason, details, log } = failure;
         let path = ["job", id, "fail"];
-        let body = outcome(Some((reason, details)), log);
-        Ok(self.read::<JobWrapper>(&Call::post(&path, body, Repeat::Always)).await?.job)
+        Ok(self.read::<JobWrapper>(&Call::post(&path, failed(failure), Repeat::Always)).await?.job)
     }
 
     /// Says that a running job succeeded, and takes others in its place, in one round; none where the job is refused. Repeated
@@ -173,7 +180,7 @@ impl Client {
         log: Bytes,
         take: &Consume,
     ) -> Result<Keyed<FinishedJobWrapper>, Error> {
-        self.end_and_take(&["job", id, "success"], outcome(None, log), take).await
+        self.end_and_take(&["job", id, "success"], succeeded(log), take).await
     }
 
     /// The same of a job that failed.
@@ -183,8 +190,7 @@ impl Client {
         failure: JobFailure,
         take: &Consume,
     ) -> Result<Keyed<FinishedJobWrapper>, Error> {
-        let JobFailure { reason, details, log } = failure;
-        self.end_and_take(&["job", id, "fail"], outcome(Some((reason, details)), log), take).await
+        self.end_and_take(&["job", id, "fail"], failed(failure), take).await
     }
 
     async fn end_and_take(
@@ -392,16 +398,22 @@ fn all_but_payload() -> (&'static str, String) {
     ("fields", fields.join(","))
 }
 
-/// How a job ended: `failure` is why and in words, if it failed.
-fn outcome(failure: Option<(Reason, String)>, log: Bytes) -> Body {
-    match failure {
-        None if log.is_empty() => Body::Empty,
-        None => Body::Form { fields: Vec::new(), log },
-        Some((reason, details)) => {
-            let fields = vec![("reason", reason_word(reason).to_owned()), ("details", details)];
-            Body::Form { fields, log }
-        }
+/// That a job ended well.
+fn succeeded(log: Bytes) -> Body {
+    match log.is_empty() {
+        true => Body::Empty,
+        false => Body::Form { fields: Vec::new(), log },
     }
+}
+
+/// That a job ended badly.
+fn failed(failure: JobFailure) -> Body {
+    let JobFailure { reason, details, log, retry } = failure;
+    let mut fields = vec![("reason", reason_word(reason).to_owned()), ("details", details)];
+    if !retry {
+        fields.push(("retry", "false".to_owned()));
+    }
+    Body::Form { fields, log }
 }
 
 fn json(value: &impl Serialize) -> Body {

@@ -76,6 +76,8 @@ pub struct JobFailure {
     pub details: String,
     /// Its output, at most 1 MiB.
     pub log: Bytes,
+    /// Whether the cluster may retry it, if it has automatic retries left.
+    pub retry: bool,
 }
 
 /// What to ask a node about itself.

@@ -77,6 +77,8 @@ pub trait Reads: Send + Sync {
     fn queue(&self, name: &QueueName) -> Option<QueueView>;
     /// A page of queues in the order of their names, the default one first, from behind `after`.
     fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView>;
+    /// A worker that holds jobs.
+    fn worker(&self, name: &str) -> Option<WorkerView>;
     /// A page of the workers that hold jobs, by name, from behind `after`.
     fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView>;
     /// Log time, as far as this node can tell: what happened lately is counted up to then.

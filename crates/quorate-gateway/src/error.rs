@@ -126,12 +126,11 @@ impl ApiError {
             | ApiError::RetriesLeft
             | ApiError::ReleasedTooOften
             | ApiError::QueueInUse
+            | ApiError::TooManyQueues
             | ApiError::KeyReused => StatusCode::CONFLICT,
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ApiError::Overloaded | ApiError::TooManyQueues | ApiError::TooManyLanes => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            ApiError::Overloaded | ApiError::TooManyLanes => StatusCode::TOO_MANY_REQUESTS,
             ApiError::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
@@ -259,11 +258,9 @@ impl IntoResponse for ApiError {
         let (fields, outcome) = match &self {
             ApiError::Invalid { fields, .. } => (Some(fields.to_string()), None),
             ApiError::Unavailable { outcome, .. } => (None, Some(*outcome)),
-            ApiError::BodyTooSlow
-            | ApiError::Overloaded
-            | ApiError::TooManyQueues
-            | ApiError::TooManyLanes
-            | ApiError::DiskFull => (None, Some(WriteOutcome::NotApplied)),
+            ApiError::BodyTooSlow | ApiError::Overloaded | ApiError::TooManyLanes | ApiError::DiskFull => {
+                (None, Some(WriteOutcome::NotApplied))
+            }
             ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
@@ -274,6 +271,7 @@ impl IntoResponse for ApiError {
             | ApiError::RetriesLeft
             | ApiError::ReleasedTooOften
             | ApiError::QueueInUse
+            | ApiError::TooManyQueues
             | ApiError::KeyReused
             | ApiError::TooLarge { .. }
             | ApiError::UnsupportedMediaType { .. }

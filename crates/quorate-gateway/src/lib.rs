@@ -65,4 +65,4 @@ pub use config::GatewayConfig;
 pub use gateway::Gateway;
 pub use limits::ConnectionLimits;
 pub use quorate_api::{Cluster, Disk, Member};
-pub use selection::check_queues;
+pub use selection::{check_consumer, check_queues};

@@ -1,10 +1,11 @@
+use percent_encoding::NON_ALPHANUMERIC;
 use quorate_core::limits::{
-    IMAGE_NAME_BYTES, IMAGES_PER_CONSUME, LINES_PER_CONSUME, QUEUES_PER_CONSUME, WEIGHT,
+    IMAGE_NAME_BYTES, IMAGES_PER_CONSUME, LINES_PER_CONSUME, QUEUES_PER_CONSUME, WEIGHT, WORKER_NAME_BYTES,
 };
 use quorate_core::{ImageId, QueueName, Source, Take};
 
 use crate::error::ApiError;
-use crate::limits::GIVEN_CHARS;
+use crate::limits::{GIVEN_CHARS, QUERY_BYTES};
 use crate::quote::shortened;
 use crate::{convert, ids};
 
@@ -79,6 +80,28 @@ impl Selection {
 pub fn check_queues(text: &str) -> Result<(), String> {
     source(text).map(|_| ())
 }
+
+/// Whether one consumer can ask for jobs of these queues and of these images, none: of all.
+///
+/// # Errors
+/// Why not.
+pub fn check_consumer(queue: Option<&str>, images: &[String]) -> Result<(), String> {
+    let images = images.join(",");
+    Selection::parse(queue, Some(&images), None).map_err(|error| error.message().into_owned())?;
+    let bytes: usize = [queue.unwrap_or_default(), &images]
+        .map(|text| {
+            percent_encoding::utf8_percent_encode(text, NON_ALPHANUMERIC).map(str::len).sum::<usize>()
+        })
+        .iter()
+        .sum();
+    match bytes <= QUERY_BYTES - REST_OF_QUERY_BYTES {
+        true => Ok(()),
+        false => Err(format!("the names take {bytes} bytes in a URL, more than a consume can have")),
+    }
+}
+
+/// What a consumer says beside queues and images: its name, how many jobs, how long it waits.
+const REST_OF_QUERY_BYTES: usize = 3 * WORKER_NAME_BYTES + 128;
 
 /// `a,b`: in order; `a:5,b:1`: by weight; `*`: all.
 fn source(text: &str) -> Result<Source, String> {

@@ -120,7 +120,7 @@ impl Report {
         let log = self.log.clone();
         let failure = self.failure.clone().map(|(reason, details)| {
             let log = log.clone();
-            JobFailure { reason, details, log }
+            JobFailure { reason, details, log, retry: true }
         });
         let Keyed { answer, replayed } = match (failure, take) {
             (None, None) => return client.success(job_id, log).await.map(|_| None),

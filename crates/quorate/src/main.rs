@@ -32,6 +32,7 @@ mod job;
 mod limits;
 mod logging;
 mod manual;
+mod names;
 mod number;
 mod output;
 mod queue;

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +7,8 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use quorate_client::{Client, ClientConfig, Error};
 use quorate_runner::{
-    Docker, DockerConfig, Driver, Event, IMAGES_PER_CONSUME, Outcome, Process, Program, Programs, Runner,
-    RunnerConfig, Shutdown, reap_orphans,
+    Docker, DockerConfig, Driver, Event, Outcome, Process, Program, Programs, Runner, RunnerConfig, Shutdown,
+    reap_orphans,
 };
 
 use crate::duration::{HumanDuration, within};
@@ -109,13 +110,12 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         images.is_empty() || args.docker,
         wrong_usage("image: it says which images --docker runs, and that is not given")
     );
-    ensure!(
-        (args.docker && images.is_empty()) || programs.len() + images.len() <= IMAGES_PER_CONSUME,
-        wrong_usage(format!(
-            "{} images are more than one runner can ask for, {IMAGES_PER_CONSUME}: give the others to a second runner",
-            programs.len() + images.len()
-        ))
-    );
+    if !args.docker || !images.is_empty() {
+        let images = programs.iter().map(|program| program.image().to_owned()).chain(images);
+        let images: Vec<String> = images.collect::<BTreeSet<_>>().into_iter().collect();
+        quorate_gateway::check_consumer(args.queue.as_deref(), &images)
+            .map_err(|why| wrong_usage(format!("one runner cannot ask for all that: {why}")))?;
+    }
     let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
     let client = Client::new(config).context("nodes")?;
     // A consume that waits does not see that its cluster is silent.

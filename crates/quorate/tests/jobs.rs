@@ -79,7 +79,12 @@ impl Node {
     }
 
     fn fail(&self, id: &str) {
-        let failure = JobFailure { reason: Reason::BadExit, details: String::new(), log: Default::default() };
+        let failure = JobFailure {
+            reason: Reason::BadExit,
+            details: String::new(),
+            log: Default::default(),
+            retry: true,
+        };
         self.runtime.block_on(self.client.fail(id, failure)).unwrap();
     }
 }

@@ -141,7 +141,12 @@ fn few_jobs_of_a_status_are_listed_behind_many_others() {
     let taken = runtime.block_on(client.consume(&Consume { n: 5, ..Consume::default() })).unwrap().answer;
     assert_eq!(taken.len(), 5);
     for id in &ids[..2] {
-        let failure = JobFailure { reason: Reason::BadExit, details: String::new(), log: Default::default() };
+        let failure = JobFailure {
+            reason: Reason::BadExit,
+            details: String::new(),
+            log: Default::default(),
+            retry: true,
+        };
         runtime.block_on(client.fail(id, failure)).unwrap();
     }
     let lines = dir.path().join("lines");

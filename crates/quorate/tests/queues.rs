@@ -126,7 +126,9 @@ fn a_runner_takes_from_its_queues_only_what_it_can_run() {
 
 #[test]
 fn what_can_not_be_is_refused_before_a_node_is_asked() {
-    let many = (0..65).map(|n| format!(" --program i{n}=/bin/cat")).collect::<String>();
+    let [many, some] =
+        [65, 33].map(|n| (0..n).map(|n| format!(" --program i{n}=/bin/cat")).collect::<String>());
+    let long = (0..64).map(|n| format!(" --program {n}{}=/bin/cat", "i".repeat(200))).collect::<String>();
     for (args, says) in [
         ("queue set Mails", "it must be a name of 1 to 64 of a-z 0-9 . _ -"),
         ("queue set a --rate 5", "it must be jobs and a duration, as in 100/1s, or none"),
@@ -138,7 +140,9 @@ fn what_can_not_be_is_refused_before_a_node_is_asked() {
             "run --program a=/bin/cat --image b",
             "image: it says which images --docker runs, and that is not given",
         ),
-        (&format!("run{many}"), "65 images are more than one runner can ask for, 64"),
+        (&format!("run{many}"), "image: names 65 images, and 64 are the most"),
+        (&format!("run --queue a,b{some}"), "33 images of 2 queues are more than 64 pairs"),
+        (&format!("run{long}"), "bytes in a URL, more than a consume can have"),
         ("run --program a,b=/bin/cat", "has a comma, and is none that a runner can ask for"),
     ] {
         let refused = common::quorate(&args.split(' ').collect::<Vec<_>>());

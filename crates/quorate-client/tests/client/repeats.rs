@@ -25,7 +25,12 @@ fn kind(result: Result<impl std::fmt::Debug, Error>) -> RefusedKind {
 }
 
 fn failure() -> JobFailure {
-    JobFailure { reason: Reason::Killed, details: "out of memory".into(), log: Bytes::from_static(b"x") }
+    JobFailure {
+        reason: Reason::Killed,
+        details: "out of memory".into(),
+        log: Bytes::from_static(b"x"),
+        retry: true,
+    }
 }
 
 #[tokio::test]

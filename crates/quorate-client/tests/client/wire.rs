@@ -179,7 +179,10 @@ async fn a_log_goes_out_byte_for_byte_as_a_file() {
     let client = cluster.client();
     client.success("a", log.clone()).await.expect("success");
     let details = "exit status 3".to_owned();
-    client.fail("a", JobFailure { reason: Reason::BadExit, details, log: log.clone() }).await.expect("fail");
+    client
+        .fail("a", JobFailure { reason: Reason::BadExit, details, log: log.clone(), retry: true })
+        .await
+        .expect("fail");
     let [success, fail] = &cluster.seen()[..] else { panic!("two requests") };
     for seen in [success, fail] {
         assert!(content_type(seen).starts_with("multipart/form-data; boundary="), "{seen:?}");
@@ -200,7 +203,8 @@ async fn what_ends_a_job_can_take_others() {
     let log = Bytes::from_static(b"\xff");
     let take = Consume { wait: 2, key: Some("k".into()), queue: Some("*".into()), ..Consume::default() };
     client.success_and_take("a", log.clone(), &take).await.expect("success");
-    let failure = JobFailure { reason: Reason::Killed, details: "why".into(), log: log.clone() };
+    let failure =
+        JobFailure { reason: Reason::Killed, details: "why".into(), log: log.clone(), retry: false };
     let finished = client.fail_and_take("a", failure, &take).await.expect("fail").answer;
     assert_eq!((finished.job.status, finished.jobs.expect("it took").len()), (Status::Error, 1));
     let [success, fail] = &cluster.seen()[..] else { panic!("two requests") };
@@ -208,6 +212,16 @@ async fn what_ends_a_job_can_take_others() {
     assert_eq!(fail.line(), "POST /v1/job/a/fail?take=1&wait=2&queue=*");
     assert!([success, fail].iter().all(|seen| seen.key() == "k" && contains(&seen.body, &log)), "{fail:?}");
     assert!(contains(&fail.body, b"name=\"reason\"\r\n\r\nkilled\r\n"), "{fail:?}");
+    assert!(contains(&fail.body, b"name=\"retry\"\r\n\r\nfalse\r\n"), "{fail:?}");
+}
+
+#[tokio::test]
+async fn a_piece_of_a_log_says_where_it_belongs() {
+    let cluster = Cluster::start(1, [Answer::Says(204, String::new())]).await;
+    cluster.client().append_log("a", 7, Bytes::from_static(b"\xff\n")).await.expect("appended");
+    let seen = cluster.only();
+    assert_eq!((seen.line(), &seen.body[..]), ("POST /v1/job/a/log?offset=7".into(), &b"\xff\n"[..]));
+    assert_eq!(content_type(&seen), "application/octet-stream");
 }
 
 #[tokio::test]

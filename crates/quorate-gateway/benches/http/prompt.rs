@@ -128,6 +128,10 @@ impl Reads for Prompt {
         Vec::new()
     }
 
+    fn worker(&self, _: &str) -> Option<WorkerView> {
+        None
+    }
+
     fn workers(&self, _: Option<&str>, _: usize) -> Vec<WorkerView> {
         Vec::new()
     }

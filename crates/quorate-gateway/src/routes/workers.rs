@@ -1,7 +1,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use quorate_api::{JobsWrapper, WorkersWrapper};
-use quorate_core::limits::{ID_CHARS, JOBS_PER_REQUEST, WORKER_JOBS_SHOWN, WORKER_NAME_BYTES};
+use quorate_core::limits::{ID_CHARS, WORKER_JOBS_SHOWN, WORKER_NAME_BYTES};
 use quorate_core::{Command, Reply};
 
 use crate::answer::{self, Claim, Jobs};
@@ -55,16 +55,16 @@ pub(crate) async fn gone<B: Backend>(
     WorkerPath(worker): WorkerPath,
 ) -> Answer {
     let mut all = Vec::new();
-    loop {
+    for round in 1.. {
         let (index, reply) = gateway.submit(Command::WorkerGone { worker: worker.clone() }).await?;
         let Reply::Jobs(jobs) = reply else { return Err(ApiError::unexpected_reply("worker gone").into()) };
-        let is_last = jobs.is_empty();
         all.extend(jobs);
-        if is_last || all.len() >= MOST_GIVEN_BACK {
+        if round == ROUNDS || gateway.backend().reads().worker(&worker).is_none() {
             return Jobs::of(&gateway, all).answer(StatusCode::OK, index, Claim::AfterWrite).await;
         }
     }
+    unreachable!("it ends with a round")
 }
 
-/// Jobs that one request gives back, at most: whoever had more says it again.
-const MOST_GIVEN_BACK: usize = 10 * JOBS_PER_REQUEST;
+/// Commands of one request, at most: each gives back as many jobs as one request may have. Whoever held more says it again.
+const ROUNDS: usize = 10;

@@ -330,6 +330,11 @@ impl Reads for Fake {
         queues
     }
 
+    fn worker(&self, name: &str) -> Option<WorkerView> {
+        let state = self.state.lock();
+        state.seen.dispatch().worker(name).map(|worker| WorkerView::new(name, worker))
+    }
+
     fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
         let state = self.state.lock();
         let workers = state.seen.dispatch().kept().workers;

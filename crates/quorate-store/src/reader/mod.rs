@@ -70,6 +70,11 @@ impl Reader {
         self.live.load().queues.read().name(id).cloned()
     }
 
+    /// A worker that holds jobs.
+    pub fn worker(&self, name: &str) -> Option<WorkerView> {
+        self.live.load().workers.read().named(name)
+    }
+
     /// At most `n` of the workers that hold jobs, by name, from behind `after`.
     pub fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
         self.live.load().workers.read().page(after, n)

@@ -30,6 +30,11 @@ impl Workers {
         }
     }
 
+    /// The worker of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<WorkerView> {
+        self.0.get_key_value(name).map(|(name, worker)| WorkerView::new(name, worker))
+    }
+
     /// At most `n` by name, from behind `after`.
     pub(crate) fn page(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);

@@ -91,6 +91,10 @@ impl Reads for NodeBackend {
         self.0.reader().queues(after, n)
     }
 
+    fn worker(&self, name: &str) -> Option<WorkerView> {
+        self.0.reader().worker(name)
+    }
+
     fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
         self.0.reader().workers(after, n)
     }
