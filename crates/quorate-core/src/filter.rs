@@ -15,6 +15,8 @@ pub struct Filter {
     pub queue: Option<QueueId>,
     /// Of this key.
     pub key: Option<Box<str>>,
+    /// With all these tags.
+    pub tags: Vec<Box<str>>,
     /// When they were enqueued.
     pub created: Period,
     /// When they finished; those that have not are not meant.
@@ -32,6 +34,7 @@ impl Filter {
             && self.image.is_none_or(|image| job.image_id == image)
             && self.queue.is_none_or(|queue| job.queue == queue)
             && self.key.as_ref().is_none_or(|key| job.key == *key)
+            && self.tags.iter().all(|tag| job.tags.contains(tag))
             && self.created.contains(Some(job.created_at))
             && self.finished.contains(job.completed_at)
     }

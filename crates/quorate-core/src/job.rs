@@ -15,6 +15,8 @@ pub struct Job {
     pub priority: Priority,
     /// Whose it is, as its client says: keys take turns. Empty for none.
     pub key: Box<str>,
+    /// What its client found worth looking for: lists find it by each of them. A retry has them too.
+    pub tags: Box<[Box<str>]>,
     /// What to run: the image's name.
     pub image: Box<str>,
     /// The image's id.

@@ -27,6 +27,7 @@ mod queue;
 mod reply;
 mod settings;
 mod table;
+mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
@@ -51,6 +52,7 @@ pub use queue::{Backoff, Bucket, Counts, Queue, QueueName, QueueSettings, QueueV
 pub use reply::{Answered, Outcome, Position, Refusal, Remembered, Reply};
 pub use settings::Settings;
 pub use table::{AnswerRecord, KeyRecord, Table};
+pub use tag::{are_tags, is_tag};
 pub use time::Timestamp;
 pub use unavailable::Unavailable;
 pub use unique::{Unique, Until};

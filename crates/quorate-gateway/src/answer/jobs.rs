@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::stream;
 use quorate_core::limits::{
-    DETAILS_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, PAYLOAD_BYTES, PROGRESS_BYTES, UNIQUE_KEY_BYTES,
-    WORKER_NAME_BYTES,
+    DETAILS_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, PAYLOAD_BYTES, PROGRESS_BYTES, TAG_BYTES, TAGS,
+    UNIQUE_KEY_BYTES, WORKER_NAME_BYTES,
 };
 use quorate_core::{Job, JobsQuery, Unavailable};
 
@@ -24,6 +24,7 @@ use crate::{Backend, Gateway, Reads};
 const RECORD_MOST: usize = RECORD_BYTES
     + IMAGE_NAME_BYTES
     + JOB_KEY_BYTES
+    + TAGS * TAG_BYTES
     + DETAILS_BYTES
     + WORKER_NAME_BYTES
     + UNIQUE_KEY_BYTES
