@@ -162,6 +162,20 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Delayed => "delayed",
+            Status::Queued => "queued",
+            Status::Running => "running",
+            Status::Success => "success",
+            Status::Error => "error",
+            Status::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// Why a job ended in `error` (the first three) or `cancelled` (the last).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -174,6 +188,18 @@ pub enum Reason {
     BadExit,
     /// A client cancelled it.
     ClientRequest,
+}
+
+impl Reason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Timeout => "timeout",
+            Reason::Killed => "killed",
+            Reason::BadExit => "bad_exit",
+            Reason::ClientRequest => "client_request",
+        }
+    }
 }
 
 /// How far a job has come.

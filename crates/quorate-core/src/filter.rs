@@ -5,7 +5,7 @@ use crate::{ImageId, Job, QueueId, Reason, State, Status, Timestamp};
 pub struct Filter {
     /// In one of these statuses; empty: in any.
     pub statuses: Vec<Status>,
-    /// Dead ([`Job::is_dead`]), or not.
+    /// Ended in error and dead ([`Job::is_dead`]), or not dead.
     pub dead: Option<bool>,
     /// Ended in error, for this reason.
     pub reason: Option<Reason>,
@@ -27,7 +27,7 @@ impl Filter {
     /// True for a job that is meant.
     pub fn fits(&self, job: &Job) -> bool {
         (self.statuses.is_empty() || self.statuses.contains(&job.status()))
-            && self.dead.is_none_or(|dead| job.is_dead() == dead)
+            && self.dead.is_none_or(|dead| job.status() == Status::Error && job.is_dead() == dead)
             && self
                 .reason
                 .is_none_or(|asked| matches!(job.state, State::Error { reason, .. } if reason == asked))

@@ -219,6 +219,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 3] = [Reason::Timeout, Reason::Killed, Reason::BadExit];
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

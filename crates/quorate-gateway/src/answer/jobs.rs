@@ -250,7 +250,7 @@ impl<B: Backend> Jobs<B> {
         let slice = list.rest.n.min(SLICE_JOBS);
         let page = self.gateway.backend().reads().jobs(JobsQuery { n: slice, ..list.rest.clone() }).await?;
         list.rest.n -= page.jobs.len();
-        list.rest.before = page.next;
+        list.rest.behind = page.next;
         list.next = page.next;
         list.goes_on = page.jobs.len() == slice && list.rest.n > 0 && page.next.is_some();
         self.add(page.jobs);

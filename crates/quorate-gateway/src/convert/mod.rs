@@ -11,7 +11,7 @@ use quorate_core::{QueueName, State, Timestamp, limits};
 
 pub(crate) use self::progress::progress;
 pub(crate) use self::queue::{queue, queue_name, settings};
-use self::tags::tags;
+pub(crate) use self::tags::tags;
 pub(crate) use self::worker::{worker, worker_name};
 
 use crate::error::ApiError;
@@ -49,7 +49,8 @@ pub(crate) fn new_job(
         let message = format!("must have at most {} bytes, not {}", limits::JOB_KEY_BYTES, key.len());
         return Err(ApiError::invalid(field("key"), message));
     }
-    let tags = tags(job.tags.unwrap_or_default()).map_err(named)?;
+    let tags =
+        tags(job.tags.unwrap_or_default()).map_err(|message| ApiError::invalid(field("tags"), message))?;
     let priority = u8::try_from(job.priority.unwrap_or_default()).ok().and_then(quorate_core::Priority::new);
     Ok(quorate_core::NewJob {
         id: ids::draw(),
@@ -164,6 +165,17 @@ pub(crate) fn status(status: quorate_core::Status) -> quorate_api::Status {
         quorate_core::Status::Success => quorate_api::Status::Success,
         quorate_core::Status::Error => quorate_api::Status::Error,
         quorate_core::Status::Cancelled => quorate_api::Status::Cancelled,
+    }
+}
+
+pub(crate) fn core_status(status: quorate_api::Status) -> quorate_core::Status {
+    match status {
+        quorate_api::Status::Delayed => quorate_core::Status::Delayed,
+        quorate_api::Status::Queued => quorate_core::Status::Queued,
+        quorate_api::Status::Running => quorate_core::Status::Running,
+        quorate_api::Status::Success => quorate_core::Status::Success,
+        quorate_api::Status::Error => quorate_core::Status::Error,
+        quorate_api::Status::Cancelled => quorate_core::Status::Cancelled,
     }
 }
 

@@ -108,7 +108,7 @@ pub(super) fn image(given: &str) -> Result<String, String> {
 
 /// # Errors
 /// It is too long for a job's key.
-fn job_key(given: &str) -> Result<String, String> {
+pub(super) fn job_key(given: &str) -> Result<String, String> {
     match given.len() {
         0..=JOB_KEY_BYTES => Ok(given.to_owned()),
         _ => Err(format!("it must have at most {JOB_KEY_BYTES} bytes")),
