@@ -82,7 +82,7 @@ impl Client {
         self.read_keyed(&call).await
     }
 
-    /// A page of jobs, newest first, and where the next one goes on.
+    /// A page of jobs, and where the next one goes on.
     pub async fn list(&self, list: &ListJobs) -> Result<JobsWrapper, Error> {
         self.read(&list_call(list)).await
     }
@@ -375,9 +375,8 @@ fn list_call(list: &ListJobs) -> Call<'static> {
     let mut query = |name, value: Option<String>| call.query.extend(value.map(|value| (name, value)));
     query("n", list.n.map(|n| n.to_string()));
     query("cursor", list.cursor.clone());
-    query("status", list.status.map(|status| status_word(status).to_owned()));
-    query("image", list.image.clone());
-    query("queue", list.queue.clone());
+    query("order", list.oldest_first.then(|| "oldest".to_owned()));
+    call.query.extend(list.filter.query());
     call
 }
 
@@ -409,7 +408,7 @@ fn succeeded(log: Bytes) -> Body {
 /// That a job ended badly.
 fn failed(failure: JobFailure) -> Body {
     let JobFailure { reason, details, log, retry } = failure;
-    let mut fields = vec![("reason", reason_word(reason).to_owned()), ("details", details)];
+    let mut fields = vec![("reason", reason.as_str().to_owned()), ("details", details)];
     if !retry {
         fields.push(("retry", "false".to_owned()));
     }
@@ -431,24 +430,4 @@ fn parse<T: DeserializeOwned>(call: &Call<'_>, body: &Bytes) -> Result<T, Error>
 
 fn is(error: &Error, kind: RefusedKind) -> bool {
     error.refused().is_some_and(|refused: &Refused| refused.kind == kind)
-}
-
-fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Delayed => "delayed",
-        Status::Queued => "queued",
-        Status::Running => "running",
-        Status::Success => "success",
-        Status::Error => "error",
-        Status::Cancelled => "cancelled",
-    }
-}
-
-fn reason_word(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Timeout => "timeout",
-        Reason::Killed => "killed",
-        Reason::BadExit => "bad_exit",
-        Reason::ClientRequest => "client_request",
-    }
 }

@@ -43,6 +43,10 @@ pub const QUEUE_NAME_BYTES: usize = 64;
 pub const QUEUES: usize = 10_000;
 /// Longest key of a job, in bytes.
 pub const JOB_KEY_BYTES: usize = 64;
+/// Most tags of a job, and longest tag, in bytes; the shortest is one byte.
+pub const TAGS: usize = 8;
+/// See [`TAGS`].
+pub const TAG_BYTES: usize = 64;
 /// Longest key of a unique job, in bytes; the shortest is one byte.
 pub const UNIQUE_KEY_BYTES: usize = 255;
 /// Longest time that a job is unique for, in seconds: a week. The shortest is 1.
@@ -111,7 +115,7 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 26] = [
+pub const FIELDS: [&str; 27] = [
     "jobs",
     "image",
     "payload",
@@ -123,6 +127,7 @@ pub const FIELDS: [&str; 26] = [
     "n",
     "queue",
     "key",
+    "tags",
     "max_running",
     "max_running_per_key",
     "keep_success",

@@ -95,7 +95,7 @@ async fn of_bodies() {
             jobs,
             JSON,
             r#"[{"image":"a","max_retires":1}]"#,
-            "jobs[0].max_retires: is unknown; did you mean max_retries? Known here: image, queue, key, payload, delay, timeout, \
+            "jobs[0].max_retires: is unknown; did you mean max_retries? Known here: image, queue, key, tags, payload, delay, timeout, \
              priority, max_retries, retries_delay, unique_key, unique_until, unique_for",
         ),
         (
@@ -103,13 +103,13 @@ async fn of_bodies() {
             JSON,
             &long_name,
             "jobs[0].aaaaaaaaaaaaaaaaaaaaaaaa…aaaaaaaaaaaaaaaaaaaaaaaaaaaaaab: is unknown; known here: image, queue, \
-             key, payload, delay, timeout, priority, max_retries, retries_delay, unique_key, unique_until, unique_for",
+             key, tags, payload, delay, timeout, priority, max_retries, retries_delay, unique_key, unique_until, unique_for",
         ),
         (
             jobs,
             JSON,
             "[{\"image\":\"a\",\"\\u001b[2J`, expected `delay`\":1}]",
-            "jobs[0].\\u001b[2J`, expected `delay`: is unknown; known here: image, queue, key, payload, delay, timeout, priority, \
+            "jobs[0].\\u001b[2J`, expected `delay`: is unknown; known here: image, queue, key, tags, payload, delay, timeout, priority, \
              max_retries, retries_delay, unique_key, unique_until, unique_for",
         ),
         (
@@ -205,12 +205,12 @@ async fn of_paths_and_queries() {
         ("GET /v1/jobs?n=0", "n: must be 1 to 1000, not 0".to_owned()),
         (
             "GET /v1/jobs?statsu=error",
-            "statsu: is unknown; did you mean status? Known here: n, cursor, status, image, queue, fields, consistency".into(),
+            "statsu: is unknown; did you mean status? Known here: n, cursor, status, final, reason, image, queue, key, tag, created_from, created_until, finished_from, finished_until, order, fields, consistency".into(),
         ),
         ("GET /v1/cluster?x=1", "x: is unknown: nothing is taken here".to_owned()),
         (
             "GET /v1/jobs?status=done",
-            "status: must be delayed, queued, running, success, error or cancelled, not done".into(),
+            "status: must be delayed, queued, running, success, error or cancelled, or several with commas between them, not done".into(),
         ),
         (
             "GET /v1/jobs?fields=id,pyload",
