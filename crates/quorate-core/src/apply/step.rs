@@ -49,16 +49,13 @@ impl<T: Table> Step<'_, T> {
 
     /// A job has another status: what that means for who gets which job.
     fn dispatch(&mut self, before: Option<&Job>, after: Option<&Job>) -> Result<(), T::Error> {
-        self.table.dispatch_mut().moved(before, after);
-        let Some((job, seq)) = before.and_then(|job| Some((job, job.state.place()?.0))) else {
-            return Ok(());
+        let first = match before.and_then(|job| Some((Lane::of(job), job.state.place()?.0))) {
+            Some((lane, seq)) if self.table.dispatch().is_first(&lane, seq) => {
+                self.table.first_in(&lane)?.and_then(|job| job.state.place())
+            }
+            Some(_) | None => None,
         };
-        let lane = Lane::of(job);
-        let first = match self.table.dispatch().is_first(&lane, seq) {
-            true => self.table.first_in(&lane)?.and_then(|job| job.state.place()),
-            false => None,
-        };
-        self.table.dispatch_mut().left(&lane, first);
+        self.table.dispatch_mut().moved(before, after, first);
         Ok(())
     }
 

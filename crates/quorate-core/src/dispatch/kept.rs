@@ -67,7 +67,8 @@ impl Dispatch {
         for (lane, mark) in kept.lanes {
             let Some(line) = dispatch.lines.get_mut(&lane.queue) else { continue };
             let LaneMark { first, since, jobs, served } = mark;
-            line.set(lane.priority, &lane.key, lane.image, Some(Waiting { first, since, jobs, served }));
+            let waiting = Waiting { first, since, jobs, served };
+            line.set(lane.priority, &lane.key, lane.image, None, Some(waiting));
             dispatch.lanes += 1;
         }
         for ((queue, priority, key), served) in kept.turns {
@@ -77,7 +78,7 @@ impl Dispatch {
         }
         for queue in dispatch.lines.keys().copied().collect::<Vec<_>>() {
             let images: Vec<ImageId> = dispatch.line(queue).images().map(|(image, _)| image).collect();
-            dispatch.settle(queue, &images);
+            dispatch.settle(queue, images);
         }
         dispatch.untold = Untold::default();
         dispatch.unwritten = Unwritten::default();

@@ -71,20 +71,26 @@ impl Line {
     }
 
     /// A lane is like that now; `None`: it is empty. What always holds: exactly the keys at their limits are blocked.
-    pub(super) fn set(&mut self, priority: Priority, key: &str, image: ImageId, waiting: Option<Waiting>) {
-        let before = self.rank(priority).lane(key, image);
-        if before.map(|before| before.first) != waiting.map(|after| after.first) {
+    pub(super) fn set(
+        &mut self,
+        priority: Priority,
+        key: &str,
+        image: ImageId,
+        before: Option<Waiting>,
+        after: Option<Waiting>,
+    ) {
+        if before.map(|before| before.first) != after.map(|after| after.first) {
             if let Some(before) = before {
                 self.firsts.remove(&before.first);
             }
-            if let Some(after) = waiting {
+            if let Some(after) = after {
                 self.firsts.insert(after.first, after.since);
             }
         }
         let room = self.room(key);
-        self.rank_mut(priority).set(key, image, waiting, room == 0);
+        self.rank_mut(priority).set(key, image, after, room == 0);
         let jobs = |waiting: Option<Waiting>| waiting.map_or(0, |waiting| waiting.jobs).min(room);
-        self.count(image, jobs(before), jobs(waiting));
+        self.count(image, jobs(before), jobs(after));
     }
 
     pub(super) fn serve(&mut self, priority: Priority, key: &str, image: ImageId, at: u64) {
@@ -134,11 +140,10 @@ impl Line {
     }
 
     fn count(&mut self, image: ImageId, less: u64, more: u64) {
-        let jobs = self.grantable(image) - less + more;
-        if jobs == 0 {
+        let jobs = self.grantable.entry(image).or_default();
+        *jobs = *jobs - less + more;
+        if *jobs == 0 {
             self.grantable.remove(&image);
-        } else {
-            self.grantable.insert(image, jobs);
         }
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::line::Line;
 use super::rank::Waiting;
 use super::{Dispatch, Lane, Untold};
-use crate::{Effect, ImageId, Job, Queue, QueueId, QueueName, State, Status, Timestamp};
+use crate::{Effect, ImageId, Job, Queue, QueueId, QueueName, Status, Timestamp};
 
 /// What happens to it.
 impl Dispatch {
@@ -13,20 +13,24 @@ impl Dispatch {
         while let Some((at, queue)) = self.refills.first().copied()
             && at <= now
         {
-            self.settle(queue, &[]);
+            self.settle(queue, []);
             assert!(self.refills.first() != Some(&(at, queue)), "a rate has something left when it says");
             self.untold.queues.insert(queue);
         }
     }
 
-    /// A job came, went, or has another status. A queued one stands last in its lane, and one that was queued still has to
-    /// leave it.
-    pub(crate) fn moved(&mut self, before: Option<&Job>, after: Option<&Job>) {
+    /// A job came, went, or has another status. Where it was the first of its lane, `first` is the one that is it now.
+    pub(crate) fn moved(
+        &mut self,
+        before: Option<&Job>,
+        after: Option<&Job>,
+        first: Option<(u64, Timestamp)>,
+    ) {
         let Some(job) = after.or(before) else { return };
         let (id, now) = (job.queue, self.now);
+        self.unwritten.queues.insert(id);
         let line = self.line_mut(id);
         line.queue.counts.moved(before, after, now);
-        let mut changed = Vec::new();
         let is_running = |job: Option<&Job>| job.is_some_and(|job| job.status() == Status::Running);
         let (was, is) = (is_running(before), is_running(after));
         if is
@@ -35,16 +39,7 @@ impl Dispatch {
         {
             line.queue.bucket.take(rate, now);
         }
-        if was != is && !job.worker.is_empty() {
-            if is {
-                self.workers.took(&job.worker, job.id, now);
-            } else {
-                self.workers.lost(&job.worker, job.id);
-            }
-            self.unwritten.workers.insert(job.worker.clone());
-            self.unwritten.held.insert((job.worker.clone(), job.id));
-        }
-        let line = self.lines.get_mut(&id).expect("a job's queue is there");
+        let mut changed = Vec::new();
         if was != is && !job.key.is_empty() {
             let room = line.room(&job.key);
             let jobs = line.running.entry(job.key.clone()).or_default();
@@ -55,27 +50,32 @@ impl Dispatch {
             changed = line.room_changed(&job.key, room);
             self.unwritten.running.insert((id, job.key.clone()));
         }
-        self.unwritten.queues.insert(id);
-        if let Some(after) = after
-            && let State::Queued { seq, since } = after.state
-        {
-            let lane = Lane::of(after);
-            let waiting = match self.waiting(&lane) {
-                Some(waiting) => Waiting { jobs: waiting.jobs + 1, ..waiting },
-                None => Waiting { first: seq, since, jobs: 1, served: 0 },
-            };
-            self.set(&lane, Some(waiting));
-            self.settle(id, &[lane.image]);
+        if was != is && !job.worker.is_empty() {
+            if is {
+                self.workers.took(&job.worker, job.id, now);
+            } else {
+                self.workers.lost(&job.worker, job.id);
+            }
+            self.unwritten.workers.insert(job.worker.clone());
+            self.unwritten.held.insert((job.worker.clone(), job.id));
         }
-        // What its limits say has changed where it runs or does not any more.
-        if was != is {
-            self.settle(id, &changed);
+        let place = |job: Option<&Job>| job.and_then(|job| job.state.place());
+        let (left, came) = (place(before), place(after));
+        if left.is_some() {
+            self.left(Lane::of(job), first);
         }
-        self.untold.images.extend(changed.into_iter().map(|image| (id, image)));
-        if self.line(id).queue.is_limited() {
+        if let Some((seq, since)) = came {
+            self.came(Lane::of(job), seq, since);
+        }
+        let image = (left.is_some() || came.is_some()).then_some(job.image_id);
+        self.settle(id, changed.iter().copied().chain(image));
+        self.untold.images.extend(changed.into_iter().chain(image).map(|image| (id, image)));
+        let queue = &self.line(id).queue;
+        let (is_limited, is_over) = (queue.is_limited(), queue.is_over());
+        if is_limited {
             self.untold.queues.insert(id);
         }
-        if self.line(id).queue.is_over() {
+        if is_over {
             self.remove(id);
         }
     }
@@ -85,13 +85,23 @@ impl Dispatch {
         self.waiting(lane).is_some_and(|waiting| waiting.first == seq)
     }
 
+    /// A job stands last in its lane.
+    fn came(&mut self, lane: Lane, seq: u64, since: Timestamp) {
+        let before = self.waiting(&lane);
+        let after = match before {
+            Some(before) => Waiting { jobs: before.jobs + 1, ..before },
+            None => Waiting { first: seq, since, jobs: 1, served: 0 },
+        };
+        self.set(lane, before, Some(after));
+    }
+
     /// A job has left its lane; where it was the first, `first` is the one that is it now.
-    pub(crate) fn left(&mut self, lane: &Lane, first: Option<(u64, Timestamp)>) {
-        let before = self.waiting(lane).expect("a queued job is in its lane");
+    fn left(&mut self, lane: Lane, first: Option<(u64, Timestamp)>) {
+        let before = self.waiting(&lane).expect("a queued job is in its lane");
         let (first, since) = first.unwrap_or((before.first, before.since));
         let jobs = before.jobs.checked_sub(1).expect("a job that leaves was counted");
-        self.set(lane, (jobs > 0).then_some(Waiting { first, since, jobs, ..before }));
-        self.settle(lane.queue, &[lane.image]);
+        let after = (jobs > 0).then_some(Waiting { first, since, jobs, ..before });
+        self.set(lane, Some(before), after);
     }
 
     /// A lane had its turn, and so had its key, at that place in the order of the log.
@@ -133,7 +143,7 @@ impl Dispatch {
                 changed.extend(line.room_changed(&key, room));
             }
         }
-        self.settle(id, &changed);
+        self.settle(id, changed.iter().copied());
         self.untold.images.extend(changed.into_iter().map(|image| (id, image)));
         self.unwritten.queues.insert(id);
         self.untold.queues.insert(id);
@@ -175,28 +185,25 @@ impl Dispatch {
         self.untold.gone.push(id);
     }
 
-    fn set(&mut self, lane: &Lane, waiting: Option<Waiting>) {
-        let before = self.waiting(lane);
-        let line = self.line_mut(lane.queue);
-        let had_turn = line.rank(lane.priority).served(&lane.key) > 0;
-        line.set(lane.priority, &lane.key, lane.image, waiting);
-        match (before.is_some(), waiting.is_some()) {
+    fn set(&mut self, lane: Lane, before: Option<Waiting>, after: Option<Waiting>) {
+        match (before.is_some(), after.is_some()) {
             (false, true) => self.lanes += 1,
             (true, false) => {
                 self.lanes -= 1;
                 // Its key's turn may go with it.
-                if had_turn {
+                if self.line(lane.queue).rank(lane.priority).served(&lane.key) > 0 {
                     self.unwritten.turns.insert((lane.queue, lane.priority, lane.key.clone()));
                 }
             }
             (true, true) | (false, false) => {}
         }
-        self.unwritten.lanes.insert(lane.clone());
-        self.untold.images.insert((lane.queue, lane.image));
+        let line = self.line_mut(lane.queue);
+        line.set(lane.priority, &lane.key, lane.image, before, after);
+        self.unwritten.lanes.insert(lane);
     }
 
     /// Puts a queue where it belongs, after something of it has changed, and of these images.
-    pub(super) fn settle(&mut self, id: QueueId, images: &[ImageId]) {
+    pub(super) fn settle(&mut self, id: QueueId, images: impl IntoIterator<Item = ImageId>) {
         let now = self.now;
         let line = self.line_mut(id);
         let waits = line.has_grantable();
@@ -220,8 +227,8 @@ impl Dispatch {
             }
         }
         for image in images {
-            let is_in = open && self.line(id).grantable(*image) > 0;
-            self.put_image(*image, id, is_in);
+            let is_in = open && self.line(id).grantable(image) > 0;
+            self.put_image(image, id, is_in);
         }
     }
 

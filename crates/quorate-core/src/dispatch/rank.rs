@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{ImageId, LaneMark, Timestamp};
 
@@ -15,9 +15,30 @@ use crate::{ImageId, LaneMark, Timestamp};
 pub(super) struct Rank {
     keys: Keys,
     /// Of the keys that are not blocked.
-    turns: BTreeSet<(u64, Box<str>)>,
+    turns: Turns,
     /// The same for those who take this image only.
-    turns_of_image: BTreeMap<ImageId, BTreeSet<(u64, Box<str>)>>,
+    turns_of_image: BTreeMap<ImageId, Turns>,
+}
+
+/// The names of keys, by their turns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Turns(BTreeMap<u64, Box<str>>);
+
+impl Turns {
+    fn first(&self) -> Option<(u64, &str)> {
+        self.0.first_key_value().map(|(turn, name)| (*turn, &**name))
+    }
+
+    /// A key has this turn now; `None`: it has none.
+    fn change(&mut self, name: &str, before: Option<u64>, after: Option<u64>) {
+        if before == after {
+            return;
+        }
+        let known = before.and_then(|turn| self.0.remove(&turn));
+        if let Some(turn) = after {
+            self.0.insert(turn, known.unwrap_or_else(|| name.into()));
+        }
+    }
 }
 
 /// The jobs of each key. Most have none: those are found without a search.
@@ -70,7 +91,7 @@ struct Key {
     blocked: bool,
     lanes: BTreeMap<ImageId, Waiting>,
     /// The same by their first jobs.
-    firsts: BTreeSet<(u64, ImageId)>,
+    firsts: BTreeMap<u64, ImageId>,
 }
 
 /// The jobs of one lane.
@@ -95,8 +116,31 @@ impl Waiting {
 }
 
 impl Key {
+    /// `None`: it is blocked, or nothing waits.
     fn turn(&self) -> Option<u64> {
-        self.firsts.first().map(|(first, _)| self.served.max(*first))
+        let (first, _) = self.firsts.first_key_value().filter(|_| !self.blocked)?;
+        Some(self.served.max(*first))
+    }
+
+    /// The same for those who take this image only.
+    fn turn_of(&self, image: ImageId) -> Option<u64> {
+        self.lanes.get(&image).filter(|_| !self.blocked).map(|waiting| waiting.turn())
+    }
+
+    fn set(&mut self, image: ImageId, waiting: Option<Waiting>) {
+        let before = match waiting {
+            Some(waiting) => self.lanes.insert(image, waiting),
+            None => self.lanes.remove(&image),
+        };
+        let [before, after] = [before, waiting].map(|waiting| waiting.map(|waiting| waiting.first));
+        if before != after {
+            if let Some(first) = before {
+                self.firsts.remove(&first);
+            }
+            if let Some(first) = after {
+                self.firsts.insert(first, image);
+            }
+        }
     }
 }
 
@@ -134,12 +178,12 @@ impl Rank {
             && self.turns_of_image.keys().all(|image| images.contains(image));
         if images.is_empty() || all {
             let (_, name) = self.turns.first()?;
-            let (_, image) = self.keys.get(name)?.firsts.first()?;
+            let (_, image) = self.keys.get(name)?.firsts.first_key_value()?;
             return Some((name, *image));
         }
         let of_image = |image: &ImageId| {
             let (turn, name) = self.turns_of_image.get(image)?.first()?;
-            Some((*turn, &**name, *image))
+            Some((turn, name, *image))
         };
         let (_, name, image) = images.iter().filter_map(of_image).min()?;
         Some((name, image))
@@ -150,35 +194,15 @@ impl Rank {
         if self.keys.get(name).is_none() {
             self.keys.insert(name, Key { blocked, ..Key::default() });
         }
-        let Some(key) = self.keys.get_mut(name) else { return };
-        let before = key.lanes.get(&image).copied();
-        if let (Some(before), Some(after)) = (before, waiting)
-            && before.turn() == after.turn()
-            && before.first == after.first
-        {
-            key.lanes.insert(image, after);
-            return;
-        }
-        self.withdraw(name, [image]);
-        let Some(key) = self.keys.get_mut(name) else { return };
-        if let Some(before) = before {
-            key.lanes.remove(&image);
-            key.firsts.remove(&(before.first, image));
-        }
-        if let Some(after) = waiting {
-            key.lanes.insert(image, after);
-            key.firsts.insert((after.first, image));
-        }
-        if key.lanes.is_empty() {
+        self.change(name, Some(image), |key| key.set(image, waiting));
+        if self.keys.get(name).is_some_and(|key| key.lanes.is_empty()) {
             self.keys.remove(name);
-        } else {
-            self.submit(name, [image]);
         }
     }
 
     /// A lane had its turn, and so had its key.
     pub(super) fn serve(&mut self, name: &str, image: ImageId, at: u64) {
-        self.change(name, &[image], |key| {
+        self.change(name, Some(image), |key| {
             key.served = at;
             if let Some(lane) = key.lanes.get_mut(&image) {
                 lane.served = at;
@@ -188,49 +212,42 @@ impl Rank {
 
     /// A key had its turn.
     pub(super) fn serve_key(&mut self, name: &str, at: u64) {
-        self.change(name, &[], |key| key.served = at);
+        self.change(name, None, |key| key.served = at);
     }
 
     /// A key is at its limit, or no longer.
     pub(super) fn block(&mut self, name: &str, blocked: bool) {
-        let Some(key) = self.keys.get(name) else { return };
+        let Some(key) = self.keys.get_mut(name) else { return };
+        let of_images = |key: &Key| key.lanes.keys().map(|image| key.turn_of(*image)).collect::<Vec<_>>();
+        let (before, before_of_images) = (key.turn(), of_images(key));
+        key.blocked = blocked;
+        let (after, after_of_images) = (key.turn(), of_images(key));
         let images: Vec<ImageId> = key.lanes.keys().copied().collect();
-        self.change(name, &images, |key| key.blocked = blocked);
-    }
-
-    fn change(&mut self, name: &str, images: &[ImageId], change: impl FnOnce(&mut Key)) {
-        self.withdraw(name, images.iter().copied());
-        self.keys.get_mut(name).map(change);
-        self.submit(name, images.iter().copied());
-    }
-
-    /// Takes a key's turns away, of these images and of all.
-    fn withdraw(&mut self, name: &str, images: impl IntoIterator<Item = ImageId>) {
-        let Some(key) = self.keys.get(name).filter(|key| !key.blocked) else { return };
-        if let Some(turn) = key.turn() {
-            self.turns.remove(&(turn, name.into()));
-        }
-        for image in images {
-            let Some(waiting) = key.lanes.get(&image) else { continue };
-            if let Some(turns) = self.turns_of_image.get_mut(&image) {
-                turns.remove(&(waiting.turn(), name.into()));
-                if turns.is_empty() {
-                    self.turns_of_image.remove(&image);
-                }
-            }
+        self.turns.change(name, before, after);
+        for ((image, before), after) in images.into_iter().zip(before_of_images).zip(after_of_images) {
+            self.change_of_image(name, image, before, after);
         }
     }
 
-    /// Gives a key its turns, of these images and of all.
-    fn submit(&mut self, name: &str, images: impl IntoIterator<Item = ImageId>) {
-        let Some(key) = self.keys.get(name).filter(|key| !key.blocked) else { return };
-        if let Some(turn) = key.turn() {
-            self.turns.insert((turn, name.into()));
+    /// Changes a key, and no lane of it but this one.
+    fn change(&mut self, name: &str, image: Option<ImageId>, change: impl FnOnce(&mut Key)) {
+        let Some(key) = self.keys.get_mut(name) else { return };
+        let of_image = |key: &Key| image.and_then(|image| key.turn_of(image));
+        let (before, before_of_image) = (key.turn(), of_image(key));
+        change(key);
+        let (after, after_of_image) = (key.turn(), of_image(key));
+        self.turns.change(name, before, after);
+        if let Some(image) = image {
+            self.change_of_image(name, image, before_of_image, after_of_image);
         }
-        for image in images {
-            if let Some(waiting) = key.lanes.get(&image) {
-                let turn = (waiting.turn(), name.into());
-                self.turns_of_image.entry(image).or_default().insert(turn);
+    }
+
+    fn change_of_image(&mut self, name: &str, image: ImageId, before: Option<u64>, after: Option<u64>) {
+        if before != after {
+            let turns = self.turns_of_image.entry(image).or_default();
+            turns.change(name, before, after);
+            if turns.0.is_empty() {
+                self.turns_of_image.remove(&image);
             }
         }
     }
