@@ -40,9 +40,29 @@ pub enum Bug {
     LogByEntries,
     /// On a disk that is short of room everything is refused.
     RefuseCure,
+    /// A node that starts allows one more running job of each queue that is limited.
+    OneMore,
+    /// A node that starts takes no queue for paused.
+    ForgetPause,
+    /// A node that starts takes each rate for unused.
+    RefillRate,
+    /// A node that starts has forgotten which jobs keep others away.
+    ForgetUnique,
+    /// A node that starts counts one finished job too many of each queue.
+    Miscount,
+    /// Which key had its turn is forgotten with each write.
+    ForgetTurns,
+    /// A job that is given back goes on running.
+    KeepGrant,
+    /// It is not counted how often a job was given back.
+    ReleaseForEver,
+    /// Of several queues the last one is first.
+    LastQueueFirst,
+    /// Of weighed queues the first one that has a job is always drawn.
+    NoChance,
 }
 
-const BUGS: [(Bug, &str); 14] = [
+const BUGS: [(Bug, &str); 24] = [
     (Bug::AckBeforeFsync, "ack-before-fsync"),
     (Bug::ForgetVote, "forget-vote"),
     (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
@@ -57,6 +77,16 @@ const BUGS: [(Bug, &str); 14] = [
     (Bug::SpentKeyWaits, "spent-key-waits"),
     (Bug::LogByEntries, "log-by-entries"),
     (Bug::RefuseCure, "refuse-cure"),
+    (Bug::OneMore, "one-more"),
+    (Bug::ForgetPause, "forget-pause"),
+    (Bug::RefillRate, "refill-rate"),
+    (Bug::ForgetUnique, "forget-unique"),
+    (Bug::Miscount, "miscount"),
+    (Bug::ForgetTurns, "forget-turns"),
+    (Bug::KeepGrant, "keep-grant"),
+    (Bug::ReleaseForEver, "release-for-ever"),
+    (Bug::LastQueueFirst, "last-queue-first"),
+    (Bug::NoChance, "no-chance"),
 ];
 
 /// True in a test build in which this bug was asked for.

@@ -3,12 +3,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use quorate_check::{Call, JobRecord, Op, Outcome, Reason, body_hash};
+use quorate_check::{Call, JobRecord, Op, Outcome, Reason};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::convert::log_of;
-use crate::draw::{enqueue, finish, success};
+use crate::draw::{enqueue, failure, finish, success};
 use crate::limits;
 use crate::queues::{self, Uses};
 use crate::rest::Rest;
@@ -35,6 +34,8 @@ pub(crate) struct Client {
     kept: VecDeque<Box<str>>,
     /// Jobs that it once saw.
     known: VecDeque<Box<str>>,
+    /// Jobs that it has put into queues and not taken out, as far as it knows.
+    pile: usize,
     /// Requests that were answered with jobs to run, with their keys.
     spent: VecDeque<Next>,
     /// The last round in which it took part.
@@ -73,6 +74,7 @@ impl Client {
             held: VecDeque::new(),
             kept: VecDeque::new(),
             known: VecDeque::new(),
+            pile: 0,
             spent: VecDeque::new(),
             round: 0,
             sent: 0,
@@ -136,6 +138,12 @@ impl Client {
         if self.rng.random_bool(REPEATED) && op.key.is_some() {
             self.again = Some(Next::new(op.call.clone(), op.key.clone()));
         }
+        match &op.call {
+            Call::Enqueue { .. } => self.pile += op.jobs.len(),
+            Call::Consume { .. } if op.jobs.is_empty() => self.pile = 0,
+            call if call.takes() => self.pile = self.pile.saturating_sub(op.jobs.len()),
+            _ => {}
+        }
         for job in &op.jobs {
             push(&mut self.known, job.id.clone(), limits::KNOWN);
         }
@@ -151,7 +159,7 @@ impl Client {
     }
 
     fn next(&mut self, phase: Phase) -> Option<Next> {
-        if phase != Phase::Wait
+        if !matches!(phase, Phase::Wait | Phase::Count)
             && let Some(next) = self.again.take()
         {
             return Some(next);
@@ -161,7 +169,7 @@ impl Client {
         let chance = match phase {
             Phase::Work => 0.6,
             Phase::Empty | Phase::Gather(_) | Phase::Wait | Phase::Repeat(_) | Phase::Drain => 1.0,
-            Phase::Stop => 0.0,
+            Phase::Count | Phase::Stop => 0.0,
         };
         if self.rng.random_bool(chance)
             && let Some(id) = self.held.pop_front()
@@ -177,11 +185,14 @@ impl Client {
                 Some(id) => Next::new(success(id), None),
                 None => Next::new(Call::Consume { n: 5, wait: 0, queue: queues::all() }, None),
             }),
-            Phase::Wait | Phase::Stop => None,
+            Phase::Wait | Phase::Count | Phase::Stop => None,
         }
     }
 
     fn anything(&mut self, key: Box<str>) -> Next {
+        if self.uses == Uses::ByWeight {
+            return self.weigh(key);
+        }
         let rng = &mut self.rng;
         let known =
             (!self.known.is_empty()).then(|| self.known[rng.random_range(0..self.known.len())].clone());
@@ -211,6 +222,18 @@ impl Client {
             (_, Some(id)) => (Call::Delete { id }, None),
         };
         Next::new(call, key)
+    }
+
+    /// Takes by weight from queues of which none is ever empty, but by chance.
+    fn weigh(&mut self, key: Box<str>) -> Next {
+        let rng = &mut self.rng;
+        if self.pile >= limits::PILE {
+            let call = Call::Consume { n: rng.random_range(1..=4), wait: 0, queue: self.uses.draw(rng) };
+            return Next::new(call, rng.random_bool(0.4).then_some(key));
+        }
+        let mut call = enqueue(rng, &key);
+        self.uses.spread(rng, &mut call);
+        Next::new(call, Some(key))
     }
 
     /// Waits for a job.
@@ -266,7 +289,6 @@ impl Client {
 
     /// What it does with a job that it holds: mostly it succeeds; sometimes it forgets it, which ends in a timeout.
     fn work(&mut self, id: Box<str>, phase: Phase, key: Box<str>) -> Next {
-        let log = || Some(body_hash(log_of(&id).as_bytes()));
         let call = match self.rng.random_range(0..100) {
             0..40 if phase == Phase::Work => return self.finish(id, key),
             0..40 if phase == Phase::Empty => finish(vec![id], 5, 0, Vec::new(), true),
@@ -274,8 +296,9 @@ impl Client {
             // A failure brings a retry, and who waits is to see no other jobs than those of the round.
             _ if phase != Phase::Work => success(id),
             40..80 => success(id),
-            80..88 => Call::Fail { log: log(), id, reason: Reason::BadExit },
-            88..91 => Call::Fail { log: log(), id, reason: Reason::Killed },
+            80..86 => failure(id, Reason::BadExit),
+            86..88 => failure(id, Reason::Killed),
+            88..91 => Call::Release { id, delay: self.rng.random_range(0..=1) },
             91..98 => {
                 self.held.push_back(id.clone());
                 Call::Touch { id }

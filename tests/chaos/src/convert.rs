@@ -2,7 +2,9 @@
 
 use anyhow::Context;
 use quorate_api as api;
-use quorate_check::{DEFAULT_QUEUE, Ended, Ending, JobRecord, NewJob, Reason, Status, body_hash};
+use quorate_check::{
+    DEFAULT_QUEUE, Ended, Ending, JobRecord, NewJob, QueueLimits, Reason, Status, Unique, Until, body_hash,
+};
 
 use crate::limits;
 
@@ -30,9 +32,16 @@ pub(crate) fn log_of(id: &str) -> String {
 pub(crate) fn new_job(job: &NewJob) -> api::NewJob {
     api::NewJob {
         tags: None,
-        unique_key: None,
-        unique_until: None,
-        unique_for: None,
+        unique_key: job.unique.as_ref().map(|unique| unique.key.to_string()),
+        unique_until: job.unique.as_ref().and_then(|unique| match unique.until {
+            Until::Started => Some(api::UniqueUntil::Started),
+            Until::Finished => Some(api::UniqueUntil::Finished),
+            Until::For(_) => None,
+        }),
+        unique_for: job.unique.as_ref().and_then(|unique| match unique.until {
+            Until::For(seconds) => Some(seconds),
+            Until::Started | Until::Finished => None,
+        }),
         queue: (*job.queue != *DEFAULT_QUEUE).then(|| job.queue.to_string()),
         key: (!job.key.is_empty()).then(|| job.key.to_string()),
         image: "chaos".to_owned(),
@@ -85,7 +94,7 @@ pub(crate) fn ended_job(job: &api::Job) -> Ended {
     }
 }
 
-fn status(status: api::Status) -> Status {
+pub(crate) fn status(status: api::Status) -> Status {
     match status {
         api::Status::Delayed => Status::Delayed,
         api::Status::Queued => Status::Queued,
@@ -108,6 +117,7 @@ pub(crate) fn record(job: &api::Job) -> anyhow::Result<JobRecord> {
         hash: body_hash(job.payload.as_bytes()),
         queue: job.queue.as_str().into(),
         key: job.key.as_deref().unwrap_or_default().into(),
+        unique: job.unique_key.as_deref().map(|key| unique(key, job)),
         status: status(job.status),
         priority: u8::try_from(job.priority).context("a priority above 255")?,
         delay: job.delay,
@@ -126,7 +136,28 @@ pub(crate) fn record(job: &api::Job) -> anyhow::Result<JobRecord> {
         retry_of: job.retry_of.as_deref().map(Into::into),
         retry_id: job.retry_id.as_deref().map(Into::into),
         log: None,
+        duplicate: job.duplicate,
     })
+}
+
+fn unique(key: &str, job: &api::Job) -> Unique {
+    let until = match (job.unique_for, job.unique_until) {
+        (Some(seconds), _) => Until::For(seconds),
+        (None, Some(api::UniqueUntil::Started)) => Until::Started,
+        (None, Some(api::UniqueUntil::Finished) | None) => Until::Finished,
+    };
+    Unique { key: key.into(), until }
+}
+
+/// What is sent to limit a queue: all of it.
+pub(crate) fn settings(limits: &QueueLimits) -> api::QueueRequest {
+    api::QueueRequest {
+        paused: Some(Some(limits.paused)),
+        max_running: Some(limits.max_running),
+        max_running_per_key: Some(limits.max_running_per_key),
+        rate: Some(limits.rate.map(|rate| api::Rate { jobs: rate.jobs, seconds: rate.seconds })),
+        ..api::QueueRequest::default()
+    }
 }
 
 fn millis(text: &str) -> anyhow::Result<u64> {

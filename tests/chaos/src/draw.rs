@@ -1,6 +1,6 @@
 //! Requests that clients draw.
 
-use quorate_check::{Call, DEFAULT_QUEUE, Ending, NewJob, body_hash};
+use quorate_check::{Call, DEFAULT_QUEUE, Ending, NewJob, Reason, Unique, Until, body_hash};
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -19,6 +19,7 @@ pub(crate) fn enqueue(rng: &mut StdRng, key: &str) -> Call {
         timeout: if rng.random_bool(0.2) { rng.random_range(1..=3) } else { 20 },
         max_retries: if rng.random_bool(0.4) { rng.random_range(1..=2) } else { 0 },
         retries_delay: rng.random_range(0..=1),
+        unique: rng.random_bool(0.08).then(|| unique(rng)),
         ..new_job(&format!("{key}-{place}"))
     });
     Call::Enqueue { jobs: jobs.collect() }
@@ -34,6 +35,12 @@ fn long_job(rng: &mut StdRng, tag: &str) -> NewJob {
     }
 }
 
+/// What a job is the only one of, as are others of all clients.
+fn unique(rng: &mut StdRng) -> Unique {
+    let until = [Until::Started, Until::Finished, Until::For(2)][rng.random_range(0..3)];
+    Unique { key: format!("u{}", rng.random_range(0..10)).into(), until }
+}
+
 /// A job of which only the tag matters.
 pub(crate) fn new_job(tag: &str) -> NewJob {
     NewJob {
@@ -41,6 +48,7 @@ pub(crate) fn new_job(tag: &str) -> NewJob {
         hash: body_hash(payload(tag).as_bytes()),
         queue: DEFAULT_QUEUE.into(),
         key: "".into(),
+        unique: None,
         priority: 0,
         delay: 0,
         timeout: 20,
@@ -51,6 +59,11 @@ pub(crate) fn new_job(tag: &str) -> NewJob {
 
 pub(crate) fn success(id: Box<str>) -> Call {
     Call::Success { log: Some(sent_log(&id)), id }
+}
+
+/// Ends a job badly.
+pub(crate) fn failure(id: Box<str>, reason: Reason) -> Call {
+    Call::Fail { log: Some(sent_log(&id)), id, reason }
 }
 
 /// Ends jobs well, and takes others.

@@ -5,6 +5,7 @@
 //! heals, every node is scanned, and the history goes to `quorate-check`. A run that could not do what it set out to do
 //! is an error, not a success.
 
+mod asker;
 mod availability;
 mod bulk;
 mod client;
@@ -23,11 +24,13 @@ mod recorder;
 mod relay;
 mod report;
 mod rest;
+mod returner;
 mod rounds;
 mod run;
 mod runner;
 mod scan;
 mod schedule;
+mod setter;
 mod shared;
 
 pub use fault::{Action, Fault, Victim};

@@ -3,12 +3,28 @@
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
+use quorate_check::Rate;
+
 /// A client gives up on an attempt, on top of its wait: later than the node does, which answers within its write timeout of 5 s.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(20);
 /// A consume waited for its jobs if it took so long, in microseconds.
 pub(crate) const REALLY_WAITED: u64 = 200_000;
 /// Jobs of a queue that run at once, where few may.
 pub(crate) const FEW_RUNNING: u32 = 3;
+/// What is granted of a queue with a rate: so slowly that a restart takes less time than the rate to recover.
+pub(crate) const SLOW_RATE: Rate = Rate { jobs: 12, seconds: 3 };
+/// Jobs that come into it at once, about once a second: fewer than that.
+pub(crate) const SLOW_JOBS: u32 = 3;
+/// A queue's limits are changed so often, in milliseconds.
+pub(crate) const SET_EVERY: Range<u64> = 600..1_800;
+/// A write that was not answered has its effect so soon or never, in milliseconds: what a node gives it, 5 s, and some.
+pub(crate) const WRITE_MILLIS: u64 = 6_000;
+/// Jobs that the one client which takes by weight keeps in the queues for that.
+pub(crate) const PILE: usize = 40;
+/// The queues are counted while nobody sends anything, within so long.
+pub(crate) const COUNT: Duration = Duration::from_millis(2_500);
+/// Nodes with more jobs are only counted at the end.
+pub(crate) const COUNTED: u64 = 20_000;
 /// The longest timeout of a job that keeps back others while it runs, in seconds.
 pub(crate) const SHORT_TIMEOUT: u32 = 4;
 /// Seconds that a consume of a round waits: several times what may be between a job and its consumer.

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use quorate_api::QueueRequest;
 use quorate_check::{Call, DEFAULT_QUEUE, NewJob, QueueLimits};
 use rand::Rng;
 use rand::rngs::StdRng;
 use reqwest::Method;
 use tokio::time::{Instant, sleep};
 
+use crate::convert;
 use crate::hosts::Node;
 use crate::limits;
 use crate::rest::Rest;
@@ -21,11 +21,22 @@ const FEW: &str = "few";
 const BY_KEY: &str = "by-key";
 const KEYS: [&str; 3] = ["a", "b", "c"];
 
-/// What the queues are set to, for the whole run.
+/// A queue with a rate.
+pub(crate) const SLOW: &str = "slow";
+/// A queue that is paused, resumed and limited in mid-run.
+pub(crate) const SET: &str = "set";
+/// A queue whose jobs are given back.
+pub(crate) const GIVEN_BACK: &str = "given-back";
+/// Two queues that are taken from by weight.
+const WEIGHED: [&str; 2] = ["heavy", "light"];
+
+/// What limits the queues from the start.
 pub(crate) fn settings() -> BTreeMap<Box<str>, QueueLimits> {
-    let few = QueueLimits { max_running: Some(limits::FEW_RUNNING), ..QueueLimits::default() };
-    let by_key = QueueLimits { max_running_per_key: Some(1), ..QueueLimits::default() };
-    [(FEW.into(), few), (BY_KEY.into(), by_key)].into()
+    let none = QueueLimits::default();
+    let few = QueueLimits { max_running: Some(limits::FEW_RUNNING), ..none };
+    let by_key = QueueLimits { max_running_per_key: Some(1), ..none };
+    let slow = QueueLimits { rate: Some(limits::SLOW_RATE), ..none };
+    [(FEW.into(), few), (BY_KEY.into(), by_key), (SLOW.into(), slow)].into()
 }
 
 /// Sets them up. A cluster that has just started may not be ready for it.
@@ -35,11 +46,7 @@ pub(crate) fn settings() -> BTreeMap<Box<str>, QueueLimits> {
 pub(crate) async fn set_up(rest: &Rest, node: &Node) -> anyhow::Result<()> {
     let deadline = Instant::now() + limits::HEAL;
     for (name, set) in settings() {
-        let request = QueueRequest {
-            max_running: Some(set.max_running),
-            max_running_per_key: Some(set.max_running_per_key),
-            ..QueueRequest::default()
-        };
+        let request = convert::settings(&set);
         loop {
             let put = rest.http(Method::PUT, format!("{}/v1/queue/{name}", node.url)).json(&request);
             match put.send().await.and_then(reqwest::Response::error_for_status) {
@@ -59,17 +66,23 @@ pub(crate) async fn set_up(rest: &Rest, node: &Node) -> anyhow::Result<()> {
 pub(crate) enum Uses {
     /// From the default queue.
     Default,
-    /// From any one, and it enqueues into all.
+    /// From any one with limits, and it enqueues into all of them.
     Each,
-    /// From all in order.
+    /// From those in order.
     InOrder,
+    /// From two others by weight, which it fills, too.
+    ByWeight,
+    /// From the default queue, and now and then from any.
+    Any,
 }
 
 impl Uses {
-    /// Of the client with this number: most use one, and one all in order.
+    /// Of the client with this number: most use one queue.
     pub(crate) fn of(number: u32) -> Uses {
         match number {
             2 => Uses::InOrder,
+            3 => Uses::ByWeight,
+            5 => Uses::Any,
             _ if number % 3 == 1 => Uses::Each,
             _ => Uses::Default,
         }
@@ -79,8 +92,20 @@ impl Uses {
     pub(crate) fn draw(self, rng: &mut StdRng) -> Vec<Box<str>> {
         match self {
             Uses::Default => Vec::new(),
-            Uses::Each => [vec![], vec![FEW.into()], vec![BY_KEY.into()]][rng.random_range(0..3)].clone(),
-            Uses::InOrder => all(),
+            Uses::Each => {
+                let queues =
+                    [vec![], vec![FEW.into()], vec![BY_KEY.into()], vec![SLOW.into()], vec![SET.into()]];
+                queues[rng.random_range(0..queues.len())].clone()
+            }
+            Uses::InOrder => [FEW, DEFAULT_QUEUE, SLOW, SET, BY_KEY].map(Into::into).into(),
+            Uses::ByWeight => vec![format!("{}:2", WEIGHED[0]).into(), format!("{}:1", WEIGHED[1]).into()],
+            Uses::Any => {
+                if rng.random_bool(0.2) {
+                    vec!["*".into()]
+                } else {
+                    Vec::new()
+                }
+            }
         }
     }
 
@@ -89,11 +114,16 @@ impl Uses {
         let Call::Enqueue { jobs } = call else { return };
         // What would not end within the run is looked for in the default queue.
         let ends = |job: &NewJob| job.timeout <= limits::ENOUGH_TIME && job.delay < limits::LONG_DELAY;
-        for job in jobs.iter_mut().filter(|job| self == Uses::Each && ends(job)) {
-            let (queue, key) = match rng.random_range(0..3) {
-                0 => continue,
-                1 => (FEW, ["", "x", "y"][rng.random_range(0..3)]),
-                _ => (BY_KEY, KEYS[rng.random_range(0..KEYS.len())]),
+        for job in jobs.iter_mut().filter(|job| ends(job)) {
+            let (queue, key) = match self {
+                Uses::Default | Uses::InOrder | Uses::Any => continue,
+                Uses::ByWeight => (WEIGHED[rng.random_range(0..2)], ""),
+                Uses::Each => match rng.random_range(0..4) {
+                    0 => continue,
+                    1 => (FEW, ["", "x", "y"][rng.random_range(0..3)]),
+                    2 => (SET, ["", "x", "y"][rng.random_range(0..3)]),
+                    _ => (BY_KEY, KEYS[rng.random_range(0..KEYS.len())]),
+                },
             };
             (job.queue, job.key) = (queue.into(), key.into());
             job.timeout = job.timeout.min(limits::SHORT_TIMEOUT);
@@ -101,9 +131,9 @@ impl Uses {
     }
 }
 
-/// All three in order.
+/// All of them in order.
 pub(crate) fn all() -> Vec<Box<str>> {
-    [FEW, DEFAULT_QUEUE, BY_KEY].map(Into::into).into()
+    [FEW, DEFAULT_QUEUE, SLOW, SET, BY_KEY, GIVEN_BACK, WEIGHED[0], WEIGHED[1]].map(Into::into).into()
 }
 
 #[cfg(test)]
@@ -113,7 +143,9 @@ mod tests {
     #[test]
     fn few_clients_are_enough_for_all_queues() {
         let uses: Vec<Uses> = (0..6).map(Uses::of).collect();
-        assert_eq!(uses.iter().filter(|uses| **uses == Uses::InOrder).count(), 1);
+        for one in [Uses::Default, Uses::InOrder, Uses::ByWeight, Uses::Any] {
+            assert_eq!(uses.iter().filter(|uses| **uses == one).count(), 1);
+        }
         assert_eq!(uses.iter().filter(|uses| **uses == Uses::Each).count(), 2);
     }
 }

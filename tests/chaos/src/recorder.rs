@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use parking_lot::Mutex;
-use quorate_check::{Fault, HistoryWriter, JobRecord, Op, Run};
+use quorate_check::{Counts, Fault, HistoryWriter, JobRecord, Op, Run};
 
 /// The history as all clients write it.
 pub(crate) struct Recorder(Mutex<Option<HistoryWriter<BufWriter<File>>>>);
@@ -29,6 +29,10 @@ impl Recorder {
 
     pub(crate) fn scan(&self, node: &str, index: u64, at: u64, jobs: &[JobRecord]) -> io::Result<()> {
         self.write(|history| history.scan(node, index, Some(at), jobs))
+    }
+
+    pub(crate) fn counts(&self, counts: &Counts) -> io::Result<()> {
+        self.write(|history| history.counts(counts))
     }
 
     /// Writes the last line; nothing can follow.

@@ -128,7 +128,9 @@ impl Wire {
             return Ok(self.ask(&format!("{}{path}", self.shared.nodes[node].url)).await);
         }
         let call = call(&head.method, path, &body).with_context(|| format!("{} {path}", head.method))?;
-        if call.takes() && matches!(self.shared.phase(), Phase::Gather(_) | Phase::Wait | Phase::Repeat(_)) {
+        if call.takes()
+            && matches!(self.shared.phase(), Phase::Gather(_) | Phase::Wait | Phase::Repeat(_) | Phase::Count)
+        {
             return Ok(None);
         }
         let key = head.headers.get("Idempotency-Key").map(|key| key.to_str()).transpose()?;
@@ -239,6 +241,9 @@ fn call(method: &Method, path: &str, body: &Bytes) -> anyhow::Result<Call> {
                     alone: true,
                 },
             }
+        }
+        ("POST", ["v1", "job", id, "release"]) => {
+            Call::Release { id: (*id).into(), delay: number("delay")?.unwrap_or(0) }
         }
         ("POST", ["v1", "job", id, "touch"]) => Call::Touch { id: (*id).into() },
         _ => bail!("a runner does not send that"),

@@ -136,6 +136,10 @@ impl Rest {
             Call::Cancel { id } => post(format!("job/{id}/cancel")).body("chaos"),
             Call::Touch { id } => post(format!("job/{id}/touch")),
             Call::Retry { id } => post(format!("job/{id}/retry")),
+            Call::Release { id, delay } => post(format!("job/{id}/release?delay={delay}")),
+            Call::Set { queue, limits } => {
+                self.http.put(format!("{url}/v1/queue/{queue}")).json(&convert::settings(limits))
+            }
             Call::Delete { id } => self.http.delete(format!("{url}/v1/job/{id}")),
             Call::Get { id, linearizable } => {
                 get(format!("job/{id}?consistency={}", certainly(linearizable)))
@@ -200,8 +204,9 @@ fn shown(op: &mut Op, body: &[u8]) -> anyhow::Result<()> {
         | Call::Fail { .. }
         | Call::Cancel { .. }
         | Call::Retry { .. }
+        | Call::Release { .. }
         | Call::Get { .. } => vec![serde_json::from_slice::<JobWrapper>(body)?.job],
-        Call::Touch { .. } | Call::Delete { .. } => Vec::new(),
+        Call::Touch { .. } | Call::Delete { .. } | Call::Set { .. } => Vec::new(),
     };
     op.jobs = jobs.iter().map(convert::record).collect::<anyhow::Result<_>>()?;
     Ok(())

@@ -12,6 +12,7 @@ use crate::draw::{new_job, success};
 use crate::limits;
 use crate::observe::Observer;
 use crate::rest::Rest;
+use crate::scan::counts;
 use crate::shared::{Phase, Shared};
 
 /// The first of so many rounds is one of each kind.
@@ -26,6 +27,7 @@ pub(crate) struct Rounds {
     shared: Arc<Shared>,
     observer: Observer,
     rest: Rest,
+    http: reqwest::Client,
     rng: StdRng,
     /// Its number among the clients.
     number: u32,
@@ -37,7 +39,8 @@ impl Rounds {
     pub(crate) fn new(shared: Arc<Shared>, clock: Clock, clients: u32, seed: u64) -> anyhow::Result<Rounds> {
         let rng = StdRng::seed_from_u64(seed.rotate_left(31));
         let (observer, rest) = (Observer::new()?, Rest::new(clock)?);
-        Ok(Rounds { shared, observer, rest, rng, number: clients + 1, clients, sent: 0 })
+        let http = reqwest::Client::builder().timeout(limits::COUNT).no_proxy().build()?;
+        Ok(Rounds { shared, observer, rest, http, rng, number: clients + 1, clients, sent: 0 })
     }
 
     /// One round after the other, until there are to be no more, and each kind had its turn.
@@ -95,6 +98,25 @@ impl Rounds {
         }
         sleep(limits::GATHER).await;
         self.until(limits::ROUND, async |rounds: &Rounds| rounds.waiting() == 0).await;
+        self.count().await
+    }
+
+    /// Has the queues of each node counted, where nothing happens for so long.
+    async fn count(&mut self) -> anyhow::Result<()> {
+        self.shared.enter(Phase::Count);
+        let deadline = Instant::now() + limits::COUNT;
+        let mut left: Vec<usize> = (0..self.shared.nodes.len()).collect();
+        while !left.is_empty() && Instant::now() < deadline {
+            sleep(limits::POLL).await;
+            for node in std::mem::take(&mut left) {
+                // Whoever is harmed just now is not asked again.
+                match counts(&self.http, &self.shared.nodes[node], limits::COUNTED).await {
+                    Ok(Some(counts)) => self.shared.recorder.counts(&counts)?,
+                    Ok(None) => left.push(node),
+                    Err(_) => {}
+                }
+            }
+        }
         Ok(())
     }
 

@@ -22,10 +22,12 @@ use crate::queues;
 use crate::recorder::Recorder;
 use crate::report::Summary;
 use crate::rest::Rest;
+use crate::returner::Returner;
 use crate::rounds::Rounds;
 use crate::runner::{Runner, tell_unfinished, unfinished};
-use crate::scan::scan;
+use crate::scan::{counts, scan};
 use crate::schedule::{Plan, Schedule};
+use crate::setter::Setter;
 use crate::shared::{Phase, Shared};
 
 /// What is to be run.
@@ -81,6 +83,10 @@ pub enum Verdict {
     Skipped(String),
 }
 
+/// Rules for which something must have been at stake.
+const RULES_OF_QUEUES: [&str; 9] =
+    ["limits", "paused", "rates", "turns", "in-order", "weights", "unique", "release", "counts"];
+
 /// Runs a cluster under faults and judges it.
 ///
 /// # Errors
@@ -125,6 +131,7 @@ async fn run_on(host: impl Host, runner: Option<&Path>, options: &Options) -> an
         skew_ms: 1_000,
         late_ms: 10_000,
         prompt_ms: 5_000,
+        write_ms: limits::WRITE_MILLIS,
         retention: 7 * 24 * 60 * 60,
         queues: queues::settings(),
         about: format!("seed {}", options.seed),
@@ -159,7 +166,7 @@ async fn run_on(host: impl Host, runner: Option<&Path>, options: &Options) -> an
     ensure!(summary.waited > 0, "no consume had to wait for a job");
     ensure!(summary.repeated > 0, "no key that had had its jobs was sent again");
     ensure!(summary.took > 0, "no job was taken with the end of another");
-    for rule in ["limits", "turns", "in-order"] {
+    for rule in RULES_OF_QUEUES {
         let judged = report.rules.iter().any(|one| one.name == rule && one.checked > 0);
         ensure!(judged, "nothing was at stake for the rule {rule}");
     }
@@ -189,6 +196,8 @@ async fn harm_and_heal(
         let client = Client::new(number, options.seed, Rest::new(clock)?, Arc::clone(&shared));
         clients.spawn(client.run());
     }
+    clients.spawn(Setter::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
+    clients.spawn(Returner::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
     let mut rounds = Rounds::new(Arc::clone(&shared), clock, options.clients, options.seed)?;
     let harmed = async {
         let harmed = harm(nemesis, &shared, clock, options, &mut clients).await;
@@ -226,6 +235,11 @@ async fn harm_and_heal(
     let scans = scan(&nodes, clock).await?;
     for (node, scan) in nodes.iter().zip(&scans) {
         shared.recorder.scan(&node.name, scan.index, scan.at, &scan.jobs)?;
+    }
+    let http = reqwest::Client::builder().timeout(limits::REST).no_proxy().build()?;
+    for node in &nodes {
+        let counts = counts(&http, node, u64::MAX).await?.context("a node at rest applies something")?;
+        shared.recorder.counts(&counts)?;
     }
     shared.recorder.finish()?;
     Ok(injected)

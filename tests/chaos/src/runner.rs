@@ -146,15 +146,18 @@ pub(crate) fn unfinished(history: &History) -> Vec<(&Op, &JobRecord)> {
 
 fn ended_by(call: &Call) -> Option<&str> {
     match call {
-        Call::Success { id, .. } | Call::Fail { id, .. } | Call::Cancel { id } | Call::Delete { id } => {
-            Some(id)
-        }
+        Call::Success { id, .. }
+        | Call::Fail { id, .. }
+        | Call::Cancel { id }
+        | Call::Release { id, .. }
+        | Call::Delete { id } => Some(id),
         // Of a finish its parts are asked.
         Call::Enqueue { .. }
         | Call::Consume { .. }
         | Call::Finish { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }
+        | Call::Set { .. }
         | Call::Get { .. }
         | Call::List { .. } => None,
     }

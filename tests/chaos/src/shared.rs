@@ -32,6 +32,8 @@ pub(crate) enum Phase {
     Wait,
     /// Keys that have had their jobs are sent again, while jobs are queued that nobody takes.
     Repeat(u32),
+    /// Nothing: the queues are counted.
+    Count,
     /// Only what empties the queue, to the last job.
     Drain,
     Stop,

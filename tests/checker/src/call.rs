@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::finish::Ending;
 use crate::job::{NewJob, Reason};
-use crate::queue::DEFAULT_QUEUE;
+use crate::queue::QueueLimits;
+use crate::source::Source;
 
 /// A request to the REST interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +21,8 @@ pub enum Call {
         /// Seconds that the cluster may hold it until a job is there.
         #[serde(default, skip_serializing_if = "is_zero")]
         wait: u32,
-        /// From the first of these queues that has a job; from the default one where there are none.
+        /// From which queues, in the words of the REST interface: from the first of these that has a job, each `NAME:WEIGHT`
+        /// by chance, `*` from any; from the default one where there are none.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         queue: Vec<Box<str>>,
     },
@@ -52,7 +54,7 @@ pub enum Call {
         /// Seconds that the cluster may hold it until a job is there.
         #[serde(default, skip_serializing_if = "is_zero")]
         wait: u32,
-        /// Takes them from the first of these queues that has a job; from the default one where there are none.
+        /// From which queues, as in a consume.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         queue: Vec<Box<str>>,
         /// It went to `/job/{id}/success` or `fail`, which end one job.
@@ -74,10 +76,25 @@ pub enum Call {
         /// The job to run again.
         id: Box<str>,
     },
+    /// `POST /job/{id}/release`
+    Release {
+        /// The running job to give back.
+        id: Box<str>,
+        /// Seconds that the one waits which goes on from it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        delay: u32,
+    },
     /// `DELETE /job/{id}`
     Delete {
         /// Which.
         id: Box<str>,
+    },
+    /// `PUT /queue/{name}`, with all that limits it.
+    Set {
+        /// Which.
+        queue: Box<str>,
+        /// To what.
+        limits: QueueLimits,
     },
     /// `GET /job/{id}`
     Get {
@@ -108,7 +125,9 @@ impl Call {
             | Call::Cancel { .. }
             | Call::Touch { .. }
             | Call::Retry { .. }
-            | Call::Delete { .. } => false,
+            | Call::Release { .. }
+            | Call::Delete { .. }
+            | Call::Set { .. } => false,
         }
     }
 
@@ -124,7 +143,9 @@ impl Call {
             | Call::Cancel { .. }
             | Call::Touch { .. }
             | Call::Retry { .. }
-            | Call::Delete { .. } => false,
+            | Call::Release { .. }
+            | Call::Delete { .. }
+            | Call::Set { .. } => false,
         }
     }
 
@@ -138,7 +159,9 @@ impl Call {
             | Call::Cancel { .. }
             | Call::Touch { .. }
             | Call::Retry { .. }
+            | Call::Release { .. }
             | Call::Delete { .. }
+            | Call::Set { .. }
             | Call::Get { .. }
             | Call::List { .. } => 0,
         }
@@ -149,15 +172,10 @@ impl Call {
         matches!(self, Call::Consume { .. } | Call::Finish { take: 1.., .. })
     }
 
-    /// The queues that it takes from, in this order.
-    pub fn queues(&self) -> Vec<&str> {
+    /// From where it takes jobs; `None` where it takes none.
+    pub(crate) fn source(&self) -> Option<Source<'_>> {
         match self {
-            Call::Consume { queue, .. } | Call::Finish { take: 1.., queue, .. } if queue.is_empty() => {
-                vec![DEFAULT_QUEUE]
-            }
-            Call::Consume { queue, .. } | Call::Finish { take: 1.., queue, .. } => {
-                queue.iter().map(|name| &**name).collect()
-            }
+            Call::Consume { queue, .. } | Call::Finish { take: 1.., queue, .. } => Source::parse(queue),
             Call::Enqueue { .. }
             | Call::Success { .. }
             | Call::Fail { .. }
@@ -165,10 +183,17 @@ impl Call {
             | Call::Cancel { .. }
             | Call::Touch { .. }
             | Call::Retry { .. }
+            | Call::Release { .. }
             | Call::Delete { .. }
+            | Call::Set { .. }
             | Call::Get { .. }
-            | Call::List { .. } => Vec::new(),
+            | Call::List { .. } => None,
         }
+    }
+
+    /// True where it is granted jobs of this queue, if it is granted any.
+    pub fn takes_from(&self, queue: &str) -> bool {
+        self.source().is_some_and(|source| source.names(queue))
     }
 
     /// True where it says how a job ended.
@@ -179,12 +204,17 @@ impl Call {
     /// The job that it names.
     pub fn id(&self) -> Option<&str> {
         match self {
-            Call::Enqueue { .. } | Call::Consume { .. } | Call::Finish { .. } | Call::List { .. } => None,
+            Call::Enqueue { .. }
+            | Call::Consume { .. }
+            | Call::Finish { .. }
+            | Call::Set { .. }
+            | Call::List { .. } => None,
             Call::Success { id, .. }
             | Call::Fail { id, .. }
             | Call::Cancel { id }
             | Call::Touch { id }
             | Call::Retry { id }
+            | Call::Release { id, .. }
             | Call::Delete { id }
             | Call::Get { id, .. } => Some(id),
         }

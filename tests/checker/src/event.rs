@@ -26,6 +26,8 @@ pub enum Event {
     Healed(Healed),
     /// Harm that was done, once it is over.
     Fault(Fault),
+    /// What the queues of one node say of how many jobs they have, beside what a list of all jobs had.
+    Counts(Counts),
     /// All jobs of one node, at rest: so many `job` lines follow at once.
     Scan(Scan),
     /// A job of the scan above.
@@ -52,10 +54,13 @@ pub struct Run {
     /// How long something that must happen at once may take while nobody harms the cluster, in milliseconds.
     #[serde(default = "default_prompt")]
     pub prompt_ms: u64,
+    /// A write that was not answered has its effect within so long, in milliseconds of log time, or never.
+    #[serde(default = "default_write")]
+    pub write_ms: u64,
     /// How long finished jobs are kept, in seconds.
     #[serde(default = "default_retention")]
     pub retention: u64,
-    /// The settings of queues, made before the first request; the others have none.
+    /// What limits queues, set before the first request; the others have no limits.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub queues: BTreeMap<Box<str>, QueueLimits>,
     /// In words, for people.
@@ -63,8 +68,9 @@ pub struct Run {
     pub about: String,
 }
 
-/// The newest format that this checker reads: 2 has queues. What an older one says means the same.
-pub const FORMAT: u32 = 2;
+/// The newest format that this checker reads: 2 has queues; 3 their rates, changes of them and their counts, unique jobs, those
+/// that are given back, and consumes by weight and of any queue. What an older one says means the same.
+pub const FORMAT: u32 = 3;
 
 /// A request and its outcome: one attempt, so a repeated request is two of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +197,23 @@ pub struct Scan {
     pub jobs: usize,
 }
 
+/// How many jobs the queues of a node have, in two ways at one applied index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Which node.
+    pub node: Box<str>,
+    /// What it had applied, before it was asked and after.
+    pub index: u64,
+    /// What each of its queues says.
+    pub queues: BTreeMap<Box<str>, Tally>,
+    /// What a list of all its jobs had of each queue.
+    pub listed: BTreeMap<Box<str>, Tally>,
+}
+
+/// How many jobs a queue has, by status, and of the queued by `priority-0` to `priority-2`; what is not there is 0.
+pub type Tally = BTreeMap<Box<str>, u64>;
+
 /// The end of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,6 +233,9 @@ fn default_late() -> u64 {
 }
 fn default_prompt() -> u64 {
     5_000
+}
+fn default_write() -> u64 {
+    quorate_core::limits::REQUEST_MILLIS
 }
 fn default_retention() -> u64 {
     quorate_core::limits::RETENTION_SECONDS_DEFAULT

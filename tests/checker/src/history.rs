@@ -2,7 +2,7 @@ use crate::map::{Map, Set};
 use std::io::BufRead;
 
 use crate::call::Call;
-use crate::event::{End, Event, FORMAT, Fault, Op, Outcome, Run};
+use crate::event::{Counts, End, Event, FORMAT, Fault, Op, Outcome, Run};
 use crate::finish;
 use crate::job::{JobRecord, NewJob};
 
@@ -19,6 +19,8 @@ pub struct History {
     pub healed: Option<u64>,
     /// One for each node that was scanned.
     pub scans: Vec<NodeScan>,
+    /// What queues said of how many jobs they have, with its line.
+    pub counts: Vec<(usize, Counts)>,
     /// The line of each of `ops`.
     lines: Vec<usize>,
 }
@@ -75,6 +77,7 @@ impl History {
                 faults: reader.faults,
                 healed: reader.healed,
                 scans: reader.scans,
+                counts: reader.counts,
                 lines: reader.lines,
             }),
             _ => Err(Unreadable { line, what: "the history ends without its end line".to_owned() }),
@@ -93,6 +96,9 @@ impl History {
         if !ops.is_empty() {
             let parts: Result<Vec<String>, _> = self.ops[ops].iter().map(serde_json::to_string).collect();
             return parts.ok().map(|parts| parts.join(" "));
+        }
+        if let Some((_, counts)) = self.counts.iter().find(|(other, _)| *other == line) {
+            return serde_json::to_string(counts).ok();
         }
         let scan =
             self.scans.iter().find(|scan| (scan.line..=scan.line + scan.jobs.len()).contains(&line))?;
@@ -114,6 +120,7 @@ struct Reader {
     faults: Vec<Fault>,
     healed: Option<u64>,
     scans: Vec<NodeScan>,
+    counts: Vec<(usize, Counts)>,
     ended: bool,
     /// `job` lines that the last scan still announces.
     jobs_due: usize,
@@ -136,6 +143,11 @@ impl Reader {
                 fault.nodes.iter().try_for_each(|node| self.known(node))?;
                 require(fault.from <= fault.until, "a fault was over before it began")?;
                 self.faults.push(fault);
+                Ok(())
+            }
+            Event::Counts(counts) => {
+                self.known(&counts.node)?;
+                self.counts.push((line, counts));
                 Ok(())
             }
             Event::Scan(scan) => {
@@ -183,6 +195,7 @@ impl Reader {
                 "an ok write needs INDEX.POSITION",
             )?;
         }
+        require(!op.call.takes() || op.call.source().is_some(), "it takes from what is no source")?;
         if let Call::Enqueue { jobs } = &op.call {
             jobs.iter().try_for_each(|job| self.tag(job, op.key.as_deref()))?;
         }

@@ -16,6 +16,9 @@ pub struct NewJob {
     /// Whose it is; empty for none.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub key: Box<str>,
+    /// What it is the only one of, in its queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<Unique>,
     /// 2 is served before 1, 1 before 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: u8,
@@ -51,6 +54,9 @@ pub struct JobRecord {
     /// Whose it is; empty for none.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub key: Box<str>,
+    /// What it is the only one of, in its queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<Unique>,
     /// 2 is served before 1, 1 before 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: u8,
@@ -86,6 +92,33 @@ pub struct JobRecord {
     /// Hash of its log, where somebody read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Box<str>>,
+    /// True in the answer to an enqueue that it kept the job away which was asked for.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub duplicate: bool,
+}
+
+/// What a job is the only one of, in its queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unique {
+    /// No other job of this key is added while it holds it.
+    pub key: Box<str>,
+    /// How long that is.
+    #[serde(default)]
+    pub until: Until,
+}
+
+/// How long a job keeps others of its unique key away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// Until a consumer has it, or it was cancelled.
+    Started,
+    /// Until it has finished, and what goes on from it without being asked for.
+    #[default]
+    Finished,
+    /// For so many seconds of log time since it was added.
+    For(u32),
 }
 
 /// The word that REST has for a job's state.
@@ -109,6 +142,18 @@ impl Status {
             Status::Queued => 1,
             Status::Running => 2,
             Status::Success | Status::Error | Status::Cancelled => 3,
+        }
+    }
+
+    /// Its word in REST.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Delayed => "delayed",
+            Status::Queued => "queued",
+            Status::Running => "running",
+            Status::Success => "success",
+            Status::Error => "error",
+            Status::Cancelled => "cancelled",
         }
     }
 
@@ -148,6 +193,9 @@ fn is_default_retries_delay(seconds: &u32) -> bool {
 }
 fn is_zero(number: &u8) -> bool {
     *number == 0
+}
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 fn is_no_delay(seconds: &u32) -> bool {
     *seconds == 0

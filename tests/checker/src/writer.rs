@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::event::{End, Fault, Healed, Op, Run, Scan};
+use crate::event::{Counts, End, Fault, Healed, Op, Run, Scan};
 use crate::job::JobRecord;
 
 /// Writes a history, line by line. Events of many clients go through one writer; their order does not matter.
@@ -20,6 +20,7 @@ enum Line<'a> {
     Fault(&'a Fault),
     Healed(Healed),
     Scan(Scan),
+    Counts(&'a Counts),
     Job(&'a JobRecord),
     End(End),
 }
@@ -67,6 +68,14 @@ impl<W: Write> HistoryWriter<W> {
     pub fn scan(&mut self, node: &str, index: u64, at: Option<u64>, jobs: &[JobRecord]) -> io::Result<()> {
         self.line(&Line::Scan(Scan { node: node.into(), index, at, jobs: jobs.len() }))?;
         jobs.iter().try_for_each(|job| self.line(&Line::Job(job)))
+    }
+
+    /// Notes how many jobs the queues of a node have.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn counts(&mut self, counts: &Counts) -> io::Result<()> {
+        self.line(&Line::Counts(counts))
     }
 
     /// Ends the history and gives the writer back, flushed.

@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 
 use quorate_check::{
-    Call, Event, History, JobRecord, Op, Outcome, Plan, QueueLimits, Report, Status, check, generate,
+    Call, Event, History, JobRecord, Op, Outcome, Plan, QueueLimits, Rate, Report, Status, Unique, check,
+    generate,
 };
 
 fn generated(events: usize, seed: u64) -> Vec<u8> {
@@ -40,7 +41,7 @@ fn the_same_seed_gives_the_same_history() {
 /// Changes a generated history and demands that a rule breaks. `change` says whether it found something to change.
 fn planted(rule: &str, change: impl Fn(&mut Vec<Event>) -> bool) {
     for seed in 0..2 {
-        let text = generated(6_000, seed);
+        let text = generated(9_000, seed);
         let mut events: Vec<Event> = text
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
@@ -63,6 +64,7 @@ fn ops(events: &mut [Event]) -> impl Iterator<Item = &mut Op> {
         Event::Run(_)
         | Event::Fault(_)
         | Event::Healed(_)
+        | Event::Counts(_)
         | Event::Scan(_)
         | Event::Job(_)
         | Event::End(_) => None,
@@ -224,7 +226,14 @@ fn an_end_that_nobody_asked_for_is_found() {
             .flatten()
             .map(|ending| ending.id)
             .collect();
-        let alone = |op: &Op| matches!(&op.call, Call::Success { id, .. } if !finished.contains(id));
+        let there: HashSet<Box<str>> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Job(job) => Some(job.id.clone()),
+                _ => None,
+            })
+            .collect();
+        let alone = |op: &Op| matches!(&op.call, Call::Success { id, .. } if !finished.contains(id) && there.contains(id));
         let success = some(events, |op| alone(op) && ok(op)).cloned();
         let Some(success) = success else { return false };
         let of = |event: &Event| matches!(event, Event::Op(op) if op.call == success.call);
@@ -298,7 +307,54 @@ fn a_limit_that_does_not_hold_is_found() {
     planted("limits", |events| {
         set(events, "by-key", QueueLimits { max_running_per_key: one, ..QueueLimits::default() })
     });
-    planted("limits", |events| set(events, "few", QueueLimits { paused: true, ..QueueLimits::default() }));
+    planted("paused", |events| set(events, "few", QueueLimits { paused: true, ..QueueLimits::default() }));
+    let rate = Some(Rate { jobs: 9, seconds: 1 });
+    planted("rates", |events| set(events, "slow", QueueLimits { rate, ..QueueLimits::default() }));
+}
+
+#[test]
+fn a_pause_that_does_not_hold_is_found() {
+    planted("paused", |events| {
+        let sets = ops(events).filter_map(|op| match &mut op.call {
+            Call::Set { limits, .. } => Some(limits),
+            _ => None,
+        });
+        sets.map(|limits| limits.paused = true).count() > 0
+    });
+}
+
+#[test]
+fn a_unique_key_that_is_forgotten_is_found() {
+    planted("unique", |events| {
+        // As if all had asked for one key.
+        let rename = |unique: &mut Option<Unique>| match unique {
+            Some(unique) => unique.key = "u".into(),
+            None => {}
+        };
+        for op in ops(events) {
+            op.jobs.iter_mut().for_each(|job| rename(&mut job.unique));
+            if let Call::Enqueue { jobs } = &mut op.call {
+                jobs.iter_mut().for_each(|job| rename(&mut job.unique));
+            }
+        }
+        for event in events.iter_mut() {
+            if let Event::Job(job) = event {
+                rename(&mut job.unique);
+            }
+        }
+        true
+    });
+}
+
+#[test]
+fn a_queue_that_counts_wrong_is_found() {
+    planted("counts", |events| {
+        let counts = events.iter_mut().find_map(|event| match event {
+            Event::Counts(counts) => counts.queues.get_mut("few"),
+            _ => None,
+        });
+        counts.and_then(|tally| tally.get_mut("success")).map(|jobs| *jobs += 1).is_some()
+    });
 }
 
 #[test]
@@ -361,9 +417,7 @@ fn an_empty_answer_from_a_full_queue_is_found() {
         let empty = consumes().find(|empty| {
             !empty.jobs.is_empty()
                 && consumes().filter(|taker| taker.invoke > empty.returned).take(200).any(|taker| {
-                    let here = |job: &JobRecord| {
-                        empty.call.queues().contains(&"default") && &*job.queue == "default"
-                    };
+                    let here = |job: &JobRecord| empty.call.takes_from("default") && &*job.queue == "default";
                     let mut jobs = taker.jobs.iter().filter(|job| here(job) && job.delay == 0);
                     jobs.any(|job| waited(&job.id, taker.invoke, empty.invoke))
                 })

@@ -1,19 +1,22 @@
 //! The planted bugs of the table, where entries are applied to it: see [`crate::planted`].
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openraft::EntryPayload;
-use quorate_core::{Batch, Effect, Job, State, Status, Table, Timestamp};
+use quorate_core::{Batch, Bucket, Dispatch, Effect, Job, Kept, State, Status, Table, Timestamp};
+use rocksdb::WriteBatch;
 
 use super::tuning::Tuning;
 use super::{AppliedEntry, applier};
 use crate::planted::{Bug, planted};
 use crate::rows::codec;
-use crate::rows::db::Family;
+use crate::rows::db::{Db, Family};
 use crate::rows::generation::Generation;
+use crate::rows::keys::Prefix;
 use crate::rows::listing::{self, Listing};
 use crate::{BatchBytes, Entry, StoreError};
 
@@ -22,7 +25,17 @@ pub(crate) struct Applier(applier::Applier);
 
 impl Applier {
     pub(crate) fn load(generation: Arc<Generation>, tuning: Tuning) -> Result<Applier, StoreError> {
+        start_wrong(&generation.db)?;
         applier::Applier::load(generation, tuning).map(Applier)
+    }
+
+    pub(crate) fn write(&mut self) -> Result<(), StoreError> {
+        self.0.write()?;
+        if planted(Bug::ForgetTurns) {
+            let kept = Kept { turns: BTreeMap::new(), ..self.0.dispatch.kept() };
+            self.0.dispatch = Dispatch::restore(self.0.meta.clock, kept);
+        }
+        Ok(())
     }
 
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<AppliedEntry, StoreError> {
@@ -33,6 +46,11 @@ impl Applier {
         let mut applied = self.0.apply(&entry)?;
         if planted(Bug::DoubleGrant) && matches!(entry.payload, EntryPayload::Blank) {
             applied.effects = queue_running_jobs_again(&mut self.0)?;
+        }
+        if planted(Bug::KeepGrant) || planted(Bug::ReleaseForEver) {
+            for effect in applied.effects.clone() {
+                applied.effects.extend(release_wrong(&mut self.0, &effect)?);
+            }
         }
         Ok(applied)
     }
@@ -58,6 +76,54 @@ fn stamp_by_local_clock(entry: &mut Entry) {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let stamp = Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX));
     *bytes = BatchBytes(quorate_proto::encode_batch(Batch { stamp, ..batch }));
+}
+
+/// What the next start finds on the disk.
+fn start_wrong(db: &Db) -> Result<(), StoreError> {
+    let mut rows = WriteBatch::default();
+    if planted(Bug::ForgetUnique) {
+        db.delete_range(&mut rows, Family::Default, &Prefix::Unique.start(), &Prefix::Unique.end());
+    }
+    for row in db.scan(Family::Default, &Prefix::Queue.start(), &Prefix::Queue.end()) {
+        let (key, value) = row?;
+        let mut queue = codec::decode_queue(&value)?;
+        if planted(Bug::OneMore) {
+            queue.settings.max_running = queue.settings.max_running.map(|most| most + 1);
+        }
+        if planted(Bug::ForgetPause) {
+            queue.settings.paused = false;
+        }
+        if planted(Bug::RefillRate) {
+            queue.bucket = Bucket::default();
+        }
+        if planted(Bug::Miscount) {
+            queue.counts.by_status[Status::ALL.iter().position(|of| *of == Status::Success).unwrap_or(0)] +=
+                1;
+        }
+        db.put(&mut rows, Family::Default, &key, &codec::encode_queue(&queue));
+    }
+    db.write(rows)
+}
+
+/// Where an effect is that a job was given back: it runs on, or what goes on from it knows nothing of it.
+fn release_wrong(table: &mut applier::Applier, effect: &Effect) -> Result<Vec<Effect>, StoreError> {
+    let Effect::Job(change) = effect else { return Ok(Vec::new()) };
+    if (change.from, change.to) != (Some(Status::Running), Some(Status::Cancelled)) {
+        return Ok(Vec::new());
+    }
+    let Some(job) = table.find_job(change.id)?.filter(|job| job.retry_id.is_some()) else {
+        return Ok(Vec::new());
+    };
+    if planted(Bug::KeepGrant) {
+        let deadline = table.clock().plus_seconds(job.timeout);
+        let again = Job { state: State::Running { deadline }, completed_at: None, ..job.clone() };
+        return quorate_core::force(table, &job, &again);
+    }
+    let next = job.retry_id.map(|next| table.find_job(next)).transpose()?.flatten();
+    let Some(next) = next.filter(|next| next.releases > 0) else { return Ok(Vec::new()) };
+    let forgot = Job { releases: 0, ..next.clone() };
+    table.put_job(Some(&next), &forgot)?;
+    Ok(Vec::new())
 }
 
 fn queue_running_jobs_again(table: &mut applier::Applier) -> Result<Vec<Effect>, StoreError> {

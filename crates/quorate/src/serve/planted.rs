@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_core::{Answered, Command, IdempotencyKey, Reply, Unavailable};
+use quorate_core::{Answered, Command, IdempotencyKey, Reply, Source, Unavailable};
 use quorate_gateway::Backend;
 use quorate_node::planted::{Bug, planted};
 
@@ -20,6 +20,7 @@ impl<B: Backend> Backend for Planted<B> {
             return self.submit_one_by_one(command, within).await;
         }
         let command = if planted(Bug::ForgetKeys) { without_key(command) } else { command };
+        let command = from_elsewhere(command);
         let answered = self.0.submit(command, within).await?;
         Ok(Answered { replayed: answered.replayed && !planted(Bug::SpentKeyWaits), ..answered })
     }
@@ -67,6 +68,20 @@ impl<B: Backend> Planted<B> {
             None => self.0.submit(Command::Enqueue { jobs: Vec::new(), key }, within).await,
         }
     }
+}
+
+fn from_elsewhere(mut command: Command) -> Command {
+    let (Command::Consume { take, .. } | Command::Finish { take: Some(take), .. }) = &mut command else {
+        return command;
+    };
+    match &mut take.from {
+        Source::InOrder(names) if planted(Bug::LastQueueFirst) => names.reverse(),
+        Source::ByWeight(names) if planted(Bug::NoChance) => {
+            take.from = Source::InOrder(names.iter().map(|(name, _)| name.clone()).collect());
+        }
+        Source::InOrder(_) | Source::ByWeight(_) | Source::All => {}
+    }
+    command
 }
 
 fn without_key(mut command: Command) -> Command {

@@ -23,9 +23,9 @@ pub(crate) struct Tick {
 pub(crate) fn answered_times<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (Tick, usize)> + 'a {
     facts.history.ops.iter().enumerate().filter_map(|(number, op)| {
         let index = facts.effects[number].exactly()?.index;
-        let job = op.jobs.first();
+        let job = op.jobs.iter().find(|job| !job.duplicate);
         let time = match &op.call {
-            Call::Enqueue { .. } | Call::Retry { .. } => job.map(|job| job.created),
+            Call::Enqueue { .. } | Call::Retry { .. } | Call::Release { .. } => job.map(|job| job.created),
             Call::Consume { .. } => job.and_then(|job| job.started),
             Call::Success { id, .. } | Call::Fail { id, .. } | Call::Cancel { id } => match job {
                 Some(job) => job.completed,
@@ -34,6 +34,7 @@ pub(crate) fn answered_times<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (
             Call::Finish { .. }
             | Call::Touch { .. }
             | Call::Delete { .. }
+            | Call::Set { .. }
             | Call::Get { .. }
             | Call::List { .. } => None,
         }?;

@@ -47,7 +47,7 @@ enum Same<'h> {
     Key(&'h str),
     Success(&'h str),
     Fail(&'h str, Reason),
-    /// Of this job; the other is the new job, where the answer names it.
+    /// Retries this job or gives it back; the other is the new job, where the answer names it.
     Retry(&'h str, Option<&'h str>),
     Only(usize),
 }
@@ -56,13 +56,14 @@ fn same<'h>(number: usize, op: &'h Op) -> Same<'h> {
     match &op.call {
         Call::Success { id, .. } => Same::Success(id),
         Call::Fail { id, reason, .. } => Same::Fail(id, *reason),
-        Call::Retry { id } => Same::Retry(id, op.jobs.first().map(|job| &*job.id)),
+        Call::Retry { id } | Call::Release { id, .. } => Same::Retry(id, op.jobs.first().map(|job| &*job.id)),
         Call::Enqueue { .. }
         | Call::Consume { .. }
         | Call::Finish { .. }
         | Call::Cancel { .. }
         | Call::Touch { .. }
         | Call::Delete { .. }
+        | Call::Set { .. }
         | Call::Get { .. }
         | Call::List { .. } => op.key.as_deref().map_or(Same::Only(number), Same::Key),
     }
@@ -90,7 +91,7 @@ pub(super) fn effects(ops: &[Op]) -> Vec<Effect> {
                 Effect::None
             };
         };
-        // An unanswered retry does not know the new job's name.
+        // An unanswered one does not know the new job's name.
         let suspect = if let Same::Retry(id, _) = same { Same::Retry(id, None) } else { same };
         if first.get(&same).is_some_and(|first| *first < at) {
             Effect::Repeated(at)

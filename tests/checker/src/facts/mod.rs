@@ -8,7 +8,9 @@ mod effect;
 mod keys;
 mod life;
 mod runs;
+mod settings;
 mod stay;
+mod waiting;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +28,9 @@ pub(crate) use effect::Effect;
 pub(crate) use keys::{Keys, Queued};
 pub(crate) use life::{Asked, Life, Sighting};
 pub(crate) use runs::Runs;
-pub(crate) use stay::{Stay, delay, is_automatic, timers};
+pub(crate) use settings::Settings;
+pub(crate) use stay::{Came, Stay, came, delay, timers};
+pub(crate) use waiting::Waiting;
 
 /// A history, sorted by what rules ask for.
 pub(crate) struct Facts<'h> {
@@ -42,6 +46,12 @@ pub(crate) struct Facts<'h> {
     pub(crate) asked: Map<&'h str, Asked<'h>>,
     /// The stay of every job in its lane.
     pub(crate) stays: Vec<Stay<'h>>,
+    /// The enqueues that were answered a job which kept another one away, with its place in their answers.
+    pub(crate) duplicates: Vec<(usize, usize)>,
+    /// Of queues that have any.
+    settings: Map<&'h str, Settings>,
+    /// Of the others.
+    unset: Settings,
     by_id: Map<&'h str, usize>,
 }
 
@@ -55,6 +65,9 @@ impl<'h> Facts<'h> {
             lives: Vec::new(),
             asked: Map::default(),
             stays: Vec::new(),
+            duplicates: Vec::new(),
+            settings: Map::default(),
+            unset: Settings::unchanged(QueueLimits::default()),
             by_id: Map::default(),
         };
         for (number, op) in history.ops.iter().enumerate() {
@@ -73,6 +86,7 @@ impl<'h> Facts<'h> {
         facts.link();
         facts.clock = LogClock::new(&facts);
         facts.stays = stay::stays(&facts);
+        facts.settings = settings::settings(&facts);
         facts
     }
 
@@ -85,7 +99,10 @@ impl<'h> Facts<'h> {
             let life = self.life_mut(&job.id);
             life.see(Sighting { op: Some(number), at: Some(op.returned), line, job });
             match op.call {
-                Call::Enqueue { .. } | Call::Retry { .. } => life.births.push((number, place)),
+                Call::Enqueue { .. } if job.duplicate => self.duplicates.push((number, place)),
+                Call::Enqueue { .. } | Call::Retry { .. } | Call::Release { .. } => {
+                    life.births.push((number, place));
+                }
                 Call::Consume { .. } => life.grants.push((number, place)),
                 Call::Success { .. }
                 | Call::Fail { .. }
@@ -93,6 +110,7 @@ impl<'h> Facts<'h> {
                 | Call::Cancel { .. }
                 | Call::Touch { .. }
                 | Call::Delete { .. }
+                | Call::Set { .. }
                 | Call::Get { .. }
                 | Call::List { .. } => {}
             }
@@ -142,6 +160,16 @@ impl<'h> Facts<'h> {
         ops.into_iter().map(|op| self.history.line_of(op)).collect()
     }
 
+    /// The lines where jobs were granted, else where they were seen.
+    pub(crate) fn grants(&self, stays: &[&Stay<'_>]) -> Vec<usize> {
+        let line = |stay: &&Stay<'_>| {
+            let life = &self.lives[stay.life];
+            let granted = life.grants.first().map(|(op, _)| self.history.line_of(*op));
+            granted.or(life.latest().map(|seen| seen.line))
+        };
+        stays.iter().filter_map(line).collect()
+    }
+
     pub(crate) fn life(&self, id: &str) -> Option<&Life<'h>> {
         self.number(id).map(|number| &self.lives[number])
     }
@@ -156,9 +184,9 @@ impl<'h> Facts<'h> {
         self.calm.get(node).map_or(0, |calm| calm.between(from, until))
     }
 
-    /// What a queue is set to.
-    pub(crate) fn limits(&self, queue: &str) -> QueueLimits {
-        self.history.run.queues.get(queue).copied().unwrap_or_default()
+    /// What limits a queue.
+    pub(crate) fn settings(&self, queue: &str) -> &Settings {
+        self.settings.get(queue).unwrap_or(&self.unset)
     }
 
     /// The stays of each queue.
@@ -170,9 +198,15 @@ impl<'h> Facts<'h> {
         queues
     }
 
-    /// True where a limit may have kept the job back while it was queued.
-    pub(crate) fn may_be_kept_back(&self, stay: &Stay<'_>) -> bool {
-        self.limits(stay.queue).may_keep_back(stay.key)
+    /// What waits in each queue.
+    pub(crate) fn waiting(&self) -> Map<&'h str, Waiting<'_>> {
+        let queues = self.queues().into_iter();
+        queues.map(|(queue, stays)| (queue, Waiting::new(self, queue, &stays))).collect()
+    }
+
+    /// True where a limit may keep back jobs of this key of the queue, some time.
+    pub(crate) fn may_be_kept_back(&self, queue: &str, key: &str) -> bool {
+        self.settings(queue).tightest(Span::UNKNOWN).may_keep_back(key)
     }
 
     /// True where the cluster ended the job, since its time was over; not where its worker may have said so.

@@ -12,6 +12,8 @@ pub(crate) struct Stay<'h> {
     pub(crate) queue: &'h str,
     pub(crate) key: &'h str,
     pub(crate) priority: u8,
+    /// Where it came.
+    pub(crate) born: Span,
     /// Where it became queued.
     pub(crate) ready: Span,
     /// Where it left, taken or cancelled.
@@ -42,9 +44,10 @@ pub(super) fn stays<'h>(facts: &Facts<'h>) -> Vec<Stay<'h>> {
     let stay = |(number, life)| {
         let life: &Life<'h> = life;
         let job = life.latest()?.job;
+        let born = born(facts, life, job);
         let ready = match delay(facts, job) {
             None => Span { first: facts.clock.not_before(job.created), last: At::END },
-            Some(0) => born(facts, life, job),
+            Some(0) => born,
             Some(delay) => {
                 let due = job.created + delay;
                 Span { first: facts.clock.not_before(due), last: released.by(due) }
@@ -56,6 +59,7 @@ pub(super) fn stays<'h>(facts: &Facts<'h>) -> Vec<Stay<'h>> {
             queue: &job.queue,
             key: &job.key,
             priority: job.priority,
+            born,
             ready,
             left,
             taken: life.started().is_some(),
@@ -66,23 +70,56 @@ pub(super) fn stays<'h>(facts: &Facts<'h>) -> Vec<Stay<'h>> {
     facts.lives.iter().enumerate().filter_map(stay).collect()
 }
 
-/// How long a job waits before it is queued, in milliseconds; `None` where it retries a job that nobody saw.
-pub(crate) fn delay(facts: &Facts<'_>, job: &JobRecord) -> Option<u64> {
-    let seconds = match (&job.retry_of, is_automatic(facts, job)?) {
-        (None, _) => job.delay,
-        (Some(_), true) => job.retries_delay,
-        (Some(_), false) => 0,
-    };
-    Some(u64::from(seconds) * 1_000)
+/// How a job came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// Somebody enqueued it.
+    New,
+    /// It retries one that failed, since that had retries left.
+    Automatically,
+    /// It retries one since somebody wanted that.
+    ByHand,
+    /// It goes on from one that was given back, after so many milliseconds.
+    GivenBack(u64),
 }
 
-/// True for a retry that the cluster added: it has an automatic retry less than what it retries, one by hand as many.
-/// `None` where it retries a job that nobody saw.
-pub(crate) fn is_automatic(facts: &Facts<'_>, job: &JobRecord) -> Option<bool> {
-    match &job.retry_of {
-        None => Some(false),
-        Some(of) => Some(facts.life(of)?.latest()?.job.max_retries != job.max_retries),
+/// How a job came; `None` where nobody can tell.
+pub(crate) fn came(facts: &Facts<'_>, job: &JobRecord) -> Option<Came> {
+    let Some(of) = &job.retry_of else { return Some(Came::New) };
+    let of = facts.life(of)?;
+    // An automatic one has a retry less.
+    if of.latest()?.job.max_retries != job.max_retries {
+        return Some(Came::Automatically);
     }
+    let asked = |op: &usize| {
+        let call = &facts.op(*op).call;
+        if let Call::Release { delay, .. } = call {
+            return Some(Came::GivenBack(u64::from(*delay) * 1_000));
+        }
+        matches!(call, Call::Retry { .. }).then_some(Came::ByHand)
+    };
+    let births = || facts.life(&job.id).into_iter().flat_map(|life| &life.births).map(|(op, _)| op);
+    if let Some(first) = births().find(|op| facts.effects[**op].exactly().is_some()) {
+        return asked(first);
+    }
+    // An answer may repeat what came of a request before it, which had none.
+    let unanswered = of.calls.iter().filter(|op| facts.op(**op).outcome == Outcome::Info);
+    let mut all: Vec<Came> = births().chain(unanswered).filter_map(asked).collect();
+    all.dedup();
+    match all[..] {
+        [came] => Some(came),
+        [] | [_, ..] => None,
+    }
+}
+
+/// How long a job waits before it is queued, in milliseconds; `None` where nobody can tell.
+pub(crate) fn delay(facts: &Facts<'_>, job: &JobRecord) -> Option<u64> {
+    Some(match came(facts, job)? {
+        Came::New => u64::from(job.delay) * 1_000,
+        Came::Automatically => u64::from(job.retries_delay) * 1_000,
+        Came::ByHand => 0,
+        Came::GivenBack(delay) => delay,
+    })
 }
 
 /// Where a job came into being.
@@ -131,7 +168,8 @@ fn ended(facts: &Facts<'_>, life: &Life<'_>) -> Span {
     };
     let when = facts.clock.when(completed);
     let ends = life.calls.iter().filter(|op| {
-        matches!(facts.op(**op).call, Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. })
+        use Call::{Cancel, Fail, Release, Success};
+        matches!(facts.op(**op).call, Success { .. } | Fail { .. } | Cancel { .. } | Release { .. })
     });
     ends.filter_map(|op| span(facts.effects[*op], 0, when)).next().unwrap_or(when)
 }

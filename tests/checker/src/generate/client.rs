@@ -6,8 +6,8 @@ use rand::rngs::StdRng;
 use crate::body_hash::body_hash;
 use crate::call::Call;
 use crate::finish::Ending;
-use crate::job::{NewJob, Reason};
-use crate::queue::QueueLimits;
+use crate::job::{NewJob, Reason, Unique, Until};
+use crate::queue::{QueueLimits, Rate};
 
 /// A client with at most one open request, which knows jobs by what it was answered.
 pub(super) struct Client {
@@ -28,11 +28,20 @@ const FEW: &str = "few";
 /// A queue of which few jobs of one key run at once.
 const BY_KEY: &str = "by-key";
 
-/// What the queues are set to. Jobs that clients forget take up some of it.
+/// A queue of which few jobs are granted in a time.
+const SLOW: &str = "slow";
+/// A queue that is paused and resumed, and limited now and then.
+const SET: &str = "set";
+/// Two queues that are only taken from by weight.
+const WEIGHED: [&str; 2] = ["heavy", "light"];
+
+/// What limits queues from the start. Jobs that clients forget take up some of it.
 pub(super) fn settings() -> BTreeMap<Box<str>, QueueLimits> {
-    let few = QueueLimits { max_running: Some(12), ..QueueLimits::default() };
-    let by_key = QueueLimits { max_running_per_key: Some(6), ..QueueLimits::default() };
-    [(FEW.into(), few), (BY_KEY.into(), by_key)].into()
+    let none = QueueLimits::default();
+    let few = QueueLimits { max_running: Some(12), ..none };
+    let by_key = QueueLimits { max_running_per_key: Some(6), ..none };
+    let slow = QueueLimits { rate: Some(Rate { jobs: 10, seconds: 1 }), ..none };
+    [(FEW, few), (BY_KEY, by_key), (SLOW, slow)].map(|(name, limits)| (name.into(), limits)).into()
 }
 
 /// Jobs that a client remembers.
@@ -76,7 +85,8 @@ impl Client {
             (56..80, Some(id)) => (Call::Get { id, linearizable: rng.random_bool(0.3) }, None),
             (80..84, Some(_)) => (Call::List { linearizable: rng.random_bool(0.3) }, None),
             (84..88, Some(id)) => (Call::Retry { id }, rng.random_bool(0.5).then_some(key)),
-            (88..92, Some(id)) => (Call::Cancel { id }, None),
+            (88..90, Some(id)) => (Call::Cancel { id }, None),
+            (90..92, Some(_)) => (Call::Set { queue: SET.into(), limits: limits(rng) }, None),
             (92..96, Some(id)) => (Call::Success { id, log: None }, None),
             (_, Some(id)) => (Call::Delete { id }, None),
         }
@@ -85,7 +95,8 @@ impl Client {
     /// What it does with a job that it holds: mostly it succeeds, sometimes it forgets it.
     fn work(&mut self, rng: &mut StdRng, id: Box<str>, key: Box<str>) -> (Call, Option<Box<str>>) {
         let call = match rng.random_range(0..100) {
-            0..60 => Call::Success { id, log: None },
+            0..54 => Call::Success { id, log: None },
+            54..60 => Call::Release { id, delay: rng.random_range(0..=1) },
             60..84 => return (self.finish(rng, id), rng.random_bool(0.6).then_some(key)),
             84..90 => Call::Fail { id, reason: Reason::BadExit, log: None },
             90..92 => Call::Fail { id, reason: Reason::Killed, log: None },
@@ -116,7 +127,16 @@ impl Client {
 
     fn enqueue(&self, rng: &mut StdRng, key: &str) -> Call {
         let jobs = (0..rng.random_range(1..=4)).map(|place| {
-            let queue = ["default", "default", FEW, BY_KEY][rng.random_range(0..4)];
+            let queue = match rng.random_range(0..20) {
+                0..9 => "default",
+                9..12 => FEW,
+                12..15 => BY_KEY,
+                15 => SLOW,
+                16 => SET,
+                _ => WEIGHED[rng.random_range(0..2)],
+            };
+            let until = [Until::Started, Until::Finished, Until::For(1)][rng.random_range(0..3)];
+            let name = format!("u{}", rng.random_range(0..20)).into();
             let tag: Box<str> = format!("{key}-{place}").into();
             let hash = body_hash(tag.as_bytes());
             NewJob {
@@ -124,6 +144,7 @@ impl Client {
                 hash,
                 queue: queue.into(),
                 key: ["", "", "a", "b", "c"][rng.random_range(0..5)].into(),
+                unique: rng.random_bool(0.1).then_some(Unique { key: name, until }),
                 priority: rng.random_range(0..=2),
                 delay: if rng.random_bool(0.1) { rng.random_range(1..=2) } else { 0 },
                 timeout: if rng.random_bool(0.3) { rng.random_range(1..=2) } else { 60 },
@@ -137,12 +158,22 @@ impl Client {
 
 /// Where a client takes jobs from.
 fn queues(rng: &mut StdRng) -> Vec<Box<str>> {
-    let names: &[&str] = match rng.random_range(0..10) {
-        0..4 => &[],
-        4..6 => &[FEW],
-        6..8 => &[BY_KEY],
-        8 => &["default", BY_KEY],
-        _ => &[FEW, "default", BY_KEY],
+    let names: &[&str] = match rng.random_range(0..20) {
+        0..7 => &[],
+        7..10 => &[FEW],
+        10..13 => &[BY_KEY],
+        13 => &["default", BY_KEY],
+        14 => &[SLOW],
+        15 => &[SET],
+        16 => &["heavy:3", "light:1"],
+        17 => &["*"],
+        _ => &[FEW, "default", BY_KEY, SLOW],
     };
     names.iter().map(|name| (*name).into()).collect()
+}
+
+/// What the queue is set to next.
+fn limits(rng: &mut StdRng) -> QueueLimits {
+    let max_running = rng.random_bool(0.5).then(|| rng.random_range(2..=8));
+    QueueLimits { max_running, paused: rng.random_bool(0.4), ..QueueLimits::default() }
 }

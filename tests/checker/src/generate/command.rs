@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use quorate_core::{
-    Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueName,
-    RequestId, Setting, Source, Take, Timestamp, limits,
+    Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueName, Rate,
+    RequestId, Setting, Source, Take, Timestamp, Unique, Until, limits,
 };
 
 use super::record::Payloads;
@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::event::Op;
 use crate::job::Reason;
 use crate::queue::QueueLimits;
+use crate::source::Source as From;
 
 /// Makes the commands of requests, as a gateway does.
 #[derive(Default)]
@@ -52,7 +53,11 @@ impl Commands {
             Call::Cancel { id: of } => Command::Cancel { id: job_id(of), details: "".into() },
             Call::Touch { id: of } => Command::Touch { id: job_id(of), progress: None },
             Call::Retry { id: of } => Command::Retry { id: job_id(of), new_id: JobId(self.draw(now)), key },
+            Call::Release { id: of, delay } => {
+                Command::Release { id: job_id(of), new_id: JobId(self.draw(now)), delay: *delay }
+            }
             Call::Delete { id: of } => Command::Delete { id: job_id(of) },
+            Call::Set { queue, limits } => configure(queue, *limits),
             Call::Get { .. } | Call::List { .. } => return None,
         };
         let deadline = now.plus_millis(limits::REQUEST_MILLIS);
@@ -60,15 +65,9 @@ impl Commands {
     }
 
     /// What sets a queue.
-    pub(super) fn configure(&mut self, queue: &str, limits: QueueLimits, now: Timestamp) -> Envelope {
-        let settings = vec![
-            Setting::MaxRunning(limits.max_running),
-            Setting::MaxRunningPerKey(limits.max_running_per_key),
-            Setting::Paused(limits.paused),
-        ];
-        let command = Command::ConfigureQueue { name: name(queue), settings };
+    pub(super) fn set(&mut self, queue: &str, limits: QueueLimits, now: Timestamp) -> Envelope {
         let deadline = now.plus_millis(limits::REQUEST_MILLIS);
-        Envelope { request_id: RequestId(self.draw(now)), deadline, command }
+        Envelope { request_id: RequestId(self.draw(now)), deadline, command: configure(queue, limits) }
     }
 
     fn new_job(&mut self, new: &crate::job::NewJob, now: Timestamp) -> NewJob {
@@ -79,7 +78,14 @@ impl Commands {
             queue: name(&new.queue),
             key: new.key.clone(),
             tags: [].into(),
-            unique: None,
+            unique: new.unique.as_ref().map(|unique| Unique {
+                key: unique.key.clone(),
+                until: match unique.until {
+                    crate::job::Until::Started => Until::Started,
+                    crate::job::Until::Finished => Until::Finished,
+                    crate::job::Until::For(seconds) => Until::Elapsed(seconds),
+                },
+            }),
             priority: Priority::new(new.priority).expect("clients choose 0 to 2"),
             image: "generated".into(),
             image_id: ImageId([0; 16]),
@@ -99,8 +105,25 @@ impl Commands {
     }
 }
 
+fn configure(queue: &str, set: QueueLimits) -> Command {
+    let rate = set.rate.map(|rate| Rate { jobs: rate.jobs, seconds: rate.seconds });
+    let settings = vec![
+        Setting::MaxRunning(set.max_running),
+        Setting::MaxRunningPerKey(set.max_running_per_key),
+        Setting::Rate(rate),
+        Setting::Paused(set.paused),
+    ];
+    Command::ConfigureQueue { name: name(queue), settings }
+}
+
 fn take(call: &Call, n: u32) -> Take {
-    let from = Source::InOrder(call.queues().into_iter().map(name).collect());
+    let from = match call.source().expect("clients say well from where they take") {
+        From::InOrder(names) => Source::InOrder(names.into_iter().map(name).collect()),
+        From::ByWeight(names) => {
+            Source::ByWeight(names.into_iter().map(|(of, weight)| (name(of), weight)).collect())
+        }
+        From::All => Source::All,
+    };
     Take { from, ..Take::default_queue(n) }
 }
 

@@ -37,6 +37,7 @@ pub fn generate(plan: Plan, out: impl Write) -> io::Result<()> {
         skew_ms: 1_000,
         late_ms: 10_000,
         prompt_ms: 5_000,
+        write_ms: quorate_core::limits::REQUEST_MILLIS,
         retention: quorate_core::limits::RETENTION_SECONDS_DEFAULT,
         queues: client::settings(),
         about: format!("generated from seed {}", plan.seed),
@@ -53,6 +54,9 @@ pub fn generate(plan: Plan, out: impl Write) -> io::Result<()> {
     world.rest(&mut writer)?;
     for (name, index, jobs) in world.scans() {
         writer.scan(name, index, None, &jobs)?;
+    }
+    for counts in world.counts() {
+        writer.counts(&counts)?;
     }
     writer.finish().map(drop)
 }

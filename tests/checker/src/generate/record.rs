@@ -2,7 +2,7 @@ use quorate_core::model::Model;
 use quorate_core::{Job, JobId, Refusal, State, Table};
 
 use crate::finish::Ended;
-use crate::job::{JobRecord, Reason, Status};
+use crate::job::{JobRecord, Reason, Status, Unique, Until};
 use crate::map::Map;
 
 /// What every job's payload is, by its owner: tag and hash.
@@ -21,6 +21,7 @@ pub(super) fn record(job: &Job, model: &Model, payloads: &Payloads) -> JobRecord
             .queue(job.queue)
             .map_or_else(Box::default, |queue| queue.name.as_str().into()),
         key: job.key.clone(),
+        unique: job.unique.as_ref().map(unique),
         status: status(&job.state),
         priority: job.priority.get(),
         delay: job.delay,
@@ -34,7 +35,17 @@ pub(super) fn record(job: &Job, model: &Model, payloads: &Payloads) -> JobRecord
         retry_of: job.retry_of.map(text),
         retry_id: job.retry_id.map(text),
         log: None,
+        duplicate: false,
     }
+}
+
+fn unique(unique: &quorate_core::Unique) -> Unique {
+    let until = match unique.until {
+        quorate_core::Until::Started => Until::Started,
+        quorate_core::Until::Finished => Until::Finished,
+        quorate_core::Until::Elapsed(seconds) => Until::For(seconds),
+    };
+    Unique { key: unique.key.clone(), until }
 }
 
 /// What became of an ending as an answer shows it.
@@ -52,11 +63,13 @@ pub(super) fn ended(id: &str, ended: &Result<Job, Refusal>) -> Ended {
 pub(super) fn code(refusal: &Refusal) -> u16 {
     match refusal {
         Refusal::NoSuchJob => 404,
-        Refusal::WrongStatus { .. } | Refusal::RetriesLeft | Refusal::KeyReused => 409,
+        Refusal::WrongStatus { .. }
+        | Refusal::RetriesLeft
+        | Refusal::ReleasedTooOften
+        | Refusal::KeyReused => 409,
         Refusal::OutsideDeadline
         | Refusal::Invalid { .. }
         | Refusal::IdTaken
-        | Refusal::ReleasedTooOften
         | Refusal::NoSuchQueue
         | Refusal::QueueInUse
         | Refusal::TooManyQueues

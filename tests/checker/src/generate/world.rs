@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use quorate_core::{Answered, Envelope, Job, QueueName, Refusal, Reply, RequestId, Table, Timestamp};
@@ -9,7 +10,7 @@ use super::cluster::{Cluster, NAMES};
 use super::command::{Commands, job_id};
 use super::record::{code, ended, record};
 use crate::call::Call;
-use crate::event::{Op, Outcome};
+use crate::event::{Counts, Op, Outcome, Tally};
 use crate::job::JobRecord;
 use crate::log_index::LogIndex;
 use crate::map::Map;
@@ -68,7 +69,7 @@ impl World {
             written: 0,
         };
         for (name, limits) in client::settings() {
-            let envelope = world.commands.configure(&name, limits, world.log_time());
+            let envelope = world.commands.set(&name, limits, world.log_time());
             world.cluster.proposed.push(envelope);
         }
         world.cluster.commit(world.log_time(), 0);
@@ -125,6 +126,23 @@ impl World {
             let jobs =
                 node.model.jobs().values().map(|job| record(job, &node.model, &self.commands.payloads));
             (name, node.applied, jobs.collect())
+        })
+    }
+
+    /// What the queues of each node say of how many jobs they have, beside what there is.
+    pub(super) fn counts(&self) -> impl Iterator<Item = Counts> {
+        self.cluster.nodes.iter().zip(NAMES).map(|(node, name)| {
+            let mut listed: BTreeMap<Box<str>, Tally> = BTreeMap::new();
+            for job in node.model.jobs().values().map(|job| record(job, &node.model, &self.commands.payloads))
+            {
+                let tally = listed.entry(job.queue.clone()).or_default();
+                *tally.entry(job.status.word().into()).or_default() += 1;
+            }
+            let said = node.model.dispatch().queues().map(|(queue, _)| {
+                let jobs = |of: quorate_core::Status| (of.as_str().into(), queue.counts.of(of));
+                (queue.name.as_str().into(), quorate_core::Status::ALL.map(jobs).into())
+            });
+            Counts { node: name.into(), index: node.applied, queues: said.collect(), listed }
         })
     }
 
@@ -270,8 +288,13 @@ impl World {
     }
 
     fn fill(&mut self, op: &mut Op, node: usize, outcome: Result<Reply, Refusal>) {
+        let mut duplicates = Vec::new();
         let (outcome, status, jobs) = match outcome {
-            Ok(Reply::Jobs(jobs) | Reply::Enqueued { jobs, .. }) => (Outcome::Ok, 200, jobs),
+            Ok(Reply::Jobs(jobs)) => (Outcome::Ok, 200, jobs),
+            Ok(Reply::Enqueued { jobs, duplicates: kept_away }) => {
+                duplicates = kept_away;
+                (Outcome::Ok, 200, jobs)
+            }
             Ok(Reply::Job(job)) => (Outcome::Ok, 200, vec![*job]),
             Ok(Reply::Done) => (Outcome::Ok, 204, Vec::new()),
             Ok(Reply::Finished { ended: all, taken }) => {
@@ -291,6 +314,9 @@ impl World {
         };
         let model = &self.cluster.nodes[node].model;
         op.jobs = jobs.iter().map(|job| record(job, model, &self.commands.payloads)).collect();
+        for place in duplicates {
+            op.jobs[place as usize].duplicate = true;
+        }
         (op.outcome, op.status) = (outcome, Some(status));
     }
 
@@ -320,8 +346,7 @@ impl World {
 }
 
 fn finds_nothing(op: &Op, offers: &[QueueName]) -> bool {
-    let queues = op.call.queues();
-    !offers.iter().any(|offer| queues.contains(&offer.as_str()))
+    !offers.iter().any(|offer| op.call.takes_from(offer.as_str()))
 }
 
 /// When it is answered though it finds nothing.

@@ -2,7 +2,7 @@
 //! that.
 
 use crate::call::Call;
-use crate::event::Outcome;
+use crate::event::{Op, Outcome};
 use crate::facts::{Facts, Life};
 use crate::job::{JobRecord, Reason, Status};
 use crate::map::Map;
@@ -12,17 +12,16 @@ pub(super) const RULE: Rule =
     Rule { name: "cause", means: "nothing is seen of a request before it is sent, or without it", check };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
-    // By queue.
-    let mut unanswered_consumes: Map<&str, u64> = Map::default();
-    for op in facts.history.ops.iter().filter(|op| op.outcome == Outcome::Info && op.call.takes()) {
-        for queue in op.call.queues() {
-            let first = unanswered_consumes.entry(queue).or_insert(op.invoke);
-            *first = op.invoke.min(*first);
-        }
-    }
+    let takes = |op: &&Op| op.outcome == Outcome::Info && op.call.takes();
+    let unanswered: Vec<&Op> = facts.history.ops.iter().filter(takes).collect();
+    let first = |queue: &str| {
+        let first = unanswered.iter().filter(|op| op.call.takes_from(queue)).map(|op| op.invoke).min();
+        first.unwrap_or(u64::MAX)
+    };
+    let mut by_queue: Map<&str, u64> = Map::default();
     for life in &facts.lives {
         let queue = life.latest().map_or("", |seen| &*seen.job.queue);
-        let unanswered_consume = unanswered_consumes.get(queue).copied().unwrap_or(u64::MAX);
+        let unanswered_consume = *by_queue.entry(queue).or_insert_with_key(|queue| first(queue));
         let answered = life.grants.iter().map(|(op, _)| facts.op(*op).invoke).min();
         let granted = match life.grants.iter().any(|(op, _)| facts.effects[*op].exactly().is_some()) {
             true => answered.unwrap_or(unanswered_consume),
@@ -60,13 +59,14 @@ fn ends_so(call: &Call, job: &JobRecord) -> bool {
     match call {
         Call::Success { .. } => job.status == Status::Success,
         Call::Fail { reason, .. } => job.reason == Some(*reason),
-        Call::Cancel { .. } => job.status == Status::Cancelled,
+        Call::Cancel { .. } | Call::Release { .. } => job.status == Status::Cancelled,
         Call::Enqueue { .. }
         | Call::Consume { .. }
         | Call::Finish { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }
         | Call::Delete { .. }
+        | Call::Set { .. }
         | Call::Get { .. }
         | Call::List { .. } => false,
     }

@@ -24,11 +24,13 @@ fn frees(call: &Call) -> bool {
         | Call::Fail { .. }
         | Call::Finish { .. }
         | Call::Cancel { .. }
-        | Call::Delete { .. } => true,
+        | Call::Delete { .. }
+        | Call::Set { .. } => true,
         Call::Enqueue { .. }
         | Call::Consume { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }
+        | Call::Release { .. }
         | Call::Get { .. }
         | Call::List { .. } => false,
     }

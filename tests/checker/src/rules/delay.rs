@@ -54,7 +54,8 @@ fn asked(facts: &Facts<'_>, life: &Life<'_>) -> Option<u64> {
         Some(of) => &facts.life(of)?.calls,
     };
     let starts = requests.iter().map(|op| facts.op(*op)).filter(|op| {
-        op.outcome != Outcome::Fail && matches!(op.call, Call::Enqueue { .. } | Call::Fail { .. })
+        use Call::{Enqueue, Fail, Release};
+        op.outcome != Outcome::Fail && matches!(op.call, Enqueue { .. } | Fail { .. } | Release { .. })
     });
     starts.map(|op| op.invoke).min()
 }

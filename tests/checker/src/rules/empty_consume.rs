@@ -31,8 +31,8 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
         }
         let before = answered.below(op.invoke).unwrap_or(At::START);
         let there = |queued: &Map<&str, Highest<At, (u64, usize)>>| {
-            let queues = op.call.queues();
-            let there = queues.iter().filter_map(|name| queued.get(name)?.below(before.nth(usize::MAX)));
+            let queued = queued.iter().filter(|(name, _)| op.call.takes_from(name));
+            let there = queued.filter_map(|(_, queued)| queued.below(before.nth(usize::MAX)));
             there.filter(|(leaves, _)| *leaves > op.returned).max()
         };
         let (there, may_be_kept_back) = (there(&free), there(&kept_back).is_some());
@@ -54,7 +54,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
 /// Of each queue's jobs that were queued by then: when the request went out that made the last of them leave.
 fn queued<'h>(facts: &Facts<'h>, kept_back: bool) -> Map<&'h str, Highest<At, (u64, usize)>> {
     let of = |stays: &[&Stay<'_>]| {
-        let stays = stays.iter().filter(|stay| facts.may_be_kept_back(stay) == kept_back);
+        let stays = stays.iter().filter(|stay| facts.may_be_kept_back(stay.queue, stay.key) == kept_back);
         stays.map(|stay| (stay.ready.last, (stay.leave_invoked, stay.life))).collect()
     };
     facts.queues().into_iter().map(|(queue, stays)| (queue, of(&stays))).collect()

@@ -12,12 +12,14 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     for life in &facts.lives {
         let end = life.calls.iter().find_map(|op| {
             let asked = facts.op(*op);
-            let ends = matches!(asked.call, Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. });
+            use Call::{Cancel, Fail, Release, Success};
+            let ends = matches!(asked.call, Success { .. } | Fail { .. } | Cancel { .. } | Release { .. });
             Some((facts.effects[*op].exactly().filter(|_| ends)?, *op))
         });
         let Some((at, op)) = end else { continue };
-        // An answer to several ends does not show the jobs.
-        let seen = facts.op(op).jobs.first().or_else(|| life.latest().map(|seen| seen.job));
+        // An answer to several ends does not show the jobs, that to a release the new one.
+        let shown = facts.op(op).jobs.iter().find(|job| *job.id == *life.id);
+        let seen = shown.or_else(|| life.latest().map(|seen| seen.job));
         let Some(job) = seen else { continue };
         let (Some(started), Some(completed)) = (job.started, job.completed) else { continue };
         let Some(running_since) = last_sign(facts, life, started, at) else {

@@ -49,7 +49,9 @@ fn asked_for(call: &Call) -> Option<(Status, Option<Reason>)> {
         | Call::Finish { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }
+        | Call::Release { .. }
         | Call::Delete { .. }
+        | Call::Set { .. }
         | Call::Get { .. }
         | Call::List { .. } => None,
     }
@@ -92,5 +94,6 @@ fn nothing_after(facts: &Facts<'_>, findings: &mut Findings, life: &Life<'_>) {
 }
 
 fn ends(call: &Call) -> bool {
-    matches!(call, Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. })
+    use Call::{Cancel, Fail, Release, Success};
+    matches!(call, Success { .. } | Fail { .. } | Cancel { .. } | Release { .. })
 }

@@ -30,19 +30,17 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
         }
     }
     let mut may_have_taken: usize = 0;
-    let mut of_queue: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut of_queue: BTreeMap<&str, usize> = unanswered.keys().map(|queue| (*queue, 0)).collect();
     for (number, op) in facts.history.ops.iter().enumerate() {
         let Call::Consume { n, .. } = op.call else { continue };
         let most = usize::try_from(n).unwrap_or(usize::MAX);
         if op.outcome == Outcome::Info {
             may_have_taken = may_have_taken.saturating_add(most);
-            for queue in op.call.queues() {
-                let of_queue = of_queue.entry(queue).or_default();
+            for (_, of_queue) in of_queue.iter_mut().filter(|(queue, _)| op.call.takes_from(queue)) {
                 *of_queue = of_queue.saturating_add(most);
             }
         }
-        let queues = op.call.queues();
-        let is_asked_for = |job: &JobRecord| job.status == Status::Running && queues.contains(&&*job.queue);
+        let is_asked_for = |job: &JobRecord| job.status == Status::Running && op.call.takes_from(&job.queue);
         let well = op.jobs.len() <= most && op.jobs.iter().all(is_asked_for);
         findings.require(well, || {
             (

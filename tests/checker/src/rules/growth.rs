@@ -66,7 +66,9 @@ fn asked(ops: &[Op], length: u64) -> Vec<u64> {
             | Call::Cancel { .. }
             | Call::Touch { .. }
             | Call::Retry { .. }
+            | Call::Release { .. }
             | Call::Delete { .. }
+            | Call::Set { .. }
             | Call::Get { .. }
             | Call::List { .. } => 1,
         };

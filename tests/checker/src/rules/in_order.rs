@@ -2,9 +2,9 @@
 //! before is certainly queued. Where a limit may have kept that job back, it is unclear.
 
 use super::fifo::show;
-use crate::facts::{Facts, Keys, Queued, Stay};
-use crate::map::Map;
+use crate::facts::{Facts, Stay};
 use crate::rule::{Findings, Rule};
+use crate::source::Source;
 
 pub(super) const RULE: Rule = Rule {
     name: "in-order",
@@ -13,9 +13,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
-    let stays = facts.queues();
-    let queues: Vec<Queue<'_>> = stays.iter().map(|(name, stays)| Queue::new(facts, name, stays)).collect();
-    let queues: Map<&str, &Queue<'_>> = queues.iter().map(|queue| (queue.name, queue)).collect();
+    let queues = facts.waiting();
     for stay in facts.stays.iter().filter(|stay| stay.taken && stay.left.first == stay.left.last) {
         let named = named_before(facts, stay);
         if named.is_empty() {
@@ -32,33 +30,12 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     }
 }
 
-/// What waits in a queue, and what may keep it back.
-struct Queue<'s> {
-    name: &'s str,
-    keys: Keys<'s>,
-    queued: Vec<(&'s str, Queued)>,
-}
-
-impl<'s> Queue<'s> {
-    fn new(facts: &Facts<'_>, name: &'s str, stays: &[&'s Stay<'s>]) -> Queue<'s> {
-        let keys = Keys::new(facts, name, stays);
-        let queued = keys.queued(stays, |_| true);
-        Queue { name, keys, queued }
-    }
-
-    /// Jobs that were queued when this one of another queue was granted, with whether they may have been kept back.
-    fn passed(&self, stay: &Stay<'_>) -> impl Iterator<Item = (bool, usize)> {
-        self.queued.iter().filter_map(|(key, queued)| {
-            let (_, other) = queued.below(stay.left.first).filter(|(left, _)| *left > stay.left.last)?;
-            Some((self.keys.may_be_closed(stay) || self.keys.may_be_full(key, stay), other))
-        })
-    }
-}
-
 /// The queues that the consume which took the job names before the job's own.
 fn named_before<'f>(facts: &'f Facts<'_>, stay: &Stay<'_>) -> Vec<&'f str> {
     let grants = facts.lives[stay.life].grants.iter().map(|(op, _)| *op);
-    let granted =
-        grants.filter(|op| facts.effects[*op].exactly().is_some()).map(|op| facts.op(op).call.queues());
-    granted.take(1).flatten().take_while(|queue| *queue != stay.queue).collect()
+    let mut granted = grants.filter(|op| facts.effects[*op].exactly().is_some());
+    match granted.next().and_then(|op| facts.op(op).call.source()) {
+        Some(Source::InOrder(names)) => names.into_iter().take_while(|queue| *queue != stay.queue).collect(),
+        Some(Source::ByWeight(_) | Source::All) | None => Vec::new(),
+    }
 }

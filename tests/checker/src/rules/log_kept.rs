@@ -36,7 +36,9 @@ fn sent(call: &Call) -> Option<&str> {
         | Call::Cancel { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }
+        | Call::Release { .. }
         | Call::Delete { .. }
+        | Call::Set { .. }
         | Call::Get { .. }
         | Call::List { .. } => None,
     }

@@ -3,6 +3,7 @@
 mod batch;
 mod cause;
 mod converged;
+mod counts;
 mod cure;
 mod delay;
 mod deleted;
@@ -23,10 +24,13 @@ mod monotonic;
 mod not_found;
 mod one_effect;
 mod overdue;
+mod paused;
 mod position;
 mod priority;
+mod rates;
 mod read_reflects;
 mod real_time;
+mod release;
 mod replay;
 mod retry_chain;
 mod spent;
@@ -34,12 +38,14 @@ mod timeout;
 mod times;
 mod turns;
 mod unaltered;
+mod unique;
+mod weights;
 mod woken;
 
 use crate::rule::Rule;
 
 /// All rules, in the order of reports.
-pub(crate) const RULES: [Rule; 35] = [
+pub(crate) const RULES: [Rule; 41] = [
     // The log is a linearization.
     real_time::RULE,
     position::RULE,
@@ -56,13 +62,18 @@ pub(crate) const RULES: [Rule; 35] = [
     final_state::RULE,
     deleted::RULE,
     retry_chain::RULE,
+    release::RULE,
+    unique::RULE,
     log_kept::RULE,
     // Order and time.
     fifo::RULE,
     priority::RULE,
     turns::RULE,
     in_order::RULE,
+    weights::RULE,
     limits::RULE,
+    paused::RULE,
+    rates::RULE,
     empty_consume::RULE,
     delay::RULE,
     timeout::RULE,
@@ -79,5 +90,6 @@ pub(crate) const RULES: [Rule; 35] = [
     linearizable::RULE,
     not_found::RULE,
     converged::RULE,
+    counts::RULE,
     heals::RULE,
 ];

@@ -2,7 +2,7 @@
 //! and a chain cannot be longer than what was asked for. Anything else is retried only on request.
 
 use crate::call::Call;
-use crate::event::Outcome;
+use crate::event::{Op, Outcome};
 use crate::facts::{Facts, Life, Sighting};
 use crate::job::Status;
 use crate::rule::{Findings, Rule};
@@ -67,7 +67,8 @@ fn by_hand(
 ) -> Option<&'static str> {
     retries.sort_by_key(|retry| retry.job.created);
     let requests = life.calls.iter().map(|op| facts.op(*op));
-    let requests = requests.filter(|op| matches!(op.call, Call::Retry { .. }) && op.outcome != Outcome::Fail);
+    let asks = |op: &&Op| matches!(op.call, Call::Retry { .. } | Call::Release { .. });
+    let requests = requests.filter(|op| asks(op) && op.outcome != Outcome::Fail);
     if retries.len() > requests.count() {
         return Some("has more retries than were asked for");
     }

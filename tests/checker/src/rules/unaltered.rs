@@ -2,8 +2,8 @@
 //! retry has those of the job that it retries, its queue and its key among them.
 
 use crate::event::Outcome;
-use crate::facts::{Asked, Facts, Life};
-use crate::job::{JobRecord, NewJob};
+use crate::facts::{Asked, Came, Facts, Life, came};
+use crate::job::{JobRecord, NewJob, Until};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -61,6 +61,19 @@ fn wrong(
     }
     if (&job.tag, &job.retry_of, job.created) != (&first.tag, &first.retry_of, first.created) {
         return Some("changed what never changes in a job");
+    }
+    let keeps_away = match came(facts, job) {
+        Some(Came::New) => job.unique == new.unique,
+        Some(Came::Automatically | Came::GivenBack(_)) => {
+            let of = job.retry_of.as_deref().and_then(|of| facts.life(of)).and_then(|of| of.latest());
+            let goes_on = of.and_then(|of| of.job.unique.as_ref());
+            job.unique.as_ref() == goes_on.filter(|unique| unique.until == Until::Finished)
+        }
+        Some(Came::ByHand) => job.unique.is_none(),
+        None => true,
+    };
+    if !keeps_away {
+        return Some("is unique otherwise than it was given");
     }
     (job.retry_of.is_none() && !as_enqueued(job, new)).then_some("has other parameters than it was given")
 }

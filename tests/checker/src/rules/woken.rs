@@ -9,16 +9,18 @@ use crate::highest::Highest;
 use crate::job::{JobRecord, Status};
 use crate::map::Map;
 use crate::rule::{Findings, Rule};
+use crate::source::Source;
 
 pub(super) const RULE: Rule =
     Rule { name: "woken", means: "no consume goes on waiting while its queues have jobs", check };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
     let prompt = facts.history.run.prompt_ms * 1_000;
-    let mut of_queues: Map<Vec<&str>, Vec<Queued>> = Map::default();
+    let mut of_sources: Map<Source<'_>, Vec<Queued>> = Map::default();
     let log_time = LogTime::new(facts);
     for (number, op) in facts.history.ops.iter().enumerate().filter(|(_, op)| waits(op, prompt)) {
-        let queued = of_queues.entry(op.call.queues()).or_insert_with_key(|queues| queued(facts, queues));
+        let Some(source) = op.call.source() else { continue };
+        let queued = of_sources.entry(source).or_insert_with_key(|source| queued(facts, source));
         // Its answer may have taken its time; what it took was taken before, and what follows is no sleep. One that
         // repeats an answer took nothing.
         let took = if op.replayed { &[][..] } else { &op.jobs[..] };
@@ -84,8 +86,8 @@ struct Queued {
     life: usize,
 }
 
-/// All such times of these queues, ascending and apart from each other.
-fn queued(facts: &Facts<'_>, queues: &[&str]) -> Vec<Queued> {
+/// All such times of the queues of a source, ascending and apart from each other.
+fn queued(facts: &Facts<'_>, source: &Source<'_>) -> Vec<Queued> {
     let one = |stay: &Stay<'_>| {
         let from = acknowledged(facts, stay.life)?;
         (stay.leave_invoked > from).then_some(Queued { from, until: stay.leave_invoked, life: stay.life })
@@ -93,7 +95,7 @@ fn queued(facts: &Facts<'_>, queues: &[&str]) -> Vec<Queued> {
     let mut jobs: Vec<Queued> = facts
         .stays
         .iter()
-        .filter(|stay| queues.contains(&stay.queue) && !facts.may_be_kept_back(stay))
+        .filter(|stay| source.names(stay.queue) && !facts.may_be_kept_back(stay.queue, stay.key))
         .filter_map(one)
         .collect();
     jobs.sort_by_key(|job| job.from);
@@ -109,7 +111,7 @@ fn queued(facts: &Facts<'_>, queues: &[&str]) -> Vec<Queued> {
 
 /// What it took itself was queued until it was answered.
 fn until_taken(facts: &Facts<'_>, queued: &[Queued], took: &[JobRecord], returned: u64) -> Option<Queued> {
-    let wakes = |job: &&JobRecord| !facts.limits(&job.queue).may_keep_back(&job.key);
+    let wakes = |job: &&JobRecord| !facts.may_be_kept_back(&job.queue, &job.key);
     let taken = took.iter().filter(wakes).filter_map(|job| facts.number(&job.id));
     let (from, life) = taken.filter_map(|life| Some((acknowledged(facts, life)?, life))).min()?;
     let before = queued.partition_point(|queued| queued.from <= from).checked_sub(1).map(|at| queued[at]);

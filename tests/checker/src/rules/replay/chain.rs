@@ -1,6 +1,6 @@
 use crate::call::Call;
 use crate::event::Outcome;
-use crate::facts::{At, Facts, Life, delay, is_automatic};
+use crate::facts::{At, Came, Facts, Life, came, delay};
 
 /// A step of a chain's life: a request, or the cluster's timeout.
 pub(super) struct Step {
@@ -50,7 +50,7 @@ fn is_known(facts: &Facts<'_>, life: &Life<'_>) -> Option<()> {
     let exactly = |op: usize| facts.effects[op].exactly().is_some();
     let of = |call: fn(&Call) -> bool| life.calls.iter().copied().filter(move |op| call(&facts.op(*op).call));
     let latest = life.latest()?.job;
-    let born = is_automatic(facts, latest)? || life.births.iter().any(|(op, _)| exactly(*op));
+    let born = came(facts, latest)? == Came::Automatically || life.births.iter().any(|(op, _)| exactly(*op));
     let granted = life.started().is_none() || life.grants.iter().any(|(op, _)| exactly(*op));
     // A job that is gone has ended, even if nobody saw how.
     let goes_on = !latest.status.is_final() && life.scans > 0;
@@ -62,7 +62,8 @@ fn is_known(facts: &Facts<'_>, life: &Life<'_>) -> Option<()> {
 }
 
 fn is_end(call: &Call) -> bool {
-    matches!(call, Call::Success { .. } | Call::Fail { .. } | Call::Cancel { .. })
+    use Call::{Cancel, Fail, Release, Success};
+    matches!(call, Success { .. } | Fail { .. } | Cancel { .. } | Release { .. })
 }
 
 /// Adds the requests on a job that stand in the log.
@@ -84,9 +85,11 @@ fn requests(facts: &Facts<'_>, number: usize, steps: &mut Vec<Step>) -> Option<(
         Call::Touch { .. } | Call::Delete { .. } => true,
         // One that was answered with a job stands among that job's births; one under a key may repeat an answer.
         Call::Retry { .. } => facts.op(*op).outcome == Outcome::Fail && facts.op(*op).key.is_none(),
+        Call::Release { .. } => facts.op(*op).outcome == Outcome::Fail,
         Call::Enqueue { .. }
         | Call::Consume { .. }
         | Call::Finish { .. }
+        | Call::Set { .. }
         | Call::Get { .. }
         | Call::List { .. } => false,
     });

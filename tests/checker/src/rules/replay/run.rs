@@ -14,6 +14,7 @@ use crate::event::Outcome;
 use crate::facts::Facts;
 use crate::job::{JobRecord, Reason, Status};
 use crate::rule::Findings;
+use crate::source::Source as From;
 
 /// Replays a chain through the model and compares every answer, and what is left at the end.
 pub(super) fn replay(facts: &Facts<'_>, steps: &[Step], findings: &mut Findings) {
@@ -100,7 +101,8 @@ impl Chain<'_, '_> {
                         format!("the answer is not what the model gives: {}", job.status().as_str())
                     });
                 }
-                let is_birth = matches!(asked.call, Call::Enqueue { .. } | Call::Retry { .. });
+                let is_birth =
+                    matches!(asked.call, Call::Enqueue { .. } | Call::Retry { .. } | Call::Release { .. });
                 let same = shown.is_some_and(|shown| {
                     self.is_same(shown, job, false) || is_birth && shows_what_came_later(shown, job)
                 });
@@ -130,11 +132,18 @@ impl Chain<'_, '_> {
                 Command::Enqueue { jobs: vec![new], key }
             }
             Call::Consume { .. } => {
-                let names = call.queues().into_iter().map(QueueName::new).collect::<Option<Vec<_>>>()?;
-                Command::Consume {
-                    take: Take { from: Source::InOrder(names), ..Take::default_queue(1) },
-                    key,
-                }
+                let name = |name: &str| QueueName::new(name);
+                let from = match call.source()? {
+                    From::InOrder(names) => {
+                        Source::InOrder(names.into_iter().map(name).collect::<Option<_>>()?)
+                    }
+                    From::ByWeight(names) => {
+                        let names = names.into_iter().map(|(of, weight)| Some((name(of)?, weight)));
+                        Source::ByWeight(names.collect::<Option<_>>()?)
+                    }
+                    From::All => Source::All,
+                };
+                Command::Consume { take: Take { from, ..Take::default_queue(1) }, key }
             }
             Call::Success { .. } => Command::Succeed { id: id(self)?, log },
             Call::Fail { reason, .. } => {
@@ -148,7 +157,12 @@ impl Chain<'_, '_> {
                 self.ids.entry(step.life).or_insert(new_id);
                 Command::Retry { id: of, new_id, key }
             }
-            Call::Finish { .. } | Call::Get { .. } | Call::List { .. } => return None,
+            Call::Release { id: of, delay } => {
+                let of = *self.ids.get(&self.facts.number(of)?)?;
+                self.ids.entry(step.life).or_insert(new_id);
+                Command::Release { id: of, new_id, delay: *delay }
+            }
+            Call::Finish { .. } | Call::Set { .. } | Call::Get { .. } | Call::List { .. } => return None,
         })
     }
 
