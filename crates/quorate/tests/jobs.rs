@@ -83,7 +83,8 @@ impl Node {
     }
 
     fn fail_for(&self, id: &str, reason: Reason, details: &str) {
-        let failure = JobFailure { reason, details: details.to_owned(), log: Default::default(), retry: true };
+        let failure =
+            JobFailure { reason, details: details.to_owned(), log: Default::default(), retry: true };
         self.runtime.block_on(self.client.fail(id, failure)).unwrap();
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use quorate_core::{Job, Lane};
 use rocksdb::WriteBatch;
 
@@ -11,7 +13,7 @@ use crate::StoreError;
 /// It begins where the lane's mark says. So neither a grant nor a start walks over the keys of jobs that are gone.
 pub(crate) struct LaneJobs {
     lane: Lane,
-    jobs: Window<Job>,
+    jobs: Window<Arc<Job>>,
     /// When it was used last, in uses of lanes.
     pub(crate) used: u64,
 }
@@ -30,14 +32,14 @@ impl LaneJobs {
 
     /// The job that is granted next.
     pub(crate) fn first(&mut self, db: &Db) -> Result<Option<&Job>, StoreError> {
-        Ok(self.jobs.first(db)?.map(|(_, job)| job))
+        Ok(self.jobs.first(db)?.map(|(_, job)| &**job))
     }
 
     /// Adds a job at its place, or writes its record anew.
-    pub(crate) fn put(&mut self, db: &Db, batch: &mut WriteBatch, seq: u64, job: &Job, record: &[u8]) {
+    pub(crate) fn put(&mut self, db: &Db, batch: &mut WriteBatch, seq: u64, job: Arc<Job>, record: &[u8]) {
         let key = keys::ready(&self.lane, seq);
         db.put(batch, Family::Idx, &key, record);
-        self.jobs.put(key, job.clone());
+        self.jobs.put(key, job);
     }
 
     /// Takes the job at a place out.
@@ -68,6 +70,6 @@ impl LaneJobs {
     }
 }
 
-fn decode(_key: &[u8], record: &[u8]) -> Result<Job, StoreError> {
-    codec::decode_job(record)
+fn decode(_key: &[u8], record: &[u8]) -> Result<Arc<Job>, StoreError> {
+    codec::decode_job(record).map(Arc::new)
 }

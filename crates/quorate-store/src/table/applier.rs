@@ -47,7 +47,7 @@ pub(crate) struct Applier {
     pub(super) images_named: Window<ImageId>,
     pub(super) keys_used: Window<Box<str>>,
     /// Records of running jobs, so that ending one reads nothing.
-    pub(super) running: IdMap<JobId, Job>,
+    pub(super) running: IdMap<JobId, Arc<Job>>,
     /// Every enqueue asks whether its ids are new.
     pub(super) latest_ids: LatestIds,
     /// Images that were looked for lately: every enqueue asks.
@@ -59,7 +59,7 @@ pub(crate) struct Applier {
 #[derive(Default)]
 pub(crate) struct Unwritten {
     pub(super) rows: WriteBatch,
-    pub(super) jobs: IdMap<JobId, Option<Job>>,
+    pub(super) jobs: IdMap<JobId, Option<Arc<Job>>>,
     pub(super) images: IdMap<ImageId, Option<Image>>,
     pub(super) keys: HashMap<Box<str>, Option<KeyRecord>>,
     /// Jobs that keep others away, by their rows' keys.
@@ -252,7 +252,7 @@ impl Applier {
     }
 
     /// Keeps in memory what will soon be asked for.
-    fn keep(&mut self, jobs: IdMap<JobId, Option<Job>>, images: IdMap<ImageId, Option<Image>>) {
+    fn keep(&mut self, jobs: IdMap<JobId, Option<Arc<Job>>>, images: IdMap<ImageId, Option<Image>>) {
         for (id, job) in jobs {
             match job {
                 Some(job) if matches!(job.state, State::Running { .. }) => {
@@ -300,9 +300,9 @@ impl Applier {
     /// A job as the write under way or memory has it; `None` when the disk must be asked.
     pub(super) fn known_job(&self, id: JobId) -> Option<Option<&Job>> {
         match self.unwritten.jobs.get(&id) {
-            Some(changed) => Some(changed.as_ref()),
+            Some(changed) => Some(changed.as_deref()),
             None if self.latest_ids.is_new(id) => Some(None),
-            None => self.running.get(&id).map(Some),
+            None => self.running.get(&id).map(|job| Some(&**job)),
         }
     }
 

@@ -3,6 +3,8 @@
 //! That a write starts from the present record is asserted where memory has it: to look on the disk as well would cost a read
 //! for every job.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use quorate_core::{
     AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, RequestId,
@@ -59,6 +61,7 @@ impl Table for Applier {
             assert_eq!(present, before, "a write starts from the present record");
         }
         let record = codec::encode_job(after);
+        let kept = Arc::new(after.clone());
         match before {
             Some(before) => {
                 let moves = keys::index_row(before) != keys::index_row(after);
@@ -66,7 +69,7 @@ impl Table for Applier {
                     self.unindex(before);
                 }
                 if moves || after.status() == Status::Queued {
-                    self.index(after, &record);
+                    self.index(&kept, &record);
                 }
             }
             None => {
@@ -75,12 +78,12 @@ impl Table for Applier {
                 if after.payload.owner != after.id && after.payload.bytes > 0 {
                     self.hold_payload(after.payload.owner)?;
                 }
-                self.index(after, &record);
+                self.index(&kept, &record);
             }
         }
         self.list(before, Some(after));
         self.put_record(before, after, &record);
-        self.unwritten.jobs.insert(after.id, Some(after.clone()));
+        self.unwritten.jobs.insert(after.id, Some(kept));
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! How a record's indexes and payload follow it: the parts of [`Applier`] that `core_table.rs` is made of.
 
+use std::sync::Arc;
+
 use quorate_core::{Job, JobId, Lane};
 use rocksdb::WriteBatch;
 
@@ -38,12 +40,12 @@ impl Applier {
     }
 
     /// Puts a job into the index that its state asks for, or writes it anew where it stands.
-    pub(super) fn index(&mut self, job: &Job, record: &[u8]) {
+    pub(super) fn index(&mut self, job: &Arc<Job>, record: &[u8]) {
         match keys::index_row(job) {
             IndexRow::Ready { lane, seq } => {
                 assert!(seq < self.meta.next_seq, "the place {seq} was never given");
                 let (jobs, db, rows) = self.lane(&lane);
-                jobs.put(db, rows, seq, job, record);
+                jobs.put(db, rows, seq, Arc::clone(job), record);
                 if seq == job.number && !self.plain_lanes.contains(&lane) {
                     self.plain_lanes.insert(lane);
                 }
