@@ -6,7 +6,8 @@ use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
     AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept,
-    KeyRecord, Lane, LaneMark, QueueId, RequestId, Settings, State, Status, Table, Timestamp, Until, limits,
+    KeyRecord, Lane, LaneMark, QueueId, Reason, RequestId, Settings, State, Status, Table, Timestamp, Until,
+    limits,
 };
 
 use super::turns::Turns;
@@ -169,9 +170,10 @@ impl Watched {
             assert!(due <= now || after.status() == Status::Cancelled, "released before it was due");
         }
         if let State::Running { deadline } = before.state {
-            let by_cluster = matches!(after.state, State::Error { by: EndedBy::Cluster, .. });
+            let timed_out =
+                matches!(after.state, State::Error { by: EndedBy::Cluster, reason: Reason::Timeout, .. });
             assert_eq!(
-                by_cluster,
+                timed_out,
                 deadline <= now,
                 "a timeout is neither early nor overtaken: {after:?} at {now}"
             );
