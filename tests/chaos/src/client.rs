@@ -138,11 +138,10 @@ impl Client {
         if self.rng.random_bool(REPEATED) && op.key.is_some() {
             self.again = Some(Next::new(op.call.clone(), op.key.clone()));
         }
-        match &op.call {
-            Call::Enqueue { .. } => self.pile += op.jobs.len(),
-            Call::Consume { .. } if op.jobs.is_empty() => self.pile = 0,
-            call if call.takes() => self.pile = self.pile.saturating_sub(op.jobs.len()),
-            _ => {}
+        if matches!(op.call, Call::Enqueue { .. }) {
+            self.pile += op.jobs.len();
+        } else if op.call.takes() {
+            self.pile = if op.jobs.is_empty() { 0 } else { self.pile.saturating_sub(op.jobs.len()) };
         }
         for job in &op.jobs {
             push(&mut self.known, job.id.clone(), limits::KNOWN);
