@@ -27,7 +27,7 @@ pub struct Experiment {
 }
 
 /// All of them, the control first.
-pub const EXPERIMENTS: [Experiment; 25] = [
+pub const EXPERIMENTS: [Experiment; 24] = [
     Experiment {
         bug: None,
         faults: &[
@@ -66,7 +66,6 @@ pub const EXPERIMENTS: [Experiment; 25] = [
     Experiment::new("forget-unique", &[(Kill, All, 3)], "`unique`"),
     Experiment::new("miscount", &[(Kill, Follower, 2)], "`counts`"),
     Experiment::new("forget-turns", &[(Kill, Follower, 4)], "`turns`"),
-    Experiment::new("keep-grant", &[(Kill, Follower, 2)], "`release`"),
     Experiment::new("release-for-ever", &[(Kill, Follower, 4)], "`release`"),
     Experiment::new("last-queue-first", &[(Kill, Follower, 2)], "`in-order`"),
     Experiment::new("no-chance", &[(Kill, Follower, 4)], "`weights`"),
