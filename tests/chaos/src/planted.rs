@@ -60,7 +60,7 @@ pub const EXPERIMENTS: [Experiment; 24] = [
     Experiment::new("spent-key-waits", &[(Kill, Follower, 2)], "`spent`"),
     Experiment { bulk: true, ..Experiment::new("log-by-entries", &[(Kill, Follower, 1)], "do not pass") },
     Experiment::new("refuse-cure", &[(FillDisk, All, 2)], "`cure`"),
-    Experiment::new("one-more", &[(Restart, All, 2)], "`limits`"),
+    Experiment::new("one-more", &[(Restart, All, 4)], "`limits`"),
     Experiment::new("forget-pause", &[(Kill, All, 6)], "`paused`"),
     Experiment::new("refill-rate", &[(Kill, All, 6)], "`rates`"),
     Experiment::new("forget-unique", &[(Kill, All, 3)], "`unique`"),
