@@ -52,8 +52,6 @@ pub enum Bug {
     Miscount,
     /// Which key had its turn is forgotten with each write.
     ForgetTurns,
-    /// A job that is given back goes on running.
-    KeepGrant,
     /// It is not counted how often a job was given back.
     ReleaseForEver,
     /// Of several queues the last one is first.
@@ -62,7 +60,7 @@ pub enum Bug {
     NoChance,
 }
 
-const BUGS: [(Bug, &str); 24] = [
+const BUGS: [(Bug, &str); 23] = [
     (Bug::AckBeforeFsync, "ack-before-fsync"),
     (Bug::ForgetVote, "forget-vote"),
     (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
@@ -83,7 +81,6 @@ const BUGS: [(Bug, &str); 24] = [
     (Bug::ForgetUnique, "forget-unique"),
     (Bug::Miscount, "miscount"),
     (Bug::ForgetTurns, "forget-turns"),
-    (Bug::KeepGrant, "keep-grant"),
     (Bug::ReleaseForEver, "release-for-ever"),
     (Bug::LastQueueFirst, "last-queue-first"),
     (Bug::NoChance, "no-chance"),

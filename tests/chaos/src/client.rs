@@ -3,11 +3,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use quorate_check::{Call, JobRecord, Op, Outcome, Reason};
+use quorate_check::{Call, JobRecord, NewJob, Op, Outcome, Reason};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::draw::{enqueue, failure, finish, success};
+use crate::draw::{enqueue, failure, finish, new_job, success};
 use crate::limits;
 use crate::queues::{self, Uses};
 use crate::rest::Rest;
@@ -34,8 +34,8 @@ pub(crate) struct Client {
     kept: VecDeque<Box<str>>,
     /// Jobs that it once saw.
     known: VecDeque<Box<str>>,
-    /// Jobs that it has put into queues and not taken out, as far as it knows.
-    pile: usize,
+    /// Jobs that it has put into each of two queues and not taken out, as far as it knows.
+    piles: [usize; 2],
     /// Requests that were answered with jobs to run, with their keys.
     spent: VecDeque<Next>,
     /// The last round in which it took part.
@@ -74,7 +74,7 @@ impl Client {
             held: VecDeque::new(),
             kept: VecDeque::new(),
             known: VecDeque::new(),
-            pile: 0,
+            piles: [0; 2],
             spent: VecDeque::new(),
             round: 0,
             sent: 0,
@@ -138,11 +138,13 @@ impl Client {
         if self.rng.random_bool(REPEATED) && op.key.is_some() {
             self.again = Some(Next::new(op.call.clone(), op.key.clone()));
         }
-        match &op.call {
-            Call::Enqueue { .. } => self.pile += op.jobs.len(),
-            Call::Consume { .. } if op.jobs.is_empty() => self.pile = 0,
-            call if call.takes() => self.pile = self.pile.saturating_sub(op.jobs.len()),
-            _ => {}
+        for (name, pile) in queues::WEIGHED.iter().zip(&mut self.piles) {
+            let jobs = op.jobs.iter().filter(|job| *job.queue == **name).count();
+            if matches!(op.call, Call::Enqueue { .. }) {
+                *pile += jobs;
+            } else if op.call.takes() {
+                *pile = if op.jobs.is_empty() { 0 } else { pile.saturating_sub(jobs) };
+            }
         }
         for job in &op.jobs {
             push(&mut self.known, job.id.clone(), limits::KNOWN);
@@ -227,13 +229,18 @@ impl Client {
     /// Takes by weight from queues of which none is ever empty, but by chance.
     fn weigh(&mut self, key: Box<str>) -> Next {
         let rng = &mut self.rng;
-        if self.pile >= limits::PILE {
+        let (least, pile) =
+            if self.piles[0] <= self.piles[1] { (0, self.piles[0]) } else { (1, self.piles[1]) };
+        if pile >= limits::PILE {
             let call = Call::Consume { n: rng.random_range(1..=4), wait: 0, queue: self.uses.draw(rng) };
             return Next::new(call, rng.random_bool(0.4).then_some(key));
         }
-        let mut call = enqueue(rng, &key);
-        self.uses.spread(rng, &mut call);
-        Next::new(call, Some(key))
+        let job = |place| NewJob {
+            queue: queues::WEIGHED[least].into(),
+            timeout: limits::SHORT_TIMEOUT,
+            ..new_job(&format!("{key}-{place}"))
+        };
+        Next::new(Call::Enqueue { jobs: (0..limits::PILE).map(job).collect() }, Some(key))
     }
 
     /// Waits for a job.

@@ -10,7 +10,7 @@ pub(crate) const ATTEMPT: Duration = Duration::from_secs(20);
 /// A consume waited for its jobs if it took so long, in microseconds.
 pub(crate) const REALLY_WAITED: u64 = 200_000;
 /// Jobs of a queue that run at once, where few may.
-pub(crate) const FEW_RUNNING: u32 = 3;
+pub(crate) const FEW_RUNNING: u32 = 2;
 /// What is granted of a queue with a rate: so slowly that a restart takes less time than the rate to recover.
 pub(crate) const SLOW_RATE: Rate = Rate { jobs: 12, seconds: 3 };
 /// Jobs that come into it at once, about once a second: fewer than that.
@@ -19,8 +19,8 @@ pub(crate) const SLOW_JOBS: u32 = 3;
 pub(crate) const SET_EVERY: Range<u64> = 600..1_800;
 /// A write that was not answered has its effect so soon or never, in milliseconds: what a node gives it, 5 s, and some.
 pub(crate) const WRITE_MILLIS: u64 = 6_000;
-/// Jobs that the one client which takes by weight keeps in the queues for that.
-pub(crate) const PILE: usize = 40;
+/// Jobs that the one client which takes by weight keeps in each queue for that.
+pub(crate) const PILE: usize = 8;
 /// The queues are counted while nobody sends anything, within so long.
 pub(crate) const COUNT: Duration = Duration::from_millis(2_500);
 /// Nodes with more jobs are only counted at the end.

@@ -27,7 +27,7 @@ pub struct Experiment {
 }
 
 /// All of them, the control first.
-pub const EXPERIMENTS: [Experiment; 25] = [
+pub const EXPERIMENTS: [Experiment; 24] = [
     Experiment {
         bug: None,
         faults: &[
@@ -60,13 +60,12 @@ pub const EXPERIMENTS: [Experiment; 25] = [
     Experiment::new("spent-key-waits", &[(Kill, Follower, 2)], "`spent`"),
     Experiment { bulk: true, ..Experiment::new("log-by-entries", &[(Kill, Follower, 1)], "do not pass") },
     Experiment::new("refuse-cure", &[(FillDisk, All, 2)], "`cure`"),
-    Experiment::new("one-more", &[(Restart, All, 2)], "`limits`"),
+    Experiment::new("one-more", &[(Restart, All, 4)], "`limits`"),
     Experiment::new("forget-pause", &[(Kill, All, 6)], "`paused`"),
     Experiment::new("refill-rate", &[(Kill, All, 6)], "`rates`"),
     Experiment::new("forget-unique", &[(Kill, All, 3)], "`unique`"),
     Experiment::new("miscount", &[(Kill, Follower, 2)], "`counts`"),
     Experiment::new("forget-turns", &[(Kill, Follower, 4)], "`turns`"),
-    Experiment::new("keep-grant", &[(Kill, Follower, 2)], "`release`"),
     Experiment::new("release-for-ever", &[(Kill, Follower, 4)], "`release`"),
     Experiment::new("last-queue-first", &[(Kill, Follower, 2)], "`in-order`"),
     Experiment::new("no-chance", &[(Kill, Follower, 4)], "`weights`"),

@@ -28,7 +28,7 @@ pub(crate) const SET: &str = "set";
 /// A queue whose jobs are given back.
 pub(crate) const GIVEN_BACK: &str = "given-back";
 /// Two queues that are taken from by weight.
-const WEIGHED: [&str; 2] = ["heavy", "light"];
+pub(crate) const WEIGHED: [&str; 2] = ["left", "right"];
 
 /// What limits the queues from the start.
 pub(crate) fn settings() -> BTreeMap<Box<str>, QueueLimits> {
@@ -98,7 +98,7 @@ impl Uses {
                 queues[rng.random_range(0..queues.len())].clone()
             }
             Uses::InOrder => [FEW, DEFAULT_QUEUE, SLOW, SET, BY_KEY].map(Into::into).into(),
-            Uses::ByWeight => vec![format!("{}:2", WEIGHED[0]).into(), format!("{}:1", WEIGHED[1]).into()],
+            Uses::ByWeight => WEIGHED.map(|name| format!("{name}:1").into()).into(),
             Uses::Any => {
                 if rng.random_bool(0.2) {
                     vec!["*".into()]
@@ -116,8 +116,7 @@ impl Uses {
         let ends = |job: &NewJob| job.timeout <= limits::ENOUGH_TIME && job.delay < limits::LONG_DELAY;
         for job in jobs.iter_mut().filter(|job| ends(job)) {
             let (queue, key) = match self {
-                Uses::Default | Uses::InOrder | Uses::Any => continue,
-                Uses::ByWeight => (WEIGHED[rng.random_range(0..2)], ""),
+                Uses::Default | Uses::InOrder | Uses::ByWeight | Uses::Any => continue,
                 Uses::Each => match rng.random_range(0..4) {
                     0 => continue,
                     1 => (FEW, ["", "x", "y"][rng.random_range(0..3)]),

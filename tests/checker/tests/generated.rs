@@ -255,8 +255,9 @@ fn a_queue_jumper_is_found() {
         let taken: Vec<Op> =
             ops(events).filter(|op| alone(op) && op.jobs[0].delay == 0).map(|op| op.clone()).collect();
         let line = |op: &Op| (op.jobs[0].queue.clone(), op.jobs[0].priority, op.jobs[0].key.clone());
-        let next = |at: usize| taken[at + 1..].iter().find(|op| line(op) == line(&taken[at]));
-        let mut pairs = (0..taken.len()).filter_map(|at| Some((&taken[at], next(at)?)));
+        let (taken, line) = (&taken, &line);
+        let later = |at: usize| taken[at + 1..].iter().filter(move |op| line(op) == line(&taken[at]));
+        let mut pairs = (0..taken.len()).flat_map(|at| later(at).map(move |op| (&taken[at], op)));
         let swapped = pairs.find(|(first, second)| {
             let [first_job, second_job] = [&first.jobs[0], &second.jobs[0]];
             first_job.created < second_job.created

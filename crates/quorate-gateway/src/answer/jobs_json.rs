@@ -124,8 +124,13 @@ impl JobsJson {
                 }
                 self.jobs += 1;
                 let record = quorate_api::Job { duplicate: is_duplicate, ..convert::job(job, &queue) };
-                let tail = push_head(&mut piece, &record, self.fields);
-                self.open = Some(Open { payload, tail });
+                let mut tail = push_head(&mut piece, &record, self.fields);
+                // A job that is open has something left to write: an empty piece is the end.
+                if payload.is_empty() {
+                    piece.append(&mut tail);
+                } else {
+                    self.open = Some(Open { payload, tail });
+                }
             } else {
                 if let Some(end) = self.end.take() {
                     self.begin(&mut piece);
@@ -308,6 +313,21 @@ mod tests {
         one.push(ready(job(1, "d", "p"), "p", false));
         one.end(None);
         assert_eq!(one.piece(usize::MAX), serde_json::to_vec(&JobWrapper { job: expected }).unwrap());
+    }
+
+    #[test]
+    fn no_piece_is_empty_before_the_end() {
+        for fields in [Fields::ALL, Fields::parse("queue").unwrap()] {
+            // Pieces that end with a job, of which nothing is left then.
+            let mut writer = JobsJson::new(Shape::Many, fields);
+            for number in 0..3 {
+                writer.push(ready(job(number, "", ""), "", false));
+                assert!(!writer.piece(RECORD_BYTES).is_empty());
+                assert!(!writer.has_jobs(), "more have to be looked for");
+            }
+            writer.end(None);
+            assert_eq!(writer.piece(RECORD_BYTES), b"]}");
+        }
     }
 
     #[test]

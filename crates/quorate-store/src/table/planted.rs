@@ -47,10 +47,8 @@ impl Applier {
         if planted(Bug::DoubleGrant) && matches!(entry.payload, EntryPayload::Blank) {
             applied.effects = queue_running_jobs_again(&mut self.0)?;
         }
-        if planted(Bug::KeepGrant) || planted(Bug::ReleaseForEver) {
-            for effect in applied.effects.clone() {
-                applied.effects.extend(release_wrong(&mut self.0, &effect)?);
-            }
+        if planted(Bug::ReleaseForEver) {
+            applied.effects.iter().try_for_each(|effect| forget_release(&mut self.0, effect))?;
         }
         Ok(applied)
     }
@@ -105,25 +103,16 @@ fn start_wrong(db: &Db) -> Result<(), StoreError> {
     db.write(rows)
 }
 
-/// Where an effect is that a job was given back: it runs on, or what goes on from it knows nothing of it.
-fn release_wrong(table: &mut applier::Applier, effect: &Effect) -> Result<Vec<Effect>, StoreError> {
-    let Effect::Job(change) = effect else { return Ok(Vec::new()) };
+/// Where an effect is that a job was given back: what goes on from it knows nothing of that.
+fn forget_release(table: &mut applier::Applier, effect: &Effect) -> Result<(), StoreError> {
+    let Effect::Job(change) = effect else { return Ok(()) };
     if (change.from, change.to) != (Some(Status::Running), Some(Status::Cancelled)) {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let Some(job) = table.find_job(change.id)?.filter(|job| job.retry_id.is_some()) else {
-        return Ok(Vec::new());
-    };
-    if planted(Bug::KeepGrant) {
-        let deadline = table.clock().plus_seconds(job.timeout);
-        let again = Job { state: State::Running { deadline }, completed_at: None, ..job.clone() };
-        return quorate_core::force(table, &job, &again);
-    }
-    let next = job.retry_id.map(|next| table.find_job(next)).transpose()?.flatten();
-    let Some(next) = next.filter(|next| next.releases > 0) else { return Ok(Vec::new()) };
-    let forgot = Job { releases: 0, ..next.clone() };
-    table.put_job(Some(&next), &forgot)?;
-    Ok(Vec::new())
+    let next = table.find_job(change.id)?.and_then(|job| job.retry_id);
+    let next = next.map(|next| table.find_job(next)).transpose()?.flatten();
+    let Some(next) = next.filter(|next| next.releases > 0) else { return Ok(()) };
+    table.put_job(Some(&next), &Job { releases: 0, ..next.clone() })
 }
 
 fn queue_running_jobs_again(table: &mut applier::Applier) -> Result<Vec<Effect>, StoreError> {

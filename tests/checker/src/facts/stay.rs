@@ -163,8 +163,8 @@ fn left(facts: &Facts<'_>, life: &Life<'_>) -> (Span, u64) {
 /// Where it ended.
 fn ended(facts: &Facts<'_>, life: &Life<'_>) -> Span {
     let Some(completed) = life.completed() else {
-        let runs = life.scanned().is_some_and(|seen| seen.job.status == Status::Running);
-        return if runs { Span::NEVER } else { Span::UNKNOWN };
+        let goes_on = life.scanned().is_some_and(|seen| !seen.job.status.is_final());
+        return if goes_on { Span::NEVER } else { Span::UNKNOWN };
     };
     let when = facts.clock.when(completed);
     let ends = life.calls.iter().filter(|op| {

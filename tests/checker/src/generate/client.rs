@@ -85,8 +85,8 @@ impl Client {
             (56..80, Some(id)) => (Call::Get { id, linearizable: rng.random_bool(0.3) }, None),
             (80..84, Some(_)) => (Call::List { linearizable: rng.random_bool(0.3) }, None),
             (84..88, Some(id)) => (Call::Retry { id }, rng.random_bool(0.5).then_some(key)),
-            (88..90, Some(id)) => (Call::Cancel { id }, None),
-            (90..92, Some(_)) => (Call::Set { queue: SET.into(), limits: limits(rng) }, None),
+            (88..89, Some(id)) => (Call::Cancel { id }, None),
+            (89..92, Some(_)) => (Call::Set { queue: SET.into(), limits: limits(rng) }, None),
             (92..96, Some(id)) => (Call::Success { id, log: None }, None),
             (_, Some(id)) => (Call::Delete { id }, None),
         }
@@ -132,7 +132,7 @@ impl Client {
                 9..12 => FEW,
                 12..15 => BY_KEY,
                 15 => SLOW,
-                16 => SET,
+                16 | 17 => SET,
                 _ => WEIGHED[rng.random_range(0..2)],
             };
             let until = [Until::Started, Until::Finished, Until::For(1)][rng.random_range(0..3)];
@@ -158,15 +158,15 @@ impl Client {
 
 /// Where a client takes jobs from.
 fn queues(rng: &mut StdRng) -> Vec<Box<str>> {
-    let names: &[&str] = match rng.random_range(0..20) {
+    let names: &[&str] = match rng.random_range(0..21) {
         0..7 => &[],
         7..10 => &[FEW],
         10..13 => &[BY_KEY],
         13 => &["default", BY_KEY],
         14 => &[SLOW],
-        15 => &[SET],
-        16 => &["heavy:3", "light:1"],
-        17 => &["*"],
+        15 | 16 => &[SET],
+        17 => &["heavy:3", "light:1"],
+        18 => &["*"],
         _ => &[FEW, "default", BY_KEY, SLOW],
     };
     names.iter().map(|name| (*name).into()).collect()
