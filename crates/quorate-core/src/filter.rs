@@ -1,4 +1,4 @@
-use crate::{ImageId, Job, QueueId, Reason, State, Status, Timestamp};
+use crate::{ImageId, Job, QueueId, Reason, State, Status, Timestamp, limits};
 
 /// Which jobs: those that a list shows, or that work in bulk is for. What it does not name, it does not ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,12 @@ impl Filter {
             && self.key.as_ref().is_none_or(|key| job.key == *key)
             && self.created.contains(Some(job.created_at))
             && self.finished.contains(job.completed_at)
+    }
+
+    /// False where it names what no job can have.
+    pub fn is_within_limits(&self) -> bool {
+        self.statuses.len() <= Status::ALL.len()
+            && self.key.as_ref().is_none_or(|key| key.len() <= limits::JOB_KEY_BYTES)
     }
 }
 
