@@ -35,6 +35,9 @@ pub struct Job {
     /// Why it ended in `error` or `cancelled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// Of a job that ended in `error`: true where no other job goes on from it, false where one retries it; absent else.
+    #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
+    pub is_final: Option<bool>,
     /// What was said when it failed or was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
@@ -58,6 +61,9 @@ pub struct Job {
     /// Whose it is, as its client said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// What lists find it by, as its client said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// 1 for a new job and for one that was retried by hand; one more for each automatic retry.
     #[serde(default = "first_attempt")]
     pub attempt: u32,
@@ -104,7 +110,7 @@ fn first_attempt() -> u32 {
 
 impl Job {
     /// The names of all its fields: what `fields` may select.
-    pub const FIELDS: [&str; 28] = [
+    pub const FIELDS: [&str; 30] = [
         "id",
         "image",
         "image_id",
@@ -116,6 +122,7 @@ impl Job {
         "retries_delay",
         "status",
         "reason",
+        "final",
         "details",
         "created_at",
         "started_at",
@@ -124,6 +131,7 @@ impl Job {
         "retry_id",
         "queue",
         "key",
+        "tags",
         "attempt",
         "due",
         "deadline",
@@ -154,6 +162,20 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Delayed => "delayed",
+            Status::Queued => "queued",
+            Status::Running => "running",
+            Status::Success => "success",
+            Status::Error => "error",
+            Status::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// Why a job ended in `error` (the first three) or `cancelled` (the last).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -166,6 +188,18 @@ pub enum Reason {
     BadExit,
     /// A client cancelled it.
     ClientRequest,
+}
+
+impl Reason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Timeout => "timeout",
+            Reason::Killed => "killed",
+            Reason::BadExit => "bad_exit",
+            Reason::ClientRequest => "client_request",
+        }
+    }
 }
 
 /// How far a job has come.
@@ -311,6 +345,7 @@ mod tests {
             retries_delay: 0,
             status: Status::Error,
             reason: Some(Reason::Killed),
+            is_final: Some(true),
             details: text(),
             created_at: String::new(),
             started_at: text(),
@@ -319,6 +354,7 @@ mod tests {
             retry_id: text(),
             queue: String::new(),
             key: text(),
+            tags: vec![String::new()],
             attempt: 1,
             due: text(),
             deadline: text(),

@@ -3,6 +3,7 @@
 //! ```text
 //! requests  what clients send
 //! job       what they are answered: jobs, and the images that jobs name
+//! filter    which jobs are meant
 //! queue     … queues, and what is asked of them
 //! worker    … workers
 //! cluster   … the cluster, its settings, a node's health
@@ -15,6 +16,7 @@
 
 mod cluster;
 mod error;
+mod filter;
 mod job;
 mod openapi;
 mod queue;
@@ -23,6 +25,7 @@ mod worker;
 
 pub use cluster::{Cluster, Disk, Health, Member, Settings};
 pub use error::{Error, ErrorWrapper, WriteOutcome};
+pub use filter::JobFilter;
 pub use job::{
     Ended, FinishedJobWrapper, FinishedJobsWrapper, IMAGE_NAMESPACE, IdsWrapper, Image, ImageWrapper,
     ImagesWrapper, Job, JobWrapper, JobsWrapper, Progress, Reason, Status, UniqueUntil, image_id,

@@ -20,6 +20,10 @@ pub struct NewJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64)]
     pub key: Option<String>,
+    /// What lists find it by, such as `batch:7`: at most 8, each of 1 to 64 visible ASCII characters without a comma. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 8)]
+    pub tags: Option<Vec<String>>,
     /// The job's input, at most 1 MiB. Default: empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1_048_576)]
@@ -60,10 +64,11 @@ pub struct NewJob {
 
 impl NewJob {
     /// The names of all its fields.
-    pub const FIELDS: [&str; 12] = [
+    pub const FIELDS: [&str; 13] = [
         "image",
         "queue",
         "key",
+        "tags",
         "payload",
         "delay",
         "timeout",

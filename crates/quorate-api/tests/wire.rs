@@ -15,6 +15,7 @@ fn job() -> Job {
         retries_delay: 60,
         status: Status::Error,
         reason: Some(Reason::BadExit),
+        is_final: Some(true),
         details: None,
         created_at: "2026-01-01T00:00:00.000Z".into(),
         started_at: None,
@@ -23,6 +24,7 @@ fn job() -> Job {
         retry_id: None,
         queue: "default".into(),
         key: None,
+        tags: Vec::new(),
         attempt: 1,
         due: None,
         deadline: None,
@@ -39,7 +41,7 @@ fn job() -> Job {
 fn a_job_on_the_wire() {
     let image_id = quorate_api::image_id("iron/hello");
     let expected = format!(
-        r#"{{"id":"0198c0de-0000-7000-8000-000000000001","image":"iron/hello","image_id":"{image_id}","payload":"{{\"a\":1}}","delay":0,"timeout":60,"priority":2,"max_retries":3,"retries_delay":60,"status":"error","reason":"bad_exit","created_at":"2026-01-01T00:00:00.000Z","queue":"default","attempt":1}}"#
+        r#"{{"id":"0198c0de-0000-7000-8000-000000000001","image":"iron/hello","image_id":"{image_id}","payload":"{{\"a\":1}}","delay":0,"timeout":60,"priority":2,"max_retries":3,"retries_delay":60,"status":"error","reason":"bad_exit","final":true,"created_at":"2026-01-01T00:00:00.000Z","queue":"default","attempt":1}}"#
     );
     let encoded = serde_json::to_string(&job()).unwrap();
     assert_eq!(encoded, expected, "what has not happened is absent, never an empty string");

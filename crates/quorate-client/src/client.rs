@@ -82,7 +82,7 @@ impl Client {
         self.read_keyed(&call).await
     }
 
-    /// A page of jobs, newest first, and where the next one goes on.
+    /// A page of jobs, and where the next one goes on.
     pub async fn list(&self, list: &ListJobs) -> Result<JobsWrapper, Error> {
         self.read(&list_call(list)).await
     }
@@ -369,9 +369,8 @@ fn list_call(list: &ListJobs) -> Call<'static> {
     let mut query = |name, value: Option<String>| call.query.extend(value.map(|value| (name, value)));
     query("n", list.n.map(|n| n.to_string()));
     query("cursor", list.cursor.clone());
-    query("status", list.status.map(|status| status_word(status).to_owned()));
-    query("image", list.image.clone());
-    query("queue", list.queue.clone());
+    query("order", list.oldest_first.then(|| "oldest".to_owned()));
+    call.query.extend(list.filter.query());
     call
 }
 
@@ -398,7 +397,7 @@ fn outcome(failure: Option<(Reason, String)>, log: Bytes) -> Body {
         None if log.is_empty() => Body::Empty,
         None => Body::Form { fields: Vec::new(), log },
         Some((reason, details)) => {
-            let fields = vec![("reason", reason_word(reason).to_owned()), ("details", details)];
+            let fields = vec![("reason", reason.as_str().to_owned()), ("details", details)];
             Body::Form { fields, log }
         }
     }
@@ -419,24 +418,4 @@ fn parse<T: DeserializeOwned>(call: &Call<'_>, body: &Bytes) -> Result<T, Error>
 
 fn is(error: &Error, kind: RefusedKind) -> bool {
     error.refused().is_some_and(|refused: &Refused| refused.kind == kind)
-}
-
-fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Delayed => "delayed",
-        Status::Queued => "queued",
-        Status::Running => "running",
-        Status::Success => "success",
-        Status::Error => "error",
-        Status::Cancelled => "cancelled",
-    }
-}
-
-fn reason_word(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Timeout => "timeout",
-        Reason::Killed => "killed",
-        Reason::BadExit => "bad_exit",
-        Reason::ClientRequest => "client_request",
-    }
 }

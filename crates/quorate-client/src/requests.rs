@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use quorate_api::{Reason, Status};
+use quorate_api::{JobFilter, Reason};
 
 /// Which jobs to take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +32,10 @@ pub struct ListJobs {
     pub n: Option<u32>,
     /// Where the page before this one ended.
     pub cursor: Option<String>,
-    /// Only these; the active ones (delayed, queued, running) if not given.
-    pub status: Option<Status>,
-    /// Only jobs of this image.
-    pub image: Option<String>,
-    /// Only jobs of this queue.
-    pub queue: Option<String>,
+    /// The oldest first; else the newest.
+    pub oldest_first: bool,
+    /// Only these; of any status the active ones (delayed, queued, running), unless what is asked for belongs to others.
+    pub filter: JobFilter,
 }
 
 /// Which images to list.

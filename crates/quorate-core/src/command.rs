@@ -297,6 +297,8 @@ pub struct NewJob {
     pub priority: Priority,
     /// See [`crate::Job::key`].
     pub key: Box<str>,
+    /// See [`crate::Job::tags`].
+    pub tags: Box<[Box<str>]>,
     /// See [`crate::Job::unique`]: where another job keeps it away, that one is answered, and nothing is added.
     pub unique: Option<Unique>,
     /// What to run.

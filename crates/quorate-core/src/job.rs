@@ -15,6 +15,8 @@ pub struct Job {
     pub priority: Priority,
     /// Whose it is, as its client says: keys take turns. Empty for none.
     pub key: Box<str>,
+    /// What its client found worth looking for: lists find it by each of them. A retry has them too.
+    pub tags: Box<[Box<str>]>,
     /// What to run: the image's name.
     pub image: Box<str>,
     /// The image's id.
@@ -217,6 +219,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 3] = [Reason::Timeout, Reason::Killed, Reason::BadExit];
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -23,6 +23,10 @@ pub enum Event {
     Succeed,
     /// Its worker says that it ended badly.
     Fail,
+    /// Its worker gives it back: what happens to the job, and where the one starts that goes on from it.
+    Release,
+    /// Its worker is said to be no more: the same.
+    WorkerGone,
     /// A client calls it off.
     Cancel,
     /// A running job's deadline comes.
@@ -37,7 +41,7 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Event; 12] = [
+    pub const ALL: [Event; 14] = [
         Enqueue,
         AutomaticRetry,
         Due,
@@ -45,6 +49,8 @@ impl Event {
         Touch,
         Succeed,
         Fail,
+        Release,
+        WorkerGone,
         Cancel,
         Timeout,
         Retry,
@@ -62,6 +68,8 @@ impl Event {
             Touch => "touch",
             Succeed => "succeed",
             Fail => "fail",
+            Release => "release",
+            WorkerGone => "worker gone",
             Cancel => "cancel",
             Timeout => "timeout",
             Retry => "retry",
@@ -88,7 +96,7 @@ pub struct Transition {
 
 /// Every transition. What is not here is refused with the present status, or, where time or a consumer asks, does not
 /// happen.
-pub const TRANSITIONS: [Transition; 25] = [
+pub const TRANSITIONS: [Transition; 31] = [
     arrow(None, Enqueue, Some(Queued), "delay is 0", "at the tail of its lane"),
     arrow(None, Enqueue, Some(Delayed), "delay is above 0", ""),
     arrow(
@@ -100,6 +108,15 @@ pub const TRANSITIONS: [Transition; 25] = [
     ),
     arrow(None, AutomaticRetry, Some(Delayed), "its back-off is above 0", "max_retries is one less"),
     arrow(None, Retry, Some(Queued), "", "at the tail of its lane; max_retries as before"),
+    arrow(
+        None,
+        Release,
+        Some(Queued),
+        "delay is 0",
+        "at the tail of its lane; attempt and max_retries as before",
+    ),
+    arrow(None, Release, Some(Delayed), "delay is above 0", "attempt and max_retries as before"),
+    arrow(None, WorkerGone, Some(Queued), "", "at the tail of its lane; attempt and max_retries as before"),
     arrow(
         Some(Delayed),
         Due,
@@ -124,6 +141,27 @@ pub const TRANSITIONS: [Transition; 25] = [
         Some(Error),
         "",
         "the log is stored; automatic retry if max_retries is above 0",
+    ),
+    arrow(
+        Some(Running),
+        Release,
+        Some(Cancelled),
+        "it was given back fewer than 100 times",
+        "a new job goes on from it; said again, that one is answered",
+    ),
+    arrow(
+        Some(Running),
+        WorkerGone,
+        Some(Cancelled),
+        "it was given back fewer than 100 times",
+        "a new job goes on from it",
+    ),
+    arrow(
+        Some(Running),
+        WorkerGone,
+        Some(Error),
+        "it was given back 100 times",
+        "automatic retry if max_retries is above 0",
     ),
     arrow(Some(Running), Cancel, Some(Cancelled), "", ""),
     arrow(Some(Running), Timeout, Some(Error), "", "automatic retry if max_retries is above 0"),

@@ -51,6 +51,10 @@ pub const QUEUE_NAME_BYTES: usize = 64;
 pub const QUEUES: usize = 10_000;
 /// Longest key of a job, in bytes.
 pub const JOB_KEY_BYTES: usize = 64;
+/// Most tags of a job, and longest tag, in bytes; the shortest is one byte.
+pub const TAGS: usize = 8;
+/// See [`TAGS`].
+pub const TAG_BYTES: usize = 64;
 /// Longest key of a unique job, in bytes; the shortest is one byte.
 pub const UNIQUE_KEY_BYTES: usize = 255;
 /// Longest time that a job is unique for, in seconds: a week. The shortest is 1.
@@ -119,7 +123,7 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 28] = [
+pub const FIELDS: [&str; 29] = [
     "jobs",
     "ids",
     "filter",
@@ -133,6 +137,7 @@ pub const FIELDS: [&str; 28] = [
     "n",
     "queue",
     "key",
+    "tags",
     "max_running",
     "max_running_per_key",
     "keep_success",

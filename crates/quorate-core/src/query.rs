@@ -5,10 +5,32 @@ use crate::{Filter, Job, Status};
 pub struct JobsQuery {
     /// At most so many, 1 to 1,000.
     pub n: usize,
-    /// Only those with a lower [`Job::number`]: where the last page ended.
-    pub before: Option<u64>,
+    /// Which come first.
+    pub order: Order,
+    /// Only those behind the job with this [`Job::number`]: where the last page ended.
+    pub behind: Option<u64>,
     /// Only these; without a status the active ones.
     pub filter: Filter,
+}
+
+/// Which jobs of a list come first, by [`Job::number`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The newest.
+    #[default]
+    NewestFirst,
+    /// The oldest.
+    OldestFirst,
+}
+
+impl Order {
+    /// What is less of two numbers' places comes first.
+    pub fn place(self, number: u64) -> u64 {
+        match self {
+            Order::NewestFirst => !number,
+            Order::OldestFirst => number,
+        }
+    }
 }
 
 impl JobsQuery {
@@ -22,7 +44,7 @@ impl JobsQuery {
 
     /// True for a job that belongs into the list.
     pub fn fits(&self, job: &Job) -> bool {
-        self.before.is_none_or(|before| job.number < before)
+        self.behind.is_none_or(|behind| self.order.place(behind) < self.order.place(job.number))
             && self.statuses().contains(&job.status())
             && self.filter.fits(job)
     }
@@ -31,8 +53,8 @@ impl JobsQuery {
 /// A page of jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobsPage {
-    /// Newest first, by [`Job::number`]; may be fewer than asked for, even none, while `next` says that there may be more.
+    /// In the order that was asked for; may be fewer than asked for, even none, while `next` says that there may be more.
     pub jobs: Vec<Job>,
-    /// Where the next page goes on, for [`JobsQuery::before`]; `None` at the end.
+    /// Where the next page goes on, for [`JobsQuery::behind`]; `None` at the end.
     pub next: Option<u64>,
 }

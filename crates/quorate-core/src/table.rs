@@ -37,7 +37,7 @@ pub trait Table {
     /// Writes a record. `before` is the record that [`Table::job`] or a `next_` call gave, `None` for a new job. The
     /// indexes follow from the two states: lanes hold exactly the queued jobs by seq; timers the
     /// delayed by `due` and the running by `deadline`; finished jobs stand by `keep_until`, or by `completed_at` where they have
-    /// none; lists find every job by its status and number. A new job whose `payload.owner` is another job holds that payload too.
+    /// none; lists find every job by its status and number, and by what else it is looked for. A new job whose `payload.owner` is another job holds that payload too.
     ///
     /// # Errors
     /// The storage failed.

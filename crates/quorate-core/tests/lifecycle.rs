@@ -8,7 +8,9 @@ use std::fmt::Write;
 
 use common::{Log, T0, Watched, job_id, new_job, ok_job, ok_jobs};
 use quorate_core::lifecycle::{Event, TRANSITIONS, Transition, transitions};
-use quorate_core::{Command, Job, NewJob, Reason, Refusal, Reply, Settings, Status, Table, Take, Timestamp};
+use quorate_core::{
+    Command, Job, NewJob, Reason, Refusal, Reply, Settings, Status, Table, Take, Timestamp, limits,
+};
 
 /// The job that each case is about, and the id that its manual retry would get.
 const JOB: u64 = 1;
@@ -30,6 +32,7 @@ fn apply_makes_exactly_the_transitions_of_the_table() {
             made += try_one(status, event);
         }
     }
+    made += give_back_too_often();
     let of_a_job = TRANSITIONS.iter().filter(|arrow| arrow.from.is_some()).count();
     assert_eq!(made, of_a_job, "every transition of a job was made");
 }
@@ -51,18 +54,43 @@ fn try_one(status: Status, event: Event) -> usize {
             assert_eq!(refusal, expected, "{case}");
             0
         }
-        [arrow] => {
+        // Of several, the first is of a job that nothing is special about.
+        [arrow, ..] => {
             assert_eq!(refusal, None, "{case}");
             assert_eq!(after.map(|job| job.status()), arrow.to, "{case}");
             1
         }
-        ref more => panic!("{case}: {more:?}"),
     }
 }
 
-/// True for what time or a consumer does: it does not name the job, and so is not refused either.
+/// The worker of a job is gone that was given back as often as may be. Gives the number of transitions.
+fn give_back_too_often() -> usize {
+    let mut log = Log::new(Watched::default());
+    log.run(T0, Command::Enqueue { jobs: vec![new_job(JOB)], key: None }).unwrap();
+    let take = || Command::Consume { take: take(1), key: None };
+    for n in 0..u64::from(limits::RELEASES) {
+        log.run(T0, take()).unwrap();
+        let release = Command::Release { id: job_id(JOB + n), new_id: job_id(JOB + n + 1), delay: 0 };
+        log.run(T0, release).unwrap();
+    }
+    let last = ok_jobs(log.run(T0, take())).remove(0).id;
+    log.run(T0, Command::WorkerGone { worker: WORKER.into() }).unwrap();
+    let [_, arrow] = transitions(Some(Status::Running), Event::WorkerGone).collect::<Vec<_>>()[..] else {
+        panic!("it depends on how often it was given back")
+    };
+    assert_eq!(log.table.job(last).unwrap().map(|job| job.status()), arrow.to);
+    1
+}
+
+const WORKER: &str = "w";
+
+fn take(n: u32) -> Take {
+    Take { worker: WORKER.into(), ..Take::default_queue(n) }
+}
+
+/// True for what time or a consumer does, or what is said of a worker: it does not name the job, and so is not refused either.
 fn asks_nobody(event: Event) -> bool {
-    matches!(event, Event::Due | Event::Timeout | Event::Outlive | Event::Consume)
+    matches!(event, Event::Due | Event::Timeout | Event::Outlive | Event::Consume | Event::WorkerGone)
 }
 
 fn seconds(event: Event, of: Event) -> u32 {
@@ -78,7 +106,7 @@ fn bring_to(log: &mut Log<Watched>, status: Status, event: Event) -> Job {
         Status::Delayed | Status::Queued => {}
         Status::Cancelled => drop(log.run(T0, Command::Cancel { id, details: "".into() }).unwrap()),
         Status::Running | Status::Success | Status::Error => {
-            let granted = log.run(T0, Command::Consume { take: Take::default_queue(1), key: None });
+            let granted = log.run(T0, Command::Consume { take: take(1), key: None });
             assert_eq!(ok_jobs(granted).len(), 1);
         }
     }
@@ -116,6 +144,8 @@ fn happen(log: &mut Log<Watched>, event: Event) -> Option<Refusal> {
         Event::Touch => log.run(now, Command::Touch { id, progress: None }),
         Event::Succeed => log.run(now, Command::Succeed { id, log: "second".into() }),
         Event::Fail => log.run(now, fail()),
+        Event::Release => log.run(now, Command::Release { id, new_id: job_id(RETRY), delay: 0 }),
+        Event::WorkerGone => log.run(now, Command::WorkerGone { worker: WORKER.into() }),
         Event::Cancel => log.run(now, Command::Cancel { id, details: "".into() }),
         Event::Retry => log.run(now, Command::Retry { id, new_id: job_id(RETRY), key: None }),
         Event::Delete => log.run(now, Command::Delete { id }),
@@ -143,6 +173,19 @@ fn new_jobs_start_as_the_table_says() {
         automatic.push(status(&mut log, failed.retry_id.expect("it has a retry left")));
     }
     assert_eq!(starts(Event::AutomaticRetry), automatic);
+
+    let mut released = vec![];
+    for delay in [0, 1] {
+        let mut log = Log::new(Watched::default());
+        bring_to(&mut log, Status::Running, Event::Release);
+        let release = Command::Release { id: job_id(JOB), new_id: job_id(RETRY), delay };
+        released.push(Some(ok_job(log.run(T0, release)).status()));
+    }
+    assert_eq!(starts(Event::Release), released);
+    let mut log = Log::new(Watched::default());
+    bring_to(&mut log, Status::Running, Event::WorkerGone);
+    let given_back = ok_jobs(log.run(T0, Command::WorkerGone { worker: WORKER.into() }));
+    assert_eq!(starts(Event::WorkerGone), [Some(given_back[0].status())]);
 
     let mut log = Log::new(Watched::default());
     bring_to(&mut log, Status::Cancelled, Event::Retry);
@@ -197,8 +240,8 @@ fn document() -> String {
         "# The life of a job\n\n\
          Drawn from `quorate_core::lifecycle::TRANSITIONS` by a test, which compares this page with it. Another test \
          lets every event\nhappen in every status and finds that the state machine does this and nothing else.\n\n\
-         A job's id is granted to a consumer at most once. What happens again is a new job: a retry, linked by \
-         `retry_of` and\n`retry_id`.\n\n\
+         A job's id is granted to a consumer at most once. What happens again is a new job, linked by \
+         `retry_of` and\n`retry_id`: a retry, or what goes on from a job that was given back.\n\n\
          ```mermaid\nstateDiagram-v2\n",
     );
     let word = |status: Option<Status>| status.map_or("[*]", Status::as_str);

@@ -51,7 +51,7 @@ pub trait Reads: Send + Sync {
     fn payloads(&self, jobs: &[Job]) -> impl Future<Output = Result<Vec<Option<Bytes>>, Unavailable>> + Send;
     /// The log of a finished job; `None` when there is no such job or it has not finished.
     fn log(&self, id: JobId) -> impl Future<Output = Result<Option<Bytes>, Unavailable>> + Send;
-    /// A page of jobs, newest first.
+    /// A page of jobs.
     fn jobs(&self, query: JobsQuery) -> impl Future<Output = Result<JobsPage, Unavailable>> + Send;
     /// At most `n` ids of jobs from `first` to `last`, in ascending order.
     fn ids(

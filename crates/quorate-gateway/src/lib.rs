@@ -14,6 +14,7 @@
 //! long_poll    a consume that waits … outcome: who waits for a job's; follow: for its log
 //! answer/      answers that hold memory; jobs, of which there may be many
 //! gateway      what every handler has at hand: the backend, memory, turns for heavy work
+//! filter       which jobs are meant, by a query or a body
 //! query        what a query means … body/: a body; idempotency: a header
 //! selection    which jobs a consumer takes
 //! convert/     between the REST vocabulary and the core's … fields, cursor, ids, ranges: what is in both
@@ -36,6 +37,7 @@ mod cursor;
 mod edge;
 mod error;
 mod fields;
+mod filter;
 mod follow;
 mod gateway;
 mod head;

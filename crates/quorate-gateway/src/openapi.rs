@@ -42,15 +42,41 @@ pub(crate) struct PageParams {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct JobsParams {
-    /// Only jobs in this status: one of the six of a job, or `succeeded` for `success`, `failed` for `error`. Default: the
+    /// Only jobs in one of these statuses, with commas between them: of the six of a job, or `succeeded` for `success`, `failed`
+    /// for `error`. Default: with `final` or `reason`, `error`; with a time of their end, the three final ones; else the
     /// delayed, queued and running.
-    #[param(pattern = "^(delayed|queued|running|success|error|cancelled|succeeded|failed)?$")]
+    #[param(
+        pattern = "^((delayed|queued|running|success|error|cancelled|succeeded|failed)(,(delayed|queued|running|success|error|cancelled|succeeded|failed))*)?$"
+    )]
     status: Option<String>,
+    /// Only jobs that ended in error and that no other goes on from (`true`), or that one retries (`false`).
+    #[param(rename = "final", pattern = "^(true|false)?$")]
+    is_final: Option<String>,
+    /// Only jobs that ended in error for this reason.
+    #[param(pattern = "^(timeout|killed|bad_exit)?$")]
+    reason: Option<String>,
     /// Only jobs of this image.
     image: Option<String>,
     /// Only jobs of this queue; none where it does not exist.
     #[param(pattern = "^([a-z0-9._-]{1,64})?$")]
     queue: Option<String>,
+    /// Only jobs of this key.
+    #[param(max_length = 64)]
+    key: Option<String>,
+    /// Only jobs with all of these tags, at most 8, with commas between them.
+    #[param(pattern = "^([!-+\\--~]{1,64}(,[!-+\\--~]{1,64}){0,7})?$")]
+    tag: Option<String>,
+    /// Only jobs that were enqueued at this moment or later: RFC 3339, as in `2026-01-31T09:30:00Z`.
+    created_from: Option<String>,
+    /// Only jobs that were enqueued before this moment.
+    created_until: Option<String>,
+    /// Only jobs that finished at this moment or later.
+    finished_from: Option<String>,
+    /// Only jobs that finished before this moment.
+    finished_until: Option<String>,
+    /// Which come first: the `newest` or the `oldest`. Default: `newest`.
+    #[param(pattern = "^(newest|oldest)?$")]
+    order: Option<String>,
 }
 
 /// Which fields of jobs.

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use quorate_core::Status;
+use quorate_core::Order;
 
 use crate::body::urlencoded;
 use crate::error::ApiError;
@@ -103,28 +103,6 @@ impl Query {
         }
     }
 
-    /// `status`, with the two synonyms that the older documentation uses.
-    ///
-    /// # Errors
-    /// 400: it is no status.
-    pub(crate) fn status(&self) -> Result<Option<Status>, ApiError> {
-        let Some(text) = self.text("status") else { return Ok(None) };
-        let word = match text {
-            "succeeded" => "success",
-            "failed" => "error",
-            other => other,
-        };
-        match Status::ALL.into_iter().find(|status| status.as_str() == word) {
-            Some(status) => Ok(Some(status)),
-            None => {
-                let given = shortened(text, GIVEN_CHARS);
-                let message =
-                    format!("must be delayed, queued, running, success, error or cancelled, not {given}");
-                Err(ApiError::invalid("status", message))
-            }
-        }
-    }
-
     /// `fields`: which fields the jobs of the answer have; all if it is not given.
     ///
     /// # Errors
@@ -138,12 +116,39 @@ impl Query {
     /// # Errors
     /// 400: it is neither.
     pub(crate) fn flag(&self, name: &'static str) -> Result<bool, ApiError> {
+        Ok(self.choice(name)?.unwrap_or(false))
+    }
+
+    /// A parameter that is `true` or `false`.
+    ///
+    /// # Errors
+    /// 400: it is neither.
+    pub(crate) fn choice(&self, name: &'static str) -> Result<Option<bool>, ApiError> {
         match self.text(name) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
+            None => Ok(None),
+            Some("false") => Ok(Some(false)),
+            Some("true") => Ok(Some(true)),
             Some(other) => {
                 let given = shortened(other, GIVEN_CHARS);
                 Err(ApiError::invalid(name, format!("must be true or false, not {given}")))
+            }
+        }
+    }
+
+    /// `order`: which jobs come first; the newest if it is not given.
+    ///
+    /// # Errors
+    /// 400: it is neither that nor the newest.
+    pub(crate) fn order(&self) -> Result<Order, ApiError> {
+        match self.text("order") {
+            None | Some("newest") => Ok(Order::NewestFirst),
+            Some("oldest") => Ok(Order::OldestFirst),
+            Some(other) => {
+                let given = shortened(other, GIVEN_CHARS);
+                Err(ApiError::invalid(
+                    "order",
+                    format!("must be newest or oldest, which come first, not {given}"),
+                ))
             }
         }
     }

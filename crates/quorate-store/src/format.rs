@@ -4,7 +4,7 @@ use crate::StoreError;
 use crate::files::durable::replace_file;
 
 /// The whole content of a data directory's `FORMAT` file. Another content is another format.
-const FORMAT: &str = "quorate data directory, format 5\n";
+const FORMAT: &str = "quorate data directory, format 6\n";
 
 /// Whether there is a `FORMAT` file, of this version.
 pub(crate) fn check(path: &Path) -> Result<bool, StoreError> {

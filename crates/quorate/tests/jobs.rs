@@ -79,7 +79,11 @@ impl Node {
     }
 
     fn fail(&self, id: &str) {
-        let failure = JobFailure { reason: Reason::BadExit, details: String::new(), log: Default::default() };
+        self.fail_for(id, Reason::BadExit, "");
+    }
+
+    fn fail_for(&self, id: &str, reason: Reason, details: &str) {
+        let failure = JobFailure { reason, details: details.to_owned(), log: Default::default() };
         self.runtime.block_on(self.client.fail(id, failure)).unwrap();
     }
 }
@@ -237,6 +241,66 @@ fn a_list_is_ids_or_columns_or_a_table_that_fits() {
     let first = node.run(&["job", "list", "-n", "2"]);
     assert_eq!(String::from_utf8_lossy(&first.stdout).lines().count(), 3);
     assert!(stderr(&first).starts_with("more: --cursor "), "{}", stderr(&first));
+}
+
+#[test]
+fn failures_are_listed_with_why_and_when_and_those_apart_that_nobody_goes_on_from() {
+    let node = Node::start();
+    let retried = node.enqueue(&["--tag", "batch:7"]);
+    let dead = node.enqueue(&["--tag", "batch:7", "--tag", "red", "--key", "anna", "--max-retries", "0"]);
+    let killed = node.enqueue(&["--max-retries", "0"]);
+    let waits = node.enqueue(&["--delay", "1h", "--tag", "batch:7"]);
+    assert_eq!(node.take(9).len(), 3);
+    let words = format!("exit code 3: {}", "it was no good ".repeat(20));
+    node.fail_for(&retried, Reason::BadExit, "exit code 1");
+    node.fail_for(&dead, Reason::BadExit, &words);
+    node.fail_for(&killed, Reason::Killed, "out of memory");
+
+    let list = |more: &str| {
+        let args: Vec<&str> = ["job", "list", "-q"].into_iter().chain(more.split_whitespace()).collect();
+        node.says(&args).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (flags, expected) in [
+        ("--status error", vec![&killed, &dead, &retried]),
+        ("--status dead", vec![&killed, &dead]),
+        ("--status dead --oldest", vec![&dead, &killed]),
+        ("--final=false", vec![&retried]),
+        ("--status dead --reason killed --image a --queue default", vec![&killed]),
+        ("--reason bad_exit --key anna", vec![&dead]),
+        ("--tag batch:7 --status error,delayed -n 2", vec![&waits, &dead]),
+        ("--tag batch:7 --tag red --status dead", vec![&dead]),
+        ("--since 1h", vec![&killed, &dead, &retried]),
+        ("--since 1h --until 2026-01-01T00:00:00Z", vec![]),
+        ("--status dead --created-since 1h --created-until 1h", vec![]),
+    ] {
+        assert_eq!(list(flags).iter().collect::<Vec<_>>(), expected, "{flags}");
+    }
+    let seen = node.json(&["job", "list", "--status", "dead", "--tag", "red"])["jobs"][0].clone();
+    assert_eq!((&seen["final"], &seen["tags"]), (&true.into(), &serde_json::json!(["batch:7", "red"])));
+    assert!(node.says(&["job", "get", &dead]).contains("tags        batch:7, red\n"));
+
+    let columns = node.says(&["job", "list", "--status", "error"]);
+    let lines: Vec<&str> = columns.lines().collect();
+    let header: Vec<&str> = lines[0].split_whitespace().collect();
+    assert_eq!(header, ["id", "image", "status", "attempt", "completed", "details"]);
+    assert!(lines[1].contains("dead (killed)") && lines[1].ends_with("out of memory"), "{columns}");
+    assert!(
+        lines[2].contains("1 of 1") && lines[2].ends_with(words.trim_end()),
+        "nothing is cut:\n{columns}"
+    );
+    assert!(lines[3].contains("error (bad_exit)") && lines[3].contains("1 of 4"), "{columns}");
+    let mixed = node.says(&["job", "list", "--status", "error,delayed"]);
+    assert!(mixed.lines().next().unwrap().contains("priority"), "{mixed}");
+
+    for width in [60, 100, 160] {
+        let table = on_a_terminal(&mut node.command(&["job", "list", "--status", "dead"]), width);
+        assert!(table.lines().all(|line| line.chars().count() <= width.into()), "{width}:\n{table}");
+        assert_eq!(table.lines().count(), 6, "one line a job, at {width}:\n{table}");
+        assert_eq!(table.contains("exit code"), width > 60, "{width}:\n{table}");
+    }
+    let alone = node.run(&["job", "list", "--status", "dead,cancelled"]);
+    assert_eq!(alone.status.code(), Some(2));
+    assert!(stderr(&alone).contains("dead stands alone"), "{}", stderr(&alone));
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub(crate) fn log_of(id: &str) -> String {
 /// What is sent for a job.
 pub(crate) fn new_job(job: &NewJob) -> api::NewJob {
     api::NewJob {
+        tags: None,
         unique_key: None,
         unique_until: None,
         unique_for: None,

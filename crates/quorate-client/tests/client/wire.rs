@@ -1,7 +1,7 @@
 //! What goes over the wire, and what answers become.
 
 use bytes::Bytes;
-use quorate_client::api::{NewJob, Progress, QueueRequest, Reason, SettingsRequest, Status};
+use quorate_client::api::{JobFilter, NewJob, Progress, QueueRequest, Reason, SettingsRequest, Status};
 use quorate_client::{
     Client, ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, ListQueues, ListWorkers, Refused,
     RefusedKind,
@@ -86,9 +86,14 @@ async fn each_call_has_its_method_and_path() {
     let filter = ListJobs {
         n: Some(7),
         cursor: Some("c&d".into()),
-        status: Some(Status::Error),
-        image: Some("i/j:k".into()),
-        queue: Some("mails".into()),
+        oldest_first: true,
+        filter: JobFilter {
+            status: vec![Status::Error],
+            image: Some("i/j:k".into()),
+            queue: Some("mails".into()),
+            tags: vec!["a".into(), "b:1".into()],
+            ..JobFilter::default()
+        },
     };
     client.list(&filter).await.expect("list");
     assert_eq!(client.get("a").await.expect("get").status, Status::Running);
@@ -125,15 +130,17 @@ async fn each_call_has_its_method_and_path() {
     assert_eq!((workers.workers[0].holds, workers.cursor.as_deref()), (3, Some("w")));
     assert_eq!(client.worker_gone("a/b").await.expect("gone")[0].id, "b");
     const FIELDS: &str = "fields=id%2Cimage%2Cimage_id%2Cdelay%2Ctimeout%2Cpriority%2Cmax_retries%2Cretries_delay%2C\
-                          status%2Creason%2Cdetails%2Ccreated_at%2Cstarted_at%2Ccompleted_at%2Cretry_of%2Cretry_id%2C\
-                          queue%2Ckey%2Cattempt%2Cdue%2Cdeadline%2Cworker%2Cprogress%2Cunique_key%2C\
+                          status%2Creason%2Cfinal%2Cdetails%2Ccreated_at%2Cstarted_at%2Ccompleted_at%2Cretry_of%2Cretry_id%2C\
+                          queue%2Ckey%2Ctags%2Cattempt%2Cdue%2Cdeadline%2Cworker%2Cprogress%2Cunique_key%2C\
                           unique_until%2Cunique_for%2Cduplicate";
     let lines: Vec<String> = cluster.seen().iter().map(Seen::line).collect();
     let expected = [
         "POST /v1/jobs/consume?n=5&wait=20&queue=a%3A5%2Cb%3A1&worker=w+1&image=x%2Fy%3A1%2Cz",
-        "GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak&queue=mails",
+        "GET /v1/jobs?n=7&cursor=c%26d&order=oldest&status=error&image=i%2Fj%3Ak&queue=mails&tag=a%2Cb%3A1",
         "GET /v1/job/a",
-        &format!("GET /v1/jobs?n=7&cursor=c%26d&status=error&image=i%2Fj%3Ak&queue=mails&{FIELDS}"),
+        &format!(
+            "GET /v1/jobs?n=7&cursor=c%26d&order=oldest&status=error&image=i%2Fj%3Ak&queue=mails&tag=a%2Cb%3A1&{FIELDS}"
+        ),
         &format!("GET /v1/job/a?{FIELDS}"),
         "GET /v1/jobs/ids?prefix=a&n=3&consistency=linearizable",
         "GET /v1/job/a/log",

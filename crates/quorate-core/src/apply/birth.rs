@@ -17,6 +17,7 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
         queue,
         priority: new.priority,
         key: new.key.clone(),
+        tags: new.tags.clone(),
         unique: new.unique.clone(),
         image: new.image.clone(),
         image_id: new.image_id,

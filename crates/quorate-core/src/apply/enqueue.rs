@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::{Job, NewJob, QueueName, Refusal, Reply, Table, Unique, Until, limits, unique};
+use crate::{Job, NewJob, QueueName, Refusal, Reply, Table, Unique, Until, are_tags, limits, unique};
 
 use super::step::{Abort, Step, check, refuse};
 use super::{birth, lookup};
@@ -63,6 +63,7 @@ fn check_room<T: Table>(step: &Step<'_, T>, jobs: &[NewJob]) -> Result<(), Abort
 fn check_limits<E>(job: &NewJob) -> Result<(), Abort<E>> {
     check((1..=limits::IMAGE_NAME_BYTES).contains(&job.image.len()), "image")?;
     check(job.key.len() <= limits::JOB_KEY_BYTES, "key")?;
+    check(are_tags(&job.tags), "tags")?;
     let within = |unique: &Unique| {
         let seconds = match unique.until {
             Until::Started | Until::Finished => 1,

@@ -170,6 +170,7 @@ mod tests {
             queue: QueueName::DEFAULT,
             priority: Priority::default(),
             key: "".into(),
+            tags: [].into(),
             unique: None,
             image: "image".into(),
             image_id: ImageId([2; 16]),

@@ -1,6 +1,5 @@
 //! The job table in memory: the oracle that the table on disk is compared with, and the judge of recorded histories.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -105,7 +104,7 @@ impl Model {
     /// A page of jobs, looked for among all of them.
     pub fn list(&self, query: &JobsQuery) -> JobsPage {
         let mut jobs: Vec<&Job> = self.jobs.values().filter(|job| query.fits(job)).collect();
-        jobs.sort_by_key(|job| Reverse(job.number));
+        jobs.sort_by_key(|job| query.order.place(job.number));
         let next = if jobs.len() > query.n { jobs[..query.n].last().map(|job| job.number) } else { None };
         JobsPage { jobs: jobs.into_iter().take(query.n).cloned().collect(), next }
     }

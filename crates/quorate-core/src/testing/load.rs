@@ -80,6 +80,7 @@ impl Load {
             queue: QueueName::DEFAULT,
             priority: Priority::default(),
             key: "".into(),
+            tags: [].into(),
             unique: None,
             image: "registry.example/team/image:1".into(),
             image_id: ImageId([1; 16]),

@@ -252,6 +252,7 @@ impl Workload {
             queue: self.queue(),
             priority: self.priority(),
             key: self.job_key(),
+            tags: self.tags(),
             unique: self.unique(),
             image: format!("image-{image}").into(),
             image_id: ImageId([image; 16]),
@@ -270,6 +271,7 @@ impl Workload {
             5 => job.max_retries = Some(limits::MAX_RETRIES + 1),
             6 => job.retries_delay = Some(limits::RETRIES_DELAY_SECONDS + 1),
             8 => job.key = "k".repeat(limits::JOB_KEY_BYTES + 1).into(),
+            9 => job.tags = ["a,b".into()].into(),
             7 => job.payload = vec![0; limits::PAYLOAD_BYTES + 1].into(),
             _ => {}
         }
@@ -312,6 +314,10 @@ impl Workload {
     fn job_key(&mut self) -> Box<str> {
         let keys = ["", "", "", "k1", "k2", "k3"];
         self.rng.pick(&keys).copied().unwrap_or_default().into()
+    }
+
+    fn tags(&mut self) -> Box<[Box<str>]> {
+        ["t1", "t2", "t3"].into_iter().filter(|_| self.rng.one_in(6)).map(Box::from).collect()
     }
 
     fn take(&mut self) -> Take {

@@ -19,6 +19,7 @@ pub fn new_job(number: u64) -> NewJob {
         queue: QueueName::DEFAULT,
         priority: Priority::default(),
         key: "".into(),
+        tags: [].into(),
         unique: None,
         image: "image".into(),
         image_id: ImageId([1; 16]),

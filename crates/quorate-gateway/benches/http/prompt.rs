@@ -20,6 +20,7 @@ fn queued(job: NewJob) -> Job {
         number: 1,
         queue: QueueId::DEFAULT,
         key: job.key,
+        tags: [].into(),
         unique: None,
         priority: job.priority,
         image: job.image,

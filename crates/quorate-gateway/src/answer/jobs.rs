@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::stream;
 use quorate_core::limits::{
-    DETAILS_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, PAYLOAD_BYTES, PROGRESS_BYTES, UNIQUE_KEY_BYTES,
-    WORKER_NAME_BYTES,
+    DETAILS_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, PAYLOAD_BYTES, PROGRESS_BYTES, TAG_BYTES, TAGS,
+    UNIQUE_KEY_BYTES, WORKER_NAME_BYTES,
 };
 use quorate_core::{Job, JobsQuery, Unavailable};
 
@@ -24,6 +24,7 @@ use crate::{Backend, Gateway, Reads};
 const RECORD_MOST: usize = RECORD_BYTES
     + IMAGE_NAME_BYTES
     + JOB_KEY_BYTES
+    + TAGS * TAG_BYTES
     + DETAILS_BYTES
     + WORKER_NAME_BYTES
     + UNIQUE_KEY_BYTES
@@ -249,7 +250,7 @@ impl<B: Backend> Jobs<B> {
         let slice = list.rest.n.min(SLICE_JOBS);
         let page = self.gateway.backend().reads().jobs(JobsQuery { n: slice, ..list.rest.clone() }).await?;
         list.rest.n -= page.jobs.len();
-        list.rest.before = page.next;
+        list.rest.behind = page.next;
         list.next = page.next;
         list.goes_on = page.jobs.len() == slice && list.rest.n > 0 && page.next.is_some();
         self.add(page.jobs);

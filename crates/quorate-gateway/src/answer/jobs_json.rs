@@ -155,19 +155,20 @@ pub(super) const RECORD_BYTES: usize = 1_024;
 
 /// A record in memory.
 pub(super) fn record_bytes(job: &Job) -> usize {
-    RECORD_BYTES + texts(job).into_iter().map(str::len).sum::<usize>()
+    RECORD_BYTES + texts(job).map(str::len).sum::<usize>()
 }
 
 /// A record's JSON without its payload, at most.
 fn record_json_bytes(job: &Job) -> usize {
-    RECORD_BYTES + texts(job).into_iter().map(|text| escaped_bytes(text.as_bytes())).sum::<usize>()
+    RECORD_BYTES + texts(job).map(|text| escaped_bytes(text.as_bytes())).sum::<usize>()
 }
 
 /// All its texts.
-fn texts(job: &Job) -> [&str; 6] {
+fn texts(job: &Job) -> impl Iterator<Item = &str> {
     let unique = job.unique.as_ref().map_or("", |unique| &*unique.key);
     let progress = job.progress.as_ref().map_or("", |progress| &*progress.text);
-    [&job.image, &job.key, &job.worker, unique, progress, details(job)]
+    let texts = [&*job.image, &*job.key, &*job.worker, unique, progress, details(job)];
+    texts.into_iter().chain(job.tags.iter().map(|tag| &**tag))
 }
 
 /// Its text, where it has some.
@@ -232,6 +233,7 @@ mod tests {
             queue: QueueId::DEFAULT,
             priority: Priority::new(2).unwrap(),
             key: "\u{1}\"payload\":\"\"".into(),
+            tags: (0..8).map(|n| format!("{n}{}", "\"".repeat(63)).into()).collect(),
             unique: Some(Unique { key: "\u{1}".repeat(255).into(), until: Until::Finished }),
             image: "\"payload\":\"\"\u{1}".into(),
             image_id: ImageId([u8::MAX; 16]),

@@ -2,6 +2,7 @@
 
 mod progress;
 mod queue;
+mod tags;
 mod unique;
 mod worker;
 
@@ -10,6 +11,7 @@ use quorate_core::{QueueName, State, Timestamp, limits};
 
 pub(crate) use self::progress::progress;
 pub(crate) use self::queue::{queue, queue_name, settings};
+pub(crate) use self::tags::tags;
 pub(crate) use self::worker::{worker, worker_name};
 
 use crate::error::ApiError;
@@ -47,11 +49,14 @@ pub(crate) fn new_job(
         let message = format!("must have at most {} bytes, not {}", limits::JOB_KEY_BYTES, key.len());
         return Err(ApiError::invalid(field("key"), message));
     }
+    let tags =
+        tags(job.tags.unwrap_or_default()).map_err(|message| ApiError::invalid(field("tags"), message))?;
     let priority = u8::try_from(job.priority.unwrap_or_default()).ok().and_then(quorate_core::Priority::new);
     Ok(quorate_core::NewJob {
         id: ids::draw(),
         queue: queue.map_err(|message| ApiError::invalid(field("queue"), message))?,
         key: key.into(),
+        tags,
         unique: unique::unique(job.unique_key, job.unique_until, job.unique_for).map_err(named)?,
         priority: priority
             .ok_or_else(|| ApiError::invalid(field("priority"), "must be 0, 1 or 2; 2 is served first"))?,
@@ -105,6 +110,7 @@ pub(crate) fn ending(position: usize, ending: quorate_api::Ending) -> Result<quo
 
 /// A job of this queue for an answer, but for its payload.
 pub(crate) fn job(job: quorate_core::Job, queue: &QueueName) -> quorate_api::Job {
+    let (is_error, is_dead) = (job.status() == quorate_core::Status::Error, job.is_dead());
     let status = status(job.status());
     let (due, deadline) = match job.state {
         State::Delayed { due } => (Some(due), None),
@@ -129,6 +135,7 @@ pub(crate) fn job(job: quorate_core::Job, queue: &QueueName) -> quorate_api::Job
         retries_delay: job.retries_delay,
         status,
         reason,
+        is_final: is_error.then_some(is_dead),
         details: details.filter(|details| !details.is_empty()).map(Into::into),
         created_at: time(job.created_at),
         started_at: job.started_at.map(time),
@@ -137,6 +144,7 @@ pub(crate) fn job(job: quorate_core::Job, queue: &QueueName) -> quorate_api::Job
         retry_id: job.retry_id.map(|id| id.to_string()),
         queue: queue.to_string(),
         key: (!job.key.is_empty()).then(|| job.key.into()),
+        tags: job.tags.into_iter().map(Into::into).collect(),
         attempt: job.attempt,
         due: due.map(time),
         deadline: deadline.map(time),
@@ -157,6 +165,17 @@ pub(crate) fn status(status: quorate_core::Status) -> quorate_api::Status {
         quorate_core::Status::Success => quorate_api::Status::Success,
         quorate_core::Status::Error => quorate_api::Status::Error,
         quorate_core::Status::Cancelled => quorate_api::Status::Cancelled,
+    }
+}
+
+pub(crate) fn core_status(status: quorate_api::Status) -> quorate_core::Status {
+    match status {
+        quorate_api::Status::Delayed => quorate_core::Status::Delayed,
+        quorate_api::Status::Queued => quorate_core::Status::Queued,
+        quorate_api::Status::Running => quorate_core::Status::Running,
+        quorate_api::Status::Success => quorate_core::Status::Success,
+        quorate_api::Status::Error => quorate_core::Status::Error,
+        quorate_api::Status::Cancelled => quorate_core::Status::Cancelled,
     }
 }
 

@@ -3,11 +3,12 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use quorate_api::{IdsWrapper, JobsWrapper, NewJobsWrapper};
 use quorate_core::limits::ID_PREFIX_CHARS;
-use quorate_core::{Command, Filter, IdempotencyKey, JobId, JobsQuery, NewJob, QueueView, Reply};
+use quorate_core::{Command, IdempotencyKey, JobId, JobsQuery, NewJob, QueueView, Reply};
 
 use crate::answer::{self, Claim, Jobs};
 use crate::body::{self, MediaType, Object};
 use crate::error::{Answer, ApiError};
+use crate::filter::Meant;
 use crate::openapi::{
     Conflict, FieldsParams, IdsParams, JobsParams, KeyHeader, PageParams, ReadErrors, ReadParams, WriteErrors,
 };
@@ -71,7 +72,7 @@ fn understand(
     Ok((jobs.collect::<Result<_, _>>()?, key))
 }
 
-/// Lists jobs, newest first; without `status` the active ones. A page may be short while `cursor` says that it goes on.
+/// Lists jobs, the newest first or the oldest; without `status` the active ones, or those that what is asked for belongs to. A page may be short while `cursor` says that it goes on.
 #[utoipa::path(
     get,
     path = "/v1/jobs",
@@ -80,16 +81,12 @@ fn understand(
     responses((status = 200, description = "A page of jobs", body = JobsWrapper), ReadErrors)
 )]
 pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
-    let queue = query.text("queue").map(convert::queue_name).transpose();
-    let queue = queue.map_err(|message| ApiError::invalid("queue", message))?;
+    let Meant { filter, queue } = Meant::by_query(&query)?;
     let mut asked = JobsQuery {
         n: query.page_length()?,
-        before: query.cursor(cursor::parse)?,
-        filter: Filter {
-            statuses: query.status()?.into_iter().collect(),
-            image: query.text("image").map(ids::image),
-            ..Filter::default()
-        },
+        order: query.order()?,
+        behind: query.cursor(cursor::parse)?,
+        filter,
     };
     let fields = query.fields()?;
     if gateway.must_be_sure(query.linearizable()?) {

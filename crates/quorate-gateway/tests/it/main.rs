@@ -8,6 +8,7 @@ mod bodies;
 mod codes;
 mod consume;
 mod endpoints;
+mod failures;
 mod fake;
 mod finish;
 mod fuzz;

@@ -205,12 +205,12 @@ async fn of_paths_and_queries() {
         ("GET /v1/jobs?n=0", "n: must be 1 to 1000, not 0".to_owned()),
         (
             "GET /v1/jobs?statsu=error",
-            "statsu: is unknown; did you mean status? Known here: n, cursor, status, image, queue, fields, consistency".into(),
+            "statsu: is unknown; did you mean status? Known here: n, cursor, status, final, reason, image, queue, key, tag, created_from, created_until, finished_from, finished_until, order, fields, consistency".into(),
         ),
         ("GET /v1/cluster?x=1", "x: is unknown: nothing is taken here".to_owned()),
         (
             "GET /v1/jobs?status=done",
-            "status: must be delayed, queued, running, success, error or cancelled, not done".into(),
+            "status: must be delayed, queued, running, success, error or cancelled, or several with commas between them, not done".into(),
         ),
         (
             "GET /v1/jobs?fields=id,pyload",

@@ -1,6 +1,6 @@
 //! The checks that several messages share.
 
-use quorate_core::{Action, JobId, Priority, QueueName, Reason, Status, limits};
+use quorate_core::{Action, JobId, Priority, QueueName, Reason, Status, are_tags, limits};
 
 use crate::Malformed;
 use crate::log::v1 as pb;
@@ -53,6 +53,12 @@ pub(super) fn key(message: &'static str, key: String) -> Result<Box<str>, Malfor
         return Err(Malformed::Field { message, field: "key" });
     }
     Ok(key.into())
+}
+
+/// The tags of a job that is kept.
+pub(super) fn tags(message: &'static str, tags: Vec<String>) -> Result<Box<[Box<str>]>, Malformed> {
+    let tags: Box<[Box<str>]> = tags.into_iter().map(Box::from).collect();
+    if are_tags(&tags) { Ok(tags) } else { Err(Malformed::Field { message, field: "tags" }) }
 }
 
 /// 0, 1 or 2.

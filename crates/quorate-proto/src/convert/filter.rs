@@ -13,6 +13,7 @@ impl From<&Filter> for pb::Filter {
             image: filter.image.map(|image| image.0.into()),
             queue: filter.queue.map(|queue| queue.0),
             key: filter.key.as_ref().map(ToString::to_string),
+            tags: filter.tags.iter().map(ToString::to_string).collect(),
             created: period_out(filter.created),
             finished: period_out(filter.finished),
         }
@@ -32,6 +33,7 @@ impl TryFrom<pb::Filter> for Filter {
             image: filter.image.map(|image| ImageId(image.into())),
             queue: filter.queue.map(QueueId),
             key: filter.key.map(|key| fields::key("Filter", key)).transpose()?,
+            tags: fields::tags("Filter", filter.tags)?.into_vec(),
             created: period_in(filter.created),
             finished: period_in(filter.finished),
         })

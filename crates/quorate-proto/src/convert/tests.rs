@@ -19,6 +19,7 @@ fn commands() -> Vec<Command> {
         queue: QueueName::new("words").unwrap(),
         priority: Priority::new(2).unwrap(),
         key: "tenant".into(),
+        tags: ["red".into(), "size:7".into()].into(),
         unique: Some(Unique { key: "only".into(), until: Until::Elapsed(3) }),
         image: "word/count".into(),
         image_id: ImageId([2; 16]),
@@ -123,6 +124,7 @@ fn selections() -> [Selection; 3] {
         image: Some(ImageId([2; 16])),
         queue: Some(QueueId(0)),
         key: Some("".into()),
+        tags: vec!["red".into(), "size:7".into()],
         created: Period { from: Some(Timestamp(0)), until: None },
         finished: Period { from: Some(Timestamp(1)), until: Some(Timestamp(2)) },
     };
@@ -201,6 +203,7 @@ fn every_state_of_a_job_survives_the_disk() {
             queue: QueueId(0),
             priority: Priority::default(),
             key: if n % 2 == 0 { "".into() } else { "key".into() },
+            tags: if n % 2 == 0 { [].into() } else { ["a".into(), "b".into()].into() },
             unique: [
                 None,
                 Some(Unique { key: "only".into(), until: Until::Started }),

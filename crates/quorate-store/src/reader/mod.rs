@@ -221,7 +221,7 @@ impl Reader {
         .await
     }
 
-    /// A page of jobs, newest first. Looks at a bounded number of rows, so it may have fewer than asked for, even none,
+    /// A page of jobs. Looks at a bounded number of rows, so it may have fewer than asked for, even none,
     /// while there are more.
     ///
     /// # Errors

@@ -56,13 +56,20 @@ pub(crate) enum Prefix {
     ImageNamed = 0x33,
     /// An Idempotency-Key, by the time of its first use, then text.
     KeyUsed = 0x34,
-    /// A job that has not finished, by status and number, the newest first; not one that lists find in its lane. The value says
-    /// which one it is.
+    /// A job that has not finished, by status and number, the newest first: this and what follows is in `listing.rs`.
     Listed = 0x35,
-    /// A job by image, status and number, of some statuses. The value is the same.
+    /// A job by image, standing and number, of some statuses.
     ListedByImage = 0x36,
     /// A finished job that its queue has its own retention for, by the time until when it is kept, then id.
     Kept = 0x37,
+    /// A job by key and number.
+    ListedByKey = 0x38,
+    /// A job by tag and number.
+    ListedByTag = 0x39,
+    /// A job that ended in error, by queue, reason, standing and number.
+    ErrorOfQueue = 0x3a,
+    /// A job that ended in error, by reason, standing and number.
+    ErrorFor = 0x3b,
 }
 
 impl Prefix {
@@ -89,7 +96,12 @@ pub(crate) fn job_id_of(key: &[u8]) -> Option<JobId> {
 
 /// Where the record of a finished job stands.
 pub(crate) fn finished(status: Status, number: u64) -> Vec<u8> {
-    join(Prefix::FinishedJob, &[&[status_byte(status)], &newest_first(number)])
+    behind(&finished_in(status), newest_first(number))
+}
+
+/// What the keys of a status's finished jobs begin with.
+pub(crate) fn finished_in(status: Status) -> Vec<u8> {
+    join(Prefix::FinishedJob, &[&[status_byte(status)]])
 }
 
 /// A key that is a prefix and an id.
@@ -120,6 +132,11 @@ pub(crate) fn answers(index: u64) -> Vec<u8> {
     join(Prefix::Answers, &[&index.to_be_bytes()])
 }
 
+/// A key that is a beginning with a number behind it.
+pub(crate) fn behind(beginning: &[u8], number: [u8; 8]) -> Vec<u8> {
+    [beginning, &number].concat()
+}
+
 pub(crate) fn ready(lane: &Lane, seq: u64) -> Vec<u8> {
     of_lane(Prefix::Ready, lane, &seq.to_be_bytes())
 }
@@ -128,6 +145,11 @@ pub(crate) fn ready(lane: &Lane, seq: u64) -> Vec<u8> {
 pub(crate) fn lane_end(lane: &Lane) -> Vec<u8> {
     // One byte longer than any key of the lane, and higher than the highest seq.
     of_lane(Prefix::Ready, lane, &[&u64::MAX.to_be_bytes()[..], &[0]].concat())
+}
+
+/// What the keys of a lane's jobs begin with; behind it comes their seq.
+pub(crate) fn lane(lane: &Lane) -> Vec<u8> {
+    of_lane(Prefix::Ready, lane, &[])
 }
 
 pub(crate) fn lane_mark(lane: &Lane) -> Vec<u8> {
@@ -232,49 +254,7 @@ pub(crate) fn key_used(record: &KeyRecord) -> Vec<u8> {
     join(Prefix::KeyUsed, &[&record.at.0.to_be_bytes(), record.key.as_bytes()])
 }
 
-/// Where a list of a status finds a job that has not finished.
-pub(crate) fn listed(status: Status, number: u64) -> Vec<u8> {
-    join(Prefix::Listed, &[&[status_byte(status)], &newest_first(number)])
-}
-
-/// The value there, and of [`listed_by_image`]: the job's id, its queue, its image.
-pub(crate) fn listed_value(job: &Job) -> Vec<u8> {
-    [&job.id.0[..], &job.queue.0.to_be_bytes(), &job.image_id.0].concat()
-}
-
-/// What such a value says.
-pub(crate) fn of_listed(value: &[u8]) -> Option<(JobId, QueueId, ImageId)> {
-    let (id, rest) = value.split_first_chunk()?;
-    let (queue, image) = rest.split_first_chunk()?;
-    Some((JobId(*id), QueueId(u64::from_be_bytes(*queue)), ImageId(image.try_into().ok()?)))
-}
-
-/// True for a job that lists find by [`listed`]: not a finished one, whose record stands as lists have it, nor one that was
-/// queued when it came, whose place in its lane is its number. One that was delayed first stands there behind newer ones.
-pub(crate) fn is_listed(job: &Job) -> bool {
-    match job.state {
-        State::Queued { seq, .. } => seq != job.number,
-        State::Delayed { .. } | State::Running { .. } => true,
-        State::Success | State::Error { .. } | State::Cancelled { .. } => false,
-    }
-}
-
-/// Where a list of an image and a status finds a job, if [`is_listed_by_image`].
-pub(crate) fn listed_by_image(image: ImageId, status: Status, number: u64) -> Vec<u8> {
-    join(Prefix::ListedByImage, &[&image.0, &[status_byte(status)], &newest_first(number)])
-}
-
-/// True for a status whose jobs lists find by image, too. Such a row costs every job that comes through; one that succeeds
-/// comes through none of these. The running are as many as there are workers, and of the queued and the successful there
-/// are many: a list of one image looks at them all.
-pub(crate) fn is_listed_by_image(status: Status) -> bool {
-    match status {
-        Status::Delayed | Status::Error | Status::Cancelled => true,
-        Status::Queued | Status::Running | Status::Success => false,
-    }
-}
-
-/// The number in a key of [`finished`], [`listed`] or [`listed_by_image`].
+/// The number in a key of [`finished`], or of a row that lists find a job by.
 pub(crate) fn number_of(key: &[u8]) -> Option<u64> {
     last_number(key).map(|number| !number)
 }
@@ -290,7 +270,7 @@ fn last_number(key: &[u8]) -> Option<u64> {
 }
 
 /// The newer, the earlier: so lists read forwards.
-fn newest_first(number: u64) -> [u8; 8] {
+pub(crate) fn newest_first(number: u64) -> [u8; 8] {
     (!number).to_be_bytes()
 }
 
@@ -363,7 +343,7 @@ pub(crate) fn index_of(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.get(1..)?.try_into().ok()?))
 }
 
-fn join(prefix: Prefix, parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn join(prefix: Prefix, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
     key.push(prefix as u8);
     for part in parts {

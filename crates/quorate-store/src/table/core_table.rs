@@ -70,10 +70,6 @@ impl Table for Applier {
                 if moves || after.status() == Status::Queued {
                     self.index(after, &record);
                 }
-                if before.status() != after.status() {
-                    self.unlist(before);
-                    self.list(after);
-                }
             }
             None => {
                 assert!(after.number < self.meta.next_seq, "the number {} was never given", after.number);
@@ -82,9 +78,9 @@ impl Table for Applier {
                     self.hold_payload(after.payload.owner)?;
                 }
                 self.index(after, &record);
-                self.list(after);
             }
         }
+        self.list(before, Some(after));
         self.put_record(before, after, &record);
         self.unwritten.jobs.insert(after.id, Some(after.clone()));
         Ok(())
@@ -95,7 +91,7 @@ impl Table for Applier {
             assert_eq!(present, Some(job), "a removal starts from the present record");
         }
         self.unindex(job);
-        self.unlist(job);
+        self.list(Some(job), None);
         self.delete(Family::Default, &keys::job(job.id));
         self.delete(Family::Default, &keys::finished(job.status(), job.number));
         if job.log_parts > 0 {

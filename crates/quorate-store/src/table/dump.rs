@@ -11,6 +11,7 @@ use crate::rows::codec;
 use crate::rows::db::{Db, Family, Row};
 use crate::rows::keys::{self, Prefix};
 use crate::rows::lane::LaneJobs;
+use crate::rows::listing::{self, Listing};
 use crate::rows::meta::Meta;
 use crate::rows::operations;
 use crate::rows::place::Place;
@@ -204,15 +205,19 @@ fn check_by_time(db: &Db, prefix: Prefix, mut expected: Vec<Vec<u8>>) -> Result<
 fn check_listed(db: &Db, jobs: &BTreeMap<JobId, Job>) -> Result<()> {
     let mut expected = BTreeMap::new();
     for job in jobs.values() {
-        if keys::is_listed(job) {
-            expected.insert(keys::listed(job.status(), job.number), keys::listed_value(job));
-        }
-        if keys::is_listed_by_image(job.status()) {
-            let key = keys::listed_by_image(job.image_id, job.status(), job.number);
-            expected.insert(key, keys::listed_value(job));
+        for listing in Listing::all_of(job) {
+            expected.insert(listing.key(job.number), listing::value(job));
         }
     }
-    let found = [Prefix::Listed, Prefix::ListedByImage].map(|prefix| rows(db, Family::Idx, prefix));
+    let prefixes = [
+        Prefix::Listed,
+        Prefix::ListedByImage,
+        Prefix::ListedByKey,
+        Prefix::ListedByTag,
+        Prefix::ErrorOfQueue,
+        Prefix::ErrorFor,
+    ];
+    let found = prefixes.map(|prefix| rows(db, Family::Idx, prefix));
     let found = found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten();
     let found: BTreeMap<_, _> = found.map(|(key, value)| (key.into_vec(), value.into_vec())).collect();
     assert_eq!(found, expected, "the rows of lists");

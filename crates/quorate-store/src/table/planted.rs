@@ -14,7 +14,7 @@ use crate::planted::{Bug, planted};
 use crate::rows::codec;
 use crate::rows::db::Family;
 use crate::rows::generation::Generation;
-use crate::rows::keys;
+use crate::rows::listing::{self, Listing};
 use crate::{BatchBytes, Entry, StoreError};
 
 /// What applies entries, as [`applier::Applier`] does, but for what is planted.
@@ -61,10 +61,10 @@ fn stamp_by_local_clock(entry: &mut Entry) {
 }
 
 fn queue_running_jobs_again(table: &mut applier::Applier) -> Result<Vec<Effect>, StoreError> {
-    let [newest, oldest] = [u64::MAX, 0].map(|number| keys::listed(Status::Running, number));
+    let [newest, oldest] = [u64::MAX, 0].map(|number| Listing::Unfinished(Status::Running).key(number));
     let running = table.generation.db.scan(Family::Idx, &newest, &[&oldest[..], &[0]].concat());
     let id = |value: Box<[u8]>| {
-        codec::intact(keys::of_listed(&value), "the row of a running job").map(|(id, ..)| id)
+        codec::intact(listing::of_value(&value), "the row of a running job").map(|(id, ..)| id)
     };
     let mut ids = running.map(|row| id(row?.1)).collect::<Result<Vec<_>, StoreError>>()?;
     ids.extend(table.unwritten.jobs.keys());

@@ -9,6 +9,7 @@ use crate::rows::codec;
 use crate::rows::db::{Db, Family};
 use crate::rows::keys::{self, IndexRow, Prefix};
 use crate::rows::lane::LaneJobs;
+use crate::rows::listing::{self, Listing};
 use crate::rows::place::Place;
 
 impl Applier {
@@ -104,26 +105,19 @@ impl Applier {
         }
     }
 
-    /// Puts a job where lists find it besides its record and its lane.
-    pub(super) fn list(&mut self, job: &Job) {
-        if keys::is_listed(job) {
-            self.put(Family::Idx, &keys::listed(job.status(), job.number), &keys::listed_value(job));
+    /// Puts a job where lists find it besides its record and its lane, and takes it away from where it was. Each of these rows
+    /// is put once and deleted once: so both are gone with the next flush, and no list has to walk over them.
+    pub(super) fn list(&mut self, before: Option<&Job>, after: Option<&Job>) {
+        let [was, is] = [before, after].map(|job| job.map_or_else(Vec::new, Listing::all_of));
+        if let Some(job) = before {
+            for gone in was.iter().filter(|listing| !is.contains(listing)) {
+                self.delete_single(Family::Idx, &gone.key(job.number));
+            }
         }
-        if keys::is_listed_by_image(job.status()) {
-            let key = keys::listed_by_image(job.image_id, job.status(), job.number);
-            self.put(Family::Idx, &key, &keys::listed_value(job));
-        }
-    }
-
-    /// Takes a job away from where [`Applier::list`] put it. Each of these rows is put once and deleted once: so both are gone
-    /// with the next flush, and no list has to walk over them.
-    pub(super) fn unlist(&mut self, job: &Job) {
-        if keys::is_listed(job) {
-            self.delete_single(Family::Idx, &keys::listed(job.status(), job.number));
-        }
-        if keys::is_listed_by_image(job.status()) {
-            let key = keys::listed_by_image(job.image_id, job.status(), job.number);
-            self.delete_single(Family::Idx, &key);
+        if let Some(job) = after {
+            for new in is.iter().filter(|listing| !was.contains(listing)) {
+                self.put(Family::Idx, &new.key(job.number), &listing::value(job));
+            }
         }
     }
 

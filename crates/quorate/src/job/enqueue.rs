@@ -5,9 +5,10 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_client::api::{Job, NewJob, UniqueUntil};
 use quorate_client::{Client, Error, Refused, RefusedKind};
+use quorate_core::is_tag;
 use quorate_core::limits::{
     DELAY_SECONDS, IDEMPOTENCY_KEY_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, JOBS_PER_REQUEST, MAX_RETRIES,
-    PRIORITY, RETRIES_DELAY_SECONDS, TIMEOUT_SECONDS, UNIQUE_KEY_BYTES, UNIQUE_SECONDS,
+    PRIORITY, RETRIES_DELAY_SECONDS, TAG_BYTES, TIMEOUT_SECONDS, UNIQUE_KEY_BYTES, UNIQUE_SECONDS,
 };
 
 use super::incomplete::{Fate, Incomplete};
@@ -38,6 +39,9 @@ pub(super) struct EnqueueArgs {
     /// Whose it is, such as a customer's id: of the jobs that wait in a queue, those of different keys take turns [default: none].
     #[arg(long, value_name = "KEY", value_parser = job_key)]
     key: Option<String>,
+    /// What lists find it by, such as batch:7; up to 8 of them, each with a --tag of its own.
+    #[arg(long = "tag", value_name = "TAG", value_parser = tag)]
+    tags: Vec<String>,
     /// Where a job of the queue keeps others of this key away, print that one and enqueue nothing [default: none].
     #[arg(long, value_name = "KEY", value_parser = unique_key)]
     unique_key: Option<String>,
@@ -104,10 +108,19 @@ pub(super) fn image(given: &str) -> Result<String, String> {
 
 /// # Errors
 /// It is too long for a job's key.
-fn job_key(given: &str) -> Result<String, String> {
+pub(super) fn job_key(given: &str) -> Result<String, String> {
     match given.len() {
         0..=JOB_KEY_BYTES => Ok(given.to_owned()),
         _ => Err(format!("it must have at most {JOB_KEY_BYTES} bytes")),
+    }
+}
+
+/// # Errors
+/// It can be no tag of a job.
+pub(super) fn tag(given: &str) -> Result<String, String> {
+    match is_tag(given) {
+        true => Ok(given.to_owned()),
+        false => Err(format!("it must have 1 to {TAG_BYTES} visible ASCII characters, and no comma")),
     }
 }
 
@@ -269,6 +282,7 @@ fn new_job(args: &EnqueueArgs, payload: String) -> NewJob {
         image: args.image.clone(),
         queue: args.queue.clone(),
         key: args.key.clone(),
+        tags: (!args.tags.is_empty()).then(|| args.tags.clone()),
         payload: Some(payload),
         delay: args.delay,
         timeout: args.timeout,

@@ -1,19 +1,21 @@
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
-use quorate_client::api::{JobsWrapper, Status};
+use clap::Args;
+use quorate_client::api::JobsWrapper;
 use quorate_client::{Client, Error, ListJobs};
 
-use super::enqueue::image;
+use super::filter::FilterArgs;
 use super::show;
 use crate::duration::{HumanDuration, within};
 use crate::limits::{JOBS_LISTED, WATCH_EVERY};
 use crate::number::number;
 use crate::output::{self, Output};
-use crate::queue;
 use crate::target::Target;
 
-/// List jobs, newest first; without --status those that wait or run.
+/// List jobs, newest first; without --status those that wait or run, or, where what is asked for belongs to others, those.
+///
+/// Failures to look after are `--status dead`: those that ended in error and that no other job goes on from. Their table has why
+/// they failed, at which attempt, when, and in whose words.
 ///
 /// On a terminal the table fits it, with ids that are never cut; in a pipe it is plain columns, with nothing cut.
 #[derive(Args)]
@@ -21,15 +23,11 @@ pub(super) struct ListArgs {
     /// At most so many, 1 to 1000.
     #[arg(short, long, default_value_t = 20, value_parser = number::<u32>(1..=JOBS_LISTED))]
     n: u32,
-    /// Only those in this status.
-    #[arg(long, value_enum)]
-    status: Option<StatusArg>,
-    /// Only those of this image.
-    #[arg(long, value_parser = image)]
-    image: Option<String>,
-    /// Only those of this queue.
-    #[arg(long, value_name = "NAME", value_parser = queue::name)]
-    queue: Option<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// The oldest first.
+    #[arg(long)]
+    oldest: bool,
     /// Where the list before ended.
     #[arg(long)]
     cursor: Option<String>,
@@ -44,32 +42,9 @@ pub(super) struct ListArgs {
     target: Target,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum StatusArg {
-    Delayed,
-    Queued,
-    Running,
-    Success,
-    Error,
-    Cancelled,
-}
-
-impl From<StatusArg> for Status {
-    fn from(status: StatusArg) -> Status {
-        match status {
-            StatusArg::Delayed => Status::Delayed,
-            StatusArg::Queued => Status::Queued,
-            StatusArg::Running => Status::Running,
-            StatusArg::Success => Status::Success,
-            StatusArg::Error => Status::Error,
-            StatusArg::Cancelled => Status::Cancelled,
-        }
-    }
-}
-
 pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
-    let ListArgs { n, status, image, queue, cursor, quiet, watch, target } = args;
-    let from = ListJobs { n: None, cursor, status: status.map(Status::from), image, queue };
+    let ListArgs { n, filter, oldest, cursor, quiet, watch, target } = args;
+    let from = ListJobs { n: None, cursor, oldest_first: oldest, filter: filter.filter()? };
     let mut out = Output::default();
     let print = |out: &mut Output, page: &JobsWrapper| match quiet {
         true => page.jobs.iter().for_each(|job| out.line(&job.id)),

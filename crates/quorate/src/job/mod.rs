@@ -1,5 +1,6 @@
 mod attempts;
 mod enqueue;
+mod filter;
 mod incomplete;
 mod input;
 mod list;

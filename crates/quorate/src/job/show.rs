@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quorate_client::api::{Job, JobsWrapper, Progress, Reason};
+use quorate_client::api::{Job, JobsWrapper, Progress, Reason, Status};
 
 use crate::duration::HumanDuration;
 use crate::output::{self, Output, Table};
@@ -19,6 +19,7 @@ pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target
         ("image", Some(job.image.clone())),
         ("queue", Some(job.queue.clone())),
         ("key", job.key.clone()),
+        ("tags", (!job.tags.is_empty()).then(|| job.tags.join(", "))),
         ("status", Some(status(job))),
         ("progress", job.progress.as_ref().map(progress)),
         ("worker", job.worker.clone()),
@@ -60,18 +61,45 @@ pub(super) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
         return out.json(page);
     }
     let (is_terminal, now) = (output::is_terminal(), Timestamp::now());
-    let when = if is_terminal { "age" } else { "created" };
+    let header = if is_terminal { ["age", "ended"] } else { ["created", "completed"] };
     // Of one queue there is nothing to tell apart.
     let of_several = page.jobs.iter().map(|job| &job.queue).collect::<BTreeSet<_>>().len() > 1;
     let has_progress = page.jobs.iter().any(|job| job.progress.is_some());
-    let shown = [true, true, true, true, true, of_several, has_progress];
-    let header = columns(["id", "image", "status", "priority", when, "queue", "progress"], shown);
-    let mut table = Table::with_header(&header).whole(1);
+    let has_errors = page.jobs.iter().any(is_error);
+    // Of those that have failed, what matters is how.
+    let others = page.jobs.is_empty() || !page.jobs.iter().all(is_error);
+    let shown = [
+        true,
+        true,
+        true,
+        others,
+        others,
+        of_several,
+        has_progress && others,
+        has_errors,
+        has_errors,
+        has_errors,
+    ];
+    let [created, completed] = header;
+    let header =
+        ["id", "image", "status", "priority", created, "queue", "progress", "attempt", completed, "details"];
+    let mut table = Table::with_header(&columns(header, shown)).whole(1);
     for job in &page.jobs {
-        let when = if is_terminal { age(job, now) } else { job.created_at.clone() };
-        let (status, priority) = (status(job), job.priority.to_string());
+        let since = |time: &str| if is_terminal { age(time, now) } else { time.to_owned() };
+        let [attempt, completed, details] = match is_error(job) {
+            true => [
+                attempt(job),
+                job.completed_at.as_deref().map(since).unwrap_or_default(),
+                job.details.clone().unwrap_or_default(),
+            ],
+            false => Default::default(),
+        };
+        let (status, priority, created) = (standing(job), job.priority.to_string(), since(&job.created_at));
         let progress = job.progress.as_ref().map(progress).unwrap_or_default();
-        let cells = [&job.id, &job.image, &status, &priority, &when, &job.queue, &progress];
+        let cells = [
+            &job.id, &job.image, &status, &priority, &created, &job.queue, &progress, &attempt, &completed,
+            &details,
+        ];
         table.cells(&columns(cells.map(String::as_str), shown));
     }
     out.table(&table);
@@ -86,6 +114,23 @@ pub(super) fn status(job: &Job) -> String {
         Some(reason) => format!("{} ({})", word(&job.status), word(reason)),
         None => word(&job.status),
     }
+}
+
+/// The same, where an error that no other job goes on from has a word of its own.
+fn standing(job: &Job) -> String {
+    match (&job.reason, job.is_final) {
+        (Some(reason), Some(true)) => format!("dead ({})", word(reason)),
+        _ => status(job),
+    }
+}
+
+fn is_error(job: &Job) -> bool {
+    job.status == Status::Error
+}
+
+/// Which one it was, and of how many there may be.
+fn attempt(job: &Job) -> String {
+    format!("{} of {}", job.attempt, job.attempt.saturating_add(job.max_retries))
 }
 
 /// The cells that are shown.
@@ -138,10 +183,10 @@ fn ran(job: &Job) -> Option<HumanDuration> {
     Some(HumanDuration(ran))
 }
 
-/// Since it was enqueued, in the largest unit that is full.
-fn age(job: &Job, now: Timestamp) -> String {
-    let Ok(created) = job.created_at.parse::<Timestamp>() else { return String::new() };
-    let seconds = created.duration_until(now).as_secs().max(0);
+/// Since then, in the largest unit that is full.
+fn age(time: &str, now: Timestamp) -> String {
+    let Ok(time) = time.parse::<Timestamp>() else { return String::new() };
+    let seconds = time.duration_until(now).as_secs().max(0);
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3_600 => format!("{}m", seconds / 60),

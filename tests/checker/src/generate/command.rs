@@ -78,6 +78,7 @@ impl Commands {
             id,
             queue: name(&new.queue),
             key: new.key.clone(),
+            tags: [].into(),
             unique: None,
             priority: Priority::new(new.priority).expect("clients choose 0 to 2"),
             image: "generated".into(),

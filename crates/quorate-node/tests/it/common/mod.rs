@@ -221,6 +221,7 @@ pub fn job(number: u64) -> NewJob {
         queue: QueueName::DEFAULT,
         priority: Priority::default(),
         key: "".into(),
+        tags: [].into(),
         unique: None,
         image: "image".into(),
         image_id: ImageId([9; 16]),

@@ -1,7 +1,8 @@
 use quorate_core::model::Model;
 use quorate_core::testing::{Rng, Workload};
 use quorate_core::{
-    Filter, ImageId, JobsQuery, QueueId, QueueView, Status, Table, next_due_at, next_timer_at,
+    Filter, ImageId, JobsQuery, Order, Period, QueueId, QueueView, Reason, Status, Table, Timestamp,
+    next_due_at, next_timer_at,
 };
 
 use super::harness::{Harness, assert_same, small};
@@ -57,26 +58,72 @@ async fn follow(seed: u64, portions: usize) {
 
 /// Some lists, page by page, have the jobs that the model finds among all.
 fn check_lists(replica: &mut Harness, model: &Model, rng: &mut Rng) {
-    let images: Vec<ImageId> = model.dump().images.into_keys().chain([ImageId([0xff; 16])]).collect();
-    for _ in 0..4 {
-        let status = if rng.one_in(4) { None } else { rng.pick(&Status::ALL).copied() };
-        let image = if rng.one_in(2) { None } else { rng.pick(&images).copied() };
-        let n = 1 + usize::try_from(rng.below(9)).unwrap();
-        let bounds = Bounds { rows: 1 + usize::try_from(rng.below(20)).unwrap() };
-        let queue = if rng.one_in(2) { None } else { Some(QueueId(rng.below(4))) };
-        let filter = Filter { statuses: status.into_iter().collect(), image, queue, ..Filter::default() };
-        let mut query = JobsQuery { n, before: None, filter };
+    for _ in 0..8 {
+        let order = if rng.one_in(2) { Order::NewestFirst } else { Order::OldestFirst };
+        let n = 1 + number(rng, 9);
+        let bounds = Bounds { rows: 1 + number(rng, 20), records: 1 + number(rng, 20) };
+        let mut query = JobsQuery { n, order, behind: None, filter: filter(model, rng) };
         let mut found = Vec::new();
         loop {
             let page = page(&replica.table().applier().generation.db, &query, bounds).unwrap();
-            assert!(page.jobs.len() <= n && page.next < Some(query.before.unwrap_or(u64::MAX)));
+            let goes_on = |next| query.behind.is_none_or(|last| order.place(last) < order.place(next));
+            assert!(page.jobs.len() <= n && page.next.is_none_or(goes_on));
             found.extend(page.jobs);
             let Some(next) = page.next else { break };
-            query.before = Some(next);
+            query.behind = Some(next);
         }
-        let all = JobsQuery { n: usize::MAX, before: None, ..query };
+        let all = JobsQuery { n: usize::MAX, behind: None, ..query };
         assert_eq!(found, model.list(&all).jobs, "{all:?}, {n} a page");
     }
+}
+
+fn filter(model: &Model, rng: &mut Rng) -> Filter {
+    let images: Vec<ImageId> = model.dump().images.into_keys().chain([ImageId([0xff; 16])]).collect();
+    let statuses = match rng.below(4) {
+        0 => vec![],
+        1 => Status::ALL.into_iter().filter(|_| rng.one_in(2)).collect(),
+        _ => rng.pick(&Status::ALL).copied().into_iter().collect(),
+    };
+    let mut filter = Filter { statuses, ..Filter::default() };
+    if rng.one_in(3) {
+        filter.image = rng.pick(&images).copied();
+    }
+    if rng.one_in(3) {
+        filter.queue = Some(QueueId(rng.below(4)));
+    }
+    if rng.one_in(4) {
+        filter.dead = Some(rng.one_in(2));
+    }
+    if rng.one_in(4) {
+        filter.reason = rng.pick(&Reason::ALL).copied();
+    }
+    if rng.one_in(5) {
+        filter.key = rng.pick(&["", "k1", "k2", "none"]).map(|key| Box::from(*key));
+    }
+    if rng.one_in(4) {
+        filter.tags = ["t1", "t2", "t3"].into_iter().filter(|_| rng.one_in(2)).map(Box::from).collect();
+    }
+    if rng.one_in(4) {
+        filter.created = period(model, rng);
+    }
+    if rng.one_in(6) {
+        filter.finished = period(model, rng);
+    }
+    filter
+}
+
+/// Of times that jobs were created at, or near to them.
+fn period(model: &Model, rng: &mut Rng) -> Period {
+    let times: Vec<Timestamp> = model.jobs().values().map(|job| job.created_at).collect();
+    let mut time = || {
+        let time = if rng.one_in(3) { None } else { rng.pick(&times).copied() };
+        time.map(|time| time.plus_millis(rng.below(2)))
+    };
+    Period { from: time(), until: time() }
+}
+
+fn number(rng: &mut Rng, below: u64) -> usize {
+    usize::try_from(rng.below(below)).unwrap()
 }
 
 fn check_published(replica: &mut Harness, model: &mut Model) {

@@ -20,6 +20,7 @@ pub(crate) fn new_job(n: u64) -> NewJob {
         queue: QueueName::DEFAULT,
         priority: Priority::default(),
         key: "".into(),
+        tags: [].into(),
         unique: None,
         image: "image".into(),
         image_id: ImageId([1; 16]),

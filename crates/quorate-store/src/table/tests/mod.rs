@@ -6,6 +6,7 @@ mod harness;
 mod jobs;
 mod lanes;
 mod level;
+mod lists;
 mod misuse;
 mod payloads;
 mod reads;

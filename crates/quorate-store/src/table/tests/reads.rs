@@ -56,7 +56,7 @@ async fn list(reader: &Reader, mut query: JobsQuery) -> Vec<JobId> {
         if page.next.is_none() {
             return found;
         }
-        query.before = page.next;
+        query.behind = page.next;
     }
 }
 
@@ -75,11 +75,11 @@ async fn lists_are_newest_first_filtered_and_paged() {
         let other = JobsQuery { filter: of_image(OTHER), ..all(n) };
         assert_eq!(list(&reader, other).await, [8, 4].map(id), "of an image, {n} a page");
     }
-    let page = reader.jobs(JobsQuery { before: Some(6), ..all(1) }).await.unwrap();
+    let page = reader.jobs(JobsQuery { behind: Some(6), ..all(1) }).await.unwrap();
     assert_eq!((ids(&page.jobs), page.next), (vec![id(5)], Some(5)));
-    let last = reader.jobs(JobsQuery { before: Some(5), ..all(1) }).await.unwrap();
+    let last = reader.jobs(JobsQuery { behind: Some(5), ..all(1) }).await.unwrap();
     assert_eq!((ids(&last.jobs), last.next), (vec![id(4)], None), "no page more than there must be");
-    assert_eq!(reader.jobs(JobsQuery { before: Some(0), ..all(1) }).await.unwrap(), JobsPage::default());
+    assert_eq!(reader.jobs(JobsQuery { behind: Some(0), ..all(1) }).await.unwrap(), JobsPage::default());
 }
 
 /// Ids are drawn by nodes whose clocks differ; a job that was delayed is as old as it is.
@@ -118,9 +118,10 @@ async fn few_jobs_are_found_at_once_among_many() {
     harness.apply([batch(3, [consume(100)].into_iter().chain((4..104).map(fail)))]).await;
     harness.apply([batch(4, [fail(0)])]).await;
     let mut look = |status, image, rows| {
-        let query = JobsQuery { n: 10, before: None, filter: Filter { image, ..in_status(status) } };
+        let query =
+            JobsQuery { n: 10, filter: Filter { image, ..in_status(status) }, ..JobsQuery::default() };
         let db = &harness.table().applier().generation.db;
-        let page = page(db, &query, Bounds { rows }).unwrap();
+        let page = page(db, &query, Bounds { rows, records: rows }).unwrap();
         assert_eq!(page.next, None, "{query:?}");
         ids(&page.jobs)
     };
@@ -135,13 +136,13 @@ async fn a_page_looks_at_a_bounded_number_of_jobs() {
     let (mut harness, _) = ten().await;
     let query = JobsQuery { n: 5, filter: of_image(OTHER), ..JobsQuery::default() };
     let look = |query: &JobsQuery, harness: &mut Harness, rows| {
-        page(&harness.table().applier().generation.db, query, Bounds { rows }).unwrap()
+        page(&harness.table().applier().generation.db, query, Bounds { rows, records: rows }).unwrap()
     };
     let first = look(&query, &mut harness, 2);
     assert_eq!((ids(&first.jobs), first.next), (vec![id(8)], Some(5)), "8 and 5");
-    let second = look(&JobsQuery { before: first.next, ..query.clone() }, &mut harness, 2);
+    let second = look(&JobsQuery { behind: first.next, ..query.clone() }, &mut harness, 2);
     assert_eq!((ids(&second.jobs), second.next), (vec![id(4)], None), "4");
-    let none = look(&JobsQuery { before: Some(8), n: 1, ..query }, &mut harness, 1);
+    let none = look(&JobsQuery { behind: Some(8), n: 1, ..query }, &mut harness, 1);
     assert_eq!((none.jobs, none.next), (vec![], Some(5)), "a page that is empty, but not the last");
 }
 

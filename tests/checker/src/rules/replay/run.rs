@@ -212,6 +212,7 @@ fn new_job(job: &JobRecord, id: JobId) -> Option<NewJob> {
         id,
         queue: QueueName::new(&job.queue)?,
         key: job.key.clone(),
+        tags: [].into(),
         unique: None,
         priority: Priority::new(job.priority)?,
         image: "replayed".into(),
