@@ -111,14 +111,3 @@ pub enum OperationState {
     /// A client ended it; what was done stays.
     Stopped,
 }
-
-impl OperationState {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            OperationState::Running => "running",
-            OperationState::Done => "done",
-            OperationState::Stopped => "stopped",
-        }
-    }
-}

@@ -9,7 +9,8 @@ use quorate_core::limits::{DUE_PER_BATCH, IDEMPOTENCY_MILLIS};
 use quorate_core::testing::{Entry, Workload};
 use quorate_core::{
     Change, Command, Dispatch, Dump, Effect, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, OperationId,
-    QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Status, Table, Timestamp, apply, next_due_at,
+    QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Status, Table, Timestamp, apply,
+    next_due_at,
 };
 
 /// Commands in all, over all seeds.

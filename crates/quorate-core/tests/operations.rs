@@ -7,8 +7,9 @@ mod common;
 use common::{Log, T0, Watched, job_id, new_job};
 use quorate_core::limits::{DETAILS_BYTES, OPERATION_JOBS_PER_STEP, OPERATIONS, OPERATIONS_RUNNING};
 use quorate_core::{
-    Action, Command, Effect, Filter, IdempotencyKey, Job, JobId, NewJob, NewOperation, Operation, OperationId,
-    OperationState, Outcome, Reason, Refusal, Reply, Selection, State, Status, Table, Take, Timestamp, apply,
+    Action, Command, Effect, Filter, IdempotencyKey, Job, JobId, NewJob, NewOperation, Operation,
+    OperationId, OperationState, Outcome, Reason, Refusal, Reply, Selection, State, Status, Table, Take,
+    Timestamp, apply,
 };
 
 const NOW: Timestamp = Timestamp(T0.0 + 1_000);

@@ -205,7 +205,9 @@ impl Workload {
             1 => filter.reason = Some(self.reason()),
             2 => filter.dead = Some(self.rng.one_in(2)),
             3 => filter.key = Some(self.job_key()),
-            4 => filter.created = Period { from: Some(now.minus_millis(self.rng.below(60_000))), until: None },
+            4 => {
+                filter.created = Period { from: Some(now.minus_millis(self.rng.below(60_000))), until: None }
+            }
             5 => filter.statuses = self.rng.pick(&Status::ALL).copied().into_iter().collect(),
             6 if self.rng.one_in(8) => filter.key = Some("k".repeat(limits::JOB_KEY_BYTES + 1).into()),
             _ => {}

@@ -6,7 +6,7 @@ use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
     AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept,
-    KeyRecord, Lane, LaneMark, Operation, OperationId, Operations, OperationState, QueueId, RequestId,
+    KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations, QueueId, RequestId,
     Settings, State, Status, Table, Timestamp, Until, limits,
 };
 

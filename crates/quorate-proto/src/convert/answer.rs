@@ -39,9 +39,10 @@ impl TryFrom<pb::Answer> for (RequestId, AnswerRecord) {
 impl From<&Remembered> for pb::Remembered {
     fn from(answer: &Remembered) -> pb::Remembered {
         let kind = match answer {
-            Remembered::Enqueued { jobs, duplicates } => {
-                Message::Enqueued(pb::Enqueued { jobs: Some(fields::ids_out(jobs)), duplicates: duplicates.clone() })
-            }
+            Remembered::Enqueued { jobs, duplicates } => Message::Enqueued(pb::Enqueued {
+                jobs: Some(fields::ids_out(jobs)),
+                duplicates: duplicates.clone(),
+            }),
             Remembered::Released(ids) => Message::Released(fields::ids_out(ids)),
             Remembered::Consumed(ids) => Message::Consumed(fields::ids_out(ids)),
             Remembered::Finished { ended, taken } => Message::Finished(pb::Finished {
@@ -63,7 +64,9 @@ impl TryFrom<pb::Remembered> for Remembered {
     fn try_from(answer: pb::Remembered) -> Result<Remembered, Malformed> {
         Ok(match answer.kind.ok_or(Malformed::Field { message: "Remembered", field: "kind" })? {
             Message::Enqueued(enqueued) => Remembered::Enqueued {
-                jobs: fields::ids_in(&enqueued.jobs.ok_or(Malformed::Field { message: "Enqueued", field: "jobs" })?)?,
+                jobs: fields::ids_in(
+                    &enqueued.jobs.ok_or(Malformed::Field { message: "Enqueued", field: "jobs" })?,
+                )?,
                 duplicates: enqueued.duplicates,
             },
             Message::Released(ids) => Remembered::Released(fields::ids_in(&ids)?),

@@ -81,9 +81,7 @@ fn state_in(number: i32) -> Result<OperationState, Malformed> {
         Ok(pb::OperationState::Running) => Ok(OperationState::Running),
         Ok(pb::OperationState::Done) => Ok(OperationState::Done),
         Ok(pb::OperationState::Stopped) => Ok(OperationState::Stopped),
-        Ok(pb::OperationState::Unspecified) => {
-            Err(Malformed::Field { message: "Operation", field: "state" })
-        }
+        Ok(pb::OperationState::Unspecified) => Err(Malformed::Field { message: "Operation", field: "state" }),
         Err(_) => Err(Malformed::NewerField { message: "Operation", field: "state" }),
     }
 }

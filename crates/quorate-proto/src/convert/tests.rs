@@ -4,8 +4,8 @@ use quorate_core::{
     Action, AnswerRecord, Backoff, Batch, Bucket, Command, Counts, EndedBy, Ending, Envelope, Failure,
     FeatureLevel, Filter, IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, NewOperation, Operation,
     OperationId, OperationState, Payload, Period, Position, Priority, Progress, Queue, QueueId, QueueName,
-    QueueSettings, Rate, Reason, Recent, Refusal, Remembered, RequestId, Selection, Setting, Settings, Source,
-    State, Status, Take, Timestamp, Unique, Until,
+    QueueSettings, Rate, Reason, Recent, Refusal, Remembered, RequestId, Selection, Setting, Settings,
+    Source, State, Status, Take, Timestamp, Unique, Until,
 };
 
 use crate::log::v1 as pb;

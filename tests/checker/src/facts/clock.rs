@@ -1,5 +1,5 @@
-use super::Facts;
 use super::at::{At, Span};
+use super::{Facts, is_automatic};
 use crate::call::Call;
 
 /// What answers tell of log time: at which entry it was what. Between these it is only bounded, since it never goes
@@ -25,7 +25,11 @@ pub(crate) fn answered_times<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (
         let index = facts.effects[number].exactly()?.index;
         let job = op.jobs.first();
         let time = match &op.call {
-            Call::Enqueue { .. } | Call::Retry { .. } => job.map(|job| job.created),
+            Call::Enqueue { .. } => job.map(|job| job.created),
+            // An automatic retry was there before.
+            Call::Retry { .. } => {
+                job.filter(|job| is_automatic(facts, job) == Some(false)).map(|job| job.created)
+            }
             Call::Consume { .. } => job.and_then(|job| job.started),
             Call::Success { id, .. } | Call::Fail { id, .. } | Call::Cancel { id } => match job {
                 Some(job) => job.completed,

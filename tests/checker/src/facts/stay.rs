@@ -70,10 +70,18 @@ pub(super) fn stays<'h>(facts: &Facts<'h>) -> Vec<Stay<'h>> {
 pub(crate) fn delay(facts: &Facts<'_>, job: &JobRecord) -> Option<u64> {
     let seconds = match (&job.retry_of, is_automatic(facts, job)?) {
         (None, _) => job.delay,
+        // Who retries the one that it goes on from does not let it wait.
+        (Some(of), true) if is_retried(facts, of) => return None,
         (Some(_), true) => job.retries_delay,
         (Some(_), false) => 0,
     };
     Some(u64::from(seconds) * 1_000)
+}
+
+/// True where a client may have retried a job by hand.
+fn is_retried(facts: &Facts<'_>, id: &str) -> bool {
+    let calls = facts.life(id).into_iter().flat_map(|life| &life.calls).map(|op| facts.op(*op));
+    calls.into_iter().any(|op| matches!(op.call, Call::Retry { .. }) && op.outcome != Outcome::Fail)
 }
 
 /// True for a retry that the cluster added: it has an automatic retry less than what it retries, one by hand as many.

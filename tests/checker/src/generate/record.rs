@@ -52,7 +52,7 @@ pub(super) fn ended(id: &str, ended: &Result<Job, Refusal>) -> Ended {
 pub(super) fn code(refusal: &Refusal) -> u16 {
     match refusal {
         Refusal::NoSuchJob => 404,
-        Refusal::WrongStatus { .. } | Refusal::RetriesLeft | Refusal::KeyReused => 409,
+        Refusal::WrongStatus { .. } | Refusal::RetriedAutomatically | Refusal::KeyReused => 409,
         Refusal::OutsideDeadline
         | Refusal::Invalid { .. }
         | Refusal::IdTaken
@@ -60,7 +60,9 @@ pub(super) fn code(refusal: &Refusal) -> u16 {
         | Refusal::NoSuchQueue
         | Refusal::QueueInUse
         | Refusal::TooManyQueues
-        | Refusal::TooManyLanes => {
+        | Refusal::TooManyLanes
+        | Refusal::NoSuchOperation
+        | Refusal::TooManyOperations => {
             panic!("the generator sends nothing that is refused so: {refusal:?}")
         }
     }
