@@ -4,6 +4,7 @@
 //! requests  what clients send
 //! job       what they are answered: jobs, and the images that jobs name
 //! filter    which jobs are meant
+//! operation … work on many jobs
 //! queue     … queues, and what is asked of them
 //! worker    … workers
 //! cluster   … the cluster, its settings, a node's health
@@ -19,6 +20,7 @@ mod error;
 mod filter;
 mod job;
 mod openapi;
+mod operation;
 mod queue;
 mod requests;
 mod worker;
@@ -31,6 +33,9 @@ pub use job::{
     ImagesWrapper, Job, JobWrapper, JobsWrapper, Progress, Reason, Status, UniqueUntil, image_id,
 };
 pub use openapi::openapi;
+pub use operation::{
+    Action, Matches, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper,
+};
 pub use queue::{Backoff, JobCounts, LastMinute, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate};
 pub use requests::{
     CancelRequest, ConsumeRequest, Ending, FailRequest, FinishRequest, NewJob, NewJobsWrapper,

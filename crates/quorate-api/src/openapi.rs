@@ -1,11 +1,12 @@
 use utoipa::OpenApi;
 
 use crate::{
-    Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest,
-    FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image, ImageWrapper,
-    ImagesWrapper, Job, JobCounts, JobWrapper, JobsWrapper, LastMinute, Member, NewJob, NewJobsWrapper,
-    Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings, SettingsRequest,
-    Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
+    Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper,
+    FailRequest, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image,
+    ImageWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches,
+    Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper,
+    OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
+    SettingsRequest, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
 };
 
 #[derive(OpenApi)]
@@ -18,6 +19,8 @@ use crate::{
     tags(
         (name = "jobs", description = "Many jobs: enqueue, list, consume"),
         (name = "job", description = "One job"),
+        (name = "operations", description = "Work on many jobs"),
+        (name = "operation", description = "Work on many jobs, one of them"),
         (name = "queues", description = "The queues that jobs wait in"),
         (name = "queue", description = "One queue"),
         (name = "workers", description = "The workers that hold jobs"),
@@ -28,9 +31,9 @@ use crate::{
         (name = "node", description = "The node that answers"),
     ),
     components(schemas(
-        Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
+        Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
         FinishedJobWrapper, FinishedJobsWrapper, Health, Image, ImageWrapper,
-        IdsWrapper, ImagesWrapper, Job, JobCounts, JobWrapper, JobsWrapper, LastMinute, Member, NewJob, NewJobsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
+        IdsWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches, Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
         SettingsRequest, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
     ))
 )]

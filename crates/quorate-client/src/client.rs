@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_api::{
-    CancelRequest, Cluster, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, IdsWrapper, Image,
-    ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, NewJob, Progress, Queue, QueueRequest,
-    QueueWrapper, QueuesWrapper, Reason, Settings, SettingsRequest, Status, TouchRequest, WorkersWrapper,
+    Action, CancelRequest, Cluster, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, IdsWrapper,
+    Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Matches, NewJob, Operation,
+    OperationRequest, OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper,
+    QueuesWrapper, Reason, Settings, SettingsRequest, Status, TouchRequest, WorkersWrapper,
 };
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -250,6 +251,47 @@ impl Client {
             Err(failed) if failed.in_doubt && is(&failed.error, RefusedKind::NotFound) => Ok(()),
             Err(failed) => Err(failed.error),
         }
+    }
+
+    /// Begins work on many jobs: retries, cancels or deletes them, in steps. Repeated under its `Idempotency-Key`: the one given, or
+    /// one drawn for this call.
+    pub async fn start_operation(
+        &self,
+        action: Action,
+        request: &OperationRequest,
+        key: Option<&str>,
+    ) -> Result<Keyed<Operation>, Error> {
+        let path = ["jobs", action.as_str()];
+        let call = self.keyed(&path, json(request), key)?;
+        Ok(self.read_keyed::<OperationWrapper>(&call).await?.map(|started| started.operation))
+    }
+
+    /// How many jobs that would be for, of which nothing is done.
+    pub async fn dry_run(&self, action: Action, request: &OperationRequest) -> Result<Matches, Error> {
+        let path = ["jobs", action.as_str()];
+        let request = OperationRequest { dry_run: Some(true), ..request.clone() };
+        self.read(&Call::post(&path, json(&request), Repeat::Always)).await
+    }
+
+    /// Work on many jobs, once it has ended, or as it is after `wait` seconds, 0 to 60.
+    pub async fn operation(&self, id: &str, wait: u32) -> Result<Operation, Error> {
+        let path = ["operation", id];
+        let query = vec![("wait", wait.to_string())];
+        let call = Call { query, wait: Duration::from_secs(wait.into()), ..Call::get(&path) };
+        Ok(self.read::<OperationWrapper>(&call).await?.operation)
+    }
+
+    /// The newest `n` of it, 1 to 1,000.
+    pub async fn operations(&self, n: u32) -> Result<OperationsWrapper, Error> {
+        let mut call = Call::get(&["operations"]);
+        call.query.push(("n", n.to_string()));
+        self.read(&call).await
+    }
+
+    /// Ends it before it is done. Repeated: it stays as it has ended.
+    pub async fn stop_operation(&self, id: &str) -> Result<Operation, Error> {
+        let path = ["operation", id, "stop"];
+        Ok(self.read::<OperationWrapper>(&Call::post(&path, Body::Empty, Repeat::Always)).await?.operation)
     }
 
     /// A page of the images that jobs have named.

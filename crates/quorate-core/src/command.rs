@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
 use crate::{
-    FeatureLevel, ImageId, JobId, Priority, Progress, QueueName, Reason, RequestId, Setting, Settings, Take,
-    Timestamp, Unique,
+    Action, FeatureLevel, ImageId, JobId, OperationId, Priority, Progress, QueueName, Reason, RequestId,
+    Selection, Setting, Settings, Take, Timestamp, Unique,
 };
 
 /// One log entry: a time and commands. Without commands it is a tick, which carries out what is due.
@@ -142,6 +142,32 @@ pub enum Command {
         /// Which.
         name: QueueName,
     },
+    /// Begins work on many jobs.
+    StartOperation {
+        /// What, and on which.
+        operation: NewOperation,
+        /// The client's key, if it gave one.
+        key: Option<IdempotencyKey>,
+    },
+    /// Does the next part of it. The leader's, not a client's. It has no effect where the operation stands elsewhere than at
+    /// `from`: so a step is done once, however often and by whomever it is proposed.
+    StepOperation {
+        /// Which.
+        id: OperationId,
+        /// What that does.
+        action: Action,
+        /// Where it stands: [`crate::Operation::cursor`].
+        from: u64,
+        /// Where it goes on; `None`: this is its last step.
+        to: Option<u64>,
+        /// The jobs, up to [`crate::limits::OPERATION_JOBS_PER_STEP`].
+        jobs: Vec<JobId>,
+    },
+    /// Ends work on many jobs before it is done.
+    StopOperation {
+        /// Which.
+        id: OperationId,
+    },
     /// Raises the cluster's feature level. The leader's, not a client's.
     Raise {
         /// The new one.
@@ -168,6 +194,9 @@ impl Command {
             | Command::Configure { .. }
             | Command::ConfigureQueue { .. }
             | Command::DeleteQueue { .. }
+            | Command::StartOperation { .. }
+            | Command::StepOperation { .. }
+            | Command::StopOperation { .. }
             | Command::Raise { .. } => FeatureLevel(1),
         }
     }
@@ -177,6 +206,11 @@ impl Command {
     pub fn adds_jobs(&self) -> bool {
         match self {
             Command::Enqueue { .. } | Command::Retry { .. } => true,
+            Command::StartOperation { operation: NewOperation { action, .. }, .. }
+            | Command::StepOperation { action, .. } => match action {
+                Action::Retry => true,
+                Action::Cancel | Action::Delete => false,
+            },
             Command::Consume { .. }
             | Command::Succeed { .. }
             | Command::Fail { .. }
@@ -190,6 +224,7 @@ impl Command {
             | Command::Configure { .. }
             | Command::ConfigureQueue { .. }
             | Command::DeleteQueue { .. }
+            | Command::StopOperation { .. }
             | Command::Raise { .. } => false,
         }
     }
@@ -201,6 +236,7 @@ impl Command {
             Command::Finish { endings, .. } => {
                 endings.iter().filter(|ending| ending.failure.is_some()).count()
             }
+            Command::StepOperation { jobs, .. } => jobs.len(),
             // Fail: its automatic retry.
             // What a worker that is gone gives back was counted when it came; it is seldom.
             Command::Retry { .. }
@@ -216,6 +252,8 @@ impl Command {
             | Command::Configure { .. }
             | Command::ConfigureQueue { .. }
             | Command::DeleteQueue { .. }
+            | Command::StartOperation { .. }
+            | Command::StopOperation { .. }
             | Command::Raise { .. } => 0,
         };
         jobs + usize::from(self.key().is_some())
@@ -227,7 +265,8 @@ impl Command {
             Command::Enqueue { key, .. }
             | Command::Consume { key, .. }
             | Command::Finish { key, .. }
-            | Command::Retry { key, .. } => key.as_ref(),
+            | Command::Retry { key, .. }
+            | Command::StartOperation { key, .. } => key.as_ref(),
             Command::Succeed { .. }
             | Command::Fail { .. }
             | Command::Release { .. }
@@ -239,6 +278,8 @@ impl Command {
             | Command::Configure { .. }
             | Command::ConfigureQueue { .. }
             | Command::DeleteQueue { .. }
+            | Command::StepOperation { .. }
+            | Command::StopOperation { .. }
             | Command::Raise { .. } => None,
         }
     }
@@ -281,6 +322,19 @@ impl NewJob {
     pub(crate) fn lane(&self) -> (&QueueName, Priority, ImageId, &str) {
         (&self.queue, self.priority, self.image_id, &self.key)
     }
+}
+
+/// Work on many jobs that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOperation {
+    /// Drawn by the gateway.
+    pub id: OperationId,
+    /// What is done to each job.
+    pub action: Action,
+    /// The words that jobs are called off with.
+    pub details: Box<str>,
+    /// Which jobs.
+    pub selection: Selection,
 }
 
 /// How a running job ended, as its worker says.

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::{
-    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord, QueueId, RequestId, Settings,
-    Timestamp,
+    AnswerRecord, FeatureLevel, Image, ImageId, Job, JobId, Kept, KeyRecord, Operations, QueueId, RequestId,
+    Settings, Timestamp,
 };
 
 /// All that a table holds, in a canonical form: two tables that hold the same dump alike. For tests, for comparing
@@ -41,6 +41,8 @@ pub struct Dump {
     pub kept: Vec<(Timestamp, JobId)>,
     /// Images by id.
     pub images: BTreeMap<ImageId, Image>,
+    /// Work on many jobs, by id.
+    pub operations: Operations,
     /// Idempotency keys by text.
     pub keys: BTreeMap<Box<str>, KeyRecord>,
     /// Remembered answers whose deadline has not passed.

@@ -1,4 +1,4 @@
-use crate::{Answered, Availability, FeatureLevel, JobId, QueueId, Reason, Settings, Status};
+use crate::{Answered, Availability, FeatureLevel, JobId, OperationId, QueueId, Reason, Settings, Status};
 
 /// What came of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Effect {
     Configured(Settings),
     /// The cluster has another feature level.
     Raised(FeatureLevel),
+    /// Work on many jobs began, went on or ended.
+    Operation(OperationId),
     /// A consumer can have another number of jobs: of a queue, and of those of its images that are named.
     Available(Availability),
     /// A queue is no more.

@@ -1,4 +1,4 @@
-use crate::{ImageId, Job, QueueId, Reason, State, Status, Timestamp};
+use crate::{ImageId, Job, QueueId, Reason, State, Status, Timestamp, are_tags, limits};
 
 /// Which jobs: those that a list shows, or that work in bulk is for. What it does not name, it does not ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,13 @@ impl Filter {
             && self.tags.iter().all(|tag| job.tags.contains(tag))
             && self.created.contains(Some(job.created_at))
             && self.finished.contains(job.completed_at)
+    }
+
+    /// False where it names what no job can have.
+    pub fn is_within_limits(&self) -> bool {
+        self.statuses.len() <= Status::ALL.len()
+            && self.key.as_ref().is_none_or(|key| key.len() <= limits::JOB_KEY_BYTES)
+            && are_tags(&self.tags)
     }
 }
 

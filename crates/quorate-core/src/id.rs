@@ -42,6 +42,10 @@ sixteen_bytes! {
     JobId
 }
 sixteen_bytes! {
+    /// The id of work on many jobs: a UUIDv7, drawn by the answering node.
+    OperationId
+}
+sixteen_bytes! {
     /// An image's id: the UUIDv5 of its name, computed by the node that takes the request.
     ImageId
 }

@@ -22,6 +22,7 @@ mod level;
 pub mod lifecycle;
 pub mod limits;
 pub mod model;
+mod operation;
 mod query;
 mod queue;
 mod reply;
@@ -37,16 +38,17 @@ mod unique;
 #[cfg(feature = "testing")]
 pub use apply::force;
 pub use apply::{apply, next_due_at, next_timer_at};
-pub use command::{Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob};
+pub use command::{Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, NewOperation};
 pub use dispatch::{
     Availability, Changes, Dispatch, Kept, KeyTurn, Lane, LaneMark, Source, Take, Worker, WorkerView,
 };
 pub use dump::Dump;
 pub use effect::{Applied, Change, Effect};
 pub use filter::{Filter, Period};
-pub use id::{ImageId, JobId, QueueId, RequestId};
+pub use id::{ImageId, JobId, OperationId, QueueId, RequestId};
 pub use job::{EndedBy, Image, Job, Payload, Priority, Progress, Reason, State, Status};
 pub use level::{FEATURE_LEVEL, FeatureLevel};
+pub use operation::{Action, Operation, OperationState, Operations, Selection};
 pub use query::{JobsPage, JobsQuery, Order};
 pub use queue::{Backoff, Bucket, Counts, Queue, QueueName, QueueSettings, QueueView, Rate, Recent, Setting};
 pub use reply::{Answered, Outcome, Position, Refusal, Remembered, Reply};

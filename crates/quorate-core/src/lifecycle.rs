@@ -13,7 +13,7 @@ pub enum Event {
     Enqueue,
     /// The failure or timeout of another job adds it.
     AutomaticRetry,
-    /// A delayed job's time comes.
+    /// A delayed job's time comes, or a client wants the job retried that it goes on from: then it does not wait for its time.
     Due,
     /// A consumer asks for jobs.
     Consume,
@@ -117,7 +117,13 @@ pub const TRANSITIONS: [Transition; 31] = [
     ),
     arrow(None, Release, Some(Delayed), "delay is above 0", "attempt and max_retries as before"),
     arrow(None, WorkerGone, Some(Queued), "", "at the tail of its lane; attempt and max_retries as before"),
-    arrow(Some(Delayed), Due, Some(Queued), "", "at the tail of its lane"),
+    arrow(
+        Some(Delayed),
+        Due,
+        Some(Queued),
+        "its time has come, or the job that it goes on from is retried",
+        "at the tail of its lane",
+    ),
     arrow(Some(Delayed), Cancel, Some(Cancelled), "", ""),
     arrow(
         Some(Queued),
@@ -174,12 +180,18 @@ pub const TRANSITIONS: [Transition; 31] = [
         Some(Error),
         Retry,
         Some(Error),
-        "max_retries is 0",
-        "a new job, or the latest retry while that is active",
+        "its automatic retry, if it had one, has not ended",
+        "a new job, or the latest retry while that is active; one that is delayed is queued",
     ),
     arrow(Some(Error), Delete, None, "", ""),
     arrow(Some(Error), Outlive, None, "", ""),
-    arrow(Some(Cancelled), Retry, Some(Cancelled), "", "a new job, or the latest retry while that is active"),
+    arrow(
+        Some(Cancelled),
+        Retry,
+        Some(Cancelled),
+        "",
+        "a new job, or the latest retry while that is active; one that is delayed is queued",
+    ),
     arrow(Some(Cancelled), Delete, None, "", ""),
     arrow(Some(Cancelled), Outlive, None, "", ""),
 ];

@@ -1,4 +1,4 @@
-use crate::{Job, JobId, RequestId, State, Status};
+use crate::{Job, JobId, OperationId, RequestId, State, Status};
 
 /// The answer to one command of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,9 @@ pub enum Reply {
         /// Those that were granted.
         taken: Vec<Job>,
     },
-    /// To touch, delete, configure and raise.
+    /// To start work on many jobs.
+    Operation(OperationId),
+    /// To touch, delete, configure and raise; to a step of such work, and to its stop.
     Done,
 }
 
@@ -61,8 +63,8 @@ pub enum Refusal {
         /// What it is.
         status: Status,
     },
-    /// A failed job with automatic retries left is not retried by hand.
-    RetriesLeft,
+    /// A failed job that had automatic retries left is not retried by hand, but the last one of these.
+    RetriedAutomatically,
     /// The Idempotency-Key was used for another request.
     KeyReused,
     /// The command came after its deadline, or with a deadline too far ahead: it was not carried out.
@@ -84,6 +86,10 @@ pub enum Refusal {
     TooManyQueues,
     /// Jobs wait in as many lanes as they may: of queue, priority, image and key.
     TooManyLanes,
+    /// No such work on many jobs is known, or no more.
+    NoSuchOperation,
+    /// As much work on many jobs goes on as may.
+    TooManyOperations,
 }
 
 /// What is kept of an answer, to give it again: enough to render it from the jobs as they are then.
@@ -109,6 +115,8 @@ pub enum Remembered {
     },
     /// One job.
     Job(JobId),
+    /// Work on many jobs.
+    Operation(OperationId),
     /// Nothing to render.
     Done,
     /// A refusal.
@@ -126,7 +134,7 @@ impl Remembered {
                 ended.iter().filter_map(|ended| ended.as_ref().ok()).chain(taken).copied().collect()
             }
             Remembered::Job(id) => vec![*id],
-            Remembered::Done | Remembered::Refused(_) => Vec::new(),
+            Remembered::Operation(_) | Remembered::Done | Remembered::Refused(_) => Vec::new(),
         }
     }
 
@@ -161,6 +169,7 @@ impl Remembered {
                 Ok(Reply::Finished { ended, taken: jobs.filter(is_running).collect() })
             }
             Remembered::Job(_) => jobs.pop().map(|job| Reply::Job(Box::new(job))).ok_or(Refusal::NoSuchJob),
+            Remembered::Operation(id) => Ok(Reply::Operation(*id)),
             Remembered::Done => Ok(Reply::Done),
             Remembered::Refused(refusal) => Err(refusal.clone()),
         }

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Dispatch, FeatureLevel, Image, ImageId, Job, JobId, Lane, Position, QueueId, Remembered, RequestId,
-    Settings, Timestamp,
+    Dispatch, FeatureLevel, Image, ImageId, Job, JobId, Lane, Operation, OperationId, Operations, Position,
+    QueueId, Remembered, RequestId, Settings, Timestamp,
 };
 
 /// The table of jobs as [`crate::apply()`] needs it: synchronous, and a write is seen by every later read.
@@ -131,6 +131,13 @@ pub trait Table {
     /// # Errors
     /// The storage failed.
     fn next_unnamed_image(&mut self, until: Timestamp) -> Result<Option<Image>, Self::Error>;
+
+    /// Work on many jobs: what goes on, and what ended lately.
+    fn operations(&self) -> &Operations;
+    /// Writes a record of it.
+    fn put_operation(&mut self, operation: Operation);
+    /// Removes one.
+    fn delete_operation(&mut self, id: OperationId);
 
     /// What an Idempotency-Key stands for.
     ///

@@ -8,8 +8,9 @@ use common::Watched;
 use quorate_core::limits::{DUE_PER_BATCH, IDEMPOTENCY_MILLIS};
 use quorate_core::testing::{Entry, Workload};
 use quorate_core::{
-    Change, Command, Dispatch, Dump, Effect, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, QueueId,
-    Reason, Refusal, Reply, RequestId, Settings, State, Status, Table, Timestamp, apply, next_due_at,
+    Change, Command, Dispatch, Dump, Effect, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, OperationId,
+    QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Status, Table, Timestamp, apply,
+    next_due_at,
 };
 
 /// Commands in all, over all seeds.
@@ -93,6 +94,7 @@ struct Told {
     settings: Settings,
     level: FeatureLevel,
     keys: BTreeSet<Box<str>>,
+    operations: BTreeSet<OperationId>,
     available: BTreeMap<QueueId, (u64, BTreeMap<ImageId, u64>)>,
 }
 
@@ -108,6 +110,7 @@ impl Told {
                     };
                     assert_eq!(before.map(|(_, status, _)| status), *from, "{effect:?}");
                 }
+                Effect::Operation(id) => drop(self.operations.insert(*id)),
                 Effect::KeySpent(key) => drop(self.keys.insert(key.clone())),
                 Effect::Configured(settings) => self.settings = *settings,
                 Effect::Raised(level) => self.level = *level,
@@ -130,6 +133,7 @@ impl Told {
         assert_eq!(self.jobs, dump.jobs.iter().map(|(id, record)| (*id, job(record))).collect());
         assert_eq!((self.settings, self.level), (dump.settings, dump.level));
         assert!(dump.keys.keys().all(|key| self.keys.contains(key)));
+        assert!(dump.operations.keys().all(|id| self.operations.contains(id)));
         for of in Dispatch::restore(dump.clock, dump.dispatch.clone()).availability() {
             let (places, images) = self.available.get(&of.queue).cloned().unwrap_or_default();
             assert_eq!(images, of.images.into_iter().collect(), "what waits in {}", of.name);
@@ -151,7 +155,7 @@ impl Seen {
             let what = match (&answer.outcome, &envelope.command) {
                 (Err(Refusal::NoSuchJob), _) => "no such job",
                 (Err(Refusal::WrongStatus { .. }), _) => "wrong status",
-                (Err(Refusal::RetriesLeft), _) => "retries left",
+                (Err(Refusal::RetriedAutomatically), _) => "retried automatically",
                 (Err(Refusal::KeyReused), _) => "key reused",
                 (Err(Refusal::OutsideDeadline), _) => "outside deadline",
                 (Err(Refusal::Invalid { .. }), _) => "invalid",
@@ -160,6 +164,8 @@ impl Seen {
                 (Err(Refusal::NoSuchQueue), _) => "no such queue",
                 (Err(Refusal::QueueInUse), _) => "queue in use",
                 (Err(Refusal::TooManyQueues | Refusal::TooManyLanes), _) => "too many",
+                (Err(Refusal::TooManyOperations), _) => "too many operations",
+                (Err(Refusal::NoSuchOperation), _) => "no such operation",
                 (Ok(_), _) if answer.position.index != entry.index => "repeated",
                 (Ok(Reply::Enqueued { duplicates, .. }), _) if !duplicates.is_empty() => "duplicate",
                 (Ok(_), Command::Enqueue { .. }) => "enqueue",
@@ -176,6 +182,9 @@ impl Seen {
                 (Ok(_), Command::Retry { .. }) => "retry",
                 (Ok(_), Command::Delete { .. }) => "delete",
                 (Ok(_), Command::Configure { .. }) => "configure",
+                (Ok(_), Command::StartOperation { .. }) => "start an operation",
+                (Ok(_), Command::StepOperation { .. }) => "step of an operation",
+                (Ok(_), Command::StopOperation { .. }) => "stop an operation",
                 (Ok(_), Command::Raise { .. }) => "raise",
                 (Ok(_), Command::ConfigureQueue { .. }) => "configure a queue",
                 (Ok(_), Command::DeleteQueue { .. }) => "delete a queue",
@@ -186,7 +195,7 @@ impl Seen {
 
     fn check(&self) {
         println!("{:#?}", self.0);
-        assert_eq!(self.0.len(), 28, "all outcomes were met: {:?}", self.0);
+        assert_eq!(self.0.len(), 33, "all outcomes were met: {:?}", self.0);
         for (what, times) in &self.0 {
             assert!(*times >= 100, "{what} was met only {times} times");
         }

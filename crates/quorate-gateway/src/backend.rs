@@ -1,11 +1,12 @@
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_api::Cluster;
 use quorate_core::{
-    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName, QueueView,
-    Settings, Take, Timestamp, Unavailable, WorkerView,
+    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId,
+    QueueName, QueueView, Settings, Take, Timestamp, Unavailable, WorkerView,
 };
 
 /// What the gateway needs of the node that it stands in front of: neither Raft nor disk.
@@ -81,6 +82,10 @@ pub trait Reads: Send + Sync {
     fn worker(&self, name: &str) -> Option<WorkerView>;
     /// A page of the workers that hold jobs, by name, from behind `after`.
     fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView>;
+    /// Work on many jobs.
+    fn operation(&self, id: OperationId) -> Option<Arc<Operation>>;
+    /// All of it that is remembered, the oldest first.
+    fn operations(&self) -> Vec<Arc<Operation>>;
     /// Log time, as far as this node can tell: what happened lately is counted up to then.
     fn now(&self) -> Timestamp;
     /// True for an Idempotency-Key that stands for an answer.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use quorate_api::{Error, ErrorWrapper, WriteOutcome};
-use quorate_core::limits::{LANES, QUEUES};
+use quorate_core::limits::{LANES, OPERATIONS_RUNNING, QUEUES};
 use quorate_core::{Refusal, Status, Unavailable};
 
 use crate::limits;
@@ -31,6 +31,7 @@ pub(crate) enum ApiError {
     NoSuchJob,
     NoSuchImage,
     NoSuchQueue,
+    NoSuchOperation,
     /// The job is there and has not finished.
     NoLogYet {
         status: Status,
@@ -45,7 +46,7 @@ pub(crate) enum ApiError {
     WrongStatus {
         status: Status,
     },
-    RetriesLeft,
+    RetriedAutomatically,
     /// A job was given back as often as it may be.
     ReleasedTooOften,
     /// The queue has jobs that have not finished.
@@ -54,6 +55,8 @@ pub(crate) enum ApiError {
     TooManyQueues,
     /// Jobs wait in as many lanes as there may be. Nothing was done.
     TooManyLanes,
+    /// As much work on many jobs goes on as may. Nothing was done.
+    TooManyOperations,
     KeyReused,
     /// A body, a payload or a log over its limit.
     TooLarge {
@@ -119,18 +122,21 @@ impl ApiError {
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
             | ApiError::NoSuchQueue
+            | ApiError::NoSuchOperation
             | ApiError::NoLogYet { .. } => StatusCode::NOT_FOUND,
             ApiError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             ApiError::WrongStatus { .. }
-            | ApiError::RetriesLeft
+            | ApiError::RetriedAutomatically
             | ApiError::ReleasedTooOften
             | ApiError::QueueInUse
             | ApiError::TooManyQueues
             | ApiError::KeyReused => StatusCode::CONFLICT,
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ApiError::Overloaded | ApiError::TooManyLanes => StatusCode::TOO_MANY_REQUESTS,
+            ApiError::Overloaded | ApiError::TooManyLanes | ApiError::TooManyOperations => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             ApiError::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
@@ -154,6 +160,7 @@ impl ApiError {
             ApiError::NoSuchJob => "there is no such job".into(),
             ApiError::NoSuchImage => "there is no such image".into(),
             ApiError::NoSuchQueue => "there is no such queue".into(),
+            ApiError::NoSuchOperation => "no such operation is known, or no more".into(),
             ApiError::NoLogYet { status } => {
                 format!("the job has no log yet: its status is {}", status.as_str()).into()
             }
@@ -162,8 +169,8 @@ impl ApiError {
             ApiError::WrongStatus { status } => {
                 format!("the job's status does not allow it: it is {}", status.as_str()).into()
             }
-            ApiError::RetriesLeft => {
-                "a failed job with max_retries above 0 is retried automatically, not by hand".into()
+            ApiError::RetriedAutomatically => {
+                "it was retried automatically, and that retry has ended: retry the job that its retry_id names".into()
             }
             ApiError::ReleasedTooOften => {
                 "it was given back too often: fail it, or let it time out".into()
@@ -177,6 +184,10 @@ impl ApiError {
             ApiError::TooManyLanes => format!(
                 "jobs wait under {LANES} different combinations of queue, priority, image and key, and no more may be: try \
                  again when some of them have run, or use fewer keys"
+            )
+            .into(),
+            ApiError::TooManyOperations => format!(
+                "{OPERATIONS_RUNNING} operations go on, and no more may at once: wait for one to end, or stop one"
             )
             .into(),
             ApiError::KeyReused => "this Idempotency-Key was used for another request".into(),
@@ -203,12 +214,14 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::NoSuchJob => ApiError::NoSuchJob,
             Refusal::WrongStatus { status } => ApiError::WrongStatus { status },
-            Refusal::RetriesLeft => ApiError::RetriesLeft,
+            Refusal::RetriedAutomatically => ApiError::RetriedAutomatically,
             Refusal::ReleasedTooOften => ApiError::ReleasedTooOften,
             Refusal::NoSuchQueue => ApiError::NoSuchQueue,
             Refusal::QueueInUse => ApiError::QueueInUse,
             Refusal::TooManyQueues => ApiError::TooManyQueues,
             Refusal::TooManyLanes => ApiError::TooManyLanes,
+            Refusal::NoSuchOperation => ApiError::NoSuchOperation,
+            Refusal::TooManyOperations => ApiError::TooManyOperations,
             Refusal::KeyReused => ApiError::KeyReused,
             Refusal::OutsideDeadline => ApiError::Unavailable {
                 outcome: WriteOutcome::NotApplied,
@@ -258,17 +271,20 @@ impl IntoResponse for ApiError {
         let (fields, outcome) = match &self {
             ApiError::Invalid { fields, .. } => (Some(fields.to_string()), None),
             ApiError::Unavailable { outcome, .. } => (None, Some(*outcome)),
-            ApiError::BodyTooSlow | ApiError::Overloaded | ApiError::TooManyLanes | ApiError::DiskFull => {
-                (None, Some(WriteOutcome::NotApplied))
-            }
+            ApiError::BodyTooSlow
+            | ApiError::Overloaded
+            | ApiError::TooManyLanes
+            | ApiError::TooManyOperations
+            | ApiError::DiskFull => (None, Some(WriteOutcome::NotApplied)),
             ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
             | ApiError::NoSuchQueue
+            | ApiError::NoSuchOperation
             | ApiError::NoLogYet { .. }
             | ApiError::MethodNotAllowed { .. }
             | ApiError::WrongStatus { .. }
-            | ApiError::RetriesLeft
+            | ApiError::RetriedAutomatically
             | ApiError::ReleasedTooOften
             | ApiError::QueueInUse
             | ApiError::TooManyQueues
@@ -330,15 +346,17 @@ mod tests {
                 | ApiError::NoSuchJob
                 | ApiError::NoSuchImage
                 | ApiError::NoSuchQueue
+                | ApiError::NoSuchOperation
                 | ApiError::NoLogYet { .. }
                 | ApiError::MethodNotAllowed { .. }
                 | ApiError::BodyTooSlow
                 | ApiError::WrongStatus { .. }
-                | ApiError::RetriesLeft
+                | ApiError::RetriedAutomatically
                 | ApiError::ReleasedTooOften
                 | ApiError::QueueInUse
                 | ApiError::TooManyQueues
                 | ApiError::TooManyLanes
+                | ApiError::TooManyOperations
                 | ApiError::KeyReused
                 | ApiError::TooLarge { .. }
                 | ApiError::UnsupportedMediaType { .. }
@@ -356,15 +374,17 @@ mod tests {
             ApiError::NoSuchJob,
             ApiError::NoSuchImage,
             ApiError::NoSuchQueue,
+            ApiError::NoSuchOperation,
             ApiError::NoLogYet { status: Status::Running },
             ApiError::MethodNotAllowed { takes: "GET".into() },
             ApiError::BodyTooSlow,
             ApiError::WrongStatus { status: Status::Success },
-            ApiError::RetriesLeft,
+            ApiError::RetriedAutomatically,
             ApiError::ReleasedTooOften,
             ApiError::QueueInUse,
             ApiError::TooManyQueues,
             ApiError::TooManyLanes,
+            ApiError::TooManyOperations,
             ApiError::KeyReused,
             ApiError::TooLarge { what: "body", limit: 1 },
             ApiError::UnsupportedMediaType { accepted: "JSON" },

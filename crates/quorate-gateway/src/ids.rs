@@ -1,5 +1,5 @@
 use quorate_core::limits::{ID_CHARS, ID_PREFIX_CHARS};
-use quorate_core::{ImageId, JobId};
+use quorate_core::{ImageId, JobId, OperationId};
 use uuid::Uuid;
 
 /// A new job's id: a UUIDv7, higher than every one that this process drew before, in Raft group 0.
@@ -7,6 +7,11 @@ pub(crate) fn draw() -> JobId {
     let mut id = Uuid::now_v7().into_bytes();
     id[JobId::GROUP_BYTE] = 0; // a random byte: what makes ids ascend stands before it
     JobId(id)
+}
+
+/// The id of new work on many jobs: a UUIDv7.
+pub(crate) fn draw_operation() -> OperationId {
+    OperationId(Uuid::now_v7().into_bytes())
 }
 
 /// The id of the image with this name.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Pages of 1,000 jobs that a dry run counts.
+pub(crate) const DRY_RUN_PAGES: usize = 10;
 /// Most header fields of a request.
 pub(crate) const HEADER_FIELDS: usize = 100;
 /// Most seconds that a consume may wait.

@@ -157,6 +157,26 @@ pub(crate) struct OutcomeParams {
     chain: Option<String>,
 }
 
+/// Whether to wait for its end.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct WaitParams {
+    /// Seconds to wait until it has ended; then it is answered as it is. Default: 0.
+    #[param(minimum = 0, maximum = 60)]
+    wait: Option<u32>,
+}
+
+/// How much of a list that has no pages.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct OperationsParams {
+    /// At most so many. Default: 10.
+    #[param(minimum = 1, maximum = 1_000)]
+    n: Option<u32>,
+}
+
 /// How much of a log.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

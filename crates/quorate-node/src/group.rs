@@ -19,6 +19,7 @@ use crate::command::batcher::Batcher;
 use crate::command::budget::Budget;
 use crate::command::forward::Forwarder;
 use crate::command::intake::Intake;
+use crate::command::operations::Operations;
 use crate::command::ticker::Ticker;
 use crate::disk::compaction::{Bounds, Compaction};
 use crate::leadership::Leadership;
@@ -132,6 +133,12 @@ impl Group {
             peers: group.peers.clone(),
             reader: reader.clone(),
         };
+        let operations = Operations {
+            leadership: leadership.clone(),
+            intake: group.intake.clone(),
+            reader: reader.clone(),
+            changed: observer.watch_operations(),
+        };
         let ticker =
             Ticker { leadership: leadership.clone(), clock: clock.clone(), batcher, reader, applied };
         let watch = Watch {
@@ -153,6 +160,7 @@ impl Group {
         };
         tasks.spawn("term start", term_start.run());
         tasks.spawn("ticker", ticker.run());
+        tasks.spawn("operations", operations.run());
         tasks.spawn("relief", relief.run());
         tasks.spawn("compaction", compaction.run());
         tasks.spawn("watch", watch.run());

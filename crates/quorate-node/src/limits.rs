@@ -96,6 +96,12 @@ pub(crate) const TICK_PAUSE: Duration = Duration::from_millis(100);
 /// One tick does a bounded part of what is due. So many in a row for one moment are more than that: something is wrong,
 /// and must not fill the log.
 pub(crate) const TICKS_IN_A_ROW: u32 = 10_000;
+/// For a step of work on many jobs to be answered.
+pub(crate) const OPERATION_STEP: Duration = Duration::from_secs(10);
+/// Between two steps, at most; else as long as the first of them took.
+pub(crate) const OPERATION_REST: Duration = Duration::from_millis(100);
+/// After one that was not done.
+pub(crate) const OPERATION_PAUSE: Duration = Duration::from_millis(200);
 /// Between two looks at the free space of the disk. What is about to be written looks by itself.
 pub(crate) const DISK_WATCH: Duration = Duration::from_millis(250);
 /// Nodes that form a cluster: more make every write slower, and nothing safer.

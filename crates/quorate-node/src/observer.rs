@@ -19,6 +19,8 @@ pub(crate) struct Observer {
     applied: watch::Sender<u64>,
     /// The cluster's feature level, as far as this node has applied.
     level: watch::Sender<FeatureLevel>,
+    /// Work on many jobs began, went on or ended.
+    operations: watch::Sender<()>,
     /// Of the table that is observed; set as soon as it is open.
     reader: OnceLock<Reader>,
 }
@@ -32,6 +34,7 @@ impl Observer {
             clock,
             applied: watch::Sender::new(0),
             level: watch::Sender::default(),
+            operations: watch::Sender::default(),
             reader: OnceLock::new(),
         }
     }
@@ -47,6 +50,7 @@ impl Observer {
     /// What the table is like that was opened or installed.
     fn tell_table(&self, reader: &Reader) {
         self.raised(reader.level());
+        self.operations.send_replace(());
         self.turns.observe(reader.applied_index(), &reader.availability());
     }
 
@@ -59,6 +63,7 @@ impl Observer {
                 Effect::QueueGone(queue) => gone.push(*queue),
                 Effect::KeySpent(key) => spent.push(&**key),
                 Effect::Raised(level) => self.raised(*level),
+                Effect::Operation(_) => self.operations.send_replace(()),
                 Effect::Job(_) | Effect::Configured(_) => {}
             }
         }
@@ -74,6 +79,11 @@ impl Observer {
     /// node's end by a moment.
     pub(crate) fn watch_level(&self) -> watch::Receiver<FeatureLevel> {
         self.level.subscribe()
+    }
+
+    /// Follows work on many jobs.
+    pub(crate) fn watch_operations(&self) -> watch::Receiver<()> {
+        self.operations.subscribe()
     }
 
     /// Follows the log index up to which this node has applied.

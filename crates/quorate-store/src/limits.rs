@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use quorate_core::JobId;
+use quorate_core::limits::{DETAILS_BYTES, JOBS_PER_REQUEST, OPERATIONS};
+
 /// The last entries of the log that are kept in memory, in bytes. What is not written yet is kept above it, too.
 pub(crate) const LOG_TAIL_BYTES: usize = 32 << 20;
 /// Bytes of entries that wait for the log's writer; an append waits above it. A flush that is written with one sync
@@ -35,9 +38,11 @@ pub(crate) const MANY_OPEN_FILES: u32 = 8_192;
 pub(crate) const CACHE_BYTES: usize = 256 << 20;
 /// What the job table keeps in memory of its indexes and of running jobs, at most, by its `Tuning`.
 const WINDOWS_BYTES: usize = 128 << 20;
+/// Work on many jobs, with its ids and its words: one copy, which readers share.
+const OPERATIONS_BYTES: usize = OPERATIONS * (DETAILS_BYTES + JOBS_PER_REQUEST * size_of::<JobId>());
 /// Buffers of the table that its write-ahead log bounds, as many being written to files; and the log's.
 const BUFFERS_BYTES: usize = 2 * (64 << 20) + 4 * (32 << 20);
 
 /// The sum of what the store holds in memory, at most, in bytes.
 pub const MEMORY_BYTES: usize =
-    CACHE_BYTES + WINDOWS_BYTES + BUFFERS_BYTES + LOG_TAIL_BYTES + LOG_QUEUE_BYTES;
+    CACHE_BYTES + WINDOWS_BYTES + OPERATIONS_BYTES + BUFFERS_BYTES + LOG_TAIL_BYTES + LOG_QUEUE_BYTES;

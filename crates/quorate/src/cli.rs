@@ -1,6 +1,8 @@
 use clap::{Parser, Subcommand};
 
-use crate::{bench, cluster, completions, demo, dev, health, job, manual, queue, run, serve, worker};
+use crate::{
+    bench, cluster, completions, demo, dev, health, job, manual, operation, queue, run, serve, worker,
+};
 
 /// A job queue that is there as long as a quorum of its nodes is.
 #[derive(Parser)]
@@ -39,7 +41,9 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     /// Enqueue, look at and steer jobs.
     Job(job::JobArgs),
-    /// Look at queues, set them, and pause them.
+    /// Watch and stop work on many jobs, which `job retry`, `cancel` and `delete` begin.
+    Operation(operation::OperationArgs),
+    /// Look at queues, set them, pause and purge them.
     Queue(queue::QueueArgs),
     /// Look at the workers that hold jobs, and give back what one holds that is gone.
     Worker(worker::WorkerArgs),

@@ -31,6 +31,10 @@ pub(crate) const CELL_COLUMNS: u16 = 8;
 pub(crate) const BYTES_PER_REQUEST: usize = 4 << 20;
 /// Jobs that `job list` prints at most: a page.
 pub(crate) const JOBS_LISTED: u32 = quorate_core::limits::JOBS_PER_REQUEST as u32;
+/// Jobs that a dry run shows.
+pub(crate) const DRY_RUN_SHOWN: u32 = 5;
+/// Seconds between two words on how far work on many jobs has come.
+pub(crate) const OPERATION_LOOK: u32 = 5;
 /// Between two looks of `job list --watch`.
 pub(crate) const WATCH_EVERY: RangeInclusive<Duration> =
     Duration::from_millis(200)..=Duration::from_secs(24 * 3_600);

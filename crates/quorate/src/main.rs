@@ -6,7 +6,7 @@
 //! failure      what went wrong becomes words and an exit code
 //! completions, manual             what is made of the tree
 //! serve/       a node … dev/, demo/, bench/: several on this machine … run: a runner
-//! job/, queue/, worker/, cluster/, health  what speaks to a cluster … target: to which, and how
+//! job/, operation/, queue/, worker/, cluster/, health  what speaks to a cluster … target: to which, and how
 //! wrong_usage  what cannot be … environment: settings from variables … ending: signals … runtime: threads
 //! logging, output                 what is said … background, clean: by a thread, without steering a terminal
 //! duration, number, limits        values and their bounds … exit_code
@@ -34,6 +34,7 @@ mod logging;
 mod manual;
 mod names;
 mod number;
+mod operation;
 mod output;
 mod queue;
 mod run;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::main(args),
         Command::Job(args) => job::main(args),
         Command::Queue(args) => queue::main(args),
+        Command::Operation(args) => operation::main(args),
         Command::Worker(args) => worker::main(args),
         Command::Cluster(args) => cluster::main(args),
         Command::Status(args) => cluster::status(&args),

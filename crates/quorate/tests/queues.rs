@@ -230,3 +230,43 @@ fn a_runner_that_starts_again_under_its_name_takes_up_what_it_held() {
     let _run = Started(run);
     assert!(node.says(&format!("job wait {id} --wait 30s")).contains("success  as "));
 }
+
+#[test]
+fn many_jobs_are_cancelled_retried_and_deleted_by_filter() {
+    let node = Node::start();
+    for payload in 1..=3 {
+        node.says(&format!("job enqueue --queue mails --image i --payload {payload}"));
+    }
+    let dry = node.says("queue purge mails --dry-run");
+    assert!(
+        dry.ends_with("cancel: 3 jobs; nothing was done\n") && dry.matches("queued").count() == 3,
+        "{dry}"
+    );
+    assert_eq!(node.json("job retry --queue mails --dry-run"), json!({"matches": 0, "more": false}));
+    assert_eq!(node.says("queue purge mails"), "cancel: 3 jobs\n");
+
+    assert_eq!(node.says("job retry --queue mails --status cancelled"), "retry: 3 jobs\n");
+    assert_eq!(node.says("job retry --queue mails --status cancelled"), "retry: 0 jobs, 3 skipped\n");
+    let deleted = node.json("job delete --queue mails --status cancelled");
+    assert_eq!((&deleted["status"], &deleted["done"]), (&json!("done"), &json!(3)));
+    let id = node.says("job cancel --queue mails --details enough --no-wait");
+    let ended = node.json(&format!("operation show {} --wait", id.trim()));
+    assert_eq!((&ended["action"], &ended["done"]), (&json!("cancel"), &json!(3)));
+    assert_eq!(node.json("queue show mails")["jobs"]["cancelled"], 3);
+    assert_eq!(node.json(&format!("operation stop {}", id.trim())), ended, "it has ended");
+    let listed = node.json("operation list");
+    assert_eq!((listed["operations"].as_array().unwrap().len(), &listed["operations"][0]), (5, &ended));
+
+    for (wrong, code) in [
+        ("job retry", 2),
+        ("job delete 0198c0de-0000-7000-8000-000000000001 --queue mails", 2),
+        ("job delete 0198c0de-0000-7000-8000-000000000001 --dry-run", 2),
+        ("job delete --status queued", 1),
+        ("queue purge none", 3),
+        ("operation show 0198c0de-0000-7000-8000-000000000001", 3),
+    ] {
+        let refused = node.run(wrong);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(code), "{wrong}: {said}");
+    }
+}

@@ -66,8 +66,15 @@ pub(super) fn release<T: Table>(
     again(step, &job, id, what)
 }
 
-/// The id of the job that goes on from one that the cluster gives back.
-pub(super) fn id_of_release<T: Table>(step: &Step<'_, T>, job: JobId) -> JobId {
+/// Queues a delayed job, at the tail of its lane.
+pub(super) fn queue_now<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Job, T::Error> {
+    let queued = Job { state: State::Queued { seq: step.table.next_seq(), since: step.now }, ..job.clone() };
+    step.put_job(Some(job), &queued)?;
+    Ok(queued)
+}
+
+/// The id of the job that goes on from another one, where no client's request brings one.
+pub(super) fn id_of_successor<T: Table>(step: &Step<'_, T>, job: JobId) -> JobId {
     id_of_automatic_retry(job, step.at, step.now)
 }
 

@@ -16,6 +16,7 @@ mod fail;
 mod finish;
 mod key;
 mod lookup;
+mod operation;
 mod queue;
 mod raise;
 mod release;
@@ -129,6 +130,11 @@ fn carry_out<T: Table>(
         Command::Configure { settings } => configure::configure(step, *settings)?,
         Command::ConfigureQueue { name, settings } => queue::configure(step, name, settings)?,
         Command::DeleteQueue { name } => queue::delete(step, name)?,
+        Command::StartOperation { operation, key: _ } => operation::start(step, operation)?,
+        Command::StepOperation { id, action: _, from, to, jobs } => {
+            operation::go_on(step, *id, (*from, *to), jobs)?
+        }
+        Command::StopOperation { id } => operation::stop(step, *id)?,
         Command::Raise { level } => raise::raise(step, *level)?,
     };
     if let Some(key) = command.key() {

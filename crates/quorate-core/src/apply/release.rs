@@ -58,7 +58,7 @@ pub(super) fn worker_gone<T: Table>(step: &mut Step<'_, T>, worker: &str) -> Res
             )?;
             continue;
         }
-        let new_id = birth::id_of_release(step, id);
+        let new_id = birth::id_of_successor(step, id);
         given_back.push(give_back(step, &job, new_id, 0, "its worker is gone")?);
     }
     Ok(Reply::Jobs(given_back))

@@ -28,6 +28,7 @@ pub(super) fn remembered_reply(command: &Command, reply: &Reply) -> Remembered {
             taken: ids(taken),
         },
         Reply::Job(job) => Remembered::Job(job.id),
+        Reply::Operation(id) => Remembered::Operation(*id),
         Reply::Done => Remembered::Done,
     }
 }

@@ -1,7 +1,7 @@
 use crate::lifecycle::leads;
 use crate::{
-    Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Position, Queue, QueueId, Refusal, Settings, State,
-    Table, Timestamp, unique,
+    Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Operation, Position, Queue, QueueId, Refusal,
+    Settings, State, Table, Timestamp, unique,
 };
 
 /// One command being carried out: on which table, at what log time, where in the log.
@@ -87,6 +87,12 @@ impl<T: Table> Step<'_, T> {
         self.table.put_key(record)?;
         self.effects.push(Effect::KeySpent(record.key.clone()));
         Ok(())
+    }
+
+    /// See [`Table::put_operation`].
+    pub(super) fn put_operation(&mut self, operation: Operation) {
+        self.effects.push(Effect::Operation(operation.id));
+        self.table.put_operation(operation);
     }
 
     /// See [`Table::put_settings`].

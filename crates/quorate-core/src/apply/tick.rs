@@ -1,7 +1,7 @@
 use crate::{Envelope, Job, Settings, State, Table, Timestamp, limits};
 
 use super::step::Step;
-use super::{ending, key};
+use super::{birth, ending, key};
 
 /// Does what is due before these commands, a bounded part of it: timers first, because jobs wait for them, then the
 /// removal of what has outlived its time.
@@ -67,7 +67,7 @@ fn next_timer<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
 /// Carries the timer of a job out whose time has come.
 fn fire<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<(), T::Error> {
     match job.state {
-        State::Delayed { .. } => release(step, &job),
+        State::Delayed { .. } => birth::queue_now(step, &job).map(drop),
         State::Running { .. } => ending::time_out(step, job).map(drop),
         State::Queued { .. } | State::Success | State::Error { .. } | State::Cancelled { .. } => {
             panic!(
@@ -77,12 +77,6 @@ fn fire<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<(), T::Error> {
             )
         }
     }
-}
-
-/// Queues a delayed job, at the tail of its lane.
-fn release<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<(), T::Error> {
-    let queued = Job { state: State::Queued { seq: step.table.next_seq(), since: step.now }, ..job.clone() };
-    step.put_job(Some(job), &queued)
 }
 
 /// Removes the finished job that has outlived the cluster's retention longest. False when none has.

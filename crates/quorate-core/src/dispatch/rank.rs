@@ -36,7 +36,8 @@ impl Turns {
         }
         let known = before.and_then(|turn| self.0.remove(&turn));
         if let Some(turn) = after {
-            self.0.insert(turn, known.unwrap_or_else(|| name.into()));
+            let other = self.0.insert(turn, known.unwrap_or_else(|| name.into()));
+            assert!(other.is_none(), "places in the order of the log are given once");
         }
     }
 }

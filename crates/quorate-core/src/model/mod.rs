@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     AnswerRecord, Dispatch, Dump, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, KeyRecord,
-    Lane, QueueId, RequestId, Settings, State, Timestamp,
+    Lane, Operations, QueueId, RequestId, Settings, State, Timestamp,
 };
 
 mod table;
@@ -31,6 +31,7 @@ pub struct Model {
     kept: BTreeSet<(Timestamp, JobId)>,
     images: BTreeMap<ImageId, Image>,
     images_by_naming: BTreeSet<(Timestamp, ImageId)>,
+    operations: Operations,
     keys: BTreeMap<Box<str>, KeyRecord>,
     keys_by_age: BTreeSet<(Timestamp, Box<str>)>,
     answers: BTreeMap<RequestId, AnswerRecord>,
@@ -59,6 +60,7 @@ impl Model {
             images: dump.images,
             keys_by_age: dump.keys.values().map(|key| (key.at, key.key.clone())).collect(),
             keys: dump.keys,
+            operations: dump.operations,
             answers_by_deadline: dump.answers.iter().map(|(id, record)| (record.deadline, *id)).collect(),
             answers: dump.answers,
             ..Model::default()
@@ -88,6 +90,7 @@ impl Model {
             finished: self.finished.iter().copied().collect(),
             kept: self.kept.iter().copied().collect(),
             images: self.images.clone(),
+            operations: self.operations.clone(),
             keys: self.keys.clone(),
             answers: self.answers.clone(),
         }

@@ -1,11 +1,12 @@
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Model;
 use crate::{
-    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, RequestId,
-    Settings, Table, Timestamp,
+    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, Operation,
+    OperationId, Operations, QueueId, RequestId, Settings, Table, Timestamp,
 };
 
 impl Table for Model {
@@ -177,6 +178,18 @@ impl Table for Model {
     fn next_unnamed_image(&mut self, until: Timestamp) -> Result<Option<Image>, Infallible> {
         let oldest = self.images_by_naming.first().filter(|(at, _)| *at <= until);
         Ok(oldest.and_then(|(_, id)| self.images.get(id)).cloned())
+    }
+
+    fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    fn put_operation(&mut self, operation: Operation) {
+        self.operations.insert(operation.id, Arc::new(operation));
+    }
+
+    fn delete_operation(&mut self, id: OperationId) {
+        assert!(self.operations.remove(&id).is_some(), "{id} is there");
     }
 
     fn key(&mut self, key: &str) -> Result<Option<KeyRecord>, Infallible> {

@@ -1,13 +1,15 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Rng;
 use crate::model::Model;
 use crate::{
-    Applied, Backoff, Batch, Command, Ending, Envelope, Failure, FeatureLevel, IdempotencyKey, ImageId,
-    JobId, NewJob, Priority, Progress, QueueName, Rate, Reason, RequestId, Setting, Settings, Source, Status,
-    Table, Take, Timestamp, Unique, Until, apply, limits, next_due_at,
+    Action, Applied, Backoff, Batch, Command, Ending, Envelope, Failure, FeatureLevel, Filter,
+    IdempotencyKey, ImageId, JobId, NewJob, NewOperation, Operation, OperationId, Period, Priority, Progress,
+    QueueId, QueueName, Rate, Reason, RequestId, Selection, Setting, Settings, Source, Status, Table, Take,
+    Timestamp, Unique, Until, apply, limits, next_due_at,
 };
 
 /// A batch with what came of it.
@@ -133,10 +135,84 @@ impl Workload {
                 let status = self.rng.pick(&status).copied().unwrap_or(Status::Error);
                 Command::Retry { id: self.id(status), new_id: self.new_id(now), key: self.key(b'r') }
             }
+            89..94 => self.operation_command(now),
             98 => Command::Raise { level: self.level() },
             99 => Command::Configure { settings: self.settings() },
             _ => Command::Delete { id: self.id(Status::Success) },
         }
+    }
+
+    /// Begins work on many jobs, goes on with some, or stops it.
+    fn operation_command(&mut self, now: Timestamp) -> Command {
+        let known: Vec<Arc<Operation>> = self.model.operations().values().cloned().collect();
+        let running: Vec<_> = known.iter().filter(|operation| operation.is_running()).collect();
+        match (self.rng.below(9), self.rng.pick(&running), self.rng.pick(&known)) {
+            (0, _, Some(any)) => Command::StopOperation { id: any.id },
+            (1, _, _) => Command::StopOperation { id: OperationId(self.rng.bytes16()) },
+            (2..6, Some(running), _) => self.step(running),
+            (6, _, Some(any)) => self.step(any),
+            (_, _, any) => {
+                let action = self.rng.pick(&Action::ALL).copied().unwrap_or(Action::Retry);
+                let taken = any.filter(|_| self.rng.one_in(20)).map(|any| any.id);
+                let operation = NewOperation {
+                    id: taken.unwrap_or(OperationId(self.rng.bytes16())),
+                    action,
+                    details: self.details(),
+                    selection: self.selection(action, now),
+                };
+                Command::StartOperation { operation, key: self.key(b'o') }
+            }
+        }
+    }
+
+    /// The next step of an operation as a leader proposes it; also one that was done before, and one with jobs that it is not for.
+    fn step(&mut self, operation: &Operation) -> Command {
+        let n = 1 + usize::try_from(self.rng.below(4)).unwrap_or(0);
+        let place = usize::try_from(operation.cursor).unwrap_or(0);
+        let (mut jobs, mut to) = match &operation.selection {
+            Selection::Ids(ids) => {
+                let jobs: Vec<JobId> = ids.iter().skip(place).take(n).copied().collect();
+                let next = place + jobs.len();
+                (jobs, (next < ids.len()).then_some(next as u64))
+            }
+            Selection::Filter(_) => {
+                let all = self.model.jobs().values();
+                let mut left: Vec<_> =
+                    all.filter(|job| job.number >= operation.cursor && operation.is_for(job)).collect();
+                left.sort_by_key(|job| job.number);
+                let to = left.get(n).map(|job| job.number);
+                (left.iter().take(n).map(|job| job.id).collect(), to)
+            }
+        };
+        match self.rng.below(12) {
+            0 => jobs = (0..n).map(|_| self.id(Status::Error)).collect(),
+            1 => to = to.or(Some(operation.cursor)),
+            2 if self.rng.one_in(4) => jobs = vec![JobId([0; 16]); limits::OPERATION_JOBS_PER_STEP + 1],
+            _ => {}
+        }
+        let from = if self.rng.one_in(6) { self.rng.below(4) } else { operation.cursor };
+        Command::StepOperation { id: operation.id, action: operation.action, from, to, jobs }
+    }
+
+    fn selection(&mut self, action: Action, now: Timestamp) -> Selection {
+        if self.rng.one_in(4) {
+            let n = self.rng.below(6);
+            return Selection::Ids((0..n).map(|_| self.id(Status::Error)).collect());
+        }
+        let mut filter = Filter { statuses: action.usual_statuses().to_vec(), ..Filter::default() };
+        match self.rng.below(8) {
+            0 => filter.queue = Some(QueueId(self.rng.below(4))),
+            1 => filter.reason = Some(self.reason()),
+            2 => filter.dead = Some(self.rng.one_in(2)),
+            3 => filter.key = Some(self.job_key()),
+            4 => {
+                filter.created = Period { from: Some(now.minus_millis(self.rng.below(60_000))), until: None }
+            }
+            5 => filter.statuses = self.rng.pick(&Status::ALL).copied().into_iter().collect(),
+            6 if self.rng.one_in(8) => filter.key = Some("k".repeat(limits::JOB_KEY_BYTES + 1).into()),
+            _ => {}
+        }
+        Selection::Filter(filter)
     }
 
     fn finish(&mut self) -> Command {

@@ -52,9 +52,11 @@ impl Turns {
         assert!(!at_limit(&job.key), "{job:?} is one too many of its key");
         self.check_rate(settings.rate, job, model.clock());
 
-        // It is not known here what its consumer wanted: any image, or those of this one.
-        let firsts =
-            [None, Some(job.image_id)].map(|image| self.first_of(model, job.queue, image, &at_limit));
+        // It is not known here what its consumer wanted: any image, or those of this one; or all that wait in this priority, and
+        // not all in a higher one.
+        let first = |image, most| self.first_of(model, job.queue, image, most, &at_limit);
+        let highest = Priority::SERVED[0];
+        let firsts = [first(None, highest), first(Some(job.image_id), highest), first(None, job.priority)];
         assert!(firsts.contains(&Some(job.id)), "{} jumped the queue", job.id);
         self.events += 1;
         for image in [None, Some(job.image_id)] {
@@ -62,19 +64,20 @@ impl Turns {
         }
     }
 
-    /// Of the jobs of an image, or of any: the highest priority, the key that waits longest since its first job came or it was
+    /// Of the jobs of an image, or of any, up to a priority: the highest priority, the key that waits longest since its first job came or it was
     /// served, and of that the job that came first.
     fn first_of(
         &self,
         model: &Model,
         queue: QueueId,
         image: Option<ImageId>,
+        most: Priority,
         at_limit: &impl Fn(&str) -> bool,
     ) -> Option<JobId> {
         let jobs = self.arrivals.iter().map(|(at, id)| (*at, &model.jobs()[id]));
         let of_image = |job: &Job| image.is_none_or(|image| image == job.image_id);
-        let jobs: Vec<(u64, &Job)> =
-            jobs.filter(|(_, job)| job.queue == queue && of_image(job) && !at_limit(&job.key)).collect();
+        let is_meant = |job: &Job| job.queue == queue && of_image(job) && job.priority <= most;
+        let jobs: Vec<(u64, &Job)> = jobs.filter(|(_, job)| is_meant(job) && !at_limit(&job.key)).collect();
         let priority = jobs.iter().map(|(_, job)| job.priority).max()?;
         let turn = |(at, job): &(u64, &Job)| {
             let served = self.grants.get(&(queue, priority, job.key.clone(), image)).copied().unwrap_or(0);

@@ -6,8 +6,8 @@ use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
     AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept,
-    KeyRecord, Lane, LaneMark, QueueId, Reason, RequestId, Settings, State, Status, Table, Timestamp, Until,
-    limits,
+    KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations, QueueId, Reason, RequestId,
+    Settings, State, Status, Table, Timestamp, Until, limits,
 };
 
 use super::turns::Turns;
@@ -167,7 +167,9 @@ impl Watched {
             assert_eq!(after.completed_at, Some(now));
         }
         if let State::Delayed { due } = before.state {
-            assert!(due <= now || after.status() == Status::Cancelled, "released before it was due");
+            // One that goes on from another does not wait where that is retried.
+            let may_be_early = after.status() == Status::Cancelled || after.retry_of.is_some();
+            assert!(due <= now || may_be_early, "released before it was due");
         }
         if let State::Running { deadline } = before.state {
             let timed_out =
@@ -427,6 +429,27 @@ impl Table for Watched {
     }
     fn next_unnamed_image(&mut self, until: Timestamp) -> Result<Option<Image>, Infallible> {
         self.model.next_unnamed_image(until)
+    }
+    fn operations(&self) -> &Operations {
+        self.model.operations()
+    }
+    fn put_operation(&mut self, operation: Operation) {
+        let running = self.operations().values().filter(|known| known.is_running()).count();
+        match self.operations().get(&operation.id) {
+            None => assert!(running < limits::OPERATIONS_RUNNING, "more operations go on than may"),
+            Some(before) => {
+                assert!(before.is_running(), "one that has ended changes");
+                assert!(before.done <= operation.done && before.skipped <= operation.skipped);
+                assert_eq!((&before.selection, before.number), (&operation.selection, operation.number));
+            }
+        }
+        assert_eq!(operation.ended_at.is_some(), operation.state != OperationState::Running);
+        self.model.put_operation(operation);
+        assert!(self.operations().len() <= limits::OPERATIONS);
+    }
+    fn delete_operation(&mut self, id: OperationId) {
+        assert!(!self.operations()[&id].is_running(), "one that goes on is forgotten");
+        self.model.delete_operation(id);
     }
     fn key(&mut self, key: &str) -> Result<Option<KeyRecord>, Infallible> {
         self.model.key(key)

@@ -233,10 +233,11 @@ impl Stage {
                 if taken.is_empty() { ended } else { format!("{ended}; {taken}") }
             }
             Ok(Reply::Job(job)) => self.job(&job),
+            Ok(Reply::Operation(id)) => format!("operation {id}"),
             Ok(Reply::Done) => "done".into(),
             Err(Refusal::NoSuchJob) => "refused: no such job".into(),
             Err(Refusal::WrongStatus { status }) => format!("refused: it is {}", status.as_str()),
-            Err(Refusal::RetriesLeft) => "refused: retries left".into(),
+            Err(Refusal::RetriedAutomatically) => "refused: retried automatically".into(),
             Err(Refusal::KeyReused) => "refused: key reused".into(),
             Err(Refusal::OutsideDeadline) => "refused: outside deadline".into(),
             Err(Refusal::Invalid { field }) => format!("refused: invalid {field}"),
@@ -246,6 +247,8 @@ impl Stage {
             Err(Refusal::QueueInUse) => "refused: queue in use".into(),
             Err(Refusal::TooManyQueues) => "refused: too many queues".into(),
             Err(Refusal::TooManyLanes) => "refused: too many lanes".into(),
+            Err(Refusal::NoSuchOperation) => "refused: no such operation".into(),
+            Err(Refusal::TooManyOperations) => "refused: too many operations".into(),
         }
     }
 

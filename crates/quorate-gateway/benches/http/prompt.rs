@@ -1,11 +1,12 @@
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Payload, Position, QueueId,
-    QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Unavailable, WorkerView,
-    limits,
+    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Operation, OperationId,
+    Payload, Position, QueueId, QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp,
+    Unavailable, WorkerView, limits,
 };
 use quorate_gateway::{Backend, Cluster, Look, NodeHealth, Reads, Wakeups};
 
@@ -134,6 +135,14 @@ impl Reads for Prompt {
     }
 
     fn workers(&self, _: Option<&str>, _: usize) -> Vec<WorkerView> {
+        Vec::new()
+    }
+
+    fn operation(&self, _: OperationId) -> Option<Arc<Operation>> {
+        None
+    }
+
+    fn operations(&self) -> Vec<Arc<Operation>> {
         Vec::new()
     }
 

@@ -1,5 +1,6 @@
 //! Between the REST vocabulary and the core's.
 
+mod operation;
 mod progress;
 mod queue;
 mod tags;
@@ -9,6 +10,7 @@ mod worker;
 use bytes::Bytes;
 use quorate_core::{QueueName, State, Timestamp, limits};
 
+pub(crate) use self::operation::{Asked, asked, operation};
 pub(crate) use self::progress::progress;
 pub(crate) use self::queue::{queue, queue_name, settings};
 pub(crate) use self::tags::tags;

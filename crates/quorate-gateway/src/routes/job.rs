@@ -294,8 +294,10 @@ async fn changed<B: Backend>(gateway: &Gateway<B>, (index, reply): (Index, Reply
 pub(super) fn done((index, reply): (Index, Reply)) -> Answer {
     match reply {
         Reply::Done => Ok(response::no_content(index)),
-        Reply::Job(_) | Reply::Jobs(_) | Reply::Enqueued { .. } | Reply::Finished { .. } => {
-            Err(ApiError::unexpected_reply("touch or delete").into())
-        }
+        Reply::Job(_)
+        | Reply::Jobs(_)
+        | Reply::Enqueued { .. }
+        | Reply::Finished { .. }
+        | Reply::Operation(_) => Err(ApiError::unexpected_reply("touch or delete").into()),
     }
 }

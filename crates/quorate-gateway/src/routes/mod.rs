@@ -10,6 +10,7 @@ mod job;
 mod jobs;
 mod log;
 mod openapi;
+mod operations;
 mod path_id;
 mod queues;
 mod workers;
@@ -46,6 +47,12 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(job::__path_retry, job::retry::<B>)
         .add(log::__path_get, log::get::<B>)
         .add(log::__path_append, log::append::<B>)
+        .add(operations::__path_retry, operations::retry::<B>)
+        .add(operations::__path_cancel, operations::cancel::<B>)
+        .add(operations::__path_delete, operations::delete::<B>)
+        .add(operations::__path_list, operations::list::<B>)
+        .add(operations::__path_get, operations::get::<B>)
+        .add(operations::__path_stop, operations::stop::<B>)
         .add(queues::__path_list, queues::list::<B>)
         .add(queues::__path_get, queues::get::<B>)
         .add(queues::__path_put, queues::put::<B>)

@@ -1,6 +1,6 @@
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use quorate_core::{ImageId, JobId, QueueName};
+use quorate_core::{ImageId, JobId, OperationId, QueueName};
 
 use crate::error::ApiError;
 use crate::{convert, ids};
@@ -29,6 +29,20 @@ impl<S: Send + Sync> FromRequestParts<S> for ImagePath {
         match id(parts, state).await {
             Some(id) => Ok(ImagePath(ImageId(id))),
             None => Err(ApiError::NoSuchImage),
+        }
+    }
+}
+
+/// The work on many jobs that a path names, likewise.
+pub(crate) struct OperationPath(pub(crate) OperationId);
+
+impl<S: Send + Sync> FromRequestParts<S> for OperationPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<OperationPath, ApiError> {
+        match id(parts, state).await {
+            Some(id) => Ok(OperationPath(OperationId(id))),
+            None => Err(ApiError::NoSuchOperation),
         }
     }
 }

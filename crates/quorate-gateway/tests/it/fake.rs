@@ -7,9 +7,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_core::model::Model;
 use quorate_core::{
-    Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Queue, QueueId,
-    QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp, Unavailable, WorkerView,
-    apply,
+    Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation,
+    OperationId, Queue, QueueId, QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp,
+    Unavailable, WorkerView, apply,
 };
 use quorate_gateway::{Backend, Cluster, Look, Member, NodeHealth, Reads, Wakeups};
 use tokio::sync::{Notify, watch};
@@ -340,6 +340,16 @@ impl Reads for Fake {
         let workers = state.seen.dispatch().kept().workers;
         let behind = workers.iter().filter(|(name, _)| after.is_none_or(|after| &***name > after));
         behind.take(n).map(|(name, worker)| WorkerView::new(name, worker)).collect()
+    }
+
+    fn operation(&self, id: OperationId) -> Option<Arc<Operation>> {
+        self.state.lock().seen.operations().get(&id).cloned()
+    }
+
+    fn operations(&self) -> Vec<Arc<Operation>> {
+        let mut operations: Vec<_> = self.state.lock().seen.operations().values().cloned().collect();
+        operations.sort_by_key(|operation| operation.number);
+        operations
     }
 
     fn now(&self) -> Timestamp {

@@ -17,6 +17,7 @@ mod idempotency;
 mod malformed;
 mod messages;
 mod openapi;
+mod operations;
 mod outcome;
 mod passing_on;
 mod patience;

@@ -11,6 +11,7 @@ mod handover;
 mod levels;
 mod log_time;
 mod membership;
+mod operations;
 mod queues;
 mod read_index;
 mod refusals;

@@ -1,4 +1,4 @@
-use quorate_core::{AnswerRecord, JobId, Position, Refusal, Remembered, RequestId, Timestamp};
+use quorate_core::{AnswerRecord, JobId, OperationId, Position, Refusal, Remembered, RequestId, Timestamp};
 
 use super::fields;
 use crate::Malformed;
@@ -39,16 +39,18 @@ impl TryFrom<pb::Answer> for (RequestId, AnswerRecord) {
 impl From<&Remembered> for pb::Remembered {
     fn from(answer: &Remembered) -> pb::Remembered {
         let kind = match answer {
-            Remembered::Enqueued { jobs, duplicates } => {
-                Message::Enqueued(pb::Enqueued { jobs: Some(ids_out(jobs)), duplicates: duplicates.clone() })
-            }
-            Remembered::Released(ids) => Message::Released(ids_out(ids)),
-            Remembered::Consumed(ids) => Message::Consumed(ids_out(ids)),
+            Remembered::Enqueued { jobs, duplicates } => Message::Enqueued(pb::Enqueued {
+                jobs: Some(fields::ids_out(jobs)),
+                duplicates: duplicates.clone(),
+            }),
+            Remembered::Released(ids) => Message::Released(fields::ids_out(ids)),
+            Remembered::Consumed(ids) => Message::Consumed(fields::ids_out(ids)),
             Remembered::Finished { ended, taken } => Message::Finished(pb::Finished {
                 ended: ended.iter().map(pb::Ended::from).collect(),
-                taken: Some(ids_out(taken)),
+                taken: Some(fields::ids_out(taken)),
             }),
             Remembered::Job(id) => Message::Job(id.0.into()),
+            Remembered::Operation(id) => Message::Operation(id.0.into()),
             Remembered::Done => Message::Done(pb::Done {}),
             Remembered::Refused(refusal) => Message::Refused(refusal.into()),
         };
@@ -62,18 +64,21 @@ impl TryFrom<pb::Remembered> for Remembered {
     fn try_from(answer: pb::Remembered) -> Result<Remembered, Malformed> {
         Ok(match answer.kind.ok_or(Malformed::Field { message: "Remembered", field: "kind" })? {
             Message::Enqueued(enqueued) => Remembered::Enqueued {
-                jobs: ids_in(&enqueued.jobs.ok_or(Malformed::Field { message: "Enqueued", field: "jobs" })?)?,
+                jobs: fields::ids_in(
+                    &enqueued.jobs.ok_or(Malformed::Field { message: "Enqueued", field: "jobs" })?,
+                )?,
                 duplicates: enqueued.duplicates,
             },
-            Message::Released(ids) => Remembered::Released(ids_in(&ids)?),
-            Message::Consumed(ids) => Remembered::Consumed(ids_in(&ids)?),
+            Message::Released(ids) => Remembered::Released(fields::ids_in(&ids)?),
+            Message::Consumed(ids) => Remembered::Consumed(fields::ids_in(&ids)?),
             Message::Finished(finished) => Remembered::Finished {
                 ended: finished.ended.into_iter().map(ended_in).collect::<Result<_, _>>()?,
-                taken: ids_in(
+                taken: fields::ids_in(
                     &finished.taken.ok_or(Malformed::Field { message: "Finished", field: "taken" })?,
                 )?,
             },
             Message::Job(id) => Remembered::Job(JobId(id.into())),
+            Message::Operation(id) => Remembered::Operation(OperationId(id.into())),
             Message::Done(pb::Done {}) => Remembered::Done,
             Message::Refused(refusal) => Remembered::Refused(refusal.try_into()?),
         })
@@ -106,7 +111,7 @@ impl From<&Refusal> for pb::Refusal {
                 message.status = fields::status_out(*status);
                 Kind::WrongStatus
             }
-            Refusal::RetriesLeft => Kind::RetriesLeft,
+            Refusal::RetriedAutomatically => Kind::RetriedAutomatically,
             Refusal::KeyReused => Kind::KeyReused,
             Refusal::OutsideDeadline => Kind::OutsideDeadline,
             Refusal::Invalid { field } => {
@@ -119,6 +124,8 @@ impl From<&Refusal> for pb::Refusal {
             Refusal::QueueInUse => Kind::QueueInUse,
             Refusal::TooManyQueues => Kind::TooManyQueues,
             Refusal::TooManyLanes => Kind::TooManyLanes,
+            Refusal::NoSuchOperation => Kind::NoSuchOperation,
+            Refusal::TooManyOperations => Kind::TooManyOperations,
         };
         message.kind = kind.into();
         message
@@ -134,7 +141,7 @@ impl TryFrom<pb::Refusal> for Refusal {
             Ok(Kind::WrongStatus) => {
                 Ok(Refusal::WrongStatus { status: fields::status_in("Refusal", refusal.status)? })
             }
-            Ok(Kind::RetriesLeft) => Ok(Refusal::RetriesLeft),
+            Ok(Kind::RetriedAutomatically) => Ok(Refusal::RetriedAutomatically),
             Ok(Kind::KeyReused) => Ok(Refusal::KeyReused),
             Ok(Kind::OutsideDeadline) => Ok(Refusal::OutsideDeadline),
             Ok(Kind::Invalid) => Ok(Refusal::Invalid { field: field_name(&refusal.field)? }),
@@ -144,6 +151,8 @@ impl TryFrom<pb::Refusal> for Refusal {
             Ok(Kind::QueueInUse) => Ok(Refusal::QueueInUse),
             Ok(Kind::TooManyQueues) => Ok(Refusal::TooManyQueues),
             Ok(Kind::TooManyLanes) => Ok(Refusal::TooManyLanes),
+            Ok(Kind::NoSuchOperation) => Ok(Refusal::NoSuchOperation),
+            Ok(Kind::TooManyOperations) => Ok(Refusal::TooManyOperations),
             Ok(Kind::Unspecified) => Err(Malformed::Field { message: "Refusal", field: "kind" }),
             Err(_) => Err(Malformed::NewerField { message: "Refusal", field: "kind" }),
         }
@@ -154,20 +163,4 @@ impl TryFrom<pb::Refusal> for Refusal {
 fn field_name(name: &str) -> Result<&'static str, Malformed> {
     let known = quorate_core::limits::FIELDS.iter().copied().find(|known| *known == name);
     known.ok_or(Malformed::NewerField { message: "Refusal", field: "field" })
-}
-
-fn ids_out(ids: &[JobId]) -> pb::Ids {
-    let numbers = |id: &JobId| {
-        let pb::Id { high, low } = id.0.into();
-        [high, low]
-    };
-    pb::Ids { ids: ids.iter().flat_map(numbers).collect() }
-}
-
-fn ids_in(ids: &pb::Ids) -> Result<Vec<JobId>, Malformed> {
-    let (pairs, rest) = ids.ids.as_chunks();
-    if !rest.is_empty() {
-        return Err(Malformed::Field { message: "Ids", field: "ids" });
-    }
-    Ok(pairs.iter().map(|&[high, low]| JobId(pb::Id { high, low }.into())).collect())
 }

@@ -1,6 +1,6 @@
 use quorate_core::{
-    Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, Progress, Setting,
-    Settings, Take, Unique,
+    Command, Ending, Failure, FeatureLevel, IdempotencyKey, ImageId, JobId, NewJob, NewOperation,
+    OperationId, Progress, Setting, Settings, Take, Unique,
 };
 
 use super::fields;
@@ -60,6 +60,25 @@ impl From<Command> for Message {
             }),
             Command::DeleteQueue { name } => {
                 Message::DeleteQueue(pb::DeleteQueue { name: fields::queue_out(&name) })
+            }
+            Command::StartOperation { operation, key } => Message::StartOperation(pb::StartOperation {
+                id: Some(operation.id.0.into()),
+                action: fields::action_out(operation.action),
+                details: operation.details.into(),
+                selection: Some((&operation.selection).into()),
+                key: key.map(pb::IdempotencyKey::from),
+            }),
+            Command::StepOperation { id, action, from, to, jobs } => {
+                Message::StepOperation(pb::StepOperation {
+                    id: Some(id.0.into()),
+                    action: fields::action_out(action),
+                    from,
+                    to,
+                    jobs: Some(fields::ids_out(&jobs)),
+                })
+            }
+            Command::StopOperation { id } => {
+                Message::StopOperation(pb::StopOperation { id: Some(id.0.into()) })
             }
             Command::Raise { level } => Message::Raise(pb::Raise { level: level.0 }),
         }
@@ -133,6 +152,30 @@ impl TryFrom<Message> for Command {
             },
             Message::DeleteQueue(delete) => {
                 Command::DeleteQueue { name: fields::queue("DeleteQueue", &delete.name)? }
+            }
+            Message::StartOperation(start) => Command::StartOperation {
+                operation: NewOperation {
+                    id: OperationId(fields::id("StartOperation", "id", start.id)?),
+                    action: fields::action_in("StartOperation", start.action)?,
+                    details: start.details.into(),
+                    selection: start
+                        .selection
+                        .ok_or(Malformed::Field { message: "StartOperation", field: "selection" })?
+                        .try_into()?,
+                },
+                key: start.key.map(IdempotencyKey::try_from).transpose()?,
+            },
+            Message::StepOperation(step) => Command::StepOperation {
+                id: OperationId(fields::id("StepOperation", "id", step.id)?),
+                action: fields::action_in("StepOperation", step.action)?,
+                from: step.from,
+                to: step.to,
+                jobs: fields::ids_in(
+                    &step.jobs.ok_or(Malformed::Field { message: "StepOperation", field: "jobs" })?,
+                )?,
+            },
+            Message::StopOperation(stop) => {
+                Command::StopOperation { id: OperationId(fields::id("StopOperation", "id", stop.id)?) }
             }
             Message::Raise(raise) => Command::Raise { level: FeatureLevel(raise.level) },
         })

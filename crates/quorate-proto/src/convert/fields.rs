@@ -1,6 +1,6 @@
 //! The checks that several messages share.
 
-use quorate_core::{Priority, QueueName, Reason, Status, are_tags, limits};
+use quorate_core::{Action, JobId, Priority, QueueName, Reason, Status, are_tags, limits};
 
 use crate::Malformed;
 use crate::log::v1 as pb;
@@ -85,6 +85,25 @@ pub(super) fn reason_in(message: &'static str, number: i32) -> Result<Reason, Ma
     }
 }
 
+pub(super) fn action_out(action: Action) -> i32 {
+    match action {
+        Action::Retry => pb::Action::Retry,
+        Action::Cancel => pb::Action::Cancel,
+        Action::Delete => pb::Action::Delete,
+    }
+    .into()
+}
+
+pub(super) fn action_in(message: &'static str, number: i32) -> Result<Action, Malformed> {
+    match pb::Action::try_from(number) {
+        Ok(pb::Action::Retry) => Ok(Action::Retry),
+        Ok(pb::Action::Cancel) => Ok(Action::Cancel),
+        Ok(pb::Action::Delete) => Ok(Action::Delete),
+        Ok(pb::Action::Unspecified) => Err(Malformed::Field { message, field: "action" }),
+        Err(_) => Err(Malformed::NewerField { message, field: "action" }),
+    }
+}
+
 pub(super) fn status_out(status: Status) -> i32 {
     match status {
         Status::Delayed => pb::Status::Delayed,
@@ -108,4 +127,20 @@ pub(super) fn status_in(message: &'static str, number: i32) -> Result<Status, Ma
         Ok(pb::Status::Unspecified) => Err(Malformed::Field { message, field: "status" }),
         Err(_) => Err(Malformed::NewerField { message, field: "status" }),
     }
+}
+
+pub(super) fn ids_out(ids: &[JobId]) -> pb::Ids {
+    let numbers = |id: &JobId| {
+        let pb::Id { high, low } = id.0.into();
+        [high, low]
+    };
+    pb::Ids { ids: ids.iter().flat_map(numbers).collect() }
+}
+
+pub(super) fn ids_in(ids: &pb::Ids) -> Result<Vec<JobId>, Malformed> {
+    let (pairs, rest) = ids.ids.as_chunks();
+    if !rest.is_empty() {
+        return Err(Malformed::Field { message: "Ids", field: "ids" });
+    }
+    Ok(pairs.iter().map(|&[high, low]| JobId(pb::Id { high, low }.into())).collect())
 }

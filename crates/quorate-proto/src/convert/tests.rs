@@ -1,10 +1,11 @@
 use bytes::Bytes;
 use prost::Message;
 use quorate_core::{
-    AnswerRecord, Backoff, Batch, Bucket, Command, Counts, EndedBy, Ending, Envelope, Failure, FeatureLevel,
-    IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, Payload, Position, Priority, Progress, Queue,
-    QueueId, QueueName, QueueSettings, Rate, Reason, Recent, Refusal, Remembered, RequestId, Setting,
-    Settings, Source, State, Status, Take, Timestamp, Unique, Until,
+    Action, AnswerRecord, Backoff, Batch, Bucket, Command, Counts, EndedBy, Ending, Envelope, Failure,
+    FeatureLevel, Filter, IdempotencyKey, ImageId, Job, JobId, KeyRecord, NewJob, NewOperation, Operation,
+    OperationId, OperationState, Payload, Period, Position, Priority, Progress, Queue, QueueId, QueueName,
+    QueueSettings, Rate, Reason, Recent, Refusal, Remembered, RequestId, Selection, Setting, Settings,
+    Source, State, Status, Take, Timestamp, Unique, Until,
 };
 
 use crate::log::v1 as pb;
@@ -81,13 +82,54 @@ fn commands() -> Vec<Command> {
         Command::Touch { id, progress: Some(Progress { percent: 7, text: "on".into() }) },
         Command::AppendLog { id, log: Bytes::from_static(b"more"), offset: Some(0) },
         Command::AppendLog { id, log: Bytes::from_static(b"more"), offset: None },
-        Command::Retry { id, new_id: JobId([3; 16]), key },
+        Command::Retry { id, new_id: JobId([3; 16]), key: key.clone() },
         Command::Delete { id },
         Command::Configure { settings: Settings { retention: 61 } },
         Command::ConfigureQueue { name: one.clone(), settings },
         Command::DeleteQueue { name: one },
+        Command::StartOperation { operation: new_operation(Action::Retry, selections()[0].clone()), key },
+        Command::StartOperation {
+            operation: new_operation(Action::Cancel, selections()[1].clone()),
+            key: None,
+        },
+        Command::StepOperation {
+            id: OperationId([9; 16]),
+            action: Action::Delete,
+            from: 7,
+            to: Some(9),
+            jobs: vec![id, JobId([8; 16])],
+        },
+        Command::StepOperation {
+            id: OperationId([9; 16]),
+            action: Action::Cancel,
+            from: 0,
+            to: None,
+            jobs: vec![],
+        },
+        Command::StopOperation { id: OperationId([9; 16]) },
         Command::Raise { level: FeatureLevel(2) },
     ]
+}
+
+fn new_operation(action: Action, selection: Selection) -> NewOperation {
+    NewOperation { id: OperationId([9; 16]), action, details: "all".into(), selection }
+}
+
+/// All of a filter, nothing of a filter, and ids.
+fn selections() -> [Selection; 3] {
+    let filter = Filter {
+        statuses: vec![Status::Error, Status::Delayed],
+        dead: Some(false),
+        reason: Some(Reason::Timeout),
+        image: Some(ImageId([2; 16])),
+        queue: Some(QueueId(0)),
+        key: Some("".into()),
+        tags: vec!["red".into(), "size:7".into()],
+        created: Period { from: Some(Timestamp(0)), until: None },
+        finished: Period { from: Some(Timestamp(1)), until: Some(Timestamp(2)) },
+    };
+    let ids = vec![JobId([1; 16]), JobId([2; 16])];
+    [Selection::Filter(filter), Selection::Filter(Filter::default()), Selection::Ids(ids)]
 }
 
 fn batch() -> Batch {
@@ -231,6 +273,28 @@ fn every_queue_survives_the_disk() {
 }
 
 #[test]
+fn every_operation_survives_the_disk() {
+    let states = [OperationState::Running, OperationState::Done, OperationState::Stopped];
+    for ((n, selection), state) in (1..).zip(selections()).zip(states) {
+        let operation = Operation {
+            id: OperationId([n; 16]),
+            action: Action::ALL[usize::from(n) - 1],
+            details: "all".into(),
+            selection,
+            number: 4,
+            cursor: 5,
+            state,
+            done: 6,
+            skipped: 7,
+            started_at: Timestamp(8),
+            ended_at: (state != OperationState::Running).then_some(Timestamp(9)),
+        };
+        let bytes = pb::Operation::from(&operation).encode_to_vec();
+        assert_eq!(Operation::try_from(pb::Operation::decode(&bytes[..]).unwrap()).unwrap(), operation);
+    }
+}
+
+#[test]
 fn a_queue_has_one_name() {
     let of = |name: &str| pb::DeleteQueue { name: name.into() };
     for name in ["default", "No", "a b"] {
@@ -245,7 +309,7 @@ fn a_queue_has_one_name() {
 fn every_answer_is_remembered_as_it_was() {
     let refusals = [
         Refusal::NoSuchJob,
-        Refusal::RetriesLeft,
+        Refusal::RetriedAutomatically,
         Refusal::KeyReused,
         Refusal::OutsideDeadline,
         Refusal::IdTaken,
@@ -254,6 +318,8 @@ fn every_answer_is_remembered_as_it_was() {
         Refusal::QueueInUse,
         Refusal::TooManyQueues,
         Refusal::TooManyLanes,
+        Refusal::NoSuchOperation,
+        Refusal::TooManyOperations,
         Refusal::Invalid { field: "image" },
     ]
     .into_iter()
@@ -275,6 +341,7 @@ fn every_answer_is_remembered_as_it_was() {
         },
         Remembered::Finished { ended: vec![], taken: vec![] },
         Remembered::Job(JobId([3; 16])),
+        Remembered::Operation(OperationId([5; 16])),
         Remembered::Done,
     ]
     .into_iter()

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId,
-    QueueName, QueueView, RequestId, Settings, Timestamp, WorkerView,
+    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation,
+    OperationId, QueueId, QueueName, QueueView, RequestId, Settings, Timestamp, WorkerView,
 };
 
 use self::list::Bounds;
@@ -78,6 +78,18 @@ impl Reader {
     /// At most `n` of the workers that hold jobs, by name, from behind `after`.
     pub fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
         self.live.load().workers.read().page(after, n)
+    }
+
+    /// Work on many jobs.
+    pub fn operation(&self, id: OperationId) -> Option<Arc<Operation>> {
+        self.live.load().operations.read().get(&id).cloned()
+    }
+
+    /// All of it that is remembered, in the order of the log.
+    pub fn operations(&self) -> Vec<Arc<Operation>> {
+        let mut operations: Vec<_> = self.live.load().operations.read().values().cloned().collect();
+        operations.sort_unstable_by_key(|operation| operation.number);
+        operations
     }
 
     /// What consumers could have when this table was opened, or installed; effects tell what has become of it.

@@ -1,7 +1,7 @@
 //! The values of the job table: messages, decoded with damage in mind.
 
 use prost::Message;
-use quorate_core::{Image, Job, KeyRecord, LaneMark, Queue};
+use quorate_core::{Image, Job, KeyRecord, LaneMark, Operation, Queue};
 use quorate_proto::{Malformed, log::v1};
 
 use crate::StoreError;
@@ -49,6 +49,14 @@ pub(crate) fn encode_queue(queue: &Queue) -> Vec<u8> {
 
 pub(crate) fn decode_queue(bytes: &[u8]) -> Result<Queue, StoreError> {
     decode::<v1::Queue, Queue>(bytes)
+}
+
+pub(crate) fn encode_operation(operation: &Operation) -> Vec<u8> {
+    v1::Operation::from(operation).encode_to_vec()
+}
+
+pub(crate) fn decode_operation(bytes: &[u8]) -> Result<Operation, StoreError> {
+    decode::<v1::Operation, Operation>(bytes)
 }
 
 pub(crate) fn encode_mark(mark: LaneMark) -> Vec<u8> {

@@ -1,6 +1,6 @@
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
-use quorate_core::{FeatureLevel, Settings, Timestamp};
+use quorate_core::{FeatureLevel, Operations, Settings, Timestamp};
 
 use super::answers::Answers;
 use super::db::Db;
@@ -20,6 +20,8 @@ pub(crate) struct Generation {
     pub(crate) queues: RwLock<Queues>,
     /// Changed after each write.
     pub(crate) workers: RwLock<Workers>,
+    /// Work on many jobs. Changed after each write.
+    pub(crate) operations: RwLock<Operations>,
     /// Last, hence dropped when the database is closed.
     pub(crate) dir: RemovableDir,
 }

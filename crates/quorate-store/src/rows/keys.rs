@@ -36,6 +36,8 @@ pub(crate) enum Prefix {
     Held = 0x1b,
     /// When a key had its last turn, by queue, priority and key.
     KeyTurn = 0x1c,
+    /// Work on many jobs, by id.
+    Operation = 0x1d,
     /// Family `bulk`: a payload, by owner.
     Payload = 0x20,
     /// How many jobs hold a payload, by owner; absent where it is one.

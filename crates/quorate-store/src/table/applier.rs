@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use openraft::EntryPayload;
 use quorate_core::{
-    AnswerRecord, Applied, Dispatch, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueView, RequestId,
-    State, Timestamp,
+    AnswerRecord, Applied, Dispatch, Image, ImageId, Job, JobId, KeyRecord, Lane, Operations, QueueView,
+    RequestId, State, Timestamp,
 };
 use quorate_proto::Malformed;
 use rocksdb::WriteBatch;
@@ -20,6 +20,7 @@ use crate::rows::keys::{self, Prefix};
 use crate::rows::lane::LaneJobs;
 use crate::rows::latest_ids::LatestIds;
 use crate::rows::meta::{Fronts, Meta};
+use crate::rows::operations;
 use crate::rows::place::Place;
 use crate::rows::queues::{self, Queues};
 use crate::rows::window::{Decode, Window};
@@ -52,6 +53,7 @@ pub(crate) struct Applier {
     pub(super) latest_ids: LatestIds,
     /// Images that were looked for lately: every enqueue asks.
     pub(super) images: IdMap<ImageId, Image>,
+    pub(super) operations: Operations,
     pub(super) unwritten: Unwritten,
 }
 
@@ -67,6 +69,8 @@ pub(crate) struct Unwritten {
     /// How many jobs hold a payload; 0 where it is gone.
     pub(super) holders: IdMap<JobId, u64>,
     pub(super) answers: IdMap<RequestId, AnswerRecord>,
+    /// Whether any work on many jobs has changed.
+    pub(super) operations: bool,
     /// Of the entry under way.
     pub(super) entry_answers: Vec<RequestId>,
     /// Of the entries before it.
@@ -97,6 +101,7 @@ impl Applier {
             running: IdMap::default(),
             latest_ids: LatestIds::load(&generation.db, tuning.latest_ids)?,
             images: IdMap::default(),
+            operations: operations::load(&generation.db)?,
             unwritten: Unwritten::default(),
             meta,
             tuning,
@@ -105,6 +110,7 @@ impl Applier {
         let views = applier.dispatch.queues();
         let views = views.map(|(queue, oldest)| QueueView { queue: queue.clone(), oldest });
         *applier.generation.queues.write() = Queues::new(views, applier.dispatch.availability());
+        *applier.generation.operations.write() = applier.operations.clone();
         let next = applier.next()?;
         applier.publish(next);
         Ok(applier)
@@ -217,6 +223,9 @@ impl Applier {
             answers.add(unwritten.answered, unwritten.answers);
         }
         generation.workers.write().update(&changes);
+        if unwritten.operations {
+            *generation.operations.write() = self.operations.clone();
+        }
         {
             let mut queues = generation.queues.write();
             for (id, queue) in changes.queues {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_core::{
-    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, QueueId, RequestId,
-    Settings, Status, Table, Timestamp,
+    AnswerRecord, Dispatch, FeatureLevel, Image, ImageId, Job, JobId, KeyRecord, Lane, Operation,
+    OperationId, Operations, QueueId, RequestId, Settings, Status, Table, Timestamp,
 };
 
 use super::applier::Applier;
@@ -225,6 +225,23 @@ impl Table for Applier {
         let id = self.images_named.first_until(&self.generation.db, until)?;
         id.map(|id| codec::intact(self.find_image(id)?, "an index names an image that is not there"))
             .transpose()
+    }
+
+    fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    fn put_operation(&mut self, operation: Operation) {
+        let key = keys::by_id(Prefix::Operation, &operation.id.0);
+        self.put(Family::Default, &key, &codec::encode_operation(&operation));
+        self.operations.insert(operation.id, Arc::new(operation));
+        self.unwritten.operations = true;
+    }
+
+    fn delete_operation(&mut self, id: OperationId) {
+        self.delete(Family::Default, &keys::by_id(Prefix::Operation, &id.0));
+        assert!(self.operations.remove(&id).is_some(), "{id} is there");
+        self.unwritten.operations = true;
     }
 
     fn key(&mut self, key: &str) -> Result<Option<KeyRecord>, StoreError> {

@@ -13,6 +13,7 @@ use crate::rows::keys::{self, Prefix};
 use crate::rows::lane::LaneJobs;
 use crate::rows::listing::{self, Listing};
 use crate::rows::meta::Meta;
+use crate::rows::operations;
 use crate::rows::place::Place;
 use crate::rows::queues;
 
@@ -55,6 +56,7 @@ impl Applier {
             finished: by_time(db, Prefix::Ended)?,
             kept: by_time(db, Prefix::Kept)?,
             images,
+            operations: operations::load(db)?,
             keys,
             answers: answers.iter(meta.clock).map(|(id, record)| (*id, record.clone())).collect(),
             jobs,

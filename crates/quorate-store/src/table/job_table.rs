@@ -142,7 +142,8 @@ fn take_up(db: Db, dir: RemovableDir, tuning: Tuning) -> Result<Applier, StoreEr
     StoreError::check_level(WHAT, meta.level, tuning.level)?;
     let answers = RwLock::new(Answers::load(&db, meta.answers_front)?);
     let (published, queues, workers) = (ArcSwap::default(), RwLock::default(), RwLock::default());
-    let generation = Generation { db, published, answers, queues, workers, dir };
+    let operations = RwLock::default();
+    let generation = Generation { db, published, answers, queues, workers, operations, dir };
     Applier::load(Arc::new(generation), tuning)
 }
 

@@ -9,15 +9,20 @@ mod prefix;
 mod show;
 mod touch;
 mod wait;
+mod which;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use quorate_client::api::Action;
+pub(crate) use quorate_client::api::JobsWrapper as Page;
 use quorate_core::limits::DELAY_SECONDS;
 
 pub(crate) use self::incomplete::Incomplete;
-pub(crate) use self::show::word;
+pub(crate) use self::show::{page, word};
+use self::which::{Which, WhichArgs};
 use crate::duration::seconds;
+use crate::operation::many;
 use crate::output::Output;
 use crate::target::Target;
 
@@ -49,19 +54,20 @@ enum Command {
         #[command(flatten)]
         job: OneJob,
     },
-    /// Call off a job that has not finished.
+    /// Call off a job that has not finished, or all such that fit, such as those of a queue.
     Cancel {
         /// Why, for people.
         #[arg(long, default_value = "")]
         details: String,
         #[command(flatten)]
-        job: OneJob,
+        jobs: Box<WhichArgs>,
     },
-    /// Enqueue a finished job again, as a new job.
-    Retry(OneJob),
-    /// Remove a finished job and its log, for good.
+    /// Enqueue a finished job again, as a new job; or all that fit and that nobody has retried, of those that failed unless --status
+    /// says otherwise. Where its automatic retry waits for its time, that one is queued now.
+    Retry(Box<WhichArgs>),
+    /// Remove a finished job and its log, for good; or all that fit.
     #[command(visible_alias = "rm")]
-    Delete(OneJob),
+    Delete(Box<WhichArgs>),
 }
 
 #[derive(Args)]
@@ -101,21 +107,36 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             show::one(&mut out, &new, &[], &target);
             Some(format!("the job is given back, and goes on as {}", new.id))
         }
-        Command::Cancel { details, job: OneJob { id, target } } => {
+        Command::Cancel { details, mut jobs } => {
+            let (which, target) = (jobs.which()?, &jobs.target);
+            let id = match which {
+                Which::One(id) => id,
+                Which::All(filter) => return many::main(Action::Cancel, filter, &details, &jobs.how, target),
+            };
             let job = target.block_on(async |client| {
                 anyhow::Ok(client.cancel(&prefix::resolve(client, &id).await?, &details).await?)
             })?;
-            show::one(&mut out, &job, &[], &target);
+            show::one(&mut out, &job, &[], target);
             Some("the job is cancelled".to_owned())
         }
-        Command::Retry(OneJob { id, target }) => {
+        Command::Retry(mut jobs) => {
+            let (which, target) = (jobs.which()?, &jobs.target);
+            let id = match which {
+                Which::One(id) => id,
+                Which::All(filter) => return many::main(Action::Retry, filter, "", &jobs.how, target),
+            };
             let retry = target.block_on(async |client| {
                 anyhow::Ok(client.retry(&prefix::resolve(client, &id).await?, None).await?)
             })?;
-            show::one(&mut out, &retry.answer, &[], &target);
+            show::one(&mut out, &retry.answer, &[], target);
             Some(format!("the job is retried as {}", retry.answer.id))
         }
-        Command::Delete(OneJob { id, target }) => {
+        Command::Delete(mut jobs) => {
+            let (which, target) = (jobs.which()?, &jobs.target);
+            let id = match which {
+                Which::One(id) => id,
+                Which::All(filter) => return many::main(Action::Delete, filter, "", &jobs.how, target),
+            };
             let id = target.block_on(async |client| {
                 let id = prefix::resolve(client, &id).await?;
                 client.delete(&id).await?;

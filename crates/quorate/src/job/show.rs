@@ -56,7 +56,7 @@ pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target
 }
 
 /// A page of jobs, one a line.
-pub(super) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
+pub(crate) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
     if target.json {
         return out.json(page);
     }

@@ -5,14 +5,15 @@ mod show;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use quorate_client::api::QueueRequest;
+use quorate_client::api::{Action, JobFilter, QueueRequest, Status};
 use quorate_core::QueueName;
 use quorate_core::limits::QUEUE_NAME_BYTES;
 
+use crate::operation::many::{self, HowArgs};
 use crate::output::Output;
 use crate::target::Target;
 
-/// Look at queues, set them, and pause them.
+/// Look at queues, set them, pause and purge them.
 #[derive(Args)]
 pub(crate) struct QueueArgs {
     #[command(subcommand)]
@@ -31,6 +32,14 @@ enum Command {
     Pause(OneQueue),
     /// Hand out a queue's jobs again.
     Resume(OneQueue),
+    /// Cancel the jobs of a queue that wait: the queued and the delayed ones. Those that run go on, and the cancelled ones are kept as
+    /// any others.
+    Purge {
+        #[command(flatten)]
+        how: HowArgs,
+        #[command(flatten)]
+        queue: OneQueue,
+    },
     /// Take a queue's settings away. It is gone with its last finished job; the default one stays.
     #[command(visible_alias = "rm")]
     Delete(OneQueue),
@@ -83,6 +92,11 @@ pub(crate) fn main(args: QueueArgs) -> anyhow::Result<ExitCode> {
         Command::Resume(queue) => {
             pause(&mut out, &queue, false)?;
             Some("the queue goes on")
+        }
+        Command::Purge { how, queue: OneQueue { name, target } } => {
+            let status = vec![Status::Delayed, Status::Queued];
+            let filter = JobFilter { queue: Some(name), status, ..JobFilter::default() };
+            return many::main(Action::Cancel, filter, "its queue was purged", &how, &target);
         }
         Command::Delete(OneQueue { name, target }) => {
             target.block_on(async |client| client.delete_queue(&name).await)?;

@@ -1,9 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName,
-    QueueView, Settings, Take, Timestamp, Unavailable, WorkerView,
+    Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId,
+    QueueId, QueueName, QueueView, Settings, Take, Timestamp, Unavailable, WorkerView,
 };
 use quorate_gateway::{Backend, Cluster, Disk, Look, Member, NodeHealth, Reads, Wakeups};
 use quorate_node::{Handle, Turn};
@@ -97,6 +98,14 @@ impl Reads for NodeBackend {
 
     fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
         self.0.reader().workers(after, n)
+    }
+
+    fn operation(&self, id: OperationId) -> Option<Arc<Operation>> {
+        self.0.reader().operation(id)
+    }
+
+    fn operations(&self) -> Vec<Arc<Operation>> {
+        self.0.reader().operations()
     }
 
     fn now(&self) -> Timestamp {

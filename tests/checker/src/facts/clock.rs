@@ -1,5 +1,5 @@
-use super::Facts;
 use super::at::{At, Span};
+use super::{Came, Facts, came};
 use crate::call::Call;
 
 /// What answers tell of log time: at which entry it was what. Between these it is only bounded, since it never goes
@@ -25,7 +25,11 @@ pub(crate) fn answered_times<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (
         let index = facts.effects[number].exactly()?.index;
         let job = op.jobs.iter().find(|job| !job.duplicate);
         let time = match &op.call {
-            Call::Enqueue { .. } | Call::Retry { .. } | Call::Release { .. } => job.map(|job| job.created),
+            Call::Enqueue { .. } | Call::Release { .. } => job.map(|job| job.created),
+            // One that went on from it already was there before.
+            Call::Retry { .. } => {
+                job.filter(|job| came(facts, job) == Some(Came::ByHand)).map(|job| job.created)
+            }
             Call::Consume { .. } => job.and_then(|job| job.started),
             Call::Success { id, .. } | Call::Fail { id, .. } | Call::Cancel { id } => match job {
                 Some(job) => job.completed,

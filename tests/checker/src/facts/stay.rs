@@ -114,12 +114,21 @@ pub(crate) fn came(facts: &Facts<'_>, job: &JobRecord) -> Option<Came> {
 
 /// How long a job waits before it is queued, in milliseconds; `None` where nobody can tell.
 pub(crate) fn delay(facts: &Facts<'_>, job: &JobRecord) -> Option<u64> {
-    Some(match came(facts, job)? {
-        Came::New => u64::from(job.delay) * 1_000,
+    let millis = match came(facts, job)? {
+        Came::New => return Some(u64::from(job.delay) * 1_000),
+        Came::ByHand => return Some(0),
         Came::Automatically => u64::from(job.retries_delay) * 1_000,
-        Came::ByHand => 0,
         Came::GivenBack(delay) => delay,
-    })
+    };
+    // Who retries the one that it goes on from does not let it wait.
+    let is_retried = job.retry_of.as_deref().is_some_and(|of| is_retried(facts, of));
+    (!is_retried).then_some(millis)
+}
+
+/// True where a client may have retried a job by hand.
+fn is_retried(facts: &Facts<'_>, id: &str) -> bool {
+    let calls = facts.life(id).into_iter().flat_map(|life| &life.calls).map(|op| facts.op(*op));
+    calls.into_iter().any(|op| matches!(op.call, Call::Retry { .. }) && op.outcome != Outcome::Fail)
 }
 
 /// Where a job came into being.

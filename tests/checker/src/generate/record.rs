@@ -64,7 +64,7 @@ pub(super) fn code(refusal: &Refusal) -> u16 {
     match refusal {
         Refusal::NoSuchJob => 404,
         Refusal::WrongStatus { .. }
-        | Refusal::RetriesLeft
+        | Refusal::RetriedAutomatically
         | Refusal::ReleasedTooOften
         | Refusal::KeyReused => 409,
         Refusal::OutsideDeadline
@@ -73,7 +73,9 @@ pub(super) fn code(refusal: &Refusal) -> u16 {
         | Refusal::NoSuchQueue
         | Refusal::QueueInUse
         | Refusal::TooManyQueues
-        | Refusal::TooManyLanes => {
+        | Refusal::TooManyLanes
+        | Refusal::NoSuchOperation
+        | Refusal::TooManyOperations => {
             panic!("the generator sends nothing that is refused so: {refusal:?}")
         }
     }

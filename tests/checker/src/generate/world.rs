@@ -297,6 +297,7 @@ impl World {
             }
             Ok(Reply::Job(job)) => (Outcome::Ok, 200, vec![*job]),
             Ok(Reply::Done) => (Outcome::Ok, 204, Vec::new()),
+            Ok(Reply::Operation(_)) => panic!("no call begins work on many jobs"),
             Ok(Reply::Finished { ended: all, taken }) => {
                 let Call::Finish { endings, alone, .. } = &op.call else {
                     panic!("this is the answer to a finish")

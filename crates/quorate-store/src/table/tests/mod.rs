@@ -8,6 +8,7 @@ mod lanes;
 mod level;
 mod lists;
 mod misuse;
+mod operations;
 mod payloads;
 mod reads;
 mod snapshots;

@@ -87,7 +87,7 @@ impl Chain<'_, '_> {
                 let job = match &reply {
                     Reply::Jobs(jobs) | Reply::Enqueued { jobs, .. } => jobs.first(),
                     Reply::Job(job) => Some(&**job),
-                    Reply::Done | Reply::Finished { .. } => None,
+                    Reply::Done | Reply::Operation(_) | Reply::Finished { .. } => None,
                 };
                 let Some(job) = job else {
                     return Some("it was granted although it was not queued".to_owned());

@@ -1,0 +1,88 @@
+//! Work on many jobs.
+
+use quorate_api::{OperationRequest, OperationStatus};
+use quorate_core::limits::JOBS_PER_REQUEST;
+use quorate_core::{Action, JobId, Operation, OperationState, Selection};
+
+use super::{details, time};
+use crate::error::ApiError;
+use crate::filter::Meant;
+use crate::ids;
+
+/// Which jobs are meant.
+pub(crate) enum Asked {
+    /// Those that this fits.
+    Meant(Meant),
+    /// These.
+    Ids(Vec<JobId>),
+}
+
+/// What a request asks for, checked: which jobs, and the words for those that it calls off.
+///
+/// # Errors
+/// 400, naming the field.
+pub(crate) fn asked(action: Action, request: OperationRequest) -> Result<(Asked, String), ApiError> {
+    let words = request.details.unwrap_or_default();
+    if !words.is_empty() && action != Action::Cancel {
+        return Err(ApiError::invalid("details", "is for cancel alone"));
+    }
+    let asked = match (request.filter, request.ids) {
+        (Some(_), Some(_)) => return Err(ApiError::invalid("ids", "stands beside filter: send one of them")),
+        (None, None) => {
+            return Err(ApiError::invalid("filter", "is missing: say which jobs, by filter or by ids"));
+        }
+        (Some(filter), None) if filter == quorate_api::JobFilter::default() => {
+            let message = "names nothing, which would be all jobs: name at least one thing, such as a queue or a status";
+            return Err(ApiError::invalid("filter", message));
+        }
+        (Some(filter), None) => {
+            let mut meant = Meant::of(filter, "tags").map_err(|error| error.below("filter."))?;
+            let statuses = &mut meant.filter.statuses;
+            if let Some(other) = statuses.iter().find(|status| !action.statuses().contains(status)) {
+                let of: Vec<&str> = action.statuses().iter().map(|status| status.as_str()).collect();
+                let message = format!("{} is for {}, not {}", action.as_str(), of.join(", "), other.as_str());
+                return Err(ApiError::invalid("filter.status", message));
+            }
+            if statuses.is_empty() {
+                statuses.extend(action.usual_statuses());
+            }
+            Asked::Meant(meant)
+        }
+        (None, Some(texts)) => {
+            if texts.is_empty() {
+                return Err(ApiError::invalid("ids", format!("must have 1 to {JOBS_PER_REQUEST}")));
+            }
+            let id = |(place, text): (usize, &String)| {
+                let no_id = || ApiError::invalid(format!("ids[{place}]"), "must be a job's id");
+                ids::parse(text).map(JobId).ok_or_else(no_id)
+            };
+            Asked::Ids(texts.iter().enumerate().map(id).collect::<Result<_, _>>()?)
+        }
+    };
+    Ok((asked, details(words)?))
+}
+
+/// As it is shown.
+pub(crate) fn operation(operation: &Operation) -> quorate_api::Operation {
+    quorate_api::Operation {
+        id: operation.id.to_string(),
+        action: match operation.action {
+            Action::Retry => quorate_api::Action::Retry,
+            Action::Cancel => quorate_api::Action::Cancel,
+            Action::Delete => quorate_api::Action::Delete,
+        },
+        status: match operation.state {
+            OperationState::Running => OperationStatus::Running,
+            OperationState::Done => OperationStatus::Done,
+            OperationState::Stopped => OperationStatus::Stopped,
+        },
+        done: operation.done,
+        skipped: operation.skipped,
+        ids: match &operation.selection {
+            Selection::Filter(_) => None,
+            Selection::Ids(ids) => Some(ids.len() as u64),
+        },
+        started_at: time(operation.started_at),
+        ended_at: operation.ended_at.map(time),
+    }
+}

@@ -1,0 +1,332 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use quorate_api::{ErrorWrapper, Matches, OperationRequest, OperationWrapper, OperationsWrapper};
+use quorate_core::limits::JOBS_PER_REQUEST;
+use quorate_core::{
+    Action, Command, Filter, Job, JobsQuery, NewOperation, Operation, OperationId, Order, QueueView, Reply,
+    Selection, Status, Unavailable,
+};
+use tokio::time::{Instant, sleep_until};
+
+use crate::answer::{self, Claim};
+use crate::body::{self, MediaType};
+use crate::convert::Asked;
+use crate::error::{Answer, ApiError, Failure};
+use crate::limits::{DRY_RUN_PAGES, LAST_LOOK};
+use crate::looks::Looks;
+use crate::openapi::{
+    Conflict, KeyHeader, OperationsParams, ReadErrors, ReadParams, WaitParams, WriteErrors,
+};
+use crate::query::Query;
+use crate::response::{self, Index};
+use crate::routes::path_id::OperationPath;
+use crate::{Backend, Gateway, Reads, convert, idempotency, ids, patience, ranges};
+
+/// Enqueues many finished jobs again, each that nobody has retried; an automatic retry that waits for its time is queued now.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/retry",
+    operation_id = "retry_jobs",
+    params(WaitParams, KeyHeader),
+    request_body = OperationRequest,
+    responses(
+        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper),
+        (status = 202, description = "It goes on", body = OperationWrapper),
+        WriteErrors,
+        (status = 404, description = "There is no such queue", body = ErrorWrapper),
+        Conflict,
+    )
+)]
+pub(crate) async fn retry<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    query: Query,
+    request: Request,
+) -> Answer {
+    start(&gateway, Action::Retry, &query, request).await
+}
+
+/// Calls many jobs off that have not finished.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/cancel",
+    operation_id = "cancel_jobs",
+    params(WaitParams, KeyHeader),
+    request_body = OperationRequest,
+    responses(
+        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper),
+        (status = 202, description = "It goes on", body = OperationWrapper),
+        WriteErrors,
+        (status = 404, description = "There is no such queue", body = ErrorWrapper),
+        Conflict,
+    )
+)]
+pub(crate) async fn cancel<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    query: Query,
+    request: Request,
+) -> Answer {
+    start(&gateway, Action::Cancel, &query, request).await
+}
+
+/// Removes many finished jobs with their logs, for good.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/delete",
+    operation_id = "delete_jobs",
+    params(WaitParams, KeyHeader),
+    request_body = OperationRequest,
+    responses(
+        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper),
+        (status = 202, description = "It goes on", body = OperationWrapper),
+        WriteErrors,
+        (status = 404, description = "There is no such queue", body = ErrorWrapper),
+        Conflict,
+    )
+)]
+pub(crate) async fn delete<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    query: Query,
+    request: Request,
+) -> Answer {
+    start(&gateway, Action::Delete, &query, request).await
+}
+
+async fn start<B: Backend>(gateway: &Gateway<B>, action: Action, query: &Query, request: Request) -> Answer {
+    let wait = wait_of(query)?;
+    let (parts, body) = request.into_parts();
+    let (MediaType::Json | MediaType::Absent) = MediaType::of(&parts.headers)? else {
+        return Err(ApiError::UnsupportedMediaType { accepted: body::ONLY_JSON }.into());
+    };
+    let body = gateway.bodies().read(body).await?;
+    let parse = move |bytes: Bytes| {
+        let request = body::operation(&bytes)?;
+        let key = idempotency::key(&parts.headers, &format!("{} jobs", action.as_str()), &[&bytes])?;
+        let dry_run = request.dry_run.unwrap_or_default();
+        let (asked, details) = convert::asked(action, request)?;
+        Ok((asked, details, dry_run, key))
+    };
+    let ((asked, details, dry_run, key), _share) = body.understand(gateway.heavy(), parse).await?;
+    let selection = selection(gateway, asked).await?;
+    if dry_run {
+        let matches = count(gateway, action, selection).await?;
+        return Ok(response::json(StatusCode::OK, Some(gateway.applied()), &matches));
+    }
+    let operation = NewOperation { id: ids::draw_operation(), action, details: details.into(), selection };
+    let (index, reply) = gateway.submit(Command::StartOperation { operation, key }).await?;
+    let Reply::Operation(id) = reply else {
+        return Err(ApiError::unexpected_reply("start an operation").into());
+    };
+    shown(self::wait(gateway, id, wait).await?, index)
+}
+
+/// Work on many jobs; with `wait` once it has ended.
+#[utoipa::path(
+    get,
+    path = "/v1/operation/{id}",
+    operation_id = "get_operation",
+    params(("id" = String, Path, description = "Its id"), WaitParams, ReadParams),
+    responses(
+        (status = 200, description = "It has ended", body = OperationWrapper),
+        (status = 202, description = "It goes on", body = OperationWrapper),
+        (status = 404, description = "No such work is known, or no more", body = ErrorWrapper),
+        ReadErrors,
+    )
+)]
+pub(crate) async fn get<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    OperationPath(id): OperationPath,
+    query: Query,
+) -> Answer {
+    let wait = wait_of(&query)?;
+    if gateway.must_be_sure(query.linearizable()?) {
+        gateway.barrier().await?;
+    }
+    let found = self::wait(&gateway, id, wait).await?;
+    shown(found, gateway.applied())
+}
+
+/// Lists work on many jobs, the newest first: what goes on, and what ended lately.
+#[utoipa::path(
+    get,
+    path = "/v1/operations",
+    operation_id = "list_operations",
+    params(OperationsParams, ReadParams),
+    responses((status = 200, description = "At most `n`", body = OperationsWrapper), ReadErrors)
+)]
+pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
+    let n = query.page_length()?;
+    if gateway.must_be_sure(query.linearizable()?) {
+        gateway.barrier().await?;
+    }
+    let index = gateway.applied();
+    let mut share = gateway.answers().share();
+    Claim::Read.resize(&mut share, n * OPERATION_JSON_BYTES).await?;
+    let operations = gateway.backend().reads().operations();
+    let write = move || {
+        let newest = operations.iter().rev().take(n);
+        let operations = newest.map(|operation| convert::operation(operation)).collect();
+        response::json(StatusCode::OK, Some(index), &OperationsWrapper { operations })
+    };
+    Ok(answer::held(gateway.heavy().run_on(n * OPERATION_JSON_BYTES, write).await, share))
+}
+
+/// One as JSON, at most: numbers of 20 digits.
+const OPERATION_JSON_BYTES: usize = 320;
+
+/// Ends work on many jobs before it is done. What was done stays so.
+#[utoipa::path(
+    post,
+    path = "/v1/operation/{id}/stop",
+    operation_id = "stop_operation",
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "It has ended", body = OperationWrapper),
+        WriteErrors,
+        (status = 404, description = "No such work is known, or no more", body = ErrorWrapper),
+    )
+)]
+pub(crate) async fn stop<B: Backend>(
+    State(gateway): State<Gateway<B>>,
+    OperationPath(id): OperationPath,
+) -> Answer {
+    let (index, reply) = gateway.submit(Command::StopOperation { id }).await?;
+    let Reply::Done = reply else { return Err(ApiError::unexpected_reply("stop an operation").into()) };
+    shown(gateway.backend().reads().operation(id), index)
+}
+
+/// The answer that shows one.
+fn shown(operation: Option<Arc<Operation>>, index: Index) -> Answer {
+    let Some(operation) = operation else {
+        return Err(Failure { error: ApiError::NoSuchOperation, index: Some(index) });
+    };
+    let code = if operation.is_running() { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let operation = convert::operation(&operation);
+    Ok(response::json(code, Some(index), &OperationWrapper { operation }))
+}
+
+fn wait_of(query: &Query) -> Result<Duration, ApiError> {
+    let wait = query.integer("wait")?.unwrap_or_default();
+    ranges::check("wait", "wait", wait)?;
+    Ok(Duration::from_secs(wait.into()))
+}
+
+/// Waits up to `wait` for it to end, and answers it as it is then.
+///
+/// # Errors
+/// 429: too many wait. 503: no leader said that there is none.
+async fn wait<B: Backend>(
+    gateway: &Gateway<B>,
+    id: OperationId,
+    wait: Duration,
+) -> Result<Option<Arc<Operation>>, Failure> {
+    let until = Instant::now() + patience::within(wait + LAST_LOOK).saturating_sub(LAST_LOOK);
+    let mut looks = Looks::new(gateway);
+    let (mut is_current, mut waiting) = (false, None);
+    loop {
+        match gateway.backend().reads().operation(id) {
+            Some(operation) if !operation.is_running() => return Ok(Some(operation)),
+            found @ Some(_) if Instant::now() >= until || gateway.config().shutdown.is_cancelled() => {
+                return Ok(found);
+            }
+            Some(_) => {}
+            None if is_current => return Ok(None),
+            // A stale copy must not say that.
+            None => {
+                gateway.barrier().await?;
+                is_current = true;
+                continue;
+            }
+        }
+        if waiting.is_none() {
+            waiting = Some(gateway.waiting().try_acquire().map_err(|_| ApiError::Overloaded)?);
+        }
+        tokio::select! {
+            () = looks.next(gateway) => {}
+            () = sleep_until(until) => {}
+            () = gateway.config().shutdown.cancelled() => {}
+        }
+    }
+}
+
+/// Which jobs, with the queue that is meant.
+///
+/// # Errors
+/// 404: there is no such queue. 503: no leader said so.
+async fn selection<B: Backend>(gateway: &Gateway<B>, asked: Asked) -> Result<Selection, Failure> {
+    let meant = match asked {
+        Asked::Ids(ids) => return Ok(Selection::Ids(ids)),
+        Asked::Meant(meant) => meant,
+    };
+    let mut filter = meant.filter;
+    if let Some(name) = meant.queue {
+        let mut queue = gateway.backend().reads().queue(&name);
+        if queue.is_none() {
+            gateway.barrier().await?;
+            queue = gateway.backend().reads().queue(&name);
+        }
+        let Some(QueueView { queue, .. }) = queue else { return Err(ApiError::NoSuchQueue.into()) };
+        filter.queue = Some(queue.id);
+    }
+    Ok(Selection::Filter(filter))
+}
+
+/// Counts the jobs that it would be done to now, as far as that is done in bounded time.
+async fn count<B: Backend>(
+    gateway: &Gateway<B>,
+    action: Action,
+    selection: Selection,
+) -> Result<Matches, Failure> {
+    let mut matches = 0;
+    match selection {
+        Selection::Ids(ids) => {
+            for id in ids {
+                let job = gateway.backend().reads().job(id).await?;
+                matches += u64::from(would(gateway, action, job.as_ref()).await?);
+            }
+            Ok(Matches { matches, more: false })
+        }
+        Selection::Filter(filter) => {
+            let mut behind = None;
+            for _ in 0..DRY_RUN_PAGES {
+                let page = page(gateway, &filter, behind).await?;
+                for job in &page.jobs {
+                    matches += u64::from(would(gateway, action, Some(job)).await?);
+                }
+                behind = page.next;
+                if behind.is_none() {
+                    break;
+                }
+            }
+            Ok(Matches { matches, more: behind.is_some() })
+        }
+    }
+}
+
+async fn page<B: Backend>(
+    gateway: &Gateway<B>,
+    filter: &Filter,
+    behind: Option<u64>,
+) -> Result<quorate_core::JobsPage, Unavailable> {
+    let (n, order, filter) = (JOBS_PER_REQUEST, Order::OldestFirst, filter.clone());
+    gateway.backend().reads().jobs(JobsQuery { n, order, behind, filter }).await
+}
+
+/// Whether it would be done to a job, as that is here.
+async fn would<B: Backend>(
+    gateway: &Gateway<B>,
+    action: Action,
+    job: Option<&Job>,
+) -> Result<bool, Unavailable> {
+    let Some(job) = job.filter(|job| action.statuses().contains(&job.status())) else { return Ok(false) };
+    match (action, job.retry_id) {
+        (Action::Retry, Some(latest)) => {
+            let latest = gateway.backend().reads().job(latest).await?;
+            Ok(latest.is_some_and(|latest| latest.status() == Status::Delayed))
+        }
+        (Action::Retry, None) | (Action::Cancel | Action::Delete, _) => Ok(true),
+    }
+}

@@ -1,0 +1,160 @@
+//! Work on many jobs.
+
+use quorate_core::{Action, Command, JobId, OperationId};
+use quorate_gateway::Backend;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+
+/// Two jobs of the queue `mails` that have failed, and one that waits. Their ids.
+async fn some(api: &Api) -> [String; 3] {
+    let job = |max_retries| json!({"image": "a", "queue": "mails", "max_retries": max_retries});
+    let enqueue = async |jobs: Value| {
+        let enqueued = api.post("/v1/jobs", jobs.to_string()).await.expect(201).json();
+        let ids =
+            enqueued["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let failed = enqueue(json!([job(0), job(1)])).await;
+    api.get("/v1/jobs/consume?n=2&queue=mails").await.expect(200);
+    for id in &failed {
+        api.post(&format!("/v1/job/{id}/fail"), "").await.expect(200);
+    }
+    let queued = enqueue(json!([job(0)])).await;
+    [failed[0].clone(), failed[1].clone(), queued[0].clone()]
+}
+
+/// The bytes of an id.
+fn bytes(id: &str) -> [u8; 16] {
+    u128::from_str_radix(&id.replace('-', ""), 16).unwrap().to_be_bytes()
+}
+
+/// What a leader does: the only step of an operation.
+async fn carry_out(api: &Api, operation: &Value, action: Action, jobs: &[&str]) {
+    let id = OperationId(bytes(operation["id"].as_str().unwrap()));
+    let jobs = jobs.iter().map(|id| JobId(bytes(id))).collect();
+    let step = Command::StepOperation { id, action, from: 0, to: None, jobs };
+    api.backend.submit(step, std::time::Duration::from_secs(5)).await.unwrap().outcome.unwrap();
+}
+
+async fn status(api: &Api, id: &str) -> String {
+    api.get(&format!("/v1/job/{id}")).await.expect(200).json()["job"]["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn it_is_begun_watched_and_ends() {
+    let api = Api::new();
+    let [dead, retried, _] = some(&api).await;
+    let body = r#"{"filter":{"queue":"mails","reason":"bad_exit"}}"#;
+    let started = api.post("/v1/jobs/retry", body).await.expect(202).json()["operation"].clone();
+    assert_eq!(
+        (&started["action"], &started["status"], &started["done"]),
+        (&json!("retry"), &json!("running"), &json!(0))
+    );
+    let path = format!("/v1/operation/{}", started["id"].as_str().unwrap());
+    assert_eq!(api.get(&path).await.expect(202).json()["operation"], started);
+    let ((), ended) = tokio::join!(carry_out(&api, &started, Action::Retry, &[&dead, &retried]), async {
+        api.get(&format!("{path}?wait=60")).await.expect(200).json()["operation"].clone()
+    });
+    assert_eq!((&ended["status"], &ended["done"], &ended["skipped"]), (&json!("done"), &json!(2), &json!(0)));
+    assert!(ended["ended_at"].is_string(), "{ended}");
+    assert_eq!(api.get("/v1/operations").await.expect(200).json(), json!({"operations": [ended.clone()]}));
+    let stopped = api.post(&format!("{path}/stop"), "").await.expect(200).json();
+    assert_eq!(stopped["operation"], ended, "it has ended already");
+}
+
+#[tokio::test]
+async fn a_stop_ends_it() {
+    let api = Api::new();
+    let [dead, _, queued] = some(&api).await;
+    let body = json!({"ids": [queued, dead], "details": "no more"}).to_string();
+    let started = api.post("/v1/jobs/cancel", body).await.expect(202).json()["operation"].clone();
+    assert_eq!(started["ids"], 2);
+    let path = format!("/v1/operation/{}", started["id"].as_str().unwrap());
+    let stopped = api.post(&format!("{path}/stop"), "").await.expect(200).json()["operation"].clone();
+    assert_eq!((&stopped["status"], &stopped["done"]), (&json!("stopped"), &json!(0)));
+    carry_out(&api, &started, Action::Cancel, &[&queued]).await;
+    assert_eq!(status(&api, &queued).await, "queued");
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_and_does_nothing() {
+    let api = Api::new();
+    let [dead, retried, queued] = some(&api).await;
+    let again = api.post(&format!("/v1/job/{dead}/retry"), "").await.expect(200).json();
+    let again = again["job"]["id"].as_str().unwrap();
+    let submitted = api.backend.submitted();
+    for (action, asked, matches) in [
+        ("retry", json!({"filter": {"queue": "mails"}}), 1),
+        ("retry", json!({"ids": [dead, retried, queued]}), 1),
+        ("cancel", json!({"filter": {"queue": "mails"}}), 3),
+        ("cancel", json!({"filter": {"queue": "mails", "status": ["queued"]}}), 2),
+        ("delete", json!({"filter": {"queue": "mails"}}), 2),
+        ("delete", json!({"ids": [again]}), 0),
+        ("delete", json!({"filter": {"image": "b"}}), 0),
+    ] {
+        let mut body = asked.clone();
+        body["dry_run"] = json!(true);
+        let counted = api.post(&format!("/v1/jobs/{action}"), body.to_string()).await.expect(200).json();
+        assert_eq!(counted, json!({"matches": matches, "more": false}), "{action} {asked}");
+    }
+    assert_eq!(api.backend.submitted(), submitted);
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_named() {
+    let api = Api::new();
+    some(&api).await;
+    let submitted = api.backend.submitted();
+    let many = json!({"ids": vec!["x"; 1_001]}).to_string();
+    for (action, body, fields, says) in [
+        ("retry", "", "body", r#"send {"filter":"#),
+        ("retry", "{}", "filter", "by filter or by ids"),
+        ("delete", r#"{"filter":{}}"#, "filter", "name at least one thing"),
+        ("retry", r#"{"filter":{"queue":"mails"},"ids":[]}"#, "ids", "send one of them"),
+        ("retry", r#"{"ids":[]}"#, "ids", "1 to 1000"),
+        ("retry", r#"{"ids":["x"]}"#, "ids[0]", "must be a job's id"),
+        ("retry", &many, "ids", "at most 1000"),
+        ("retry", r#"{"filter":{"queue":"Mails"}}"#, "filter.queue", "no name of a queue"),
+        (
+            "retry",
+            r#"{"filter":{"status":["queued"]}}"#,
+            "filter.status",
+            "success, error, cancelled, not queued",
+        ),
+        (
+            "cancel",
+            r#"{"filter":{"reason":"timeout"}}"#,
+            "filter.status",
+            "delayed, queued, running, not error",
+        ),
+        ("delete", r#"{"filter":{"queue":"mails"},"details":"x"}"#, "details", "for cancel alone"),
+        ("delete", r#"{"fliter":{"queue":"mails"}}"#, "fliter", "filter"),
+    ] {
+        let refused = api.post(&format!("/v1/jobs/{action}"), body.to_owned()).await.expect(400);
+        assert_eq!(refused.fields().as_deref(), Some(fields), "{body}");
+        let message = refused.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(says), "{body}: {message}");
+    }
+    api.post("/v1/jobs/delete", r#"{"filter":{"queue":"none"}}"#).await.expect(404);
+    api.get("/v1/operation/01234567-89ab-7000-8000-000000000000").await.expect(404);
+    api.get("/v1/operation/x").await.expect(404);
+    assert_eq!(api.backend.submitted(), submitted);
+    api.post("/v1/operation/01234567-89ab-7000-8000-000000000000/stop", "").await.expect(404);
+}
+
+#[tokio::test]
+async fn so_much_goes_on_at_once() {
+    let api = Api::new();
+    some(&api).await;
+    let body = r#"{"filter":{"queue":"mails"}}"#;
+    for _ in 0..16 {
+        api.post("/v1/jobs/cancel", body).await.expect(202);
+    }
+    let refused = api.post("/v1/jobs/cancel", body).await.expect(429).json();
+    assert_eq!(refused["outcome"], "not_applied");
+    assert_eq!(
+        api.get("/v1/operations?n=5").await.expect(200).json()["operations"].as_array().unwrap().len(),
+        5
+    );
+}
