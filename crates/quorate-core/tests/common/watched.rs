@@ -6,8 +6,8 @@ use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
     AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept,
-    KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations, QueueId, Reason, RequestId,
-    Settings, State, Status, Table, Timestamp, Until, limits,
+    KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations, QueueId, Reason,
+    RequestId, Settings, State, Status, Table, Timestamp, Until, limits,
 };
 
 use super::turns::Turns;
