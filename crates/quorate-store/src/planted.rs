@@ -50,8 +50,6 @@ pub enum Bug {
     ForgetUnique,
     /// A node that starts counts one finished job too many of each queue.
     Miscount,
-    /// Which key had its turn is forgotten with each write.
-    ForgetTurns,
     /// It is not counted how often a job was given back.
     ReleaseForEver,
     /// Of several queues the last one is first.
@@ -60,7 +58,7 @@ pub enum Bug {
     NoChance,
 }
 
-const BUGS: [(Bug, &str); 23] = [
+const BUGS: [(Bug, &str); 22] = [
     (Bug::AckBeforeFsync, "ack-before-fsync"),
     (Bug::ForgetVote, "forget-vote"),
     (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
@@ -80,7 +78,6 @@ const BUGS: [(Bug, &str); 23] = [
     (Bug::RefillRate, "refill-rate"),
     (Bug::ForgetUnique, "forget-unique"),
     (Bug::Miscount, "miscount"),
-    (Bug::ForgetTurns, "forget-turns"),
     (Bug::ReleaseForEver, "release-for-ever"),
     (Bug::LastQueueFirst, "last-queue-first"),
     (Bug::NoChance, "no-chance"),

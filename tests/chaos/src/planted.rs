@@ -27,7 +27,7 @@ pub struct Experiment {
 }
 
 /// All of them, the control first.
-pub const EXPERIMENTS: [Experiment; 24] = [
+pub const EXPERIMENTS: [Experiment; 23] = [
     Experiment {
         bug: None,
         faults: &[
@@ -65,7 +65,6 @@ pub const EXPERIMENTS: [Experiment; 24] = [
     Experiment::new("refill-rate", &[(Kill, All, 6)], "`rates`"),
     Experiment::new("forget-unique", &[(Kill, All, 3)], "`unique`"),
     Experiment::new("miscount", &[(Kill, Follower, 2)], "`counts`"),
-    Experiment::new("forget-turns", &[(Kill, Follower, 4)], "`turns`"),
     Experiment::new("release-for-ever", &[(Kill, Follower, 4)], "`release`"),
     Experiment::new("last-queue-first", &[(Kill, Follower, 2)], "`in-order`"),
     Experiment::new("no-chance", &[(Kill, Follower, 4)], "`weights`"),

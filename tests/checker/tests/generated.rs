@@ -328,9 +328,10 @@ fn a_pause_that_does_not_hold_is_found() {
 fn a_unique_key_that_is_forgotten_is_found() {
     planted("unique", |events| {
         // As if all had asked for one key.
-        let rename = |unique: &mut Option<Unique>| match unique {
-            Some(unique) => unique.key = "u".into(),
-            None => {}
+        let rename = |unique: &mut Option<Unique>| {
+            if let Some(unique) = unique {
+                unique.key = "u".into();
+            }
         };
         for op in ops(events) {
             op.jobs.iter_mut().for_each(|job| rename(&mut job.unique));

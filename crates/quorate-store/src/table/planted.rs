@@ -1,13 +1,12 @@
 //! The planted bugs of the table, where entries are applied to it: see [`crate::planted`].
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openraft::EntryPayload;
-use quorate_core::{Batch, Bucket, Dispatch, Effect, Job, Kept, State, Status, Table, Timestamp};
+use quorate_core::{Batch, Bucket, Effect, Job, State, Status, Table, Timestamp};
 use rocksdb::WriteBatch;
 
 use super::tuning::Tuning;
@@ -27,15 +26,6 @@ impl Applier {
     pub(crate) fn load(generation: Arc<Generation>, tuning: Tuning) -> Result<Applier, StoreError> {
         start_wrong(&generation.db)?;
         applier::Applier::load(generation, tuning).map(Applier)
-    }
-
-    pub(crate) fn write(&mut self) -> Result<(), StoreError> {
-        self.0.write()?;
-        if planted(Bug::ForgetTurns) {
-            let kept = Kept { turns: BTreeMap::new(), ..self.0.dispatch.kept() };
-            self.0.dispatch = Dispatch::restore(self.0.meta.clock, kept);
-        }
-        Ok(())
     }
 
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<AppliedEntry, StoreError> {
