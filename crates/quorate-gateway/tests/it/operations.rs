@@ -116,7 +116,7 @@ async fn what_is_not_understood_is_named() {
         ("retry", r#"{"filter":{"queue":"mails"},"ids":[]}"#, "ids", "send one of them"),
         ("retry", r#"{"ids":[]}"#, "ids", "1 to 1000"),
         ("retry", r#"{"ids":["x"]}"#, "ids[0]", "must be a job's id"),
-        ("retry", &many, "ids", "at most 1000"),
+        ("retry", &many, "ids", "more than 1000"),
         ("retry", r#"{"filter":{"queue":"Mails"}}"#, "filter.queue", "no name of a queue"),
         (
             "retry",
