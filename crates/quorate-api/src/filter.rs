@@ -1,4 +1,4 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::{Reason, Status};
@@ -8,7 +8,7 @@ use crate::{Reason, Status};
 #[serde(deny_unknown_fields)]
 pub struct JobFilter {
     /// In one of these. Default: with `final` or `reason`, `error`; with a time of its end, the three final ones.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
     pub status: Vec<Status>,
     /// Ended in error, and no other job goes on from it (true), or one retries it (false).
     #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub struct JobFilter {
     #[schema(max_length = 64)]
     pub key: Option<String>,
     /// With all of these tags; at most 8.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 8)]
     pub tags: Vec<String>,
     /// Enqueued at this moment or later: RFC 3339.
@@ -68,6 +68,11 @@ impl JobFilter {
     }
 }
 
+/// What is null counts as absent.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(given: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(given)?.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +92,7 @@ mod tests {
              &created_until=2&finished_from=3&finished_until=4"
         );
         assert_eq!(JobFilter::default().query(), []);
+        let null = serde_json::json!({"status": null, "final": null, "tags": null});
+        assert_eq!(serde_json::from_value::<JobFilter>(null).unwrap(), JobFilter::default());
     }
 }

@@ -105,8 +105,8 @@ fn failures() -> Log<Model> {
     log
 }
 
-fn at(seconds: u32) -> Timestamp {
-    T0.plus_seconds(seconds)
+fn at(seconds: u64) -> Timestamp {
+    T0.plus_millis(1_000 * seconds)
 }
 
 fn fitting(log: &Log<Model>, filter: Filter) -> Vec<u64> {

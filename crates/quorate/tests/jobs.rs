@@ -267,7 +267,7 @@ fn failures_are_listed_with_why_and_when_and_those_apart_that_nobody_goes_on_fro
         ("--final=false", vec![&retried]),
         ("--status dead --reason killed --image a --queue default", vec![&killed]),
         ("--reason bad_exit --key anna", vec![&dead]),
-        ("--tag batch:7 --status error,delayed -n 2", vec![&waits, &dead]),
+        ("--tag batch:7 --status error,delayed --oldest -n 3", vec![&retried, &dead, &waits]),
         ("--tag batch:7 --tag red --status dead", vec![&dead]),
         ("--since 1h", vec![&killed, &dead, &retried]),
         ("--since 1h --until 2026-01-01T00:00:00Z", vec![]),

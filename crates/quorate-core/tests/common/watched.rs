@@ -6,8 +6,8 @@ use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
     AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept,
-    KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations, QueueId, RequestId,
-    Settings, State, Status, Table, Timestamp, Until, limits,
+    KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations, QueueId, Reason,
+    RequestId, Settings, State, Status, Table, Timestamp, Until, limits,
 };
 
 use super::turns::Turns;
@@ -172,9 +172,10 @@ impl Watched {
             assert!(due <= now || may_be_early, "released before it was due");
         }
         if let State::Running { deadline } = before.state {
-            let by_cluster = matches!(after.state, State::Error { by: EndedBy::Cluster, .. });
+            let timed_out =
+                matches!(after.state, State::Error { by: EndedBy::Cluster, reason: Reason::Timeout, .. });
             assert_eq!(
-                by_cluster,
+                timed_out,
                 deadline <= now,
                 "a timeout is neither early nor overtaken: {after:?} at {now}"
             );

@@ -193,7 +193,7 @@ impl Stage {
                 id: self.id(name),
                 queue: options.get("queue").map_or(QueueName::DEFAULT, |name| QueueName::new(name).unwrap()),
                 key: text("tenant", "").into(),
-                tags: [].into(),
+                tags: text("tags", "").split('+').filter(|tag| !tag.is_empty()).map(Box::from).collect(),
                 unique: options.get("unique").map(|text| unique(text)),
                 priority: Priority::new(u8::try_from(number("priority", 0)).unwrap()).unwrap(),
                 image_id: ImageId(sixteen_bytes(&image)),

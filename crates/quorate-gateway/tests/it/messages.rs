@@ -95,7 +95,7 @@ async fn of_bodies() {
             jobs,
             JSON,
             r#"[{"image":"a","max_retires":1}]"#,
-            "jobs[0].max_retires: is unknown; did you mean max_retries? Known here: image, queue, key, payload, delay, timeout, \
+            "jobs[0].max_retires: is unknown; did you mean max_retries? Known here: image, queue, key, tags, payload, delay, timeout, \
              priority, max_retries, retries_delay, unique_key, unique_until, unique_for",
         ),
         (
@@ -103,13 +103,13 @@ async fn of_bodies() {
             JSON,
             &long_name,
             "jobs[0].aaaaaaaaaaaaaaaaaaaaaaaa…aaaaaaaaaaaaaaaaaaaaaaaaaaaaaab: is unknown; known here: image, queue, \
-             key, payload, delay, timeout, priority, max_retries, retries_delay, unique_key, unique_until, unique_for",
+             key, tags, payload, delay, timeout, priority, max_retries, retries_delay, unique_key, unique_until, unique_for",
         ),
         (
             jobs,
             JSON,
             "[{\"image\":\"a\",\"\\u001b[2J`, expected `delay`\":1}]",
-            "jobs[0].\\u001b[2J`, expected `delay`: is unknown; known here: image, queue, key, payload, delay, timeout, priority, \
+            "jobs[0].\\u001b[2J`, expected `delay`: is unknown; known here: image, queue, key, tags, payload, delay, timeout, priority, \
              max_retries, retries_delay, unique_key, unique_until, unique_for",
         ),
         (

@@ -54,9 +54,7 @@ async fn it_is_begun_watched_and_ends() {
     let path = format!("/v1/operation/{}", started["id"].as_str().unwrap());
     assert_eq!(api.get(&path).await.expect(202).json()["operation"], started);
     let jobs = [&*dead, &*retried];
-    let ends = async {
-        api.get(&format!("{path}?wait=60")).await.expect(200).json()["operation"].clone()
-    };
+    let ends = async { api.get(&format!("{path}?wait=60")).await.expect(200).json()["operation"].clone() };
     let ((), ended) = tokio::join!(carry_out(&api, &started, Action::Retry, &jobs), ends);
     assert_eq!((&ended["status"], &ended["done"], &ended["skipped"]), (&json!("done"), &json!(2), &json!(0)));
     assert!(ended["ended_at"].is_string(), "{ended}");

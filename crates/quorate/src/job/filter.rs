@@ -179,7 +179,7 @@ mod tests {
         let ago = since.duration_until(before).as_secs();
         assert!((7_000..=7_200).contains(&ago), "{ago}");
         for wrong in ["soon", "2026-01-31", "-1h", "99999999d"] {
-            let Err(refused) = filter(&["--since", wrong]) else { panic!("{wrong}") };
+            let Err(refused) = filter(&[&format!("--since={wrong}")]) else { panic!("{wrong}") };
             assert!(refused.to_string().contains("it must be how long ago"), "{wrong}: {refused}");
         }
     }

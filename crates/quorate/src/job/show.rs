@@ -61,28 +61,17 @@ pub(crate) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
         return out.json(page);
     }
     let (is_terminal, now) = (output::is_terminal(), Timestamp::now());
-    let header = if is_terminal { ["age", "ended"] } else { ["created", "completed"] };
+    let (created, completed) = if is_terminal { ("age", "ended") } else { ("created", "completed") };
     // Of one queue there is nothing to tell apart.
     let of_several = page.jobs.iter().map(|job| &job.queue).collect::<BTreeSet<_>>().len() > 1;
-    let has_progress = page.jobs.iter().any(|job| job.progress.is_some());
     let has_errors = page.jobs.iter().any(is_error);
     // Of those that have failed, what matters is how.
     let others = page.jobs.is_empty() || !page.jobs.iter().all(is_error);
-    let shown = [
-        true,
-        true,
-        true,
-        others,
-        others,
-        of_several,
-        has_progress && others,
-        has_errors,
-        has_errors,
-        has_errors,
-    ];
-    let [created, completed] = header;
+    let has_progress = others && page.jobs.iter().any(|job| job.progress.is_some());
+    let shown =
+        [true, true, true, others, others, has_errors, has_errors, of_several, has_progress, has_errors];
     let header =
-        ["id", "image", "status", "priority", created, "queue", "progress", "attempt", completed, "details"];
+        ["id", "image", "status", "priority", created, "attempt", completed, "queue", "progress", "details"];
     let mut table = Table::with_header(&columns(header, shown)).whole(1);
     for job in &page.jobs {
         let since = |time: &str| if is_terminal { age(time, now) } else { time.to_owned() };
@@ -97,7 +86,7 @@ pub(crate) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
         let (status, priority, created) = (standing(job), job.priority.to_string(), since(&job.created_at));
         let progress = job.progress.as_ref().map(progress).unwrap_or_default();
         let cells = [
-            &job.id, &job.image, &status, &priority, &created, &job.queue, &progress, &attempt, &completed,
+            &job.id, &job.image, &status, &priority, &created, &attempt, &completed, &job.queue, &progress,
             &details,
         ];
         table.cells(&columns(cells.map(String::as_str), shown));

@@ -106,10 +106,18 @@ impl Source {
         numbers: Range<u64>,
         period: Period,
     ) -> Result<Range<u64>, StoreError> {
-        let from =
-            period.from.map_or(Ok(numbers.start), |time| self.first_since(view, numbers.clone(), time))?;
-        let until = period.until.map_or(Ok(numbers.end), |time| self.first_since(view, numbers, time))?;
-        Ok(from..until)
+        if period == Period::default() {
+            return Ok(numbers);
+        }
+        // Nothing is looked for where rows were deleted: it would be walked over with each look.
+        let end = |order| self.scan(view, numbers.clone(), order).next().transpose();
+        let (Some((first, _)), Some((last, _))) = (end(Order::OldestFirst)?, end(Order::NewestFirst)?) else {
+            return Ok(numbers);
+        };
+        let since = |time: Option<Timestamp>, open| {
+            time.map_or(Ok(open), |time| self.first_since(view, first..last + 1, time))
+        };
+        Ok(since(period.from, first)?..since(period.until, last + 1)?)
     }
 
     /// The lowest number from which on no job is older: it halves the range with each look.
@@ -129,10 +137,10 @@ impl Source {
     /// When the job of a row was created, or came into its lane, where that is one: what its number rises with.
     fn came(&self, view: &View<'_>, number: u64, value: &[u8]) -> Result<Timestamp, StoreError> {
         let job = self.found(number, value)?.job(view)?;
-        Ok(match (self.kind, job.state) {
-            (Kind::Lane { .. }, State::Queued { since, .. }) => since,
-            _ => job.created_at,
-        })
+        if let (Kind::Lane { .. }, State::Queued { since, .. }) = (self.kind, &job.state) {
+            return Ok(*since);
+        }
+        Ok(job.created_at)
     }
 
     fn found(&self, number: u64, value: &[u8]) -> Result<Found, StoreError> {

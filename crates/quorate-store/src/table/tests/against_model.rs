@@ -58,7 +58,7 @@ async fn follow(seed: u64, portions: usize) {
 
 /// Some lists, page by page, have the jobs that the model finds among all.
 fn check_lists(replica: &mut Harness, model: &Model, rng: &mut Rng) {
-    for _ in 0..8 {
+    for _ in 0..4 {
         let order = if rng.one_in(2) { Order::NewestFirst } else { Order::OldestFirst };
         let n = 1 + number(rng, 9);
         let bounds = Bounds { rows: 1 + number(rng, 20), records: 1 + number(rng, 20) };
