@@ -34,8 +34,8 @@ use crate::{Backend, Gateway, Reads, convert, idempotency, ids, patience, ranges
     params(WaitParams, KeyHeader),
     request_body = OperationRequest,
     responses(
-        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper),
-        (status = 202, description = "It goes on", body = OperationWrapper),
+        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
+        (status = 202, description = "It goes on", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
         WriteErrors,
         (status = 404, description = "There is no such queue", body = ErrorWrapper),
         Conflict,
@@ -57,8 +57,8 @@ pub(crate) async fn retry<B: Backend>(
     params(WaitParams, KeyHeader),
     request_body = OperationRequest,
     responses(
-        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper),
-        (status = 202, description = "It goes on", body = OperationWrapper),
+        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
+        (status = 202, description = "It goes on", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
         WriteErrors,
         (status = 404, description = "There is no such queue", body = ErrorWrapper),
         Conflict,
@@ -80,8 +80,8 @@ pub(crate) async fn cancel<B: Backend>(
     params(WaitParams, KeyHeader),
     request_body = OperationRequest,
     responses(
-        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper),
-        (status = 202, description = "It goes on", body = OperationWrapper),
+        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
+        (status = 202, description = "It goes on", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
         WriteErrors,
         (status = 404, description = "There is no such queue", body = ErrorWrapper),
         Conflict,

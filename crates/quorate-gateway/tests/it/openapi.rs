@@ -6,7 +6,7 @@ use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
 /// witness.
-const CALLS: [&str; 30] = [
+const CALLS: [&str; 36] = [
     "DELETE /v1/job/{id}",
     "DELETE /v1/queue/{name}",
     "GET /healthz",
@@ -21,6 +21,8 @@ const CALLS: [&str; 30] = [
     "GET /v1/jobs",
     "GET /v1/jobs/consume",
     "GET /v1/jobs/ids",
+    "GET /v1/operation/{id}",
+    "GET /v1/operations",
     "GET /v1/queue/{name}",
     "GET /v1/queues",
     "GET /v1/workers",
@@ -32,8 +34,12 @@ const CALLS: [&str; 30] = [
     "POST /v1/job/{id}/success",
     "POST /v1/job/{id}/touch",
     "POST /v1/jobs",
+    "POST /v1/jobs/cancel",
     "POST /v1/jobs/consume",
+    "POST /v1/jobs/delete",
     "POST /v1/jobs/finish",
+    "POST /v1/jobs/retry",
+    "POST /v1/operation/{id}/stop",
     "POST /v1/worker/{name}/gone",
     "PUT /v1/cluster/settings",
     "PUT /v1/queue/{name}",
@@ -41,6 +47,9 @@ const CALLS: [&str; 30] = [
 
 /// A body of finish.
 const ENDING: &str = r#"{"jobs":[{"id":"0198c0de-0000-7000-8000-000000000001","status":"success"}]}"#;
+
+/// A body of retry, cancel and delete of many.
+const DRY_RUN: &str = r#"{"ids":["0198c0de-0000-7000-8000-000000000001"],"dry_run":true}"#;
 
 #[tokio::test]
 async fn the_document_lists_exactly_the_routes() {
@@ -150,17 +159,19 @@ async fn parameters_have_the_bounds_that_the_document_gives_them() {
             for (value, is_taken) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
                 let body = match &*path {
                     "/v1/jobs/finish" => ENDING,
+                    "/v1/jobs/retry" | "/v1/jobs/cancel" | "/v1/jobs/delete" => DRY_RUN,
                     path if path.ends_with("/log") => "x",
                     _ => "",
                 };
                 let answered = api.send(&method, &format!("{path}?{name}={value}{more}"), body).await;
-                // There is no such job.
-                let taken = if path.starts_with("/v1/job/") { 404 } else { 200 };
+                // There is no such job, and no such operation.
+                let is_one = ["/v1/job/", "/v1/operation/"].iter().any(|one| path.starts_with(one));
+                let taken = if is_one { 404 } else { 200 };
                 assert_eq!(answered.status == taken, is_taken, "{method} {path}?{name}={value}");
             }
         }
     }
-    assert_eq!(numbers, 18);
+    assert_eq!(numbers, 23);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +224,10 @@ async fn keys_are_what_the_document_says() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 7, "enqueue, both consumes, finish, success, fail, retry");
+    assert_eq!(
+        calls, 10,
+        "enqueue, both consumes, finish, success, fail, retry; retry, cancel, delete of many"
+    );
 }
 
 #[tokio::test]
@@ -241,8 +255,15 @@ async fn a_body_may_be_missing_but_not_null() {
         assert!(!body.to_string().contains("null"), "{method} {path}: {body}");
         let must_be_there = matches!(
             (&*method, &*path),
-            ("POST", "/v1/jobs" | "/v1/jobs/finish" | "/v1/job/0198c0de-0000-7000-8000-000000000001/log")
-                | ("PUT", "/v1/cluster/settings" | "/v1/queue/{name}")
+            (
+                "POST",
+                "/v1/jobs"
+                    | "/v1/jobs/finish"
+                    | "/v1/jobs/retry"
+                    | "/v1/jobs/cancel"
+                    | "/v1/jobs/delete"
+                    | "/v1/job/0198c0de-0000-7000-8000-000000000001/log"
+            ) | ("PUT", "/v1/cluster/settings" | "/v1/queue/{name}")
         );
         assert_eq!(body["required"] == true, must_be_there, "{method} {path}");
     }

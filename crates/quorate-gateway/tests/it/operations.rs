@@ -53,9 +53,9 @@ async fn it_is_begun_watched_and_ends() {
     );
     let path = format!("/v1/operation/{}", started["id"].as_str().unwrap());
     assert_eq!(api.get(&path).await.expect(202).json()["operation"], started);
-    let ((), ended) = tokio::join!(carry_out(&api, &started, Action::Retry, &[&dead, &retried]), async {
-        api.get(&format!("{path}?wait=60")).await.expect(200).json()["operation"].clone()
-    });
+    let jobs = [&*dead, &*retried];
+    let ends = async { api.get(&format!("{path}?wait=60")).await.expect(200).json()["operation"].clone() };
+    let ((), ended) = tokio::join!(carry_out(&api, &started, Action::Retry, &jobs), ends);
     assert_eq!((&ended["status"], &ended["done"], &ended["skipped"]), (&json!("done"), &json!(2), &json!(0)));
     assert!(ended["ended_at"].is_string(), "{ended}");
     assert_eq!(api.get("/v1/operations").await.expect(200).json(), json!({"operations": [ended.clone()]}));
@@ -114,7 +114,7 @@ async fn what_is_not_understood_is_named() {
         ("retry", r#"{"filter":{"queue":"mails"},"ids":[]}"#, "ids", "send one of them"),
         ("retry", r#"{"ids":[]}"#, "ids", "1 to 1000"),
         ("retry", r#"{"ids":["x"]}"#, "ids[0]", "must be a job's id"),
-        ("retry", &many, "ids", "at most 1000"),
+        ("retry", &many, "ids", "more than 1000"),
         ("retry", r#"{"filter":{"queue":"Mails"}}"#, "filter.queue", "no name of a queue"),
         (
             "retry",

@@ -23,6 +23,7 @@ impl From<&Filter> for pb::Filter {
 impl TryFrom<pb::Filter> for Filter {
     type Error = Malformed;
 
+    /// What is outside of its limits is for apply to refuse: it stands in the log by then.
     fn try_from(filter: pb::Filter) -> Result<Filter, Malformed> {
         let status = |number: i32| fields::status_in("Filter", number);
         let any_reason = filter.reason == i32::from(pb::Reason::Unspecified);
@@ -32,8 +33,8 @@ impl TryFrom<pb::Filter> for Filter {
             reason: if any_reason { None } else { Some(fields::reason_in("Filter", filter.reason)?) },
             image: filter.image.map(|image| ImageId(image.into())),
             queue: filter.queue.map(QueueId),
-            key: filter.key.map(|key| fields::key("Filter", key)).transpose()?,
-            tags: fields::tags("Filter", filter.tags)?.into_vec(),
+            key: filter.key.map(Into::into),
+            tags: filter.tags.into_iter().map(Box::from).collect(),
             created: period_in(filter.created),
             finished: period_in(filter.finished),
         })

@@ -186,6 +186,7 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
         unique,
         dispatch,
         images,
+        operations,
         keys,
         answers,
     } = expected;
@@ -209,6 +210,7 @@ pub(crate) fn assert_same(found: &Dump, expected: &Dump, context: &str) {
     assert_entries(&found.unique, unique, "unique jobs", context);
     assert_eq!(found.dispatch.next_queue, dispatch.next_queue, "next_queue, {context}");
     assert_entries(&found.images, images, "images", context);
+    assert_entries(&found.operations, operations, "operations", context);
     assert_entries(&found.keys, keys, "keys", context);
     assert_entries(&found.answers, answers, "answers", context);
 }
