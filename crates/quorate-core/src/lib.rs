@@ -47,7 +47,9 @@ pub use id::{ImageId, JobId, QueueId, RequestId};
 pub use job::{EndedBy, Image, Job, Payload, Priority, Progress, Reason, State, Status};
 pub use level::{FEATURE_LEVEL, FeatureLevel};
 pub use query::{JobsPage, JobsQuery};
-pub use queue::{Backoff, Bucket, Counts, Queue, QueueName, QueueSettings, QueueView, Rate, Recent, Setting};
+pub use queue::{
+    Backoff, Bucket, Counts, Queue, QueueName, QueueSettings, QueueView, Rate, Recent, Setting, Totals,
+};
 pub use reply::{Answered, Outcome, Position, Refusal, Remembered, Reply};
 pub use settings::Settings;
 pub use table::{AnswerRecord, KeyRecord, Table};
