@@ -19,6 +19,7 @@ mod job;
 mod openapi;
 mod queue;
 mod requests;
+mod stats;
 mod worker;
 
 pub use cluster::{Cluster, Disk, Health, Member, Settings};
@@ -33,4 +34,5 @@ pub use requests::{
     CancelRequest, ConsumeRequest, Ending, FailRequest, FinishRequest, NewJob, NewJobsWrapper,
     SettingsRequest, SuccessRequest, TouchRequest,
 };
+pub use stats::{Stats, StatsWrapper};
 pub use worker::{Worker, WorkersWrapper};

@@ -5,7 +5,8 @@ use crate::{
     FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image, ImageWrapper,
     ImagesWrapper, Job, JobCounts, JobWrapper, JobsWrapper, LastMinute, Member, NewJob, NewJobsWrapper,
     Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings, SettingsRequest,
-    Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
+    Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper,
+    WriteOutcome,
 };
 
 #[derive(OpenApi)]
@@ -22,6 +23,7 @@ use crate::{
         (name = "queue", description = "One queue"),
         (name = "workers", description = "The workers that hold jobs"),
         (name = "worker", description = "One worker"),
+        (name = "stats", description = "What all queues come to"),
         (name = "images", description = "The images that jobs have named"),
         (name = "image", description = "One image"),
         (name = "cluster", description = "The cluster and its settings"),
@@ -31,7 +33,7 @@ use crate::{
         Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
         FinishedJobWrapper, FinishedJobsWrapper, Health, Image, ImageWrapper,
         IdsWrapper, ImagesWrapper, Job, JobCounts, JobWrapper, JobsWrapper, LastMinute, Member, NewJob, NewJobsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
-        SettingsRequest, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
+        SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
     ))
 )]
 struct Document;

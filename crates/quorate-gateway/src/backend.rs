@@ -5,7 +5,7 @@ use bytes::Bytes;
 use quorate_api::Cluster;
 use quorate_core::{
     Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, QueueId, QueueName, QueueView,
-    Settings, Take, Timestamp, Unavailable, WorkerView,
+    Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
 };
 
 /// What the gateway needs of the node that it stands in front of: neither Raft nor disk.
@@ -77,6 +77,8 @@ pub trait Reads: Send + Sync {
     fn queue(&self, name: &QueueName) -> Option<QueueView>;
     /// A page of queues in the order of their names, the default one first, from behind `after`.
     fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView>;
+    /// What all queues come to at that time.
+    fn totals(&self, now: Timestamp) -> Totals;
     /// A page of the workers that hold jobs, by name, from behind `after`.
     fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView>;
     /// Log time, as far as this node can tell: what happened lately is counted up to then.
@@ -115,6 +117,8 @@ pub trait NodeHealth: Send + Sync {
     fn alive(&self) -> impl Future<Output = bool> + Send;
     /// True while this node has recovered and reaches a majority through the leader. Asks, so it may take a second.
     fn ready(&self) -> impl Future<Output = bool> + Send;
+    /// What this process measures, as Prometheus reads it. Asks no other node.
+    fn metrics(&self) -> impl Future<Output = String> + Send;
     /// The cluster as this node sees it, as it is shown.
     fn cluster(&self) -> impl Future<Output = Cluster> + Send;
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_core::{
     Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Payload, Position, QueueId,
-    QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Unavailable, WorkerView,
-    limits,
+    QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Totals, Unavailable,
+    WorkerView, limits,
 };
 use quorate_gateway::{Backend, Cluster, Look, NodeHealth, Reads, Wakeups};
 
@@ -128,6 +128,10 @@ impl Reads for Prompt {
         Vec::new()
     }
 
+    fn totals(&self, _: Timestamp) -> Totals {
+        Totals::default()
+    }
+
     fn workers(&self, _: Option<&str>, _: usize) -> Vec<WorkerView> {
         Vec::new()
     }
@@ -164,6 +168,10 @@ impl NodeHealth for Prompt {
 
     async fn ready(&self) -> bool {
         true
+    }
+
+    async fn metrics(&self) -> String {
+        String::new()
     }
 
     async fn cluster(&self) -> Cluster {

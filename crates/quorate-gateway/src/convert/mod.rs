@@ -9,7 +9,7 @@ use bytes::Bytes;
 use quorate_core::{QueueName, State, Timestamp, limits};
 
 pub(crate) use self::progress::progress;
-pub(crate) use self::queue::{queue, queue_name, settings};
+pub(crate) use self::queue::{queue, queue_name, settings, stats};
 pub(crate) use self::worker::{worker, worker_name};
 
 use crate::error::ApiError;
