@@ -23,6 +23,7 @@ mod openapi;
 mod operation;
 mod queue;
 mod requests;
+mod stats;
 mod worker;
 
 pub use cluster::{Cluster, Disk, Health, Member, Settings};
@@ -41,4 +42,5 @@ pub use requests::{
     CancelRequest, ConsumeRequest, Ending, FailRequest, FinishRequest, NewJob, NewJobsWrapper,
     SettingsRequest, SuccessRequest, TouchRequest,
 };
+pub use stats::{Stats, StatsWrapper};
 pub use worker::{Worker, WorkersWrapper};

@@ -1,12 +1,7 @@
 use utoipa::OpenApi;
 
 use crate::{
-    Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper,
-    FailRequest, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image,
-    ImageWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches,
-    Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper,
-    OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
-    SettingsRequest, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
+    Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches, Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings, SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
 };
 
 #[derive(OpenApi)]
@@ -25,6 +20,7 @@ use crate::{
         (name = "queue", description = "One queue"),
         (name = "workers", description = "The workers that hold jobs"),
         (name = "worker", description = "One worker"),
+        (name = "stats", description = "What all queues come to"),
         (name = "images", description = "The images that jobs have named"),
         (name = "image", description = "One image"),
         (name = "cluster", description = "The cluster and its settings"),
@@ -33,8 +29,7 @@ use crate::{
     components(schemas(
         Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
         FinishedJobWrapper, FinishedJobsWrapper, Health, Image, ImageWrapper,
-        IdsWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches, Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
-        SettingsRequest, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
+    IdsWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches, Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings, SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
     ))
 )]
 struct Document;

@@ -41,4 +41,8 @@ pub struct Change {
     pub to: Option<Status>,
     /// Why, where `to` is `Error`.
     pub reason: Option<Reason>,
+    /// It goes on from another job: it retries it, or that one was given back.
+    pub goes_on: bool,
+    /// Time alone did it, no command: a delay or a timeout ended, or the job had outlived its retention.
+    pub by_time: bool,
 }

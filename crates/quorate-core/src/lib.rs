@@ -50,7 +50,9 @@ pub use job::{EndedBy, Image, Job, Payload, Priority, Progress, Reason, State, S
 pub use level::{FEATURE_LEVEL, FeatureLevel};
 pub use operation::{Action, Operation, OperationState, Operations, Selection};
 pub use query::{JobsPage, JobsQuery, Order};
-pub use queue::{Backoff, Bucket, Counts, Queue, QueueName, QueueSettings, QueueView, Rate, Recent, Setting};
+pub use queue::{
+    Backoff, Bucket, Counts, Queue, QueueName, QueueSettings, QueueView, Rate, Recent, Setting, Totals,
+};
 pub use reply::{Answered, Outcome, Position, Refusal, Remembered, Reply};
 pub use settings::Settings;
 pub use table::{AnswerRecord, KeyRecord, Table};

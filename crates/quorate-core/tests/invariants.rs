@@ -36,7 +36,7 @@ fn random_histories_keep_every_invariant() {
             let pieces = due(&before, clock);
             before = table.check();
             grants.check(&entry);
-            told.follow(&entry.applied.effects);
+            told.follow(&entry.applied.effects, entry.batch.envelopes.is_empty());
             seen.count(&entry);
             let configured =
                 entry.batch.envelopes.iter().any(|e| matches!(e.command, Command::Configure { .. }));
@@ -91,6 +91,7 @@ impl Grants {
 #[derive(Default)]
 struct Told {
     jobs: BTreeMap<JobId, (QueueId, Status, Option<Reason>)>,
+    goes_on: BTreeMap<JobId, bool>,
     settings: Settings,
     level: FeatureLevel,
     keys: BTreeSet<Box<str>>,
@@ -99,16 +100,29 @@ struct Told {
 }
 
 impl Told {
-    fn follow(&mut self, effects: &[Effect]) {
+    fn follow(&mut self, effects: &[Effect], no_commands: bool) {
         for effect in effects {
             match effect {
-                Effect::Job(Change { id, queue, from, to, reason }) => {
+                Effect::Job(Change { id, queue, from, to, reason, goes_on, by_time }) => {
                     assert!(from != to && (reason.is_some() == (*to == Some(Status::Error))), "{effect:?}");
                     let before = match to {
                         Some(to) => self.jobs.insert(*id, (*queue, *to, *reason)),
                         None => self.jobs.remove(id),
                     };
                     assert_eq!(before.map(|(_, status, _)| status), *from, "{effect:?}");
+                    let by_time_alone =
+                        no_commands || (*from, *to) == (Some(Status::Delayed), Some(Status::Queued));
+                    assert!(*by_time || !by_time_alone, "{effect:?}");
+                    let by_command_alone = match (from, to) {
+                        (None, _) => !goes_on,
+                        (_, Some(Status::Running | Status::Success | Status::Cancelled)) => true,
+                        (_, Some(Status::Delayed | Status::Queued | Status::Error) | None) => false,
+                    };
+                    assert!(!(*by_time && by_command_alone), "{effect:?}");
+                    match from {
+                        None => drop(self.goes_on.insert(*id, *goes_on)),
+                        Some(_) => assert_eq!(self.goes_on.get(id), Some(goes_on), "{effect:?}"),
+                    }
                 }
                 Effect::Operation(id) => drop(self.operations.insert(*id)),
                 Effect::KeySpent(key) => drop(self.keys.insert(key.clone())),
@@ -131,6 +145,7 @@ impl Told {
             _ => (job.queue, job.status(), None),
         };
         assert_eq!(self.jobs, dump.jobs.iter().map(|(id, record)| (*id, job(record))).collect());
+        assert!(dump.jobs.iter().all(|(id, job)| self.goes_on.get(id) == Some(&job.retry_of.is_some())));
         assert_eq!((self.settings, self.level), (dump.settings, dump.level));
         assert!(dump.keys.keys().all(|key| self.keys.contains(key)));
         assert!(dump.operations.keys().all(|id| self.operations.contains(id)));

@@ -5,8 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_api::Cluster;
 use quorate_core::{
-    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId,
-    QueueName, QueueView, Settings, Take, Timestamp, Unavailable, WorkerView,
+    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId, QueueName, QueueView, Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
 };
 
 /// What the gateway needs of the node that it stands in front of: neither Raft nor disk.
@@ -80,6 +79,8 @@ pub trait Reads: Send + Sync {
     fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView>;
     /// A worker that holds jobs.
     fn worker(&self, name: &str) -> Option<WorkerView>;
+    /// What all queues come to at that time.
+    fn totals(&self, now: Timestamp) -> Totals;
     /// A page of the workers that hold jobs, by name, from behind `after`.
     fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView>;
     /// Work on many jobs.
@@ -122,6 +123,8 @@ pub trait NodeHealth: Send + Sync {
     fn alive(&self) -> impl Future<Output = bool> + Send;
     /// True while this node has recovered and reaches a majority through the leader. Asks, so it may take a second.
     fn ready(&self) -> impl Future<Output = bool> + Send;
+    /// What this process measures, as Prometheus reads it. Asks no other node.
+    fn metrics(&self) -> impl Future<Output = String> + Send;
     /// The cluster as this node sees it, as it is shown.
     fn cluster(&self) -> impl Future<Output = Cluster> + Send;
 }

@@ -1,12 +1,13 @@
 //! What is around every route: what the head of any request must be, what is answered where there is only room for health
 //! checks, how long the client waits, which query parameters there are, the node's name and `Allow` in answers, and a panic
-//! that ends one request instead of a connection.
+//! that ends one request instead of a connection. And how long each request took.
 //!
 //! One layer for all of it: each costs every request some microseconds.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -18,6 +19,7 @@ use quorate_api::WriteOutcome;
 
 use crate::error::ApiError;
 use crate::meant::meant;
+use crate::metrics::{Durations, InFlight};
 use crate::query::Query;
 use crate::routes::Known;
 use crate::server::OnlyHealth;
@@ -30,6 +32,8 @@ const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
 pub(crate) struct Edge {
     node: HeaderValue,
     paths: Arc<HashMap<String, Path>>,
+    /// Of requests to no route.
+    elsewhere: Arc<Durations>,
 }
 
 /// What is known of a path.
@@ -37,19 +41,20 @@ struct Path {
     /// The value of `Allow`.
     allow: HeaderValue,
     known: Known,
+    durations: Durations,
 }
 
 impl Edge {
     /// The edge of the node `node`, around these paths.
     pub(crate) fn new(node: HeaderValue, paths: HashMap<String, Known>) -> Edge {
-        let path = |known: Known| {
+        let path = |name: &str, known: Known| {
             let methods: Vec<&str> = known.0.iter().map(|(method, _)| method.as_str()).collect();
             let allow =
                 HeaderValue::try_from(methods.join(", ")).expect("names of methods are a header value");
-            Path { allow, known }
+            Path { allow, known, durations: Durations::of(name) }
         };
-        let paths = paths.into_iter().map(|(name, known)| (name, path(known))).collect();
-        Edge { node, paths: Arc::new(paths) }
+        let paths = paths.into_iter().map(|(name, known)| (name.clone(), path(&name, known))).collect();
+        Edge { node, paths: Arc::new(paths), elsewhere: Arc::new(Durations::of("none")) }
     }
 
     /// The router with its edge.
@@ -67,6 +72,7 @@ impl Edge {
     }
 
     async fn handle(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+        let (begun, method, _in_flight) = (Instant::now(), request.method().clone(), InFlight::new());
         let path = request.extensions().get::<MatchedPath>().and_then(|path| edge.paths.get(path.as_str()));
         let mut response = match check(&request) {
             Ok(()) => guarded(answer(request, next, path)).await,
@@ -79,6 +85,8 @@ impl Edge {
             response = ApiError::MethodNotAllowed { takes }.into_response();
             response.headers_mut().insert(header::ALLOW, path.allow.clone());
         }
+        let durations = path.map_or(&*edge.elsewhere, |path| &path.durations);
+        durations.record(&method, response.status(), begun.elapsed());
         response.headers_mut().insert(QUORATE_NODE, edge.node);
         response
     }
@@ -113,7 +121,7 @@ async fn guarded(answer: impl Future<Output = Result<Response, ApiError>>) -> Re
 
 fn check(request: &Request) -> Result<(), ApiError> {
     head::check(request)?;
-    if request.extensions().get::<OnlyHealth>().is_some() && !routes::is_health(request.uri().path()) {
+    if request.extensions().get::<OnlyHealth>().is_some() && !routes::is_for_watchers(request.uri().path()) {
         return Err(ApiError::Unavailable {
             outcome: WriteOutcome::NotApplied,
             message: "this node has no room for more connections",

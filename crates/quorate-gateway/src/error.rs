@@ -5,12 +5,14 @@ use std::borrow::Cow;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use metrics::Counter;
 use quorate_api::{Error, ErrorWrapper, WriteOutcome};
 use quorate_core::limits::{LANES, OPERATIONS_RUNNING, QUEUES};
 use quorate_core::{Refusal, Status, Unavailable};
 
 use crate::limits;
 use crate::memory::Full;
+use crate::metrics::METRICS;
 use crate::quote::{quoted, shortened};
 use crate::response::{self, Index};
 
@@ -81,6 +83,10 @@ pub(crate) enum ApiError {
         message: &'static str,
     },
     DiskFull,
+    /// The answer to a health check.
+    NotWell {
+        message: &'static str,
+    },
 }
 
 impl ApiError {
@@ -140,8 +146,41 @@ impl ApiError {
             ApiError::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
-            ApiError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Unavailable { .. } | ApiError::NotWell { .. } => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        }
+    }
+
+    /// Where it is counted, if it is no fault of the request.
+    fn refusals(&self) -> Option<&'static Counter> {
+        match self {
+            ApiError::Overloaded => Some(&METRICS.overloaded),
+            ApiError::TooManyQueues => Some(&METRICS.too_many_queues),
+            ApiError::TooManyLanes => Some(&METRICS.too_many_lanes),
+            ApiError::TooManyOperations => Some(&METRICS.too_many_operations),
+            ApiError::Unavailable { outcome: WriteOutcome::NotApplied, .. } => Some(&METRICS.not_applied),
+            ApiError::Unavailable { outcome: WriteOutcome::Unknown, .. } => Some(&METRICS.unknown),
+            ApiError::DiskFull => Some(&METRICS.disk_full),
+            ApiError::Invalid { .. }
+            | ApiError::NoSuchRoute { .. }
+            | ApiError::NoSuchJob
+            | ApiError::NoSuchImage
+            | ApiError::NoSuchQueue
+            | ApiError::NoSuchOperation
+            | ApiError::NoLogYet { .. }
+            | ApiError::MethodNotAllowed { .. }
+            | ApiError::BodyTooSlow
+            | ApiError::WrongStatus { .. }
+            | ApiError::RetriedAutomatically
+            | ApiError::ReleasedTooOften
+            | ApiError::QueueInUse
+            | ApiError::KeyReused
+            | ApiError::TooLarge { .. }
+            | ApiError::UnsupportedMediaType { .. }
+            | ApiError::HeaderTooLarge
+            | ApiError::Internal
+            | ApiError::UnsupportedTransferEncoding
+            | ApiError::NotWell { .. } => None,
         }
     }
 
@@ -203,7 +242,9 @@ impl ApiError {
             ApiError::UnsupportedTransferEncoding => {
                 "the only Transfer-Encoding known here is chunked".into()
             }
-            ApiError::Unavailable { outcome: _, message } => (*message).into(),
+            ApiError::Unavailable { outcome: _, message } | ApiError::NotWell { message } => {
+                (*message).into()
+            }
             ApiError::DiskFull => "the disk is full".into(),
         }
     }
@@ -268,6 +309,9 @@ impl From<Unavailable> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if let Some(refusals) = self.refusals() {
+            refusals.increment(1);
+        }
         let (fields, outcome) = match &self {
             ApiError::Invalid { fields, .. } => (Some(fields.to_string()), None),
             ApiError::Unavailable { outcome, .. } => (None, Some(*outcome)),
@@ -275,7 +319,8 @@ impl IntoResponse for ApiError {
             | ApiError::Overloaded
             | ApiError::TooManyLanes
             | ApiError::TooManyOperations
-            | ApiError::DiskFull => (None, Some(WriteOutcome::NotApplied)),
+            | ApiError::DiskFull
+            | ApiError::NotWell { .. } => (None, Some(WriteOutcome::NotApplied)),
             ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
@@ -365,7 +410,8 @@ mod tests {
                 | ApiError::Internal
                 | ApiError::UnsupportedTransferEncoding
                 | ApiError::Unavailable { .. }
-                | ApiError::DiskFull => {}
+                | ApiError::DiskFull
+                | ApiError::NotWell { .. } => {}
             }
         }
         let all = vec![
@@ -394,6 +440,7 @@ mod tests {
             ApiError::UnsupportedTransferEncoding,
             ApiError::from(Unavailable::Unknown),
             ApiError::DiskFull,
+            ApiError::NotWell { message: "no" },
         ];
         all.iter().for_each(must_be_listed);
         all

@@ -85,6 +85,11 @@ impl<B: Backend> Gateway<B> {
         &self.inner.waiting
     }
 
+    /// How many wait.
+    pub(crate) fn waiting_now(&self) -> usize {
+        self.config().waiting_consumes.saturating_sub(self.waiting().available_permits())
+    }
+
     /// What this node's own table reflects at least, from now on.
     pub(crate) fn applied(&self) -> Index {
         Index::Applied(self.backend().reads().applied_index())

@@ -4,6 +4,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::edge::Edge;
+use crate::routes::Routes;
 use crate::server::Server;
 use crate::{Backend, ConnectionLimits, Gateway, routes};
 
@@ -11,8 +12,17 @@ impl<B: Backend> Gateway<B> {
     /// Serves every route on `listener` until [`crate::GatewayConfig::shutdown`], and then until what was in flight has been
     /// answered, in bounded time.
     pub async fn serve(self, listener: TcpListener, limits: ConnectionLimits) {
+        self.serve_routes(routes::all(), listener, limits).await;
+    }
+
+    /// Serves, in the same way, only what concerns those who watch this node: `/metrics` and its health.
+    pub async fn serve_watchers(self, listener: TcpListener) {
+        self.serve_routes(routes::for_watchers(), listener, ConnectionLimits::for_watchers()).await;
+    }
+
+    async fn serve_routes(self, routes: Routes<B>, listener: TcpListener, limits: ConnectionLimits) {
         let server = Server {
-            router: self.router(),
+            router: self.around(routes),
             limits,
             shutdown: self.config().shutdown.clone(),
             memories: self.memories(),
@@ -23,7 +33,10 @@ impl<B: Backend> Gateway<B> {
 
     /// Every route, without a server around it.
     pub fn router(&self) -> Router {
-        let routes = routes::all::<B>();
+        self.around(routes::all())
+    }
+
+    fn around(&self, routes: Routes<B>) -> Router {
         Edge::new(self.node().clone(), routes.known).around(routes.router.with_state(self.clone()))
     }
 }

@@ -22,7 +22,7 @@
 //! error        what a request is answered instead … response: as HTTP has it
 //! memory       what requests and answers may hold … heavy: when work on much of it is done
 //! unknown      names that nobody knows … meant: a path; quote: what a client sent, fit to be shown
-//! looks        when who waits looks again
+//! looks        when who waits looks again … metrics: what is measured
 //! backend      what all of this needs of the node … config, limits: and of whoever sets it up
 //! ```
 
@@ -50,6 +50,7 @@ mod long_poll;
 mod looks;
 mod meant;
 mod memory;
+mod metrics;
 mod openapi;
 mod outcome;
 mod patience;
@@ -66,5 +67,6 @@ pub use backend::{Backend, Look, NodeHealth, Reads, Wakeups};
 pub use config::GatewayConfig;
 pub use gateway::Gateway;
 pub use limits::ConnectionLimits;
+pub use metrics::register_metrics;
 pub use quorate_api::{Cluster, Disk, Member};
 pub use selection::{check_consumer, check_queues};

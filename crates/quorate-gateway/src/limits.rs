@@ -133,6 +133,13 @@ impl ConnectionLimits {
     }
 }
 
+impl ConnectionLimits {
+    /// Where only those connect who watch a node: some Prometheus, some people.
+    pub fn for_watchers() -> ConnectionLimits {
+        ConnectionLimits { connections: 64, reserved: 0, requests: 64, ..ConnectionLimits::default() }
+    }
+}
+
 impl Default for ConnectionLimits {
     fn default() -> ConnectionLimits {
         ConnectionLimits {

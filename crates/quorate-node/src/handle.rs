@@ -5,7 +5,7 @@ use std::time::Duration;
 use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
 use quorate_core::{Answered, Command, Take, Timestamp, Unavailable};
-use quorate_store::{Reader, StoreError};
+use quorate_store::{Meter, Reader, StoreError};
 
 use crate::DiskState;
 use crate::cluster::status::{self, Cluster};
@@ -20,11 +20,20 @@ pub struct Handle(Arc<Inner>);
 struct Inner {
     group: Group,
     reader: Reader,
+    meter: Meter,
 }
 
 impl Handle {
-    pub(crate) fn new(group: Group, reader: Reader) -> Handle {
-        Handle(Arc::new(Inner { group, reader }))
+    pub(crate) fn new(group: Group, reader: Reader, meter: Meter) -> Handle {
+        Handle(Arc::new(Inner { group, reader, meter }))
+    }
+
+    pub(crate) fn group(&self) -> &Group {
+        &self.0.group
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 
     /// Carries a command out, on whatever node leads, and answers once this node has applied it too.
@@ -119,6 +128,7 @@ impl Handle {
             leads: self.0.group.peers.leadership.here().is_some(),
             first_log_index: data.purged.index().map_or(0, |purged| purged + 1),
             last_log_index: data.last_log.index().unwrap_or(0),
+            committed_index: data.local_committed.index().unwrap_or(0),
             applied_index: self.0.reader.applied_index(),
             snapshot_index: data.snapshot.index().unwrap_or(0),
             requests_waiting: self.0.group.intake.waiting(),
@@ -143,6 +153,8 @@ pub struct Gauges {
     pub first_log_index: u64,
     /// The end of its log.
     pub last_log_index: u64,
+    /// The last entry that it knows to be committed.
+    pub committed_index: u64,
     /// The log index that its table reflects.
     pub applied_index: u64,
     /// The log index of its last snapshot; 0 before the first.

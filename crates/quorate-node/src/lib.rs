@@ -2,7 +2,7 @@
 //! [`Handle`]. A module knows only of those below it:
 //!
 //! ```text
-//! handle       what the gateway uses; node: started; running: … and ended
+//! handle       what the gateway uses; meter: … and who watches; node: started; running: … and ended
 //! peer_server  what the other nodes ask of all of the below
 //! group        all of the below, for one Raft group over its log and table
 //! observer     what happens where this node applies the log; stores: … which are opened here
@@ -16,7 +16,7 @@
 //! time/        log time
 //! leadership   who leads, and who the members are
 //! machine      the time and chance of where it runs: the edge of a simulation
-//! task, pause  what runs beside, and between attempts … limits: how much, how long
+//! task, pause  what runs beside, and between attempts … limits: how much, how long … metrics: what is counted
 //! ```
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
@@ -31,6 +31,8 @@ mod handle;
 mod leadership;
 mod limits;
 mod machine;
+mod meter;
+mod metrics;
 mod node;
 mod observer;
 mod pause;
@@ -51,6 +53,7 @@ pub use error::StartError;
 pub use handle::{Gauges, Handle};
 pub use limits::MEMORY_BYTES;
 pub use machine::{Machine, ThisMachine};
+pub use metrics::register_metrics;
 pub use node::Node;
 #[cfg(feature = "planted-bugs")]
 pub use quorate_store::planted;

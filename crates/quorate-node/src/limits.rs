@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use quorate_core::limits::{BODY_BYTES, REQUEST_MILLIS};
 
+/// Queues of which is shown by itself what is measured: each costs whoever watches eight series for each node.
+pub(crate) const QUEUES_MEASURED: usize = 100;
+
 /// Commands that this node has taken and not answered; beyond them it refuses.
 pub(crate) const TAKEN_COMMANDS: usize = 16_384;
 /// Their encoded bytes.

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use quorate_store::Meter;
 use tokio_util::sync::CancellationToken;
 
 use crate::disk::Disk;
@@ -52,6 +53,7 @@ impl Node {
         let observer = Arc::new(Observer::new(clock.clone()));
         let Stores { dir, log, table } = Stores::open(&config, &disk, Arc::clone(&observer)).await?;
         let (reader, snapshots, space) = (table.reader(), table.snapshots(), table.space());
+        let meter = Meter::new(&log, &table);
         let recall = Recall::open(&dir, &machine, &clock);
         let process = Process::new(config, &dir, machine, clock, disk)?;
         let group = Group::start(&process, Arc::clone(&dir), log.clone(), table, &observer).await?;
@@ -81,6 +83,6 @@ impl Node {
             snapshots,
             dir,
         };
-        Ok((Handle::new(group, reader), running))
+        Ok((Handle::new(group, reader, meter), running))
     }
 }

@@ -5,6 +5,7 @@ use quorate_store::{AppliedEntry, ApplyObserver, Reader};
 use tokio::sync::watch;
 
 use crate::command::pending::Pending;
+use crate::metrics::METRICS;
 use crate::read::spent_keys::SpentKeys;
 use crate::read::turns::Turns;
 use crate::time::clock::LogClock;
@@ -64,7 +65,8 @@ impl Observer {
                 Effect::KeySpent(key) => spent.push(&**key),
                 Effect::Raised(level) => self.raised(*level),
                 Effect::Operation(_) => self.operations.send_replace(()),
-                Effect::Job(_) | Effect::Configured(_) => {}
+                Effect::Job(change) => METRICS.count(change),
+                Effect::Configured(_) => {}
             }
         }
         self.turns.changed(index, &available, &gone);

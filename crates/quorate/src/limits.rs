@@ -56,6 +56,8 @@ pub(crate) const OUTCOME_HELD_SECONDS: u32 = 10;
 pub(crate) const LOG_EVERY_SECONDS: u32 = 1;
 /// Names of jobs that `worker list` prints in a line.
 pub(crate) const WORKER_JOBS_NAMED: usize = 3;
+/// How often what was measured is put into its buckets: until then every measured duration takes 8 bytes.
+pub(crate) const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// How long a write may be set to wait.
 pub(crate) const WRITE_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(60);

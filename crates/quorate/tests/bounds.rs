@@ -78,7 +78,7 @@ fn a_node_that_may_open_few_files_outlives_more_clients_than_it_has_room_for() {
     for client in &mut clients {
         let _ = client.write_all(waits.as_bytes());
     }
-    for path in ["/healthz", "/readyz"] {
+    for path in ["/healthz", "/readyz", "/metrics"] {
         wait_until("health is told", || exchange(ports[0], &get(path)).starts_with("HTTP/1.1 200"));
     }
     wait_until("there is no room", || exchange(ports[0], &get("/v1/jobs")).starts_with("HTTP/1.1 503"));

@@ -73,6 +73,7 @@ fn an_empty_variable_counts_as_not_given() {
         "QUORATE_DATA_DIR",
         "QUORATE_HTTP_ADDR",
         "QUORATE_HTTP_ADVERTISE",
+        "QUORATE_METRICS_ADDR",
         "QUORATE_PEER_ADDR",
         "QUORATE_WRITE_TIMEOUT",
         "QUORATE_MAX_PAYLOAD",

@@ -1,7 +1,6 @@
 use crate::lifecycle::leads;
 use crate::{
-    Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Operation, Position, Queue, QueueId, Refusal,
-    Settings, State, Table, Timestamp, unique,
+    Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Operation, Position, Queue, QueueId, Reason, Refusal, Settings, State, Status, Table, Timestamp, unique,
 };
 
 /// One command being carried out: on which table, at what log time, where in the log.
@@ -31,7 +30,7 @@ impl<T: Table> Step<'_, T> {
                 | State::Success
                 | State::Cancelled { .. } => None,
             };
-            self.effects.push(Effect::Job(Change { id: after.id, queue: after.queue, from, to, reason }));
+            self.effects.push(Effect::Job(change(after, from, to, reason)));
         }
         Ok(())
     }
@@ -43,7 +42,7 @@ impl<T: Table> Step<'_, T> {
         self.table.delete_job(job)?;
         self.forget_unique(job)?;
         self.dispatch(Some(job), None)?;
-        self.effects.push(Effect::Job(Change { id: job.id, queue: job.queue, from, to: None, reason: None }));
+        self.effects.push(Effect::Job(change(job, from, None, None)));
         Ok(())
     }
 
@@ -108,6 +107,12 @@ impl<T: Table> Step<'_, T> {
     }
 }
 
+/// By a command, as far as is known here.
+fn change(job: &Job, from: Option<Status>, to: Option<Status>, reason: Option<Reason>) -> Change {
+    let goes_on = job.retry_of.is_some();
+    Change { id: job.id, queue: job.queue, from, to, reason, goes_on, by_time: false }
+}
+
 /// Writes a job that becomes what the life cycle does not have, with all that follows. For tests of the tests.
 ///
 /// # Errors
@@ -119,7 +124,7 @@ pub fn force<T: Table>(table: &mut T, before: &Job, after: &Job) -> Result<Vec<E
     step.table.put_job(Some(before), after)?;
     step.dispatch(Some(before), Some(after))?;
     let (from, to) = (Some(before.status()), Some(after.status()));
-    step.effects.push(Effect::Job(Change { id: after.id, queue: after.queue, from, to, reason: None }));
+    step.effects.push(Effect::Job(change(after, from, to, None)));
     let mut effects = step.effects;
     effects.extend(table.dispatch_mut().tell());
     Ok(effects)

@@ -1,4 +1,4 @@
-use crate::{Envelope, Job, Settings, State, Table, Timestamp, limits};
+use crate::{Effect, Envelope, Job, Settings, State, Table, Timestamp, limits};
 
 use super::step::Step;
 use super::{birth, ending, key};
@@ -15,6 +15,11 @@ pub(super) fn tick<T: Table>(step: &mut Step<'_, T>, commands: &[Envelope]) -> R
             || next_image(step)?)
         {
             break;
+        }
+    }
+    for effect in &mut step.effects {
+        if let Effect::Job(change) = effect {
+            change.by_time = true;
         }
     }
     Ok(())

@@ -4,11 +4,13 @@ mod bucket;
 mod counts;
 mod name;
 mod settings;
+mod totals;
 
 pub use bucket::{Bucket, Rate};
 pub use counts::{Counts, Recent};
 pub use name::QueueName;
 pub use settings::{Backoff, QueueSettings, Setting};
+pub use totals::Totals;
 
 use crate::{QueueId, Status, Timestamp};
 

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Operation, OperationId,
-    Payload, Position, QueueId, QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp,
-    Unavailable, WorkerView, limits,
+    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Operation, OperationId, Payload, Position, QueueId, QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Totals, Unavailable, WorkerView, limits,
 };
 use quorate_gateway::{Backend, Cluster, Look, NodeHealth, Reads, Wakeups};
 
@@ -134,6 +132,10 @@ impl Reads for Prompt {
         None
     }
 
+    fn totals(&self, _: Timestamp) -> Totals {
+        Totals::default()
+    }
+
     fn workers(&self, _: Option<&str>, _: usize) -> Vec<WorkerView> {
         Vec::new()
     }
@@ -178,6 +180,10 @@ impl NodeHealth for Prompt {
 
     async fn ready(&self) -> bool {
         true
+    }
+
+    async fn metrics(&self) -> String {
+        String::new()
     }
 
     async fn cluster(&self) -> Cluster {

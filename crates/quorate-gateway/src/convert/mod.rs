@@ -12,7 +12,7 @@ use quorate_core::{QueueName, State, Timestamp, limits};
 
 pub(crate) use self::operation::{Asked, asked, operation};
 pub(crate) use self::progress::progress;
-pub(crate) use self::queue::{queue, queue_name, settings};
+pub(crate) use self::queue::{queue, queue_name, settings, stats};
 pub(crate) use self::tags::tags;
 pub(crate) use self::worker::{worker, worker_name};
 

@@ -1,7 +1,7 @@
 //! Queues and their settings.
 
 use quorate_core::limits::{BACKOFF_DELAYS, QUEUE_NAME_BYTES};
-use quorate_core::{QueueName, QueueView, Setting, Status, Timestamp};
+use quorate_core::{QueueName, QueueView, Setting, Timestamp, Totals};
 
 use super::time;
 use crate::error::ApiError;
@@ -112,16 +112,26 @@ pub(crate) fn queue(view: QueueView, now: Timestamp) -> quorate_api::Queue {
         max_running: settings.max_running,
         max_running_per_key: settings.max_running_per_key,
         rate: settings.rate.map(|quorate_core::Rate { jobs, seconds }| quorate_api::Rate { jobs, seconds }),
-        jobs: quorate_api::JobCounts {
-            delayed: counts.of(Status::Delayed),
-            queued: counts.of(Status::Queued),
-            running: counts.of(Status::Running),
-            success: counts.of(Status::Success),
-            error: counts.of(Status::Error),
-            cancelled: counts.of(Status::Cancelled),
-        },
+        jobs: job_counts(counts.by_status),
         queued_by_priority: counts.queued,
         oldest_queued_at: oldest.map(time),
         last_minute: quorate_api::LastMinute { enqueued, granted, finished },
     }
+}
+
+/// What all queues come to, for an answer.
+pub(crate) fn stats(totals: Totals) -> quorate_api::Stats {
+    let Totals { queues, by_status, queued, oldest, last_minute: [enqueued, granted, finished] } = totals;
+    quorate_api::Stats {
+        queues,
+        jobs: job_counts(by_status),
+        queued_by_priority: queued,
+        oldest_queued_at: oldest.map(time),
+        last_minute: quorate_api::LastMinute { enqueued, granted, finished },
+    }
+}
+
+/// In the order of [`quorate_core::Status::ALL`].
+fn job_counts([delayed, queued, running, success, error, cancelled]: [u64; 6]) -> quorate_api::JobCounts {
+    quorate_api::JobCounts { delayed, queued, running, success, error, cancelled }
 }

@@ -1,6 +1,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
-use quorate_api::{ErrorWrapper, Health, WriteOutcome};
+use quorate_api::{ErrorWrapper, Health};
 
 use crate::error::{Answer, ApiError};
 use crate::response;
@@ -40,7 +40,7 @@ pub(crate) async fn readyz<B: Backend>(State(gateway): State<Gateway<B>>) -> Ans
 
 fn ok_if(well: bool, message: &'static str) -> Answer {
     if !well {
-        return Err(ApiError::Unavailable { outcome: WriteOutcome::NotApplied, message }.into());
+        return Err(ApiError::NotWell { message }.into());
     }
     Ok(response::json(StatusCode::OK, None, &Health { status: "ok".into() }))
 }

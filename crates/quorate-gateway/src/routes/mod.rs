@@ -9,10 +9,12 @@ mod images;
 mod job;
 mod jobs;
 mod log;
+mod metrics;
 mod openapi;
 mod operations;
 mod path_id;
 mod queues;
+mod stats;
 mod workers;
 
 use std::collections::HashMap;
@@ -30,7 +32,7 @@ use crate::{Backend, Gateway, limits, patience};
 
 /// The routes of the API. (utoipa makes a type `__path_NAME` beside every handler.)
 pub(crate) fn all<B: Backend>() -> Routes<B> {
-    Routes { router: Router::new(), paths: Paths::new(), known: HashMap::new() }
+    for_watchers()
         .add(jobs::__path_enqueue, jobs::enqueue::<B>)
         .add(jobs::__path_list, jobs::list::<B>)
         .add(jobs::__path_ids, jobs::ids::<B>)
@@ -64,14 +66,21 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(cluster::__path_get, cluster::get::<B>)
         .add(cluster::__path_settings, cluster::settings::<B>)
         .add(cluster::__path_configure, cluster::configure::<B>)
-        .add(health::__path_healthz, health::healthz::<B>)
-        .add(health::__path_readyz, health::readyz::<B>)
+        .add(stats::__path_get, stats::get::<B>)
         .add_document()
 }
 
-/// True for the routes that health checks ask.
-pub(crate) fn is_health(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz")
+/// The routes of those who watch a node, instead of using it.
+pub(crate) fn for_watchers<B: Backend>() -> Routes<B> {
+    Routes { router: Router::new(), paths: Paths::new(), known: HashMap::new() }
+        .add(health::__path_healthz, health::healthz::<B>)
+        .add(health::__path_readyz, health::readyz::<B>)
+        .add(metrics::__path_get, metrics::get::<B>)
+}
+
+/// True for these routes: they are answered also where there is room for no other.
+pub(crate) fn is_for_watchers(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/metrics")
 }
 
 /// A router with its description.

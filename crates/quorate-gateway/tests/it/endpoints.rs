@@ -278,6 +278,14 @@ async fn cluster_and_health() {
 }
 
 #[tokio::test]
+async fn metrics_are_text_in_the_version_that_prometheus_reads() {
+    let api = Api::new();
+    let answered = api.get("/metrics").await.expect(200);
+    assert_eq!(answered.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(answered.body, b"fake 1\n");
+}
+
+#[tokio::test]
 async fn there_is_no_false_404() {
     let api = Api::new();
     api.backend.lag();

@@ -7,9 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_core::model::Model;
 use quorate_core::{
-    Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation,
-    OperationId, Queue, QueueId, QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp,
-    Unavailable, WorkerView, apply,
+    Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, Queue, QueueId, QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp, Totals, Unavailable, WorkerView, apply,
 };
 use quorate_gateway::{Backend, Cluster, Look, Member, NodeHealth, Reads, Wakeups};
 use tokio::sync::{Notify, watch};
@@ -335,6 +333,11 @@ impl Reads for Fake {
         state.seen.dispatch().worker(name).map(|worker| WorkerView::new(name, worker))
     }
 
+    fn totals(&self, now: Timestamp) -> Totals {
+        let queues: Vec<QueueView> = self.state.lock().seen.dispatch().queues().map(view).collect();
+        Totals::of(queues.iter(), now)
+    }
+
     fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
         let state = self.state.lock();
         let workers = state.seen.dispatch().kept().workers;
@@ -396,6 +399,10 @@ impl NodeHealth for Fake {
 
     async fn ready(&self) -> bool {
         self.available().is_ok()
+    }
+
+    async fn metrics(&self) -> String {
+        "fake 1\n".into()
     }
 
     async fn cluster(&self) -> Cluster {

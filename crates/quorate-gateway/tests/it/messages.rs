@@ -198,7 +198,7 @@ async fn of_paths_and_queries() {
         ("GET /jobs", "there is no such route; did you mean /v1/jobs?".to_owned()),
         (&format!("GET /v1/jobs/{id}"), "there is no such route; did you mean /v1/job/{id}?".to_owned()),
         ("GET /v1/queues/mails", "there is no such route; did you mean /v1/queue/{name}?".to_owned()),
-        ("GET /metrics", "there is no such route; GET /openapi.json has all of them".to_owned()),
+        ("GET /favicon.ico", "there is no such route; GET /openapi.json has all of them".to_owned()),
         ("PUT /v1/jobs", "this route takes POST, GET, HEAD only".to_owned()),
         (&format!("GET /v1/job/{id}/cancel"), "this route takes POST only".to_owned()),
         ("GET /v1/jobs?n=many", "n: must be a whole number, 1 to 1000, not many".to_owned()),

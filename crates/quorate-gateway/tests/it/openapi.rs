@@ -6,10 +6,11 @@ use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
 /// witness.
-const CALLS: [&str; 36] = [
+const CALLS: [&str; 38] = [
     "DELETE /v1/job/{id}",
     "DELETE /v1/queue/{name}",
     "GET /healthz",
+    "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
     "GET /v1/cluster",
@@ -25,6 +26,7 @@ const CALLS: [&str; 36] = [
     "GET /v1/operations",
     "GET /v1/queue/{name}",
     "GET /v1/queues",
+    "GET /v1/stats",
     "GET /v1/workers",
     "POST /v1/job/{id}/cancel",
     "POST /v1/job/{id}/fail",

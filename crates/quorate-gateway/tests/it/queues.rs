@@ -204,3 +204,30 @@ async fn that_there_is_no_queue_is_said_only_behind_a_barrier() {
 async fn put_elsewhere(api: &Api) {
     api.send("PUT", "/v1/queue/mails", r#"{"max_running":5}"#).await;
 }
+
+#[tokio::test]
+async fn stats_are_the_sums_of_all_queues() {
+    let api = Api::new();
+    for job in [
+        r#"{"image":"a"}"#,
+        r#"{"image":"a","queue":"mails","priority":2}"#,
+        r#"{"image":"a","queue":"mails","delay":60}"#,
+    ] {
+        api.enqueue(job).await;
+    }
+    let answered = api.get("/v1/stats").await.expect(200);
+    assert_eq!(answered.header("quorate-index"), Some("3"));
+    let stats = answered.json()["stats"].clone();
+    let oldest = queue(&api, "default").await["oldest_queued_at"].clone();
+    assert!(oldest.is_string());
+    let expected = json!({
+        "queues": 2,
+        "jobs": {"delayed": 1, "queued": 2, "running": 0, "success": 0, "error": 0, "cancelled": 0},
+        "queued_by_priority": [1, 0, 1], "oldest_queued_at": oldest,
+        "last_minute": {"enqueued": 0, "granted": 0, "finished": 0},
+    });
+    assert_eq!(stats, expected);
+    api.backend.lag();
+    api.get("/v1/stats?consistency=linearizable").await.expect(200);
+    assert_eq!(api.backend.barriers(), 1);
+}

@@ -170,6 +170,7 @@ async fn health_is_told_when_all_places_are_taken() {
             ("GET /healthz", 200),
             ("GET /readyz", 200),
             ("HEAD /healthz", 200),
+            ("GET /metrics", 200),
             ("GET /v1/jobs", 503),
             ("GET /nowhere", 503),
         ] {

@@ -5,6 +5,7 @@ use quorate_store::{Node, NodeId};
 use tokio::time::Instant;
 
 use crate::leadership::Leadership;
+use crate::metrics::METRICS;
 
 /// The members that do not answer, and since when: said once for each change. What openraft says of them, with every attempt
 /// that fails, is filtered out by default.
@@ -46,13 +47,14 @@ impl Absent {
     }
 }
 
-/// Says who leads, once for each change.
+/// Says who leads, and counts it, once for each change.
 pub(crate) async fn say_who_leads(mut leadership: Leadership) {
     let mut leader = None;
     loop {
         leader = leadership.other_than(leader).await;
         match leader {
             Some(leader) => {
+                METRICS.leader_changes.increment(1);
                 let stored = leadership.membership();
                 let name = stored.membership().get_node(&leader.id).map(|node| node.name.as_str());
                 tracing::info!(name, node_id = leader.id, term = leader.term, "a leader is known");

@@ -9,12 +9,14 @@ use quorate_core::limits::{BYTES_PER_ENTRY, COMMANDS_PER_ENTRY};
 use quorate_proto::log::v1::PackedBatch;
 use quorate_store::{BatchBytes, TypeConfig};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::command::budget::{Budget, Permit};
 use crate::command::proposal::{Proposal, Verdict};
 use crate::disk::{Disk, NoRoom};
 use crate::leadership::Leadership;
 use crate::limits;
+use crate::metrics::METRICS;
 use crate::time::clock::LogClock;
 use crate::{Raft, task::Tasks};
 
@@ -160,12 +162,17 @@ impl Worker {
 
     /// Proposes an entry. It is settled when it is applied here or will never be, which the future waits for.
     async fn propose(&self, entry: Vec<Queued>) -> impl Future + use<> {
+        let begun = Instant::now();
         let proposed = self.write(&entry).await;
         tokio::spawn(async move {
             let verdict = match proposed {
                 Ok(written) => verdict(written.await.ok()),
                 Err(verdict) => verdict,
             };
+            if let Verdict::Appended = verdict {
+                METRICS.proposal.record(begun.elapsed());
+                METRICS.commands.record(entry.iter().filter_map(Queued::envelope).count() as f64);
+            }
             settle(entry, verdict);
         })
     }

@@ -136,6 +136,11 @@ impl Disk {
         Ok(())
     }
 
+    /// The database, and the families that it has.
+    pub(super) fn database(&self) -> (&DB, &[&'static str]) {
+        (&self.db, &[ENTRIES, META])
+    }
+
     /// The bytes that are in no table file yet.
     pub(super) fn unflushed(&self) -> Result<u64, StoreError> {
         [ENTRIES, META].into_iter().try_fold(0, |sum, family| {

@@ -5,7 +5,7 @@ use super::{
     queue::Flush,
     shared::{Shared, Taken},
 };
-use crate::{LogId, StoreError, limits::FULL_DISK_PAUSE, patience::Patience};
+use crate::{LogId, StoreError, limits::FULL_DISK_PAUSE, metrics::METRICS, patience::Patience};
 
 /// What the log's writer calls, once, when the disk failed. Nothing can be promised any more: the node ends the
 /// process.
@@ -89,6 +89,7 @@ impl FlushWriter {
 
     fn write_when_there_is_room(&mut self, flush: &Flush) -> Result<(), StoreError> {
         loop {
+            let begun = Instant::now();
             match (self.write)(flush) {
                 Err(error) if self.patience.bears(&error, "to the Raft log") => {
                     self.sync_mark()?;
@@ -96,6 +97,7 @@ impl FlushWriter {
                 }
                 result => {
                     self.patience.done();
+                    measure(flush, begun);
                     return result;
                 }
             }
@@ -108,6 +110,16 @@ impl FlushWriter {
         (self.on_failure)(error);
         complete(flush, Err(&reason));
         complete(queued, Err(&reason));
+    }
+}
+
+/// What was synced, and how long it took since then.
+fn measure(flush: &Flush, begun: Instant) {
+    let entries = flush.entries();
+    if entries > 0 {
+        METRICS.log_sync.record(begun.elapsed());
+        METRICS.log_entries.record(entries as f64);
+        METRICS.log_written.increment(flush.bytes as u64);
     }
 }
 

@@ -40,4 +40,5 @@ pub use flush_writer::OnFailure;
 use planted::{Disk, HighWater};
 
 pub use reader::LogReader;
+pub(crate) use reader::WeakLog;
 pub use store::LogStore;

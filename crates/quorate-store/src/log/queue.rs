@@ -60,6 +60,15 @@ impl Flush {
         self.changes.push(change);
     }
 
+    /// How many entries it brings.
+    pub(super) fn entries(&self) -> usize {
+        let entries = self.changes.iter().map(|change| match change {
+            Change::Append { entries, .. } => entries.len(),
+            Change::Truncate { .. } | Change::Purge { .. } | Change::Vote { .. } => 0,
+        });
+        entries.sum()
+    }
+
     /// The mark to sync before the flush is written, if the flush cuts off what the mark holds; and the mark that
     /// is true once it is written.
     pub(super) fn marks(&self, before: Mark) -> (Option<Mark>, Mark) {

@@ -2,11 +2,12 @@ use std::{
     fmt::Debug,
     io,
     ops::{Bound, Range, RangeBounds},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use openraft::{OptionalSend, RaftLogReader};
+use rocksdb::DB;
 
 use super::{Disk, shared::Shared, tail::entry_bytes};
 use crate::{Entry, StoreError, TypeConfig, Vote, limits::LOG_READ_BYTES};
@@ -18,7 +19,30 @@ pub struct LogReader {
     pub(super) disk: Arc<Disk>,
 }
 
+/// A [`LogReader`] that does not keep the log open.
+#[derive(Clone)]
+pub(crate) struct WeakLog {
+    shared: Weak<Shared>,
+    disk: Weak<Disk>,
+}
+
+impl WeakLog {
+    /// The reader, while the log is open.
+    pub(crate) fn upgrade(&self) -> Option<LogReader> {
+        Some(LogReader { shared: self.shared.upgrade()?, disk: self.disk.upgrade()? })
+    }
+}
+
 impl LogReader {
+    pub(crate) fn downgrade(&self) -> WeakLog {
+        WeakLog { shared: Arc::downgrade(&self.shared), disk: Arc::downgrade(&self.disk) }
+    }
+
+    /// The database, and the families that it has.
+    pub(crate) fn database(&self) -> (&DB, &[&'static str]) {
+        self.disk.database()
+    }
+
     /// The entries of a range that the log has, as of one moment; fewer only when their sizes reach `limit` bytes,
     /// but at least one.
     async fn read(&self, range: Range<u64>, limit: usize) -> io::Result<Vec<Entry>> {

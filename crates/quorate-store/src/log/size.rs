@@ -5,6 +5,14 @@ use super::reader::LogReader;
 /// How many bytes the log has. An entry counts with its content and a little for what is around it; how much of the
 /// disk it takes, and when that comes back, is another matter.
 impl LogReader {
+    /// The bytes of all entries. Asks the disk.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub(crate) fn bytes(&self) -> io::Result<u64> {
+        self.count_from(0)
+    }
+
     /// The bytes of the entries from `index` on.
     ///
     /// # Errors

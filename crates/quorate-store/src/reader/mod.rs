@@ -6,8 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation,
-    OperationId, QueueId, QueueName, QueueView, RequestId, Settings, Timestamp, WorkerView,
+    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId, QueueName, QueueView, RequestId, Settings, Timestamp, Totals, WorkerView,
 };
 
 use self::list::Bounds;
@@ -63,6 +62,16 @@ impl Reader {
     /// At most `n` queues by name, from behind `after`.
     pub fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView> {
         self.live.load().queues.read().page(after, n)
+    }
+
+    /// What all queues come to at that time.
+    pub fn totals(&self, now: Timestamp) -> Totals {
+        self.live.load().queues.read().totals(now)
+    }
+
+    /// The `n` queues with the most unfinished jobs.
+    pub fn busiest_queues(&self, n: usize) -> Vec<QueueView> {
+        self.live.load().queues.read().busiest(n)
     }
 
     /// What a queue is called.

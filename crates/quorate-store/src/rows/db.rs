@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::path::Path;
+use std::time::Instant;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBCompressionType,
@@ -11,6 +12,7 @@ use super::codec::WHAT;
 use crate::StoreError;
 use crate::blocking::blocking;
 use crate::limits;
+use crate::metrics::METRICS;
 use crate::sizes::{Sizes, in_memory};
 
 /// The job table's RocksDB: its column families and its options, the only place that knows them.
@@ -173,9 +175,19 @@ impl Db {
         let mut at_once = WriteOptions::default();
         at_once.set_no_slowdown(true);
         match self.0.write_opt(batch, &at_once) {
-            Err(error) if error.kind() == rocksdb::ErrorKind::Incomplete => patiently(again),
+            Err(error) if error.kind() == rocksdb::ErrorKind::Incomplete => {
+                let begun = Instant::now();
+                let written = patiently(again);
+                METRICS.stall.record(begun.elapsed());
+                written
+            }
             written => written.map_err(StoreError::rocksdb(WHAT)),
         }
+    }
+
+    /// The database, and the families that it has.
+    pub(crate) fn database(&self) -> (&DB, &[&'static str]) {
+        (&self.0, &["default", "bulk", "idx"])
     }
 
     /// The bytes that are in no table file yet.

@@ -1,7 +1,8 @@
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use quorate_core::{Availability, Kept, Queue, QueueId, QueueName, QueueView, Timestamp, Worker};
+use quorate_core::{Availability, Kept, Queue, QueueId, QueueName, QueueView, Timestamp, Totals, Worker};
 use rocksdb::WriteBatch;
 
 use super::codec;
@@ -53,6 +54,20 @@ impl Queues {
     pub(crate) fn page(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.by_name.range((from, Bound::Unbounded)).take(n).map(|(_, view)| view.clone()).collect()
+    }
+
+    pub(crate) fn totals(&self, now: Timestamp) -> Totals {
+        Totals::of(self.by_name.values(), now)
+    }
+
+    /// The `n` queues with the most unfinished jobs.
+    pub(crate) fn busiest(&self, n: usize) -> Vec<QueueView> {
+        let mut views: Vec<&QueueView> = self.by_name.values().collect();
+        if views.len() > n {
+            views.select_nth_unstable_by_key(n, |view| Reverse(view.queue.counts.unfinished()));
+            views.truncate(n);
+        }
+        views.into_iter().cloned().collect()
     }
 
     pub(crate) fn availability(&self) -> &[Availability] {
@@ -128,5 +143,31 @@ pub(crate) fn write(db: &Db, batch: &mut WriteBatch, changes: &quorate_core::Cha
     }
     for ((name, job), holds) in &changes.held {
         set(keys::held(name, *job), holds.then(Vec::new));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::{Bucket, Counts, QueueSettings};
+
+    use super::*;
+
+    #[test]
+    fn the_busiest_queues_are_those_with_most_unfinished_jobs() {
+        let view = |id: u64, queued: u64, success: u64| {
+            let counts = Counts { by_status: [0, queued, 0, success, 0, 0], ..Counts::default() };
+            let (name, settings) = (QueueName::new(&format!("q{id}")).unwrap(), QueueSettings::default());
+            let queue =
+                Queue { id: QueueId(id), name, kept: false, settings, bucket: Bucket::default(), counts };
+            QueueView { queue, oldest: None }
+        };
+        let views = [view(1, 0, 9), view(2, 5, 0), view(3, 1, 0), view(4, 7, 0)];
+        let queues = Queues::new(views.into_iter(), Vec::new());
+        let names = |n| {
+            let busiest = queues.busiest(n);
+            busiest.iter().map(|view| view.queue.name.to_string()).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(names(2), ["q2".to_owned(), "q4".to_owned()].into());
+        assert_eq!(names(4).len(), 4);
     }
 }

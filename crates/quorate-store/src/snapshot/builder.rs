@@ -1,5 +1,6 @@
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use openraft::RaftSnapshotBuilder;
 use openraft::alias::SnapshotOf;
@@ -7,6 +8,7 @@ use openraft::alias::SnapshotOf;
 use super::{SnapshotDir, SnapshotStore};
 use crate::TypeConfig;
 use crate::limits::FULL_DISK_PAUSE;
+use crate::metrics::METRICS;
 use crate::rows::generation::Generation;
 
 /// Makes a snapshot of the job table while entries are applied to it.
@@ -26,6 +28,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     /// Gives the current snapshot, which is the new one unless a newer one was installed meanwhile.
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotDir>> {
+        let begun = Instant::now();
         let mut patience = self.snapshots.patience();
         loop {
             let (generation, snapshots) = (Arc::clone(&self.generation), self.snapshots.clone());
@@ -36,7 +39,9 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
                 }
                 built => {
                     patience.done();
-                    return Ok(built?);
+                    let built = built?;
+                    METRICS.snapshot_build.record(begun.elapsed());
+                    return Ok(built);
                 }
             }
         }

@@ -9,3 +9,4 @@ pub use builder::SnapshotBuilder;
 pub use dir::{FileReader, SnapshotDir};
 pub use receiver::SnapshotReceiver;
 pub use store::SnapshotStore;
+pub(crate) use store::WeakSnapshots;

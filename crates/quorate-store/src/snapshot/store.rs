@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use super::{SnapshotDir, SnapshotReceiver};
 use crate::files::checkpoint::copy_files;
@@ -25,6 +25,17 @@ const COMPLETE: &str = "snapshot-";
 /// older one in the place of a newer. A crash leaves what the next start removes.
 #[derive(Clone)]
 pub struct SnapshotStore(Arc<Inner>);
+
+/// A [`SnapshotStore`] that does not count among those who have its snapshots.
+#[derive(Clone)]
+pub(crate) struct WeakSnapshots(Weak<Inner>);
+
+impl WeakSnapshots {
+    /// The store, while somebody has it.
+    pub(crate) fn upgrade(&self) -> Option<SnapshotStore> {
+        self.0.upgrade().map(SnapshotStore)
+    }
+}
 
 struct Inner {
     root: PathBuf,
@@ -76,6 +87,10 @@ impl SnapshotStore {
             *store.0.current.lock() = Some(Snapshot { meta, snapshot });
         }
         Ok(store)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSnapshots {
+        WeakSnapshots(Arc::downgrade(&self.0))
     }
 
     /// Whether nobody else has these snapshots any more: none is being built, received or installed.

@@ -1,6 +1,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use futures::{FutureExt, Stream, StreamExt};
@@ -17,6 +18,7 @@ use super::{AppliedEntry, Applier, ApplyObserver};
 use crate::blocking::blocking;
 use crate::files::RemovableDir;
 use crate::limits::FULL_DISK_PAUSE;
+use crate::metrics::METRICS;
 use crate::patience::Patience;
 use crate::rows::answers::Answers;
 use crate::rows::codec::WHAT;
@@ -71,6 +73,11 @@ impl JobTable {
     /// Reads of this table, also after a snapshot has replaced it.
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.live))
+    }
+
+    /// The table, for whoever does not keep it open.
+    pub(crate) fn downgrade(&self) -> Weak<ArcSwap<Generation>> {
+        Arc::downgrade(&self.live)
     }
 
     /// What the table takes of the disk.
@@ -171,7 +178,10 @@ impl RaftStateMachine<TypeConfig> for JobTable {
         S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
     {
         while let Some((entries, responders)) = next_write(&mut entries, self.tuning).await? {
+            let begun = Instant::now();
             let applied = self.apply_when_there_is_room(&entries).await?;
+            METRICS.apply.record(begun.elapsed());
+            METRICS.apply_entries.record(entries.len() as f64);
             for entry in applied {
                 self.observer.applied(entry);
             }
@@ -191,6 +201,7 @@ impl RaftStateMachine<TypeConfig> for JobTable {
         meta: &SnapshotMetaOf<TypeConfig>,
         snapshot: SnapshotDir,
     ) -> io::Result<()> {
+        let begun = Instant::now();
         let mut patience = Patience::new(&self.on_full);
         while let Err(error) = caught(|| blocking(|| self.install(meta, &snapshot))) {
             if !patience.bears(&error, "of an installed snapshot") {
@@ -199,6 +210,7 @@ impl RaftStateMachine<TypeConfig> for JobTable {
             tokio::time::sleep(FULL_DISK_PAUSE).await;
         }
         patience.done();
+        METRICS.snapshot_install.record(begun.elapsed());
         self.observer.installed();
         Ok(())
     }

@@ -3,15 +3,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId,
-    QueueId, QueueName, QueueView, Settings, Take, Timestamp, Unavailable, WorkerView,
+    Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId, QueueName, QueueView, Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
 };
 use quorate_gateway::{Backend, Cluster, Disk, Look, Member, NodeHealth, Reads, Wakeups};
 use quorate_node::{Handle, Turn};
 
+use super::exporter::Exporter;
+
 /// A node as the gateway sees it.
 #[derive(Clone)]
-pub(crate) struct NodeBackend(pub(crate) Handle);
+pub(crate) struct NodeBackend {
+    pub(crate) node: Handle,
+    pub(crate) exporter: Exporter,
+}
 
 impl Backend for NodeBackend {
     type Reads = NodeBackend;
@@ -19,11 +23,11 @@ impl Backend for NodeBackend {
     type Health = NodeBackend;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
-        self.0.submit(command, within).await
+        self.node.submit(command, within).await
     }
 
     async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
-        self.0.barrier(within).await
+        self.node.barrier(within).await
     }
 
     fn reads(&self) -> &NodeBackend {
@@ -41,79 +45,83 @@ impl Backend for NodeBackend {
 
 impl Reads for NodeBackend {
     fn caught_up(&self) -> bool {
-        self.0.caught_up()
+        self.node.caught_up()
     }
 
     fn applied_index(&self) -> u64 {
-        self.0.reader().applied_index()
+        self.node.reader().applied_index()
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, Unavailable> {
-        self.0.reader().job(id).await.map_err(unreadable)
+        self.node.reader().job(id).await.map_err(unreadable)
     }
 
     async fn payloads(&self, jobs: &[Job]) -> Result<Vec<Option<Bytes>>, Unavailable> {
-        self.0.reader().payloads(jobs).await.map_err(unreadable)
+        self.node.reader().payloads(jobs).await.map_err(unreadable)
     }
 
     async fn log(&self, id: JobId) -> Result<Option<Bytes>, Unavailable> {
-        self.0.reader().log(id).await.map_err(unreadable)
+        self.node.reader().log(id).await.map_err(unreadable)
     }
 
     async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, Unavailable> {
-        self.0.reader().jobs(query).await.map_err(unreadable)
+        self.node.reader().jobs(query).await.map_err(unreadable)
     }
 
     async fn ids(&self, first: JobId, last: JobId, n: usize) -> Result<Vec<JobId>, Unavailable> {
-        self.0.reader().ids(first, last, n).await.map_err(unreadable)
+        self.node.reader().ids(first, last, n).await.map_err(unreadable)
     }
 
     async fn image(&self, id: ImageId) -> Result<Option<Image>, Unavailable> {
-        self.0.reader().image(id).await.map_err(unreadable)
+        self.node.reader().image(id).await.map_err(unreadable)
     }
 
     async fn images(&self, n: usize, after: Option<ImageId>) -> Result<Vec<Image>, Unavailable> {
-        self.0.reader().images(n, after).await.map_err(unreadable)
+        self.node.reader().images(n, after).await.map_err(unreadable)
     }
 
     fn settings(&self) -> Settings {
-        self.0.reader().settings()
+        self.node.reader().settings()
     }
 
     fn queue_name(&self, id: QueueId) -> QueueName {
-        self.0.reader().queue_name(id).unwrap_or_default()
+        self.node.reader().queue_name(id).unwrap_or_default()
     }
 
     fn queue(&self, name: &QueueName) -> Option<QueueView> {
-        self.0.reader().queue(name)
+        self.node.reader().queue(name)
     }
 
     fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView> {
-        self.0.reader().queues(after, n)
+        self.node.reader().queues(after, n)
     }
 
     fn worker(&self, name: &str) -> Option<WorkerView> {
-        self.0.reader().worker(name)
+        self.node.reader().worker(name)
     }
 
     fn workers(&self, after: Option<&str>, n: usize) -> Vec<WorkerView> {
-        self.0.reader().workers(after, n)
+        self.node.reader().workers(after, n)
+    }
+
+    fn totals(&self, now: Timestamp) -> Totals {
+        self.node.reader().totals(now)
     }
 
     fn operation(&self, id: OperationId) -> Option<Arc<Operation>> {
-        self.0.reader().operation(id)
+        self.node.reader().operation(id)
     }
 
     fn operations(&self) -> Vec<Arc<Operation>> {
-        self.0.reader().operations()
+        self.node.reader().operations()
     }
 
     fn now(&self) -> Timestamp {
-        self.0.log_time()
+        self.node.log_time()
     }
 
     async fn knows_key(&self, key: &str) -> Result<bool, Unavailable> {
-        self.0.reader().knows_key(key).await.map_err(unreadable)
+        self.node.reader().knows_key(key).await.map_err(unreadable)
     }
 }
 
@@ -121,30 +129,34 @@ impl Wakeups for NodeBackend {
     type Turn = Turn;
 
     fn look(&self, take: &Take) -> Look {
-        let quorate_node::Look { found, applied } = self.0.look(take);
+        let quorate_node::Look { found, applied } = self.node.look(take);
         Look { found, applied }
     }
 
     async fn queued_turn(&self, take: &Take) -> Turn {
-        self.0.queued_turn(take).await
+        self.node.queued_turn(take).await
     }
 
     async fn key_spent(&self, key: &str) -> Result<(), Unavailable> {
-        self.0.key_spent(key).await.map_err(unreadable)
+        self.node.key_spent(key).await.map_err(unreadable)
     }
 }
 
 impl NodeHealth for NodeBackend {
     async fn alive(&self) -> bool {
-        self.0.alive().await
+        self.node.alive().await
     }
 
     async fn ready(&self) -> bool {
-        self.0.ready().await
+        self.node.ready().await
+    }
+
+    async fn metrics(&self) -> String {
+        self.exporter.render(&self.node).await
     }
 
     async fn cluster(&self) -> Cluster {
-        cluster(self.0.cluster().await)
+        cluster(self.node.cluster().await)
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Config {
     pub(crate) gateway: GatewayConfig,
     /// Where to serve HTTP.
     pub(crate) http_addr: SocketAddr,
+    /// Where to serve `/metrics` as well.
+    pub(crate) metrics_addr: Option<SocketAddr>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
 }
@@ -28,6 +30,9 @@ impl Settings {
     /// A setting is wrong; the message names it.
     pub(super) fn check(self) -> anyhow::Result<Config> {
         let http_addr = address("http-addr", self.http_addr.as_deref(), "127.0.0.1:8080")?;
+        let metrics_addr = self.metrics_addr.as_deref();
+        let metrics_addr =
+            metrics_addr.map(|given| address("metrics-addr", Some(given), "127.0.0.1:9180")).transpose()?;
         let peer_addr = address("peer-addr", self.peer_addr.as_deref(), "127.0.0.1:9080")?;
         let name = self.name.unwrap_or_else(|| "n1".to_owned());
         let peers = match self.peers {
@@ -58,7 +63,8 @@ impl Settings {
         let log_level = self.log_level.unwrap_or_else(|| logging::LEVEL.to_owned());
         // clap has not seen what stands in a file.
         logging::level(&log_level).map_err(|why| anyhow!("log-level: `{log_level}`: {why}"))?;
-        Ok(Config { node, gateway, http_addr, log_format: self.log_format.unwrap_or_default(), log_level })
+        let log_format = self.log_format.unwrap_or_default();
+        Ok(Config { node, gateway, http_addr, metrics_addr, log_format, log_level })
     }
 }
 
@@ -131,6 +137,10 @@ mod tests {
             (
                 Settings { http_addr: Some("localhost".into()), ..Default::default() },
                 "http-addr: `localhost`",
+            ),
+            (
+                Settings { metrics_addr: Some("9180".into()), ..Default::default() },
+                "metrics-addr: `9180` is not IP:PORT or HOST:PORT, for example 127.0.0.1:9180",
             ),
             (
                 Settings { peer_addr: Some(":9080".into()), ..Default::default() },

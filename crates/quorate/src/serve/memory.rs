@@ -5,7 +5,12 @@ use crate::limits::PROGRAM_BYTES;
 /// The sum of everything that a node holds in memory, at most, in bytes; each part stands beside the limits that it is the
 /// sum of. What sockets hold in the kernel comes on top.
 pub(crate) fn bound(gateway: &GatewayConfig, connections: &ConnectionLimits) -> usize {
-    PROGRAM_BYTES + quorate_node::MEMORY_BYTES + gateway.memory_bytes() + connections.memory_bytes()
+    let watchers = ConnectionLimits::for_watchers();
+    PROGRAM_BYTES
+        + quorate_node::MEMORY_BYTES
+        + gateway.memory_bytes()
+        + connections.memory_bytes()
+        + watchers.memory_bytes()
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 mod backend;
 mod config;
+mod exporter;
 mod memory;
 mod open_files;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod settings;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -18,6 +20,7 @@ use crate::wrong_usage::WrongUsage;
 use crate::{logging, runtime};
 use backend::NodeBackend;
 use config::Config;
+use exporter::Exporter;
 use open_files::OpenFiles;
 pub(crate) use settings::ServeArgs;
 
@@ -34,7 +37,7 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
-    let Config { mut node, gateway: http, http_addr, .. } = config;
+    let Config { mut node, gateway: http, http_addr, metrics_addr, .. } = config;
     let mut ending = Ending::listen()?;
     let mut ended = std::pin::pin!(async {
         tokio::select! {
@@ -43,9 +46,13 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         }
     });
     let open_files = OpenFiles::allow()?;
-    let listener = TcpListener::bind(http_addr)
-        .await
-        .with_context(|| format!("http-addr: cannot listen on {http_addr}"))?;
+    let listener = listen("http-addr", http_addr).await?;
+    let watchers = match metrics_addr {
+        Some(addr) => Some(listen("metrics-addr", addr).await?),
+        None => None,
+    };
+    let exporter = Exporter::install()?;
+    tokio::spawn(exporter.clone().keep_up());
     node.open_files = Some(open_files.stores());
     let peer_addr = node.peer_listen.clone();
     // On a full disk it waits for room: it can be ended meanwhile, too.
@@ -59,22 +66,30 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     limits.reserved = limits.reserved.min(open_files.connections() / 8);
     limits.connections = limits.connections.min(open_files.connections() - limits.reserved);
     let memory_mib = memory::bound(&http, &limits) >> 20;
-    let backend = NodeBackend(handle);
+    let backend = NodeBackend { node: handle, exporter };
     #[cfg(feature = "planted-bugs")]
     let backend = planted::Planted(backend);
     let gateway = Gateway::new(backend, http);
     tracing::info!(
         http = %http_addr, peer = %peer_addr, open_files = open_files.all(), memory_mib, "serving"
     );
+    let watched = watchers.map(|listener| tokio::spawn(gateway.clone().serve_watchers(listener)));
     let serving = tokio::spawn(gateway.serve(listener, limits));
     ended.await;
     let clients = async {
         tracing::info!("ending: no new connections, requests in flight are finished");
         closing.cancel();
+        if let Some(watched) = watched {
+            watched.await?;
+        }
         serving.await
     };
     running.shutdown(clients).await.context("the HTTP server panicked")?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
 }
 
 fn name_the_setting(error: StartError) -> anyhow::Error {

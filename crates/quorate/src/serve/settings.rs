@@ -30,6 +30,9 @@ pub(crate) struct Settings {
     /// The HTTP address that is shown to others, host:port [default: --http-addr].
     #[arg(long, env = "QUORATE_HTTP_ADVERTISE", value_name = "HOST:PORT")]
     pub(super) http_advertise: Option<String>,
+    /// Where to serve /metrics and the health checks as well, and nothing else [default: with the rest of HTTP alone].
+    #[arg(long, env = "QUORATE_METRICS_ADDR", value_name = "HOST:PORT")]
+    pub(super) metrics_addr: Option<String>,
     /// Where to listen for the other nodes [default: 127.0.0.1:9080].
     #[arg(long, env = "QUORATE_PEER_ADDR", value_name = "HOST:PORT")]
     pub(super) peer_addr: Option<String>,

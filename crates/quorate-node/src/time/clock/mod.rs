@@ -230,8 +230,13 @@ impl LogClock {
     /// A peer answered that its wall clock is at `wall_ms`; the question left `round_trip` ago.
     pub(crate) fn saw_wall(&self, peer: NodeId, wall_ms: u64, round_trip: Duration) {
         let uptime = self.0.machine.uptime();
-        let wall_ms = wall_ms.saturating_add(walls::millis(round_trip / 2));
-        self.0.state.lock().walls.saw(peer, wall_ms, uptime);
+        self.0.state.lock().walls.saw(peer, wall_ms, uptime, round_trip);
+    }
+
+    /// How long the last question to a peer took, if that was lately.
+    pub(crate) fn round_trip(&self, peer: NodeId) -> Option<Duration> {
+        let uptime = self.0.machine.uptime();
+        self.0.state.lock().walls.round_trip(peer, uptime)
     }
 
     /// By how many milliseconds a peer's wall clock is ahead of this node's, if that was seen lately.

@@ -14,11 +14,21 @@ struct Reading {
     wall_ms: u64,
     /// at this uptime of the machine that saw it: so no step of that machine's own wall clock moves it.
     at: Duration,
+    /// How long it took to ask.
+    round_trip: Duration,
 }
 
 impl Walls {
-    pub(super) fn saw(&mut self, peer: NodeId, wall_ms: u64, at: Duration) {
-        self.0.insert(peer, Reading { wall_ms, at });
+    /// The question left `round_trip` before `at`.
+    pub(super) fn saw(&mut self, peer: NodeId, wall_ms: u64, at: Duration, round_trip: Duration) {
+        let wall_ms = wall_ms.saturating_add(millis(round_trip / 2));
+        self.0.insert(peer, Reading { wall_ms, at, round_trip });
+    }
+
+    /// How long the last question to a node took, if that was lately.
+    pub(super) fn round_trip(&self, peer: NodeId, uptime: Duration) -> Option<Duration> {
+        let reading = self.0.get(&peer)?;
+        (uptime.saturating_sub(reading.at) <= limits::CLOCK_AGE).then_some(reading.round_trip)
     }
 
     /// A node's wall clock now, if it was seen lately.
