@@ -1,7 +1,13 @@
 use utoipa::OpenApi;
 
 use crate::{
-    Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches, Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings, SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
+    Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper,
+    FailRequest, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image,
+    ImageWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches,
+    Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper,
+    OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
+    SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker,
+    WorkersWrapper, WriteOutcome,
 };
 
 #[derive(OpenApi)]

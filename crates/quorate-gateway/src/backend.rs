@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_api::Cluster;
 use quorate_core::{
-    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId, QueueName, QueueView, Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
+    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId,
+    QueueName, QueueView, Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
 };
 
 /// What the gateway needs of the node that it stands in front of: neither Raft nor disk.

@@ -1,6 +1,7 @@
 use crate::lifecycle::leads;
 use crate::{
-    Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Operation, Position, Queue, QueueId, Reason, Refusal, Settings, State, Status, Table, Timestamp, unique,
+    Change, Effect, FeatureLevel, Job, KeyRecord, Lane, Operation, Position, Queue, QueueId, Reason, Refusal,
+    Settings, State, Status, Table, Timestamp, unique,
 };
 
 /// One command being carried out: on which table, at what log time, where in the log.

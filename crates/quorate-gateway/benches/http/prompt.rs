@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Operation, OperationId, Payload, Position, QueueId, QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp, Totals, Unavailable, WorkerView, limits,
+    Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Operation, OperationId,
+    Payload, Position, QueueId, QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp,
+    Totals, Unavailable, WorkerView, limits,
 };
 use quorate_gateway::{Backend, Cluster, Look, NodeHealth, Reads, Wakeups};
 

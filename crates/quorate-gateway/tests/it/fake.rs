@@ -7,7 +7,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_core::model::Model;
 use quorate_core::{
-    Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, Queue, QueueId, QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp, Totals, Unavailable, WorkerView, apply,
+    Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation,
+    OperationId, Queue, QueueId, QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp,
+    Totals, Unavailable, WorkerView, apply,
 };
 use quorate_gateway::{Backend, Cluster, Look, Member, NodeHealth, Reads, Wakeups};
 use tokio::sync::{Notify, watch};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId, QueueName, QueueView, RequestId, Settings, Timestamp, Totals, WorkerView,
+    Answered, Availability, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation,
+    OperationId, QueueId, QueueName, QueueView, RequestId, Settings, Timestamp, Totals, WorkerView,
 };
 
 use self::list::Bounds;

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::{
-    Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId, QueueName, QueueView, Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
+    Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId,
+    QueueId, QueueName, QueueView, Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
 };
 use quorate_gateway::{Backend, Cluster, Disk, Look, Member, NodeHealth, Reads, Wakeups};
 use quorate_node::{Handle, Turn};
