@@ -7,10 +7,11 @@ use crate::{Reason, Status};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobFilter {
-    /// In one of these. Default: with `final` or `reason`, `error`; with a time of its end, the three final ones.
+    /// In one of these. Default: with `final` or `reason`, `error`; with a time of its end, the three final ones; else, in a list,
+    /// `delayed`, `queued` and `running`.
     #[serde(default, deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
     pub status: Vec<Status>,
-    /// Ended in error, and no other job goes on from it (true), or one retries it (false).
+    /// Ended in error, and no other job was made to go on from it (true), or one was made to retry it (false).
     #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
     pub is_final: Option<bool>,
     /// Ended in error for this reason: `timeout`, `killed` or `bad_exit`.
@@ -18,6 +19,7 @@ pub struct JobFilter {
     pub reason: Option<Reason>,
     /// Of this image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1)]
     pub image: Option<String>,
     /// Of this queue; none where it does not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,7 +27,7 @@ pub struct JobFilter {
     pub queue: Option<String>,
     /// Of this key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 64)]
+    #[schema(min_length = 1, max_length = 64)]
     pub key: Option<String>,
     /// With all of these tags; at most 8.
     #[serde(default, deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]

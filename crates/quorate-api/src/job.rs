@@ -35,7 +35,8 @@ pub struct Job {
     /// Why it ended in `error` or `cancelled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Of a job that ended in `error`: true where no other job goes on from it, false where one retries it; absent else.
+    /// Of a job that ended in `error`: true where no other job was made to go on from it, false where one was made to retry it, also
+    /// where that is deleted since; absent else.
     #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
     pub is_final: Option<bool>,
     /// What was said when it failed or was cancelled.

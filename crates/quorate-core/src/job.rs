@@ -67,7 +67,8 @@ impl Job {
         self.state.status()
     }
 
-    /// True for a job that ended in error and that no other goes on from: nobody retries it, nor will the cluster.
+    /// True for a job that ended in error and that no other was made to go on from: nobody has retried it, nor will the cluster. A
+    /// retry that was deleted since counts all the same.
     pub fn is_dead(&self) -> bool {
         self.status() == Status::Error && self.retry_id.is_none()
     }
@@ -185,6 +186,9 @@ impl Status {
     /// All of them, in the order of a job's life.
     pub const ALL: [Status; 6] =
         [Status::Delayed, Status::Queued, Status::Running, Status::Success, Status::Error, Status::Cancelled];
+
+    /// Those of jobs that have not finished.
+    pub const ACTIVE: [Status; 3] = [Status::Delayed, Status::Queued, Status::Running];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {

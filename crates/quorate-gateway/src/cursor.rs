@@ -1,14 +1,26 @@
-//! Where a list of jobs goes on, as clients have it: sixteen digits, so that nobody takes it for a count.
+//! Where a list of jobs goes on, as clients have it: sixteen digits, so that nobody takes it for a count, and the order if it is not
+//! the usual one.
+
+use quorate_core::Order;
+
+const OLDEST_FIRST: char = 'o';
 
 /// The cursor behind the job with this number.
-pub(crate) fn text(number: u64) -> String {
-    format!("{number:016x}")
+pub(crate) fn text(order: Order, number: u64) -> String {
+    match order {
+        Order::NewestFirst => format!("{number:016x}"),
+        Order::OldestFirst => format!("{OLDEST_FIRST}{number:016x}"),
+    }
 }
 
-/// The number in a cursor that [`text`] made.
-pub(crate) fn parse(text: &str) -> Option<u64> {
-    let is_one = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_one { u64::from_str_radix(text, 16).ok() } else { None }
+/// What stands in a cursor that [`text`] made.
+pub(crate) fn parse(text: &str) -> Option<(Order, u64)> {
+    let (order, digits) = match text.strip_prefix(OLDEST_FIRST) {
+        Some(digits) => (Order::OldestFirst, digits),
+        None => (Order::NewestFirst, text),
+    };
+    let is_one = digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_one { Some((order, u64::from_str_radix(digits, 16).ok()?)) } else { None }
 }
 
 #[cfg(test)]
@@ -18,11 +30,16 @@ mod tests {
     #[test]
     fn only_what_was_given_is_taken() {
         for number in [0, 1, 0xfedc_ba98_7654_3210, u64::MAX] {
-            assert_eq!(parse(&text(number)), Some(number));
+            for order in [Order::NewestFirst, Order::OldestFirst] {
+                assert_eq!(parse(&text(order, number)), Some((order, number)));
+            }
         }
         for none in [
             "",
             "5",
+            "o",
+            "o5",
+            "oo000000000000005",
             "+000000000000005",
             "000000000000000g",
             "00000000000000005",

@@ -25,28 +25,41 @@ impl Meant {
     /// 400, naming the parameter.
     pub(crate) fn by_query(query: &Query) -> Result<Meant, ApiError> {
         let text = |name| query.text(name).map(str::to_owned);
+        let exact = |name| query.exact_text(name).map(str::to_owned);
         let filter = JobFilter {
             status: query.text("status").map_or(Ok(Vec::new()), statuses)?,
             is_final: query.choice("final")?,
             reason: query.text("reason").map(reason).transpose()?,
+            // Clients send an empty one along that mean none.
             image: text("image"),
-            queue: text("queue"),
-            key: text("key"),
-            tags: query.text("tag").map_or(Vec::new(), |tags| tags.split(',').map(str::to_owned).collect()),
+            queue: exact("queue"),
+            key: exact("key"),
+            tags: query
+                .exact_text("tag")
+                .map_or(Vec::new(), |tags| tags.split(',').map(str::to_owned).collect()),
             created_from: text("created_from"),
             created_until: text("created_until"),
             finished_from: text("finished_from"),
             finished_until: text("finished_until"),
         };
-        Meant::of(filter, "tag")
+        let mut meant = Meant::of(filter, "tag")?;
+        if meant.filter.statuses.is_empty() {
+            meant.filter.statuses = quorate_core::Status::ACTIVE.to_vec();
+        }
+        Ok(meant)
     }
 
-    /// What a filter means, in whose form the tags are called `tags`.
+    /// What a filter means, in whose form the tags are called `tags`. Of which statuses, where neither it nor what it asks for says so,
+    /// is the caller's: there are none then.
     ///
     /// # Errors
     /// 400, naming the field.
     pub(crate) fn of(asked: JobFilter, tags: &'static str) -> Result<Meant, ApiError> {
         let invalid = |field: &'static str| move |message: String| ApiError::invalid(field, message);
+        let texts = [("image", &asked.image), ("queue", &asked.queue), ("key", &asked.key)];
+        if let Some((field, _)) = texts.into_iter().find(|(_, text)| text.as_deref() == Some("")) {
+            return Err(ApiError::invalid(field, "must not be empty: leave it out to ask for any"));
+        }
         let queue = asked.queue.as_deref().map(convert::queue_name).transpose().map_err(invalid("queue"))?;
         let reason = asked.reason.map(core_reason).transpose()?;
         let created = period(["created_from", "created_until"], asked.created_from, asked.created_until)?;
@@ -129,7 +142,9 @@ fn period(
 
 fn no_time(name: &'static str, text: &str) -> ApiError {
     let given = shortened(text, GIVEN_CHARS);
-    ApiError::invalid(name, format!("must be a time as in 2026-01-31T09:30:00Z, not {given}"))
+    // What a + that stands in a URL as it is becomes.
+    let hint = if text.contains(' ') { "; a + is written %2B in a URL" } else { "" };
+    ApiError::invalid(name, format!("must be a time as in 2026-01-31T09:30:00Z, not {given}{hint}"))
 }
 
 /// The first millisecond that is not before it: all that is counted is whole ones.
@@ -142,7 +157,7 @@ fn moment(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_core::Status::{Cancelled, Error, Queued, Success};
+    use quorate_core::Status::{Cancelled, Delayed, Error, Queued, Running, Success};
 
     fn meant(query: &str) -> Result<Meant, ApiError> {
         let known =
@@ -170,7 +185,8 @@ mod tests {
             finished: Period { from: at(1), until: at(0) },
         };
         assert_eq!(meant(query).unwrap(), Meant { filter: expected, queue: QueueName::new("q") });
-        assert_eq!(meant("status=&tag=&final=").unwrap(), Meant { filter: Filter::default(), queue: None });
+        let active = Filter { statuses: quorate_core::Status::ACTIVE.to_vec(), ..Filter::default() };
+        assert_eq!(meant("status=&image=&final=").unwrap(), Meant { filter: active, queue: None });
     }
 
     #[test]
@@ -182,7 +198,7 @@ mod tests {
             ("finished_from=2026-01-01T00:00:00Z&final=true", vec![Error]),
             ("status=queued&final=true", vec![Queued]),
             ("status=succeeded,failed", vec![Success, Error]),
-            ("tag=a&key=k", vec![]),
+            ("tag=a&key=k", vec![Delayed, Queued, Running]),
         ] {
             assert_eq!(meant(query).unwrap().filter.statuses, statuses, "{query}");
         }
@@ -202,6 +218,10 @@ mod tests {
             ("created_from=yesterday", "created_from", "as in 2026-01-31T09:30:00Z, not yesterday"),
             ("finished_until=2026-01-01", "finished_until", "not 2026-01-01"),
             (&long, "key", "not 65"),
+            ("key=", "key", "must not be empty"),
+            ("queue=", "queue", "must not be empty"),
+            ("tag=", "tag", "1 to 64"),
+            ("created_from=2026-01-31T09:30:00+01:00", "created_from", "a + is written %2B in a URL"),
         ] {
             let Err(ApiError::Invalid { fields, message }) = meant(query) else { panic!("{query}") };
             assert_eq!(fields, name, "{query}");
@@ -210,5 +230,10 @@ mod tests {
         let asked = JobFilter { tags: vec!["a b".into()], ..JobFilter::default() };
         let Err(ApiError::Invalid { fields, .. }) = Meant::of(asked, "tags") else { panic!() };
         assert_eq!(fields, "tags");
+        for field in ["image", "queue", "key"] {
+            let asked: JobFilter = serde_json::from_value(serde_json::json!({ field: "" })).unwrap();
+            let Err(ApiError::Invalid { fields, .. }) = Meant::of(asked, "tags") else { panic!("{field}") };
+            assert_eq!(fields, field);
+        }
     }
 }

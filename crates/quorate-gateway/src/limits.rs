@@ -20,6 +20,8 @@ pub(crate) const LOOK_LONGEST: Duration = Duration::from_millis(200);
 pub(crate) const PAGE_DEFAULT: usize = 10;
 /// JSON of payloads and details at which a page of jobs stops short of `n` (one job is always listed), in bytes.
 pub(crate) const PAGE_BYTES: usize = 32 << 20;
+/// Rows looked at ([`JobsPage::looked`](quorate_core::JobsPage::looked)) at which a page of jobs stops short of `n`.
+pub(crate) const PAGE_ROWS: usize = 50_000;
 /// Jobs of a page that are looked for at once.
 pub(crate) const SLICE_JOBS: usize = 64;
 /// Bytes of payloads that become JSON at once; it may be six times as long.

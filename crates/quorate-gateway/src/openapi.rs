@@ -33,7 +33,7 @@ pub(crate) struct PageParams {
     /// At most so many. Default: 10.
     #[param(minimum = 1, maximum = 1_000)]
     n: Option<u32>,
-    /// Where the last page ended, as its answer said it.
+    /// Where the last page ended, as its answer said it; of jobs in the same order.
     cursor: Option<String>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct JobsParams {
         pattern = "^((delayed|queued|running|success|error|cancelled|succeeded|failed)(,(delayed|queued|running|success|error|cancelled|succeeded|failed))*)?$"
     )]
     status: Option<String>,
-    /// Only jobs that ended in error and that no other goes on from (`true`), or that one retries (`false`).
+    /// Only jobs that ended in error and that no other was made to go on from (`true`), or that one was made to retry (`false`).
     #[param(rename = "final", pattern = "^(true|false)?$")]
     is_final: Option<String>,
     /// Only jobs that ended in error for this reason.
@@ -58,13 +58,13 @@ pub(crate) struct JobsParams {
     /// Only jobs of this image.
     image: Option<String>,
     /// Only jobs of this queue; none where it does not exist.
-    #[param(pattern = "^([a-z0-9._-]{1,64})?$")]
+    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
     queue: Option<String>,
     /// Only jobs of this key.
-    #[param(max_length = 64)]
+    #[param(min_length = 1, max_length = 64)]
     key: Option<String>,
     /// Only jobs with all of these tags, at most 8, with commas between them.
-    #[param(pattern = "^([!-+\\--~]{1,64}(,[!-+\\--~]{1,64}){0,7})?$")]
+    #[param(pattern = "^[!-+\\--~]{1,64}(,[!-+\\--~]{1,64}){0,7}$")]
     tag: Option<String>,
     /// Only jobs that were enqueued at this moment or later: RFC 3339, as in `2026-01-31T09:30:00Z`.
     created_from: Option<String>,

@@ -19,8 +19,10 @@ pub(crate) const SNAPSHOT_FILES: usize = 200_000;
 pub(crate) const SNAPSHOT_NAME_BYTES: usize = 64;
 /// Rows that one page of a list looks at: an image that is rare among many jobs gives short pages, not long waits.
 pub(crate) const LIST_ROWS: usize = 50_000;
-/// Records that it reads for that, each at a place of its own.
-pub(crate) const LIST_RECORDS: usize = 10_000;
+/// Records that it reads for that, each at a place of its own: a disk that has to look for each takes some seconds.
+pub(crate) const LIST_RECORDS: usize = 2_000;
+/// Rows of each way to the jobs of a list that are walked to see which of the ways is the shortest.
+pub(crate) const LIST_AHEAD: usize = 1_000;
 
 /// A write of the job table that is not larger, in bytes, is copied in well under a millisecond.
 pub(crate) const WRITE_AT_ONCE_BYTES: usize = 256 << 10;

@@ -226,7 +226,7 @@ fn a_list_is_ids_or_columns_or_a_table_that_fits() {
 
     let columns = node.says(&["job", "list"]);
     let rows: Vec<Vec<&str>> = columns.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["id", "image", "status", "priority", "created"]);
+    assert_eq!(rows[0], ["id", "image", "status", "priority", "created", "queue", "progress"]);
     assert_eq!((rows[1][0], rows[1][1], rows[1][2]), (ids[0].as_str(), "a", "queued"));
     assert!(columns.is_ascii() && !columns.contains("two words"), "no frame, and no payload:\n{columns}");
 
@@ -242,6 +242,11 @@ fn a_list_is_ids_or_columns_or_a_table_that_fits() {
     let first = node.run(&["job", "list", "-n", "2"]);
     assert_eq!(String::from_utf8_lossy(&first.stdout).lines().count(), 3);
     assert!(stderr(&first).starts_with("more: --cursor "), "{}", stderr(&first));
+    let oldest = stderr(&node.run(&["job", "list", "-n", "2", "--oldest"]));
+    let more: Vec<&str> = oldest.trim_end().strip_prefix("more: ").unwrap().split(' ').collect();
+    assert_eq!(node.says(&[&["job", "list", "-q"], &more[..]].concat()).trim_end(), ids[0]);
+    let refused = node.run(&["job", "list", more[1], more[2]]);
+    assert!(stderr(&refused).contains("in the other order"), "{}", stderr(&refused));
 }
 
 #[test]
@@ -279,11 +284,14 @@ fn failures_are_listed_with_why_and_when_and_those_apart_that_nobody_goes_on_fro
     let seen = node.json(&["job", "list", "--status", "dead", "--tag", "red"])["jobs"][0].clone();
     assert_eq!((&seen["final"], &seen["tags"]), (&true.into(), &serde_json::json!(["batch:7", "red"])));
     assert!(node.says(&["job", "get", &dead]).contains("tags        batch:7, red\n"));
+    assert!(node.says(&["job", "get", &dead]).contains("status      dead (bad_exit)\n"));
 
     let columns = node.says(&["job", "list", "--status", "error"]);
     let lines: Vec<&str> = columns.lines().collect();
     let header: Vec<&str> = lines[0].split_whitespace().collect();
-    assert_eq!(header, ["id", "image", "status", "attempt", "completed", "details"]);
+    assert_eq!(header, ["id", "image", "status", "attempt", "completed", "queue", "details"]);
+    let none = node.says(&["job", "list", "--status", "error", "--image", "none"]);
+    assert_eq!(none.split_whitespace().collect::<Vec<_>>(), header, "whatever is found");
     assert!(lines[1].contains("dead (killed)") && lines[1].ends_with("out of memory"), "{columns}");
     assert!(
         lines[2].contains("1 of 1") && lines[2].ends_with(words.trim_end()),

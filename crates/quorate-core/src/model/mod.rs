@@ -106,7 +106,8 @@ impl Model {
         let mut jobs: Vec<&Job> = self.jobs.values().filter(|job| query.fits(job)).collect();
         jobs.sort_by_key(|job| query.order.place(job.number));
         let next = if jobs.len() > query.n { jobs[..query.n].last().map(|job| job.number) } else { None };
-        JobsPage { jobs: jobs.into_iter().take(query.n).cloned().collect(), next }
+        let looked = jobs.len();
+        JobsPage { jobs: jobs.into_iter().take(query.n).cloned().collect(), next, looked }
     }
 
     /// The payload of a job; `None` when it is empty or there is no such job.

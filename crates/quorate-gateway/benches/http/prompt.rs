@@ -99,7 +99,7 @@ impl Reads for Prompt {
     }
 
     async fn jobs(&self, _: JobsQuery) -> Result<JobsPage, Unavailable> {
-        Ok(JobsPage { jobs: Vec::new(), next: None })
+        Ok(JobsPage::default())
     }
 
     async fn ids(&self, _: JobId, _: JobId, _: usize) -> Result<Vec<JobId>, Unavailable> {

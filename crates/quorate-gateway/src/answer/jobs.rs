@@ -15,10 +15,10 @@ use super::claim::{Claim, held};
 use super::jobs_json::{JobsJson, RECORD_BYTES, Ready, Shape, details, escaped_bytes, record_bytes};
 use crate::error::{Answer, ApiError, Failure};
 use crate::fields::Fields;
-use crate::limits::{PAGE_BYTES, PIECE_BYTES, PIECES_HELD_BYTES, SLICE_JOBS, SMALL_BYTES};
+use crate::limits::{PAGE_BYTES, PAGE_ROWS, PIECE_BYTES, PIECES_HELD_BYTES, SLICE_JOBS, SMALL_BYTES};
 use crate::memory::Share;
 use crate::response::{Index, with_type};
-use crate::{Backend, Gateway, Reads};
+use crate::{Backend, Gateway, Reads, cursor};
 
 /// A record in memory, at most.
 const RECORD_MOST: usize = RECORD_BYTES
@@ -59,6 +59,8 @@ struct List {
     goes_on: bool,
     /// Where the next page goes on.
     next: Option<u64>,
+    /// Rows that were looked at so far.
+    looked: usize,
     /// JSON of payloads and details so far.
     bytes: usize,
 }
@@ -100,7 +102,7 @@ impl<B: Backend> Jobs<B> {
     ) -> Result<Jobs<B>, Failure> {
         let mut jobs = Jobs::new(gateway, Shape::Many, fields, Vec::new());
         Claim::Read.resize(&mut jobs.share, query.n.min(SLICE_JOBS) * RECORD_MOST).await?;
-        jobs.list = Some(List { next: None, rest: query, goes_on: true, bytes: 0 });
+        jobs.list = Some(List { next: None, rest: query, goes_on: true, looked: 0, bytes: 0 });
         let _permit = gateway.heavy().permit().await;
         jobs.list_more().await?;
         Ok(jobs)
@@ -240,7 +242,8 @@ impl<B: Backend> Jobs<B> {
         if self.list.as_ref().is_some_and(|list| list.goes_on) {
             return self.list_more().await;
         }
-        self.json.end(self.list.as_ref().and_then(|list| list.next));
+        let next = self.list.as_ref().and_then(|list| Some(cursor::text(list.rest.order, list.next?)));
+        self.json.end(next);
         self.is_over = true;
         Ok(())
     }
@@ -252,7 +255,9 @@ impl<B: Backend> Jobs<B> {
         list.rest.n -= page.jobs.len();
         list.rest.behind = page.next;
         list.next = page.next;
-        list.goes_on = page.jobs.len() == slice && list.rest.n > 0 && page.next.is_some();
+        list.looked = list.looked.saturating_add(page.looked);
+        let is_full = page.jobs.len() == slice;
+        list.goes_on = is_full && list.looked < PAGE_ROWS && list.rest.n > 0 && page.next.is_some();
         self.add(page.jobs);
         Ok(())
     }

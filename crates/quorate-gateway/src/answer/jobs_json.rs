@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use quorate_core::{Job, QueueName, State};
 
+use crate::convert;
 use crate::fields::Fields;
-use crate::{convert, cursor};
 
 /// Writes the JSON of `quorate_api::JobWrapper` or `JobsWrapper` piece by piece, or of a wrapper with something before its jobs.
 #[derive(Debug, Default)]
@@ -76,11 +76,11 @@ impl JobsJson {
     }
 
     /// No more jobs come.
-    pub(super) fn end(&mut self, cursor: Option<u64>) {
+    pub(super) fn end(&mut self, cursor: Option<String>) {
         let end = match (self.shape, cursor) {
             (Shape::One, _) => "}".into(),
             (Shape::Many, None) => "]}".into(),
-            (Shape::Many, Some(last)) => format!("],\"cursor\":\"{}\"}}", cursor::text(last)),
+            (Shape::Many, Some(cursor)) => format!("],\"cursor\":\"{cursor}\"}}"),
         };
         self.end = Some(end.into_bytes());
     }
@@ -290,8 +290,8 @@ mod tests {
                     writer.push(ready(job, text, true));
                 }
                 if count == 3 {
-                    writer.end(Some(9));
-                    expected.cursor = Some(cursor::text(9));
+                    writer.end(Some("0009".into()));
+                    expected.cursor = Some("0009".into());
                 } else {
                     writer.end(None);
                 }

@@ -82,12 +82,16 @@ fn understand(
 )]
 pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Query) -> Answer {
     let Meant { filter, queue } = Meant::by_query(&query)?;
-    let mut asked = JobsQuery {
-        n: query.page_length()?,
-        order: query.order()?,
-        behind: query.cursor(cursor::parse)?,
-        filter,
+    let order = query.order()?;
+    let behind = match query.cursor(cursor::parse)? {
+        Some((other, _)) if other != order => {
+            let message =
+                "is of a list in the other order: with it belongs the order of the page that gave it";
+            return Err(ApiError::invalid("cursor", message).into());
+        }
+        cursor => cursor.map(|(_, number)| number),
     };
+    let mut asked = JobsQuery { n: query.page_length()?, order, behind, filter };
     let fields = query.fields()?;
     if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;

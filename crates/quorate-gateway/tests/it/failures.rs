@@ -143,3 +143,31 @@ async fn pages_go_on_in_either_order() {
         assert_eq!(found, expected, "{order}");
     }
 }
+
+#[tokio::test]
+async fn a_cursor_belongs_to_the_order_of_its_page() {
+    let api = Api::new();
+    some(&api).await;
+    for (order, other) in [("newest", "oldest"), ("oldest", "newest")] {
+        let page = |order: &str, cursor: &str| {
+            format!("/v1/jobs?status=error,success&n=1&order={order}&cursor={cursor}")
+        };
+        let first = api.get(&page(order, "")).await.expect(200).json();
+        let cursor = first["cursor"].as_str().unwrap();
+        api.get(&page(order, cursor)).await.expect(200);
+        let refused = api.get(&page(other, cursor)).await.expect(400);
+        assert_eq!(refused.fields().as_deref(), Some("cursor"), "{order}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_takes_long_to_find_its_jobs_is_short() {
+    let api = Api::new();
+    let ids =
+        api.post("/v1/jobs", json!(vec![json!({"image": "a"}); 200]).to_string()).await.expect(201).json();
+    api.backend.look_at(20_000);
+    let page = api.get("/v1/jobs?n=200").await.expect(200).json();
+    assert_eq!(page["jobs"].as_array().unwrap().len(), 3 * 64, "50,000 rows are enough for a page");
+    let rest = api.get(&format!("/v1/jobs?n=200&cursor={}", page["cursor"].as_str().unwrap())).await.json();
+    assert_eq!((&rest["jobs"][7]["id"], rest.get("cursor")), (&ids["jobs"][0]["id"], None));
+}

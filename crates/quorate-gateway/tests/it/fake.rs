@@ -64,6 +64,8 @@ struct State {
     failing: Option<Unavailable>,
     failing_consume: Option<Unavailable>,
     payloads: Payloads,
+    /// Each page of a list looks at so many rows, at least.
+    looked: usize,
 }
 
 /// What becomes of the reading of payloads.
@@ -76,6 +78,11 @@ enum Payloads {
 }
 
 impl Fake {
+    /// Each page of a list looks at so many rows, from now on.
+    pub(crate) fn look_at(&self, rows: usize) {
+        self.state.lock().looked = rows;
+    }
+
     /// Every command and barrier fails so, from now on.
     pub(crate) fn fail_with(&self, unavailable: impl Into<Option<Unavailable>>) {
         self.state.lock().failing = unavailable.into();
@@ -288,7 +295,9 @@ impl Reads for Fake {
     }
 
     async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, Unavailable> {
-        Ok(self.state.lock().seen.list(&query))
+        let state = self.state.lock();
+        let page = state.seen.list(&query);
+        Ok(JobsPage { looked: page.looked.max(state.looked), ..page })
     }
 
     async fn ids(&self, first: JobId, last: JobId, n: usize) -> Result<Vec<JobId>, Unavailable> {

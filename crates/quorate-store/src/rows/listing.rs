@@ -105,7 +105,7 @@ pub(crate) fn of_value(value: &[u8]) -> Option<(JobId, QueueId, ImageId)> {
     Some((JobId(*id), QueueId(u64::from_be_bytes(*queue)), ImageId(image.try_into().ok()?)))
 }
 
-/// A job's status, where an error that no other job goes on from is told from one that is retried.
+/// A job's status, where an error that is dead is told from one that was retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// In this status, and not dead.

@@ -5,14 +5,14 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_client::api::{Job, NewJob, UniqueUntil};
 use quorate_client::{Client, Error, Refused, RefusedKind};
-use quorate_core::is_tag;
 use quorate_core::limits::{
     DELAY_SECONDS, IDEMPOTENCY_KEY_BYTES, IMAGE_NAME_BYTES, JOB_KEY_BYTES, JOBS_PER_REQUEST, MAX_RETRIES,
-    PRIORITY, RETRIES_DELAY_SECONDS, TAG_BYTES, TIMEOUT_SECONDS, UNIQUE_KEY_BYTES, UNIQUE_SECONDS,
+    PRIORITY, RETRIES_DELAY_SECONDS, TIMEOUT_SECONDS, UNIQUE_KEY_BYTES, UNIQUE_SECONDS,
 };
 
 use super::incomplete::{Fate, Incomplete};
 use super::input::InputArgs;
+use super::tags::{check_tags, tag};
 use crate::duration::seconds;
 use crate::limits::BYTES_PER_REQUEST;
 use crate::number::number;
@@ -108,19 +108,10 @@ pub(super) fn image(given: &str) -> Result<String, String> {
 
 /// # Errors
 /// It is too long for a job's key.
-pub(super) fn job_key(given: &str) -> Result<String, String> {
+fn job_key(given: &str) -> Result<String, String> {
     match given.len() {
         0..=JOB_KEY_BYTES => Ok(given.to_owned()),
         _ => Err(format!("it must have at most {JOB_KEY_BYTES} bytes")),
-    }
-}
-
-/// # Errors
-/// It can be no tag of a job.
-pub(super) fn tag(given: &str) -> Result<String, String> {
-    match is_tag(given) {
-        true => Ok(given.to_owned()),
-        false => Err(format!("it must have 1 to {TAG_BYTES} visible ASCII characters, and no comma")),
     }
 }
 
@@ -143,6 +134,7 @@ fn idempotency_key(given: &str) -> Result<String, String> {
 }
 
 pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
+    check_tags(&args.tags)?;
     let jobs: Vec<NewJob> =
         args.input.payloads()?.into_iter().map(|payload| new_job(&args, payload)).collect();
     let requests = requests(&jobs);

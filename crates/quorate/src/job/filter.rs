@@ -1,8 +1,10 @@
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use quorate_client::api::{JobFilter, Reason, Status};
+use quorate_core::limits::JOB_KEY_BYTES;
 
-use super::enqueue::{image, job_key, tag};
+use super::enqueue::image;
+use super::tags::{check_tags, tag};
 use crate::duration::HumanDuration;
 use crate::queue;
 use crate::wrong_usage::wrong_usage;
@@ -11,10 +13,10 @@ use crate::wrong_usage::wrong_usage;
 #[derive(Args, Clone)]
 pub(super) struct FilterArgs {
     /// Only those in one of these statuses, with commas between them; dead, alone: those that ended in error and that no other
-    /// job goes on from.
+    /// job was made to go on from.
     #[arg(long, value_enum, value_delimiter = ',')]
     status: Vec<StatusArg>,
-    /// Only those that ended in error and that no other job goes on from; with =false those that a job retries.
+    /// Only those that ended in error and that no other job was made to go on from; with =false those that a job was made to retry.
     #[arg(long = "final", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     is_final: Option<bool>,
     /// Only those that ended in error for this reason.
@@ -27,44 +29,49 @@ pub(super) struct FilterArgs {
     #[arg(long, value_name = "NAME", value_parser = queue::name)]
     queue: Option<String>,
     /// Only those of this key.
-    #[arg(long, value_name = "KEY", value_parser = job_key)]
+    #[arg(long, value_name = "KEY", value_parser = key)]
     key: Option<String>,
     /// Only those with this tag; said several times, with all of them.
     #[arg(long = "tag", value_name = "TAG", value_parser = tag)]
     tags: Vec<String>,
     /// Only those that finished within this time, as in 2h, or since this moment, as in 2026-01-31T09:30:00Z.
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
-    since: Option<Timestamp>,
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    since: Option<When>,
     /// Only those that finished longer ago than this, or before this moment.
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
-    until: Option<Timestamp>,
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    until: Option<When>,
     /// Only those that were enqueued within this time, or since this moment.
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
-    created_since: Option<Timestamp>,
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    created_since: Option<When>,
     /// Only those that were enqueued longer ago than this, or before this moment.
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
-    created_until: Option<Timestamp>,
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    created_until: Option<When>,
 }
 
 impl FilterArgs {
-    /// What they ask for.
+    /// What they ask for now: times before now are moments then.
     ///
     /// # Errors
-    /// `dead` stands beside other statuses.
-    pub(super) fn filter(self) -> anyhow::Result<JobFilter> {
-        let dead = self.status.iter().any(|status| matches!(status, StatusArg::Dead));
-        if dead && (self.status.len() > 1 || self.is_final == Some(false)) {
+    /// `dead` stands beside other statuses, or the tags can be no job's.
+    pub(super) fn filter(&self) -> anyhow::Result<JobFilter> {
+        check_tags(&self.tags)?;
+        let mut statuses = self.status.clone();
+        statuses.sort_unstable();
+        statuses.dedup();
+        let dead = statuses.contains(&StatusArg::Dead);
+        if dead && (statuses.len() > 1 || self.is_final == Some(false)) {
             return Err(wrong_usage("--status: dead stands alone; it is the same as error with --final"));
         }
-        let time = |time: Option<Timestamp>| time.map(|time| format!("{time:.3}"));
+        let now = Timestamp::now();
+        let time = |when: Option<When>| when.map(|when| format!("{:.3}", when.moment(now)));
         Ok(JobFilter {
-            status: self.status.into_iter().map(Status::from).collect(),
+            status: statuses.into_iter().map(Status::from).collect(),
             is_final: if dead { Some(true) } else { self.is_final },
             reason: self.reason.map(Reason::from),
-            image: self.image,
-            queue: self.queue,
-            key: self.key,
-            tags: self.tags,
+            image: self.image.clone(),
+            queue: self.queue.clone(),
+            key: self.key.clone(),
+            tags: self.tags.clone(),
             created_from: time(self.created_since),
             created_until: time(self.created_until),
             finished_from: time(self.since),
@@ -73,7 +80,7 @@ impl FilterArgs {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum StatusArg {
     Delayed,
     Queued,
@@ -115,17 +122,42 @@ impl From<ReasonArg> for Reason {
     }
 }
 
-/// A moment, or how long ago it is; for `value_parser`.
+/// # Errors
+/// It can be no job's, or is that of jobs without one.
+fn key(given: &str) -> Result<String, String> {
+    match given.len() {
+        1..=JOB_KEY_BYTES => Ok(given.to_owned()),
+        _ => Err(format!("it must have 1 to {JOB_KEY_BYTES} bytes")),
+    }
+}
+
+/// A moment, or how long before now it is.
+#[derive(Clone, Copy)]
+enum When {
+    At(Timestamp),
+    Ago(SignedDuration),
+}
+
+impl When {
+    fn moment(self, now: Timestamp) -> Timestamp {
+        match self {
+            When::At(moment) => moment,
+            When::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
+        }
+    }
+}
+
+/// For `value_parser`.
 ///
 /// # Errors
 /// It is neither.
-fn moment(given: &str) -> Result<Timestamp, String> {
+fn when(given: &str) -> Result<When, String> {
     if let Ok(moment) = given.parse() {
-        return Ok(moment);
+        return Ok(When::At(moment));
     }
     let ago = given.parse().ok().and_then(|HumanDuration(ago)| SignedDuration::try_from(ago).ok());
-    let moment = ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok());
-    moment.ok_or_else(|| {
+    let ago = ago.filter(|ago| Timestamp::now().checked_sub(*ago).is_ok());
+    ago.map(When::Ago).ok_or_else(|| {
         "it must be how long ago, such as 90s, 2h or 7d, or a moment, such as 2026-01-31T09:30:00Z".into()
     })
 }
@@ -166,10 +198,38 @@ mod tests {
         let dead = JobFilter { status: vec![Status::Error], is_final: Some(true), ..JobFilter::default() };
         assert_eq!(filter(&["--status", "dead"]).unwrap(), dead);
         assert_eq!(filter(&["--status", "error", "--final"]).unwrap(), dead);
+        assert_eq!(filter(&["--status", "dead,dead"]).unwrap(), dead);
         for args in [&["--status", "dead,cancelled"][..], &["--status", "dead", "--final=false"]] {
             let refused = filter(args).unwrap_err().root_cause().to_string();
             assert!(refused.contains("dead stands alone"), "{refused}");
         }
+    }
+
+    #[test]
+    fn what_no_job_can_have_is_refused_before_it_is_asked_for() {
+        let many: Vec<String> = (0..9).map(|n| format!("--tag={n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (args, says) in [
+            (&["--key="][..], "1 to 64 bytes"),
+            (&["--image="], "1 to"),
+            (&["--tag="], "1 to 64"),
+            (&["--tag=a", "--tag=a"], "a stands there twice"),
+            (&many, "9 of them, and 8 are the most"),
+        ] {
+            let Err(refused) = filter(args) else { panic!("{args:?}") };
+            let refused = format!("{refused:#}");
+            assert!(refused.contains(says), "{args:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_is_before_each_look() {
+        let since = When::Ago(SignedDuration::from_hours(2));
+        let (first, later) =
+            ("2026-01-31T09:30:00Z".parse().unwrap(), "2026-01-31T09:40:00Z".parse().unwrap());
+        assert_eq!(since.moment(first).to_string(), "2026-01-31T07:30:00Z");
+        assert_eq!(since.moment(later).to_string(), "2026-01-31T07:40:00Z");
+        assert_eq!(When::At(first).moment(later), first);
     }
 
     #[test]

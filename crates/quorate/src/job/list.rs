@@ -44,38 +44,51 @@ pub(super) struct ListArgs {
 
 pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
     let ListArgs { n, filter, oldest, cursor, quiet, watch, target } = args;
-    let from = ListJobs { n: None, cursor, oldest_first: oldest, filter: filter.filter()? };
+    // Each look is at what is so long ago then.
+    let from = || -> anyhow::Result<ListJobs> {
+        Ok(ListJobs { n: None, cursor: cursor.clone(), oldest_first: oldest, filter: filter.filter()? })
+    };
+    let asked = from()?;
     let mut out = Output::default();
     let print = |out: &mut Output, page: &JobsWrapper| match quiet {
         true => page.jobs.iter().for_each(|job| out.line(&job.id)),
-        false => show::page(out, page, &target),
+        false => show::page(out, page, &asked.filter, &target),
+    };
+    let more = |page: &JobsWrapper| {
+        if let (Some(cursor), false, false) = (&page.cursor, quiet, target.json) {
+            let order = if oldest { "--oldest " } else { "" };
+            output::remark(format_args!("more: {order}--cursor {cursor}"));
+        }
     };
     // JSON is whole; nothing else shows payloads.
     let whole = target.json;
     target.block_on(async |client| {
-        let mut last = list(client, n, from.clone(), whole).await?;
+        let mut last = list(client, n, asked.clone(), whole).await?;
         let Some(HumanDuration(every)) = watch else {
             print(&mut out, &last);
+            more(&last);
             return Ok(());
         };
         out.clear();
         print(&mut out, &last);
+        more(&last);
         while out.is_seen() {
             tokio::time::sleep(every).await;
-            match list(client, n, from.clone(), whole).await {
+            match list(client, n, from()?, whole).await {
                 // On a terminal the ages grow.
                 Ok(page) if page != last || output::is_terminal() => {
                     out.clear();
                     print(&mut out, &page);
+                    more(&page);
                     last = page;
                 }
                 Ok(_) => {}
                 // The cluster may come back.
                 Err(error @ (Error::Unavailable(_) | Error::Unreachable(_))) => output::remark(error),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok::<_, anyhow::Error>(())
     })?;
     out.end(None)?;
     Ok(ExitCode::SUCCESS)
@@ -84,6 +97,7 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
 /// The first `n` jobs of a list, from as many pages as it takes: a page may be short, even empty, before the list ends.
 async fn list(client: &Client, n: u32, from: ListJobs, whole: bool) -> Result<JobsWrapper, Error> {
     let mut found = JobsWrapper { jobs: Vec::new(), cursor: from.cursor.clone() };
+    let mut is_said = false;
     loop {
         let missing = n.saturating_sub(u32::try_from(found.jobs.len()).unwrap_or(u32::MAX));
         let page = ListJobs { n: Some(missing), cursor: found.cursor.take(), ..from.clone() };
@@ -91,10 +105,15 @@ async fn list(client: &Client, n: u32, from: ListJobs, whole: bool) -> Result<Jo
             true => client.list(&page).await?,
             false => client.list_without_payloads(&page).await?,
         };
+        let page_is_empty = page.jobs.is_empty();
         found.jobs.extend(page.jobs);
         found.cursor = page.cursor;
         if found.cursor.is_none() || found.jobs.len() >= n as usize {
             return Ok(found);
+        }
+        if page_is_empty && !is_said {
+            output::remark("looking on: many jobs are passed by that do not fit");
+            is_said = true;
         }
     }
 }

@@ -7,6 +7,7 @@ mod list;
 mod log;
 mod prefix;
 mod show;
+mod tags;
 mod touch;
 mod wait;
 mod which;

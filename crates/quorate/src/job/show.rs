@@ -1,8 +1,7 @@
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quorate_client::api::{Job, JobsWrapper, Progress, Reason, Status};
+use quorate_client::api::{Job, JobFilter, JobsWrapper, Progress, Reason, Status};
 
 use crate::duration::HumanDuration;
 use crate::output::{self, Output, Table};
@@ -55,21 +54,15 @@ pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target
     }
 }
 
-/// A page of jobs, one a line.
-pub(crate) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
+/// A page of the jobs that were asked for, one a line.
+pub(crate) fn page(out: &mut Output, page: &JobsWrapper, filter: &JobFilter, target: &Target) {
     if target.json {
         return out.json(page);
     }
     let (is_terminal, now) = (output::is_terminal(), Timestamp::now());
     let (created, completed) = if is_terminal { ("age", "ended") } else { ("created", "completed") };
-    // Of one queue there is nothing to tell apart.
-    let of_several = page.jobs.iter().map(|job| &job.queue).collect::<BTreeSet<_>>().len() > 1;
-    let has_errors = page.jobs.iter().any(is_error);
-    // Of those that have failed, what matters is how.
-    let others = page.jobs.is_empty() || !page.jobs.iter().all(is_error);
-    let has_progress = others && page.jobs.iter().any(|job| job.progress.is_some());
-    let shown =
-        [true, true, true, others, others, has_errors, has_errors, of_several, has_progress, has_errors];
+    let Columns { others, errors, queue, progress: has_progress } = Columns::of(page, filter, is_terminal);
+    let shown = [true, true, true, others, others, errors, errors, queue, has_progress, errors];
     let header =
         ["id", "image", "status", "priority", created, "attempt", completed, "queue", "progress", "details"];
     let mut table = Table::with_header(&columns(header, shown)).whole(1);
@@ -83,7 +76,8 @@ pub(crate) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
             ],
             false => Default::default(),
         };
-        let (status, priority, created) = (standing(job), job.priority.to_string(), since(&job.created_at));
+        let (status, priority, created) =
+            (self::status(job), job.priority.to_string(), since(&job.created_at));
         let progress = job.progress.as_ref().map(progress).unwrap_or_default();
         let cells = [
             &job.id, &job.image, &status, &priority, &created, &attempt, &completed, &job.queue, &progress,
@@ -92,24 +86,45 @@ pub(crate) fn page(out: &mut Output, page: &JobsWrapper, target: &Target) {
         table.cells(&columns(cells.map(String::as_str), shown));
     }
     out.table(&table);
-    if let Some(cursor) = &page.cursor {
-        output::remark(format_args!("more: --cursor {cursor}"));
+}
+
+/// Which columns a list has beside those that all have. What reads them from a pipe must know them before: they follow from what is
+/// asked for. On a terminal those are left out that say nothing.
+struct Columns {
+    /// What matters of jobs that have not failed.
+    others: bool,
+    /// What matters of those that have.
+    errors: bool,
+    queue: bool,
+    progress: bool,
+}
+
+impl Columns {
+    fn of(page: &JobsWrapper, filter: &JobFilter, is_terminal: bool) -> Columns {
+        let only_errors = filter.is_final.is_some() || filter.reason.is_some();
+        let is_any = filter.status.is_empty();
+        let ended = filter.finished_from.is_some() || filter.finished_until.is_some();
+        let others =
+            if is_any { !only_errors } else { filter.status.iter().any(|status| *status != Status::Error) };
+        let errors = filter.status.contains(&Status::Error) || is_any && (only_errors || ended);
+        let first = page.jobs.first();
+        let of_several = page.jobs.iter().any(|job| first.is_some_and(|first| job.queue != first.queue));
+        let has_progress = page.jobs.iter().any(|job| job.progress.is_some());
+        Columns {
+            others,
+            errors,
+            queue: if is_terminal { of_several } else { filter.queue.is_none() },
+            progress: others && (has_progress || !is_terminal),
+        }
     }
 }
 
-/// Where it stands, and why.
+/// Where it stands, and why; an error that no other job was made to go on from is dead.
 pub(super) fn status(job: &Job) -> String {
+    let status = if job.is_final == Some(true) { "dead".to_owned() } else { word(&job.status) };
     match &job.reason {
-        Some(reason) => format!("{} ({})", word(&job.status), word(reason)),
-        None => word(&job.status),
-    }
-}
-
-/// The same, where an error that no other job goes on from has a word of its own.
-fn standing(job: &Job) -> String {
-    match (&job.reason, job.is_final) {
-        (Some(reason), Some(true)) => format!("dead ({})", word(reason)),
-        _ => status(job),
+        Some(reason) => format!("{status} ({})", word(reason)),
+        None => status,
     }
 }
 

@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use quorate_core::{JobsPage, JobsQuery, Order, Period};
 
-use self::source::{Row, Rows};
+use self::source::{Row, Rows, Source};
 use crate::StoreError;
 use crate::limits;
-use crate::rows::db::{Db, Family};
+use crate::rows::db::{Db, Family, View};
 use crate::rows::keys;
 use crate::rows::meta::Meta;
 
@@ -39,7 +39,7 @@ pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPag
     let meta = Meta::of_value(view.get(Family::Default, &keys::meta())?.as_deref())?;
     let (numbers, created) = (numbers(query, meta.next_seq), created(query));
     let mut sources = Vec::new();
-    for source in narrow::sources(query, &meta) {
+    for source in shortest(&view, narrow::ways(&query.filter, &meta), &numbers, query.order)? {
         let numbers = source.created_in(&view, numbers.clone(), created)?;
         sources.push(source.rows(&view, numbers, query).peekable());
     }
@@ -59,7 +59,31 @@ pub(crate) fn page(db: &Db, query: &JobsQuery, bounds: Bounds) -> Result<JobsPag
         read += usize::from(!found.is_here());
         page.jobs.extend(Some(found.job(&view)?).filter(|job| query.fits(job)));
     }
+    page.looked = looked + read * (limits::LIST_ROWS / limits::LIST_RECORDS);
     Ok(page)
+}
+
+/// Of several ways to all jobs of a list the one that ends first; of those that are all long, the first.
+fn shortest(
+    view: &View<'_>,
+    mut ways: Vec<Vec<Source>>,
+    numbers: &Range<u64>,
+    order: Order,
+) -> Result<Vec<Source>, StoreError> {
+    let Some(others) = ways.len().checked_sub(1) else { return Ok(Vec::new()) };
+    let rows = |source| Source::scan(source, view, numbers.clone(), order);
+    let mut walks: Vec<_> = ways.iter().map(|way| way.iter().flat_map(rows)).collect();
+    let ahead = if others > 0 { limits::LIST_AHEAD } else { 0 };
+    for _ in 0..ahead {
+        for (at, walk) in walks.iter_mut().enumerate() {
+            if walk.next().transpose()?.is_none() {
+                drop(walks);
+                return Ok(ways.swap_remove(at));
+            }
+        }
+    }
+    drop(walks);
+    Ok(ways.swap_remove(0))
 }
 
 /// The numbers that jobs behind the last page may have.

@@ -155,7 +155,7 @@ impl Source {
     }
 
     /// The rows of these numbers as they stand.
-    fn scan<'a>(&self, view: &'a View<'_>, numbers: Range<u64>, order: Order) -> Scan<'a> {
+    pub(super) fn scan<'a>(&self, view: &'a View<'_>, numbers: Range<u64>, order: Order) -> Scan<'a> {
         let Range { start, end } = numbers;
         let key = |number: [u8; 8]| keys::behind(&self.beginning, number);
         let (family, is_newest_first) = match self.kind {
@@ -190,6 +190,6 @@ impl Source {
     }
 }
 
-type Scan<'a, K = u64> = Box<dyn Iterator<Item = Result<(K, Box<[u8]>), StoreError>> + 'a>;
+pub(super) type Scan<'a, K = u64> = Box<dyn Iterator<Item = Result<(K, Box<[u8]>), StoreError>> + 'a>;
 
 const WHAT: &str = "the row of a listed job";

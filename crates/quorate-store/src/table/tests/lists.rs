@@ -69,6 +69,9 @@ async fn the_dead_are_found_at_once_among_those_that_were_retried() {
     finds(&mut harness, Filter { queue: Some(other), ..errors(None, Some(Reason::Killed)) }, 1, &[]);
     finds(&mut harness, Filter { image: Some(others), ..errors(Some(true), None) }, 1, &[200]);
     finds(&mut harness, Filter { image: Some(others), ..errors(Some(false), None) }, 1, &[]);
+    let most = ImageId([1; 16]);
+    finds(&mut harness, Filter { image: Some(most), ..errors(None, Some(Reason::Timeout)) }, 0, &[]);
+    finds(&mut harness, Filter { image: Some(most), ..errors(Some(true), Some(Reason::BadExit)) }, 2, &[100]);
     // One that is retried at last goes from the dead to the others.
     harness.apply([batch(11, [retry(200, 1_200)])]).await;
     finds(&mut harness, errors(Some(true), None), 3, &[101, 100, 7]);
@@ -95,7 +98,7 @@ async fn jobs_of_a_key_or_a_tag_are_found_at_once_whatever_became_of_them() {
     finds(&mut harness, Filter { key: Some("few".into()), ..of(&Status::ALL) }, 2, &[150, 50]);
     finds(&mut harness, Filter { tags: tags(&["a"]), ..of(&Status::ALL) }, 2, &[150, 50]);
     finds(&mut harness, Filter { tags: tags(&["b", "a"]), ..of(&Status::ALL) }, 2, &[50]);
-    finds(&mut harness, Filter { tags: tags(&["b"]), ..of(&[]) }, 2, &[250]);
+    finds(&mut harness, Filter { tags: tags(&["b"]), ..of(&Status::ACTIVE) }, 2, &[250]);
     finds(&mut harness, Filter { tags: tags(&["a"]), ..errors(Some(true), None) }, 2, &[150]);
     // No text that can be asked for is another's beginning, nor too long.
     for none in ["", "fe", "fewer", &"x".repeat(300)] {
@@ -105,6 +108,39 @@ async fn jobs_of_a_key_or_a_tag_are_found_at_once_whatever_became_of_them() {
     harness.apply([batch(3, [Command::Delete { id: id(50) }])]).await;
     finds(&mut harness, Filter { tags: tags(&["a"]), ..of(&Status::ALL) }, 1, &[150]);
     harness.dump();
+}
+
+/// Three hundred jobs of a key and a tag have succeeded; a few are left, among as many others.
+#[tokio::test]
+async fn of_a_key_or_a_tag_that_many_have_the_few_in_a_status_are_found_at_once() {
+    let mut harness = Harness::new(Tuning::default());
+    let job = |n: u64, text: &str| NewJob {
+        key: text.into(),
+        tags: [text.into()].into(),
+        max_retries: Some(0),
+        ..new_job(n)
+    };
+    harness.apply([batch(1, [enqueue((0..300).map(|n| job(n, "all"))), consume(300)])]).await;
+    harness.apply([batch(2, [fail(7, Reason::BadExit)])]).await;
+    for (index, from) in (3..).zip((0..300).step_by(100)) {
+        let well = (from..from + 100).filter(|n| *n != 7).map(|n| succeed(n, ""));
+        harness.apply([batch(index, well)]).await;
+    }
+    let rest = (300..600).map(|n| job(n, if n == 400 { "all" } else { "other" }));
+    harness.apply([batch(6, [enqueue(rest)])]).await;
+    let key = |statuses: &[Status]| Filter {
+        key: Some("all".into()),
+        statuses: statuses.to_vec(),
+        ..Filter::default()
+    };
+    finds(&mut harness, key(&Status::ACTIVE), 1, &[400]);
+    finds(&mut harness, key(&[Status::Running]), 0, &[]);
+    finds(&mut harness, key(&[Status::Error]), 1, &[7]);
+    let tag = |filter: Filter| Filter { tags: vec!["all".into()], ..filter };
+    finds(&mut harness, tag(errors(Some(true), None)), 1, &[7]);
+    finds(&mut harness, tag(Filter { statuses: vec![Status::Running], ..Filter::default() }), 0, &[]);
+    // What contradicts itself has no rows.
+    finds(&mut harness, Filter { dead: Some(true), ..tag(key(&[Status::Queued])) }, 0, &[]);
 }
 
 /// A job a second, each of which fails 1,000 s later.
@@ -123,7 +159,7 @@ async fn a_list_of_a_time_begins_where_the_time_does() {
     let period = |from, until| Period { from: moment(from), until: moment(until) };
     let created = |filter: Filter, from, until| Filter { created: period(from, until), ..filter };
     let tagged = Filter { tags: vec!["t".into()], ..Filter::default() };
-    for filter in [Filter::default(), tagged] {
+    for filter in [Filter { statuses: Status::ACTIVE.to_vec(), ..Filter::default() }, tagged] {
         finds(&mut harness, created(filter.clone(), Some(100), Some(103)), 3, &[102, 101, 100]);
         finds(&mut harness, created(filter.clone(), None, Some(2)), 2, &[1, 0]);
         finds(&mut harness, created(filter.clone(), Some(198), None), 2, &[199, 198]);

@@ -42,8 +42,12 @@ fn in_status(status: Status) -> Filter {
     Filter { statuses: vec![status], ..Filter::default() }
 }
 
+fn active() -> Filter {
+    Filter { statuses: Status::ACTIVE.to_vec(), ..Filter::default() }
+}
+
 fn of_image(image: ImageId) -> Filter {
-    Filter { image: Some(image), ..Filter::default() }
+    Filter { image: Some(image), ..active() }
 }
 
 /// All pages of a query.
@@ -63,7 +67,7 @@ async fn list(reader: &Reader, mut query: JobsQuery) -> Vec<JobId> {
 #[tokio::test]
 async fn lists_are_newest_first_filtered_and_paged() {
     let (_harness, reader) = ten().await;
-    let all = |n| JobsQuery { n, ..JobsQuery::default() };
+    let all = |n| JobsQuery { n, filter: active(), ..JobsQuery::default() };
     for n in [1, 2, 3, 6, 7, 1_000] {
         assert_eq!(list(&reader, all(n)).await, [9, 8, 7, 6, 5, 4].map(id), "active, {n} a page");
         let running = JobsQuery { filter: in_status(Status::Running), ..all(n) };
@@ -90,7 +94,7 @@ async fn newest_is_what_came_last_into_the_log() {
     harness.apply([batch(1, [enqueue([new_job(9), delayed]), enqueue([new_job(3)])])]).await;
     harness.apply([batch(2, [enqueue([new_job(8)]), consume(1)])]).await;
     let reader = harness.table().reader();
-    let all = JobsQuery { n: 2, ..JobsQuery::default() };
+    let all = JobsQuery { n: 2, filter: active(), ..JobsQuery::default() };
     assert_eq!(list(&reader, all.clone()).await, [8, 3, 6, 9].map(id));
     harness.apply([(3, Batch { stamp: NOW.plus_seconds(6), envelopes: vec![] })]).await;
     let queued = JobsQuery { filter: in_status(Status::Queued), ..all.clone() };
