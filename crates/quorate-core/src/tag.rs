@@ -9,7 +9,7 @@ pub fn is_tag(text: &str) -> bool {
 
 /// True for what may be all tags of a job: few, and none twice.
 pub fn are_tags(tags: &[Box<str>]) -> bool {
-    let is_new = |(place, tag): (usize, &Box<str>)| !tags[..place].contains(tag);
+    let is_new = |(place, tag): (usize, _)| !tags[..place].contains(tag);
     tags.len() <= limits::TAGS && tags.iter().all(|tag| is_tag(tag)) && tags.iter().enumerate().all(is_new)
 }
 

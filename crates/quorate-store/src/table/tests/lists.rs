@@ -54,7 +54,7 @@ async fn the_dead_are_found_at_once_among_those_that_were_retried() {
     let take_other =
         quorate_core::Take { from: quorate_core::Source::All, ..quorate_core::Take::default_queue(1) };
     harness.apply([batch(2, [Command::Consume { take: take_other, key: None }])]).await;
-    let reason = |n: u64| if n % 2 == 0 { Reason::BadExit } else { Reason::Killed };
+    let reason = |n: u64| if n.is_multiple_of(2) { Reason::BadExit } else { Reason::Killed };
     for (index, from) in (3..).zip((0..500).step_by(100)) {
         harness.apply([batch(index, (from..from + 100).map(|n| fail(n, reason(n))))]).await;
     }
