@@ -15,7 +15,7 @@ pub struct OperationRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 1, max_items = 1_000)]
     pub ids: Option<Vec<String>>,
-    /// Of cancel: why, for people; at most 16 KiB.
+    /// Of cancel: why, for people; at most 256 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
     /// Do nothing, and say how many jobs it would be done to.

@@ -6,7 +6,7 @@ use quorate_api::{
     Action, CancelRequest, Cluster, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, IdsWrapper,
     Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Matches, NewJob, Operation,
     OperationRequest, OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper,
-    QueuesWrapper, Reason, Settings, SettingsRequest, Status, TouchRequest, WorkersWrapper,
+    QueuesWrapper, Settings, SettingsRequest, Status, TouchRequest, WorkersWrapper,
 };
 use reqwest::Method;
 use reqwest::header::HeaderValue;

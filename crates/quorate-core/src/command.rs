@@ -236,7 +236,7 @@ impl Command {
             Command::Finish { endings, .. } => {
                 endings.iter().filter(|ending| ending.failure.is_some()).count()
             }
-            Command::StepOperation { jobs, .. } => jobs.len(),
+            Command::StepOperation { action: Action::Retry, jobs, .. } => jobs.len(),
             // Fail: its automatic retry.
             // What a worker that is gone gives back was counted when it came; it is seldom.
             Command::Retry { .. }
@@ -253,6 +253,7 @@ impl Command {
             | Command::ConfigureQueue { .. }
             | Command::DeleteQueue { .. }
             | Command::StartOperation { .. }
+            | Command::StepOperation { action: Action::Cancel | Action::Delete, .. }
             | Command::StopOperation { .. }
             | Command::Raise { .. } => 0,
         };

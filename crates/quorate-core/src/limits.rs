@@ -37,13 +37,15 @@ pub const MAX_RETRIES: u32 = 25;
 /// Longest delay of an automatic retry, in seconds: a year.
 pub const RETRIES_DELAY_SECONDS: u32 = 31_536_000;
 
-/// Most operations, work on many jobs, that go on at once.
+/// Most operations, work on many jobs, of each action that go on at once.
 pub const OPERATIONS_RUNNING: usize = 16;
-/// Most operations that are remembered; a new one pushes the oldest out that has ended.
+/// Most operations that are remembered; a new one pushes out the one that ended first.
 pub const OPERATIONS: usize = 1_000;
 /// Most jobs that one step of an operation is for. They are few because the commands of the same log entry wait for them, as for
 /// [`DUE_PER_BATCH`].
 pub const OPERATION_JOBS_PER_STEP: usize = 64;
+/// Longest `details` of an operation that cancels, in bytes: each job of a step gets them.
+pub const OPERATION_DETAILS_BYTES: usize = 256;
 
 /// Longest name of a queue, in characters (and bytes: it is ASCII).
 pub const QUEUE_NAME_BYTES: usize = 64;
@@ -123,9 +125,10 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 29] = [
+pub const FIELDS: [&str; 30] = [
     "jobs",
     "ids",
+    "operation",
     "filter",
     "image",
     "payload",

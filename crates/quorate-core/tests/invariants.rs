@@ -110,8 +110,9 @@ impl Told {
                         None => self.jobs.remove(id),
                     };
                     assert_eq!(before.map(|(_, status, _)| status), *from, "{effect:?}");
-                    let by_time_alone =
-                        no_commands || (*from, *to) == (Some(Status::Delayed), Some(Status::Queued));
+                    // Who retries the job that it goes on from does not let it wait.
+                    let is_due = (*from, *to) == (Some(Status::Delayed), Some(Status::Queued)) && !goes_on;
+                    let by_time_alone = no_commands || is_due;
                     assert!(*by_time || !by_time_alone, "{effect:?}");
                     let by_command_alone = match (from, to) {
                         (None, _) => !goes_on,

@@ -5,7 +5,9 @@
 mod common;
 
 use common::{Log, T0, Watched, job_id, new_job};
-use quorate_core::limits::{DETAILS_BYTES, OPERATION_JOBS_PER_STEP, OPERATIONS, OPERATIONS_RUNNING};
+use quorate_core::limits::{
+    OPERATION_DETAILS_BYTES, OPERATION_JOBS_PER_STEP, OPERATIONS, OPERATIONS_RUNNING,
+};
 use quorate_core::{
     Action, Command, Effect, Filter, IdempotencyKey, Job, JobId, NewJob, NewOperation, Operation,
     OperationId, OperationState, Outcome, Reason, Refusal, Reply, Selection, State, Status, Table, Take,
@@ -257,7 +259,7 @@ fn what_is_outside_of_its_limits_is_refused() {
     let operation = NewOperation {
         id: operation_id(1),
         action: Action::Cancel,
-        details: "d".repeat(DETAILS_BYTES + 1).into(),
+        details: "d".repeat(OPERATION_DETAILS_BYTES + 1).into(),
         selection: ids(1),
     };
     assert_eq!(world.run(Command::StartOperation { operation, key: None }), invalid("details"));
@@ -278,6 +280,9 @@ fn so_many_go_on_at_once_and_so_many_are_remembered() {
         world.start(number, Action::Retry, ids()).unwrap();
     }
     assert_eq!(world.start(running + 1, Action::Retry, ids()), Err(Refusal::TooManyOperations));
+    let other = OPERATIONS as u64 + 100;
+    world.start(other, Action::Delete, ids()).unwrap();
+    world.run(Command::StopOperation { id: operation_id(other) }).unwrap();
     // The first one goes on all the time, all others end at once.
     for number in 2..=running {
         world.run(Command::StopOperation { id: operation_id(number) }).unwrap();
@@ -288,7 +293,7 @@ fn so_many_go_on_at_once_and_so_many_are_remembered() {
     }
     let known: Vec<_> = world.0.table.operations().keys().copied().collect();
     assert_eq!((known.len(), known[0]), (OPERATIONS, operation_id(1)));
-    assert_eq!(known[1], operation_id(4), "those that ended first were pushed out");
+    assert_eq!(known[1], operation_id(5), "those that ended first were pushed out");
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(crate) enum ApiError {
     NoSuchImage,
     NoSuchQueue,
     NoSuchOperation,
+    /// It was begun by an earlier call under the same Idempotency-Key, and is no longer known.
+    OperationForgotten,
     /// The job is there and has not finished.
     NoLogYet {
         status: Status,
@@ -137,6 +139,7 @@ impl ApiError {
             | ApiError::ReleasedTooOften
             | ApiError::QueueInUse
             | ApiError::TooManyQueues
+            | ApiError::OperationForgotten
             | ApiError::KeyReused => StatusCode::CONFLICT,
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -167,6 +170,7 @@ impl ApiError {
             | ApiError::NoSuchImage
             | ApiError::NoSuchQueue
             | ApiError::NoSuchOperation
+            | ApiError::OperationForgotten
             | ApiError::NoLogYet { .. }
             | ApiError::MethodNotAllowed { .. }
             | ApiError::BodyTooSlow
@@ -200,6 +204,9 @@ impl ApiError {
             ApiError::NoSuchImage => "there is no such image".into(),
             ApiError::NoSuchQueue => "there is no such queue".into(),
             ApiError::NoSuchOperation => "no such operation is known, or no more".into(),
+            ApiError::OperationForgotten => {
+                "what this Idempotency-Key began has ended, and is not known any more: look at the jobs".into()
+            }
             ApiError::NoLogYet { status } => {
                 format!("the job has no log yet: its status is {}", status.as_str()).into()
             }
@@ -326,6 +333,7 @@ impl IntoResponse for ApiError {
             | ApiError::NoSuchImage
             | ApiError::NoSuchQueue
             | ApiError::NoSuchOperation
+            | ApiError::OperationForgotten
             | ApiError::NoLogYet { .. }
             | ApiError::MethodNotAllowed { .. }
             | ApiError::WrongStatus { .. }
@@ -392,6 +400,7 @@ mod tests {
                 | ApiError::NoSuchImage
                 | ApiError::NoSuchQueue
                 | ApiError::NoSuchOperation
+                | ApiError::OperationForgotten
                 | ApiError::NoLogYet { .. }
                 | ApiError::MethodNotAllowed { .. }
                 | ApiError::BodyTooSlow
@@ -421,6 +430,7 @@ mod tests {
             ApiError::NoSuchImage,
             ApiError::NoSuchQueue,
             ApiError::NoSuchOperation,
+            ApiError::OperationForgotten,
             ApiError::NoLogYet { status: Status::Running },
             ApiError::MethodNotAllowed { takes: "GET".into() },
             ApiError::BodyTooSlow,

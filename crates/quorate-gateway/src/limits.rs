@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-/// Pages of 1,000 jobs that a dry run counts.
-pub(crate) const DRY_RUN_PAGES: usize = 10;
+/// Jobs that a dry run looks at together.
+pub(crate) const DRY_RUN_PAGE: usize = 100;
+/// Of these pages it counts so many.
+pub(crate) const DRY_RUN_PAGES: usize = 100;
 /// Most header fields of a request.
 pub(crate) const HEADER_FIELDS: usize = 100;
 /// Most seconds that a consume may wait.

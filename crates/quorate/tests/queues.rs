@@ -104,7 +104,7 @@ fn jobs_are_told_apart_by_their_queues() {
     assert_eq!(node.says("job list --quiet --queue mails"), mail);
     assert_eq!(node.says("job list --quiet --queue nowhere"), "");
     assert!(!node.says("job list --queue mails").lines().next().unwrap().contains("queue"));
-    assert!(node.says("job list").lines().next().unwrap().ends_with("queue"), "there are two");
+    assert!(node.says("job list").lines().next().unwrap().contains("queue"), "of any");
     let shown = node.says(&format!("job show {}", mail.trim()));
     assert!(shown.contains("queue       mails\n") && shown.contains("key         anna\n"), "{shown}");
 }

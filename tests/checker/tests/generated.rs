@@ -41,7 +41,7 @@ fn the_same_seed_gives_the_same_history() {
 /// Changes a generated history and demands that a rule breaks. `change` says whether it found something to change.
 fn planted(rule: &str, change: impl Fn(&mut Vec<Event>) -> bool) {
     for seed in 0..2 {
-        let text = generated(9_000, seed);
+        let text = generated(12_000, seed);
         let mut events: Vec<Event> = text
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())

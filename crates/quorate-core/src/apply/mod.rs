@@ -131,8 +131,8 @@ fn carry_out<T: Table>(
         Command::ConfigureQueue { name, settings } => queue::configure(step, name, settings)?,
         Command::DeleteQueue { name } => queue::delete(step, name)?,
         Command::StartOperation { operation, key: _ } => operation::start(step, operation)?,
-        Command::StepOperation { id, action: _, from, to, jobs } => {
-            operation::go_on(step, *id, (*from, *to), jobs)?
+        Command::StepOperation { id, action, from, to, jobs } => {
+            operation::go_on(step, (*id, *action), (*from, *to), jobs)?
         }
         Command::StopOperation { id } => operation::stop(step, *id)?,
         Command::Raise { level } => raise::raise(step, *level)?,

@@ -14,35 +14,38 @@ pub(super) fn retry<T: Table>(
     if !job.status().is_final() {
         return lookup::wrong_status(step, &job);
     }
-    let latest = match job.retry_id {
-        Some(latest) => lookup::current(step, latest)?.filter(|latest| !latest.status().is_final()),
-        None => None,
-    };
-    match latest {
-        Some(latest) => {
-            let is_delayed = matches!(latest.state, State::Delayed { .. });
-            let latest = if is_delayed { birth::queue_now(step, &latest)? } else { latest };
-            Ok(Reply::Job(Box::new(latest)))
-        }
-        None if matches!(job.state, State::Error { .. }) && job.max_retries > 0 => {
+    match latest(step, &job)? {
+        Some(latest) if matches!(latest.state, State::Delayed { .. }) => queue_now(step, &latest),
+        Some(latest) if !latest.status().is_final() => Ok(Reply::Job(Box::new(latest))),
+        Some(_) if matches!(job.state, State::Error { .. }) && job.max_retries > 0 => {
             refuse(Refusal::RetriedAutomatically)
         }
-        None => again(step, &job, new_id),
+        Some(_) | None => again(step, &job, new_id),
     }
 }
 
 /// The same of one of many jobs, which may have come to this one before: only where no other job goes on from it, or one that waits
 /// for its time.
 pub(super) fn retry_first<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Reply, Abort<T::Error>> {
-    let Some(latest) = job.retry_id else {
-        return again(step, job, birth::id_of_successor(step, job.id));
-    };
-    match lookup::current(step, latest)? {
-        Some(latest) if matches!(latest.state, State::Delayed { .. }) => {
-            Ok(Reply::Job(Box::new(birth::queue_now(step, &latest)?)))
-        }
-        Some(_) | None => lookup::wrong_status(step, job),
+    match latest(step, job)? {
+        Some(latest) if matches!(latest.state, State::Delayed { .. }) => queue_now(step, &latest),
+        Some(_) => lookup::wrong_status(step, job),
+        None => again(step, job, birth::id_of_successor(step, job.id)),
     }
+}
+
+/// The latest job that goes on from this one, if it is still there.
+fn latest<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Option<Job>, T::Error> {
+    match job.retry_id {
+        Some(latest) => lookup::current(step, latest),
+        None => Ok(None),
+    }
+}
+
+/// Has a job not wait for its time.
+fn queue_now<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Reply, Abort<T::Error>> {
+    check_room(step, job)?;
+    Ok(Reply::Job(Box::new(birth::queue_now(step, job)?)))
 }
 
 /// Adds the new job.
@@ -50,12 +53,18 @@ fn again<T: Table>(step: &mut Step<'_, T>, job: &Job, new_id: JobId) -> Result<R
     if step.table.job(new_id)?.is_some() {
         return refuse(Refusal::IdTaken);
     }
-    let dispatch = step.table.dispatch();
-    if dispatch.lane_count() >= limits::LANES && dispatch.mark(&Lane::of(job)).is_none() {
-        return refuse(Refusal::TooManyLanes);
-    }
+    check_room(step, job)?;
     let retry = birth::retry(step, job, new_id)?;
     let linked = Job { retry_id: Some(new_id), ..job.clone() };
     step.put_job(Some(job), &linked)?;
     Ok(Reply::Job(Box::new(retry)))
+}
+
+/// Refuses where a job would wait in a lane too many.
+fn check_room<T: Table>(step: &Step<'_, T>, job: &Job) -> Result<(), Abort<T::Error>> {
+    let dispatch = step.table.dispatch();
+    match dispatch.lane_count() >= limits::LANES && dispatch.mark(&Lane::of(job)).is_none() {
+        true => refuse(Refusal::TooManyLanes),
+        false => Ok(()),
+    }
 }

@@ -21,7 +21,7 @@ use crate::response::{Index, with_type};
 use crate::{Backend, Gateway, Reads, cursor};
 
 /// A record in memory, at most.
-const RECORD_MOST: usize = RECORD_BYTES
+pub(crate) const RECORD_MOST: usize = RECORD_BYTES
     + IMAGE_NAME_BYTES
     + JOB_KEY_BYTES
     + TAGS * TAG_BYTES

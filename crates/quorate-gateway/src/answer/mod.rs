@@ -5,4 +5,4 @@ mod jobs;
 mod jobs_json;
 
 pub(crate) use claim::{Claim, held};
-pub(crate) use jobs::Jobs;
+pub(crate) use jobs::{Jobs, RECORD_MOST};

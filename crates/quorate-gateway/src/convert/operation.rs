@@ -1,10 +1,12 @@
 //! Work on many jobs.
 
+use std::collections::HashSet;
+
 use quorate_api::{OperationRequest, OperationStatus};
-use quorate_core::limits::JOBS_PER_REQUEST;
+use quorate_core::limits::{JOBS_PER_REQUEST, OPERATION_DETAILS_BYTES};
 use quorate_core::{Action, JobId, Operation, OperationState, Selection};
 
-use super::{details, time};
+use super::time;
 use crate::error::ApiError;
 use crate::filter::Meant;
 use crate::ids;
@@ -56,10 +58,17 @@ pub(crate) fn asked(action: Action, request: OperationRequest) -> Result<(Asked,
                 let no_id = || ApiError::invalid(format!("ids[{place}]"), "must be a job's id");
                 ids::parse(text).map(JobId).ok_or_else(no_id)
             };
-            Asked::Ids(texts.iter().enumerate().map(id).collect::<Result<_, _>>()?)
+            let mut ids = texts.iter().enumerate().map(id).collect::<Result<Vec<_>, _>>()?;
+            let mut known = HashSet::new();
+            ids.retain(|id| known.insert(*id));
+            Asked::Ids(ids)
         }
     };
-    Ok((asked, details(words)?))
+    if words.len() > OPERATION_DETAILS_BYTES {
+        let message = format!("must have at most {OPERATION_DETAILS_BYTES} bytes, not {}", words.len());
+        return Err(ApiError::invalid("details", message));
+    }
+    Ok((asked, words))
 }
 
 /// As it is shown.

@@ -5,18 +5,18 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use quorate_api::{ErrorWrapper, Matches, OperationRequest, OperationWrapper, OperationsWrapper};
-use quorate_core::limits::JOBS_PER_REQUEST;
 use quorate_core::{
     Action, Command, Filter, Job, JobsQuery, NewOperation, Operation, OperationId, Order, QueueView, Reply,
     Selection, Status, Unavailable,
 };
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
-use crate::answer::{self, Claim};
+use crate::answer::{self, Claim, RECORD_MOST};
 use crate::body::{self, MediaType};
 use crate::convert::Asked;
 use crate::error::{Answer, ApiError, Failure};
-use crate::limits::{DRY_RUN_PAGES, LAST_LOOK};
+use crate::limits::{DRY_RUN_PAGE, DRY_RUN_PAGES, LAST_LOOK};
 use crate::looks::Looks;
 use crate::openapi::{
     Conflict, KeyHeader, OperationsParams, ReadErrors, ReadParams, WaitParams, WriteErrors,
@@ -109,18 +109,25 @@ async fn start<B: Backend>(gateway: &Gateway<B>, action: Action, query: &Query, 
         let (asked, details) = convert::asked(action, request)?;
         Ok((asked, details, dry_run, key))
     };
-    let ((asked, details, dry_run, key), _share) = body.understand(gateway.heavy(), parse).await?;
+    let ((asked, details, dry_run, key), share) = body.understand(gateway.heavy(), parse).await?;
     let selection = selection(gateway, asked).await?;
     if dry_run {
         let matches = count(gateway, action, selection).await?;
         return Ok(response::json(StatusCode::OK, Some(gateway.applied()), &matches));
     }
     let operation = NewOperation { id: ids::draw_operation(), action, details: details.into(), selection };
+    // First: once it is under way, nobody shall hear that it is not.
+    let waiting = if wait.is_zero() { None } else { Some(may_wait(gateway)?) };
     let (index, reply) = gateway.submit(Command::StartOperation { operation, key }).await?;
+    drop(share);
     let Reply::Operation(id) = reply else {
         return Err(ApiError::unexpected_reply("start an operation").into());
     };
-    shown(self::wait(gateway, id, wait).await?, index)
+    if gateway.backend().reads().operation(id).is_none() {
+        // An earlier call under this Idempotency-Key began it.
+        return Err(Failure { error: ApiError::OperationForgotten, index: Some(index) });
+    }
+    shown(self::wait(gateway, id, wait, waiting).await?, index)
 }
 
 /// Work on many jobs; with `wait` once it has ended.
@@ -145,7 +152,8 @@ pub(crate) async fn get<B: Backend>(
     if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;
     }
-    let found = self::wait(&gateway, id, wait).await?;
+    let waiting = if wait.is_zero() { None } else { Some(may_wait(&gateway)?) };
+    let found = self::wait(&gateway, id, wait, waiting).await?;
     shown(found, gateway.applied())
 }
 
@@ -214,18 +222,25 @@ fn wait_of(query: &Query) -> Result<Duration, ApiError> {
     Ok(Duration::from_secs(wait.into()))
 }
 
+/// # Errors
+/// 429: too many wait.
+fn may_wait<B: Backend>(gateway: &Gateway<B>) -> Result<SemaphorePermit<'_>, ApiError> {
+    gateway.waiting().try_acquire().map_err(|_| ApiError::Overloaded)
+}
+
 /// Waits up to `wait` for it to end, and answers it as it is then.
 ///
 /// # Errors
-/// 429: too many wait. 503: no leader said that there is none.
+/// 503: no leader said that there is none.
 async fn wait<B: Backend>(
     gateway: &Gateway<B>,
     id: OperationId,
     wait: Duration,
+    _waiting: Option<SemaphorePermit<'_>>,
 ) -> Result<Option<Arc<Operation>>, Failure> {
     let until = Instant::now() + patience::within(wait + LAST_LOOK).saturating_sub(LAST_LOOK);
     let mut looks = Looks::new(gateway);
-    let (mut is_current, mut waiting) = (false, None);
+    let mut is_current = false;
     loop {
         match gateway.backend().reads().operation(id) {
             Some(operation) if !operation.is_running() => return Ok(Some(operation)),
@@ -240,9 +255,6 @@ async fn wait<B: Backend>(
                 is_current = true;
                 continue;
             }
-        }
-        if waiting.is_none() {
-            waiting = Some(gateway.waiting().try_acquire().map_err(|_| ApiError::Overloaded)?);
         }
         tokio::select! {
             () = looks.next(gateway) => {}
@@ -263,12 +275,11 @@ async fn selection<B: Backend>(gateway: &Gateway<B>, asked: Asked) -> Result<Sel
     };
     let mut filter = meant.filter;
     if let Some(name) = meant.queue {
-        let mut queue = gateway.backend().reads().queue(&name);
-        if queue.is_none() {
-            gateway.barrier().await?;
-            queue = gateway.backend().reads().queue(&name);
-        }
-        let Some(QueueView { queue, .. }) = queue else { return Err(ApiError::NoSuchQueue.into()) };
+        // A stale copy may know another queue by that name.
+        gateway.barrier().await?;
+        let Some(QueueView { queue, .. }) = gateway.backend().reads().queue(&name) else {
+            return Err(ApiError::NoSuchQueue.into());
+        };
         filter.queue = Some(queue.id);
     }
     Ok(Selection::Filter(filter))
@@ -281,6 +292,8 @@ async fn count<B: Backend>(
     selection: Selection,
 ) -> Result<Matches, Failure> {
     let mut matches = 0;
+    let mut share = gateway.answers().share();
+    Claim::Read.resize(&mut share, DRY_RUN_PAGE * RECORD_MOST).await?;
     match selection {
         Selection::Ids(ids) => {
             for id in ids {
@@ -311,7 +324,7 @@ async fn page<B: Backend>(
     filter: &Filter,
     behind: Option<u64>,
 ) -> Result<quorate_core::JobsPage, Unavailable> {
-    let (n, order, filter) = (JOBS_PER_REQUEST, Order::OldestFirst, filter.clone());
+    let (n, order, filter) = (DRY_RUN_PAGE, Order::OldestFirst, filter.clone());
     gateway.backend().reads().jobs(JobsQuery { n, order, behind, filter }).await
 }
 
@@ -325,7 +338,7 @@ async fn would<B: Backend>(
     match (action, job.retry_id) {
         (Action::Retry, Some(latest)) => {
             let latest = gateway.backend().reads().job(latest).await?;
-            Ok(latest.is_some_and(|latest| latest.status() == Status::Delayed))
+            Ok(latest.is_none_or(|latest| latest.status() == Status::Delayed))
         }
         (Action::Retry, None) | (Action::Cancel | Action::Delete, _) => Ok(true),
     }

@@ -1,8 +1,10 @@
+use std::collections::HashMap;
+
 use quorate_core::limits::OPERATION_JOBS_PER_STEP;
-use quorate_core::{Command, JobId, JobsQuery, Operation, Order, Selection};
+use quorate_core::{Command, JobId, JobsQuery, Operation, OperationId, Order, Selection};
 use quorate_store::{Reader, StoreError};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::command::intake::Intake;
 use crate::leadership::Leadership;
@@ -22,10 +24,13 @@ pub(crate) struct Operations {
 
 impl Operations {
     pub(crate) async fn run(mut self) {
+        // Those whose last step was not done.
+        let mut not_before: HashMap<OperationId, Instant> = HashMap::new();
         loop {
             self.changed.mark_unchanged();
             let mut running = self.reader.operations();
             running.retain(|operation| operation.is_running());
+            not_before.retain(|id, _| running.iter().any(|operation| operation.id == *id));
             if running.is_empty() || self.leadership.here().is_none() {
                 tokio::select! {
                     changed = self.changed.changed() => if changed.is_err() { return },
@@ -33,17 +38,38 @@ impl Operations {
                 }
                 continue;
             }
-            // In turns, so that a long one does not hold up a short one.
-            for operation in running {
+            // In turns, so that neither a long one nor one that is stuck holds up the others.
+            let now = Instant::now();
+            let rests = |id: OperationId| not_before.get(&id).copied().filter(|until| now < *until);
+            let turns: Vec<OperationId> =
+                running.iter().map(|operation| operation.id).filter(|id| rests(*id).is_none()).collect();
+            if turns.is_empty() {
+                let until = running.iter().filter_map(|operation| rests(operation.id)).min().unwrap_or(now);
+                tokio::select! {
+                    changed = self.changed.changed() => if changed.is_err() { return },
+                    () = sleep_until(until) => {}
+                }
+            }
+            for id in turns {
+                // As it is by now.
+                let operation = self.reader.operation(id).filter(|operation| operation.is_running());
+                let Some(operation) = operation.filter(|_| self.leadership.here().is_some()) else {
+                    continue;
+                };
                 let begun = Instant::now();
-                self.go_on(&operation).await;
+                if self.go_on(&operation).await {
+                    not_before.remove(&id);
+                } else {
+                    not_before.insert(id, Instant::now() + limits::OPERATION_PAUSE);
+                }
                 // Half of the time is others'.
                 sleep(begun.elapsed().min(limits::OPERATION_REST)).await;
             }
         }
     }
 
-    async fn go_on(&self, operation: &Operation) {
+    /// One step; false where it was not done.
+    async fn go_on(&self, operation: &Operation) -> bool {
         let (jobs, to) = match self.next(operation).await {
             Ok(next) => next,
             Err(error) => die(&format!("the job table cannot be read: {error}")),
@@ -51,20 +77,21 @@ impl Operations {
         let Operation { id, action, cursor: from, .. } = *operation;
         let step = Command::StepOperation { id, action, from, to, jobs };
         match self.intake.submit(step, limits::OPERATION_STEP).await.map(|answered| answered.outcome) {
-            Ok(Ok(_)) => {}
+            Ok(Ok(_)) => true,
+            // There may be no room for what is retried. Whoever leads tries again.
             Ok(Err(refusal)) => {
-                tracing::warn!(operation = %id, ?refusal, "a step was refused");
-                sleep(limits::OPERATION_PAUSE).await;
+                tracing::debug!(operation = %id, ?refusal, "a step was refused");
+                false
             }
-            // There may be another leader, or no room for what is retried. Whoever leads tries again.
+            // There may be another leader, or no room on the disk.
             Err(unavailable) => {
                 tracing::debug!(operation = %id, ?unavailable, "a step got no answer");
-                sleep(limits::OPERATION_PAUSE).await;
+                false
             }
         }
     }
 
-    /// The jobs of its next step, and where it goes on behind them.
+    /// The jobs of its next step, and where it goes on behind them. They may be few, even none, where many rows were looked at.
     async fn next(&self, operation: &Operation) -> Result<(Vec<JobId>, Option<u64>), StoreError> {
         let filter = match &operation.selection {
             Selection::Filter(filter) => filter,
@@ -75,19 +102,15 @@ impl Operations {
                 return Ok((jobs, (to < ids.len()).then_some(to as u64)));
             }
         };
-        let mut jobs = Vec::new();
-        let mut behind = operation.cursor.checked_sub(1);
-        loop {
-            let n = OPERATION_JOBS_PER_STEP - jobs.len();
-            let query = JobsQuery { n, order: Order::OldestFirst, behind, filter: filter.clone() };
-            let page = self.reader.jobs(query).await?;
-            jobs.extend(page.jobs.iter().filter(|job| job.number < operation.number).map(|job| job.id));
-            behind = page.next.filter(|number| *number < operation.number);
-            let goes_on = self.reader.operation(operation.id).is_some_and(|now| now.is_running());
-            // A page may be short, where many rows were looked at.
-            if behind.is_none() || jobs.len() == OPERATION_JOBS_PER_STEP || !goes_on {
-                return Ok((jobs, behind.map(|number| number + 1)));
-            }
-        }
+        let query = JobsQuery {
+            n: OPERATION_JOBS_PER_STEP,
+            order: Order::OldestFirst,
+            behind: operation.cursor.checked_sub(1),
+            filter: filter.clone(),
+        };
+        let page = self.reader.jobs(query).await?;
+        let meant = page.jobs.iter().filter(|job| job.number < operation.number);
+        let last = page.next.filter(|number| *number < operation.number);
+        Ok((meant.map(|job| job.id).collect(), last.map(|number| number + 1)))
     }
 }

@@ -36,10 +36,10 @@ pub(crate) fn main(
     let request = OperationRequest { filter: Some(filter), details, ..OperationRequest::default() };
     let mut out = Output::default();
     if how.dry_run {
-        let (matches, first) = target.block_on(async |client| would(client, action, &request).await)?;
+        let would = target.block_on(async |client| would(client, action, &request).await)?;
         match target.json {
-            true => out.json(&matches),
-            false => show(&mut out, action, matches, &first, target),
+            true => out.json(&would.0),
+            false => show(&mut out, action, &would, target),
         }
         out.end(None)?;
         return Ok(ExitCode::SUCCESS);
@@ -77,12 +77,12 @@ pub(super) async fn follow(client: &Client, id: &str) -> Result<Operation, Error
     }
 }
 
-/// How many jobs it would be, and the first of them.
+/// How many jobs it would be, the first of them, and which it asked for.
 async fn would(
     client: &Client,
     action: Action,
     request: &OperationRequest,
-) -> Result<(Matches, job::Page), Error> {
+) -> Result<(Matches, job::Page, JobFilter), Error> {
     let matches = client.dry_run(action, request).await?;
     let mut filter = request.filter.clone().unwrap_or_default();
     if filter.status.is_empty() {
@@ -91,7 +91,7 @@ async fn would(
     let list = ListJobs { n: Some(DRY_RUN_SHOWN), cursor: None, oldest_first: true, filter };
     let mut first = client.list_without_payloads(&list).await?;
     first.cursor = None;
-    Ok((matches, first))
+    Ok((matches, first, list.filter))
 }
 
 /// Those of the jobs that it is for where none is named.
@@ -103,14 +103,19 @@ fn statuses(action: Action) -> &'static [Status] {
     }
 }
 
-fn show(out: &mut Output, action: Action, matches: Matches, first: &job::Page, target: &Target) {
+fn show(
+    out: &mut Output,
+    action: Action,
+    (matches, first, filter): &(Matches, job::Page, JobFilter),
+    target: &Target,
+) {
     let Matches { matches: n, more } = matches;
-    let (at_least, jobs) = (if more { "at least " } else { "" }, if n == 1 { "job" } else { "jobs" });
-    if n > 0 {
-        job::page(out, first, target);
+    let (at_least, jobs) = (if *more { "at least " } else { "" }, if *n == 1 { "job" } else { "jobs" });
+    if *n > 0 {
+        job::page(out, first, filter, target);
     }
     out.line(format_args!("{}: {at_least}{n} {jobs}; nothing was done", action.as_str()));
-    if n > 0 {
+    if *n > 0 {
         output::remark("to do it, say the same without --dry-run");
     }
 }

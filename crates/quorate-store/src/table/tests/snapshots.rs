@@ -62,7 +62,7 @@ async fn the_meta_is_that_of_the_data() {
 async fn a_snapshot_made_beside_apply_is_of_one_moment() {
     let mut harness = Harness::new(Tuning::default());
     let mut workload = Workload::new(11);
-    let mut dumps = vec![Dump::default()];
+    let mut dumps = vec![workload.model().dump()];
     for _ in 0..6 {
         let mut builder = harness.table().get_snapshot_builder().await;
         let building = tokio::spawn(async move { builder.build_snapshot().await.unwrap() });
