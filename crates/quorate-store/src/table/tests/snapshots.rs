@@ -2,7 +2,6 @@ use std::fs;
 
 use openraft::alias::SnapshotMetaOf;
 use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
-use quorate_core::Dump;
 use quorate_core::testing::Workload;
 
 use super::harness::{Harness, Snapshot, assert_same, log_id, transfer};
