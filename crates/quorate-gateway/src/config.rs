@@ -3,7 +3,7 @@ use std::time::Duration;
 use quorate_core::limits::PAYLOAD_BYTES;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits;
+use crate::{Traces, limits};
 
 /// How a gateway behaves.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct GatewayConfig {
     pub answer_memory_small: usize,
     /// Consumes that wait at once; more are answered with 429.
     pub waiting_consumes: usize,
+    /// What is told of requests.
+    pub traces: Traces,
     /// When it is cancelled, consumes that wait are answered early, and [`crate::Gateway::serve`] ends.
     pub shutdown: CancellationToken,
 }
@@ -53,6 +55,7 @@ impl Default for GatewayConfig {
             answer_memory: limits::ANSWER_MEMORY_BYTES,
             answer_memory_small: limits::ANSWER_MEMORY_SMALL_BYTES,
             waiting_consumes: limits::WAITING_CONSUMES,
+            traces: Traces::default(),
             shutdown: CancellationToken::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! What is around every route: what the head of any request must be, what is answered where there is only room for health
 //! checks, how long the client waits, which query parameters there are, the node's name and `Allow` in answers, and a panic
-//! that ends one request instead of a connection. And how long each request took.
+//! that ends one request instead of a connection. And by what it is known, and how long it took.
 //!
 //! One layer for all of it: each costs every request some microseconds.
 
@@ -16,6 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use quorate_api::WriteOutcome;
+use tracing::Instrument;
 
 use crate::error::ApiError;
 use crate::meant::meant;
@@ -23,6 +24,7 @@ use crate::metrics::{Durations, InFlight};
 use crate::query::Query;
 use crate::routes::Known;
 use crate::server::OnlyHealth;
+use crate::trace::{RequestId, Traces};
 use crate::{head, patience, routes};
 
 const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
@@ -31,6 +33,7 @@ const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
 #[derive(Clone)]
 pub(crate) struct Edge {
     node: HeaderValue,
+    traces: Traces,
     paths: Arc<HashMap<String, Path>>,
     /// Of requests to no route.
     elsewhere: Arc<Durations>,
@@ -46,7 +49,7 @@ struct Path {
 
 impl Edge {
     /// The edge of the node `node`, around these paths.
-    pub(crate) fn new(node: HeaderValue, paths: HashMap<String, Known>) -> Edge {
+    pub(crate) fn new(node: HeaderValue, traces: Traces, paths: HashMap<String, Known>) -> Edge {
         let path = |name: &str, known: Known| {
             let methods: Vec<&str> = known.0.iter().map(|(method, _)| method.as_str()).collect();
             let allow =
@@ -54,7 +57,7 @@ impl Edge {
             Path { allow, known, durations: Durations::of(name) }
         };
         let paths = paths.into_iter().map(|(name, known)| (name.clone(), path(&name, known))).collect();
-        Edge { node, paths: Arc::new(paths), elsewhere: Arc::new(Durations::of("none")) }
+        Edge { node, traces, paths: Arc::new(paths), elsewhere: Arc::new(Durations::of("none")) }
     }
 
     /// The router with its edge.
@@ -73,22 +76,40 @@ impl Edge {
 
     async fn handle(State(edge): State<Edge>, request: Request, next: Next) -> Response {
         let (begun, method, _in_flight) = (Instant::now(), request.method().clone(), InFlight::new());
-        let path = request.extensions().get::<MatchedPath>().and_then(|path| edge.paths.get(path.as_str()));
-        let mut response = match check(&request) {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let route = route.as_ref().map(MatchedPath::as_str);
+        let path = route.and_then(|route| edge.paths.get(route));
+        let id = RequestId::of(request.headers());
+        let span = edge.traces.span(&id, route.unwrap_or("none"), &request);
+        let access = edge.traces.access(&request);
+        let mut response = edge.answer(request, next, path).instrument(span.clone()).await;
+        let took = begun.elapsed();
+        span.record("status", response.status().as_u16());
+        let durations = path.map_or(&*edge.elsewhere, |path| &path.durations);
+        durations.record(&method, response.status(), took);
+        if let Some(access) = access {
+            access.log(&id, response.status(), took);
+        }
+        id.put(response.headers_mut());
+        response.headers_mut().insert(QUORATE_NODE, edge.node);
+        response
+    }
+
+    /// Answers a request, whatever it is.
+    async fn answer(&self, request: Request, next: Next, path: Option<&Path>) -> Response {
+        let response = match check(&request) {
             Ok(()) => guarded(answer(request, next, path)).await,
             Err(error) => closing(error, request.version()),
         };
-        if response.status() == StatusCode::METHOD_NOT_ALLOWED
-            && let Some(path) = path
-        {
-            let takes = path.allow.to_str().unwrap_or_default().to_owned();
-            response = ApiError::MethodNotAllowed { takes }.into_response();
-            response.headers_mut().insert(header::ALLOW, path.allow.clone());
+        match path {
+            Some(path) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
+                let takes = path.allow.to_str().unwrap_or_default().to_owned();
+                let mut response = ApiError::MethodNotAllowed { takes }.into_response();
+                response.headers_mut().insert(header::ALLOW, path.allow.clone());
+                response
+            }
+            _ => response,
         }
-        let durations = path.map_or(&*edge.elsewhere, |path| &path.durations);
-        durations.record(&method, response.status(), begun.elapsed());
-        response.headers_mut().insert(QUORATE_NODE, edge.node);
-        response
     }
 }
 

@@ -37,6 +37,7 @@ impl<B: Backend> Gateway<B> {
     }
 
     fn around(&self, routes: Routes<B>) -> Router {
-        Edge::new(self.node().clone(), routes.known).around(routes.router.with_state(self.clone()))
+        Edge::new(self.node().clone(), self.config().traces, routes.known)
+            .around(routes.router.with_state(self.clone()))
     }
 }

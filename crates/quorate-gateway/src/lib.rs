@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! http         the routes with their edge, and the server around them
-//! edge         what is around every route; head: what any request's head must be
+//! edge         what is around every route; head: what any request's head must be; trace: by what a request is known
 //! server/      connections: how many, for how long, and how they end; it knows no route
 //! routes/      one handler for every operation; openapi: what describes them
 //! long_poll    a consume that waits … outcome: who waits for a job's; follow: for its log
@@ -61,6 +61,7 @@ mod response;
 mod routes;
 mod selection;
 mod server;
+mod trace;
 mod unknown;
 
 pub use backend::{Backend, Look, NodeHealth, Reads, Wakeups};
@@ -70,3 +71,4 @@ pub use limits::ConnectionLimits;
 pub use metrics::register_metrics;
 pub use quorate_api::{Cluster, Disk, Member};
 pub use selection::{check_consumer, check_queues};
+pub use trace::Traces;

@@ -128,6 +128,9 @@ const CONNECTION_BYTES: usize = 8 << 10;
 /// Most that was seen are those that wait for a job.
 const REQUEST_BYTES: usize = 12 << 10;
 
+/// Longest `X-Request-Id` that is taken over; a longer one is as if none were given.
+pub(crate) const REQUEST_ID_BYTES: usize = 128;
+
 impl ConnectionLimits {
     /// The sum of what all connections and their requests hold in memory, at most, in bytes; bodies and answers come on top
     /// ([`crate::GatewayConfig::memory_bytes`]).

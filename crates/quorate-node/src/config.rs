@@ -4,7 +4,7 @@ use openraft::SnapshotPolicy;
 use quorate_core::{FEATURE_LEVEL, FeatureLevel};
 
 use crate::limits::{self, NAME_BYTES, PEERS};
-use crate::{Reserve, StartError};
+use crate::{Reserve, StartError, Traces};
 
 /// How one node is to run. [`NodeConfig::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct NodeConfig {
     pub snapshot_every: u64,
     /// Log entries that are kept behind a snapshot, for followers that lag.
     pub logs_kept: u64,
+    /// How spans become traces.
+    pub traces: Traces,
     /// The feature level that this program passes for understanding: another one in tests alone.
     #[doc(hidden)]
     pub feature_level: FeatureLevel,
@@ -55,6 +57,7 @@ impl NodeConfig {
             open_files: None,
             snapshot_every: limits::SNAPSHOT_EVERY,
             logs_kept: limits::LOGS_KEPT,
+            traces: Traces::default(),
             feature_level: FEATURE_LEVEL,
         }
     }

@@ -85,7 +85,7 @@ impl Group {
             pending: observer.pending.clone(),
             leadership: leadership.clone(),
             batcher: batcher.clone(),
-            forwarder: Forwarder::start(leadership.clone(), transport.clone(), tasks),
+            forwarder: Forwarder::start(leadership.clone(), transport.clone(), config.traces, tasks),
             level: level.clone(),
             closed: closed.clone(),
             ended: tasks.ended(),

@@ -16,7 +16,7 @@
 //! time/        log time
 //! leadership   who leads, and who the members are
 //! machine      the time and chance of where it runs: the edge of a simulation
-//! task, pause  what runs beside, and between attempts … limits: how much, how long … metrics: what is counted
+//! task, pause  what runs beside, and between attempts … limits: how much, how long … metrics: what is counted … trace: spans
 //! ```
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
@@ -44,6 +44,7 @@ mod running;
 mod stores;
 mod task;
 mod time;
+mod trace;
 
 pub use cluster::status::{Cluster, Member, Role};
 pub use config::NodeConfig;
@@ -60,6 +61,7 @@ pub use quorate_store::planted;
 pub use read::turns::{Look, Turn};
 pub use running::Running;
 pub use task::before_abort;
+pub use trace::Traces;
 
 /// Raft, over this node's log and job table.
 type Raft = openraft::Raft<quorate_store::TypeConfig, quorate_store::JobTable>;

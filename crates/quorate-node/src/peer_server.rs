@@ -11,7 +11,7 @@ use quorate_proto::Malformed;
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1::discovery_server::{Discovery, DiscoveryServer};
 use quorate_proto::peer::v1::peer_server::{Peer, PeerServer};
-use quorate_proto::peer::v1::{self as pb, forward_answer::Kind};
+use quorate_proto::peer::v1::{self as pb, TraceParent, forward_answer::Kind};
 use quorate_store::{NodeId, ProtoForm, SnapshotStore, Vote};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -19,12 +19,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Span;
 
 use crate::command::proposal::{Proposal, Proposer, Verdict};
 use crate::group::Group;
 use crate::limits;
 use crate::peer::{header, messages, snapshot};
 use crate::process::Process;
+use crate::trace;
 
 type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -191,15 +193,23 @@ impl Peer for Service {
         let mut frames = request.into_inner();
         let (verdicts, settled) = mpsc::unbounded_channel(); // bounded by the batcher's room
         let (batcher, level) = (self.group.intake.batcher.clone(), self.group.level.clone());
-        let hang_up = self.hang_up.clone();
+        let (hang_up, traces) = (self.hang_up.clone(), self.process.config.traces);
         tokio::spawn(hang_up.run_until_cancelled_owned(async move {
             while let Ok(Some(frame)) = frames.message().await {
-                for envelope in frame.envelopes {
+                let mut parents = frame.parents.into_iter().peekable();
+                for (at, envelope) in frame.envelopes.into_iter().enumerate() {
+                    let parent = parents.next_if(|parent| parent.envelope as usize == at);
                     let now = *level.borrow();
                     match admit(&envelope, now) {
                         Ok((request_id, adds_jobs)) => {
+                            let span = match parent {
+                                Some(TraceParent { parent, .. }) => {
+                                    trace::forwarded(traces, request_id, &parent)
+                                }
+                                None => Span::none(),
+                            };
                             let to = Proposer::Peer(verdicts.clone());
-                            batcher.offer(Proposal { request_id, envelope, adds_jobs, to });
+                            batcher.offer(Proposal { request_id, envelope, adds_jobs, span, to });
                         }
                         Err(Refused { request_id, reason }) => {
                             tracing::warn!(from, reason, "a peer forwarded a command that is not understood");

@@ -58,6 +58,12 @@ pub(crate) const LOG_EVERY_SECONDS: u32 = 1;
 pub(crate) const WORKER_JOBS_NAMED: usize = 3;
 /// How often what was measured is put into its buckets: until then every measured duration takes 8 bytes.
 pub(crate) const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// Of how many requests the spans are sent.
+pub(crate) const SPAN_RATIO: RangeInclusive<f64> = 0.0..=1.0;
+/// How long a collector may take for what it is sent at once.
+pub(crate) const TRACES_SEND: Duration = Duration::from_secs(5);
+/// How long a node that ends waits until its last spans are sent.
+pub(crate) const TRACES_END: Duration = Duration::from_secs(2);
 /// How long a write may be set to wait.
 pub(crate) const WRITE_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(60);

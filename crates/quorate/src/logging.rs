@@ -13,6 +13,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
 use crate::background::Background;
 use crate::clean;
@@ -41,11 +44,15 @@ struct Log {
 }
 
 /// Writes events of `level` (a filter such as `info` or `info,openraft=warn`) to standard error from now on, and panics
-/// too. A log that cannot be written costs nothing but the log.
+/// too. A log that cannot be written costs nothing but the log. `traces` has what it wants besides.
 ///
 /// # Errors
 /// The filter cannot be read, or there is no thread to be had.
-pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
+pub(crate) fn start(
+    format: LogFormat,
+    level: &str,
+    traces: Option<Box<dyn Layer<Registry> + Send + Sync>>,
+) -> anyhow::Result<()> {
     let filter = filter(level).map_err(|why| anyhow!("log-level: `{level}`: {why}"))?;
     // A descriptor of its own: a write that waits must not hold the lock of `std::io::stderr`.
     let stderr = File::from(io::stderr().as_fd().try_clone_to_owned().context("standard error")?);
@@ -54,17 +61,18 @@ pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
     };
     let lines = Background::start(stderr, notice).context("a thread for the log")?;
     let log = LOG.get_or_init(|| Log { lines, format });
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let layer = tracing_subscriber::fmt::layer()
         .log_internal_errors(false) // it would print them
         .with_writer(move || log);
-    match format {
-        LogFormat::Human => builder
+    let layer = match format {
+        LogFormat::Human => layer
             .with_ansi(io::stderr().is_terminal())
             .fmt_fields(debug_fn(write_field).delimited(" "))
-            .init(),
-        LogFormat::Json => builder.json().init(),
-    }
+            .with_filter(filter)
+            .boxed(),
+        LogFormat::Json => layer.json().with_filter(filter).boxed(),
+    };
+    tracing_subscriber::registry().with(traces).with(layer).init();
     // The standard one writes to standard error, and waits for its reader.
     std::panic::set_hook(Box::new(log_panic));
     quorate_node::before_abort(flush);

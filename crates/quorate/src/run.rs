@@ -93,7 +93,7 @@ fn queues(given: &str) -> Result<String, String> {
 /// # Errors
 /// A flag is wrong, a program can't be executed, or the container engine does not answer.
 pub(crate) fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
-    logging::start(args.log_format, &args.log_level)?;
+    logging::start(args.log_format, &args.log_level, None)?;
     runtime::on_threads(run(args))
 }
 

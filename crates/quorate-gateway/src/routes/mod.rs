@@ -120,7 +120,7 @@ impl<B: Backend> Routes<B> {
     fn describe<P: utoipa::Path>(&mut self) -> Vec<HttpMethod> {
         let mut operation = P::operation();
         operation.tags = Some(vec![tag(&P::path()).into()]);
-        operation.parameters.get_or_insert_default().push(timeout_parameter());
+        operation.parameters.get_or_insert_default().extend([timeout_parameter(), request_id_parameter()]);
         without_null_body(&mut operation);
         let parameters = query_parameters(&operation);
         let methods = P::methods();
@@ -195,6 +195,17 @@ fn timeout_parameter() -> Parameter {
         .parameter_in(ParameterIn::Header)
         .description(Some("Seconds that the client waits for the answer: this node waits for a leader no longer, and says what became of the request"))
         .schema(Some(ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(limits::PATIENCE_SECONDS))))
+        .build()
+}
+
+/// What every operation takes, and answers.
+fn request_id_parameter() -> Parameter {
+    let of_length = ObjectBuilder::new().schema_type(Type::String).max_length(Some(limits::REQUEST_ID_BYTES));
+    ParameterBuilder::new()
+        .name("X-Request-Id")
+        .parameter_in(ParameterIn::Header)
+        .description(Some("What the request is called in its answer, in the access log and in traces; a node draws one where there is none"))
+        .schema(Some(of_length))
         .build()
 }
 

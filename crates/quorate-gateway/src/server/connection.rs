@@ -23,6 +23,7 @@ use super::slots::{OnlyHealth, Slot};
 use super::socket::Socket;
 use super::watch::Watch;
 use crate::limits::LINGER;
+use crate::trace::Client;
 
 /// One connection.
 pub(super) struct Connection {
@@ -54,6 +55,7 @@ impl Connection {
             if !slot.is_usual() {
                 request.extensions_mut().insert(OnlyHealth);
             }
+            request.extensions_mut().insert(Client(client));
             let in_flight = InFlight::new(&progress, &requests);
             progress.http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             let answer = router.clone().oneshot(Leftover::of(request, &progress, &shutdown));

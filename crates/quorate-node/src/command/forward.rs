@@ -2,7 +2,9 @@ use std::collections::{HashMap, VecDeque};
 
 use quorate_core::RequestId;
 use quorate_core::limits::{BYTES_PER_ENTRY, COMMANDS_PER_ENTRY};
-use quorate_proto::peer::v1::{ForwardAnswer, ForwardFrame, ForwardResult, forward_answer::Kind};
+use quorate_proto::peer::v1::{
+    ForwardAnswer, ForwardFrame, ForwardResult, TraceParent, forward_answer::Kind,
+};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
@@ -11,6 +13,7 @@ use crate::leadership::{Leader, Leadership};
 use crate::limits;
 use crate::peer::Transport;
 use crate::task::Tasks;
+use crate::trace::Traces;
 
 /// The way of commands to a leader elsewhere: one hop, over one long-lived stream. There is no timer: what gathers
 /// while a frame waits for the connection makes the next frame.
@@ -20,9 +23,14 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(crate) fn start(leadership: Leadership, transport: Transport, tasks: &Tasks) -> Forwarder {
+    pub(crate) fn start(
+        leadership: Leadership,
+        transport: Transport,
+        traces: Traces,
+        tasks: &Tasks,
+    ) -> Forwarder {
         let (queue, queued) = mpsc::unbounded_channel();
-        tasks.spawn("forwarder", Worker { leadership, transport, queued }.run());
+        tasks.spawn("forwarder", Worker { leadership, transport, traces, queued }.run());
         Forwarder { queue }
     }
 
@@ -37,6 +45,7 @@ impl Forwarder {
 struct Worker {
     leadership: Leadership,
     transport: Transport,
+    traces: Traces,
     queued: mpsc::UnboundedReceiver<Proposal>,
 }
 
@@ -88,7 +97,7 @@ impl Worker {
                 },
                 permit = stream.frames.reserve(), if !ready.is_empty() => {
                     let Ok(permit) = permit else { break };
-                    let frame = frame(&mut ready, &mut in_flight);
+                    let frame = frame(self.traces, &mut ready, &mut in_flight);
                     if !frame.envelopes.is_empty() {
                         permit.send(frame);
                     }
@@ -128,8 +137,12 @@ struct Stream {
 }
 
 /// The next frame: what is ready, up to the limits of a log entry.
-fn frame(ready: &mut VecDeque<Proposal>, in_flight: &mut HashMap<RequestId, Proposal>) -> ForwardFrame {
-    let mut bytes = 0;
+fn frame(
+    traces: Traces,
+    ready: &mut VecDeque<Proposal>,
+    in_flight: &mut HashMap<RequestId, Proposal>,
+) -> ForwardFrame {
+    let (mut bytes, mut parents) = (0, Vec::new());
     let mut envelopes = Vec::with_capacity(ready.len().min(COMMANDS_PER_ENTRY));
     while let Some(proposal) = ready.pop_front() {
         if proposal.is_abandoned() {
@@ -140,11 +153,16 @@ fn frame(ready: &mut VecDeque<Proposal>, in_flight: &mut HashMap<RequestId, Prop
             ready.push_front(proposal);
             break;
         }
+        if !proposal.span.is_disabled()
+            && let Some(parent) = (traces.parent)(&proposal.span)
+        {
+            parents.push(TraceParent { envelope: envelopes.len() as u32, parent }); // below COMMANDS_PER_ENTRY
+        }
         envelopes.push(proposal.envelope.clone());
         // One made again takes the place of the first, which is abandoned.
         in_flight.insert(proposal.request_id, proposal);
     }
-    ForwardFrame { envelopes }
+    ForwardFrame { envelopes, parents }
 }
 
 fn settle(result: ForwardResult, in_flight: &mut HashMap<RequestId, Proposal>) {

@@ -8,6 +8,7 @@ use quorate_proto::log::v1 as log;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use crate::command::batcher::Batcher;
 use crate::command::budget::Budget;
@@ -20,6 +21,7 @@ use crate::limits;
 use crate::machine::Machine;
 use crate::pause::Pause;
 use crate::time::clock::LogClock;
+use crate::trace;
 
 /// Where commands come in. A command is proposed, again and again if need be, until this node has applied it or its
 /// time is up: a client sees a leader's death as latency.
@@ -70,12 +72,14 @@ impl Intake {
         let (request_id, adds_jobs) = (envelope.request_id, envelope.command.adds_jobs());
         let envelope: Bytes = log::Envelope::from(envelope).encode_to_vec().into();
         let _permit = self.budget.take(envelope.len()).ok_or(Unavailable::Overloaded)?;
+        let span = trace::command(request_id);
         let awaited = self.pending.register(request_id);
         let mut attempts = Attempts {
             intake: self,
             request_id,
             envelope,
             adds_jobs,
+            span: span.clone(),
             awaited,
             until,
             begun: false,
@@ -83,7 +87,7 @@ impl Intake {
             no_room: false,
         };
         tokio::select! {
-            answered = attempts.run() => return answered,
+            answered = attempts.run().instrument(span) => return answered,
             () = self.ended.cancelled() => {}
         }
         Err(if attempts.begun { Unavailable::Unknown } else { Unavailable::Stopping })
@@ -120,6 +124,7 @@ struct Attempts<'a> {
     request_id: RequestId,
     envelope: Bytes,
     adds_jobs: bool,
+    span: Span,
     awaited: Awaited,
     until: Instant,
     /// There was an attempt.
@@ -198,8 +203,10 @@ impl Attempts<'_> {
             request_id: self.request_id,
             envelope: self.envelope.clone(),
             adds_jobs: self.adds_jobs,
+            span: self.span.clone(),
             to: Proposer::Here(verdict),
         };
+        tracing::debug!(target: trace::TARGET, leader = leader.id, here = leader.here, "proposed");
         if leader.here {
             self.intake.batcher.offer(proposal);
         } else {
@@ -220,6 +227,7 @@ impl Attempts<'_> {
     }
 
     fn judge(&self, answered: Answered) -> Result<Answered, Unavailable> {
+        tracing::debug!(target: trace::TARGET, index = answered.position.index, "applied");
         match &answered.outcome {
             // This copy was not carried out, and no earlier one was: this node would have seen it. A later one may be, if
             // this one was refused because the clocks differ too much.

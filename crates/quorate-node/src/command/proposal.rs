@@ -1,6 +1,9 @@
 use bytes::Bytes;
 use quorate_core::RequestId;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
+
+use crate::trace;
 
 /// A command on its way into the log. The same command may be proposed more than once: it takes effect once.
 pub(crate) struct Proposal {
@@ -10,6 +13,8 @@ pub(crate) struct Proposal {
     pub(crate) envelope: Bytes,
     /// What [`quorate_core::Command::adds_jobs`] says of it.
     pub(crate) adds_jobs: bool,
+    /// Where what happens to it is told.
+    pub(crate) span: Span,
     /// Who is told what became of this proposal.
     pub(crate) to: Proposer,
 }
@@ -42,6 +47,7 @@ pub(crate) enum Verdict {
 impl Proposal {
     /// Tells whoever proposed it.
     pub(crate) fn settle(self, verdict: Verdict) {
+        tracing::debug!(target: trace::TARGET, parent: &self.span, ?verdict, "settled");
         // Nobody may listen any more: then nobody needs to know.
         match self.to {
             Proposer::Here(sender) => drop(sender.send(verdict)),

@@ -121,8 +121,8 @@ async fn a_command_that_is_proposed_twice_takes_effect_once() {
     let deadline = Timestamp(cluster.at(0).reader().clock().0 + 30_000);
     let envelope = Envelope { request_id: RequestId([5; 16]), deadline, command: consume(1) };
     let bytes = bytes::Bytes::from(log::Envelope::from(envelope).encode_to_vec());
-    let twice = pb::ForwardFrame { envelopes: vec![bytes.clone(), bytes.clone()] };
-    let again = pb::ForwardFrame { envelopes: vec![bytes] };
+    let twice = pb::ForwardFrame { envelopes: vec![bytes.clone(), bytes.clone()], parents: Vec::new() };
+    let again = pb::ForwardFrame { envelopes: vec![bytes], parents: Vec::new() };
 
     let mut caller = Caller::new(&cluster).await;
     assert_eq!(caller.forward(vec![twice, again], 3).await, [Kind::Appended; 3]);
@@ -145,8 +145,8 @@ async fn what_is_no_command_does_not_get_into_the_log() {
     let garbage = bytes::Bytes::from_static(b"\xff\xff\xff");
     let newer = bytes::Bytes::from([command.as_slice(), &[0xf8, 0x3f, 1]].concat());
     let frames = vec![
-        pb::ForwardFrame { envelopes: vec![garbage, newer] },
-        pb::ForwardFrame { envelopes: vec![command.into()] },
+        pb::ForwardFrame { envelopes: vec![garbage, newer], parents: Vec::new() },
+        pb::ForwardFrame { envelopes: vec![command.into()], parents: Vec::new() },
     ];
     assert_eq!(caller.forward(frames, 2).await, [Kind::NotUnderstood, Kind::Appended]);
     cluster.converged().await;

@@ -36,7 +36,8 @@ pub(super) struct Load {
     profile: Profile,
     rate: Option<f64>,
     payload: usize,
-    spread: Spread,
+    /// Over what its jobs are spread.
+    pub(super) spread: Spread,
     workers: Vec<Worker>,
 }
 
@@ -46,7 +47,7 @@ impl Load {
     /// # Errors
     /// A node does not answer.
     pub(super) async fn connect(args: &BenchArgs, nodes: &[String]) -> anyhow::Result<Load> {
-        let spread = Spread { queues: args.queues, keys: args.keys };
+        let spread = Spread { queues: args.queues, keys: args.keys, prefix: "bench" };
         let requests = Requests::new(args.profile.batch(args.batch), args.payload, spread)?;
         // No other run has had it, in whatever container.
         let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
@@ -75,13 +76,13 @@ impl Load {
         Ok(())
     }
 
-    /// Queues so many jobs.
+    /// Queues so many jobs, spread so.
     ///
     /// # Errors
     /// A request failed.
-    pub(super) async fn fill(&mut self, jobs: u64, done: impl Fn(u64)) -> anyhow::Result<()> {
+    pub(super) async fn fill(&mut self, spread: Spread, jobs: u64, done: impl Fn(u64)) -> anyhow::Result<()> {
         let batch = (FILL.0 / self.payload.max(1)).clamp(1, FILL.1);
-        let full = Requests::new(batch, self.payload, self.spread)?;
+        let full = Requests::new(batch, self.payload, spread)?;
         let left = Cell::new(jobs);
         try_join_all(self.workers.iter_mut().map(async |worker| {
             let own = worker.requests.clone();
@@ -90,7 +91,7 @@ impl Load {
                 left.set(left.get() - next as u64);
                 worker.requests = match next == batch {
                     true => full.clone(),
-                    false => Requests::new(next, self.payload, self.spread)?,
+                    false => Requests::new(next, self.payload, spread)?,
                 };
                 worker.enqueue(&mut Ends::new()).await?;
                 done(next as u64);

@@ -23,6 +23,7 @@ use crate::runtime;
 use cpu::Processes;
 use load::{Load, Round};
 use profile::Profile;
+use requests::Spread;
 
 /// Measure a cluster: many clients, each with a connection of its own, in equal shares over the nodes.
 ///
@@ -61,6 +62,9 @@ pub(crate) struct BenchArgs {
     /// Queues over which the jobs are spread; they are taken from all. 0: the default one [default: 0].
     #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N", value_parser = number::<usize>(0..=9_999))]
     queues: usize,
+    /// Queues besides, over which as many jobs as --depth are spread; nobody takes from them [default: 0].
+    #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N", value_parser = number::<usize>(0..=9_999))]
+    beside: usize,
     /// Keys over which the jobs of each queue are spread; they take turns. 0: none [default: 0].
     #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "K", value_parser = number::<usize>(0..=100_000))]
     keys: usize,
@@ -110,10 +114,12 @@ async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
 /// Fills the queue, warms up for a second, then measures.
 async fn measure(args: &BenchArgs, nodes: &[String], processes: &Processes) -> anyhow::Result<Vec<Round>> {
     let mut load = Load::connect(args, nodes).await?;
-    if args.depth > 0 {
-        let bar = bar(args.depth, "{spinner} {msg} {wide_bar} {pos}/{len} jobs, {eta} left");
-        bar.set_message("filling the queue");
-        load.fill(args.depth, |jobs| bar.inc(jobs)).await?;
+    let beside = Spread { queues: args.beside, keys: 0, prefix: "beside" };
+    for (spread, jobs) in [(load.spread, args.depth), (beside, if args.beside > 0 { args.depth } else { 0 })]
+    {
+        let bar = bar(jobs, "{spinner} {msg} {wide_bar} {pos}/{len} jobs, {eta} left");
+        bar.set_message("filling the queues");
+        load.fill(spread, jobs, |jobs| bar.inc(jobs)).await?;
         bar.finish_and_clear();
     }
     load.prepare().await?;

@@ -23,6 +23,8 @@ struct Report<'a> {
     /// Whether every write had an Idempotency-Key.
     keys: bool,
     queues: usize,
+    /// Queues that nobody takes from.
+    beside: usize,
     /// Keys of jobs.
     job_keys: usize,
     /// The median round, and every round.
@@ -75,6 +77,7 @@ pub(super) fn print(args: &BenchArgs, nodes: &[String], rounds: &[Round]) -> any
         rate: args.rate,
         keys: args.idempotency_keys,
         queues: args.queues,
+        beside: args.beside,
         job_keys: args.keys,
         jobs_per_second: median(rates.clone()),
         jobs_per_second_of_rounds: rates,

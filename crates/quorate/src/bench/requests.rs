@@ -27,6 +27,8 @@ pub(super) struct Requests {
 pub(super) struct Spread {
     pub(super) queues: usize,
     pub(super) keys: usize,
+    /// What the queues' names begin with.
+    pub(super) prefix: &'static str,
 }
 
 impl Spread {
@@ -37,7 +39,7 @@ impl Spread {
 
     /// The queue and the key of the `nth` job.
     fn place(self, nth: usize) -> (Option<String>, Option<String>) {
-        let queue = nth.checked_rem(self.queues).map(|queue| format!("bench-{queue}"));
+        let queue = nth.checked_rem(self.queues).map(|queue| format!("{}-{queue}", self.prefix));
         let key = (nth / self.queues.max(1)).checked_rem(self.keys).map(|key| format!("key-{key}"));
         (queue, key)
     }
@@ -85,7 +87,7 @@ mod tests {
         for (batch, queues, keys, bodies) in
             [(1, 0, 0, 1), (1, 3, 2, 6), (4, 3, 2, 2), (100, 2, 0, 1), (1, 0, 5, 5)]
         {
-            let requests = Requests::new(batch, 1, Spread { queues, keys }).unwrap();
+            let requests = Requests::new(batch, 1, Spread { queues, keys, prefix: "q" }).unwrap();
             let mut lanes = BTreeSet::new();
             for nth in 0..2 * bodies {
                 let NewJobsWrapper { jobs } = serde_json::from_slice(requests.jobs(nth)).unwrap();
@@ -102,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_to_make_at_once_is_not_made() {
-        let requests = Requests::new(1, 1 << 20, Spread { queues: 9_999, keys: 100 }).unwrap();
+        let requests = Requests::new(1, 1 << 20, Spread { queues: 9_999, keys: 100, prefix: "q" }).unwrap();
         assert_eq!(requests.bodies.len(), 63);
     }
 }

@@ -6,8 +6,9 @@ use quorate_gateway::GatewayConfig;
 use quorate_node::NodeConfig;
 
 use super::settings::Settings;
+use super::traces::{self, Collector};
 use crate::duration::HumanDuration;
-use crate::limits::{MAX_PAYLOAD, WRITE_TIMEOUT};
+use crate::limits::{MAX_PAYLOAD, SPAN_RATIO, WRITE_TIMEOUT};
 use crate::logging::{self, LogFormat};
 
 /// What the settings come to.
@@ -19,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) http_addr: SocketAddr,
     /// Where to serve `/metrics` as well.
     pub(crate) metrics_addr: Option<SocketAddr>,
+    /// Where traces go, if anywhere.
+    pub(crate) collector: Option<Collector>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
 }
@@ -46,6 +49,10 @@ impl Settings {
         node.logs_kept = self.logs_kept.unwrap_or(node.logs_kept);
         node.check()?;
 
+        let collector = collector(self.otlp_endpoint, self.otlp_ratio)?;
+        if collector.is_some() {
+            node.traces = quorate_node::Traces { parent: traces::parent, adopt: traces::adopt };
+        }
         let mut gateway = GatewayConfig { node: name, ..GatewayConfig::default() };
         if let Some(given) = self.write_timeout {
             let (least, most) = (HumanDuration(*WRITE_TIMEOUT.start()), HumanDuration(*WRITE_TIMEOUT.end()));
@@ -60,12 +67,34 @@ impl Settings {
             ensure!(MAX_PAYLOAD.contains(&bytes), "max-payload: {bytes} is above {}", MAX_PAYLOAD.end());
             gateway.payload_bytes = bytes;
         }
+        gateway.traces.access_log = self.access_log.unwrap_or(false);
+        if collector.is_some() {
+            gateway.traces.adopt = traces::adopt;
+        }
         let log_level = self.log_level.unwrap_or_else(|| logging::LEVEL.to_owned());
         // clap has not seen what stands in a file.
         logging::level(&log_level).map_err(|why| anyhow!("log-level: `{log_level}`: {why}"))?;
         let log_format = self.log_format.unwrap_or_default();
-        Ok(Config { node, gateway, http_addr, metrics_addr, log_format, log_level })
+        Ok(Config { node, gateway, http_addr, metrics_addr, collector, log_format, log_level })
     }
+}
+
+/// Where traces go; a ratio alone is no mistake.
+fn collector(endpoint: Option<String>, ratio: Option<f64>) -> anyhow::Result<Option<Collector>> {
+    let ratio = ratio.unwrap_or(1.0);
+    ensure!(SPAN_RATIO.contains(&ratio), "otlp-ratio: {ratio} is not between 0 and 1");
+    let Some(endpoint) = endpoint else { return Ok(None) };
+    let is_plain = endpoint.parse().is_ok_and(|uri: hyper::Uri| {
+        uri.scheme_str() == Some("http")
+            && uri.authority().is_some()
+            && uri.path() == "/"
+            && uri.query().is_none()
+    });
+    ensure!(
+        is_plain,
+        "otlp-endpoint: `{endpoint}` is not http://HOST:PORT, for example http://127.0.0.1:4317"
+    );
+    Ok(Some(Collector { endpoint, ratio }))
 }
 
 fn address(setting: &str, given: Option<&str>, default: &str) -> anyhow::Result<SocketAddr> {

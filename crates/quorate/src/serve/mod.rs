@@ -6,6 +6,7 @@ mod open_files;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod settings;
+mod traces;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ use config::Config;
 use exporter::Exporter;
 use open_files::OpenFiles;
 pub(crate) use settings::ServeArgs;
+use traces::Traces;
 
 /// Runs one node until SIGTERM or Ctrl-C.
 ///
@@ -32,8 +34,13 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let settings = args.settings().context(WrongUsage)?;
     let until_stdin_closes = settings.until_stdin_closes;
     let config = settings.check().context(WrongUsage)?;
-    logging::start(config.log_format, &config.log_level)?;
-    runtime::on_threads(run(config, until_stdin_closes))
+    runtime::on_threads(async move {
+        let traces = config.collector.as_ref().map(|to| Traces::start(to, &config.node.name)).transpose()?;
+        logging::start(config.log_format, &config.log_level, traces.as_ref().map(Traces::layer))?;
+        let ended = run(config, until_stdin_closes).await;
+        traces.map(Traces::end);
+        ended
+    })
 }
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {

@@ -6,9 +6,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::duration::{HumanDuration, within};
-use crate::limits::{MAX_PAYLOAD, WRITE_TIMEOUT};
+use crate::limits::{MAX_PAYLOAD, SPAN_RATIO, WRITE_TIMEOUT};
 use crate::logging::{self, LogFormat};
-use crate::number::number;
+use crate::number::{decimal, number};
 
 /// Run one node of a cluster.
 ///
@@ -53,6 +53,16 @@ pub(crate) struct Settings {
     /// What to log: error, warn, info, debug, trace, or a filter such as `info,openraft=warn` [default: info].
     #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "FILTER", value_parser = logging::level)]
     pub(super) log_level: Option<String>,
+    /// Log a line for every request: who sent it, what it was answered and how long that took.
+    #[arg(long, env = "QUORATE_ACCESS_LOG", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) access_log: Option<bool>,
+    /// Send the spans of requests to an OpenTelemetry collector there, by OTLP over gRPC without TLS [default: nowhere].
+    #[arg(long, env = "QUORATE_OTLP_ENDPOINT", value_name = "http://HOST:PORT")]
+    pub(super) otlp_endpoint: Option<String>,
+    /// Of how many requests, from 0 to 1; one whose client says in `traceparent` whether it is traced goes by that
+    /// [default: 1].
+    #[arg(long, env = "QUORATE_OTLP_RATIO", value_name = "RATIO", value_parser = decimal(SPAN_RATIO))]
+    pub(super) otlp_ratio: Option<f64>,
     /// A TOML file with these settings, named as the flags without the dashes in front.
     #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
     #[serde(skip)]
