@@ -33,7 +33,7 @@ pub use job::{
     Ended, FinishedJobWrapper, FinishedJobsWrapper, IMAGE_NAMESPACE, IdsWrapper, Image, ImageWrapper,
     ImagesWrapper, Job, JobWrapper, JobsWrapper, Progress, Reason, Status, UniqueUntil, image_id,
 };
-pub use openapi::openapi;
+pub use openapi::{TOKEN_SCHEME, openapi};
 pub use operation::{
     Action, Matches, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper,
 };

@@ -1,4 +1,5 @@
 use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use crate::{
     Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper,
@@ -40,7 +41,13 @@ use crate::{
 )]
 struct Document;
 
+/// What the document calls a caller's token.
+pub const TOKEN_SCHEME: &str = "token";
+
 /// The OpenAPI document with its schemas, without operations: the gateway, which has the routes, adds those.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    document.components.get_or_insert_default().add_security_scheme(TOKEN_SCHEME, bearer);
+    document
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use quorate_core::limits::PAYLOAD_BYTES;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Traces, limits};
+use crate::{Access, Traces, limits};
 
 /// How a gateway behaves.
 #[derive(Clone, Debug)]
@@ -29,6 +29,10 @@ pub struct GatewayConfig {
     pub answer_memory_small: usize,
     /// Consumes that wait at once; more are answered with 429.
     pub waiting_consumes: usize,
+    /// Who may ask for what.
+    pub access: Access,
+    /// Names by which a browser may call this node; all other clients may call it as they like.
+    pub hosts: Vec<String>,
     /// What is told of requests.
     pub traces: Traces,
     /// When it is cancelled, consumes that wait are answered early, and [`crate::Gateway::serve`] ends.
@@ -55,6 +59,8 @@ impl Default for GatewayConfig {
             answer_memory: limits::ANSWER_MEMORY_BYTES,
             answer_memory_small: limits::ANSWER_MEMORY_SMALL_BYTES,
             waiting_consumes: limits::WAITING_CONSUMES,
+            access: Access::open(),
+            hosts: Vec::new(),
             traces: Traces::default(),
             shutdown: CancellationToken::new(),
         }

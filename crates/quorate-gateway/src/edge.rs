@@ -11,18 +11,20 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, Version, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use quorate_api::WriteOutcome;
 use tracing::Instrument;
 
+use crate::access::{Access, Caller, Needs};
+use crate::browser::Hosts;
 use crate::error::ApiError;
 use crate::meant::meant;
 use crate::metrics::{Durations, InFlight};
 use crate::query::Query;
-use crate::routes::Known;
+use crate::routes::{Known, Taken};
 use crate::server::OnlyHealth;
 use crate::trace::{RequestId, Traces};
 use crate::{head, patience, routes};
@@ -34,6 +36,8 @@ const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
 pub(crate) struct Edge {
     node: HeaderValue,
     traces: Traces,
+    access: Access,
+    hosts: Arc<Hosts>,
     paths: Arc<HashMap<String, Path>>,
     /// Of requests to no route.
     elsewhere: Arc<Durations>,
@@ -49,15 +53,28 @@ struct Path {
 
 impl Edge {
     /// The edge of the node `node`, around these paths.
-    pub(crate) fn new(node: HeaderValue, traces: Traces, paths: HashMap<String, Known>) -> Edge {
+    pub(crate) fn new(
+        node: HeaderValue,
+        traces: Traces,
+        access: Access,
+        hosts: Hosts,
+        paths: HashMap<String, Known>,
+    ) -> Edge {
         let path = |name: &str, known: Known| {
-            let methods: Vec<&str> = known.0.iter().map(|(method, _)| method.as_str()).collect();
+            let methods: Vec<&str> = known.methods().map(Method::as_str).collect();
             let allow =
                 HeaderValue::try_from(methods.join(", ")).expect("names of methods are a header value");
             Path { allow, known, durations: Durations::of(name) }
         };
         let paths = paths.into_iter().map(|(name, known)| (name.clone(), path(&name, known))).collect();
-        Edge { node, traces, paths: Arc::new(paths), elsewhere: Arc::new(Durations::of("none")) }
+        Edge {
+            node,
+            traces,
+            access,
+            hosts: Arc::new(hosts),
+            paths: Arc::new(paths),
+            elsewhere: Arc::new(Durations::of("none")),
+        }
     }
 
     /// The router with its edge.
@@ -81,24 +98,36 @@ impl Edge {
         let path = route.and_then(|route| edge.paths.get(route));
         let id = RequestId::of(request.headers());
         let span = edge.traces.span(&id, route.unwrap_or("none"), &request);
-        let access = edge.traces.access(&request);
-        let mut response = edge.answer(request, next, path).instrument(span.clone()).await;
+        let line = edge.traces.line(&request);
+        let caller = edge.access.caller(request.headers());
+        let name = caller.as_ref().ok().and_then(|caller| caller.name.clone());
+        let needs = path.and_then(|path| path.known.of(&method)).map(|taken| taken.needs);
+        let mut response = edge.answer(caller, request, next, path).instrument(span.clone()).await;
         let took = begun.elapsed();
         span.record("status", response.status().as_u16());
         let durations = path.map_or(&*edge.elsewhere, |path| &path.durations);
         durations.record(&method, response.status(), took);
-        if let Some(access) = access {
-            access.log(&id, response.status(), took);
+        if let Some(line) = line {
+            line.log(&id, name.as_deref(), needs, &response, took);
         }
         id.put(response.headers_mut());
-        response.headers_mut().insert(QUORATE_NODE, edge.node);
+        let headers = response.headers_mut();
+        headers.insert(QUORATE_NODE, edge.node);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 
     /// Answers a request, whatever it is.
-    async fn answer(&self, request: Request, next: Next, path: Option<&Path>) -> Response {
-        let response = match check(&request) {
-            Ok(()) => guarded(answer(request, next, path)).await,
+    async fn answer(
+        &self,
+        caller: Result<Caller, ApiError>,
+        request: Request,
+        next: Next,
+        path: Option<&Path>,
+    ) -> Response {
+        let response = match check(&request).and_then(|()| self.hosts.check(&request)) {
+            Ok(()) => guarded(answer(caller, request, next, path)).await,
             Err(error) => closing(error, request.version()),
         };
         match path {
@@ -113,15 +142,23 @@ impl Edge {
     }
 }
 
-/// Answers a request on this path, if it is one of a route: with its query parsed by the parameters that the route's description
-/// lists, and for as long as its client waits.
-async fn answer(mut request: Request, next: Next, path: Option<&Path>) -> Result<Response, ApiError> {
-    let Some(known) = path.and_then(|path| path.known.parameters(request.method())) else {
+/// Answers a request on this path, if it is one of a route: if its caller may ask that, with its query parsed by the parameters
+/// that the route's description lists, and for as long as its client waits.
+async fn answer(
+    caller: Result<Caller, ApiError>,
+    mut request: Request,
+    next: Next,
+    path: Option<&Path>,
+) -> Result<Response, ApiError> {
+    let Some(Taken { parameters, needs, .. }) = path.and_then(|path| path.known.of(request.method())) else {
         return Ok(next.run(request).await);
     };
+    if *needs != Needs::Nothing {
+        caller?.may(*needs)?;
+    }
     let until = patience::until(request.headers())?;
     if let Some(raw) = request.uri().query() {
-        let query = Query::parse(raw, known)?;
+        let query = Query::parse(raw, parameters)?;
         request.extensions_mut().insert(query);
     }
     Ok(patience::answered(until, next.run(request)).await)

@@ -26,6 +26,21 @@ pub(crate) enum ApiError {
         /// Why.
         message: Cow<'static, str>,
     },
+    /// Nobody knows who sends it, and it is not for everybody.
+    Unauthenticated {
+        reason: &'static str,
+    },
+    /// Its caller is known, and may not.
+    Forbidden {
+        /// The name of the caller's token.
+        token: String,
+        /// The roles of which one is missing, in words.
+        needs: String,
+    },
+    /// A browser calls this node by a name that is not known to be its own.
+    Misdirected,
+    /// A browser asks on behalf of a page of somebody else.
+    OtherSite,
     NoSuchRoute {
         /// The route that comes nearest.
         meant: Option<String>,
@@ -126,6 +141,9 @@ impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             ApiError::Invalid { .. } => StatusCode::BAD_REQUEST,
+            ApiError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+            ApiError::Forbidden { .. } | ApiError::OtherSite => StatusCode::FORBIDDEN,
+            ApiError::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
@@ -164,7 +182,11 @@ impl ApiError {
             ApiError::Unavailable { outcome: WriteOutcome::NotApplied, .. } => Some(&METRICS.not_applied),
             ApiError::Unavailable { outcome: WriteOutcome::Unknown, .. } => Some(&METRICS.unknown),
             ApiError::DiskFull => Some(&METRICS.disk_full),
+            ApiError::Unauthenticated { .. } => Some(&METRICS.unauthenticated),
+            ApiError::Forbidden { .. } => Some(&METRICS.forbidden),
             ApiError::Invalid { .. }
+            | ApiError::Misdirected
+            | ApiError::OtherSite
             | ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
@@ -194,6 +216,14 @@ impl ApiError {
             ApiError::Invalid { fields, message } => {
                 format!("{}: {message}", shortened(fields, limits::NAMED_CHARS)).into()
             }
+            ApiError::Unauthenticated { reason } => (*reason).into(),
+            ApiError::Forbidden { token, needs } => {
+                format!("the token `{token}` lacks the role that this needs: {needs}").into()
+            }
+            ApiError::Misdirected => {
+                "a browser may not call this node by this name: use its address, or have serve --allowed-hosts name it".into()
+            }
+            ApiError::OtherSite => "this is not for pages of other sites".into(),
             ApiError::NoSuchRoute { meant: Some(meant) } => {
                 format!("there is no such route; did you mean {meant}?").into()
             }
@@ -328,7 +358,11 @@ impl IntoResponse for ApiError {
             | ApiError::TooManyOperations
             | ApiError::DiskFull
             | ApiError::NotWell { .. } => (None, Some(WriteOutcome::NotApplied)),
-            ApiError::NoSuchRoute { .. }
+            ApiError::Unauthenticated { .. }
+            | ApiError::Forbidden { .. }
+            | ApiError::Misdirected
+            | ApiError::OtherSite
+            | ApiError::NoSuchRoute { .. }
             | ApiError::NoSuchJob
             | ApiError::NoSuchImage
             | ApiError::NoSuchQueue
@@ -351,6 +385,10 @@ impl IntoResponse for ApiError {
         let status = self.status();
         let body = ErrorWrapper { error: Error { message: self.message().into_owned(), fields }, outcome };
         let mut response = response::json(status, None, &body);
+        if status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer realm=\"quorate\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response
                 .headers_mut()
@@ -395,6 +433,10 @@ mod tests {
         fn must_be_listed(error: &ApiError) {
             match error {
                 ApiError::Invalid { .. }
+                | ApiError::Unauthenticated { .. }
+                | ApiError::Forbidden { .. }
+                | ApiError::Misdirected
+                | ApiError::OtherSite
                 | ApiError::NoSuchRoute { .. }
                 | ApiError::NoSuchJob
                 | ApiError::NoSuchImage
@@ -425,6 +467,10 @@ mod tests {
         }
         let all = vec![
             ApiError::invalid("n", "no"),
+            ApiError::Unauthenticated { reason: "no" },
+            ApiError::Forbidden { token: "t".into(), needs: "`run`".into() },
+            ApiError::Misdirected,
+            ApiError::OtherSite,
             ApiError::NoSuchRoute { meant: None },
             ApiError::NoSuchJob,
             ApiError::NoSuchImage,

@@ -8,7 +8,8 @@ use crate::error::ApiError;
 use crate::{idempotency, limits, patience};
 
 /// Fields that stand in a request at most once: of two, nobody knows which one was meant.
-const AT_MOST_ONCE: [(HeaderName, &str); 6] = [
+const AT_MOST_ONCE: [(HeaderName, &str); 7] = [
+    (header::AUTHORIZATION, "Authorization"),
     (header::HOST, "Host"),
     (header::CONTENT_LENGTH, "Content-Length"),
     (header::CONTENT_TYPE, "Content-Type"),

@@ -3,6 +3,8 @@
 use axum::Router;
 use tokio::net::TcpListener;
 
+use crate::access::Access;
+use crate::browser::Hosts;
 use crate::edge::Edge;
 use crate::routes::Routes;
 use crate::server::Server;
@@ -12,17 +14,25 @@ impl<B: Backend> Gateway<B> {
     /// Serves every route on `listener` until [`crate::GatewayConfig::shutdown`], and then until what was in flight has been
     /// answered, in bounded time.
     pub async fn serve(self, listener: TcpListener, limits: ConnectionLimits) {
-        self.serve_routes(routes::all(), listener, limits).await;
+        let access = self.config().access.clone();
+        self.serve_routes(routes::all(), access, listener, limits).await;
     }
 
-    /// Serves, in the same way, only what concerns those who watch this node: `/metrics` and its health.
+    /// Serves, in the same way, only what concerns those who watch this node, and to whoever reaches it: `/metrics` and its health.
     pub async fn serve_watchers(self, listener: TcpListener) {
-        self.serve_routes(routes::for_watchers(), listener, ConnectionLimits::for_watchers()).await;
+        let (access, limits) = (Access::open(), ConnectionLimits::for_watchers());
+        self.serve_routes(routes::for_watchers(), access, listener, limits).await;
     }
 
-    async fn serve_routes(self, routes: Routes<B>, listener: TcpListener, limits: ConnectionLimits) {
+    async fn serve_routes(
+        self,
+        routes: Routes<B>,
+        access: Access,
+        listener: TcpListener,
+        limits: ConnectionLimits,
+    ) {
         let server = Server {
-            router: self.around(routes),
+            router: self.around(routes, access),
             limits,
             shutdown: self.config().shutdown.clone(),
             memories: self.memories(),
@@ -33,11 +43,12 @@ impl<B: Backend> Gateway<B> {
 
     /// Every route, without a server around it.
     pub fn router(&self) -> Router {
-        self.around(routes::all())
+        self.around(routes::all(), self.config().access.clone())
     }
 
-    fn around(&self, routes: Routes<B>) -> Router {
-        Edge::new(self.node().clone(), self.config().traces, routes.known)
+    fn around(&self, routes: Routes<B>, access: Access) -> Router {
+        let hosts = Hosts::new(&self.config().hosts);
+        Edge::new(self.node().clone(), self.config().traces, access, hosts, routes.known)
             .around(routes.router.with_state(self.clone()))
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! http         the routes with their edge, and the server around them
-//! edge         what is around every route; head: what any request's head must be; trace: by what a request is known
+//! edge         what is around every route; head: what any request's head must be; browser: what other sites may not; trace: by what a request is known; access: who may ask it; tokens: who has one
 //! server/      connections: how many, for how long, and how they end; it knows no route
 //! routes/      one handler for every operation; openapi: what describes them
 //! long_poll    a consume that waits … outcome: who waits for a job's; follow: for its log
@@ -28,9 +28,11 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
+mod access;
 mod answer;
 mod backend;
 mod body;
+mod browser;
 mod config;
 mod convert;
 mod cursor;
@@ -61,9 +63,11 @@ mod response;
 mod routes;
 mod selection;
 mod server;
+pub mod tokens;
 mod trace;
 mod unknown;
 
+pub use access::{Access, Role, Roles};
 pub use backend::{Backend, Look, NodeHealth, Reads, Wakeups};
 pub use config::GatewayConfig;
 pub use gateway::Gateway;

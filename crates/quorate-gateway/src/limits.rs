@@ -128,6 +128,10 @@ const CONNECTION_BYTES: usize = 8 << 10;
 /// Most that was seen are those that wait for a job.
 const REQUEST_BYTES: usize = 12 << 10;
 
+/// Tokens of one node.
+pub(crate) const TOKENS: usize = 10_000;
+/// Longest name of a token.
+pub(crate) const TOKEN_NAME_BYTES: usize = 64;
 /// Longest `X-Request-Id` that is taken over; a longer one is as if none were given.
 pub(crate) const REQUEST_ID_BYTES: usize = 128;
 

@@ -15,11 +15,14 @@ const REQUEST: &str = "quorate_http_request_seconds";
 const IN_FLIGHT: &str = "quorate_http_requests_in_flight";
 const WAITING: &str = "quorate_http_long_polls";
 const REFUSALS: &str = "quorate_http_refusals_total";
+const OF_TOKENS: &str = "quorate_http_token_requests_total";
 
 pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
     let refused = |code: &'static str, kind: &'static str| counter!(REFUSALS, "code" => code, "kind" => kind);
     Metrics {
         in_flight: gauge!(IN_FLIGHT),
+        unauthenticated: refused("401", "unauthenticated"),
+        forbidden: refused("403", "forbidden"),
         waiting: gauge!(WAITING),
         overloaded: refused("429", "overloaded"),
         too_many_queues: refused("409", "too_many_queues"),
@@ -36,6 +39,8 @@ pub(crate) struct Metrics {
     in_flight: Gauge,
     /// Set by whoever is asked for metrics.
     pub(crate) waiting: Gauge,
+    pub(crate) unauthenticated: Counter,
+    pub(crate) forbidden: Counter,
     pub(crate) overloaded: Counter,
     pub(crate) too_many_queues: Counter,
     pub(crate) too_many_lanes: Counter,
@@ -66,10 +71,20 @@ pub fn register_metrics() {
     describe_counter!(
         REFUSALS,
         Unit::Count,
-        "Requests that this node refused since its start for what is no fault of theirs, by code and kind: of 503 the outcome, \
-         not_applied or unknown. Health checks are not among them."
+        "Requests that this node refused since its start for what is no fault of theirs, or since their caller may not, by code and \
+         kind: of 503 the outcome, not_applied or unknown. Health checks are not among them."
+    );
+    describe_counter!(
+        OF_TOKENS,
+        Unit::Count,
+        "Requests with a token that is known here, since this node's start, by the token's name."
     );
     LazyLock::force(&METRICS);
+}
+
+/// The requests with the token of this name.
+pub(crate) fn requests_of(token: &str) -> Counter {
+    counter!(OF_TOKENS, "token" => token.to_owned())
 }
 
 /// A request that has not been answered, until it is dropped.

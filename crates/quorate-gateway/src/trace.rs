@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::response::Response;
 use tracing::Span;
 use uuid::Uuid;
 
-use crate::limits;
+use crate::access::Needs;
+use crate::{limits, response};
 
 /// What a client and a server call one request: many proxies and clients send it, and show it in their logs.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -53,14 +56,16 @@ impl Traces {
         span
     }
 
-    /// What the access log will say of a request, if there is one.
-    pub(crate) fn access(self, request: &Request) -> Option<Access> {
-        let access = || Access {
+    /// What may be said of a request in the log: always, since it may turn out to be an administrator's.
+    pub(crate) fn line(self, request: &Request) -> Option<Line> {
+        let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+        (self.access_log || changes).then(|| Line {
+            access_log: self.access_log,
+            changes,
             client: request.extensions().get().map(|Client(client)| *client),
             method: request.method().clone(),
-            path: request.uri().path_and_query().map_or("", |path| path.as_str()).to_owned(),
-        };
-        self.access_log.then(access)
+            path: request.uri().path_and_query().cloned(),
+        })
     }
 }
 
@@ -95,26 +100,38 @@ fn draw() -> HeaderValue {
     HeaderValue::from_str(text).expect("hex digits are a header value")
 }
 
-/// What the access log says of a request.
-pub(crate) struct Access {
+/// What the log says of a request.
+pub(crate) struct Line {
+    access_log: bool,
+    changes: bool,
     client: Option<SocketAddr>,
     method: Method,
-    path: String,
+    path: Option<PathAndQuery>,
 }
 
-impl Access {
-    /// Writes it; `took` until the answer began.
-    pub(crate) fn log(self, id: &RequestId, status: StatusCode, took: Duration) {
-        tracing::info!(
-            target: "quorate::access",
-            id = %id.as_str(),
-            client = self.client.map(tracing::field::display),
-            method = %self.method,
-            path = %self.path,
-            status = status.as_u16(),
-            took_ms = took.as_micros() as f64 / 1_000.0,
-            "request"
-        );
+impl Line {
+    /// Writes it into the access log; and into the audit log what an administrator has changed, or somebody else has tried to.
+    /// `took` until the answer began.
+    pub(crate) fn log(
+        self,
+        id: &RequestId,
+        token: Option<&str>,
+        needs: Option<Needs>,
+        response: &Response,
+        took: Duration,
+    ) {
+        let Line { access_log, changes, client, method, path } = self;
+        let (id, client) = (id.as_str(), client.map(tracing::field::display));
+        let path = path.as_ref().map_or("", PathAndQuery::as_str);
+        let status = response.status().as_u16();
+        if changes && needs.is_some_and(Needs::is_admins) {
+            let index = response.headers().get(response::QUORATE_INDEX).and_then(|index| index.to_str().ok());
+            tracing::info!(target: "quorate::audit", %id, token, client, %method, %path, status, index, "administration");
+        }
+        if access_log {
+            let took_ms = took.as_micros() as f64 / 1_000.0;
+            tracing::info!(target: "quorate::access", %id, token, client, %method, %path, status, took_ms, "request");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench, cluster, completions, demo, dev, health, job, manual, operation, queue, run, serve, worker,
+    bench, cluster, completions, demo, dev, health, job, manual, operation, queue, run, serve, token, worker,
 };
 
 /// A job queue that is there as long as a quorum of its nodes is.
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Queue(queue::QueueArgs),
     /// Look at the workers that hold jobs, and give back what one holds that is gone.
     Worker(worker::WorkerArgs),
+    /// Make tokens, by which nodes know their callers.
+    Token(token::TokenArgs),
     /// Look at the cluster and its settings.
     Cluster(cluster::ClusterArgs),
     /// The same as `cluster status`.

@@ -64,6 +64,12 @@ pub(crate) const SPAN_RATIO: RangeInclusive<f64> = 0.0..=1.0;
 pub(crate) const TRACES_SEND: Duration = Duration::from_secs(5);
 /// How long a node that ends waits until its last spans are sent.
 pub(crate) const TRACES_END: Duration = Duration::from_secs(2);
+/// Random bytes of a token.
+pub(crate) const TOKEN_BYTES: usize = 32;
+/// Bytes of a file with tokens, of which a node knows 10,000.
+pub(crate) const TOKENS_FILE_BYTES: u64 = 4 << 20;
+/// How often a node looks whether it has changed.
+pub(crate) const TOKENS_LOOK: Duration = Duration::from_secs(1);
 /// How long a write may be set to wait.
 pub(crate) const WRITE_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(60);

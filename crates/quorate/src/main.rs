@@ -41,6 +41,7 @@ mod run;
 mod runtime;
 mod serve;
 mod target;
+mod token;
 mod worker;
 mod wrong_usage;
 
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Queue(args) => queue::main(args),
         Command::Operation(args) => operation::main(args),
         Command::Worker(args) => worker::main(args),
+        Command::Token(args) => token::main(args),
         Command::Cluster(args) => cluster::main(args),
         Command::Status(args) => cluster::status(&args),
         Command::Health(args) => health::main(&args),

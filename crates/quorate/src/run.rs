@@ -17,7 +17,7 @@ use crate::environment::{Item, items};
 use crate::job::word;
 use crate::logging::{self, LogFormat};
 use crate::number::{decimal, number};
-use crate::target::NODES;
+use crate::target::{NODES, Token};
 use crate::wrong_usage::{WrongUsage, wrong_usage};
 use crate::{limits, runtime, worker};
 
@@ -32,6 +32,8 @@ pub(crate) struct RunArgs {
     /// The nodes, HOST:PORT or URLs, separated by commas. They need not be there yet: it waits for them.
     #[arg(long, env = "QUORATE_NODES", value_delimiter = ',', value_name = "NODE,…", default_value = NODES)]
     nodes: Vec<Item<String>>,
+    #[command(flatten)]
+    token: Token,
     /// The queues to take jobs from: `a,b`, the first of these that has one; `a:5,b:1`, drawn by weight; `*`, all [default: default].
     #[arg(long, env = "QUORATE_QUEUE", value_name = "QUEUE,…", value_parser = queues)]
     queue: Option<String>,
@@ -116,7 +118,8 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         quorate_gateway::check_consumer(args.queue.as_deref(), &images)
             .map_err(|why| wrong_usage(format!("one runner cannot ask for all that: {why}")))?;
     }
-    let config = ClientConfig { shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
+    let config =
+        ClientConfig { token: args.token.read()?, shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
     let client = Client::new(config).context("nodes")?;
     // A consume that waits does not see that its cluster is silent.
     let watched = client.clone();

@@ -25,57 +25,59 @@ use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, on};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::{HttpMethod, Paths, RefOr};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{ContentBuilder, HttpMethod, Paths, Ref, RefOr, ResponseBuilder};
 
+use crate::access::Needs;
 use crate::openapi::Document;
 use crate::{Backend, Gateway, limits, patience};
 
 /// The routes of the API. (utoipa makes a type `__path_NAME` beside every handler.)
 pub(crate) fn all<B: Backend>() -> Routes<B> {
     for_watchers()
-        .add(jobs::__path_enqueue, jobs::enqueue::<B>)
-        .add(jobs::__path_list, jobs::list::<B>)
-        .add(jobs::__path_ids, jobs::ids::<B>)
-        .add_with_effect(consume::__path_get, consume::get::<B>)
-        .add(consume::__path_post, consume::post::<B>)
-        .add(finish::__path_post, finish::post::<B>)
-        .add(job::__path_get, job::get::<B>)
-        .add(job::__path_delete, job::delete::<B>)
-        .add(job::__path_cancel, job::cancel::<B>)
-        .add(job::__path_success, job::success::<B>)
-        .add(job::__path_fail, job::fail::<B>)
-        .add(job::__path_touch, job::touch::<B>)
-        .add(job::__path_release, job::release::<B>)
-        .add(job::__path_retry, job::retry::<B>)
-        .add(log::__path_get, log::get::<B>)
-        .add(log::__path_append, log::append::<B>)
-        .add(operations::__path_retry, operations::retry::<B>)
-        .add(operations::__path_cancel, operations::cancel::<B>)
-        .add(operations::__path_delete, operations::delete::<B>)
-        .add(operations::__path_list, operations::list::<B>)
-        .add(operations::__path_get, operations::get::<B>)
-        .add(operations::__path_stop, operations::stop::<B>)
-        .add(queues::__path_list, queues::list::<B>)
-        .add(queues::__path_get, queues::get::<B>)
-        .add(queues::__path_put, queues::put::<B>)
-        .add(queues::__path_delete, queues::delete::<B>)
-        .add(workers::__path_list, workers::list::<B>)
-        .add(workers::__path_gone, workers::gone::<B>)
-        .add(images::__path_list, images::list::<B>)
-        .add(images::__path_get, images::get::<B>)
-        .add(cluster::__path_get, cluster::get::<B>)
-        .add(cluster::__path_settings, cluster::settings::<B>)
-        .add(cluster::__path_configure, cluster::configure::<B>)
-        .add(stats::__path_get, stats::get::<B>)
+        .add(Needs::SUBMIT, jobs::__path_enqueue, jobs::enqueue::<B>)
+        .add(Needs::READ, jobs::__path_list, jobs::list::<B>)
+        .add(Needs::ANY, jobs::__path_ids, jobs::ids::<B>)
+        .add_with_effect(Needs::RUN, consume::__path_get, consume::get::<B>)
+        .add(Needs::RUN, consume::__path_post, consume::post::<B>)
+        .add(Needs::RUN, finish::__path_post, finish::post::<B>)
+        .add(Needs::ANY, job::__path_get, job::get::<B>)
+        .add(Needs::SUBMIT, job::__path_delete, job::delete::<B>)
+        .add(Needs::SUBMIT, job::__path_cancel, job::cancel::<B>)
+        .add(Needs::RUN, job::__path_success, job::success::<B>)
+        .add(Needs::RUN, job::__path_fail, job::fail::<B>)
+        .add(Needs::RUN, job::__path_touch, job::touch::<B>)
+        .add(Needs::RUN, job::__path_release, job::release::<B>)
+        .add(Needs::SUBMIT, job::__path_retry, job::retry::<B>)
+        .add(Needs::ANY, log::__path_get, log::get::<B>)
+        .add(Needs::RUN, log::__path_append, log::append::<B>)
+        .add(Needs::ADMIN, operations::__path_retry, operations::retry::<B>)
+        .add(Needs::ADMIN, operations::__path_cancel, operations::cancel::<B>)
+        .add(Needs::ADMIN, operations::__path_delete, operations::delete::<B>)
+        .add(Needs::READ, operations::__path_list, operations::list::<B>)
+        .add(Needs::READ, operations::__path_get, operations::get::<B>)
+        .add(Needs::ADMIN, operations::__path_stop, operations::stop::<B>)
+        .add(Needs::READ, queues::__path_list, queues::list::<B>)
+        .add(Needs::READ, queues::__path_get, queues::get::<B>)
+        .add(Needs::ADMIN, queues::__path_put, queues::put::<B>)
+        .add(Needs::ADMIN, queues::__path_delete, queues::delete::<B>)
+        .add(Needs::READ, workers::__path_list, workers::list::<B>)
+        .add(Needs::RUN, workers::__path_gone, workers::gone::<B>)
+        .add(Needs::READ, images::__path_list, images::list::<B>)
+        .add(Needs::READ, images::__path_get, images::get::<B>)
+        .add(Needs::ANY, cluster::__path_get, cluster::get::<B>)
+        .add(Needs::READ, cluster::__path_settings, cluster::settings::<B>)
+        .add(Needs::ADMIN, cluster::__path_configure, cluster::configure::<B>)
+        .add(Needs::READ, stats::__path_get, stats::get::<B>)
         .add_document()
 }
 
 /// The routes of those who watch a node, instead of using it.
 pub(crate) fn for_watchers<B: Backend>() -> Routes<B> {
     Routes { router: Router::new(), paths: Paths::new(), known: HashMap::new() }
-        .add(health::__path_healthz, health::healthz::<B>)
-        .add(health::__path_readyz, health::readyz::<B>)
-        .add(metrics::__path_get, metrics::get::<B>)
+        .add(Needs::Nothing, health::__path_healthz, health::healthz::<B>)
+        .add(Needs::Nothing, health::__path_readyz, health::readyz::<B>)
+        .add(Needs::READ, metrics::__path_get, metrics::get::<B>)
 }
 
 /// True for these routes: they are answered also where there is room for no other.
@@ -91,25 +93,39 @@ pub(crate) struct Routes<B> {
     pub(crate) known: HashMap<String, Known>,
 }
 
-/// What a path takes: its methods, with the query parameters of each.
+/// What a path takes.
 #[derive(Default)]
-pub(crate) struct Known(pub(crate) Vec<(Method, Vec<String>)>);
+pub(crate) struct Known(Vec<Taken>);
+
+/// A method that a path takes.
+pub(crate) struct Taken {
+    method: Method,
+    /// The names of its query parameters.
+    pub(crate) parameters: Vec<String>,
+    /// What its callers must be.
+    pub(crate) needs: Needs,
+}
 
 impl Known {
-    /// The query parameters of a method; `None` where the path does not take it.
-    pub(crate) fn parameters(&self, method: &Method) -> Option<&[String]> {
-        let (_, parameters) = self.0.iter().find(|(known, _)| known == method)?;
-        Some(parameters)
+    /// What is known of a method; `None` where the path does not take it.
+    pub(crate) fn of(&self, method: &Method) -> Option<&Taken> {
+        self.0.iter().find(|taken| taken.method == *method)
+    }
+
+    /// All that the path takes.
+    pub(crate) fn methods(&self) -> impl Iterator<Item = &Method> {
+        self.0.iter().map(|taken| &taken.method)
     }
 }
 
 impl<B: Backend> Routes<B> {
     fn add<P: utoipa::Path, T: 'static>(
         mut self,
+        needs: Needs,
         _description: P,
         handler: impl Handler<T, Gateway<B>>,
     ) -> Routes<B> {
-        let methods = self.describe::<P>();
+        let methods = self.describe::<P>(needs);
         for method in &methods {
             self.router = self.router.route(&P::path(), on(filter(method), handler.clone()));
         }
@@ -117,15 +133,16 @@ impl<B: Backend> Routes<B> {
     }
 
     /// Notes what an operation takes, and gives its methods.
-    fn describe<P: utoipa::Path>(&mut self) -> Vec<HttpMethod> {
+    fn describe<P: utoipa::Path>(&mut self, needs: Needs) -> Vec<HttpMethod> {
         let mut operation = P::operation();
         operation.tags = Some(vec![tag(&P::path()).into()]);
         operation.parameters.get_or_insert_default().extend([timeout_parameter(), request_id_parameter()]);
         without_null_body(&mut operation);
+        say_what_it_needs(&mut operation, needs);
         let parameters = query_parameters(&operation);
         let methods = P::methods();
-        let names = methods.iter().flat_map(names).map(|method| (method.clone(), parameters.clone()));
-        self.known.entry(P::path()).or_default().0.extend(names);
+        let taken = |method: &Method| Taken { method: method.clone(), parameters: parameters.clone(), needs };
+        self.known.entry(P::path()).or_default().0.extend(methods.iter().flat_map(names).map(taken));
         self.paths.add_path_operation(P::path(), P::methods(), operation);
         methods
     }
@@ -133,19 +150,20 @@ impl<B: Backend> Routes<B> {
     /// Adds a GET that has an effect: axum would answer HEAD with what it does.
     fn add_with_effect<P: utoipa::Path, T: 'static>(
         mut self,
+        needs: Needs,
         description: P,
         handler: impl Handler<T, Gateway<B>>,
     ) -> Routes<B> {
-        self = self.add(description, handler);
+        self = self.add(needs, description, handler);
         self.router =
             self.router.route(&P::path(), on(MethodFilter::HEAD, async || StatusCode::METHOD_NOT_ALLOWED));
-        self.known.entry(P::path()).or_default().0.retain(|(method, _)| *method != Method::HEAD);
+        self.known.entry(P::path()).or_default().0.retain(|taken| taken.method != Method::HEAD);
         self
     }
 
     /// Adds the description of all that was added, and of itself.
     fn add_document(mut self) -> Routes<B> {
-        let methods = self.describe::<openapi::__path_openapi>();
+        let methods = self.describe::<openapi::__path_openapi>(Needs::Nothing);
         let document = Document::of(self.paths.clone());
         let path = <openapi::__path_openapi as utoipa::Path>::path();
         for method in &methods {
@@ -155,6 +173,25 @@ impl<B: Backend> Routes<B> {
         }
         self
     }
+}
+
+/// The roles, and how one is answered who has none of them.
+fn say_what_it_needs(operation: &mut Operation, needs: Needs) {
+    let Some(roles) = needs.in_words() else { return };
+    let said = operation.description.get_or_insert_default();
+    said.push_str(&format!("\n\nWhere the node asks for tokens: of the role {roles}."));
+    operation.security = Some(vec![SecurityRequirement::default(), token_requirement()]);
+    let refusal = |says: &str| {
+        let error = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorWrapper"))).build();
+        ResponseBuilder::new().description(says).content("application/json", error).build()
+    };
+    let responses = &mut operation.responses.responses;
+    responses.insert("401".into(), refusal("A token is missing, or this one is not known").into());
+    responses.insert("403".into(), refusal("The token has none of the roles that this needs").into());
+}
+
+fn token_requirement() -> SecurityRequirement {
+    SecurityRequirement::new::<_, _, &str>(quorate_api::TOKEN_SCHEME, [])
 }
 
 fn query_parameters(operation: &Operation) -> Vec<String> {

@@ -6,7 +6,7 @@ use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
 /// witness.
-const CALLS: [&str; 38] = [
+pub(crate) const CALLS: [&str; 38] = [
     "DELETE /v1/job/{id}",
     "DELETE /v1/queue/{name}",
     "GET /healthz",

@@ -2,7 +2,7 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -13,6 +13,8 @@ pub(super) struct Connection {
     /// Where it leads.
     addr: (String, u16),
     host: HeaderValue,
+    /// The value of `Authorization`.
+    token: Option<HeaderValue>,
     /// What stands before every path, where the API is not at the root.
     base: String,
 }
@@ -32,7 +34,7 @@ impl Connection {
     ///
     /// # Errors
     /// It is none of that form, or nobody listens there.
-    pub(super) async fn open(node: &str) -> anyhow::Result<Connection> {
+    pub(super) async fn open(node: &str, token: Option<&str>) -> anyhow::Result<Connection> {
         let url = if node.contains("://") { node.to_owned() } else { format!("http://{node}") };
         let uri: Uri = url.parse().with_context(|| format!("{node} is no URL"))?;
         ensure!(uri.scheme_str() == Some("http"), "{node}: bench measures http:// only");
@@ -43,7 +45,8 @@ impl Connection {
         let sender = connect(&addr).await.with_context(|| format!("cannot connect to {node}"))?;
         let host = HeaderValue::from_str(&format!("{host}:{port}"))?;
         let base = uri.path().trim_end_matches('/').to_owned();
-        Ok(Connection { sender, addr, host, base })
+        let token = token.map(|token| HeaderValue::try_from(format!("Bearer {token}"))).transpose()?;
+        Ok(Connection { sender, addr, host, token, base })
     }
 
     /// Sends a request with a JSON body, or with none, and says what the answer's body is.
@@ -89,6 +92,9 @@ impl Connection {
         if self.sender.ready().await.is_err() {
             self.sender = connect(&self.addr).await?;
             self.sender.ready().await?;
+        }
+        if let Some(token) = &self.token {
+            request.headers_mut().insert(AUTHORIZATION, token.clone());
         }
         if !self.base.is_empty() {
             *request.uri_mut() = format!("{}{}", self.base, request.uri()).parse()?;

@@ -49,10 +49,11 @@ impl Load {
     pub(super) async fn connect(args: &BenchArgs, nodes: &[String]) -> anyhow::Result<Load> {
         let spread = Spread { queues: args.queues, keys: args.keys, prefix: "bench" };
         let requests = Requests::new(args.profile.batch(args.batch), args.payload, spread)?;
+        let token = args.token.read()?;
         // No other run has had it, in whatever container.
         let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
         let connect = nodes.iter().cycle().take(args.clients).enumerate().map(async |(number, node)| {
-            let connection = Connection::open(node).await?;
+            let connection = Connection::open(node, token.as_deref()).await?;
             let keys = args.idempotency_keys.then(|| (format!("bench-{run:x}-{number}"), 0));
             anyhow::Ok(Worker {
                 connection,

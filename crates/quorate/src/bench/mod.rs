@@ -20,6 +20,7 @@ use crate::environment::{Item, items};
 use crate::limits::FIRST_PORT;
 use crate::number::{decimal, number};
 use crate::runtime;
+use crate::target::Token;
 use cpu::Processes;
 use load::{Load, Round};
 use profile::Profile;
@@ -34,6 +35,8 @@ pub(crate) struct BenchArgs {
     /// The nodes to measure [default: three local ones, started for this].
     #[arg(long, value_delimiter = ',', value_name = "NODE,…")]
     nodes: Vec<Item<String>>,
+    #[command(flatten)]
+    token: Token,
     /// What each client does, over and over.
     #[arg(long, value_enum, default_value_t = Profile::Cycle)]
     profile: Profile,

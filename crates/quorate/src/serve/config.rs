@@ -2,7 +2,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use quorate_gateway::GatewayConfig;
+use quorate_gateway::{GatewayConfig, Roles};
 use quorate_node::NodeConfig;
 
 use super::settings::Settings;
@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) http_addr: SocketAddr,
     /// Where to serve `/metrics` as well.
     pub(crate) metrics_addr: Option<SocketAddr>,
+    /// Who has a token.
+    pub(crate) tokens: Option<PathBuf>,
     /// Where traces go, if anywhere.
     pub(crate) collector: Option<Collector>,
     pub(crate) log_format: LogFormat,
@@ -44,6 +46,7 @@ impl Settings {
         };
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("quorate-data"));
         let http_advertise = self.http_advertise.unwrap_or_else(|| http_addr.to_string());
+        let http_name = http_advertise.rsplit_once(':').map(|(name, _)| name.to_owned());
         let mut node = NodeConfig::new(&name, data_dir, peer_addr.to_string(), http_advertise, peers);
         node.snapshot_every = self.snapshot_every.unwrap_or(node.snapshot_every);
         node.logs_kept = self.logs_kept.unwrap_or(node.logs_kept);
@@ -67,6 +70,14 @@ impl Settings {
             ensure!(MAX_PAYLOAD.contains(&bytes), "max-payload: {bytes} is above {}", MAX_PAYLOAD.end());
             gateway.payload_bytes = bytes;
         }
+        gateway.access.anonymous = match (self.anonymous, &self.tokens) {
+            (Some(roles), _) => roles,
+            (None, Some(_)) => Roles::default(),
+            (None, None) => Roles::ALL,
+        };
+        let named = self.allowed_hosts.iter().flat_map(|list| list.split(','));
+        let advertised = http_name.iter().map(String::as_str);
+        gateway.hosts = named.map(str::trim).chain(advertised).map(str::to_owned).collect();
         gateway.traces.access_log = self.access_log.unwrap_or(false);
         if collector.is_some() {
             gateway.traces.adopt = traces::adopt;
@@ -75,7 +86,16 @@ impl Settings {
         // clap has not seen what stands in a file.
         logging::level(&log_level).map_err(|why| anyhow!("log-level: `{log_level}`: {why}"))?;
         let log_format = self.log_format.unwrap_or_default();
-        Ok(Config { node, gateway, http_addr, metrics_addr, collector, log_format, log_level })
+        Ok(Config {
+            node,
+            gateway,
+            http_addr,
+            metrics_addr,
+            tokens: self.tokens,
+            collector,
+            log_format,
+            log_level,
+        })
     }
 }
 

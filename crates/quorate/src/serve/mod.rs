@@ -6,6 +6,7 @@ mod open_files;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod settings;
+mod tokens;
 mod traces;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use config::Config;
 use exporter::Exporter;
 use open_files::OpenFiles;
 pub(crate) use settings::ServeArgs;
+use tokens::TokensFile;
 use traces::Traces;
 
 /// Runs one node until SIGTERM or Ctrl-C.
@@ -44,7 +46,8 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
-    let Config { mut node, gateway: http, http_addr, metrics_addr, .. } = config;
+    let Config { mut node, gateway: http, http_addr, metrics_addr, tokens, .. } = config;
+    let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
     let mut ending = Ending::listen()?;
     let mut ended = std::pin::pin!(async {
         tokio::select! {
@@ -60,6 +63,9 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     };
     let exporter = Exporter::install()?;
     tokio::spawn(exporter.clone().keep_up());
+    if let Some(tokens) = tokens {
+        tokio::spawn(tokens.keep_up());
+    }
     node.open_files = Some(open_files.stores());
     let peer_addr = node.peer_listen.clone();
     // On a full disk it waits for room: it can be ended meanwhile, too.

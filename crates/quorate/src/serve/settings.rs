@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+use quorate_gateway::Roles;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -53,6 +54,18 @@ pub(crate) struct Settings {
     /// What to log: error, warn, info, debug, trace, or a filter such as `info,openraft=warn` [default: info].
     #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "FILTER", value_parser = logging::level)]
     pub(super) log_level: Option<String>,
+    /// Ask for tokens: a file with their hashes, which `quorate token new` makes. Changes hold without a restart [default: everybody
+    /// may do everything].
+    #[arg(long, env = "QUORATE_TOKENS", value_name = "FILE")]
+    pub(super) tokens: Option<PathBuf>,
+    /// What one may do who sends no token: `submit`, `run`, `read`, `admin` [default: with --tokens nothing, else everything].
+    #[arg(long, env = "QUORATE_ANONYMOUS", value_name = "ROLE,…")]
+    #[serde(deserialize_with = "roles")]
+    pub(super) anonymous: Option<Roles>,
+    /// Names by which browsers may call this node, besides addresses, localhost and --http-advertise: against DNS rebinding. Other
+    /// clients may call it as they like.
+    #[arg(long, env = "QUORATE_ALLOWED_HOSTS", value_name = "HOST,…")]
+    pub(super) allowed_hosts: Option<String>,
     /// Log a line for every request: who sent it, what it was answered and how long that took.
     #[arg(long, env = "QUORATE_ACCESS_LOG", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) access_log: Option<bool>,
@@ -108,6 +121,11 @@ fn read(path: &Path) -> anyhow::Result<Settings> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("config: cannot read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("config: {}", path.display()))
+}
+
+/// Names with commas between them.
+fn roles<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Roles>, D::Error> {
+    String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 /// In a file it is text, or a number of seconds.

@@ -1,0 +1,98 @@
+//! What keeps other sites out, which a person's browser may be made to ask on their behalf: it reaches what they reach, and may
+//! be allowed what they are.
+
+use std::net::IpAddr;
+
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+
+use crate::error::ApiError;
+
+/// A browser's own word for where a request comes from.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Names by which browsers may call this node, besides addresses and `localhost`: in lower case.
+pub(crate) struct Hosts(Vec<String>);
+
+impl Hosts {
+    pub(crate) fn new(names: &[String]) -> Hosts {
+        Hosts(names.iter().map(|name| name.to_ascii_lowercase()).collect())
+    }
+
+    /// Lets everything pass but what a browser sends on behalf of another site: by a name that somebody has made to mean this
+    /// node's address (DNS rebinding), or from a page that is not this node's.
+    ///
+    /// # Errors
+    /// 421, 403.
+    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), ApiError> {
+        let headers = request.headers();
+        let origin = headers.get(header::ORIGIN);
+        if origin.is_none() && !is_a_browsers(headers) {
+            return Ok(());
+        }
+        let host = match request.uri().authority() {
+            Some(authority) => Some(authority.clone()),
+            None => headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok()),
+        };
+        let Some(host) = host else { return Ok(()) }; // an empty one, which names nobody
+        if !self.are_called(host.host()) {
+            return Err(ApiError::Misdirected);
+        }
+        match origin {
+            Some(origin) if !is_of(origin, &host) => Err(ApiError::OtherSite),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn are_called(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        is_address || host == "localhost" || self.0.contains(&host)
+    }
+}
+
+fn is_a_browsers(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT);
+    headers.contains_key(SEC_FETCH_SITE)
+        || agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
+}
+
+/// Whether a page of this origin was served under that host.
+fn is_of(origin: &HeaderValue, host: &Authority) -> bool {
+    let origin = origin.to_str().unwrap_or_default();
+    let own = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
+    own.is_some_and(|own| own.eq_ignore_ascii_case(host.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_may_ask_for_this_node_alone_and_others_as_they_like() {
+        let hosts = Hosts::new(&["N1.example".to_owned()]);
+        let (browser, tool) = (("user-agent", "Mozilla/5.0"), ("user-agent", "curl/8"));
+        let table: &[(&str, &[(&str, &str)], Option<ApiError>)] = &[
+            ("evil.example:8080", &[tool], None),
+            ("evil.example:8080", &[browser], Some(ApiError::Misdirected)),
+            ("evil.example:8080", &[("sec-fetch-site", "same-origin")], Some(ApiError::Misdirected)),
+            ("evil.example:8080", &[("origin", "http://evil.example:8080")], Some(ApiError::Misdirected)),
+            ("n1.example:8080", &[browser], None),
+            ("127.0.0.1:8080", &[browser], None),
+            ("[::1]:8080", &[browser], None),
+            ("LOCALHOST", &[browser], None),
+            ("localhost:8080", &[("origin", "http://localhost:8080"), browser], None),
+            ("localhost:8080", &[("origin", "http://evil.example")], Some(ApiError::OtherSite)),
+            ("localhost:8080", &[("origin", "http://localhost:3000")], Some(ApiError::OtherSite)),
+            ("localhost:8080", &[("origin", "null")], Some(ApiError::OtherSite)),
+        ];
+        for (host, fields, expected) in table {
+            let mut request = Request::builder().uri("/v1/jobs").header("host", *host);
+            for (name, value) in *fields {
+                request = request.header(*name, *value);
+            }
+            let request = request.body(()).unwrap();
+            assert_eq!(hosts.check(&request).err(), *expected, "{host} {fields:?}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail, ensure};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use clap::{Args, Subcommand};
+use quorate_gateway::tokens::{self, Entry, Hash};
+use quorate_gateway::{Role, Roles};
+
+use crate::limits::{TOKEN_BYTES, TOKENS_FILE_BYTES};
+use crate::output::{Output, Table};
+
+/// Make tokens, by which nodes know their callers.
+#[derive(Args)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a token: its hash goes into the file, and the token itself to standard output, this once.
+    ///
+    /// Give the file to every node, with `serve --tokens FILE`: they look for changes themselves. Who has the token sends it as
+    /// `Authorization: Bearer TOKEN`; `quorate` commands take it from QUORATE_TOKEN.
+    New {
+        /// Whose it is: shown in logs and metrics.
+        #[arg(long, value_parser = tokens::check_name)]
+        name: String,
+        /// What it allows: `submit` jobs, `run` them, `read` everything, `admin`: all of it and the cluster. Repeat it, or
+        /// separate by commas.
+        #[arg(long, value_name = "ROLE,…", value_delimiter = ',', required = true)]
+        role: Vec<Role>,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Show who has a token.
+    List {
+        #[command(flatten)]
+        file: File,
+        /// Print JSON, for machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a token away.
+    Remove {
+        /// Whose.
+        #[arg(value_parser = tokens::check_name)]
+        name: String,
+        #[command(flatten)]
+        file: File,
+    },
+}
+
+#[derive(Args)]
+struct File {
+    /// The file with the hashes; `new` makes it if it is not there.
+    #[arg(long, env = "QUORATE_TOKENS", value_name = "FILE")]
+    tokens: PathBuf,
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// The file cannot be read or written, or has a mistake.
+pub(crate) fn main(args: TokenArgs) -> anyhow::Result<ExitCode> {
+    let mut out = Output::default();
+    match args.command {
+        Command::New { name, role, file: File { tokens } } => {
+            let token = make(&tokens, &name, role.into_iter().fold(Roles::default(), Roles::and))?;
+            out.line(token);
+            out.end(Some(&format!(
+                "the token of `{name}` is made, but was not shown: remove it, and make another"
+            )))?;
+        }
+        Command::List { file: File { tokens }, json } => {
+            let entries = entries(&read(&tokens)?, &tokens)?;
+            show(&mut out, &entries, json);
+            out.end(None)?;
+        }
+        Command::Remove { name, file: File { tokens } } => {
+            let _turn = turn(&tokens)?;
+            let text = read(&tokens)?;
+            if !entries(&text, &tokens)?.iter().any(|entry| entry.name == name) {
+                bail!(
+                    "{} has no token of `{name}`: `quorate token list` shows whose it has",
+                    tokens.display()
+                );
+            }
+            let others = |line: &&str| line.split_whitespace().next() != Some(&name);
+            let left: String = text.lines().filter(others).map(|line| format!("{line}\n")).collect();
+            replace(&tokens, &left)?;
+            out.line(format_args!(
+                "the token of `{name}` is taken away: a node that watches this file refuses it within 2 s"
+            ));
+            out.end(Some(&format!("the token of `{name}` is taken away")))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Draws a token, and adds its hash to the file.
+fn make(path: &Path, name: &str, roles: Roles) -> anyhow::Result<String> {
+    let _turn = turn(path)?;
+    let text = match fs::exists(path).with_context(|| unreadable(path))? {
+        true => read(path)?,
+        false => String::new(),
+    };
+    ensure!(
+        !entries(&text, path)?.iter().any(|entry| entry.name == name),
+        "{} has a token of `{name}`: take another name, or `quorate token remove {name}` first",
+        path.display()
+    );
+    let token = format!("qt_{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; TOKEN_BYTES]>()));
+    let entry = Entry { name: name.to_owned(), roles, hash: Hash::of(token.as_bytes()) };
+    let lines = if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" };
+    replace(path, &format!("{lines}{entry}\n"))?;
+    Ok(token)
+}
+
+/// Two commands at once do not lose what the other has written.
+fn turn(path: &Path) -> anyhow::Result<fs::File> {
+    let folder = folder(path);
+    let turn = fs::File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+    turn.with_context(|| format!("cannot use the folder {}", folder.display()))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes the whole file anew: a node that reads it meanwhile sees the one or the other.
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let unwritable = || format!("cannot write {}", path.display());
+    let kept = fs::metadata(path).map(|metadata| metadata.permissions());
+    let next = path.with_extension("next");
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(unwritable),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next).with_context(unwritable)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| match kept {
+        Ok(permissions) => file.set_permissions(permissions),
+        Err(_) => Ok(()),
+    });
+    let written = written.and_then(|()| file.sync_all()).and_then(|()| fs::rename(&next, path));
+    written.and_then(|()| fs::File::open(folder(path))?.sync_all()).with_context(unwritable)
+}
+
+/// The text of a file with tokens.
+///
+/// # Errors
+/// It cannot be read, or is no such file by its size.
+pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
+    let bytes = fs::metadata(path).with_context(|| unreadable(path))?.len();
+    ensure!(bytes <= TOKENS_FILE_BYTES, "{} is no file of tokens: it has {bytes} bytes", path.display());
+    fs::read_to_string(path).with_context(|| unreadable(path))
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("cannot read {}", path.display())
+}
+
+fn entries(text: &str, path: &Path) -> anyhow::Result<Vec<Entry>> {
+    tokens::entries(text).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))
+}
+
+fn show(out: &mut Output, entries: &[Entry], json: bool) {
+    if json {
+        let entries = entries.iter().map(|entry| {
+            let roles: Vec<&str> = entry.roles.iter().map(Role::as_str).collect();
+            serde_json::json!({ "name": entry.name, "roles": roles })
+        });
+        return out.json(&entries.collect::<Vec<_>>());
+    }
+    let mut table = Table::new(["name", "roles"]);
+    for entry in entries {
+        table.row([entry.name.as_str(), &entry.roles.to_string()]);
+    }
+    out.table(&table);
+}
