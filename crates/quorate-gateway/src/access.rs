@@ -6,12 +6,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use metrics::Counter;
 
 use crate::error::ApiError;
 use crate::metrics::requests_of;
+use crate::shares::Whose;
 use crate::tokens::Tokens;
+use crate::trace::Client;
 
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -203,6 +206,14 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Whose share a request is of; `None` where it came over no connection.
+    pub(crate) fn whose(&self, request: &Request) -> Option<Whose> {
+        match &self.name {
+            Some(name) => Some(Whose::Token(Arc::clone(name))),
+            None => request.extensions().get().map(|Client(client)| Whose::at(client.ip())),
+        }
+    }
+
     /// Lets a request pass that needs this.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ use crate::metrics::{Durations, InFlight};
 use crate::query::Query;
 use crate::routes::{Known, Taken};
 use crate::server::OnlyHealth;
+use crate::shares::Shares;
 use crate::trace::{RequestId, Traces};
 use crate::{head, patience, routes};
 
@@ -38,6 +39,7 @@ pub(crate) struct Edge {
     traces: Traces,
     access: Access,
     hosts: Arc<Hosts>,
+    shares: Shares,
     paths: Arc<HashMap<String, Path>>,
     /// Of requests to no route.
     elsewhere: Arc<Durations>,
@@ -72,6 +74,7 @@ impl Edge {
             traces,
             access,
             hosts: Arc::new(hosts),
+            shares: Shares::default(),
             paths: Arc::new(paths),
             elsewhere: Arc::new(Durations::of("none")),
         }
@@ -127,7 +130,7 @@ impl Edge {
         path: Option<&Path>,
     ) -> Response {
         let response = match check(&request).and_then(|()| self.hosts.check(&request)) {
-            Ok(()) => guarded(answer(caller, request, next, path)).await,
+            Ok(()) => guarded(answer(&self.shares, caller, request, next, path)).await,
             Err(error) => closing(error, request.version()),
         };
         match path {
@@ -145,6 +148,7 @@ impl Edge {
 /// Answers a request on this path, if it is one of a route: if its caller may ask that, with its query parsed by the parameters
 /// that the route's description lists, and for as long as its client waits.
 async fn answer(
+    shares: &Shares,
     caller: Result<Caller, ApiError>,
     mut request: Request,
     next: Next,
@@ -153,9 +157,14 @@ async fn answer(
     let Some(Taken { parameters, needs, .. }) = path.and_then(|path| path.known.of(request.method())) else {
         return Ok(next.run(request).await);
     };
-    if *needs != Needs::Nothing {
-        caller?.may(*needs)?;
-    }
+    let _share = match *needs {
+        Needs::Nothing => None, // health checks are answered in any case
+        needs => {
+            let caller = caller?;
+            caller.may(needs)?;
+            caller.whose(&request).map(|whose| shares.take(whose).ok_or(ApiError::Overloaded)).transpose()?
+        }
+    };
     let until = patience::until(request.headers())?;
     if let Some(raw) = request.uri().query() {
         let query = Query::parse(raw, parameters)?;

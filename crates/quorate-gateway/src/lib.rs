@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! http         the routes with their edge, and the server around them
-//! edge         what is around every route; head: what any request's head must be; browser: what other sites may not; trace: by what a request is known; access: who may ask it; tokens: who has one
+//! edge         what is around every route; head: what any request's head must be; browser: what other sites may not; trace: by what a request is known; access: who may ask it; shares: how much at once; tokens: who has one
 //! server/      connections: how many, for how long, and how they end; it knows no route
 //! routes/      one handler for every operation; openapi: what describes them
 //! long_poll    a consume that waits … outcome: who waits for a job's; follow: for its log
@@ -63,6 +63,7 @@ mod response;
 mod routes;
 mod selection;
 mod server;
+mod shares;
 pub mod tokens;
 mod trace;
 mod unknown;

@@ -128,6 +128,9 @@ const CONNECTION_BYTES: usize = 8 << 10;
 /// Most that was seen are those that wait for a job.
 const REQUEST_BYTES: usize = 12 << 10;
 
+/// Requests of one caller in flight, a quarter of all: by its token, or by its address where it has none. Long polls are among
+/// them, so that nobody has all of those either.
+pub(crate) const REQUESTS_PER_CALLER: usize = 5_000;
 /// Tokens of one node.
 pub(crate) const TOKENS: usize = 10_000;
 /// Longest name of a token.

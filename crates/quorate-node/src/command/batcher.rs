@@ -60,7 +60,7 @@ impl Batcher {
         if let Some(verdict) = self.disk.refusal(proposal.adds_jobs).map(no_room) {
             return proposal.settle(verdict);
         }
-        match self.budget.take(proposal.envelope.len()) {
+        match self.budget.take(proposal.envelope.len(), proposal.adds_jobs) {
             None => proposal.settle(Verdict::Overloaded),
             Some(permit) => {
                 // It fails only when this node ends: then the proposal was not made.

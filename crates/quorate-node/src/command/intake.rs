@@ -71,7 +71,7 @@ impl Intake {
         };
         let (request_id, adds_jobs) = (envelope.request_id, envelope.command.adds_jobs());
         let envelope: Bytes = log::Envelope::from(envelope).encode_to_vec().into();
-        let _permit = self.budget.take(envelope.len()).ok_or(Unavailable::Overloaded)?;
+        let _permit = self.budget.take(envelope.len(), adds_jobs).ok_or(Unavailable::Overloaded)?;
         let span = trace::command(request_id);
         let awaited = self.pending.register(request_id);
         let mut attempts = Attempts {
