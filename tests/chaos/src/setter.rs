@@ -1,22 +1,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_check::{Call, NewJob, QueueLimits};
+use quorate_check::{Call, QueueLimits};
 use rand::Rng;
 use tokio::time::sleep;
 
 use crate::asker::Asker;
-use crate::draw::new_job;
 use crate::limits;
-use crate::queues::{SET, SLOW};
+use crate::queues::SET;
 use crate::rest::Rest;
 use crate::shared::{Phase, Shared};
 
 /// Its number among the clients.
 const NUMBER: u32 = 600;
 
-/// Pauses a queue, resumes it and limits it, again and again; and enqueues into the one with a rate, no more than that lets through
-/// in the long run. At the end it takes its limits away.
+/// Pauses a queue, resumes it and limits it, again and again. At the end it takes its limits away.
 pub(crate) struct Setter(Asker);
 
 impl Setter {
@@ -47,14 +45,6 @@ impl Setter {
             }
             let limits = drawn(&mut asker.rng);
             asker.ask(Call::Set { queue: SET.into(), limits }, None).await?;
-            let key = asker.new_tag();
-            let job = |place| NewJob {
-                queue: SLOW.into(),
-                timeout: limits::SHORT_TIMEOUT,
-                ..new_job(&format!("{key}-{place}"))
-            };
-            let jobs = (0..limits::SLOW_JOBS).map(job).collect();
-            asker.ask(Call::Enqueue { jobs }, Some(key.as_str().into())).await?;
             sleep(Duration::from_millis(asker.rng.random_range(limits::SET_EVERY))).await;
         }
     }

@@ -111,6 +111,9 @@ impl<'h> Facts<'h> {
                 | Call::Touch { .. }
                 | Call::Delete { .. }
                 | Call::Set { .. }
+                | Call::Operate { .. }
+                | Call::Stop { .. }
+                | Call::Watch { .. }
                 | Call::Get { .. }
                 | Call::List { .. } => {}
             }
@@ -228,7 +231,8 @@ impl<'h> Facts<'h> {
         life.calls.iter().any(deleted) || self.may_be_outlived(life)
     }
 
-    fn may_be_outlived(&self, life: &Life<'_>) -> bool {
+    /// True where it may have outlived the retention.
+    pub(crate) fn may_be_outlived(&self, life: &Life<'_>) -> bool {
         let retention = self.history.run.retention.saturating_mul(1_000);
         let last = self.clock.ticks().last().map_or(0, |tick| tick.time);
         let slack = self.history.run.late_ms;

@@ -58,6 +58,9 @@ impl Commands {
             }
             Call::Delete { id: of } => Command::Delete { id: job_id(of) },
             Call::Set { queue, limits } => configure(queue, *limits),
+            Call::Operate { .. } | Call::Stop { .. } | Call::Watch { .. } => {
+                panic!("clients begin no work on many jobs")
+            }
             Call::Get { .. } | Call::List { .. } => return None,
         };
         let deadline = now.plus_millis(limits::REQUEST_MILLIS);
