@@ -65,7 +65,7 @@ pub const EXPERIMENTS: [Experiment; 25] = [
     Experiment::new("refill-rate", &[(Kill, All, 3)], "`rates`"),
     Experiment::new("forget-unique", &[(Kill, All, 3)], "`unique`"),
     Experiment::new("miscount", &[(Kill, Follower, 2)], "`counts`"),
-    Experiment::new("release-for-ever", &[(Kill, Follower, 4)], "`release`"),
+    Experiment::new("release-for-ever", &[(Kill, Follower, 8)], "`release`"),
     Experiment::new("last-queue-first", &[(Kill, Follower, 2)], "`in-order`"),
     Experiment::new("no-chance", &[(Kill, Follower, 4)], "`weights`"),
     Experiment::new("forget-turns", &[(Kill, Follower, 2)], "`turns`"),

@@ -1,14 +1,16 @@
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 use quorate_client::api::{Action, JobFilter, Matches, Operation, OperationRequest, OperationStatus, Status};
 use quorate_client::{Client, Error, ListJobs};
 
 use super::summary;
-use crate::job;
 use crate::limits::{DRY_RUN_SHOWN, OPERATION_LOOK};
 use crate::output::{self, Output};
 use crate::target::Target;
+use crate::{exit_code, job};
 
 /// How work on many jobs is begun.
 #[derive(Args)]
@@ -21,22 +23,52 @@ pub(crate) struct HowArgs {
     pub(crate) no_wait: bool,
 }
 
-/// Does it to all jobs that fit, and says to how many.
+/// Which jobs.
+pub(crate) enum Asked {
+    /// Those of these ids, or with ids that begin so.
+    Named(Vec<String>),
+    /// All that fit.
+    Fitting(JobFilter),
+}
+
+/// Does it to many jobs, and says to how many. A terminal is asked before, where that is wanted: for all that fit.
 ///
 /// # Errors
 /// No node answered, or the cluster refused.
 pub(crate) fn main(
     action: Action,
-    filter: JobFilter,
+    asked: Asked,
     details: &str,
+    asks: bool,
     how: &HowArgs,
     target: &Target,
 ) -> anyhow::Result<ExitCode> {
+    let asks = asks && matches!(asked, Asked::Fitting(_)) && is_attended();
     let details = (!details.is_empty()).then(|| details.to_owned());
-    let request = OperationRequest { filter: Some(filter), details, ..OperationRequest::default() };
+    let request = match asked {
+        Asked::Fitting(filter) => {
+            OperationRequest { filter: Some(filter), details, ..OperationRequest::default() }
+        }
+        Asked::Named(given) => {
+            let ids = target.block_on(async |client| {
+                let mut ids = Vec::new();
+                for given in &given {
+                    ids.push(job::resolve(client, given).await?);
+                }
+                anyhow::Ok(ids)
+            })?;
+            OperationRequest { ids: Some(ids), details, ..OperationRequest::default() }
+        }
+    };
     let mut out = Output::default();
-    if how.dry_run {
+    if how.dry_run || asks {
         let would = target.block_on(async |client| would(client, action, &request).await)?;
+        if !how.dry_run {
+            return match consents(action, &would.0)? {
+                true => begin(out, action, &request, how, target),
+                false => Ok(ExitCode::from(exit_code::FAILED)),
+            };
+        }
         match target.json {
             true => out.json(&would.0),
             false => show(&mut out, action, &would, target),
@@ -44,8 +76,19 @@ pub(crate) fn main(
         out.end(None)?;
         return Ok(ExitCode::SUCCESS);
     }
+    begin(out, action, &request, how, target)
+}
+
+/// Does it.
+fn begin(
+    mut out: Output,
+    action: Action,
+    request: &OperationRequest,
+    how: &HowArgs,
+    target: &Target,
+) -> anyhow::Result<ExitCode> {
     let operation = target.block_on(async |client| {
-        let started = client.start_operation(action, &request, None).await?.answer;
+        let started = client.start_operation(action, request, None).await?.answer;
         if how.no_wait { Ok(started) } else { follow(client, &started.id).await }
     })?;
     match (target.json, how.no_wait) {
@@ -54,7 +97,33 @@ pub(crate) fn main(
         (false, false) => out.line(summary(&operation)),
     }
     out.end(Some(&summary(&operation)))?;
+    if request.ids.is_some() && operation.skipped > 0 {
+        output::remark("what was skipped is not there, or its status does not allow it: quorate job show ID");
+        return Ok(ExitCode::from(exit_code::REFUSED));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// True where there is a person to ask.
+fn is_attended() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks whether to do it.
+fn consents(action: Action, matches: &Matches) -> anyhow::Result<bool> {
+    let Matches { matches, more } = matches;
+    if *matches == 0 {
+        return Ok(true);
+    }
+    let (at_least, jobs) = (if *more { "at least " } else { "" }, if *matches == 1 { "job" } else { "jobs" });
+    eprint!("{} {at_least}{matches} {jobs} for good? [y/N] ", action.as_str());
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).context("cannot read an answer; --yes does it without one")?;
+    let consents = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+    if !consents {
+        output::remark("nothing was done");
+    }
+    Ok(consents)
 }
 
 /// Waits until it has ended, and tells a person how far it has come.
@@ -84,7 +153,9 @@ async fn would(
     request: &OperationRequest,
 ) -> Result<(Matches, job::Page, JobFilter), Error> {
     let matches = client.dry_run(action, request).await?;
-    let mut filter = request.filter.clone().unwrap_or_default();
+    let Some(mut filter) = request.filter.clone() else {
+        return Ok((matches, job::Page { jobs: Vec::new(), cursor: None }, JobFilter::default()));
+    };
     if filter.status.is_empty() {
         filter.status = statuses(action).to_vec();
     }
@@ -111,7 +182,7 @@ fn show(
 ) {
     let Matches { matches: n, more } = matches;
     let (at_least, jobs) = (if *more { "at least " } else { "" }, if *n == 1 { "job" } else { "jobs" });
-    if *n > 0 {
+    if !first.jobs.is_empty() {
         job::page(out, first, filter, target);
     }
     out.line(format_args!("{}: {at_least}{n} {jobs}; nothing was done", action.as_str()));
