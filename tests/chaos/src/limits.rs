@@ -25,8 +25,8 @@ pub(crate) const SLOW_UNIQUE: u32 = 40;
 pub(crate) const SWEPT_JOBS: u32 = 80;
 /// Between the end of that and the next time, in milliseconds.
 pub(crate) const SWEEP_EVERY: Range<u64> = 200..1_000;
-/// A queue's limits are changed so often, in milliseconds.
-pub(crate) const SET_EVERY: Range<u64> = 600..1_800;
+/// A queue's limits are left as they are for twice as long, in milliseconds: before something is taken from it, and after.
+pub(crate) const SET_FOR: Range<u64> = 300..900;
 /// A write that was not answered has its effect so soon or never, in milliseconds: what a node gives it, 5 s, and some.
 pub(crate) const WRITE_MILLIS: u64 = 6_000;
 /// Jobs that the one client which takes by weight keeps in each queue for that.

@@ -109,8 +109,8 @@ pub(crate) fn implied(ops: &[Op], scans: &[NodeScan]) -> Vec<(usize, Op)> {
     let seen = Seen::new(ops, scans);
     let requests = begun.into_iter().flat_map(|(number, op)| {
         let Call::Operate { action, selection } = &op.call else { return Vec::new() };
-        let meant = seen.jobs.iter().filter(|(_, job)| selection.fits(job.last));
-        let touched = meant.filter(|(_, job)| match action {
+        let meant = seen.meant(selection);
+        let touched = meant.into_iter().filter(|(_, job)| match action {
             Action::Retry => job.is_retried || !job.is_kept(scans),
             Action::Cancel => job.last.status == Status::Cancelled || !job.is_kept(scans),
             Action::Delete => !job.is_kept(scans),
@@ -125,7 +125,7 @@ pub(crate) fn implied(ops: &[Op], scans: &[NodeScan]) -> Vec<(usize, Op)> {
             let sent = Op::sent(op.client, &op.node, op.invoke, call, None);
             (number, Op { returned: op.returned, implied: true, ..sent })
         };
-        touched.map(|(id, _)| request(id)).collect()
+        touched.map(|(id, _)| request(id)).collect::<Vec<_>>()
     });
     requests.collect()
 }
@@ -133,6 +133,7 @@ pub(crate) fn implied(ops: &[Op], scans: &[NodeScan]) -> Vec<(usize, Op)> {
 /// All jobs that anybody saw.
 struct Seen<'h> {
     jobs: Map<&'h str, SeenJob<'h>>,
+    by_key: Map<(&'h str, &'h str), Vec<&'h str>>,
 }
 
 struct SeenJob<'h> {
@@ -168,6 +169,29 @@ impl<'h> Seen<'h> {
                 seen.is_retried = true;
             }
         }
-        Seen { jobs }
+        let mut by_key: Map<(&str, &str), Vec<&str>> = Map::default();
+        for (id, job) in &jobs {
+            by_key.entry((&job.last.queue, &job.last.key)).or_default().push(id);
+        }
+        Seen { jobs, by_key }
+    }
+
+    /// Those that a selection may mean.
+    fn meant(&self, selection: &Selection) -> Vec<(&'h str, &SeenJob<'h>)> {
+        let found = |id: &str| self.jobs.get_key_value(id).map(|(id, job)| (*id, job));
+        match (&selection.queue, &selection.key) {
+            _ if !selection.ids.is_empty() => selection.ids.iter().filter_map(|id| found(id)).collect(),
+            (Some(queue), Some(key)) => self
+                .by_key
+                .get(&(&**queue, &**key))
+                .into_iter()
+                .flatten()
+                .filter_map(|id| found(id))
+                .collect(),
+            (_, _) => {
+                let all = self.jobs.iter().map(|(id, job)| (*id, job));
+                all.filter(|(_, job)| selection.fits(job.last)).collect()
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -61,14 +61,8 @@ pub(crate) fn main(
         }
     };
     let mut out = Output::default();
-    if how.dry_run || asks {
+    if how.dry_run {
         let would = target.block_on(async |client| would(client, action, &request).await)?;
-        if !how.dry_run {
-            return match consents(action, &would.0)? {
-                true => begin(out, action, &request, how, target),
-                false => Ok(ExitCode::from(exit_code::FAILED)),
-            };
-        }
         match target.json {
             true => out.json(&would.0),
             false => show(&mut out, action, &would, target),
@@ -76,19 +70,15 @@ pub(crate) fn main(
         out.end(None)?;
         return Ok(ExitCode::SUCCESS);
     }
-    begin(out, action, &request, how, target)
-}
-
-/// Does it.
-fn begin(
-    mut out: Output,
-    action: Action,
-    request: &OperationRequest,
-    how: &HowArgs,
-    target: &Target,
-) -> anyhow::Result<ExitCode> {
+    if asks {
+        let matches = target.block_on(async |client| client.dry_run(action, &request).await)?;
+        if !consents(action, matches)? {
+            output::remark("nothing was done");
+            return Ok(ExitCode::from(exit_code::FAILED));
+        }
+    }
     let operation = target.block_on(async |client| {
-        let started = client.start_operation(action, request, None).await?.answer;
+        let started = client.start_operation(action, &request, None).await?.answer;
         if how.no_wait { Ok(started) } else { follow(client, &started.id).await }
     })?;
     match (target.json, how.no_wait) {
@@ -109,21 +99,22 @@ fn is_attended() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks whether to do it.
-fn consents(action: Action, matches: &Matches) -> anyhow::Result<bool> {
-    let Matches { matches, more } = matches;
-    if *matches == 0 {
+/// Asks whether to do it; for nothing nobody needs to be asked.
+fn consents(action: Action, matches: Matches) -> anyhow::Result<bool> {
+    if matches.matches == 0 {
         return Ok(true);
     }
-    let (at_least, jobs) = (if *more { "at least " } else { "" }, if *matches == 1 { "job" } else { "jobs" });
-    eprint!("{} {at_least}{matches} {jobs} for good? [y/N] ", action.as_str());
+    // If nobody reads it, nobody answers.
+    let _ = write!(io::stderr(), "{} {} for good? [y/N] ", action.as_str(), count(matches));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).context("cannot read an answer; --yes does it without one")?;
-    let consents = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
-    if !consents {
-        output::remark("nothing was done");
-    }
-    Ok(consents)
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// How many jobs, as far as they were counted.
+fn count(Matches { matches, more }: Matches) -> String {
+    let at_least = if more { "at least " } else { "" };
+    format!("{at_least}{matches} {}", if matches == 1 { "job" } else { "jobs" })
 }
 
 /// Waits until it has ended, and tells a person how far it has come.
@@ -180,13 +171,11 @@ fn show(
     (matches, first, filter): &(Matches, job::Page, JobFilter),
     target: &Target,
 ) {
-    let Matches { matches: n, more } = matches;
-    let (at_least, jobs) = (if *more { "at least " } else { "" }, if *n == 1 { "job" } else { "jobs" });
     if !first.jobs.is_empty() {
         job::page(out, first, filter, target);
     }
-    out.line(format_args!("{}: {at_least}{n} {jobs}; nothing was done", action.as_str()));
-    if *n > 0 {
+    out.line(format_args!("{}: {}; nothing was done", action.as_str(), count(*matches)));
+    if matches.matches > 0 {
         output::remark("to do it, say the same without --dry-run");
     }
 }

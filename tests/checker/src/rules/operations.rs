@@ -2,12 +2,12 @@
 //! other job. What it says of itself adds up, and never goes back. Where only such work can explain what became of a job, it counts
 //! against what the work says that it did; where it may, in its favour.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::call::Call;
 use crate::event::Outcome;
 use crate::facts::{At, Came, Facts, Life, Span, Stay, came, delay};
-use crate::job::Status;
+use crate::job::{NewJob, Status};
 use crate::map::Map;
 use crate::operation::{Action, OperationRecord, OperationStatus, Selection};
 use crate::rule::{Findings, Rule};
@@ -23,19 +23,26 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
     if works.is_empty() {
         return;
     }
-    for work in &works {
-        goes_forward(facts, findings, work);
-        for stay in &facts.stays {
-            left_out(facts, findings, work, stay);
-        }
-    }
+    let index = Index::new(facts);
     let mut counted: Vec<Counted> = works.iter().map(|_| Counted::default()).collect();
+    // Of each job, what it may have been meant by.
+    let mut may_be_for: Map<usize, Vec<usize>> = Map::default();
+    for (number, work) in works.iter().enumerate() {
+        goes_forward(facts, findings, work);
+        let meant = index.meant(facts, work.selection);
+        for stay in &meant {
+            left_out(facts, findings, work, stay);
+            may_be_for.entry(stay.life).or_default().push(number);
+        }
+        counted[number].is_lower_bound = may_be_hidden(facts, work, &meant, &index.unseen);
+    }
     for stay in &facts.stays {
         // To each job once, whatever came of that.
         let (mut certain, mut possible) = (BTreeSet::new(), BTreeSet::new());
         for effect in effects(facts, &facts.lives[stay.life]) {
             let may_be = |work: &usize| works[*work].may_have_done(facts, stay, &effect);
-            let by: Vec<usize> = (0..works.len()).filter(may_be).collect();
+            let for_it = may_be_for.get(&stay.life).into_iter().flatten().copied();
+            let by: Vec<usize> = for_it.filter(may_be).collect();
             possible.extend(by.iter().copied());
             if effect.is_asked_for {
                 continue;
@@ -65,6 +72,47 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
 struct Counted {
     least: u64,
     most: u64,
+    /// It may have been done to jobs that nobody saw, too.
+    is_lower_bound: bool,
+}
+
+/// Where the jobs are that some work may be for.
+struct Index<'f, 'h> {
+    by_queue: BTreeMap<&'h str, Vec<&'f Stay<'h>>>,
+    by_key: Map<(&'h str, &'h str), Vec<&'f Stay<'h>>>,
+    by_life: Map<usize, &'f Stay<'h>>,
+    /// Jobs that were asked for without an answer, and that nobody saw.
+    unseen: Vec<&'h NewJob>,
+}
+
+impl<'f, 'h> Index<'f, 'h> {
+    fn new(facts: &'f Facts<'h>) -> Index<'f, 'h> {
+        let mut by_key: Map<(&str, &str), Vec<&Stay<'_>>> = Map::default();
+        for stay in &facts.stays {
+            by_key.entry((stay.queue, stay.key)).or_default().push(stay);
+        }
+        let unseen = facts.asked.values().filter(|asked| {
+            let unknown = |op: &usize| facts.op(*op).outcome == Outcome::Info;
+            asked.jobs.is_empty() && asked.ops.iter().any(unknown)
+        });
+        Index {
+            by_queue: facts.queues(),
+            by_key,
+            by_life: facts.stays.iter().map(|stay| (stay.life, stay)).collect(),
+            unseen: unseen.map(|asked| asked.new).collect(),
+        }
+    }
+
+    /// Those that a selection may mean, whatever their status.
+    fn meant(&self, facts: &Facts<'_>, selection: &Selection) -> Vec<&'f Stay<'h>> {
+        let ids = || selection.ids.iter().filter_map(|id| self.by_life.get(&facts.number(id)?).copied());
+        match (&selection.queue, &selection.key) {
+            _ if !selection.ids.is_empty() => ids().collect(),
+            (Some(queue), Some(key)) => self.by_key.get(&(&**queue, &**key)).cloned().unwrap_or_default(),
+            (Some(queue), None) => self.by_queue.get(&**queue).cloned().unwrap_or_default(),
+            (None, _) => self.by_life.values().copied().collect(),
+        }
+    }
 }
 
 /// Some work, with all attempts to begin it.
@@ -307,7 +355,7 @@ fn adds_up(facts: &Facts<'_>, findings: &mut Findings, work: &Work<'_>, counted:
             (what, facts.lines(work.ops.iter().copied()))
         });
     }
-    let most = if may_be_hidden(facts, work) { u64::MAX } else { counted.most };
+    let most = if counted.is_lower_bound { u64::MAX } else { counted.most };
     findings.require((counted.least..=most).contains(&ended.done), || {
         let what = format!(
             "operation {} says that it was done to {} jobs: certainly it was to {}, and to {most} at the most",
@@ -318,12 +366,12 @@ fn adds_up(facts: &Facts<'_>, findings: &mut Findings, work: &Work<'_>, counted:
 }
 
 /// True where it may have been done to jobs that nobody saw.
-fn may_be_hidden(facts: &Facts<'_>, work: &Work<'_>) -> bool {
+fn may_be_hidden(facts: &Facts<'_>, work: &Work<'_>, meant: &[&Stay<'_>], unseen_jobs: &[&NewJob]) -> bool {
     if !work.selection.ids.is_empty() {
         return false;
     }
     let unseen = |id: &str| facts.life(id).is_none_or(|life| life.latest().is_none());
-    let went_on = facts.lives.iter().any(|life| {
+    let went_on = meant.iter().map(|stay| &facts.lives[stay.life]).any(|life| {
         let Some(job) = life.latest().map(|seen| seen.job).filter(|job| work.selection.fits(job)) else {
             return false;
         };
@@ -339,10 +387,7 @@ fn may_be_hidden(facts: &Facts<'_>, work: &Work<'_>) -> bool {
     });
     let is = |asked: &Option<Box<str>>, is: &str| asked.as_deref().is_none_or(|asked| asked == is);
     went_on
-        || facts.asked.values().any(|asked| {
-            asked.jobs.is_empty()
-                && is(&work.selection.queue, &asked.new.queue)
-                && is(&work.selection.key, &asked.new.key)
-                && asked.ops.iter().any(|op| facts.op(*op).outcome == Outcome::Info)
-        })
+        || unseen_jobs
+            .iter()
+            .any(|new| is(&work.selection.queue, &new.queue) && is(&work.selection.key, &new.key))
 }
