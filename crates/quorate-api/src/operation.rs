@@ -82,6 +82,9 @@ pub struct Operation {
     pub done: u64,
     /// Jobs that were looked at in vain: they had changed since, or do not allow it.
     pub skipped: u64,
+    /// For which jobs, where a filter was given; its `status` is there also where none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<JobFilter>,
     /// How many ids were named, where that was so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<u64>,

@@ -336,6 +336,8 @@ pub struct NewOperation {
     pub details: Box<str>,
     /// Which jobs.
     pub selection: Selection,
+    /// The same as it is shown. What is done does not depend on it.
+    pub words: Box<str>,
 }
 
 /// How a running job ended, as its worker says.

@@ -115,6 +115,8 @@ pub struct QueueId(pub u64);
 impl QueueId {
     /// The queue named `default`.
     pub const DEFAULT: QueueId = QueueId(0);
+    /// That of no queue.
+    pub const NONE: QueueId = QueueId(u64::MAX);
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub const OPERATIONS: usize = 1_000;
 pub const OPERATION_JOBS_PER_STEP: usize = 64;
 /// Longest `details` of an operation that cancels, in bytes: each job of a step gets them.
 pub const OPERATION_DETAILS_BYTES: usize = 256;
+/// How an operation is shown, in bytes: the longest filter, and some more.
+pub const OPERATION_WORDS_BYTES: usize = 4_096;
 
 /// Longest name of a queue, in characters (and bytes: it is ASCII).
 pub const QUEUE_NAME_BYTES: usize = 64;

@@ -15,6 +15,8 @@ pub struct Operation {
     pub details: Box<str>,
     /// Which jobs.
     pub selection: Selection,
+    /// The same as it is shown: a queue that is gone by then has no name any more.
+    pub words: Box<str>,
     /// Its own place in the order of the log. Of a filter only jobs with a lower [`Job::number`] are meant: none that came later,
     /// such as what it retries itself.
     pub number: u64,

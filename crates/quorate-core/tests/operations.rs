@@ -6,12 +6,12 @@ mod common;
 
 use common::{Log, T0, Watched, job_id, new_job};
 use quorate_core::limits::{
-    OPERATION_DETAILS_BYTES, OPERATION_JOBS_PER_STEP, OPERATIONS, OPERATIONS_RUNNING,
+    JOBS_PER_REQUEST, LANES, OPERATION_DETAILS_BYTES, OPERATION_JOBS_PER_STEP, OPERATIONS, OPERATIONS_RUNNING,
 };
 use quorate_core::{
     Action, Command, Effect, Filter, IdempotencyKey, Job, JobId, NewJob, NewOperation, Operation,
-    OperationId, OperationState, Outcome, Reason, Refusal, Reply, Selection, State, Status, Table, Take,
-    Timestamp, apply,
+    OperationId, OperationState, Outcome, QueueId, Reason, Refusal, Reply, Selection, State, Status, Table,
+    Take, Timestamp, apply,
 };
 
 const NOW: Timestamp = Timestamp(T0.0 + 1_000);
@@ -55,8 +55,13 @@ impl World {
     }
 
     fn start(&mut self, number: u64, action: Action, selection: Selection) -> Outcome {
-        let operation =
-            NewOperation { id: operation_id(number), action, details: "all of them".into(), selection };
+        let operation = NewOperation {
+            id: operation_id(number),
+            action,
+            details: "all of them".into(),
+            selection,
+            words: "w".into(),
+        };
         self.run(Command::StartOperation { operation, key: None })
     }
 
@@ -124,6 +129,56 @@ fn a_retry_does_not_let_automatic_ones_wait_and_leaves_those_that_run() {
     let first = world.0.table.job(first).unwrap().unwrap();
     assert_eq!((first.status(), first.attempt), (Status::Queued, 2));
     assert_eq!(world.job(2).retry_id, Some(second), "it was called off, and is no reason for another one");
+}
+
+/// A job of a key that no other has.
+fn alone(number: u64) -> NewJob {
+    NewJob { key: number.to_string().into(), max_retries: Some(0), ..new_job(number) }
+}
+
+#[test]
+fn a_retry_goes_as_far_as_there_are_lanes_and_gets_nowhere_without_any() {
+    let mut world = World::new(0, 0, 0);
+    world.run(Command::Enqueue { jobs: (1..=3).map(alone).collect(), key: None }).unwrap();
+    world.run(Command::Consume { take: Take::default_queue(3), key: None }).unwrap();
+    (1..=3).for_each(|number| world.fail(job_id(number)));
+    let (first, last) = (1_000, 1_000 + LANES as u64 - 1);
+    for number in (first..last).step_by(JOBS_PER_REQUEST) {
+        let jobs = (number..last.min(number + JOBS_PER_REQUEST as u64)).map(alone).collect();
+        world.0.run(NOW, Command::Enqueue { jobs, key: None }).unwrap();
+    }
+    world.start_for(Action::Retry, &[Status::Error]);
+    let mut go_on = |from, jobs: std::ops::RangeInclusive<u64>, cancels: &[u64]| {
+        for job in cancels {
+            world.0.run(NOW, Command::Cancel { id: job_id(*job), details: "".into() }).unwrap();
+        }
+        let (id, action) = (operation_id(1), Action::Retry);
+        let step = Command::StepOperation { id, action, from, to: None, jobs: jobs.map(job_id).collect() };
+        let outcome = world.0.run(NOW, step);
+        (outcome, world.stands())
+    };
+    let number = |world: &mut World, job| world.job(job).number;
+    let (running, full) = (OperationState::Running, Err(Refusal::TooManyLanes));
+    let (outcome, stands) = go_on(0, 1..=3, &[]);
+    let second = stands.1;
+    assert_eq!((outcome, stands), (Ok(Reply::Done), (running, second, 1, 0)), "there was one lane");
+    assert_eq!(go_on(second, 2..=3, &[]), (full, (running, second, 1, 0)));
+    let (outcome, stands) = go_on(second, 2..=3, &[first]);
+    let third = stands.1;
+    assert_eq!((outcome, stands), (Ok(Reply::Done), (running, third, 2, 0)), "and one came free");
+    assert_eq!(go_on(third, 3..=3, &[first + 1]), (Ok(Reply::Done), (OperationState::Done, third, 3, 0)));
+    assert_eq!([second, third], [2, 3].map(|job| number(&mut world, job)), "it stands at who waits");
+    world.0.table.check();
+}
+
+#[test]
+fn what_is_for_a_queue_that_is_gone_is_refused() {
+    let mut world = World::new(1, 1, 0);
+    let of = |queue| Selection::Filter(Filter { queue: Some(queue), ..Filter::default() });
+    for none in [QueueId(9), QueueId::NONE] {
+        assert_eq!(world.start(1, Action::Cancel, of(none)), Err(Refusal::NoSuchQueue));
+    }
+    world.start(1, Action::Cancel, of(QueueId::DEFAULT)).unwrap();
 }
 
 #[test]
@@ -236,8 +291,13 @@ fn under_one_key_it_is_started_once() {
     let mut world = World::new(1, 1, 0);
     let start = |number| {
         let selection = Selection::Ids(vec![job_id(1)]);
-        let operation =
-            NewOperation { id: operation_id(number), action: Action::Cancel, details: "".into(), selection };
+        let operation = NewOperation {
+            id: operation_id(number),
+            action: Action::Cancel,
+            details: "".into(),
+            selection,
+            words: "".into(),
+        };
         let key = Some(IdempotencyKey { key: "once".into(), body_hash: [1; 32] });
         Command::StartOperation { operation, key }
     };
@@ -261,6 +321,7 @@ fn what_is_outside_of_its_limits_is_refused() {
         action: Action::Cancel,
         details: "d".repeat(OPERATION_DETAILS_BYTES + 1).into(),
         selection: ids(1),
+        words: "".into(),
     };
     assert_eq!(world.run(Command::StartOperation { operation, key: None }), invalid("details"));
     world.start(1, Action::Retry, ids(1)).unwrap();
@@ -302,7 +363,7 @@ fn each_change_is_told() {
     let log = &mut world.0;
     let selection = Selection::Ids(vec![job_id(1)]);
     let (id, action) = (operation_id(1), Action::Cancel);
-    let operation = NewOperation { id, action, details: "".into(), selection };
+    let operation = NewOperation { id, action, details: "".into(), selection, words: "".into() };
     let commands = [
         Command::StartOperation { operation, key: None },
         Command::StepOperation { id, action, from: 0, to: Some(1), jobs: vec![] },

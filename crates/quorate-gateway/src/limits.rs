@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) const DRY_RUN_PAGE: usize = 100;
 /// Of these pages it counts so many.
 pub(crate) const DRY_RUN_PAGES: usize = 100;
+/// And so many jobs, give or take a page, that go on from those: each is read for itself.
+pub(crate) const DRY_RUN_LOOKED_UP: usize = 1_000;
 /// Most header fields of a request.
 pub(crate) const HEADER_FIELDS: usize = 100;
 /// Most seconds that a consume may wait.

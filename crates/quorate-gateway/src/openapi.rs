@@ -1,7 +1,7 @@
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use quorate_api::ErrorWrapper;
+use quorate_api::{ErrorWrapper, OperationWrapper};
 use utoipa::openapi::Paths;
 use utoipa::{IntoParams, IntoResponses};
 
@@ -278,6 +278,21 @@ pub(crate) enum WriteErrors {
     /// The disk is full; nothing was done.
     #[response(status = 507)]
     DiskFull(ErrorWrapper),
+}
+
+/// What a call can be answered that begins work on many jobs, besides what every write can.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) enum Begun {
+    /// It has ended; with `dry_run` how many jobs it would be.
+    #[response(status = 200, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered")))]
+    Ended(OperationWrapper),
+    /// It goes on.
+    #[response(status = 202, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered")))]
+    GoesOn(OperationWrapper),
+    /// There is no such queue.
+    #[response(status = 404)]
+    NoSuchQueue(ErrorWrapper),
 }
 
 /// There is no such job.

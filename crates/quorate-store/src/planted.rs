@@ -56,9 +56,13 @@ pub enum Bug {
     LastQueueFirst,
     /// Of weighed queues the first one that has a job is always drawn.
     NoChance,
+    /// With each entry it is forgotten which key had its turn.
+    ForgetTurns,
+    /// A step of work on many jobs ends behind a job that it was not done to.
+    StepTooFar,
 }
 
-const BUGS: [(Bug, &str); 22] = [
+const BUGS: [(Bug, &str); 24] = [
     (Bug::AckBeforeFsync, "ack-before-fsync"),
     (Bug::ForgetVote, "forget-vote"),
     (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
@@ -81,6 +85,8 @@ const BUGS: [(Bug, &str); 22] = [
     (Bug::ReleaseForEver, "release-for-ever"),
     (Bug::LastQueueFirst, "last-queue-first"),
     (Bug::NoChance, "no-chance"),
+    (Bug::ForgetTurns, "forget-turns"),
+    (Bug::StepTooFar, "step-too-far"),
 ];
 
 /// True in a test build in which this bug was asked for.

@@ -211,13 +211,10 @@ fn the_log_of_a_job_is_data_and_on_a_terminal_text() {
     wait_until("the job succeeded", || node.json(&["job", "get", id])["status"] == "success");
     assert_eq!(node.run(&["job", "log", id]).stdout, log.as_bytes());
 
-    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let terminal = File::options().write(true).open(ptsname_r(&master).unwrap()).unwrap();
+    let (mut master, terminal) = terminal();
     assert!(node.command(&["job", "log", id]).stdout(terminal).status().unwrap().success());
     let mut seen = vec![0; 4_096];
-    let read = File::from(std::os::fd::OwnedFd::from(master)).read(&mut seen).unwrap();
+    let read = master.read(&mut seen).unwrap();
     // A terminal adds the returns.
     let seen = String::from_utf8(seen[..read].to_vec()).unwrap().replace("\r\n", "\n");
     assert!(seen.starts_with("first\tline\n") || seen.starts_with("first   line\n"), "{seen:?}");
@@ -225,4 +222,48 @@ fn the_log_of_a_job_is_data_and_on_a_terminal_text() {
     assert!(!seen.contains(['\x1b', '\u{202e}', '\u{9b}']) && seen.contains("\\x1b[31m"), "{seen:?}");
     let missing = quorate(&["job", "log", id, "--nodes", &server_says(EVIL)]);
     assert_clean("an error", &missing.stderr);
+}
+
+/// A terminal: what a person has, and what a command has.
+fn terminal() -> (File, File) {
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let terminal = File::options().read(true).write(true).open(ptsname_r(&master).unwrap()).unwrap();
+    (File::from(std::os::fd::OwnedFd::from(master)), terminal)
+}
+
+#[test]
+fn a_person_is_asked_before_all_that_fit_are_removed() {
+    let node = Node::start();
+    let ids = [node.cancelled(), node.cancelled()];
+    let all = ["job", "delete", "--status", "cancelled"];
+    let left = || ids.iter().filter(|id| node.run(&["job", "get", id]).status.success()).count();
+    let says = |answer: &[u8], args: &[&str]| {
+        let (mut master, terminal) = terminal();
+        let mut command = node.command(args);
+        command.stdin(terminal.try_clone().unwrap()).stdout(Stdio::piped()).stderr(terminal);
+        let child = command.spawn().unwrap();
+        drop(command);
+        master.write_all(answer).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let mut seen = vec![0; 4_096];
+        let read = master.read(&mut seen).unwrap();
+        (output.status.code(), String::from_utf8_lossy(&seen[..read]).into_owned())
+    };
+    let (code, seen) = says(b"\n", &all);
+    assert!(seen.contains("delete 2 jobs for good? [y/N]") && seen.contains("nothing was done"), "{seen}");
+    assert_eq!((code, left()), (Some(1), 2));
+    let (code, seen) = says(b"y\n", &all);
+    assert!(seen.contains("for good?"), "{seen}");
+    assert_eq!((code, left()), (Some(0), 0));
+
+    let _third = node.cancelled();
+    let yes = [&all[..], &["--yes"]].concat();
+    let (code, seen) = says(b"x", &yes);
+    assert!(!seen.contains("for good?"), "{seen}");
+    assert_eq!(code, Some(0));
+    let fourth = node.cancelled();
+    assert!(node.run(&all).status.success(), "nobody is there to be asked");
+    assert!(!node.run(&["job", "get", &fourth]).status.success());
 }

@@ -254,6 +254,8 @@ fn many_jobs_are_cancelled_retried_and_deleted_by_filter() {
     assert_eq!((&ended["action"], &ended["done"]), (&json!("cancel"), &json!(3)));
     assert_eq!(node.json("queue show mails")["jobs"]["cancelled"], 3);
     assert_eq!(node.json(&format!("operation stop {}", id.trim())), ended, "it has ended");
+    let shown = node.says(&format!("operation show {}", id.trim()));
+    assert!(shown.contains("status=delayed,queued,running queue=mails"), "{shown}");
     let listed = node.json("operation list");
     assert_eq!((listed["operations"].as_array().unwrap().len(), &listed["operations"][0]), (5, &ended));
 
@@ -261,6 +263,7 @@ fn many_jobs_are_cancelled_retried_and_deleted_by_filter() {
         ("job retry", 2),
         ("job delete 0198c0de-0000-7000-8000-000000000001 --queue mails", 2),
         ("job delete 0198c0de-0000-7000-8000-000000000001 --dry-run", 2),
+        ("job delete 0198c0de-0000-7000-8000-000000000001 0198c0de 0198c0de-0000-7000-8000-000000000002", 3),
         ("job delete --status queued", 1),
         ("queue purge none", 3),
         ("operation show 0198c0de-0000-7000-8000-000000000001", 3),
@@ -269,4 +272,45 @@ fn many_jobs_are_cancelled_retried_and_deleted_by_filter() {
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(code), "{wrong}: {said}");
     }
+}
+
+#[test]
+fn several_jobs_are_named_at_once() {
+    let node = Node::start();
+    let enqueued = (1..=3).map(|payload| {
+        node.says(&format!("job enqueue --queue mails --image i --payload {payload}")).trim().to_owned()
+    });
+    let [a, b, c] = <[String; 3]>::try_from(enqueued.collect::<Vec<_>>()).unwrap();
+    assert_eq!(
+        node.says(&format!("job cancel {a} {b} --details enough")),
+        "cancel: 2 jobs
+"
+    );
+    assert_eq!(node.json(&format!("job get {b}"))["details"], "enough");
+    let shown = node.says("operation list");
+    assert!(shown.contains("2 ids"), "{shown}");
+    assert_eq!(
+        node.says(&format!("job retry {a} {b} --dry-run")),
+        "retry: 2 jobs; nothing was done
+"
+    );
+    // The third waits still, and is none to be removed.
+    let some = node.run(&format!("job delete {a} {c}"));
+    assert_eq!(some.status.code(), Some(4), "{some:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&some.stdout),
+        "delete: 1 job, 1 skipped
+"
+    );
+    assert!(String::from_utf8_lossy(&some.stderr).contains("what was skipped is not there"), "{some:?}");
+    assert_eq!(node.run(&format!("job get {a}")).status.code(), Some(3));
+    // By their beginnings, as one is.
+    let beginning = (8..36).map(|chars| &b[..chars]).find(|start| !c.starts_with(start)).unwrap();
+    assert_eq!(
+        node.says(&format!("job retry {beginning} {b} --dry-run")),
+        "retry: 1 job; nothing was done
+"
+    );
+    let none = node.run(&format!("job retry ffffffff {b}"));
+    assert_eq!(none.status.code(), Some(3), "{none:?}");
 }

@@ -16,7 +16,7 @@ pub(crate) fn failures<'o>(ops: &'o [Op], injected: &[Injected]) -> Vec<&'o Op> 
         meanwhile
             .any(|one| !one.fault.leaves_majority() || one.victims.iter().any(|victim| **victim == *op.node))
     };
-    ops.iter().filter(|op| !op.left && !is_answered(op) && !is_excused(op)).collect()
+    ops.iter().filter(|op| !op.implied && !op.left && !is_answered(op) && !is_excused(op)).collect()
 }
 
 /// The failures in words; nothing if there are none.

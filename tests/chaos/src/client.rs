@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::draw::{enqueue, failure, finish, new_job, success};
 use crate::limits;
-use crate::queues::{self, Uses};
+use crate::queues::{self, KEYS, Uses};
 use crate::rest::Rest;
 use crate::shared::{Phase, Shared};
 
@@ -153,7 +153,12 @@ impl Client {
             if op.key.is_some() && !op.jobs.is_empty() {
                 push(&mut self.spent, Next::new(op.call, op.key), limits::KNOWN);
             }
-            for JobRecord { id, timeout, .. } in op.jobs {
+            for JobRecord { id, queue, timeout, .. } in op.jobs {
+                // So it is given back as often as may be, whoever takes it.
+                if *queue == *queues::GIVEN_BACK && self.shared.phase() == Phase::Work {
+                    self.again = Some(Next::new(Call::Release { id, delay: 0 }, None));
+                    continue;
+                }
                 let keeps = limits::LONG_TIMEOUT.contains(&timeout) && self.kept.len() < limits::KEPT;
                 if keeps { self.kept.push_back(id) } else { self.held.push_back(id) }
             }
@@ -235,8 +240,10 @@ impl Client {
             let call = Call::Consume { n: rng.random_range(1..=4), wait: 0, queue: self.uses.draw(rng) };
             return Next::new(call, rng.random_bool(0.4).then_some(key));
         }
-        let job = |place| NewJob {
+        // Several of a key behind each other, so that in turns is not in the order in which they came.
+        let job = |place: usize| NewJob {
             queue: queues::WEIGHED[least].into(),
+            key: KEYS[place * KEYS.len() / limits::PILE].into(),
             timeout: limits::SHORT_TIMEOUT,
             ..new_job(&format!("{key}-{place}"))
         };

@@ -3,7 +3,8 @@
 use anyhow::Context;
 use quorate_api as api;
 use quorate_check::{
-    DEFAULT_QUEUE, Ended, Ending, JobRecord, NewJob, QueueLimits, Reason, Status, Unique, Until, body_hash,
+    Action, DEFAULT_QUEUE, Ended, Ending, JobRecord, NewJob, OperationRecord, OperationStatus, QueueLimits,
+    Reason, Selection, Status, Unique, Until, body_hash,
 };
 
 use crate::limits;
@@ -157,6 +158,62 @@ pub(crate) fn settings(limits: &QueueLimits) -> api::QueueRequest {
         max_running_per_key: Some(limits.max_running_per_key),
         rate: Some(limits.rate.map(|rate| api::Rate { jobs: rate.jobs, seconds: rate.seconds })),
         ..api::QueueRequest::default()
+    }
+}
+
+/// What is sent for work on many jobs.
+pub(crate) fn operation(selection: &Selection) -> api::OperationRequest {
+    let text = |text: &Option<Box<str>>| text.as_deref().map(ToOwned::to_owned);
+    let filter = || api::JobFilter {
+        queue: text(&selection.queue),
+        key: text(&selection.key),
+        status: selection.status.iter().map(|status| api_status(*status)).collect(),
+        ..api::JobFilter::default()
+    };
+    let ids = || selection.ids.iter().map(ToString::to_string).collect();
+    let by_ids = !selection.ids.is_empty();
+    api::OperationRequest {
+        filter: (!by_ids).then(filter),
+        ids: by_ids.then(ids),
+        ..api::OperationRequest::default()
+    }
+}
+
+pub(crate) fn action(action: Action) -> &'static str {
+    match action {
+        Action::Retry => "retry",
+        Action::Cancel => "cancel",
+        Action::Delete => "delete",
+    }
+}
+
+/// What an answer says of such work.
+///
+/// # Errors
+/// It has a time that no answer should have.
+pub(crate) fn operation_record(operation: &api::Operation) -> anyhow::Result<OperationRecord> {
+    Ok(OperationRecord {
+        id: operation.id.as_str().into(),
+        status: match operation.status {
+            api::OperationStatus::Running => OperationStatus::Running,
+            api::OperationStatus::Done => OperationStatus::Done,
+            api::OperationStatus::Stopped => OperationStatus::Stopped,
+        },
+        done: operation.done,
+        skipped: operation.skipped,
+        started: millis(&operation.started_at)?,
+        ended: operation.ended_at.as_deref().map(millis).transpose()?,
+    })
+}
+
+fn api_status(status: Status) -> api::Status {
+    match status {
+        Status::Delayed => api::Status::Delayed,
+        Status::Queued => api::Status::Queued,
+        Status::Running => api::Status::Running,
+        Status::Success => api::Status::Success,
+        Status::Error => api::Status::Error,
+        Status::Cancelled => api::Status::Cancelled,
     }
 }
 

@@ -20,6 +20,7 @@ mod observe;
 mod planted;
 mod probes;
 mod queues;
+mod rated;
 mod recorder;
 mod relay;
 mod report;
@@ -32,6 +33,7 @@ mod scan;
 mod schedule;
 mod setter;
 mod shared;
+mod sweeper;
 
 pub use fault::{Action, Fault, Victim};
 pub use hosts::{alone, free_ports};

@@ -12,11 +12,21 @@ pub(crate) const REALLY_WAITED: u64 = 200_000;
 /// Jobs of a queue that run at once, where few may.
 pub(crate) const FEW_RUNNING: u32 = 2;
 /// What is granted of a queue with a rate: so slowly that a restart takes less time than the rate to recover.
-pub(crate) const SLOW_RATE: Rate = Rate { jobs: 12, seconds: 3 };
-/// Jobs that come into it at once, about once a second: fewer than that.
-pub(crate) const SLOW_JOBS: u32 = 3;
-/// A queue's limits are changed so often, in milliseconds.
-pub(crate) const SET_EVERY: Range<u64> = 600..1_800;
+pub(crate) const SLOW_RATE: Rate = Rate { jobs: 20, seconds: 5 };
+/// Jobs that come into it at once, and that are taken at once.
+pub(crate) const SLOW_JOBS: u32 = 4;
+/// More come while it may have fewer: as many as it grants at once after a quiet time.
+pub(crate) const SLOW_PILE: u32 = 20;
+/// A queue with that rate is empty if nothing was granted for so long: several times what the rate takes for a job.
+pub(crate) const SLOW_SILENCE: Duration = Duration::from_secs(2);
+/// One of its jobs keeps others away for so long, in seconds: several times what a restart takes.
+pub(crate) const SLOW_UNIQUE: u32 = 40;
+/// Jobs on which work is begun at once: more than a step of that is for.
+pub(crate) const SWEPT_JOBS: u32 = 80;
+/// Between the end of that and the next time, in milliseconds.
+pub(crate) const SWEEP_EVERY: Range<u64> = 200..1_000;
+/// A queue's limits are left as they are for twice as long, in milliseconds: before something is taken from it, and after.
+pub(crate) const SET_FOR: Range<u64> = 300..900;
 /// A write that was not answered has its effect so soon or never, in milliseconds: what a node gives it, 5 s, and some.
 pub(crate) const WRITE_MILLIS: u64 = 6_000;
 /// Jobs that the one client which takes by weight keeps in each queue for that.

@@ -27,7 +27,7 @@ pub struct Experiment {
 }
 
 /// All of them, the control first.
-pub const EXPERIMENTS: [Experiment; 23] = [
+pub const EXPERIMENTS: [Experiment; 25] = [
     Experiment {
         bug: None,
         faults: &[
@@ -62,12 +62,14 @@ pub const EXPERIMENTS: [Experiment; 23] = [
     Experiment::new("refuse-cure", &[(FillDisk, All, 2)], "`cure`"),
     Experiment::new("one-more", &[(Restart, All, 4)], "`limits`"),
     Experiment::new("forget-pause", &[(Kill, All, 6)], "`paused`"),
-    Experiment::new("refill-rate", &[(Kill, All, 6)], "`rates`"),
+    Experiment::new("refill-rate", &[(Kill, All, 3)], "`rates`"),
     Experiment::new("forget-unique", &[(Kill, All, 3)], "`unique`"),
     Experiment::new("miscount", &[(Kill, Follower, 2)], "`counts`"),
-    Experiment::new("release-for-ever", &[(Kill, Follower, 4)], "`release`"),
+    Experiment::new("release-for-ever", &[(Kill, Follower, 8)], "`release`"),
     Experiment::new("last-queue-first", &[(Kill, Follower, 2)], "`in-order`"),
     Experiment::new("no-chance", &[(Kill, Follower, 4)], "`weights`"),
+    Experiment::new("forget-turns", &[(Kill, Follower, 2)], "`turns`"),
+    Experiment::new("step-too-far", &[(Kill, Follower, 2)], "`operations`"),
 ];
 
 /// What came of an experiment.

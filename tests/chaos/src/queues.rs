@@ -19,7 +19,8 @@ use crate::rest::Rest;
 const FEW: &str = "few";
 /// A queue of which one job of a key runs at once.
 const BY_KEY: &str = "by-key";
-const KEYS: [&str; 3] = ["a", "b", "c"];
+/// The keys of queues that have any.
+pub(crate) const KEYS: [&str; 3] = ["a", "b", "c"];
 
 /// A queue with a rate.
 pub(crate) const SLOW: &str = "slow";
@@ -27,6 +28,8 @@ pub(crate) const SLOW: &str = "slow";
 pub(crate) const SET: &str = "set";
 /// A queue whose jobs are given back.
 pub(crate) const GIVEN_BACK: &str = "given-back";
+/// A queue whose jobs are cancelled, retried and deleted many at a time.
+pub(crate) const SWEPT: &str = "swept";
 /// Two queues that are taken from by weight.
 pub(crate) const WEIGHED: [&str; 2] = ["left", "right"];
 
@@ -132,7 +135,8 @@ impl Uses {
 
 /// All of them in order.
 pub(crate) fn all() -> Vec<Box<str>> {
-    [FEW, DEFAULT_QUEUE, SLOW, SET, BY_KEY, GIVEN_BACK, WEIGHED[0], WEIGHED[1]].map(Into::into).into()
+    let [left, right] = WEIGHED;
+    [FEW, DEFAULT_QUEUE, SLOW, SET, BY_KEY, GIVEN_BACK, SWEPT, left, right].map(Into::into).into()
 }
 
 #[cfg(test)]

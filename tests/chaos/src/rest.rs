@@ -4,7 +4,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use quorate_api::{
     ErrorWrapper, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, JobWrapper, JobsWrapper,
-    NewJobsWrapper, WriteOutcome,
+    NewJobsWrapper, OperationWrapper, WriteOutcome,
 };
 use quorate_check::{Call, Ending, Op, Outcome, Reason};
 use reqwest::header::HeaderMap;
@@ -140,6 +140,11 @@ impl Rest {
             Call::Set { queue, limits } => {
                 self.http.put(format!("{url}/v1/queue/{queue}")).json(&convert::settings(limits))
             }
+            Call::Operate { action, selection } => {
+                post(format!("jobs/{}", convert::action(*action))).json(&convert::operation(selection))
+            }
+            Call::Stop { id } => post(format!("operation/{id}/stop")),
+            Call::Watch { id, wait } => get(format!("operation/{id}?wait={wait}")),
             Call::Delete { id } => self.http.delete(format!("{url}/v1/job/{id}")),
             Call::Get { id, linearizable } => {
                 get(format!("job/{id}?consistency={}", certainly(linearizable)))
@@ -174,6 +179,7 @@ pub(crate) fn forget(op: &mut Op) {
     (op.outcome, op.status, op.index, op.replayed) = (Outcome::Info, None, None, false);
     op.jobs.clear();
     op.ended.clear();
+    op.operation = None;
 }
 
 /// What is sent of the end of a job.
@@ -206,6 +212,11 @@ fn shown(op: &mut Op, body: &[u8]) -> anyhow::Result<()> {
         | Call::Retry { .. }
         | Call::Release { .. }
         | Call::Get { .. } => vec![serde_json::from_slice::<JobWrapper>(body)?.job],
+        Call::Operate { .. } | Call::Stop { .. } | Call::Watch { .. } => {
+            let OperationWrapper { operation } = serde_json::from_slice(body)?;
+            op.operation = Some(convert::operation_record(&operation)?);
+            Vec::new()
+        }
         Call::Touch { .. } | Call::Delete { .. } | Call::Set { .. } => Vec::new(),
     };
     op.jobs = jobs.iter().map(convert::record).collect::<anyhow::Result<_>>()?;

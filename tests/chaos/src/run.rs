@@ -19,6 +19,7 @@ use crate::limits;
 use crate::nemesis::{Injected, Nemesis};
 use crate::observe::Stuck;
 use crate::queues;
+use crate::rated::Rated;
 use crate::recorder::Recorder;
 use crate::report::Summary;
 use crate::rest::Rest;
@@ -29,6 +30,7 @@ use crate::scan::{counts, scan};
 use crate::schedule::{Plan, Schedule};
 use crate::setter::Setter;
 use crate::shared::{Phase, Shared};
+use crate::sweeper::Sweeper;
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -84,8 +86,18 @@ pub enum Verdict {
 }
 
 /// Rules for which something must have been at stake.
-const RULES_OF_QUEUES: [&str; 9] =
-    ["limits", "paused", "rates", "turns", "in-order", "weights", "unique", "release", "counts"];
+const RULES_OF_QUEUES: [&str; 10] = [
+    "limits",
+    "paused",
+    "rates",
+    "turns",
+    "in-order",
+    "weights",
+    "unique",
+    "release",
+    "operations",
+    "counts",
+];
 
 /// Runs a cluster under faults and judges it.
 ///
@@ -197,6 +209,8 @@ async fn harm_and_heal(
         clients.spawn(client.run());
     }
     clients.spawn(Setter::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
+    clients.spawn(Rated::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
+    clients.spawn(Sweeper::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
     clients.spawn(Returner::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
     let mut rounds = Rounds::new(Arc::clone(&shared), clock, options.clients, options.seed)?;
     let harmed = async {

@@ -158,6 +158,9 @@ fn ended_by(call: &Call) -> Option<&str> {
         | Call::Touch { .. }
         | Call::Retry { .. }
         | Call::Set { .. }
+        | Call::Operate { .. }
+        | Call::Stop { .. }
+        | Call::Watch { .. }
         | Call::Get { .. }
         | Call::List { .. } => None,
     }

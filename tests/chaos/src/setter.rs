@@ -6,17 +6,17 @@ use rand::Rng;
 use tokio::time::sleep;
 
 use crate::asker::Asker;
-use crate::draw::new_job;
+use crate::draw::{new_job, success};
 use crate::limits;
-use crate::queues::{SET, SLOW};
+use crate::queues::SET;
 use crate::rest::Rest;
 use crate::shared::{Phase, Shared};
 
 /// Its number among the clients.
 const NUMBER: u32 = 600;
 
-/// Pauses a queue, resumes it and limits it, again and again; and enqueues into the one with a rate, no more than that lets through
-/// in the long run. At the end it takes its limits away.
+/// Pauses a queue, resumes it and limits it, again and again, and takes from it in between: after a restart, what was set before it must
+/// hold. At the end it takes its limits away.
 pub(crate) struct Setter(Asker);
 
 impl Setter {
@@ -48,14 +48,16 @@ impl Setter {
             let limits = drawn(&mut asker.rng);
             asker.ask(Call::Set { queue: SET.into(), limits }, None).await?;
             let key = asker.new_tag();
-            let job = |place| NewJob {
-                queue: SLOW.into(),
-                timeout: limits::SHORT_TIMEOUT,
-                ..new_job(&format!("{key}-{place}"))
-            };
-            let jobs = (0..limits::SLOW_JOBS).map(job).collect();
-            asker.ask(Call::Enqueue { jobs }, Some(key.as_str().into())).await?;
-            sleep(Duration::from_millis(asker.rng.random_range(limits::SET_EVERY))).await;
+            let job =
+                NewJob { queue: SET.into(), timeout: limits::SHORT_TIMEOUT, ..new_job(&format!("{key}-0")) };
+            asker.ask(Call::Enqueue { jobs: vec![job] }, Some(key.into())).await?;
+            sleep(Duration::from_millis(asker.rng.random_range(limits::SET_FOR))).await;
+            let call = Call::Consume { n: 1, wait: 0, queue: vec![SET.into()] };
+            let key = asker.new_tag();
+            for job in asker.ask(call, Some(key.into())).await?.jobs {
+                asker.ask(success(job.id), None).await?;
+            }
+            sleep(Duration::from_millis(asker.rng.random_range(limits::SET_FOR))).await;
         }
     }
 }

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finish::Ending;
 use crate::job::{NewJob, Reason};
+use crate::operation::{Action, Selection};
 use crate::queue::QueueLimits;
 use crate::source::Source;
 
@@ -96,6 +97,26 @@ pub enum Call {
         /// To what.
         limits: QueueLimits,
     },
+    /// `POST /jobs/retry`, `cancel` or `delete`: begins work on many jobs.
+    Operate {
+        /// What is done to each.
+        action: Action,
+        /// To which.
+        selection: Selection,
+    },
+    /// `POST /operation/{id}/stop`
+    Stop {
+        /// Which.
+        id: Box<str>,
+    },
+    /// `GET /operation/{id}`
+    Watch {
+        /// Which.
+        id: Box<str>,
+        /// Seconds that the cluster may hold it until that has ended.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        wait: u32,
+    },
     /// `GET /job/{id}`
     Get {
         /// Which.
@@ -116,7 +137,7 @@ impl Call {
     /// True where it only reads.
     pub fn is_read(&self) -> bool {
         match self {
-            Call::Get { .. } | Call::List { .. } => true,
+            Call::Watch { .. } | Call::Get { .. } | Call::List { .. } => true,
             Call::Enqueue { .. }
             | Call::Consume { .. }
             | Call::Success { .. }
@@ -127,6 +148,8 @@ impl Call {
             | Call::Retry { .. }
             | Call::Release { .. }
             | Call::Delete { .. }
+            | Call::Operate { .. }
+            | Call::Stop { .. }
             | Call::Set { .. } => false,
         }
     }
@@ -145,6 +168,9 @@ impl Call {
             | Call::Retry { .. }
             | Call::Release { .. }
             | Call::Delete { .. }
+            | Call::Operate { .. }
+            | Call::Stop { .. }
+            | Call::Watch { .. }
             | Call::Set { .. } => false,
         }
     }
@@ -152,7 +178,7 @@ impl Call {
     /// Seconds that the cluster may hold it until a job is there.
     pub fn wait(&self) -> u32 {
         match self {
-            Call::Consume { wait, .. } | Call::Finish { wait, .. } => *wait,
+            Call::Consume { wait, .. } | Call::Finish { wait, .. } | Call::Watch { wait, .. } => *wait,
             Call::Enqueue { .. }
             | Call::Success { .. }
             | Call::Fail { .. }
@@ -162,6 +188,8 @@ impl Call {
             | Call::Release { .. }
             | Call::Delete { .. }
             | Call::Set { .. }
+            | Call::Operate { .. }
+            | Call::Stop { .. }
             | Call::Get { .. }
             | Call::List { .. } => 0,
         }
@@ -186,6 +214,9 @@ impl Call {
             | Call::Release { .. }
             | Call::Delete { .. }
             | Call::Set { .. }
+            | Call::Operate { .. }
+            | Call::Stop { .. }
+            | Call::Watch { .. }
             | Call::Get { .. }
             | Call::List { .. } => None,
         }
@@ -208,6 +239,9 @@ impl Call {
             | Call::Consume { .. }
             | Call::Finish { .. }
             | Call::Set { .. }
+            | Call::Operate { .. }
+            | Call::Stop { .. }
+            | Call::Watch { .. }
             | Call::List { .. } => None,
             Call::Success { id, .. }
             | Call::Fail { id, .. }

@@ -12,6 +12,7 @@ use crate::call::Call;
 use crate::finish::Ended;
 use crate::job::JobRecord;
 use crate::log_index::LogIndex;
+use crate::operation::OperationRecord;
 use crate::queue::QueueLimits;
 
 /// One line.
@@ -69,8 +70,8 @@ pub struct Run {
 }
 
 /// The newest format that this checker reads: 2 has queues; 3 their rates, changes of them and their counts, unique jobs, those
-/// that are given back, and consumes by weight and of any queue. What an older one says means the same.
-pub const FORMAT: u32 = 3;
+/// that are given back, and consumes by weight and of any queue; 4 work on many jobs. What an older one says means the same.
+pub const FORMAT: u32 = 4;
 
 /// A request and its outcome: one attempt, so a repeated request is two of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +111,12 @@ pub struct Op {
     /// What became of each ending of a finish, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<Ended>,
+    /// The work on many jobs that the answer shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationRecord>,
+    /// Nobody sent it: it is what work on many jobs may have done to one of them.
+    #[serde(skip)]
+    pub implied: bool,
     /// Of a finish the rules see the parts: how many effects of it stand before this one in its place of the log.
     #[serde(skip)]
     pub place: usize,
@@ -132,6 +139,8 @@ impl Op {
             replayed: false,
             jobs: Vec::new(),
             ended: Vec::new(),
+            operation: None,
+            implied: false,
             place: 0,
         }
     }

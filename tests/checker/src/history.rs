@@ -5,13 +5,14 @@ use crate::call::Call;
 use crate::event::{Counts, End, Event, FORMAT, Fault, Op, Outcome, Run};
 use crate::finish;
 use crate::job::{JobRecord, NewJob};
+use crate::operation;
 
 /// A history, read whole. Nothing of it was skipped: what cannot be read is an error.
 #[derive(Clone, Debug)]
 pub struct History {
     /// What was run.
     pub run: Run,
-    /// Requests, in the order of their lines; each finish in its parts.
+    /// Requests, in the order of their lines; each finish in its parts, and behind work on many jobs what that may have done.
     pub ops: Vec<Op>,
     /// What was done to the cluster.
     pub faults: Vec<Fault>,
@@ -70,15 +71,16 @@ impl History {
             step.and_then(|event| reader.event(line, event)).map_err(|what| Unreadable { line, what })?;
         }
         let (run, ended) = (reader.run.take(), reader.ended);
+        let (ops, lines) = reader.with_implied();
         match run {
             Some(run) if ended => Ok(History {
                 run,
-                ops: reader.ops,
+                ops,
                 faults: reader.faults,
                 healed: reader.healed,
                 scans: reader.scans,
                 counts: reader.counts,
-                lines: reader.lines,
+                lines,
             }),
             _ => Err(Unreadable { line, what: "the history ends without its end line".to_owned() }),
         }
@@ -94,7 +96,8 @@ impl History {
         let ops = self.lines.partition_point(|other| *other < line)
             ..self.lines.partition_point(|other| *other <= line);
         if !ops.is_empty() {
-            let parts: Result<Vec<String>, _> = self.ops[ops].iter().map(serde_json::to_string).collect();
+            let parts = self.ops[ops].iter().filter(|op| !op.implied);
+            let parts: Result<Vec<String>, _> = parts.map(serde_json::to_string).collect();
             return parts.ok().map(|parts| parts.join(" "));
         }
         if let Some((_, counts)) = self.counts.iter().find(|(other, _)| *other == line) {
@@ -205,6 +208,22 @@ impl Reader {
             self.ops.push(part);
         }
         Ok(())
+    }
+
+    /// The requests with what work on many jobs may have done, each with its line.
+    fn with_implied(&mut self) -> (Vec<Op>, Vec<usize>) {
+        let mut implied = operation::implied(&self.ops, &self.scans).into_iter().peekable();
+        let all = std::mem::take(&mut self.ops).into_iter().zip(std::mem::take(&mut self.lines)).enumerate();
+        let (mut ops, mut lines) = (Vec::new(), Vec::new());
+        for (number, (op, line)) in all {
+            ops.push(op);
+            lines.push(line);
+            while let Some((_, op)) = implied.next_if(|(of, _)| *of == number) {
+                ops.push(op);
+                lines.push(line);
+            }
+        }
+        (ops, lines)
     }
 
     /// A tag stands for one job: only attempts under the same key may name it again.

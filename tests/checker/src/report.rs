@@ -61,7 +61,7 @@ pub fn check(history: &History) -> Report {
             .ops
             .iter()
             .enumerate()
-            .filter(|(_, op)| outcome.is_none_or(|outcome| op.outcome == outcome));
+            .filter(|(_, op)| !op.implied && outcome.is_none_or(|outcome| op.outcome == outcome));
         let mut lines: Vec<usize> = ops.map(|(number, _)| history.line_of(number)).collect();
         lines.dedup();
         lines.len()

@@ -325,6 +325,23 @@ fn a_pause_that_does_not_hold_is_found() {
 }
 
 #[test]
+fn work_on_many_jobs_that_does_too_little_or_counts_wrong_is_found() {
+    let ended = |op: &Op| op.operation.as_ref().is_some_and(|seen| seen.ended.is_some());
+    // As if it had looked at fewer jobs than it did.
+    planted("operations", |events| {
+        let asked = ops(events).filter_map(|op| match &mut op.call {
+            Call::Operate { selection, .. } => Some(selection),
+            _ => None,
+        });
+        asked.map(|selection| selection.key = Some("another".into())).count() > 0
+    });
+    planted("operations", |events| {
+        let seen = ops(events).filter(|op| ended(op)).filter_map(|op| op.operation.as_mut());
+        seen.map(|seen| seen.done += 1_000).count() > 0
+    });
+}
+
+#[test]
 fn a_unique_key_that_is_forgotten_is_found() {
     planted("unique", |events| {
         // As if all had asked for one key.

@@ -27,7 +27,7 @@ fn lines_that_say_nothing() {
     refused(&[RUN, r#"{"opp":{}}"#, END], 2, "unknown variant");
     refused(&[RUN, r#"{"healed":{"at":1,"on":2}}"#, END], 2, "unknown field");
     refused(&[RUN, r#"{"healed":{}}"#, END], 2, "missing field");
-    refused(&[r#"{"run":{"format":4,"nodes":["n1"]}}"#, END], 1, "format");
+    refused(&[r#"{"run":{"format":5,"nodes":["n1"]}}"#, END], 1, "format");
     refused(&[r#"{"run":{"format":1,"nodes":[]}}"#, END], 1, "no nodes");
     refused(&[r#"{"run":{"format":2,"nodes":["n1"],"queues":{"q":{"speed":1}}}}"#, END], 1, "unknown field");
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Action, JobId, NewOperation, Operation, OperationId, OperationState, Refusal, Reply, Selection, Table,
-    limits,
+    Action, Filter, JobId, NewOperation, Operation, OperationId, OperationState, Refusal, Reply, Selection,
+    Table, limits,
 };
 
 use super::step::{Abort, Step, check, refuse};
@@ -11,6 +11,11 @@ use super::{cancel, delete, lookup, retry};
 /// Begins work on many jobs. The operation that ended first makes room for it.
 pub(super) fn start<T: Table>(step: &mut Step<'_, T>, new: &NewOperation) -> Result<Reply, Abort<T::Error>> {
     check_limits(new)?;
+    if let Selection::Filter(Filter { queue: Some(queue), .. }) = &new.selection
+        && step.table.dispatch().queue(*queue).is_none()
+    {
+        return refuse(Refusal::NoSuchQueue);
+    }
     let known = step.table.operations();
     if known.contains_key(&new.id) {
         return refuse(Refusal::IdTaken);
@@ -34,6 +39,7 @@ pub(super) fn start<T: Table>(step: &mut Step<'_, T>, new: &NewOperation) -> Res
         action: new.action,
         details: new.details.clone(),
         selection: new.selection.clone(),
+        words: new.words.clone(),
         number,
         cursor: 0,
         state: OperationState::Running,
@@ -135,6 +141,7 @@ fn carry_out<T: Table>(
 
 fn check_limits<E>(new: &NewOperation) -> Result<(), Abort<E>> {
     check(new.details.len() <= limits::OPERATION_DETAILS_BYTES, "details")?;
+    check(new.words.len() <= limits::OPERATION_WORDS_BYTES, "words")?;
     match &new.selection {
         Selection::Filter(filter) => check(filter.is_within_limits(), "filter"),
         Selection::Ids(ids) => check((1..=limits::JOBS_PER_REQUEST).contains(&ids.len()), "ids"),

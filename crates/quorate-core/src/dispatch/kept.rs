@@ -85,6 +85,19 @@ impl Dispatch {
         dispatch
     }
 
+    /// Forgets which keys had their turns. For tests of the tests.
+    #[cfg(feature = "testing")]
+    pub fn forget_turns(&mut self) {
+        for line in self.lines.values_mut() {
+            for priority in Priority::SERVED {
+                let lanes = line.rank(priority).lanes();
+                let lanes: Vec<(Box<str>, ImageId)> =
+                    lanes.map(|(key, image, _)| (key.into(), image)).collect();
+                lanes.iter().for_each(|(key, image)| line.serve(priority, key, *image, 0));
+            }
+        }
+    }
+
     /// All that must outlive a restart.
     pub fn kept(&self) -> Kept {
         let workers = self.workers.all().clone();

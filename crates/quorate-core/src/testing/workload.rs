@@ -159,6 +159,7 @@ impl Workload {
                     action,
                     details: self.details(),
                     selection: self.selection(action, now),
+                    words: self.details(),
                 };
                 Command::StartOperation { operation, key: self.key(b'o') }
             }

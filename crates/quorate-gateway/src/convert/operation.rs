@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use quorate_api::{OperationRequest, OperationStatus};
-use quorate_core::limits::{JOBS_PER_REQUEST, OPERATION_DETAILS_BYTES};
+use quorate_core::limits::{JOBS_PER_REQUEST, OPERATION_DETAILS_BYTES, OPERATION_WORDS_BYTES};
 use quorate_core::{Action, JobId, Operation, OperationState, Selection};
 
 use super::time;
@@ -19,13 +19,23 @@ pub(crate) enum Asked {
     Ids(Vec<JobId>),
 }
 
-/// What a request asks for, checked: which jobs, and the words for those that it calls off.
+/// What a request asks for, checked.
+pub(crate) struct Work {
+    pub(crate) asked: Asked,
+    /// For those that it calls off.
+    pub(crate) details: String,
+    /// The filter, as it is shown.
+    pub(crate) words: String,
+}
+
+/// Checks a request.
 ///
 /// # Errors
 /// 400, naming the field.
-pub(crate) fn asked(action: Action, request: OperationRequest) -> Result<(Asked, String), ApiError> {
-    let words = request.details.unwrap_or_default();
-    if !words.is_empty() && action != Action::Cancel {
+pub(crate) fn work(action: Action, request: OperationRequest) -> Result<Work, ApiError> {
+    let details = request.details.unwrap_or_default();
+    let mut words = String::new();
+    if !details.is_empty() && action != Action::Cancel {
         return Err(ApiError::invalid("details", "is for cancel alone"));
     }
     let asked = match (request.filter, request.ids) {
@@ -38,6 +48,7 @@ pub(crate) fn asked(action: Action, request: OperationRequest) -> Result<(Asked,
             return Err(ApiError::invalid("filter", message));
         }
         (Some(filter), None) => {
+            let mut shown = filter.clone();
             let mut meant = Meant::of(filter, "tags").map_err(|error| error.below("filter."))?;
             let statuses = &mut meant.filter.statuses;
             if let Some(other) = statuses.iter().find(|status| !action.statuses().contains(status)) {
@@ -48,6 +59,8 @@ pub(crate) fn asked(action: Action, request: OperationRequest) -> Result<(Asked,
             if statuses.is_empty() {
                 statuses.extend(action.usual_statuses());
             }
+            shown.status = statuses.iter().map(|status| super::status(*status)).collect();
+            words = serde_json::to_string(&shown).expect("a filter is plain data");
             Asked::Meant(meant)
         }
         (None, Some(texts)) => {
@@ -64,11 +77,14 @@ pub(crate) fn asked(action: Action, request: OperationRequest) -> Result<(Asked,
             Asked::Ids(ids)
         }
     };
-    if words.len() > OPERATION_DETAILS_BYTES {
-        let message = format!("must have at most {OPERATION_DETAILS_BYTES} bytes, not {}", words.len());
+    if details.len() > OPERATION_DETAILS_BYTES {
+        let message = format!("must have at most {OPERATION_DETAILS_BYTES} bytes, not {}", details.len());
         return Err(ApiError::invalid("details", message));
     }
-    Ok((asked, words))
+    if words.len() > OPERATION_WORDS_BYTES {
+        return Err(ApiError::invalid("filter", "is too long: shorten its image"));
+    }
+    Ok(Work { asked, details, words })
 }
 
 /// As it is shown.
@@ -87,6 +103,7 @@ pub(crate) fn operation(operation: &Operation) -> quorate_api::Operation {
         },
         done: operation.done,
         skipped: operation.skipped,
+        filter: serde_json::from_str(&operation.words).ok(),
         ids: match &operation.selection {
             Selection::Filter(_) => None,
             Selection::Ids(ids) => Some(ids.len() as u64),

@@ -6,20 +6,20 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use quorate_api::{ErrorWrapper, Matches, OperationRequest, OperationWrapper, OperationsWrapper};
 use quorate_core::{
-    Action, Command, Filter, Job, JobsQuery, NewOperation, Operation, OperationId, Order, QueueView, Reply,
-    Selection, Status, Unavailable,
+    Action, Command, Filter, Job, JobsQuery, NewOperation, Operation, OperationId, Order, QueueId, QueueView,
+    Reply, Selection, Status, Unavailable,
 };
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use crate::answer::{self, Claim, RECORD_MOST};
 use crate::body::{self, MediaType};
-use crate::convert::Asked;
+use crate::convert::{Asked, Work};
 use crate::error::{Answer, ApiError, Failure};
-use crate::limits::{DRY_RUN_PAGE, DRY_RUN_PAGES, LAST_LOOK};
+use crate::limits::{DRY_RUN_LOOKED_UP, DRY_RUN_PAGE, DRY_RUN_PAGES, LAST_LOOK};
 use crate::looks::Looks;
 use crate::openapi::{
-    Conflict, KeyHeader, OperationsParams, ReadErrors, ReadParams, WaitParams, WriteErrors,
+    Begun, Conflict, KeyHeader, OperationsParams, ReadErrors, ReadParams, WaitParams, WriteErrors,
 };
 use crate::query::Query;
 use crate::response::{self, Index};
@@ -33,13 +33,7 @@ use crate::{Backend, Gateway, Reads, convert, idempotency, ids, patience, ranges
     operation_id = "retry_jobs",
     params(WaitParams, KeyHeader),
     request_body = OperationRequest,
-    responses(
-        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
-        (status = 202, description = "It goes on", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
-        WriteErrors,
-        (status = 404, description = "There is no such queue", body = ErrorWrapper),
-        Conflict,
-    )
+    responses(Begun, WriteErrors, Conflict)
 )]
 pub(crate) async fn retry<B: Backend>(
     State(gateway): State<Gateway<B>>,
@@ -56,13 +50,7 @@ pub(crate) async fn retry<B: Backend>(
     operation_id = "cancel_jobs",
     params(WaitParams, KeyHeader),
     request_body = OperationRequest,
-    responses(
-        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
-        (status = 202, description = "It goes on", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
-        WriteErrors,
-        (status = 404, description = "There is no such queue", body = ErrorWrapper),
-        Conflict,
-    )
+    responses(Begun, WriteErrors, Conflict)
 )]
 pub(crate) async fn cancel<B: Backend>(
     State(gateway): State<Gateway<B>>,
@@ -79,13 +67,7 @@ pub(crate) async fn cancel<B: Backend>(
     operation_id = "delete_jobs",
     params(WaitParams, KeyHeader),
     request_body = OperationRequest,
-    responses(
-        (status = 200, description = "It has ended; with `dry_run` how many jobs it would be", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
-        (status = 202, description = "It goes on", body = OperationWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
-        WriteErrors,
-        (status = 404, description = "There is no such queue", body = ErrorWrapper),
-        Conflict,
-    )
+    responses(Begun, WriteErrors, Conflict)
 )]
 pub(crate) async fn delete<B: Backend>(
     State(gateway): State<Gateway<B>>,
@@ -106,16 +88,18 @@ async fn start<B: Backend>(gateway: &Gateway<B>, action: Action, query: &Query, 
         let request = body::operation(&bytes)?;
         let key = idempotency::key(&parts.headers, &format!("{} jobs", action.as_str()), &[&bytes])?;
         let dry_run = request.dry_run.unwrap_or_default();
-        let (asked, details) = convert::asked(action, request)?;
-        Ok((asked, details, dry_run, key))
+        Ok((convert::work(action, request)?, dry_run, key))
     };
-    let ((asked, details, dry_run, key), share) = body.understand(gateway.heavy(), parse).await?;
-    let selection = selection(gateway, asked).await?;
+    let ((work, dry_run, key), share) = body.understand(gateway.heavy(), parse).await?;
+    let Work { asked, details, words } = work;
+    // What was answered under a key once is answered again, though the queue is gone since: that is for the log to say.
+    let selection = selection(gateway, asked, key.is_some() && !dry_run).await?;
     if dry_run {
         let matches = count(gateway, action, selection).await?;
         return Ok(response::json(StatusCode::OK, Some(gateway.applied()), &matches));
     }
-    let operation = NewOperation { id: ids::draw_operation(), action, details: details.into(), selection };
+    let (details, words) = (details.into(), words.into());
+    let operation = NewOperation { id: ids::draw_operation(), action, details, selection, words };
     // First: once it is under way, nobody shall hear that it is not.
     let waiting = if wait.is_zero() { None } else { Some(may_wait(gateway)?) };
     let (index, reply) = gateway.submit(Command::StartOperation { operation, key }).await?;
@@ -172,17 +156,19 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
     }
     let index = gateway.applied();
     let mut share = gateway.answers().share();
-    Claim::Read.resize(&mut share, n * OPERATION_JSON_BYTES).await?;
-    let operations = gateway.backend().reads().operations();
+    let mut operations = gateway.backend().reads().operations();
+    operations.reverse();
+    operations.truncate(n);
+    let most = operations.iter().map(|operation| OPERATION_JSON_BYTES + operation.words.len()).sum();
+    Claim::Read.resize(&mut share, most).await?;
     let write = move || {
-        let newest = operations.iter().rev().take(n);
-        let operations = newest.map(|operation| convert::operation(operation)).collect();
+        let operations = operations.iter().map(|operation| convert::operation(operation)).collect();
         response::json(StatusCode::OK, Some(index), &OperationsWrapper { operations })
     };
-    Ok(answer::held(gateway.heavy().run_on(n * OPERATION_JSON_BYTES, write).await, share))
+    Ok(answer::held(gateway.heavy().run_on(most, write).await, share))
 }
 
-/// One as JSON, at most: numbers of 20 digits.
+/// One as JSON, at most, without its filter: numbers of 20 digits.
 const OPERATION_JSON_BYTES: usize = 320;
 
 /// Ends work on many jobs before it is done. What was done stays so.
@@ -264,11 +250,15 @@ async fn wait<B: Backend>(
     }
 }
 
-/// Which jobs, with the queue that is meant.
+/// Which jobs, with the queue that is meant; with one that is none, where that is for the log to say.
 ///
 /// # Errors
 /// 404: there is no such queue. 503: no leader said so.
-async fn selection<B: Backend>(gateway: &Gateway<B>, asked: Asked) -> Result<Selection, Failure> {
+async fn selection<B: Backend>(
+    gateway: &Gateway<B>,
+    asked: Asked,
+    log_says: bool,
+) -> Result<Selection, Failure> {
     let meant = match asked {
         Asked::Ids(ids) => return Ok(Selection::Ids(ids)),
         Asked::Meant(meant) => meant,
@@ -277,10 +267,11 @@ async fn selection<B: Backend>(gateway: &Gateway<B>, asked: Asked) -> Result<Sel
     if let Some(name) = meant.queue {
         // A stale copy may know another queue by that name.
         gateway.barrier().await?;
-        let Some(QueueView { queue, .. }) = gateway.backend().reads().queue(&name) else {
-            return Err(ApiError::NoSuchQueue.into());
+        filter.queue = match gateway.backend().reads().queue(&name) {
+            Some(QueueView { queue, .. }) => Some(queue.id),
+            None if log_says => Some(QueueId::NONE),
+            None => return Err(ApiError::NoSuchQueue.into()),
         };
-        filter.queue = Some(queue.id);
     }
     Ok(Selection::Filter(filter))
 }
@@ -292,13 +283,14 @@ async fn count<B: Backend>(
     selection: Selection,
 ) -> Result<Matches, Failure> {
     let mut matches = 0;
+    let mut looked_up = 0;
     let mut share = gateway.answers().share();
     Claim::Read.resize(&mut share, DRY_RUN_PAGE * RECORD_MOST).await?;
     match selection {
         Selection::Ids(ids) => {
             for id in ids {
                 let job = gateway.backend().reads().job(id).await?;
-                matches += u64::from(would(gateway, action, job.as_ref()).await?);
+                matches += u64::from(would(gateway, action, job.as_ref(), &mut looked_up).await?);
             }
             Ok(Matches { matches, more: false })
         }
@@ -307,10 +299,10 @@ async fn count<B: Backend>(
             for _ in 0..DRY_RUN_PAGES {
                 let page = page(gateway, &filter, behind).await?;
                 for job in &page.jobs {
-                    matches += u64::from(would(gateway, action, Some(job)).await?);
+                    matches += u64::from(would(gateway, action, Some(job), &mut looked_up).await?);
                 }
                 behind = page.next;
-                if behind.is_none() {
+                if behind.is_none() || looked_up >= DRY_RUN_LOOKED_UP {
                     break;
                 }
             }
@@ -328,15 +320,19 @@ async fn page<B: Backend>(
     gateway.backend().reads().jobs(JobsQuery { n, order, behind, filter }).await
 }
 
-/// Whether it would be done to a job, as that is here.
+/// Whether it would be done to a job, as that is here. Where another job goes on from it, that one is looked up, and counted.
 async fn would<B: Backend>(
     gateway: &Gateway<B>,
     action: Action,
     job: Option<&Job>,
+    looked_up: &mut usize,
 ) -> Result<bool, Unavailable> {
     let Some(job) = job.filter(|job| action.statuses().contains(&job.status())) else { return Ok(false) };
     match (action, job.retry_id) {
+        // Only an automatic retry waits for its time.
+        (Action::Retry, Some(_)) if job.status() == Status::Error && job.max_retries == 0 => Ok(false),
         (Action::Retry, Some(latest)) => {
+            *looked_up += 1;
             let latest = gateway.backend().reads().job(latest).await?;
             Ok(latest.is_none_or(|latest| latest.status() == Status::Delayed))
         }

@@ -1,10 +1,11 @@
 //! Work on many jobs.
 
-use quorate_core::{Action, Command, JobId, OperationId};
+use quorate_core::limits::OPERATIONS;
+use quorate_core::{Action, Command, JobId, NewOperation, OperationId, Selection};
 use quorate_gateway::Backend;
 use serde_json::{Value, json};
 
-use crate::api::Api;
+use crate::api::{Api, request};
 
 /// Two jobs of the queue `mails` that have failed, and one that waits. Their ids.
 async fn some(api: &Api) -> [String; 3] {
@@ -78,6 +79,83 @@ async fn a_stop_ends_it() {
 }
 
 #[tokio::test]
+async fn it_shows_what_it_is_for() {
+    let api = Api::new();
+    let [dead, ..] = some(&api).await;
+    let asked = json!({"queue": "mails", "reason": "bad_exit", "tags": ["a"]});
+    let started = api.post("/v1/jobs/retry", json!({"filter": asked}).to_string()).await.expect(202).json();
+    let mut shown = asked.clone();
+    shown["status"] = json!(["error"]);
+    assert_eq!((&started["operation"]["filter"], &started["operation"]["ids"]), (&shown, &Value::Null));
+    let by_ids = api.post("/v1/jobs/delete", json!({"ids": [dead]}).to_string()).await.expect(202).json();
+    assert_eq!((&by_ids["operation"]["filter"], &by_ids["operation"]["ids"]), (&Value::Null, &json!(1)));
+    let listed = api.get("/v1/operations").await.expect(200).json();
+    assert_eq!(listed["operations"][1]["filter"], shown);
+    let image = "i".repeat(5_000);
+    let long = api.post("/v1/jobs/delete", json!({"filter": {"image": image}}).to_string()).await.expect(400);
+    assert_eq!(long.fields().as_deref(), Some("filter"));
+}
+
+/// A call under an Idempotency-Key.
+async fn under_key(api: &Api, body: &str) -> crate::api::Answered {
+    let request = request("POST", "/v1/jobs/cancel", &[("idempotency-key", "once")], body.to_owned());
+    api.call(request).await
+}
+
+#[tokio::test]
+async fn what_was_begun_under_a_key_is_answered_again_though_its_queue_is_gone() {
+    let api = Api::new();
+    let body = r#"{"filter":{"queue":"mails"}}"#;
+    let none = under_key(&api, body).await.expect(404).json();
+    assert_eq!(none["error"]["message"], "there is no such queue");
+    let [dead, retried, queued] = some(&api).await;
+    let first = under_key(&api, body).await.expect(202).json()["operation"].clone();
+    carry_out(&api, &first, Action::Cancel, &[&queued]).await;
+    let again = retried_as(&api, &retried).await;
+    api.post(&format!("/v1/job/{again}/cancel"), "").await.expect(200);
+    for id in [dead, retried, queued, again] {
+        api.send("DELETE", &format!("/v1/job/{id}"), "").await.expect(204);
+    }
+    api.get("/v1/queue/mails").await.expect(404);
+    let repeated = under_key(&api, body).await.expect(200);
+    assert_eq!(repeated.header("idempotent-replayed"), Some("true"));
+    let repeated = repeated.json()["operation"].clone();
+    assert_eq!(
+        (&repeated["id"], &repeated["done"], &repeated["filter"]["queue"]),
+        (&first["id"], &json!(1), &json!("mails"))
+    );
+    under_key(&api, r#"{"filter":{"queue":"gone"}}"#).await.expect(409);
+}
+
+/// The automatic retry of a job.
+async fn retried_as(api: &Api, id: &str) -> String {
+    let job = api.get(&format!("/v1/job/{id}")).await.expect(200).json();
+    job["job"]["retry_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_was_begun_under_a_key_and_is_remembered_no_more_says_so() {
+    let api = Api::new();
+    let [_, _, queued] = some(&api).await;
+    let body = json!({"ids": [queued]}).to_string();
+    let first = under_key(&api, &body).await.expect(202).json()["operation"].clone();
+    carry_out(&api, &first, Action::Cancel, &[&queued]).await;
+    for number in 1..=OPERATIONS as u128 {
+        let id = OperationId(number.to_be_bytes());
+        let selection = Selection::Ids(vec![JobId([1; 16])]);
+        let (action, details, words) = (Action::Delete, "".into(), "".into());
+        let operation = NewOperation { id, action, details, selection, words };
+        for command in [Command::StartOperation { operation, key: None }, Command::StopOperation { id }] {
+            api.backend.submit(command, std::time::Duration::from_secs(5)).await.unwrap().outcome.unwrap();
+        }
+    }
+    let forgotten = under_key(&api, &body).await.expect(409).json();
+    let message = forgotten["error"]["message"].as_str().unwrap();
+    assert!(message.contains("has ended, and is not known any more: look at the jobs"), "{message}");
+    assert_eq!(status(&api, &queued).await, "cancelled", "and nothing else was begun");
+}
+
+#[tokio::test]
 async fn a_dry_run_counts_and_does_nothing() {
     let api = Api::new();
     let [dead, retried, queued] = some(&api).await;
@@ -99,6 +177,26 @@ async fn a_dry_run_counts_and_does_nothing() {
         assert_eq!(counted, json!({"matches": matches, "more": false}), "{action} {asked}");
     }
     assert_eq!(api.backend.submitted(), submitted);
+}
+
+#[tokio::test]
+async fn a_dry_run_looks_up_so_many_jobs_that_go_on_from_others() {
+    let api = Api::new();
+    for n in [1_000, 200] {
+        let jobs = vec![json!({"image": "a", "max_retries": 1}); n];
+        api.post("/v1/jobs", json!({"jobs": jobs}).to_string()).await.expect(201);
+        let taken = api.get(&format!("/v1/jobs/consume?n={n}")).await.expect(200).json();
+        let taken = taken["jobs"].as_array().unwrap().iter();
+        let failed = taken.map(|job| json!({"id": job["id"], "status": "error"}));
+        let failed = json!({"jobs": failed.collect::<Vec<_>>()}).to_string();
+        api.post("/v1/jobs/finish", failed).await.expect(200);
+    }
+    let counted = async |action: &str| {
+        let body = r#"{"filter":{"status":["error"]},"dry_run":true}"#;
+        api.post(&format!("/v1/jobs/{action}"), body).await.expect(200).json()
+    };
+    assert_eq!(counted("retry").await, json!({"matches": 1_000, "more": true}));
+    assert_eq!(counted("delete").await, json!({"matches": 1_200, "more": false}));
 }
 
 #[tokio::test]

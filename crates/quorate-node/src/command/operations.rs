@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 
-use quorate_core::limits::OPERATION_JOBS_PER_STEP;
-use quorate_core::{Command, JobId, JobsQuery, Operation, OperationId, Order, Selection};
+use quorate_core::limits::{LANES, OPERATION_JOBS_PER_STEP};
+use quorate_core::{Command, JobId, JobsQuery, Operation, OperationId, Order, Refusal, Selection};
+use quorate_store::planted::{Bug, planted};
 use quorate_store::{Reader, StoreError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -25,12 +26,12 @@ pub(crate) struct Operations {
 impl Operations {
     pub(crate) async fn run(mut self) {
         // Those whose last step was not done.
-        let mut not_before: HashMap<OperationId, Instant> = HashMap::new();
+        let mut resting: HashMap<OperationId, Rest> = HashMap::new();
         loop {
             self.changed.mark_unchanged();
             let mut running = self.reader.operations();
             running.retain(|operation| operation.is_running());
-            not_before.retain(|id, _| running.iter().any(|operation| operation.id == *id));
+            resting.retain(|id, _| running.iter().any(|operation| operation.id == *id));
             if running.is_empty() || self.leadership.here().is_none() {
                 tokio::select! {
                     changed = self.changed.changed() => if changed.is_err() { return },
@@ -40,7 +41,8 @@ impl Operations {
             }
             // In turns, so that neither a long one nor one that is stuck holds up the others.
             let now = Instant::now();
-            let rests = |id: OperationId| not_before.get(&id).copied().filter(|until| now < *until);
+            let lanes = self.reader.lanes();
+            let rests = |id: OperationId| resting.get(&id).and_then(|rest| rest.at(now, lanes));
             let turns: Vec<OperationId> =
                 running.iter().map(|operation| operation.id).filter(|id| rests(*id).is_none()).collect();
             if turns.is_empty() {
@@ -57,19 +59,19 @@ impl Operations {
                     continue;
                 };
                 let begun = Instant::now();
-                if self.go_on(&operation).await {
-                    not_before.remove(&id);
-                } else {
-                    not_before.insert(id, Instant::now() + limits::OPERATION_PAUSE);
-                }
+                match self.go_on(&operation).await {
+                    Stepped::Done => resting.remove(&id),
+                    Stepped::NotNow => resting.insert(id, Rest::begin(false)),
+                    Stepped::NoLane => resting.insert(id, Rest::begin(true)),
+                };
                 // Half of the time is others'.
                 sleep(begun.elapsed().min(limits::OPERATION_REST)).await;
             }
         }
     }
 
-    /// One step; false where it was not done.
-    async fn go_on(&self, operation: &Operation) -> bool {
+    /// One step.
+    async fn go_on(&self, operation: &Operation) -> Stepped {
         let (jobs, to) = match self.next(operation).await {
             Ok(next) => next,
             Err(error) => die(&format!("the job table cannot be read: {error}")),
@@ -77,16 +79,16 @@ impl Operations {
         let Operation { id, action, cursor: from, .. } = *operation;
         let step = Command::StepOperation { id, action, from, to, jobs };
         match self.intake.submit(step, limits::OPERATION_STEP).await.map(|answered| answered.outcome) {
-            Ok(Ok(_)) => true,
-            // There may be no room for what is retried. Whoever leads tries again.
+            Ok(Ok(_)) => Stepped::Done,
+            // Whoever leads tries again.
             Ok(Err(refusal)) => {
                 tracing::debug!(operation = %id, ?refusal, "a step was refused");
-                false
+                if refusal == Refusal::TooManyLanes { Stepped::NoLane } else { Stepped::NotNow }
             }
             // There may be another leader, or no room on the disk.
             Err(unavailable) => {
                 tracing::debug!(operation = %id, ?unavailable, "a step got no answer");
-                false
+                Stepped::NotNow
             }
         }
     }
@@ -109,8 +111,56 @@ impl Operations {
             filter: filter.clone(),
         };
         let page = self.reader.jobs(query).await?;
-        let meant = page.jobs.iter().filter(|job| job.number < operation.number);
+        let lost = usize::from(page.next.is_some() && planted(Bug::StepTooFar));
+        let jobs = page.jobs.iter().take(page.jobs.len().saturating_sub(lost));
+        let meant = jobs.filter(|job| job.number < operation.number);
         let last = page.next.filter(|number| *number < operation.number);
         Ok((meant.map(|job| job.id).collect(), last.map(|number| number + 1)))
+    }
+}
+
+/// What came of a step.
+enum Stepped {
+    Done,
+    NotNow,
+    /// There is no lane for what it would retry.
+    NoLane,
+}
+
+/// When work goes on whose last step was not done.
+struct Rest {
+    until: Instant,
+    /// A step would find no lane as long as there are as many as may be, and each costs an entry of the log.
+    for_a_lane: bool,
+}
+
+impl Rest {
+    fn begin(for_a_lane: bool) -> Rest {
+        Rest { until: Instant::now() + limits::OPERATION_PAUSE, for_a_lane }
+    }
+
+    /// When to look again; `None` where it can go on, with so many lanes.
+    fn at(&self, now: Instant, lanes: usize) -> Option<Instant> {
+        if self.for_a_lane && lanes >= LANES {
+            return Some(now + limits::OPERATION_PAUSE);
+        }
+        Some(self.until).filter(|until| now < *until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_found_no_lane_rests_until_there_is_one_and_all_else_for_a_while() {
+        let can_go_on = |rest: &Rest, lanes| rest.at(Instant::now(), lanes).is_none();
+        let [rest, for_a_lane] = [false, true].map(Rest::begin);
+        assert!(!can_go_on(&rest, 0) && !can_go_on(&for_a_lane, 0));
+        tokio::time::advance(limits::OPERATION_PAUSE).await;
+        assert!(can_go_on(&rest, LANES) && !can_go_on(&for_a_lane, LANES));
+        tokio::time::advance(100 * limits::OPERATION_PAUSE).await;
+        assert!(!can_go_on(&for_a_lane, LANES));
+        assert!(can_go_on(&for_a_lane, LANES - 1));
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use quorate_core::limits::{JOBS_PER_REQUEST, LANES};
 use quorate_core::{
-    Action, Command, Filter, JobId, NewOperation, Operation, OperationId, OperationState, Selection, Status,
+    Action, Command, Filter, JobId, NewJob, NewOperation, Operation, OperationId, OperationState, Selection,
+    Status,
 };
 use quorate_node::Handle;
 
@@ -16,7 +18,7 @@ fn operation(handle: &Handle) -> Option<Arc<Operation>> {
 }
 
 async fn start(handle: &Handle, action: Action, selection: Selection) {
-    let operation = NewOperation { id: ID, action, details: "".into(), selection };
+    let operation = NewOperation { id: ID, action, details: "".into(), selection, words: "".into() };
     submit(handle, Command::StartOperation { operation, key: None }).await.unwrap().outcome.unwrap();
 }
 
@@ -57,6 +59,36 @@ async fn it_survives_the_death_of_the_leader_and_does_each_job_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn work_that_finds_no_lane_holds_up_no_other_and_goes_on_once_there_is_one() {
+    let cluster = Cluster::started(1).await;
+    let node = cluster.at(0);
+    let alone = |number: u64| NewJob { key: number.to_string().into(), ..job(number) };
+    let keyless = [300_000, 300_001].map(|number| job(number).id);
+    enqueue_many(node, 300_000..300_002).await;
+    start(node, Action::Cancel, Selection::Ids(keyless.to_vec())).await;
+    eventually("it is done", async || !operation(node).unwrap().is_running()).await;
+    for number in (0..LANES as u64).step_by(JOBS_PER_REQUEST) {
+        let jobs = (number..number + JOBS_PER_REQUEST as u64).map(alone).collect();
+        submit(node, Command::Enqueue { jobs, key: None }).await.unwrap().outcome.unwrap();
+    }
+
+    let begin = async |number, action, job| {
+        let (id, selection) = (OperationId([number; 16]), Selection::Ids(vec![job]));
+        let operation = NewOperation { id, action, details: "".into(), selection, words: "".into() };
+        submit(node, Command::StartOperation { operation, key: None }).await.unwrap().outcome.unwrap();
+    };
+    let seen = |number| node.reader().operation(OperationId([number; 16])).unwrap();
+    begin(6, Action::Retry, keyless[0]).await;
+    begin(7, Action::Delete, keyless[1]).await;
+    eventually("the other one is done", async || !seen(7).is_running()).await;
+    assert!(seen(6).is_running());
+    begin(8, Action::Cancel, job(0).id).await;
+    eventually("there is a lane for it", async || !seen(6).is_running()).await;
+    assert_eq!((seen(6).done, seen(6).skipped, node.reader().lanes()), (1, 0, LANES));
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_retry_by_ids_enqueues_each_once() {
     let cluster = Cluster::started(1).await;
     let node = cluster.at(0);
@@ -73,6 +105,7 @@ async fn a_retry_by_ids_enqueues_each_once() {
         action: Action::Retry,
         details: "".into(),
         selection: Selection::Ids(named),
+        words: "".into(),
     };
     submit(node, Command::StartOperation { operation: retry, key: None }).await.unwrap().outcome.unwrap();
     eventually("it is done", async || !node.reader().operation(again).unwrap().is_running()).await;

@@ -67,6 +67,7 @@ impl From<Command> for Message {
                 details: operation.details.into(),
                 selection: Some((&operation.selection).into()),
                 key: key.map(pb::IdempotencyKey::from),
+                words: operation.words.into(),
             }),
             Command::StepOperation { id, action, from, to, jobs } => {
                 Message::StepOperation(pb::StepOperation {
@@ -162,6 +163,7 @@ impl TryFrom<Message> for Command {
                         .selection
                         .ok_or(Malformed::Field { message: "StartOperation", field: "selection" })?
                         .try_into()?,
+                    words: start.words.into(),
                 },
                 key: start.key.map(IdempotencyKey::try_from).transpose()?,
             },

@@ -19,6 +19,7 @@ impl From<&Operation> for pb::Operation {
             skipped: operation.skipped,
             started_at_ms: operation.started_at.0,
             ended_at_ms: operation.ended_at.map(|at| at.0),
+            words: operation.words.to_string(),
         }
     }
 }
@@ -35,6 +36,7 @@ impl TryFrom<pb::Operation> for Operation {
                 .selection
                 .ok_or(Malformed::Field { message: "Operation", field: "selection" })?
                 .try_into()?,
+            words: operation.words.into(),
             number: operation.number,
             cursor: operation.cursor,
             state: state_in(operation.state)?,

@@ -112,7 +112,7 @@ fn commands() -> Vec<Command> {
 }
 
 fn new_operation(action: Action, selection: Selection) -> NewOperation {
-    NewOperation { id: OperationId([9; 16]), action, details: "all".into(), selection }
+    NewOperation { id: OperationId([9; 16]), action, details: "all".into(), selection, words: "some".into() }
 }
 
 /// All of a filter, nothing of a filter, and ids.
@@ -281,6 +281,7 @@ fn every_operation_survives_the_disk() {
             action: Action::ALL[usize::from(n) - 1],
             details: "all".into(),
             selection,
+            words: "some".into(),
             number: 4,
             cursor: 5,
             state,

@@ -95,6 +95,11 @@ impl Reader {
         self.live.load().operations.read().get(&id).cloned()
     }
 
+    /// Lanes in which jobs wait: there are at most [`quorate_core::limits::LANES`].
+    pub fn lanes(&self) -> usize {
+        self.live.load().published.load().lanes
+    }
+
     /// All of it that is remembered, in the order of the log.
     pub fn operations(&self) -> Vec<Arc<Operation>> {
         let mut operations: Vec<_> = self.live.load().operations.read().values().cloned().collect();

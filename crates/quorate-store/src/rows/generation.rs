@@ -34,6 +34,8 @@ pub(crate) struct Published {
     pub(crate) settings: Settings,
     pub(crate) level: FeatureLevel,
     pub(crate) next: Next,
+    /// Lanes that are not empty.
+    pub(crate) lanes: usize,
 }
 
 /// What time alone will change, as log time.

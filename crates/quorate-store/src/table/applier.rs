@@ -303,6 +303,7 @@ impl Applier {
             settings: self.meta.settings,
             level: self.meta.level,
             next,
+            lanes: self.dispatch.lane_count(),
         }));
     }
 

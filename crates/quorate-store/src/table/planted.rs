@@ -37,6 +37,9 @@ impl Applier {
         if planted(Bug::DoubleGrant) && matches!(entry.payload, EntryPayload::Blank) {
             applied.effects = queue_running_jobs_again(&mut self.0)?;
         }
+        if planted(Bug::ForgetTurns) {
+            self.0.dispatch_mut().forget_turns();
+        }
         if planted(Bug::ReleaseForEver) {
             applied.effects.iter().try_for_each(|effect| forget_release(&mut self.0, effect))?;
         }

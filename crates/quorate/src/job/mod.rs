@@ -20,6 +20,7 @@ pub(crate) use quorate_client::api::JobsWrapper as Page;
 use quorate_core::limits::DELAY_SECONDS;
 
 pub(crate) use self::incomplete::Incomplete;
+pub(crate) use self::prefix::resolve;
 pub(crate) use self::show::{page, word};
 use self::which::{Which, WhichArgs};
 use crate::duration::seconds;
@@ -55,7 +56,7 @@ enum Command {
         #[command(flatten)]
         job: OneJob,
     },
-    /// Call off a job that has not finished, or all such that fit, such as those of a queue.
+    /// Call off a job that has not finished, or several, or all such that fit, such as those of a queue.
     Cancel {
         /// Why, for people.
         #[arg(long, default_value = "")]
@@ -63,12 +64,18 @@ enum Command {
         #[command(flatten)]
         jobs: Box<WhichArgs>,
     },
-    /// Enqueue a finished job again, as a new job; or all that fit and that nobody has retried, of those that failed unless --status
-    /// says otherwise. Where its automatic retry waits for its time, that one is queued now.
+    /// Enqueue a finished job again, as a new job; or several, or all that fit, of those that failed unless --status says otherwise,
+    /// and that nobody has retried. Where its automatic retry waits for its time, that one is queued now.
     Retry(Box<WhichArgs>),
-    /// Remove a finished job and its log, for good; or all that fit.
+    /// Remove a finished job and its log, for good; or several, or all that fit, of which a terminal is asked first.
     #[command(visible_alias = "rm")]
-    Delete(Box<WhichArgs>),
+    Delete {
+        /// Do not ask before all that fit are removed.
+        #[arg(short, long)]
+        yes: bool,
+        #[command(flatten)]
+        jobs: Box<WhichArgs>,
+    },
 }
 
 #[derive(Args)]
@@ -112,7 +119,9 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             let (which, target) = (jobs.which()?, &jobs.target);
             let id = match which {
                 Which::One(id) => id,
-                Which::All(filter) => return many::main(Action::Cancel, filter, &details, &jobs.how, target),
+                Which::Many(asked) => {
+                    return many::main(Action::Cancel, asked, &details, false, &jobs.how, target);
+                }
             };
             let job = target.block_on(async |client| {
                 anyhow::Ok(client.cancel(&prefix::resolve(client, &id).await?, &details).await?)
@@ -124,7 +133,9 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             let (which, target) = (jobs.which()?, &jobs.target);
             let id = match which {
                 Which::One(id) => id,
-                Which::All(filter) => return many::main(Action::Retry, filter, "", &jobs.how, target),
+                Which::Many(asked) => {
+                    return many::main(Action::Retry, asked, "", false, &jobs.how, target);
+                }
             };
             let retry = target.block_on(async |client| {
                 anyhow::Ok(client.retry(&prefix::resolve(client, &id).await?, None).await?)
@@ -132,11 +143,13 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             show::one(&mut out, &retry.answer, &[], target);
             Some(format!("the job is retried as {}", retry.answer.id))
         }
-        Command::Delete(mut jobs) => {
+        Command::Delete { yes, mut jobs } => {
             let (which, target) = (jobs.which()?, &jobs.target);
             let id = match which {
                 Which::One(id) => id,
-                Which::All(filter) => return many::main(Action::Delete, filter, "", &jobs.how, target),
+                Which::Many(asked) => {
+                    return many::main(Action::Delete, asked, "", !yes, &jobs.how, target);
+                }
             };
             let id = target.block_on(async |client| {
                 let id = prefix::resolve(client, &id).await?;

@@ -19,7 +19,7 @@ pub(super) fn id(given: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// No id begins so, or more than one, or no node answered.
-pub(super) async fn resolve(client: &Client, given: &str) -> anyhow::Result<String> {
+pub(crate) async fn resolve(client: &Client, given: &str) -> anyhow::Result<String> {
     if given.len() >= ID_CHARS {
         return Ok(given.to_owned());
     }

@@ -1,18 +1,19 @@
 use clap::Args;
 use quorate_client::api::JobFilter;
+use quorate_core::limits::JOBS_PER_REQUEST;
 
 use super::filter::FilterArgs;
 use super::prefix;
-use crate::operation::many::HowArgs;
+use crate::operation::many::{Asked, HowArgs};
 use crate::target::Target;
 use crate::wrong_usage::wrong_usage;
 
-/// One job, or all that fit.
+/// One job, several, or all that fit.
 #[derive(Args)]
 pub(super) struct WhichArgs {
-    /// The job's id, or its first characters, at least 8, if no other begins so; or say which jobs by the options.
-    #[arg(value_parser = prefix::id)]
-    id: Option<String>,
+    /// The job's id, or its first characters, at least 8, if no other begins so; up to 1000 of them. Or say which jobs by the options.
+    #[arg(value_name = "ID", value_parser = prefix::id)]
+    ids: Vec<String>,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
@@ -25,8 +26,8 @@ pub(super) struct WhichArgs {
 pub(super) enum Which {
     /// This one.
     One(String),
-    /// All that fit.
-    All(JobFilter),
+    /// Many.
+    Many(Asked),
 }
 
 impl WhichArgs {
@@ -37,16 +38,21 @@ impl WhichArgs {
     pub(super) fn which(&mut self) -> anyhow::Result<Which> {
         let filter = self.filter.clone().filter()?;
         let is_empty = filter == JobFilter::default();
-        match self.id.take() {
-            Some(_) if self.how.dry_run || self.how.no_wait => {
-                Err(wrong_usage("--dry-run and --no-wait are for many jobs, not beside an ID"))
-            }
-            Some(id) if is_empty => Ok(Which::One(id)),
-            Some(_) => Err(wrong_usage("an ID stands alone; leave it out to mean all jobs that fit")),
-            None if is_empty => Err(wrong_usage(
+        let mut ids = std::mem::take(&mut self.ids);
+        match (ids.len(), is_empty) {
+            (0, true) => Err(wrong_usage(
                 "say which jobs: an ID, or at least one of --queue, --status, --reason, --image, --key, --tag and the times",
             )),
-            None => Ok(Which::All(filter)),
+            (0, false) => Ok(Which::Many(Asked::Fitting(filter))),
+            (_, false) => Err(wrong_usage("IDs stand alone; leave them out to mean all jobs that fit")),
+            (1, true) if self.how.dry_run || self.how.no_wait => {
+                Err(wrong_usage("--dry-run and --no-wait are for many jobs, not beside one ID"))
+            }
+            (1, true) => Ok(Which::One(ids.remove(0))),
+            (..=JOBS_PER_REQUEST, true) => Ok(Which::Many(Asked::Named(ids))),
+            (many, true) => {
+                Err(wrong_usage(format!("{many} IDs are more than {JOBS_PER_REQUEST}: say it in parts")))
+            }
         }
     }
 }

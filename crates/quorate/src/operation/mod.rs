@@ -90,14 +90,29 @@ fn show(out: &mut Output, operation: &Operation, target: &Target) {
 }
 
 fn table(out: &mut Output, operations: &[Operation]) {
-    let mut table = Table::new(["id", "action", "status", "done", "skipped", "started", "ended"]).whole(5);
+    let mut table =
+        Table::new(["id", "action", "status", "done", "skipped", "jobs", "started", "ended"]).whole(5);
     for operation in operations {
         let [done, skipped] = [operation.done, operation.skipped].map(|jobs| jobs.to_string());
         let ended = operation.ended_at.as_deref().unwrap_or_default();
         let (action, status) = (operation.action.as_str(), operation.status.as_str());
-        table.row([&operation.id, action, status, &done, &skipped, &operation.started_at, ended]);
+        let jobs = jobs(operation);
+        table.row([&operation.id, action, status, &done, &skipped, &jobs, &operation.started_at, ended]);
     }
     out.table(&table);
+}
+
+/// For which jobs, in the words of a list's parameters.
+fn jobs(operation: &Operation) -> String {
+    match (&operation.filter, operation.ids) {
+        (Some(filter), _) => {
+            let asked = filter.query().into_iter().map(|(name, value)| format!("{name}={value}"));
+            asked.collect::<Vec<_>>().join(" ")
+        }
+        (None, Some(1)) => "1 id".to_owned(),
+        (None, Some(ids)) => format!("{ids} ids"),
+        (None, None) => String::new(),
+    }
 }
 
 /// What it has done, in words.

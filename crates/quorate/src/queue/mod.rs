@@ -9,7 +9,7 @@ use quorate_client::api::{Action, JobFilter, QueueRequest, Status};
 use quorate_core::QueueName;
 use quorate_core::limits::QUEUE_NAME_BYTES;
 
-use crate::operation::many::{self, HowArgs};
+use crate::operation::many::{self, Asked, HowArgs};
 use crate::output::Output;
 use crate::target::Target;
 
@@ -96,7 +96,14 @@ pub(crate) fn main(args: QueueArgs) -> anyhow::Result<ExitCode> {
         Command::Purge { how, queue: OneQueue { name, target } } => {
             let status = vec![Status::Delayed, Status::Queued];
             let filter = JobFilter { queue: Some(name), status, ..JobFilter::default() };
-            return many::main(Action::Cancel, filter, "its queue was purged", &how, &target);
+            return many::main(
+                Action::Cancel,
+                Asked::Fitting(filter),
+                "its queue was purged",
+                false,
+                &how,
+                &target,
+            );
         }
         Command::Delete(OneQueue { name, target }) => {
             target.block_on(async |client| client.delete_queue(&name).await)?;

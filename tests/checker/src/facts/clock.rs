@@ -39,6 +39,9 @@ pub(crate) fn answered_times<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (
             | Call::Touch { .. }
             | Call::Delete { .. }
             | Call::Set { .. }
+            | Call::Operate { .. }
+            | Call::Stop { .. }
+            | Call::Watch { .. }
             | Call::Get { .. }
             | Call::List { .. } => None,
         }?;

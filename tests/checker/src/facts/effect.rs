@@ -64,6 +64,9 @@ fn same<'h>(number: usize, op: &'h Op) -> Same<'h> {
         | Call::Touch { .. }
         | Call::Delete { .. }
         | Call::Set { .. }
+        | Call::Operate { .. }
+        | Call::Stop { .. }
+        | Call::Watch { .. }
         | Call::Get { .. }
         | Call::List { .. } => op.key.as_deref().map_or(Same::Only(number), Same::Key),
     }

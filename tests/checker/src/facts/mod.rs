@@ -18,8 +18,9 @@ use self::calm::Calm;
 use crate::call::Call;
 use crate::event::{Op, Outcome};
 use crate::history::History;
-use crate::job::Reason;
+use crate::job::{JobRecord, Reason};
 use crate::map::Map;
+use crate::operation::Action;
 use crate::queue::QueueLimits;
 
 pub(crate) use at::{At, Span};
@@ -111,6 +112,9 @@ impl<'h> Facts<'h> {
                 | Call::Touch { .. }
                 | Call::Delete { .. }
                 | Call::Set { .. }
+                | Call::Operate { .. }
+                | Call::Stop { .. }
+                | Call::Watch { .. }
                 | Call::Get { .. }
                 | Call::List { .. } => {}
             }
@@ -228,7 +232,19 @@ impl<'h> Facts<'h> {
         life.calls.iter().any(deleted) || self.may_be_outlived(life)
     }
 
-    fn may_be_outlived(&self, life: &Life<'_>) -> bool {
+    /// True where one with the queue and key of this job may have been removed, with many, though nobody ever saw it.
+    pub(crate) fn may_be_deleted_unseen(&self, job: &JobRecord) -> bool {
+        let mut deletes = self.history.ops.iter().filter(|op| op.outcome != Outcome::Fail);
+        deletes.any(|op| match &op.call {
+            Call::Operate { action: Action::Delete, selection } => {
+                selection.ids.is_empty() && selection.fits(job)
+            }
+            _ => false,
+        })
+    }
+
+    /// True where it may have outlived the retention.
+    pub(crate) fn may_be_outlived(&self, life: &Life<'_>) -> bool {
         let retention = self.history.run.retention.saturating_mul(1_000);
         let last = self.clock.ticks().last().map_or(0, |tick| tick.time);
         let slack = self.history.run.late_ms;

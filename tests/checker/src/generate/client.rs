@@ -6,7 +6,8 @@ use rand::rngs::StdRng;
 use crate::body_hash::body_hash;
 use crate::call::Call;
 use crate::finish::Ending;
-use crate::job::{NewJob, Reason, Unique, Until};
+use crate::job::{NewJob, Reason, Status, Unique, Until};
+use crate::operation::{Action, Selection};
 use crate::queue::{QueueLimits, Rate};
 
 /// A client with at most one open request, which knows jobs by what it was answered.
@@ -20,6 +21,8 @@ pub(super) struct Client {
     pub(super) held: VecDeque<Box<str>>,
     /// Jobs that it once saw.
     pub(super) known: VecDeque<Box<str>>,
+    /// Work on many jobs that it has begun.
+    pub(super) begun: VecDeque<Box<str>>,
     sent: u64,
 }
 
@@ -32,6 +35,8 @@ const BY_KEY: &str = "by-key";
 const SLOW: &str = "slow";
 /// A queue that is paused and resumed, and limited now and then.
 const SET: &str = "set";
+/// A queue whose jobs are cancelled, retried and deleted many at a time.
+pub(super) const SWEPT: &str = "swept";
 /// Two queues that are only taken from by weight.
 const WEIGHED: [&str; 2] = ["heavy", "light"];
 
@@ -41,7 +46,9 @@ pub(super) fn settings() -> BTreeMap<Box<str>, QueueLimits> {
     let few = QueueLimits { max_running: Some(12), ..none };
     let by_key = QueueLimits { max_running_per_key: Some(6), ..none };
     let slow = QueueLimits { rate: Some(Rate { jobs: 10, seconds: 1 }), ..none };
-    [(FEW, few), (BY_KEY, by_key), (SLOW, slow)].map(|(name, limits)| (name.into(), limits)).into()
+    [(FEW, few), (BY_KEY, by_key), (SLOW, slow), (SWEPT, none)]
+        .map(|(name, limits)| (name.into(), limits))
+        .into()
 }
 
 /// Jobs that a client remembers.
@@ -49,7 +56,15 @@ const KNOWN: usize = 16;
 
 impl Client {
     pub(super) fn new(number: u32) -> Client {
-        Client { number, free_at: 0, again: None, held: VecDeque::new(), known: VecDeque::new(), sent: 0 }
+        Client {
+            number,
+            free_at: 0,
+            again: None,
+            held: VecDeque::new(),
+            known: VecDeque::new(),
+            begun: VecDeque::new(),
+            sent: 0,
+        }
     }
 
     pub(super) fn remember(&mut self, id: &str) {
@@ -66,6 +81,19 @@ impl Client {
         }
         self.sent += 1;
         let key: Box<str> = format!("c{}-{}", self.number, self.sent).into();
+        if rng.random_bool(0.3)
+            && let Some(id) = self.begun.pop_front()
+        {
+            // Seldom more than once.
+            if rng.random_bool(0.5) {
+                self.begun.push_back(id.clone());
+            }
+            let stops = rng.random_bool(0.1);
+            return (if stops { Call::Stop { id } } else { Call::Watch { id, wait: 0 } }, None);
+        }
+        if rng.random_bool(0.008) {
+            return (self.operate(rng), rng.random_bool(0.7).then_some(key));
+        }
         if rng.random_bool(0.6)
             && let Some(id) = self.held.pop_front()
         {
@@ -125,9 +153,28 @@ impl Client {
         Call::Finish { endings, take, wait: 0, queue, alone }
     }
 
+    /// Work on the jobs of a key that is new, or on some jobs that it knows.
+    fn operate(&self, rng: &mut StdRng) -> Call {
+        let action = [Action::Retry, Action::Cancel, Action::Delete][rng.random_range(0..3)];
+        if rng.random_bool(0.2) && !self.known.is_empty() {
+            let ids = self.known.iter().rev().take(rng.random_range(1..=4)).cloned().collect();
+            return Call::Operate { action, selection: Selection { ids, ..Selection::default() } };
+        }
+        let statuses: &[&[Status]] = match action {
+            Action::Retry => &[&[], &[Status::Error, Status::Cancelled], &[Status::Cancelled]],
+            Action::Cancel => &[&[], &[Status::Queued], &[Status::Delayed, Status::Queued]],
+            Action::Delete => &[&[], &[Status::Cancelled]],
+        };
+        let status = statuses[rng.random_range(0..statuses.len())].into();
+        let key = swept_key(self.sent.saturating_sub(rng.random_range(0..KEY_LASTS)));
+        let selection = Selection { queue: Some(SWEPT.into()), key: Some(key), status, ids: Vec::new() };
+        Call::Operate { action, selection }
+    }
+
     fn enqueue(&self, rng: &mut StdRng, key: &str) -> Call {
         let jobs = (0..rng.random_range(1..=4)).map(|place| {
-            let queue = match rng.random_range(0..20) {
+            let queue = match rng.random_range(0..23) {
+                20.. => SWEPT,
                 0..9 => "default",
                 9..12 => FEW,
                 12..15 => BY_KEY,
@@ -143,7 +190,10 @@ impl Client {
                 tag,
                 hash,
                 queue: queue.into(),
-                key: ["", "", "a", "b", "c"][rng.random_range(0..5)].into(),
+                key: match queue {
+                    SWEPT => swept_key(self.sent),
+                    _ => ["", "", "a", "b", "c"][rng.random_range(0..5)].into(),
+                },
                 unique: rng.random_bool(0.1).then_some(Unique { key: name, until }),
                 priority: rng.random_range(0..=2),
                 delay: if rng.random_bool(0.1) { rng.random_range(1..=2) } else { 0 },
@@ -156,9 +206,17 @@ impl Client {
     }
 }
 
+/// A client's requests use one key of the queue of which many are worked on for so long: so each work is for few jobs.
+const KEY_LASTS: u64 = 40;
+
+fn swept_key(sent: u64) -> Box<str> {
+    (sent / KEY_LASTS).to_string().into()
+}
+
 /// Where a client takes jobs from.
 fn queues(rng: &mut StdRng) -> Vec<Box<str>> {
-    let names: &[&str] = match rng.random_range(0..21) {
+    let names: &[&str] = match rng.random_range(0..23) {
+        21.. => &[SWEPT],
         0..7 => &[],
         7..10 => &[FEW],
         10..13 => &[BY_KEY],

@@ -1,7 +1,9 @@
 use bytes::Bytes;
+use quorate_core::model::Model;
 use quorate_core::{
-    Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, JobId, NewJob, Priority, QueueName, Rate,
-    RequestId, Setting, Source, Take, Timestamp, Unique, Until, limits,
+    Action, Command, Ending, Envelope, Failure, Filter, IdempotencyKey, ImageId, Job, JobId, NewJob,
+    NewOperation, Operation, OperationId, Priority, QueueId, QueueName, Rate, RequestId, Selection, Setting,
+    Source, Status, Take, Timestamp, Unique, Until, limits,
 };
 
 use super::record::Payloads;
@@ -13,11 +15,18 @@ use crate::queue::QueueLimits;
 use crate::source::Source as From;
 
 /// Makes the commands of requests, as a gateway does.
-#[derive(Default)]
 pub(super) struct Commands {
     /// What it gave jobs for payloads.
     pub(super) payloads: Payloads,
+    /// The queue whose jobs are worked on by filter.
+    pub(super) swept: QueueId,
     drawn: u128,
+}
+
+impl Default for Commands {
+    fn default() -> Commands {
+        Commands { payloads: Payloads::default(), swept: QueueId::NONE, drawn: 0 }
+    }
 }
 
 impl Commands {
@@ -58,7 +67,15 @@ impl Commands {
             }
             Call::Delete { id: of } => Command::Delete { id: job_id(of) },
             Call::Set { queue, limits } => configure(queue, *limits),
-            Call::Get { .. } | Call::List { .. } => return None,
+            Call::Operate { action, selection } => {
+                let id = OperationId(self.draw(now));
+                let action = action_of(*action);
+                let selection = self.selection(action, selection);
+                let operation = NewOperation { id, action, details: "".into(), selection, words: "".into() };
+                Command::StartOperation { operation, key }
+            }
+            Call::Stop { id: of } => Command::StopOperation { id: OperationId(job_id(of).0) },
+            Call::Watch { .. } | Call::Get { .. } | Call::List { .. } => return None,
         };
         let deadline = now.plus_millis(limits::REQUEST_MILLIS);
         Some(Envelope { request_id: RequestId(self.draw(now)), deadline, command })
@@ -68,6 +85,46 @@ impl Commands {
     pub(super) fn set(&mut self, queue: &str, limits: QueueLimits, now: Timestamp) -> Envelope {
         let deadline = now.plus_millis(limits::REQUEST_MILLIS);
         Envelope { request_id: RequestId(self.draw(now)), deadline, command: configure(queue, limits) }
+    }
+
+    /// The next step of work on many jobs, as a leader makes it of this copy.
+    pub(super) fn step(&mut self, operation: &Operation, model: &Model, now: Timestamp) -> Envelope {
+        const MOST: usize = 3;
+        let Operation { id, action, cursor: from, .. } = *operation;
+        let (jobs, to): (Vec<JobId>, Option<u64>) = match &operation.selection {
+            Selection::Ids(ids) => {
+                let jobs: Vec<JobId> = ids.iter().skip(from as usize).take(MOST).copied().collect();
+                let to = from + jobs.len() as u64;
+                (jobs, (to < ids.len() as u64).then_some(to))
+            }
+            Selection::Filter(filter) => {
+                let meant = |job: &&Job| (from..operation.number).contains(&job.number) && filter.fits(job);
+                let mut meant: Vec<(u64, JobId)> =
+                    model.jobs().values().filter(meant).map(|job| (job.number, job.id)).collect();
+                meant.sort_unstable();
+                let to = meant.get(MOST).map(|(number, _)| *number);
+                (meant.into_iter().take(MOST).map(|(_, id)| id).collect(), to)
+            }
+        };
+        let command = Command::StepOperation { id, action, from, to, jobs };
+        let deadline = now.plus_millis(limits::REQUEST_MILLIS);
+        Envelope { request_id: RequestId(self.draw(now)), deadline, command }
+    }
+
+    fn selection(&self, action: Action, asked: &crate::operation::Selection) -> Selection {
+        if !asked.ids.is_empty() {
+            return Selection::Ids(asked.ids.iter().map(|id| job_id(id)).collect());
+        }
+        let statuses = match &asked.status[..] {
+            [] => action.usual_statuses().to_vec(),
+            some => some.iter().map(|status| status_of(*status)).collect(),
+        };
+        Selection::Filter(Filter {
+            statuses,
+            queue: Some(self.swept),
+            key: asked.key.clone(),
+            ..Filter::default()
+        })
     }
 
     fn new_job(&mut self, new: &crate::job::NewJob, now: Timestamp) -> NewJob {
@@ -127,8 +184,21 @@ fn take(call: &Call, n: u32) -> Take {
     Take { from, ..Take::default_queue(n) }
 }
 
-fn name(queue: &str) -> QueueName {
+pub(super) fn name(queue: &str) -> QueueName {
     QueueName::new(queue).expect("clients name queues well")
+}
+
+fn action_of(action: crate::operation::Action) -> Action {
+    match action {
+        crate::operation::Action::Retry => Action::Retry,
+        crate::operation::Action::Cancel => Action::Cancel,
+        crate::operation::Action::Delete => Action::Delete,
+    }
+}
+
+fn status_of(status: crate::job::Status) -> Status {
+    let known = Status::ALL.into_iter().find(|known| known.as_str() == status.word());
+    known.expect("the words of a history are those of the core")
 }
 
 fn reason_of(reason: Reason) -> quorate_core::Reason {

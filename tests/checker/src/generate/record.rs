@@ -1,9 +1,10 @@
 use quorate_core::model::Model;
-use quorate_core::{Job, JobId, Refusal, State, Table};
+use quorate_core::{Job, JobId, Operation, OperationState, Refusal, State, Table};
 
 use crate::finish::Ended;
 use crate::job::{JobRecord, Reason, Status, Unique, Until};
 use crate::map::Map;
+use crate::operation::{OperationRecord, OperationStatus};
 
 /// What every job's payload is, by its owner: tag and hash.
 pub(super) type Payloads = Map<JobId, (Box<str>, Box<str>)>;
@@ -48,6 +49,22 @@ fn unique(unique: &quorate_core::Unique) -> Unique {
     Unique { key: unique.key.clone(), until }
 }
 
+/// Work on many jobs as an answer shows it.
+pub(super) fn operation(operation: &Operation) -> OperationRecord {
+    OperationRecord {
+        id: operation.id.to_string().into(),
+        status: match operation.state {
+            OperationState::Running => OperationStatus::Running,
+            OperationState::Done => OperationStatus::Done,
+            OperationState::Stopped => OperationStatus::Stopped,
+        },
+        done: operation.done,
+        skipped: operation.skipped,
+        started: operation.started_at.0,
+        ended: operation.ended_at.map(|at| at.0),
+    }
+}
+
 /// What became of an ending as an answer shows it.
 pub(super) fn ended(id: &str, ended: &Result<Job, Refusal>) -> Ended {
     let job = ended.as_ref().ok();
@@ -62,7 +79,7 @@ pub(super) fn ended(id: &str, ended: &Result<Job, Refusal>) -> Ended {
 /// The status code of a refusal.
 pub(super) fn code(refusal: &Refusal) -> u16 {
     match refusal {
-        Refusal::NoSuchJob => 404,
+        Refusal::NoSuchJob | Refusal::NoSuchOperation => 404,
         Refusal::WrongStatus { .. }
         | Refusal::RetriedAutomatically
         | Refusal::ReleasedTooOften
@@ -74,7 +91,6 @@ pub(super) fn code(refusal: &Refusal) -> u16 {
         | Refusal::QueueInUse
         | Refusal::TooManyQueues
         | Refusal::TooManyLanes
-        | Refusal::NoSuchOperation
         | Refusal::TooManyOperations => {
             panic!("the generator sends nothing that is refused so: {refusal:?}")
         }

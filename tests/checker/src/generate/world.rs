@@ -1,19 +1,22 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use quorate_core::{Answered, Envelope, Job, QueueName, Refusal, Reply, RequestId, Table, Timestamp};
+use quorate_core::{
+    Answered, Envelope, Job, OperationId, QueueName, Refusal, Reply, RequestId, Table, Timestamp,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::client::{self, Client};
 use super::cluster::{Cluster, NAMES};
-use super::command::{Commands, job_id};
-use super::record::{code, ended, record};
+use super::command::{Commands, job_id, name};
+use super::record::{code, ended, operation, record};
 use crate::call::Call;
 use crate::event::{Counts, Op, Outcome, Tally};
 use crate::job::JobRecord;
 use crate::log_index::LogIndex;
 use crate::map::Map;
+use crate::operation::OperationRecord;
 use crate::writer::HistoryWriter;
 
 /// Clients.
@@ -73,6 +76,11 @@ impl World {
             world.cluster.proposed.push(envelope);
         }
         world.cluster.commit(world.log_time(), 0);
+        for node in 0..NAMES.len() {
+            world.cluster.advance(node, usize::MAX);
+        }
+        let queues = world.cluster.nodes[0].model.dispatch();
+        world.commands.swept = queues.named(&name(client::SWEPT)).expect("it was just set");
         world
     }
 
@@ -199,6 +207,7 @@ impl World {
         let due =
             self.late.extract_if(.., |(at, _)| *at <= self.now || !self.faults).map(|(_, envelope)| envelope);
         self.cluster.proposed.extend(due);
+        self.go_on();
         let gap = u64::from(self.rng.random_bool(0.01));
         self.cluster.commit(self.log_time(), gap);
         for node in 0..NAMES.len() {
@@ -209,6 +218,17 @@ impl World {
             self.answer(node, answers, writer)?;
         }
         Ok(())
+    }
+
+    /// Lets the leader propose the next steps of work on many jobs, some of them again.
+    fn go_on(&mut self) {
+        let (now, nodes) = (self.log_time(), &self.cluster.nodes);
+        let newest = nodes.iter().max_by_key(|node| node.applied).expect("there are nodes");
+        for operation in newest.model.operations().values().filter(|operation| operation.is_running()) {
+            if self.rng.random_bool(0.3) {
+                self.cluster.proposed.push(self.commands.step(operation, &newest.model, now));
+            }
+        }
     }
 
     /// Answers what waited for this node.
@@ -266,12 +286,23 @@ impl World {
 
     /// True where a read finds nothing and was not certain.
     fn misses(&self, open: &Open, waited_for: u64) -> bool {
-        let Call::Get { id, .. } = &open.op.call else { return false };
-        let found = self.cluster.nodes[open.node].model.jobs().contains_key(&job_id(id));
+        let model = &self.cluster.nodes[open.node].model;
+        let found = match &open.op.call {
+            Call::Get { id, .. } => model.jobs().contains_key(&job_id(id)),
+            Call::Watch { id, .. } => model.operations().contains_key(&OperationId(job_id(id).0)),
+            _ => return false,
+        };
         !found && waited_for < self.cluster.committed
     }
 
     fn read(&mut self, op: &mut Op, node: usize) {
+        if let Call::Watch { id, .. } = &op.call {
+            op.operation = self.operation(node, OperationId(job_id(id).0));
+            let found = op.operation.is_some();
+            (op.outcome, op.status) =
+                if found { (Outcome::Ok, Some(200)) } else { (Outcome::Fail, Some(404)) };
+            return;
+        }
         let jobs = self.cluster.nodes[node].model.jobs();
         let named = op.call.id().and_then(|id| jobs.get(&job_id(id)));
         let listed = matches!(op.call, Call::List { .. });
@@ -296,14 +327,22 @@ impl World {
                 (Outcome::Ok, 200, jobs)
             }
             Ok(Reply::Job(job)) => (Outcome::Ok, 200, vec![*job]),
-            Ok(Reply::Done) => (Outcome::Ok, 204, Vec::new()),
-            Ok(Reply::Operation(_)) => panic!("no call begins work on many jobs"),
+            Ok(Reply::Done) => {
+                if let Call::Stop { id } = &op.call {
+                    op.operation = self.operation(node, OperationId(job_id(id).0));
+                }
+                (Outcome::Ok, 204, Vec::new())
+            }
+            Ok(Reply::Operation(id)) => {
+                op.operation = self.operation(node, id);
+                (Outcome::Ok, 202, Vec::new())
+            }
             Ok(Reply::Finished { ended: all, taken }) => {
                 let Call::Finish { endings, alone, .. } = &op.call else {
                     panic!("this is the answer to a finish")
                 };
                 match &all[..] {
-                    [Err(refusal)] if *alone => (Outcome::Fail, code(refusal), taken),
+                    [Err(refusal)] if *alone => (Outcome::Fail, code(refusal), Vec::new()),
                     all => {
                         op.ended =
                             endings.iter().zip(all).map(|(ending, one)| ended(&ending.id, one)).collect();
@@ -321,12 +360,19 @@ impl World {
         (op.outcome, op.status) = (outcome, Some(status));
     }
 
+    fn operation(&self, node: usize, id: OperationId) -> Option<OperationRecord> {
+        self.cluster.nodes[node].model.operations().get(&id).map(|found| operation(found))
+    }
+
     /// Writes a request and gives its client what it learned.
     fn finish(&mut self, op: Op, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
         let client = &mut self.clients[op.client as usize];
         client.free_at = op.returned;
         if op.outcome == Outcome::Ok && op.key.is_some() && self.rng.random_bool(0.05) {
             client.again = Some((op.call.clone(), op.key.clone()));
+        }
+        if let (Call::Operate { .. }, Some(begun)) = (&op.call, &op.operation) {
+            client.begun.push_back(begun.id.clone());
         }
         for job in &op.jobs {
             client.remember(&job.id);

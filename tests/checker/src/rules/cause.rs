@@ -67,6 +67,9 @@ fn ends_so(call: &Call, job: &JobRecord) -> bool {
         | Call::Retry { .. }
         | Call::Delete { .. }
         | Call::Set { .. }
+        | Call::Operate { .. }
+        | Call::Stop { .. }
+        | Call::Watch { .. }
         | Call::Get { .. }
         | Call::List { .. } => false,
     }

@@ -25,12 +25,16 @@ fn frees(call: &Call) -> bool {
         | Call::Finish { .. }
         | Call::Cancel { .. }
         | Call::Delete { .. }
-        | Call::Set { .. } => true,
+        | Call::Set { .. }
+        | Call::Stop { .. } => true,
         Call::Enqueue { .. }
         | Call::Consume { .. }
         | Call::Touch { .. }
         | Call::Retry { .. }
         | Call::Release { .. }
+        // A retry adds jobs, and whatever it does an operation is remembered.
+        | Call::Operate { .. }
+        | Call::Watch { .. }
         | Call::Get { .. }
         | Call::List { .. } => false,
     }

@@ -52,6 +52,9 @@ fn asked_for(call: &Call) -> Option<(Status, Option<Reason>)> {
         | Call::Release { .. }
         | Call::Delete { .. }
         | Call::Set { .. }
+        | Call::Operate { .. }
+        | Call::Stop { .. }
+        | Call::Watch { .. }
         | Call::Get { .. }
         | Call::List { .. } => None,
     }

@@ -69,6 +69,9 @@ fn asked(ops: &[Op], length: u64) -> Vec<u64> {
             | Call::Release { .. }
             | Call::Delete { .. }
             | Call::Set { .. }
+            | Call::Operate { .. }
+            | Call::Stop { .. }
+            | Call::Watch { .. }
             | Call::Get { .. }
             | Call::List { .. } => 1,
         };

@@ -16,7 +16,8 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
         findings.require(false, || ("nobody waited for the cluster to heal".to_owned(), []));
         return;
     };
-    let after = || facts.history.ops.iter().enumerate().filter(move |(_, op)| op.invoke >= healed);
+    let after =
+        || facts.history.ops.iter().enumerate().filter(move |(_, op)| !op.implied && op.invoke >= healed);
     for (number, op) in after().filter(|(_, op)| !op.left) {
         findings.require(is_answered(op), || {
             ("a request got no answer although the faults were over".to_owned(), facts.lines([number]))

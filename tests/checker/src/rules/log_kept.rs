@@ -39,6 +39,9 @@ fn sent(call: &Call) -> Option<&str> {
         | Call::Release { .. }
         | Call::Delete { .. }
         | Call::Set { .. }
+        | Call::Operate { .. }
+        | Call::Stop { .. }
+        | Call::Watch { .. }
         | Call::Get { .. }
         | Call::List { .. } => None,
     }

@@ -23,6 +23,7 @@ mod log_time;
 mod monotonic;
 mod not_found;
 mod one_effect;
+mod operations;
 mod overdue;
 mod paused;
 mod position;
@@ -45,7 +46,7 @@ mod woken;
 use crate::rule::Rule;
 
 /// All rules, in the order of reports.
-pub(crate) const RULES: [Rule; 41] = [
+pub(crate) const RULES: [Rule; 42] = [
     // The log is a linearization.
     real_time::RULE,
     position::RULE,
@@ -63,6 +64,7 @@ pub(crate) const RULES: [Rule; 41] = [
     deleted::RULE,
     retry_chain::RULE,
     release::RULE,
+    operations::RULE,
     unique::RULE,
     log_kept::RULE,
     // Order and time.

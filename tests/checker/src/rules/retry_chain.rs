@@ -4,7 +4,7 @@
 use crate::call::Call;
 use crate::event::{Op, Outcome};
 use crate::facts::{Facts, Life, Sighting};
-use crate::job::Status;
+use crate::job::{JobRecord, Status};
 use crate::rule::{Findings, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -40,6 +40,17 @@ fn wrong(facts: &Facts<'_>, life: &Life<'_>, seen: Sighting<'_>) -> Option<&'sta
         }
     }
     if job.status == Status::Error && job.max_retries > 0 {
+        let is_by_hand = |retry: &Sighting<'_>| retry.job.max_retries == job.max_retries;
+        let (by_hand, automatic): (Vec<_>, Vec<_>) = retries.iter().copied().partition(is_by_hand);
+        if let [first, ..] = by_hand[..]
+            && is_retried(facts, life)
+            && automatic_may_be_gone(facts, life, &automatic, &first.job.id)
+        {
+            // Somebody wanted another one since it was gone.
+            let [automatic] = automatic[..] else { return None };
+            let came_with_it = Some(automatic.job.created) == job.completed;
+            return (!came_with_it).then_some("has a retry that did not come with its end");
+        }
         return match retries[..] {
             [retry] if retry.job.max_retries + 1 != job.max_retries => {
                 Some("has a retry that does not count down")
@@ -50,7 +61,7 @@ fn wrong(facts: &Facts<'_>, life: &Life<'_>, seen: Sighting<'_>) -> Option<&'sta
             [retry] if job.retry_id.as_deref() != Some(&retry.job.id) => Some("is not linked to its retry"),
             [_] => None,
             [] if job.retry_id.is_none() => Some("failed with retries left and has no retry"),
-            [] if seen.op.is_some() || may_be_gone(facts, job.retry_id.as_deref()) => None,
+            [] if seen.op.is_some() || may_be_gone(facts, job, job.retry_id.as_deref()) => None,
             [] => Some("is linked to a retry that is not there"),
             [..] => Some("has more than one automatic retry"),
         };
@@ -94,7 +105,32 @@ fn by_hand(
     (!linked).then_some("is not linked to its latest retry")
 }
 
-/// True where somebody knew the retry by its id and may have deleted it before anybody saw it.
-fn may_be_gone(facts: &Facts<'_>, retry: Option<&str>) -> bool {
+/// True where the retry of a job may have been deleted before anybody saw it: by somebody who knew its id, or with many.
+fn may_be_gone(facts: &Facts<'_>, job: &JobRecord, retry: Option<&str>) -> bool {
     retry.and_then(|id| facts.life(id)).is_some_and(|life| facts.may_be_deleted(life))
+        || facts.may_be_deleted_unseen(job)
+}
+
+/// True where a client may have retried it by hand.
+fn is_retried(facts: &Facts<'_>, life: &Life<'_>) -> bool {
+    let calls = life.calls.iter().map(|op| facts.op(*op));
+    calls.into_iter().any(|op| matches!(op.call, Call::Retry { .. }) && op.outcome != Outcome::Fail)
+}
+
+/// True where the automatic retry of a job may have been deleted: the one that was seen, else the one that it was linked to before it
+/// was to this other one.
+fn automatic_may_be_gone(
+    facts: &Facts<'_>,
+    life: &Life<'_>,
+    automatic: &[Sighting<'_>],
+    other: &str,
+) -> bool {
+    match automatic {
+        [] => {
+            let mut before = life.sightings.iter().filter(|seen| seen.job.retry_id.as_deref() != Some(other));
+            before.any(|seen| may_be_gone(facts, seen.job, seen.job.retry_id.as_deref()))
+        }
+        [automatic] => facts.life(&automatic.job.id).is_some_and(|life| facts.may_be_deleted(life)),
+        [_, _, ..] => false,
+    }
 }

@@ -13,6 +13,7 @@ fn start(number: u8) -> Command {
         action: Action::Cancel,
         details: "all".into(),
         selection: Selection::Filter(filter),
+        words: "queued".into(),
     };
     Command::StartOperation { operation, key: None }
 }

@@ -90,6 +90,9 @@ fn requests(facts: &Facts<'_>, number: usize, steps: &mut Vec<Step>) -> Option<(
         | Call::Consume { .. }
         | Call::Finish { .. }
         | Call::Set { .. }
+        | Call::Operate { .. }
+        | Call::Stop { .. }
+        | Call::Watch { .. }
         | Call::Get { .. }
         | Call::List { .. } => false,
     });

@@ -162,7 +162,13 @@ impl Chain<'_, '_> {
                 self.ids.entry(step.life).or_insert(new_id);
                 Command::Release { id: of, new_id, delay: *delay }
             }
-            Call::Finish { .. } | Call::Set { .. } | Call::Get { .. } | Call::List { .. } => return None,
+            Call::Finish { .. }
+            | Call::Set { .. }
+            | Call::Operate { .. }
+            | Call::Stop { .. }
+            | Call::Watch { .. }
+            | Call::Get { .. }
+            | Call::List { .. } => return None,
         })
     }
 
