@@ -8,6 +8,7 @@ mod common;
 mod compaction;
 mod disk;
 mod handover;
+mod hostile;
 mod levels;
 mod log_time;
 mod membership;
