@@ -65,8 +65,7 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
             request.extensions_mut().insert(Caller(from));
             Ok(request)
         });
-    let discovery =
-        DiscoveryServer::new(service.clone()).max_decoding_message_size(limits::DISCOVER_BYTES);
+    let discovery = DiscoveryServer::new(service.clone()).max_decoding_message_size(limits::DISCOVER_BYTES);
     let incoming = Connections::new(service.process.config.peer_connections).incoming(listener);
     let server = Server::builder()
         .http2_keepalive_interval(Some(limits::KEEPALIVE))

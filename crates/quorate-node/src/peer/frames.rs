@@ -89,7 +89,7 @@ impl Frames {
     pub(crate) fn accepted(self) -> impl Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + 'static {
         let Frames { from, judge, disk, frames, heard, refusal } = self;
         tokio_stream::StreamExt::map_while(frames, move |frame| {
-            match accept(from, &judge, &disk, &heard, frame.ok()?) {
+            match frame.and_then(|frame| accept(from, &judge, &disk, &heard, frame)) {
                 Ok(request) => Some(request),
                 Err(status) => {
                     *refusal.0.lock() = Some(status);

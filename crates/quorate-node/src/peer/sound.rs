@@ -42,7 +42,9 @@ pub(crate) enum Unsound {
     Size(usize),
     #[error("a batch that cannot be applied: {0}")]
     Batch(#[from] Malformed),
-    #[error("a command of feature level {level}, and this version of Quorate understands {understood}: start this node with a newer one")]
+    #[error(
+        "a command of feature level {level}, and this version of Quorate understands {understood}: start this node with a newer one"
+    )]
     Level { level: FeatureLevel, understood: FeatureLevel },
     #[error("a snapshot of nothing")]
     NoSnapshot,
@@ -214,7 +216,8 @@ impl Standing {
 
 /// A term, at a node that is at the term `here`. A node that has just been made knows of none.
 fn term(term: u64, here: u64) -> Result<(), Unsound> {
-    let most = if here == 0 { limits::TERM } else { limits::TERM.min(here.saturating_add(limits::TERMS_AHEAD)) };
+    let most =
+        if here == 0 { limits::TERM } else { limits::TERM.min(here.saturating_add(limits::TERMS_AHEAD)) };
     if term <= most { Ok(()) } else { Err(Unsound::Term { term, here }) }
 }
 

@@ -72,7 +72,14 @@ impl<S: Service<http::Request<tonic::body::Body>>> Service<http::Request<tonic::
         let caller = (self.caller)(request.extensions());
         let unfinished = self.unfinished.clone();
         self.service.call(request.map(|body| {
-            tonic::body::Body::new(Counted { body, unfinished, caller, held: 0, message: Message::default(), late: None })
+            tonic::body::Body::new(Counted {
+                body,
+                unfinished,
+                caller,
+                held: 0,
+                message: Message::default(),
+                late: None,
+            })
         }))
     }
 }

@@ -129,8 +129,16 @@ async fn a_snapshot_that_contradicts_what_is_committed_or_its_leader_is_refused_
         (elected, at(term + 2, last.index + 9), "of a leader of term"),
         (elected, at(term + 1, u64::MAX), "no log gets there"),
         (elected, None, "a snapshot of nothing"),
-        (Some(log::Vote { committed: false, ..elected.unwrap() }), at(term + 1, last.index + 9), "not committed"),
-        (Some(log::Vote { node_id: intruder.to, ..elected.unwrap() }), at(term + 1, last.index + 9), "speaks for"),
+        (
+            Some(log::Vote { committed: false, ..elected.unwrap() }),
+            at(term + 1, last.index + 9),
+            "not committed",
+        ),
+        (
+            Some(log::Vote { node_id: intruder.to, ..elected.unwrap() }),
+            at(term + 1, last.index + 9),
+            "speaks for",
+        ),
     ];
     for (vote, last_log_id, why) in cases {
         let start = snapshot(vote, last_log_id, &intruder);
@@ -173,7 +181,11 @@ async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
         envelopes: vec![envelope.clone(); count],
     };
     let long = Command::Succeed { id: JobId([1; 16]), log: Bytes::from(vec![0; 20 << 20]) };
-    let long = log::Envelope::from(Envelope { command: long, request_id: RequestId([2; 16]), deadline: Timestamp(now) });
+    let long = log::Envelope::from(Envelope {
+        command: long,
+        request_id: RequestId([2; 16]),
+        deadline: Timestamp(now),
+    });
     let bytes = |bytes: &'static [u8]| {
         let batch = log::entry::Payload::Batch(Bytes::from_static(bytes));
         log::Entry { payload: Some(batch), ..entry(1) }
@@ -186,12 +198,32 @@ async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
         ("an earlier term", intruder.frame(&[entry(1), with_id(id(term, last.index + 2))]), "behind"),
         ("a later term", intruder.frame(&[with_id(id(term + 2, last.index + 1))]), "of a leader of term"),
         ("the last index", intruder.frame(&[with_id(id(term + 1, u64::MAX))]), "no log gets there"),
-        ("the last index before", pb::AppendFrame { prev_log_id: id(term, u64::MAX), ..sound.clone() }, "gets there"),
-        ("the last index committed", pb::AppendFrame { leader_commit: id(term, u64::MAX), ..sound.clone() }, "gets there"),
+        (
+            "the last index before",
+            pb::AppendFrame { prev_log_id: id(term, u64::MAX), ..sound.clone() },
+            "gets there",
+        ),
+        (
+            "the last index committed",
+            pb::AppendFrame { leader_commit: id(term, u64::MAX), ..sound.clone() },
+            "gets there",
+        ),
         ("from the start", pb::AppendFrame { prev_log_id: id(term + 1, 1), ..sound.clone() }, "is committed"),
-        ("another's past", pb::AppendFrame { prev_log_id: id(0, last.index + 1), ..sound.clone() }, "is committed"),
-        ("no leader", pb::AppendFrame { vote: Some(log::Vote { committed: false, ..vote }), ..sound.clone() }, "not committed"),
-        ("in its own name", pb::AppendFrame { vote: Some(log::Vote { node_id: intruder.to, ..vote }), ..sound.clone() }, "speaks for"),
+        (
+            "another's past",
+            pb::AppendFrame { prev_log_id: id(0, last.index + 1), ..sound.clone() },
+            "is committed",
+        ),
+        (
+            "no leader",
+            pb::AppendFrame { vote: Some(log::Vote { committed: false, ..vote }), ..sound.clone() },
+            "not committed",
+        ),
+        (
+            "in its own name",
+            pb::AppendFrame { vote: Some(log::Vote { node_id: intruder.to, ..vote }), ..sound.clone() },
+            "speaks for",
+        ),
         ("two leaders", pb::AppendFrame { vote: intruder.elected(term), ..sound.clone() }, "two leaders"),
         ("no batch", intruder.frame(&[bytes(b"\xff\xff\xff")]), "cannot be applied"),
         ("a newer batch", intruder.frame(&[bytes(b"\xf8\x3f\x01")]), "cannot be applied"),
@@ -199,7 +231,11 @@ async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
         ("two centuries", intruder.frame(&[intruder.entry(1, &tick(now + 200 * YEAR_MS))]), "log time"),
         ("said", pb::AppendFrame { log_time_ms: now + 200 * YEAR_MS, ..sound.clone() }, "log time"),
         ("a level", intruder.frame(&[intruder.entry(1, &batch(&raise, 1))]), "feature level 9"),
-        ("too many", intruder.frame(&[intruder.entry(1, &batch(&raise, COMMANDS_PER_ENTRY + 1))]), "cannot be applied"),
+        (
+            "too many",
+            intruder.frame(&[intruder.entry(1, &batch(&raise, COMMANDS_PER_ENTRY + 1))]),
+            "cannot be applied",
+        ),
         ("too long", intruder.frame(&[intruder.entry(1, &batch(&long, 1))]), "an entry of"),
     ];
     for (name, frame, why) in cases {
@@ -300,7 +336,8 @@ async fn what_is_forwarded_gets_into_the_log_as_apply_will_understand_it() {
     let deadline = unharmed.time.0 + 30_000;
 
     // The deepest that a decoder takes, one level above where the log has it; and behind it a command.
-    let plain = [encoded(1, deadline, Command::Touch { id: JobId([1; 16]), progress: None }), nested(99)].concat();
+    let plain =
+        [encoded(1, deadline, Command::Touch { id: JobId([1; 16]), progress: None }), nested(99)].concat();
     let last = encoded(2, deadline, enqueue(7)).into();
     let kinds = intruder.forward(vec![plain.into(), last], 2).await;
     assert_eq!(kinds, [Kind::NotUnderstood, Kind::Appended]);

@@ -6,6 +6,7 @@
 mod addresses;
 mod common;
 mod compaction;
+mod connections;
 mod disk;
 mod handover;
 mod hostile;

@@ -23,8 +23,10 @@ use super::{
     view::View,
 };
 use crate::{
-    DataDir, Entry, LogId, StoreError, TypeConfig, Vote, high_water::Mark,
-    limits::{LOG_TAIL_BYTES, TERM}, patience::Patience,
+    DataDir, Entry, LogId, StoreError, TypeConfig, Vote,
+    high_water::Mark,
+    limits::{LOG_TAIL_BYTES, TERM},
+    patience::Patience,
 };
 
 /// The Raft log and the vote, as Raft writes them. Clones are the same log; when the last one goes, what is queued

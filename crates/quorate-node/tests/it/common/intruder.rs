@@ -30,7 +30,14 @@ impl Intruder {
         let id = |at: usize| seen.members.iter().find(|m| m.name == cluster.config(at).name).unwrap();
         let peer = PeerClient::connect(format!("http://{}", id(to).peer_addr)).await.unwrap();
         let last = log::LogId { term: seen.term, index: cluster.at(to).gauges().last_log_index };
-        Intruder { peer, cluster_id: seen.id.clone(), from: id(from).id, to: id(to).id, term: seen.term, last }
+        Intruder {
+            peer,
+            cluster_id: seen.id.clone(),
+            from: id(from).id,
+            to: id(to).id,
+            term: seen.term,
+            last,
+        }
     }
 
     pub fn request<T>(&self, message: T) -> Request<T> {
@@ -101,7 +108,8 @@ impl Intruder {
         answers: usize,
     ) -> Vec<pb::forward_answer::Kind> {
         let frames = envelopes.into_iter();
-        let frames = frames.map(|envelope| pb::ForwardFrame { envelopes: vec![envelope], parents: Vec::new() });
+        let frames =
+            frames.map(|envelope| pb::ForwardFrame { envelopes: vec![envelope], parents: Vec::new() });
         let request = self.request(open(frames.collect()));
         let mut results = self.peer.forward(request).await.unwrap().into_inner();
         let mut kinds = Vec::new();
