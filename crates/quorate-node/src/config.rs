@@ -26,6 +26,8 @@ pub struct NodeConfig {
     pub log_bytes: u64,
     /// About how many files of the log and the table are kept open; `None`: all of them.
     pub open_files: Option<usize>,
+    /// Most connections of peers to this node.
+    pub peer_connections: usize,
     /// A snapshot is taken after so many log entries.
     pub snapshot_every: u64,
     /// Log entries that are kept behind a snapshot, for followers that lag.
@@ -55,6 +57,7 @@ impl NodeConfig {
             reserve: None,
             log_bytes: limits::RAFT_LOG_BYTES,
             open_files: None,
+            peer_connections: limits::PEER_CONNECTIONS,
             snapshot_every: limits::SNAPSHOT_EVERY,
             logs_kept: limits::LOGS_KEPT,
             traces: Traces::default(),

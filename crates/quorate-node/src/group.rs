@@ -17,6 +17,7 @@ use crate::cluster::term_start::TermStart;
 use crate::cluster::watch::Watch;
 use crate::command::batcher::Batcher;
 use crate::command::budget::Budget;
+use crate::command::doubt::Doubt;
 use crate::command::forward::Forwarder;
 use crate::command::intake::Intake;
 use crate::command::operations::Operations;
@@ -86,6 +87,7 @@ impl Group {
             leadership: leadership.clone(),
             batcher: batcher.clone(),
             forwarder: Forwarder::start(leadership.clone(), transport.clone(), config.traces, tasks),
+            doubt: Doubt::default(),
             level: level.clone(),
             closed: closed.clone(),
             ended: tasks.ended(),

@@ -7,6 +7,8 @@ use openraft::async_runtime::WatchReceiver;
 use quorate_core::{Answered, Command, Take, Timestamp, Unavailable};
 use quorate_store::{Meter, Reader, StoreError};
 
+use tokio::time::Instant;
+
 use crate::DiskState;
 use crate::cluster::status::{self, Cluster};
 use crate::group::Group;
@@ -108,14 +110,17 @@ impl Handle {
         matches!(tokio::time::timeout(limits::ALIVE, answer).await, Ok(Ok(())))
     }
 
-    /// True while this node has recovered what it had before it started, and reaches a majority through the leader. Asks,
-    /// so it may take [`limits::READY`].
+    /// True while this node has recovered what it had before it started, reaches a majority through the leader, and the last write
+    /// that was to be answered here was, or one that is tried now. Asks, so it may take [`limits::READY`].
     ///
-    /// That a leader is known is not enough: a node that is cut off goes on knowing the last one.
+    /// That a leader is known is not enough: a node that is cut off goes on knowing the last one. Nor is it that a majority follows
+    /// the leader, if nothing gets into their logs.
     pub async fn ready(&self) -> bool {
+        let until = Instant::now() + limits::READY;
         self.caught_up()
             && !self.0.group.removed.load(Ordering::Relaxed)
             && self.barrier(limits::READY).await.is_ok()
+            && self.0.group.intake.writes(until).await
     }
 
     /// Numbers for whoever watches this node.

@@ -40,6 +40,11 @@ impl Leadership {
         Some(Leader { id, term: metrics.vote.leader_id.term, here })
     }
 
+    /// The latest term that this node knows of.
+    pub(crate) fn term(&self) -> u64 {
+        self.metrics.borrow_watched().vote.leader_id.term
+    }
+
     /// This node, if it leads.
     pub(crate) fn here(&self) -> Option<Leader> {
         self.now().filter(|leader| leader.here)

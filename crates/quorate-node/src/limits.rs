@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use quorate_core::limits::{BODY_BYTES, REQUEST_MILLIS};
+use quorate_core::limits::{BODY_BYTES, BYTES_PER_ENTRY, REQUEST_MILLIS};
+pub(crate) use quorate_store::TERM;
 
 /// Queues of which is shown by itself what is measured: each costs whoever watches eight series for each node.
 pub(crate) const QUEUES_MEASURED: usize = 100;
@@ -23,6 +24,28 @@ pub(crate) const GATHER_YIELDS: u32 = 8;
 /// Longest message between peers, in bytes: room for a log entry that holds the longest request, and for the entries
 /// that are read from the log at once.
 pub(crate) const MESSAGE_BYTES: usize = 4 * BODY_BYTES;
+/// Longest encoded command that goes into the log: the longest request, with all that it is given.
+pub(crate) const COMMAND_BYTES: usize = 2 * BODY_BYTES;
+/// Longest encoded log entry: commands up to [`BYTES_PER_ENTRY`], or one command.
+pub(crate) const ENTRY_BYTES: usize = COMMAND_BYTES + BYTES_PER_ENTRY;
+
+/// Terms by which a peer may be ahead of this node. A term is an election, which takes a second: a node is not away for a century.
+/// And of a hostile peer, each step of that size costs this node a vote on its disk: it would take 2^31 of them to get to [`TERM`].
+pub(crate) const TERMS_AHEAD: u64 = 1 << 32;
+/// Highest log index: a million entries a second take two thousand years to get there.
+pub(crate) const INDEX: u64 = 1 << 56;
+/// What a leader says of log time may be ahead, by so many milliseconds, of what this node's wall clock and its own log time say: a
+/// century. A machine without a clock of its own starts at the epoch; whatever is less may be an honest mistake of somebody's clock.
+pub(crate) const LOG_TIME_AHEAD_MILLIS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
+
+/// Connections to the peer port: a node has five to each other one. A quarter of them is for those who have not said yet who they are.
+pub(crate) const PEER_CONNECTIONS: usize = 256;
+/// Bytes of messages of which the rest has not come yet, of all callers: all that the other side can make this one hold.
+pub(crate) const UNFINISHED_BYTES: usize = 4 * UNFINISHED_BYTES_EACH;
+/// … of one caller: the longest frame of its log, beside the longest of another kind.
+pub(crate) const UNFINISHED_BYTES_EACH: usize = 2 * MESSAGE_BYTES;
+/// A question of somebody who may be anybody, in bytes.
+pub(crate) const DISCOVER_BYTES: usize = 64 << 10;
 /// Streams that one peer may have open with this node.
 pub(crate) const STREAMS_PER_PEER: u32 = 64;
 /// Bytes that a peer may send ahead of what was read, on one stream and on one connection. Fixed: HTTP/2's way to find them out
@@ -56,6 +79,16 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(1);
 /// For a sign of life to be answered; then the connection is given up.
 pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// For somebody who has connected to make a call, and for the next one, before a member has made any.
+pub(crate) const FIRST_CALL: Duration = Duration::from_secs(10);
+/// A member's connection over which nothing has come for so long, not even an answer to a sign of life, is closed.
+pub(crate) const PEER_SILENCE: Duration = Duration::from_secs(30);
+/// Between two looks for such connections.
+pub(crate) const CONNECTIONS_LOOK: Duration = Duration::from_secs(1);
+/// After a connection that could not be accepted: the next one hardly can.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// For a message to come, from its first byte to its last.
+pub(crate) const MESSAGE: Duration = Duration::from_secs(30);
 /// For an append frame to be answered. The answer waits for the follower's disk.
 pub(crate) const APPEND_SILENCE: Duration = Duration::from_secs(5);
 /// For a short question to a peer.
@@ -185,6 +218,9 @@ pub(crate) const RECOVERY_QUESTION: Duration = Duration::from_secs(5);
 /// For a node that cannot go on to say why, before its process is aborted.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// What is in the log can be sent, whatever comes with it in its frame.
+const _: () = assert!(ENTRY_BYTES + BYTES_PER_ENTRY < MESSAGE_BYTES);
+
 /// Whoever waits for an answer waits longer than the one who gives it waits for its own.
 const _: () = {
     const fn waits_for(asker: Duration, answerer: Duration) {
@@ -201,5 +237,6 @@ const _: () = {
 /// and proposes itself is there once; frames to peers hold what was read of the log.
 pub const MEMORY_BYTES: usize = quorate_store::MEMORY_BYTES
     + LEADER_BYTES
+    + UNFINISHED_BYTES
     + FRAMES_IN_FLIGHT * (2 << 20)
     + SNAPSHOT_CHUNKS * SNAPSHOT_CHUNK_BYTES;

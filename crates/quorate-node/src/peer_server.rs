@@ -1,14 +1,10 @@
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use prost::Message;
-use quorate_core::{Envelope, FeatureLevel, RequestId, Timestamp};
+use quorate_core::{Envelope, FeatureLevel, RequestId};
 use quorate_proto::Malformed;
-use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1::discovery_server::{Discovery, DiscoveryServer};
 use quorate_proto::peer::v1::peer_server::{Peer, PeerServer};
 use quorate_proto::peer::v1::{self as pb, TraceParent, forward_answer::Kind};
@@ -16,14 +12,18 @@ use quorate_store::{NodeId, ProtoForm, SnapshotStore, Vote};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tonic::codegen::http::Extensions;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
 
 use crate::command::proposal::{Proposal, Proposer, Verdict};
 use crate::group::Group;
 use crate::limits;
+use crate::peer::connections::{Connections, Ticket};
+use crate::peer::frames::Frames;
+use crate::peer::sound::{Judge, Unsound};
+use crate::peer::unfinished::{Bounded, Unfinished};
 use crate::peer::{header, messages, snapshot};
 use crate::process::Process;
 use crate::trace;
@@ -53,14 +53,20 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
     let peer = PeerServer::new(service.clone())
         .max_decoding_message_size(limits::MESSAGE_BYTES)
         .max_encoding_message_size(limits::MESSAGE_BYTES);
+    let caller: fn(&Extensions) -> NodeId =
+        |extensions| extensions.get::<Caller>().expect("every call is checked").0;
+    let peer = Bounded { service: peer, unfinished: Unfinished::default(), caller };
     let checked =
         tonic::service::interceptor::InterceptedService::new(peer, move |mut request: Request<()>| {
             let from = header::check(&identity, request.metadata())?;
+            if let Some(ticket) = request.extensions().get::<Ticket>() {
+                ticket.is_members()?;
+            }
             request.extensions_mut().insert(Caller(from));
             Ok(request)
         });
-    // The builder's own setting does not reach connections of a listener that it is given.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let discovery = DiscoveryServer::new(service.clone()).max_decoding_message_size(limits::DISCOVER_BYTES);
+    let incoming = Connections::new(service.process.config.peer_connections).incoming(listener);
     let server = Server::builder()
         .http2_keepalive_interval(Some(limits::KEEPALIVE))
         .http2_keepalive_timeout(Some(limits::KEEPALIVE_TIMEOUT))
@@ -68,7 +74,7 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
         .initial_connection_window_size(Some(limits::CONNECTION_WINDOW))
         .max_concurrent_streams(Some(limits::STREAMS_PER_PEER))
         .add_service(checked)
-        .add_service(DiscoveryServer::new(service))
+        .add_service(discovery)
         .serve_with_incoming_shutdown(incoming, hang_up.clone().cancelled_owned());
     let stuck = async {
         hang_up.cancelled().await;
@@ -91,6 +97,16 @@ fn caller<T>(request: &Request<T>) -> NodeId {
 }
 
 impl Service {
+    /// Whose word is looked at before anything comes of it.
+    fn judge(&self) -> Judge {
+        Judge {
+            own_id: self.process.identity.node_id,
+            raft: self.group.raft.clone(),
+            clock: self.process.clock.clone(),
+            understood: self.process.config.feature_level,
+        }
+    }
+
     /// The answers of a stream, until this node hangs up.
     fn results<T>(&self, stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Results<T>
     where
@@ -110,44 +126,24 @@ impl Peer for Service {
         request: Request<Streaming<pb::AppendFrame>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
         let from = caller(&request);
-        let (clock, disk) = (self.process.clock.clone(), self.process.disk.clone());
-        let refused = Arc::new(AtomicBool::new(false));
-        let refusal = Arc::clone(&refused);
-        // A frame that is no frame ends the stream: the leader sends again what was not answered.
-        let frames = tokio_stream::StreamExt::map_while(request.into_inner(), move |frame| {
-            let frame = frame.ok()?;
-            let log_time = (frame.log_time_ms != 0).then_some(Timestamp(frame.log_time_ms));
-            match messages::append_request(frame) {
-                Ok(request) => {
-                    if let Some(log_time) = log_time {
-                        clock.heard(request.vote.leader_id.term, log_time);
-                    }
-                    // Before Raft hears of them: what it has accepted must be written. Heartbeats pass.
-                    let bytes = messages::entry_bytes(&request);
-                    if bytes > 0 && !disk.takes(bytes) {
-                        refused.store(true, Ordering::Relaxed);
-                        return None;
-                    }
-                    Some(request)
-                }
-                Err(malformed) => {
-                    tracing::error!(from, %malformed, "a peer sent a frame that is none");
-                    None
-                }
+        let frames = Frames::new(from, self.judge(), &self.process, request.into_inner());
+        let (heard, refusal) = (frames.heard(), frames.refusal());
+        let results = self.group.raft.stream_append(frames.accepted()).map(move |result| match result {
+            Ok(result) => {
+                heard.answered(&result);
+                Ok(messages::append_result_message(&result))
             }
-        });
-        let results = self.group.raft.stream_append(frames).map(|result| match result {
-            Ok(result) => Ok(messages::append_result_message(&result)),
             Err(fatal) => Err(Status::unavailable(fatal.to_string())),
         });
-        let refusal = futures::stream::once(async move { refusal.load(Ordering::Relaxed) })
-            .filter_map(async |refused| refused.then(|| Err(no_room())));
-        let results = results.chain(refusal);
+        let refused = futures::stream::once(async move { refusal.take() });
+        let results = results.chain(refused.filter_map(async |refused| refused.map(Err)));
         Ok(Response::new(self.results(results)))
     }
 
     async fn vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
+        let from = caller(&request);
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
+        self.judge().vote(from, &request).map_err(|unsound| refuse(from, unsound))?;
         let response = self.group.raft.vote(request).await.map_err(unavailable)?;
         Ok(Response::new(messages::vote_response_message(&response, &self.process.clock)))
     }
@@ -156,7 +152,9 @@ impl Peer for Service {
         &self,
         request: Request<pb::VoteRequest>,
     ) -> Result<Response<pb::VoteResponse>, Status> {
+        let from = caller(&request);
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
+        self.judge().vote(from, &request).map_err(|unsound| refuse(from, unsound))?;
         let response = self.group.raft.pre_vote(request).await.map_err(unavailable)?;
         Ok(Response::new(messages::vote_response_message(&response, &self.process.clock)))
     }
@@ -165,7 +163,9 @@ impl Peer for Service {
         &self,
         request: Request<pb::TransferLeaderRequest>,
     ) -> Result<Response<pb::TransferLeaderResponse>, Status> {
+        let from = caller(&request);
         let request = messages::transfer_request(request.into_inner()).map_err(malformed)?;
+        self.judge().transfer(from, &request).map_err(|unsound| refuse(from, unsound))?;
         let response = self.group.raft.handle_transfer_leader(request).await.map_err(unavailable)?;
         Ok(Response::new(messages::transfer_response_message(&response)))
     }
@@ -177,8 +177,7 @@ impl Peer for Service {
         let from = caller(&request);
         let receiver = self.snapshots.receive().await.map_err(|error| Status::aborted(error.to_string()))?;
         let holds = |bytes| if self.process.disk.holds(bytes) { Ok(()) } else { Err(no_room()) };
-        let understood = self.process.config.feature_level;
-        let received = snapshot::receive(request.into_inner(), receiver, understood, holds).await?;
+        let received = snapshot::receive(request.into_inner(), receiver, &self.judge(), from, holds).await?;
         tracing::info!(from, last = ?received.snapshot.meta.last_log_id, "received a snapshot");
         let installed = self.group.raft.install_full_snapshot(received.vote, received.snapshot);
         let response = installed.await.map_err(unavailable)?;
@@ -201,7 +200,7 @@ impl Peer for Service {
                     let parent = parents.next_if(|parent| parent.envelope as usize == at);
                     let now = *level.borrow();
                     match admit(&envelope, now) {
-                        Ok((request_id, adds_jobs)) => {
+                        Ok(Admitted { request_id, adds_jobs, envelope }) => {
                             let span = match parent {
                                 Some(TraceParent { parent, .. }) => {
                                     trace::forwarded(traces, request_id, &parent)
@@ -236,6 +235,7 @@ impl Peer for Service {
     ) -> Result<Response<pb::ReadIndexResponse>, Status> {
         let from = caller(&request);
         let vote = messages::read_index_request(request.into_inner()).map_err(malformed)?;
+        self.judge().asker(&vote).map_err(|unsound| refuse(from, unsound))?;
         let index = self.group.commit_index.confirmed(Some((from, vote))).await.map_err(unavailable)?;
         Ok(Response::new(pb::ReadIndexResponse { index }))
     }
@@ -267,6 +267,9 @@ impl Discovery for Service {
         &self,
         request: Request<pb::DiscoverRequest>,
     ) -> Result<Response<pb::DiscoverResponse>, Status> {
+        if let Some(ticket) = request.extensions().get::<Ticket>() {
+            ticket.called();
+        }
         let asker = request.into_inner();
         self.group.peers.look_for(&asker);
         Ok(Response::new(self.group.peers.introduce(&asker)))
@@ -297,26 +300,43 @@ struct Refused {
     reason: String,
 }
 
-/// Looks at a command that another node has encoded: in the log it could not be refused any more. Gives its request id, and
-/// whether it adds jobs.
-fn admit(envelope: &Bytes, level: FeatureLevel) -> Result<(RequestId, bool), Refused> {
+/// A command of another node, as it goes into the log.
+#[derive(Debug, PartialEq)]
+struct Admitted {
+    request_id: RequestId,
+    adds_jobs: bool,
+    /// Encoded by this node.
+    envelope: Bytes,
+}
+
+/// Looks at a command that another node has encoded: in the log it could not be refused any more. What goes there is encoded anew, so
+/// nothing of it is but what was looked at.
+fn admit(envelope: &Bytes, level: FeatureLevel) -> Result<Admitted, Refused> {
     match quorate_proto::decode_envelope(envelope.clone()) {
-        Ok(Envelope { request_id, command, .. }) if command.level() <= level => {
-            Ok((request_id, command.adds_jobs()))
-        }
+        Ok(envelope) if envelope.command.level() <= level => Ok(Admitted {
+            request_id: envelope.request_id,
+            adds_jobs: envelope.command.adds_jobs(),
+            envelope: quorate_proto::encode_envelope(envelope),
+        }),
         Ok(Envelope { request_id, command, .. }) => {
             let reason = format!("it is of feature level {}, the cluster of {level}", command.level());
             Err(Refused { request_id: Some(request_id), reason })
         }
         Err(malformed) => {
-            let known = log::Envelope::decode(envelope.clone()).ok();
-            let request_id = known.and_then(|known| known.request_id).map(|id| RequestId(id.into()));
+            let request_id = quorate_proto::request_id_of(envelope);
             Err(Refused { request_id, reason: malformed.to_string() })
         }
     }
 }
 
-fn no_room() -> Status {
+/// Says so here, too: a peer that cannot be right is no everyday thing.
+fn refuse(from: NodeId, unsound: Unsound) -> Status {
+    tracing::error!(from, %unsound, "a peer's call is refused");
+    unsound.into()
+}
+
+/// The follower has no room for entries.
+pub(crate) fn no_room() -> Status {
     Status::resource_exhausted("this node's disk is full")
 }
 
@@ -330,7 +350,9 @@ fn unavailable(error: impl std::fmt::Display) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::{Command, JobId};
+    use prost::Message;
+    use quorate_core::{Command, JobId, Timestamp};
+    use quorate_proto::log::v1 as log;
 
     use super::*;
 
@@ -341,7 +363,8 @@ mod tests {
         let level = command.level();
         let envelope = log::Envelope::from(Envelope { request_id, deadline: Timestamp(1), command });
         let bytes = Bytes::from(envelope.encode_to_vec());
-        assert_eq!(admit(&bytes, level), Ok((request_id, false)));
+        let admitted = Admitted { request_id, adds_jobs: false, envelope: bytes.clone() };
+        assert_eq!(admit(&bytes, level), Ok(admitted));
         let above = admit(&bytes, FeatureLevel(level.0 - 1)).unwrap_err();
         assert_eq!(above.request_id, Some(request_id));
         let unknown = log::Envelope { command: None, ..envelope };

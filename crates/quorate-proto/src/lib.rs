@@ -5,10 +5,12 @@
 
 mod convert;
 mod malformed;
+mod parts;
 mod strict;
 
-pub use convert::{answered_value, decode_batch, decode_envelope, encode_batch};
+pub use convert::{answered_value, decode_batch, decode_envelope, encode_batch, encode_envelope};
 pub use malformed::Malformed;
+pub use parts::request_id_of;
 pub use strict::decode;
 
 /// What stands on disk and in the Raft log.

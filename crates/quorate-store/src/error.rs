@@ -45,6 +45,16 @@ pub enum StoreError {
         /// What the log has.
         found: String,
     },
+    /// A peer had this node vote in a term that no cluster reaches (no node takes such a vote any more). Raft cannot go on from
+    /// there: a node of an intact majority joins anew with an empty directory; a cluster that has lost its majority so is restored.
+    #[error(
+        "the log's vote is of term {term}, which no cluster reaches: a peer made it up. If most of the other nodes run, remove this \
+         node's data directory and start it: it joins them as a new node. If most nodes say this, restore the cluster from a backup"
+    )]
+    ImpossibleTerm {
+        /// The term.
+        term: u64,
+    },
     /// A snapshot that a peer sent is not what the peer says: refuse it, and let the peer try again. Nothing was changed.
     #[error("the received snapshot is refused: {reason}")]
     BadSnapshot {

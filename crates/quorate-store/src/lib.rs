@@ -51,7 +51,7 @@ pub use data_dir::DataDir;
 pub use error::StoreError;
 pub use files::checkpoint::SnapshotFile;
 pub use identity::Identity;
-pub use limits::MEMORY_BYTES;
+pub use limits::{MEMORY_BYTES, TERM};
 pub use log::{LogReader, LogStore, OnFailure};
 pub use log_time::{LogTimeFile, LogTimeNote};
 pub use meter::Meter;

@@ -5,6 +5,10 @@ use std::time::Duration;
 use quorate_core::JobId;
 use quorate_core::limits::{DETAILS_BYTES, JOBS_PER_REQUEST, OPERATIONS};
 
+/// Highest term of a vote or an entry: an election a nanosecond takes centuries to get there. Whoever has a higher one has it from
+/// a peer that made it up, and there is no next one after the last: Raft could only end.
+pub const TERM: u64 = 1 << 63;
+
 /// The last entries of the log that are kept in memory, in bytes. What is not written yet is kept above it, too.
 pub(crate) const LOG_TAIL_BYTES: usize = 32 << 20;
 /// Bytes of entries that wait for the log's writer; an append waits above it. A flush that is written with one sync

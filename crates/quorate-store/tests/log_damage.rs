@@ -14,7 +14,7 @@ use openraft::{
     storage::{RaftLogStorage, RaftLogStorageExt},
     vote::leader_id_std::CommittedLeaderId,
 };
-use quorate_store::{BatchBytes, DataDir, Entry, LogId, LogStore, StoreError, Vote};
+use quorate_store::{BatchBytes, DataDir, Entry, LogId, LogStore, StoreError, TERM, Vote};
 use rocksdb::{DB, Options};
 use tempfile::TempDir;
 
@@ -201,6 +201,21 @@ async fn a_lost_vote_is_noticed() {
     cut(&write_ahead_log(temp.path()), 1);
     let Err(StoreError::LostEntries { marked, found }) = open(temp.path()) else { panic!("opened") };
     assert!(marked.contains("T4-N2") && found.contains("T3-N1"), "{marked}; {found}");
+}
+
+/// As a peer once could have it.
+#[tokio::test]
+async fn a_vote_in_a_term_that_no_cluster_reaches_is_refused_by_name() {
+    let temp = a_log().await;
+    let mut log = open(temp.path()).unwrap();
+    log.save_vote(&Vote::new(TERM, 2)).await.unwrap();
+    log.close().unwrap();
+    let mut log = open(temp.path()).unwrap();
+    log.save_vote(&Vote::new(u64::MAX, 2)).await.unwrap();
+    log.close().unwrap();
+    let Err(error) = open(temp.path()) else { panic!("opened") };
+    assert!(matches!(error, StoreError::ImpossibleTerm { term: u64::MAX }), "{error:?}");
+    assert!(error.to_string().contains("remove this node's data directory"), "{error}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -88,6 +89,34 @@ fn a_node_that_may_open_few_files_outlives_more_clients_than_it_has_room_for() {
     enqueue(ports[0]);
     node.signal(Signal::SIGTERM);
     assert_eq!(node.ended("it ends"), Some(0));
+}
+
+/// As many as the usual limit of open files, and some: they are not let take those of the stores, nor those of the members.
+#[test]
+fn a_thousand_connections_to_the_peer_port_do_not_stop_the_cluster() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let first = free_ports(3);
+    let ports = [first, first + 1, first + 2];
+    let start = |node| {
+        Started(with_files(&serve(dir.path(), &ports, node), 1_024).stderr(Stdio::null()).spawn().unwrap())
+    };
+    let mut nodes: Vec<Started> = (0..3).map(start).collect();
+    ports.into_iter().for_each(wait_until_ready);
+    let idle: Vec<TcpStream> =
+        ports.iter().flat_map(|port| (0..1_097).map(move |_| connect(port + 1_000))).collect();
+    for _ in 0..20 {
+        ports.into_iter().for_each(|port| drop(enqueue(port)));
+    }
+    ports.into_iter().for_each(wait_until_ready);
+    assert!(nodes.iter_mut().all(Started::runs));
+    drop(idle);
+    for node in &mut nodes {
+        node.signal(Signal::SIGTERM);
+        assert_eq!(node.ended("it ends"), Some(0));
+    }
 }
 
 #[test]

@@ -142,8 +142,11 @@ impl Peers {
 
     fn note_time(&self, answer: &pb::DiscoverResponse, round_trip: Duration) {
         self.process.clock.saw_wall(answer.node_id, answer.wall_ms, round_trip);
-        if let Some(known) = answer.log_time {
-            self.process.clock.learn(peer::log_time(known));
+        if let Some(known) = answer.log_time.map(peer::log_time) {
+            match peer::sound::told(&self.process.clock, self.leadership.term(), &known) {
+                Ok(()) => self.process.clock.learn(known),
+                Err(unsound) => tracing::debug!(from = answer.node_id, %unsound, "not heard"),
+            }
         }
     }
 }

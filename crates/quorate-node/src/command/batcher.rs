@@ -55,8 +55,11 @@ impl Batcher {
         batcher
     }
 
-    /// Takes a proposal, or refuses it at once.
+    /// Takes a proposal, or refuses it at once. One that makes an entry which no frame holds would stop the log.
     pub(crate) fn offer(&self, proposal: Proposal) {
+        if proposal.envelope.len() > limits::COMMAND_BYTES {
+            return proposal.settle(Verdict::NotUnderstood);
+        }
         if let Some(verdict) = self.disk.refusal(proposal.adds_jobs).map(no_room) {
             return proposal.settle(verdict);
         }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
-use quorate_core::{Answered, Command, Envelope, FeatureLevel, Refusal, RequestId, Unavailable};
+use quorate_core::{Answered, Command, Envelope, FeatureLevel, JobId, Refusal, RequestId, Unavailable};
 use quorate_proto::log::v1 as log;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use tracing::{Instrument, Span};
 
 use crate::command::batcher::Batcher;
 use crate::command::budget::Budget;
+use crate::command::doubt::Doubt;
 use crate::command::forward::Forwarder;
 use crate::command::pending::{Awaited, Pending};
 use crate::command::proposal::{Proposal, Proposer, Verdict};
@@ -35,6 +36,8 @@ pub(crate) struct Intake {
     pub(crate) leadership: Leadership,
     pub(crate) batcher: Batcher,
     pub(crate) forwarder: Forwarder,
+    /// How writes fare.
+    pub(crate) doubt: Doubt,
     /// The cluster's.
     pub(crate) level: watch::Receiver<FeatureLevel>,
     /// Cancelled when nothing more is taken in.
@@ -87,10 +90,32 @@ impl Intake {
             no_room: false,
         };
         tokio::select! {
-            answered = attempts.run().instrument(span) => return answered,
+            answered = attempts.run().instrument(span) => {
+                self.doubt.heard(&answered);
+                return answered;
+            }
             () = self.ended.cancelled() => {}
         }
         Err(if attempts.begun { Unavailable::Unknown } else { Unavailable::Stopping })
+    }
+
+    /// Whether a write may be expected to be answered. If the last one was not, one is made until then that changes
+    /// nothing.
+    pub(crate) async fn writes(&self, until: Instant) -> bool {
+        if !self.doubt.is_there() {
+            return true;
+        }
+        let nothing = Command::Touch { id: JobId([0; 16]), progress: None };
+        match self.submit(nothing, until.saturating_duration_since(Instant::now())).await {
+            // It is refused as it should be, by whoever has to: there is no such job, or no room.
+            Ok(_) | Err(Unavailable::Overloaded | Unavailable::DiskFull) => true,
+            Err(
+                Unavailable::NotApplied
+                | Unavailable::NotUnderstood
+                | Unavailable::Stopping
+                | Unavailable::Unknown,
+            ) => false,
+        }
     }
 
     /// Answers are found where this node applies the log, which it may have no room to follow: then another node is the

@@ -7,6 +7,7 @@
 
 pub(crate) mod batcher;
 pub(crate) mod budget;
+pub(crate) mod doubt;
 pub(crate) mod forward;
 pub(crate) mod intake;
 pub(crate) mod operations;

@@ -38,7 +38,8 @@ pub(crate) enum Verdict {
     Overloaded,
     /// Not appended: the leader's disk has no room for it, and nobody else's has.
     DiskFull,
-    /// Not appended: the leader does not understand it, or the cluster's feature level does not allow it yet.
+    /// Not appended: the leader does not understand it, or the cluster's feature level does not allow it yet, or it is
+    /// longer than any.
     NotUnderstood,
     /// It may or may not be in the log.
     Unknown,

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,7 +13,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::messages;
-use super::target::{Target, unreachable};
+use super::sound::Expected;
+use super::target::{Target, bad_answer, unreachable};
 use super::transport::{Purpose, within};
 use crate::limits;
 use crate::time::clock::LogClock;
@@ -39,25 +41,36 @@ impl Link {
 
 /// One session of openraft's over a [`Link`]: requests in, results out, in order, several at once.
 pub(super) struct Session<'s, S> {
+    target: &'s Target,
     slot: &'s mut Option<Link>,
     /// Gone once it failed.
     link: Option<Link>,
     /// Gone once it ended.
     requests: Option<S>,
-    unanswered: usize,
+    /// What may be answered to the frames that are not answered yet.
+    unanswered: VecDeque<Expected>,
     silence: Pin<Box<Sleep>>,
     clock: LogClock,
 }
 
 impl<'s, S> Session<'s, S> {
     pub(super) fn new(
+        target: &'s Target,
         slot: &'s mut Option<Link>,
         link: Link,
         requests: S,
         clock: LogClock,
     ) -> Session<'s, S> {
         let silence = Box::pin(tokio::time::sleep(limits::APPEND_SILENCE));
-        Session { slot, link: Some(link), requests: Some(requests), unanswered: 0, silence, clock }
+        Session {
+            target,
+            slot,
+            link: Some(link),
+            requests: Some(requests),
+            unanswered: VecDeque::new(),
+            silence,
+            clock,
+        }
     }
 
     fn wait_for_answer(&mut self) {
@@ -74,7 +87,7 @@ impl<S: Stream<Item = Request> + Unpin> Session<'_, S> {
     /// Sends what openraft has to say, while the follower is not too far behind with its answers. `Err` when the
     /// stream is broken.
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
-        while self.unanswered < limits::FRAMES_IN_FLIGHT
+        while self.unanswered.len() < limits::FRAMES_IN_FLIGHT
             && let (Some(requests), Some(link)) = (&mut self.requests, &self.link)
         {
             match requests.poll_next_unpin(cx) {
@@ -86,10 +99,10 @@ impl<S: Stream<Item = Request> + Unpin> Session<'_, S> {
                     let frame = messages::append_frame(&request, log_time);
                     // There is room: fewer frames than it holds are unanswered.
                     link.frames.try_send(frame).map_err(|_| Status::unavailable("the stream is closed"))?;
-                    if self.unanswered == 0 {
+                    if self.unanswered.is_empty() {
                         self.wait_for_answer();
                     }
-                    self.unanswered += 1;
+                    self.unanswered.push_back(Expected::of(&request));
                 }
             }
         }
@@ -105,7 +118,7 @@ impl<S: Stream<Item = Request> + Unpin> Stream for Session<'_, S> {
         if let Err(status) = this.send(cx) {
             return this.fail(unreachable(&status));
         }
-        if this.requests.is_none() && this.unanswered == 0 {
+        if this.requests.is_none() && this.unanswered.is_empty() {
             return Poll::Ready(None);
         }
         let Some(link) = &mut this.link else { return Poll::Ready(None) };
@@ -113,14 +126,20 @@ impl<S: Stream<Item = Request> + Unpin> Stream for Session<'_, S> {
             Poll::Pending => {}
             Poll::Ready(None) => return this.fail(unreachable(&Status::unavailable("the follower hung up"))),
             Poll::Ready(Some(Err(status))) => return this.fail(unreachable(&status)),
-            Poll::Ready(Some(Ok(_))) if this.unanswered == 0 => {
-                return this.fail(unreachable(&Status::internal("a result without a frame")));
-            }
             Poll::Ready(Some(Ok(message))) => {
-                this.unanswered -= 1;
+                let Some(expected) = this.unanswered.pop_front() else {
+                    return this.fail(unreachable(&Status::internal("a result without a frame")));
+                };
                 this.wait_for_answer();
-                return match messages::append_result(message) {
-                    Err(malformed) => this.fail(unreachable(&Status::internal(malformed.to_string()))),
+                let result = match messages::append_result(message) {
+                    Err(malformed) => return this.fail(bad_answer(&malformed)),
+                    Ok(result) => result,
+                };
+                return match expected.judge(&result).map(|()| result) {
+                    Err(unsound) => {
+                        let error = this.target.unsound(&unsound);
+                        this.fail(error)
+                    }
                     Ok(Ok(matched)) => Poll::Ready(Some(Ok(Ok(matched)))),
                     Ok(Err(stop)) => {
                         // The follower ends the stream with this.
@@ -130,7 +149,7 @@ impl<S: Stream<Item = Request> + Unpin> Stream for Session<'_, S> {
                 };
             }
         }
-        if this.unanswered > 0 {
+        if !this.unanswered.is_empty() {
             ready!(this.silence.as_mut().poll(cx));
             return this.fail(unreachable(&Status::deadline_exceeded("the follower does not answer")));
         }
@@ -140,7 +159,7 @@ impl<S: Stream<Item = Request> + Unpin> Stream for Session<'_, S> {
 
 impl<S> Drop for Session<'_, S> {
     fn drop(&mut self) {
-        if self.unanswered == 0 {
+        if self.unanswered.is_empty() {
             *self.slot = self.link.take();
         }
     }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::append::{Link, Session};
 use super::target::{Target, bad_answer, rpc_error, unreachable};
 use super::transport::{Purpose, Transport, within};
-use super::{messages, snapshot};
+use super::{messages, snapshot, sound};
 use crate::time::clock::LogClock;
 
 type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
@@ -84,7 +84,7 @@ impl NetStreamAppend<TypeConfig> for Client {
                     Link::open(&self.target, self.purpose).await.map_err(|status| unreachable(&status))?
                 }
             };
-            Ok(Session::new(&mut self.link, link, requests, self.clock.clone()).boxed())
+            Ok(Session::new(&self.target, &mut self.link, link, requests, self.clock.clone()).boxed())
         })
     }
 }
@@ -126,11 +126,16 @@ impl Client {
             }
         };
         let answer = answer.await.map_err(|status| rpc_error(&status))?;
-        self.clock.saw_wall(self.target.id, answer.wall_ms, asked.elapsed());
-        if let Some(known) = answer.log_time {
-            self.clock.learn(messages::log_time(known));
+        let (wall_ms, known) = (answer.wall_ms, answer.log_time.map(messages::log_time));
+        let response = messages::vote_response(answer).map_err(|malformed| bad_answer(&malformed))?;
+        sound::vote_answer(&request.vote, &response).map_err(|unsound| self.target.unsound(&unsound))?;
+        self.clock.saw_wall(self.target.id, wall_ms, asked.elapsed());
+        if let Some(known) = known
+            && sound::told(&self.clock, request.vote.leader_id.term, &known).is_ok()
+        {
+            self.clock.learn(known);
         }
-        messages::vote_response(answer).map_err(|malformed| bad_answer(&malformed))
+        Ok(response)
     }
 }
 

@@ -57,8 +57,7 @@ pub(crate) fn append_request(frame: pb::AppendFrame) -> Result<AppendEntriesRequ
     })
 }
 
-/// What its batch says is looked at where it is applied. The leader has looked at every command before it was appended,
-/// and the feature level sees to it that what one member appends all others understand.
+/// What its batch says is looked at by `sound.rs`.
 fn entry(bytes: Bytes) -> Result<Entry, Malformed> {
     quorate_proto::decode::<log::Entry>(bytes).and_then(Entry::from_message)
 }

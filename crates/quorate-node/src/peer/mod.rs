@@ -6,12 +6,16 @@
 mod address_book;
 mod append;
 mod client;
+pub(crate) mod connections;
+pub(crate) mod frames;
 pub(crate) mod header;
 mod identity;
 pub(crate) mod messages;
 pub(crate) mod snapshot;
+pub(crate) mod sound;
 mod target;
 mod transport;
+pub(crate) mod unfinished;
 
 pub(crate) use client::Network;
 pub(crate) use identity::Identity;

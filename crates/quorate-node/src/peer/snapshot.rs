@@ -7,12 +7,13 @@ use quorate_core::FeatureLevel;
 use quorate_proto::Malformed;
 use quorate_proto::peer::v1::{self as pb, snapshot_frame::Frame};
 use quorate_store::{
-    LogId, ProtoForm, SnapshotDir, SnapshotReceiver, StoreError, StoredMembership, TypeConfig, Vote,
+    LogId, NodeId, ProtoForm, SnapshotDir, SnapshotReceiver, StoreError, StoredMembership, TypeConfig, Vote,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use super::sound::{self, Judge};
 use super::target::Target;
 use super::transport::{Purpose, within};
 use crate::limits;
@@ -24,6 +25,7 @@ pub(super) async fn send(
     snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
     deadline: Duration,
 ) -> Result<Vote, Status> {
+    let asker = vote;
     let (frames, waiting) = mpsc::channel(limits::SNAPSHOT_CHUNKS);
     let request = target.transport.request(target.id, ReceiverStream::new(waiting))?;
     let mut peer = target.peer(Purpose::Snapshot)?;
@@ -35,7 +37,9 @@ pub(super) async fn send(
     let answer = answer?;
     fed.map_err(|error| Status::aborted(error.to_string()))?;
     let vote = answer.vote.ok_or_else(|| Status::internal("a snapshot's answer without a vote"))?;
-    Vote::from_message(vote).map_err(|malformed| Status::internal(malformed.to_string()))
+    let answered = Vote::from_message(vote).map_err(|malformed| Status::internal(malformed.to_string()))?;
+    sound::answered_vote(&asker, &answered)?;
+    Ok(answered)
 }
 
 async fn feed(
@@ -83,9 +87,11 @@ pub(crate) struct Received {
 pub(crate) async fn receive(
     mut frames: Streaming<pb::SnapshotFrame>,
     mut receiver: SnapshotReceiver,
-    understood: FeatureLevel,
+    judge: &Judge,
+    from: NodeId,
     holds: impl Fn(u64) -> Result<(), Status>,
 ) -> Result<Received, Status> {
+    let understood = judge.understood;
     let Frame::Start(start) = next(&mut frames).await? else {
         return Err(Status::invalid_argument("a snapshot that does not begin with its start"));
     };
@@ -107,6 +113,7 @@ pub(crate) async fn receive(
     }
     holds(start.bytes)?;
     let (vote, meta) = head(start).map_err(|malformed| Status::invalid_argument(malformed.to_string()))?;
+    judge.snapshot(from, &vote, &meta)?;
     let mut files = 0;
     loop {
         match next(&mut frames).await? {
@@ -126,6 +133,8 @@ pub(crate) async fn receive(
             }
             Frame::End(_) => {
                 let dir = receiver.finish(&meta).await.map_err(refuse)?;
+                // It took some time.
+                judge.snapshot(from, &vote, &meta)?;
                 return Ok(Received { vote, snapshot: SnapshotOf::<TypeConfig, _> { meta, snapshot: dir } });
             }
         }

@@ -5,6 +5,7 @@ use quorate_store::{Node, NodeId, TypeConfig};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
+use super::sound::Unsound;
 use super::transport::{Purpose, Transport};
 
 /// The node at the other end.
@@ -21,6 +22,18 @@ impl Target {
             Some(addr) => self.transport.peer_at(&addr, purpose),
             None => self.transport.peer_at(&self.node.peer_addr, purpose),
         }
+    }
+}
+
+impl Target {
+    /// An answer that cannot be true. Somebody should look at that node.
+    pub(super) fn unsound(&self, unsound: &Unsound) -> RPCError<TypeConfig> {
+        let (id, name) = (self.id, &self.node.name);
+        tracing::error!(
+            id, name, %unsound,
+            "a peer's answer is refused; if it stays so, remove that node's data directory and start it: it joins as a new node"
+        );
+        unreachable(&Status::internal(unsound.to_string()))
     }
 }
 

@@ -6,8 +6,10 @@
 mod addresses;
 mod common;
 mod compaction;
+mod connections;
 mod disk;
 mod handover;
+mod hostile;
 mod levels;
 mod log_time;
 mod membership;

@@ -3,6 +3,7 @@
 
 use crate::common::follower::{Answers, Follower};
 use crate::common::*;
+use std::time::Duration;
 
 /// openraft takes an answer to entries as one to every later frame that has no entries, since both name the same place
 /// in the log. So its own ReadIndex lets a leader that was away believe answers from before it was away.
@@ -39,6 +40,31 @@ async fn an_answer_from_before_the_read_confirms_no_leader() {
     first.sees(|seen| seen.questions > asked + 2).await;
     assert!(!read.is_finished(), "{:?}", read.await);
     read.abort();
+    drop(handle);
+    cluster.crash(leader).await;
+}
+
+/// A majority says that it follows, but nothing gets into its logs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_writes_are_not_answered_is_not_ready() {
+    use quorate_proto::peer::v1::append_result::Result::Matched;
+    let mut cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let followers = Follower::in_the_place_of_all(&mut cluster, leader).await;
+    let handle = cluster.at(leader).clone();
+    put(&handle, 1).await;
+    assert!(handle.ready().await);
+
+    let nothing = Matched(quorate_proto::peer::v1::Matched { log_id: None });
+    followers.iter().for_each(|follower| follower.lie(Some(nothing)));
+    let unanswered = handle.submit(enqueue(2), Duration::from_secs(1)).await;
+    assert!(unanswered.is_err(), "{unanswered:?}");
+    handle.barrier(LONG).await.expect("a majority follows");
+    assert!(!handle.ready().await);
+
+    followers.iter().for_each(|follower| follower.lie(None));
+    eventually("writes are answered again", async || handle.ready().await).await;
+    put(&handle, 3).await;
     drop(handle);
     cluster.crash(leader).await;
 }

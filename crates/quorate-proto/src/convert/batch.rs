@@ -3,8 +3,8 @@ use prost::Message;
 use quorate_core::{Batch, Envelope, RequestId, Timestamp};
 
 use super::fields;
-use crate::Malformed;
 use crate::log::v1 as pb;
+use crate::{Malformed, parts};
 
 /// A batch as it stands in the log. The envelopes' payloads are shared until they are written here, once.
 pub fn encode_batch(batch: Batch) -> Bytes {
@@ -18,8 +18,9 @@ pub fn encode_batch(batch: Batch) -> Bytes {
 /// The batch that these bytes of the log stand for; its payloads share them.
 ///
 /// # Errors
-/// They are no batch, or one of a newer version.
+/// They are no batch, or one of a newer version; or nobody makes such a one (it has too many parts for its length).
 pub fn decode_batch(bytes: Bytes) -> Result<Batch, Malformed> {
+    parts::of_batch(&bytes)?;
     let message: pb::Batch = crate::decode(bytes)?;
     Ok(Batch {
         stamp: Timestamp(message.stamp_ms),
@@ -30,9 +31,16 @@ pub fn decode_batch(bytes: Bytes) -> Result<Batch, Malformed> {
 /// The command that these bytes stand for, as another node encoded it.
 ///
 /// # Errors
-/// They are no command, or one of a newer version.
+/// As those of [`decode_batch`].
 pub fn decode_envelope(bytes: Bytes) -> Result<Envelope, Malformed> {
+    parts::of_envelope(&bytes)?;
     crate::decode::<pb::Envelope>(bytes)?.try_into()
+}
+
+/// A command as it goes into the log. What another node has encoded goes there encoded anew: of that, every replica
+/// understands all, at whatever depth.
+pub fn encode_envelope(envelope: Envelope) -> Bytes {
+    pb::Envelope::from(envelope).encode_to_vec().into()
 }
 
 impl From<Envelope> for pb::Envelope {

@@ -23,7 +23,9 @@ use super::{
     view::View,
 };
 use crate::{
-    DataDir, Entry, LogId, StoreError, TypeConfig, Vote, high_water::Mark, limits::LOG_TAIL_BYTES,
+    DataDir, Entry, LogId, StoreError, TypeConfig, Vote,
+    high_water::Mark,
+    limits::{LOG_TAIL_BYTES, TERM},
     patience::Patience,
 };
 
@@ -60,6 +62,7 @@ impl LogStore {
         let disk = Disk::open(&dir.raft(), dir.sizes())?;
         let recovered = disk.recover()?;
         check_mark(&disk, mark, &recovered)?;
+        check_term(&recovered)?;
         // What a crash left in the write-ahead log is synced by now, and counts from now on.
         let mark = Mark { last: recovered.last, vote: recovered.vote };
         let path = dir.high_water();
@@ -183,6 +186,13 @@ fn check_mark(disk: &Disk, mark: Mark, recovered: &Recovered) -> Result<(), Stor
         format!("{last} and {vote}")
     };
     Err(StoreError::LostEntries { marked: say(mark.last, mark.vote), found: say(last, vote) })
+}
+
+/// Refuses what Raft could only end with, by name.
+fn check_term(recovered: &Recovered) -> Result<(), StoreError> {
+    let voted = recovered.vote.map_or(0, |vote| vote.leader_id.term);
+    let term = recovered.last.map_or(0, |last| last.leader_id.term).max(voted);
+    if term > TERM { Err(StoreError::ImpossibleTerm { term }) } else { Ok(()) }
 }
 
 impl RaftLogStorage<TypeConfig> for LogStore {

@@ -67,6 +67,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         tokio::spawn(tokens.keep_up());
     }
     node.open_files = Some(open_files.stores());
+    node.peer_connections = node.peer_connections.min(open_files.peers());
     let peer_addr = node.peer_listen.clone();
     // On a full disk it waits for room: it can be ended meanwhile, too.
     let (handle, running) = tokio::select! {

@@ -46,6 +46,11 @@ impl OpenFiles {
         self.0 / 8 * 3
     }
 
+    /// For the connections of peers to this node.
+    pub(crate) fn peers(self) -> usize {
+        self.0 / 8
+    }
+
     /// For the log and the table.
     pub(crate) fn stores(self) -> usize {
         self.0 / 4
@@ -69,6 +74,6 @@ mod tests {
     fn what_cannot_work_is_refused() {
         assert!(OpenFiles::new(OPEN_FILES_LEAST - 1).unwrap_err().to_string().contains("ulimit -n"));
         let least = OpenFiles::new(OPEN_FILES_LEAST).unwrap();
-        assert!(least.connections() + least.stores() + 90 < OPEN_FILES_LEAST);
+        assert!(least.connections() + least.peers() + least.stores() + 60 < OPEN_FILES_LEAST);
     }
 }

@@ -127,9 +127,13 @@ impl LogClock {
         self.0.news.subscribe()
     }
 
-    /// A follower heard the leader of `term` say that log time is `time`.
-    pub(crate) fn heard(&self, term: u64, time: Timestamp) {
-        let uptime = self.0.machine.uptime();
+    /// For how long this node's machine is up.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.0.machine.uptime()
+    }
+
+    /// A follower heard the leader of `term` say, when the machine was up for `uptime`, that log time was `time`.
+    pub(crate) fn heard(&self, term: u64, time: Timestamp, uptime: Duration) {
         let mut state = self.0.state.lock();
         if state.known.is_some_and(|known| known.term > term) {
             return;

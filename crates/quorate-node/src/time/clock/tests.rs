@@ -67,7 +67,7 @@ fn leader_at(time: u64) -> (Hands, LogClock) {
 /// A follower that hears the leader of term 4 say that time.
 fn follower_at(time: u64) -> (Hands, LogClock) {
     let (hands, clock) = node(time);
-    clock.heard(4, Timestamp(time));
+    clock.heard(4, Timestamp(time), clock.uptime());
     (hands, clock)
 }
 
@@ -215,17 +215,17 @@ fn a_follower_goes_on_from_what_it_heard() {
     assert_eq!(clock.now(), None);
     let mut waiting = Box::pin(clock.known());
     assert!(waiting.as_mut().now_or_never().is_none());
-    clock.heard(4, Timestamp(50 * HOUR));
+    clock.heard(4, Timestamp(50 * HOUR), clock.uptime());
     assert_eq!(waiting.now_or_never(), Some(Timestamp(50 * HOUR)));
     hands.pass(30 * SECOND);
     let gone_on = Timestamp(50 * HOUR + 30 * SECOND - lag(30 * SECOND));
     assert_eq!(clock.now(), Some(gone_on));
-    clock.heard(3, Timestamp(99 * HOUR));
+    clock.heard(3, Timestamp(99 * HOUR), clock.uptime());
     assert_eq!(clock.now(), Some(gone_on), "an old leader is not heard");
     let a_little_less = Timestamp(gone_on.0 - 50);
-    clock.heard(4, a_little_less);
+    clock.heard(4, a_little_less, clock.uptime());
     assert_eq!(clock.now(), Some(a_little_less), "the leader has the word");
-    clock.heard(5, Timestamp(49 * HOUR));
+    clock.heard(5, Timestamp(49 * HOUR), clock.uptime());
     assert_eq!(clock.now(), Some(Timestamp(49 * HOUR)), "the next one too");
 }
 
@@ -233,7 +233,7 @@ fn a_follower_goes_on_from_what_it_heard() {
 fn what_lay_in_a_buffer_while_the_process_was_stopped_is_no_news() {
     let (hands, clock) = follower_at(10 * HOUR);
     hands.pass(10 * SECOND);
-    clock.heard(4, Timestamp(10 * HOUR + 100));
+    clock.heard(4, Timestamp(10 * HOUR + 100), clock.uptime());
     assert_eq!(clock.now(), Some(Timestamp(10 * HOUR + 10 * SECOND - lag(10 * SECOND))));
 }
 
@@ -286,7 +286,7 @@ fn a_leader_is_not_told_what_time_it_is() {
     clock.learn(Knowledge { term: 0, goes_on: true, time: Timestamp(12 * HOUR) });
     assert_eq!(clock.lead(1), Some(Timestamp(10 * HOUR)));
     // One of a later term was elected meanwhile.
-    clock.heard(2, Timestamp(13 * HOUR));
+    clock.heard(2, Timestamp(13 * HOUR), clock.uptime());
     assert_eq!(clock.lead(1), None);
     assert_eq!(clock.start(1, NO_TIMERS, &[]), Some(Start::WentOn));
     assert_eq!(clock.lead(1), None);
@@ -396,7 +396,7 @@ fn only_the_leader_slews() {
 fn the_difference_of_log_time_to_the_median_is_known_where_both_are() {
     let (_, clock) = node(10 * HOUR);
     assert_eq!(clock.log_time_offset_ms(&OTHERS), None);
-    clock.heard(4, Timestamp(9 * HOUR));
+    clock.heard(4, Timestamp(9 * HOUR), clock.uptime());
     assert_eq!(clock.log_time_offset_ms(&OTHERS), None);
     see(&clock, 10 * HOUR);
     assert_eq!(clock.log_time_offset_ms(&OTHERS), Some(-i64::try_from(HOUR).unwrap()));

@@ -47,6 +47,7 @@ pub struct Follower {
     member: Member,
     answers: Arc<watch::Sender<Answers>>,
     seen: Arc<watch::Sender<Seen>>,
+    lie: Arc<watch::Sender<(Option<pb::append_result::Result>, u32)>>,
     vote: Arc<watch::Sender<log::Vote>>,
     successors: Arc<watch::Sender<Vec<u64>>>,
 }
@@ -58,6 +59,7 @@ impl Follower {
             member: member.clone(),
             answers: Arc::new(watch::Sender::new(Answers::All)),
             seen: Arc::default(),
+            lie: Arc::default(),
             vote: Arc::default(),
             successors: Arc::default(),
         };
@@ -84,6 +86,16 @@ impl Follower {
 
     pub fn answer(&self, answers: Answers) {
         self.answers.send_replace(answers);
+    }
+
+    /// What it answers to all frames from now on.
+    pub fn lie(&self, lie: Option<pb::append_result::Result>) {
+        self.lie.send_replace((lie, 0));
+    }
+
+    /// How often it has answered so.
+    pub fn lies(&self) -> u32 {
+        self.lie.borrow().1
     }
 
     /// The leader that it follows, or has followed.
@@ -147,7 +159,11 @@ impl Peer for Follower {
                 let last = frame.entries.last();
                 let last = last.and_then(|entry| log::Entry::decode(entry.clone()).unwrap().log_id);
                 let matched = pb::Matched { log_id: last.or(frame.prev_log_id) };
-                let result = pb::append_result::Result::Matched(matched);
+                let mut result = pb::append_result::Result::Matched(matched);
+                follower.lie.send_modify(|(lie, times)| {
+                    result = lie.unwrap_or(result);
+                    *times += u32::from(lie.is_some());
+                });
                 if results.send((entries, pb::AppendResult { result: Some(result) })).await.is_err() {
                     return;
                 }

@@ -3,6 +3,7 @@
 
 pub mod follower;
 pub mod hands;
+pub mod intruder;
 
 use std::net::TcpListener;
 use std::path::PathBuf;

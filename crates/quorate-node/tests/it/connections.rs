@@ -1,0 +1,106 @@
+//! Those who connect to the peer port and want nothing, or too much.
+
+use std::time::Duration;
+
+use crate::common::intruder::Intruder;
+use crate::common::*;
+use bytes::Bytes;
+use futures::StreamExt;
+use http_body::Frame;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tonic::body::Body;
+use tonic::codegen::{Service, http};
+use tonic::transport::Endpoint;
+use tonic::{Code, Status};
+
+/// Of the connections that a node of the tests lets have.
+const MOST: usize = 64;
+
+/// Whether the other side has closed it.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    // What a server of HTTP/2 says at first, or the end.
+    let mut bytes = [0; 1_024];
+    let read = async { while stream.read(&mut bytes).await.is_ok_and(|bytes| bytes > 0) {} };
+    tokio::time::timeout(Duration::from_millis(1), read).await.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_over_which_nothing_is_said_keep_nobody_out_and_do_not_stay() {
+    let mut cluster = Cluster::tuned(3, |config| config.peer_connections = MOST);
+    cluster.start_all().await;
+    let leader = cluster.leader().await;
+    let addr = cluster.config(leader).peers[leader].1.clone();
+    let mut idle = Vec::new();
+    for _ in 0..5 * MOST {
+        idle.push(TcpStream::connect(&addr).await.unwrap());
+    }
+    put(cluster.at(leader), 1).await;
+    // One that comes back has to connect anew.
+    let other = cluster.follower().await;
+    cluster.crash(other).await;
+    cluster.start(other).await;
+    eventually("it is back", async || cluster.at(other).ready().await).await;
+    let mut open = idle.len();
+    for stream in &mut idle {
+        open -= usize::from(is_closed(stream).await);
+    }
+    assert!(open <= MOST / 4, "{open} are open");
+    eventually("none is open", async || {
+        for stream in &mut idle {
+            if !is_closed(stream).await {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    put(cluster.at(other), 2).await;
+    cluster.stop_all().await;
+}
+
+/// A frame of the longest kind that never ends, and how its call does.
+async fn unfinished(cluster: &Cluster, intruder: &Intruder, at: usize) -> Status {
+    const ANNOUNCED: u32 = 32 << 20;
+    let head = Bytes::from([&[0][..], &ANNOUNCED.to_be_bytes()].concat());
+    let piece = Bytes::from(vec![0; 1 << 20]);
+    let pieces = std::iter::once(head).chain(std::iter::repeat_n(piece, 31));
+    let frames = futures::stream::iter(pieces.map(|bytes| Ok::<_, Status>(Frame::data(bytes))));
+    let body = http_body_util::StreamBody::new(frames.chain(futures::stream::pending()));
+    let mut request = http::Request::new(Body::new(body));
+    *request.method_mut() = http::Method::POST;
+    *request.headers_mut() = intruder.request(()).metadata().clone().into_headers();
+    request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    request.headers_mut().insert("te", "trailers".parse().unwrap());
+    let addr = format!("http://{}", cluster.config(at).peers[at].1);
+    *request.uri_mut() = format!("{addr}/quorate.peer.v1.Peer/Append").parse().unwrap();
+    let mut channel = Endpoint::from_shared(addr).unwrap().connect().await.unwrap();
+    std::future::poll_fn(|cx| channel.poll_ready(cx)).await.unwrap();
+    let answer = channel.call(request).await.unwrap();
+    let answer = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap();
+    let trailers = answer.trailers().cloned().unwrap_or_default();
+    Status::from_header_map(&trailers).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_messages_that_do_not_end_hold_is_bounded() {
+    let cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let from = cluster.follower().await;
+    let intruder = Intruder::new(&cluster, from, leader).await;
+    let mut calls: futures::stream::FuturesUnordered<_> =
+        (0..6).map(|_| unfinished(&cluster, &intruder, leader)).collect();
+    // Two fit into what one caller may have open, the others do not.
+    for _ in 0..4 {
+        let refused = tokio::time::timeout(LONG, calls.next()).await.expect("one is refused").unwrap();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    }
+    put(cluster.at(leader), 1).await;
+    // Nor do these stay.
+    while let Some(late) = calls.next().await {
+        assert_eq!(late.code(), Code::DeadlineExceeded, "{late}");
+    }
+    drop(calls);
+    put(cluster.at(from), 2).await;
+    cluster.stop_all().await;
+}

@@ -1,0 +1,371 @@
+//! What a peer says that cannot be true: it is refused, and nothing comes of it. No node ends, nothing is on a disk, no clock moves.
+
+use crate::common::follower::Follower;
+use crate::common::intruder::Intruder;
+use crate::common::*;
+use bytes::Bytes;
+use prost::Message;
+use quorate_core::limits::COMMANDS_PER_ENTRY;
+use quorate_core::{Command, Envelope, FeatureLevel, JobId, QueueName, RequestId, Timestamp};
+use quorate_proto::log::v1 as log;
+use quorate_proto::peer::v1 as pb;
+use quorate_proto::peer::v1::forward_answer::Kind;
+use tonic::Code;
+
+const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
+/// Longer than a test takes, far shorter than what it is told.
+const HOUR_MS: u64 = 3_600 * 1_000;
+
+/// Nothing has come of it: all nodes are there, in the same term, with the same log, and write.
+struct Unharmed {
+    term: u64,
+    last: u64,
+    time: Timestamp,
+}
+
+impl Unharmed {
+    async fn so_far(cluster: &Cluster) -> Unharmed {
+        put(cluster.at(0), 1).await;
+        cluster.converged().await;
+        let gauges = cluster.at(0).gauges();
+        Unharmed { term: gauges.term, last: gauges.last_log_index, time: cluster.at(0).log_time() }
+    }
+
+    async fn still(self, mut cluster: Cluster) {
+        for at in cluster.up() {
+            let gauges = cluster.at(at).gauges();
+            assert_eq!((gauges.term, gauges.last_log_index), (self.term, self.last), "node {at}");
+            assert!(cluster.at(at).log_time().0 < self.time.0 + HOUR_MS, "node {at}");
+        }
+        for at in cluster.up() {
+            put(cluster.at(at), 100 + at as u64).await;
+        }
+        // Nor does anything wait on a disk.
+        for at in cluster.up() {
+            cluster.stop(at).await;
+            cluster.start(at).await;
+            eventually("it is back", async || cluster.at(at).ready().await).await;
+        }
+        put(cluster.at(0), 2).await;
+        cluster.converged().await;
+        cluster.stop_all().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_term_that_no_cluster_reaches_is_refused_in_every_call() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    for to in 0..3 {
+        let from = (0..3).find(|at| *at != to && *at != leader).unwrap();
+        let mut intruder = Intruder::new(&cluster, from, to).await;
+        for term in [u64::MAX, u64::MAX - 1, unharmed.term + (1 << 32) + 1] {
+            let vote = Some(log::Vote { term, node_id: intruder.from, committed: false });
+            let last_log_id = Some(intruder.last);
+            let ask = pb::VoteRequest { vote, last_log_id, leadership_transfer: true };
+            let request = intruder.request(ask);
+            assert_eq!(intruder.peer.vote(request).await.unwrap_err().code(), Code::InvalidArgument);
+            let request = intruder.request(ask);
+            assert_eq!(intruder.peer.pre_vote(request).await.unwrap_err().code(), Code::InvalidArgument);
+            let request = intruder.request(pb::ReadIndexRequest { vote });
+            assert_eq!(intruder.peer.read_index(request).await.unwrap_err().code(), Code::InvalidArgument);
+            let elected = intruder.elected(term);
+            let (from_leader, to_node_id) = (elected, intruder.to);
+            let transfer = pb::TransferLeaderRequest { from_leader, to_node_id, last_log_id };
+            let request = intruder.request(transfer);
+            assert_eq!(
+                intruder.peer.transfer_leader(request).await.unwrap_err().code(),
+                Code::InvalidArgument
+            );
+            let frame = pb::AppendFrame { vote: elected, ..intruder.frame(&[]) };
+            let refused = intruder.refused(frame).await;
+            assert!(refused.contains("no cluster gets there"), "{refused}");
+            let start = snapshot(elected, last_log_id, &intruder);
+            let refused = intruder.refused_snapshot(start).await;
+            assert!(refused.contains("no cluster gets there"), "{refused}");
+        }
+    }
+    unharmed.still(cluster).await;
+}
+
+/// The start of a snapshot that would replace all that a node has.
+fn snapshot(
+    vote: Option<log::Vote>,
+    last_log_id: Option<log::LogId>,
+    intruder: &Intruder,
+) -> pb::SnapshotStart {
+    let node = |node_id: u64| log::Member { node_id, ..log::Member::default() };
+    let configs = vec![log::VoterSet { node_ids: vec![intruder.from] }];
+    let membership = log::Membership { configs, members: vec![node(intruder.from), node(intruder.to)] };
+    let membership = log::StoredMembership {
+        log_id: Some(log::LogId { term: 0, index: 0 }),
+        membership: Some(membership),
+    };
+    pb::SnapshotStart {
+        vote,
+        last_log_id,
+        membership: Some(membership),
+        format: quorate_store::SnapshotDir::FORMAT,
+        bytes: 1,
+        feature_level: 1,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_contradicts_what_is_committed_or_its_leader_is_refused_before_its_files() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let [from, to] = followers(leader);
+    let mut intruder = Intruder::new(&cluster, from, to).await;
+    let (term, last) = (intruder.term, intruder.last);
+    let at = |term, index| Some(log::LogId { term, index });
+    let elected = intruder.elected(term + 1);
+    let cases = [
+        (elected, at(term + 1, last.index - 1), "is committed"),
+        (elected, at(term + 1, last.index), "is committed"),
+        (elected, at(term - 1, last.index + 9), "is committed"),
+        (elected, at(term + 2, last.index + 9), "of a leader of term"),
+        (elected, at(term + 1, u64::MAX), "no log gets there"),
+        (elected, None, "a snapshot of nothing"),
+        (
+            Some(log::Vote { committed: false, ..elected.unwrap() }),
+            at(term + 1, last.index + 9),
+            "not committed",
+        ),
+        (
+            Some(log::Vote { node_id: intruder.to, ..elected.unwrap() }),
+            at(term + 1, last.index + 9),
+            "speaks for",
+        ),
+    ];
+    for (vote, last_log_id, why) in cases {
+        let start = snapshot(vote, last_log_id, &intruder);
+        let refused = intruder.refused_snapshot(start).await;
+        assert!(refused.contains(why), "{last_log_id:?}: {refused}");
+    }
+    unharmed.still(cluster).await;
+}
+
+fn followers(leader: usize) -> [usize; 2] {
+    match leader {
+        0 => [1, 2],
+        1 => [2, 0],
+        _ => [0, 1],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let [from, to] = followers(leader);
+    let mut intruder = Intruder::new(&cluster, from, to).await;
+    let (term, last) = (intruder.term, intruder.last);
+    let now = unharmed.time.0;
+    let tick = |stamp_ms: u64| log::Batch { stamp_ms, envelopes: Vec::new() };
+    let entry = |behind: u64| intruder.entry(behind, &tick(now));
+    let id = |term, index| Some(log::LogId { term, index });
+    let sound = intruder.frame(&[]);
+    let vote = sound.vote.unwrap();
+    let with_id = |log_id| log::Entry { log_id, ..entry(1) };
+    let raise = log::Envelope::from(Envelope {
+        request_id: RequestId([1; 16]),
+        deadline: Timestamp(now),
+        command: Command::Raise { level: FeatureLevel(9) },
+    });
+    let batch = |envelope: &log::Envelope, count: usize| log::Batch {
+        stamp_ms: now,
+        envelopes: vec![envelope.clone(); count],
+    };
+    let long = Command::Succeed { id: JobId([1; 16]), log: Bytes::from(vec![0; 20 << 20]) };
+    let long = log::Envelope::from(Envelope {
+        command: long,
+        request_id: RequestId([2; 16]),
+        deadline: Timestamp(now),
+    });
+    let bytes = |bytes: &'static [u8]| {
+        let batch = log::entry::Payload::Batch(Bytes::from_static(bytes));
+        log::Entry { payload: Some(batch), ..entry(1) }
+    };
+    let cases = [
+        ("a gap", intruder.frame(&[entry(2)]), "behind"),
+        ("a gap within", intruder.frame(&[entry(1), entry(3)]), "behind"),
+        ("the same twice", intruder.frame(&[entry(1), entry(1)]), "behind"),
+        ("backwards", intruder.frame(&[entry(2), entry(1)]), "behind"),
+        ("an earlier term", intruder.frame(&[entry(1), with_id(id(term, last.index + 2))]), "behind"),
+        ("a later term", intruder.frame(&[with_id(id(term + 2, last.index + 1))]), "of a leader of term"),
+        ("the last index", intruder.frame(&[with_id(id(term + 1, u64::MAX))]), "no log gets there"),
+        (
+            "the last index before",
+            pb::AppendFrame { prev_log_id: id(term, u64::MAX), ..sound.clone() },
+            "gets there",
+        ),
+        (
+            "the last index committed",
+            pb::AppendFrame { leader_commit: id(term, u64::MAX), ..sound.clone() },
+            "gets there",
+        ),
+        ("from the start", pb::AppendFrame { prev_log_id: id(term + 1, 1), ..sound.clone() }, "is committed"),
+        (
+            "another's past",
+            pb::AppendFrame { prev_log_id: id(0, last.index + 1), ..sound.clone() },
+            "is committed",
+        ),
+        (
+            "no leader",
+            pb::AppendFrame { vote: Some(log::Vote { committed: false, ..vote }), ..sound.clone() },
+            "not committed",
+        ),
+        (
+            "in its own name",
+            pb::AppendFrame { vote: Some(log::Vote { node_id: intruder.to, ..vote }), ..sound.clone() },
+            "speaks for",
+        ),
+        ("two leaders", pb::AppendFrame { vote: intruder.elected(term), ..sound.clone() }, "two leaders"),
+        ("no batch", intruder.frame(&[bytes(b"\xff\xff\xff")]), "cannot be applied"),
+        ("a newer batch", intruder.frame(&[bytes(b"\xf8\x3f\x01")]), "cannot be applied"),
+        ("the end of time", intruder.frame(&[intruder.entry(1, &tick(u64::MAX))]), "log time"),
+        ("two centuries", intruder.frame(&[intruder.entry(1, &tick(now + 200 * YEAR_MS))]), "log time"),
+        ("said", pb::AppendFrame { log_time_ms: now + 200 * YEAR_MS, ..sound.clone() }, "log time"),
+        ("a level", intruder.frame(&[intruder.entry(1, &batch(&raise, 1))]), "feature level 9"),
+        (
+            "too many",
+            intruder.frame(&[intruder.entry(1, &batch(&raise, COMMANDS_PER_ENTRY + 1))]),
+            "cannot be applied",
+        ),
+        ("too long", intruder.frame(&[intruder.entry(1, &batch(&long, 1))]), "an entry of"),
+    ];
+    for (name, frame, why) in cases {
+        let refused = intruder.refused(frame).await;
+        assert!(refused.contains(why), "{name}: {refused}");
+    }
+    unharmed.still(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_that_raft_refuses_moves_no_clock() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let [from, to] = followers(cluster.leader().await);
+    let mut intruder = Intruder::new(&cluster, from, to).await;
+    // Of an earlier term, it is not malformed: it comes late.
+    let log_time_ms = unharmed.time.0 + 10 * YEAR_MS;
+    let frame = pb::AppendFrame {
+        vote: intruder.elected(intruder.term - 1),
+        prev_log_id: None,
+        log_time_ms,
+        ..intruder.frame(&[])
+    };
+    let (answers, status) = intruder.append(vec![frame]).await;
+    assert!(matches!(answers[..], [pb::append_result::Result::HigherVote(_)]), "{answers:?} {status:?}");
+    unharmed.still(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_answers_what_cannot_be_harms_nobody() {
+    use pb::append_result::Result::{Conflict, HigherVote, Matched};
+    let mut cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let [liar, _] = followers(leader);
+    let members = cluster.at(leader).cluster().await.members;
+    let id_of = |at: usize| members.iter().find(|m| m.name == cluster.config(at).name).unwrap().clone();
+    let (lying, leading) = (id_of(liar), id_of(leader).id);
+    cluster.crash(liar).await;
+    let follower = Follower::serve(&lying).await;
+    let id = |term, index| log::LogId { term, index };
+    let vote = |term, node_id| log::Vote { term, node_id, committed: true };
+    let lies = [
+        HigherVote(vote(u64::MAX, lying.id)),
+        HigherVote(vote(unharmed.term + 1, leading)),
+        Matched(pb::Matched { log_id: Some(id(unharmed.term, u64::MAX)) }),
+        Matched(pb::Matched { log_id: None }),
+        Conflict(id(unharmed.term, u64::MAX)),
+        Conflict(id(u64::MAX, 1)),
+    ];
+    for (number, lie) in lies.into_iter().enumerate() {
+        follower.lie(Some(lie));
+        put(cluster.at(leader), 10 + number as u64).await;
+        let told = follower.lies();
+        eventually("it has lied to the leader again", async || follower.lies() > told + 1).await;
+        let gauges = cluster.at(leader).gauges();
+        assert!(gauges.leads && gauges.term == unharmed.term, "{lie:?}");
+    }
+    cluster.stop_all().await;
+}
+
+fn encoded(number: u8, deadline: u64, command: Command) -> Vec<u8> {
+    let request_id = RequestId([number; 16]);
+    let envelope = Envelope { request_id, deadline: Timestamp(deadline), command };
+    log::Envelope::from(envelope).encode_to_vec()
+}
+
+/// So many groups in one another, of a field that no version has.
+fn nested(depth: usize) -> Vec<u8> {
+    [vec![0x4b; depth], vec![0x4c; depth]].concat()
+}
+
+/// A command whose length says nothing of a field that it has too much: what is left out where it is encoded anew is made up for
+/// by lists of one number, which take a byte more in their usual form.
+fn disguised(number: u8, deadline: u64, depth: usize) -> Vec<u8> {
+    // Setting.backoff.delays.seconds, one number, not packed.
+    let setting = [0x12, 6, 0x3a, 4, 0x1a, 2, 0x08, 1];
+    let name = b"\x0a\x01q";
+    let mut configure = name.to_vec();
+    let hidden = nested(depth);
+    for _ in 0..hidden.len() {
+        configure.extend(setting);
+    }
+    let mut envelope = encoded(number, deadline, Command::DeleteQueue { name: QueueName::new("q").unwrap() });
+    // The command is the last field: its key takes two bytes, as that of ConfigureQueue.
+    envelope.truncate(envelope.len() - 2 - 1 - name.len());
+    prost::encoding::encode_key(21, prost::encoding::WireType::LengthDelimited, &mut envelope);
+    prost::encoding::encode_varint(configure.len() as u64, &mut envelope);
+    [envelope, configure, hidden].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forwarded_gets_into_the_log_as_apply_will_understand_it() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let mut intruder = Intruder::new(&cluster, followers(leader)[0], leader).await;
+    let deadline = unharmed.time.0 + 30_000;
+
+    // The deepest that a decoder takes, one level above where the log has it; and behind it a command.
+    let plain =
+        [encoded(1, deadline, Command::Touch { id: JobId([1; 16]), progress: None }), nested(99)].concat();
+    let last = encoded(2, deadline, enqueue(7)).into();
+    let kinds = intruder.forward(vec![plain.into(), last], 2).await;
+    assert_eq!(kinds, [Kind::NotUnderstood, Kind::Appended]);
+
+    let disguised = Bytes::from(disguised(3, deadline, 99));
+    assert!(quorate_proto::decode_envelope(disguised.clone()).is_ok(), "it is well disguised");
+    assert_eq!(intruder.forward(vec![disguised], 1).await, [Kind::Appended]);
+    cluster.converged().await;
+    let appended = cluster.at(0).gauges().last_log_index;
+    Unharmed { last: appended, ..unharmed }.still(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_no_frame_could_carry_is_refused_for_itself() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let mut intruder = Intruder::new(&cluster, followers(leader)[0], leader).await;
+    let deadline = unharmed.time.0 + 30_000;
+    let succeed = |bytes: usize| {
+        let log = Bytes::from(vec![0; bytes]);
+        Bytes::from(encoded(1, deadline, Command::Succeed { id: JobId([1; 16]), log }))
+    };
+    // As long as a frame may be, with its head.
+    const LONGEST: usize = 33_554_426;
+    let overhead = succeed(LONGEST).len() - LONGEST;
+    let longest = succeed(LONGEST - overhead);
+    assert_eq!(longest.len(), LONGEST);
+    assert_eq!(intruder.forward(vec![longest], 1).await, [Kind::NotUnderstood]);
+    unharmed.still(cluster).await;
+}
