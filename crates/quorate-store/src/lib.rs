@@ -17,10 +17,12 @@
 //!
 //! [`DataDir`] opens the directory, [`LogStore`] and [`JobTable`] what is in it. Of the folders each stands on those before it:
 //! `files` (whole or not at all), `rows` (the keys and values of the table, and what of them is in memory), `snapshot` and
-//! `reader`, `table` (apply). `log` stands beside them, with `high_water`.
+//! `reader`, `table` (apply), `backup` (all of it as a stream, and back). `log` stands beside them, with `high_water`; [`Recovery`] changes both
+//! where no node runs.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
+mod backup;
 mod ballast;
 mod blocking;
 mod convert;
@@ -38,6 +40,7 @@ mod metrics;
 mod patience;
 pub mod planted;
 mod reader;
+mod recover;
 mod rows;
 mod sizes;
 mod snapshot;
@@ -45,6 +48,9 @@ mod space;
 mod table;
 mod type_config;
 
+pub use backup::{
+    BackupCheck, BackupError, BackupSummary, NewCluster, RestoreError, Restored, restore,
+};
 pub use ballast::Ballast;
 pub use convert::ProtoForm;
 pub use data_dir::DataDir;
@@ -58,6 +64,7 @@ pub use meter::Meter;
 pub use metrics::{describe_metrics, register_metrics};
 pub use patience::{OnFull, WhenFull};
 pub use reader::Reader;
+pub use recover::{Recovery, Survey};
 pub use snapshot::{FileReader, SnapshotBuilder, SnapshotDir, SnapshotReceiver, SnapshotStore};
 pub use space::Space;
 pub use table::{AppliedEntry, ApplyObserver, JobTable, TableSpace};

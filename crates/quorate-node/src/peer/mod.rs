@@ -14,6 +14,6 @@ mod target;
 mod transport;
 
 pub(crate) use client::Network;
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Identity, Run};
 pub(crate) use messages::{log_time, log_time_message};
 pub(crate) use transport::Transport;
