@@ -101,12 +101,14 @@ impl Recovery {
             peer_addr: node.peer_addr.clone(),
             votes: voters.contains(id),
         });
+        let mut members: Vec<FoundMember> = members.collect();
+        members.sort_by(|a, b| a.name.cmp(&b.name));
         let own = membership.get_node(&identity.node_id);
         Found {
             node_id: identity.node_id,
             name: own.map(|node| node.name.clone()).unwrap_or_default(),
             cluster_id: identity.cluster_id.clone().unwrap_or_default(),
-            members: members.collect(),
+            members,
             is_alone: survey.is_alone(),
             last: survey.end().map(Place::from),
             committed: survey.committed.map(Place::from),

@@ -12,6 +12,7 @@
 //!   jobs/CURRENT   names the generation in use
 //!   jobs/gen-N/    RocksDB: the job table; an installed snapshot is a new generation
 //!   snapshot/      the current snapshot, a checkpoint; and one that is being built or received
+//!   restoring      nothing: a backup is being restored, and no node may start
 //!   set-aside-N/   what was here when the directory's node had lost entries, and why
 //! ```
 //!

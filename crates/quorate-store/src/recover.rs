@@ -143,3 +143,144 @@ fn applied(
     }
     Ok(applied.max(snapshot()))
 }
+
+#[cfg(test)]
+mod tests {
+    use openraft::RaftLogReader;
+    use openraft::entry::RaftEntry;
+    use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+    use quorate_proto::log::v1;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::high_water::HighWater;
+    use crate::table::tests::harness::{Harness, entry, log_id};
+    use crate::table::tests::jobs::{batch, enqueue, new_job};
+    use crate::table::tuning::Tuning;
+    use crate::{Entry, LogStore, ProtoForm};
+
+    const NEW: &str = "the new one";
+
+    /// A member of three, with entries 1 (the membership) to `applied` in its table, and to `logged` in its log.
+    async fn member_of_three(applied: u64, logged: u64) -> TempDir {
+        let mut harness = Harness::new(Tuning::default());
+        harness.data_dir.adopt_cluster("the old one").unwrap();
+        let own = harness.data_dir.identity().node_id;
+        let members = [own, 2, 3].map(|id| v1::Member {
+            node_id: id,
+            name: format!("n{id}"),
+            peer_addr: format!("h:{id}"),
+            ..Default::default()
+        });
+        let three = Membership::from_message(v1::Membership {
+            configs: vec![v1::VoterSet { node_ids: vec![own, 2, 3] }],
+            members: members.into(),
+        });
+        let first = <Entry as RaftEntry>::new_membership(log_id(1), three.unwrap());
+        let jobs = (2..).map(|index| {
+            let (index, batch) = batch(index, [enqueue([new_job(index)])]);
+            entry(index, batch)
+        });
+        let entries: Vec<Entry> = std::iter::once(first).chain(jobs).take(applied.max(logged) as usize).collect();
+        let mut log = LogStore::open(&harness.data_dir, Arc::new(|error| panic!("{error}"))).unwrap();
+        log.save_vote(&Vote::new(4, 2)).await.unwrap();
+        log.blocking_append(entries[..logged as usize].to_vec()).await.unwrap();
+        log.close().unwrap();
+        let apply = entries[..applied as usize].iter().map(|entry| Ok((entry.clone(), None)));
+        harness.table().apply(futures::stream::iter(apply.collect::<Vec<_>>())).await.unwrap();
+        let Harness { dir, .. } = harness;
+        dir
+    }
+
+    fn index_of(id: Option<LogId>) -> u64 {
+        id.unwrap().index
+    }
+
+    /// What was recovered: the log and the table open, and fit together.
+    async fn check_recovered(dir: &TempDir, last: LogId, first: u64) {
+        let found = Recovery::of(dir.path()).unwrap();
+        let survey = found.survey();
+        assert!(survey.is_alone() && !survey.has_lost(), "{survey:?}");
+        assert_eq!((survey.last, survey.marked), (Some(last), Some(last)));
+        assert_eq!(survey.identity.cluster_id.as_deref(), Some(NEW));
+        assert_eq!(survey.identity.former_cluster_ids, ["the old one"]);
+        let id = survey.identity.node_id;
+        assert_eq!(survey.membership.get_node(&id).unwrap().name, format!("n{id}"));
+        assert_eq!(survey.vote, Some(Vote::new_committed(last.leader_id.term, id)));
+        drop(found);
+        let dir = DataDir::open(dir.path()).unwrap();
+        let mut log = LogStore::open(&dir, Arc::new(|error| panic!("{error}"))).unwrap();
+        let entries = log.get_log_reader().await.try_get_log_entries(0..100).await.unwrap();
+        let found: Vec<u64> = entries.iter().map(|entry| entry.log_id.index).collect();
+        assert_eq!(found, (first..=last.index).collect::<Vec<_>>(), "nothing of the log is gone");
+        log.close().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_log_has_beyond_the_table_becomes_part_of_it() {
+        let dir = member_of_three(3, 5).await;
+        let found = Recovery::of(dir.path()).unwrap();
+        let survey = found.survey();
+        assert_eq!((index_of(survey.last), index_of(survey.committed), index_of(survey.applied)), (5, 3, 3));
+        assert_eq!((index_of(survey.marked), survey.has_lost(), survey.is_alone()), (5, false, false));
+        assert_eq!(survey.vote, Some(Vote::new(4, 2)));
+        // To look changes nothing.
+        drop(found);
+        let last = Recovery::of(dir.path()).unwrap().force_single(NEW, FeatureLevel::default()).unwrap();
+        assert_eq!(last, LogId { leader_id: CommittedLeaderId::new(5), index: 6 });
+        check_recovered(&dir, last, 1).await;
+    }
+
+    /// A majority without this node had committed what its own log had not written yet.
+    #[tokio::test]
+    async fn a_table_ahead_of_the_log_is_what_it_goes_on_from() {
+        let dir = member_of_three(6, 2).await;
+        let found = Recovery::of(dir.path()).unwrap();
+        assert_eq!(index_of(found.survey().end()), 6);
+        let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
+        assert_eq!(last.index, 7);
+        let mut snapshots = std::fs::read_dir(dir.path().join("snapshot")).unwrap();
+        let name = snapshots.next().unwrap().unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with("snapshot-00000000000000000006-"), "those who join need it: {name}");
+        check_recovered(&dir, last, 7).await;
+    }
+
+    #[tokio::test]
+    async fn a_log_that_has_lost_entries_is_said_and_goes_on_from_what_is_left() {
+        let dir = member_of_three(3, 3).await;
+        {
+            let (mut file, _) = HighWater::open(&dir.path().join("high-water")).unwrap();
+            file.put(Mark { last: Some(log_id(9)), vote: Some(Vote::new(8, 3)) }).unwrap();
+        }
+        let found = Recovery::of(dir.path()).unwrap();
+        assert!(found.survey().has_lost());
+        assert_eq!(index_of(found.survey().marked), 9);
+        let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
+        // No vote that it may have given counts again.
+        assert_eq!(last, LogId { leader_id: CommittedLeaderId::new(9), index: 4 });
+        check_recovered(&dir, last, 1).await;
+    }
+
+    /// A crash between the two steps: the new cluster's id, and no new log.
+    #[tokio::test]
+    async fn a_recovery_that_was_interrupted_can_be_done_again() {
+        let dir = member_of_three(3, 5).await;
+        DataDir::open(dir.path()).unwrap().begin_cluster("half").unwrap();
+        let found = Recovery::of(dir.path()).unwrap();
+        assert!(!found.survey().is_alone());
+        assert_eq!(found.survey().identity.cluster_id.as_deref(), Some("half"));
+        found.force_single(NEW, FeatureLevel::default()).unwrap();
+        let found = Recovery::of(dir.path()).unwrap();
+        assert_eq!(found.survey().identity.former_cluster_ids, ["the old one", "half"]);
+        assert!(found.survey().is_alone());
+    }
+
+    #[tokio::test]
+    async fn data_of_a_higher_level_are_left_as_they_are() {
+        let dir = member_of_three(3, 5).await;
+        let refused = Recovery::of(dir.path()).unwrap().force_single(NEW, FeatureLevel(0));
+        assert!(matches!(refused, Err(StoreError::Newer { .. })), "{refused:?}");
+        let found = Recovery::of(dir.path()).unwrap();
+        assert_eq!(found.survey().identity.cluster_id.as_deref(), Some("the old one"));
+    }
+}

@@ -138,7 +138,7 @@ fn is_lost(found: &Found, answering: &[FoundMember]) -> anyhow::Result<()> {
     let there = answering.iter().filter(|member| votes(member.id)).count() + usize::from(votes(found.node_id));
     if there >= found.quorum() {
         bail!(
-            "the majority is not lost: {} of this cluster answers. Start this node as ever, and nothing is lost",
+            "the majority is not lost: this node and {} are enough. Start this node as ever, and nothing is lost",
             names(answering)
         );
     }
@@ -162,7 +162,11 @@ fn show(out: &mut Output, found: &Found, answering: &[FoundMember]) {
             format!("for {} in term {term}", voted.map_or("a node that is no member", |member| &member.name))
         },
     );
-    let answers = if answering.is_empty() { "nobody".to_owned() } else { names(answering) };
+    let answers = match answering {
+        [] => "none of them answers now".to_owned(),
+        [one] => format!("{} answers now", one.name),
+        several => format!("{} answer now", names(several)),
+    };
     for (name, value) in [
         ("node", format!("{} (id {}), a {}", found.name, found.node_id, if is_voter { "voter" } else { "learner" })),
         ("cluster", found.cluster_id.clone()),
@@ -172,7 +176,7 @@ fn show(out: &mut Output, found: &Found, answering: &[FoundMember]) {
         ("table", format!("up to {}", place(found.applied))),
         ("mark", format!("up to {}, what it had promised to keep", place(found.marked))),
         ("vote", vote),
-        ("others", format!("{answers} of them answers now")),
+        ("others", answers),
     ] {
         out.line(format_args!("{name:<12} {value}"));
     }

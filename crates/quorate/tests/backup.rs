@@ -53,7 +53,7 @@ fn fill(node: u16, dir: &Path) {
     run(&["job", "enqueue", "--image", "later", "--payload", "x", "--delay", "1d"], node);
     run(&["job", "enqueue", "--image", "one", "--payload", "x", "--unique-key", "only"], node);
     run(&["job", "enqueue", "--image", "keyed", "--payload", "x", "--idempotency-key", "once", "--tag", "t"], node);
-    run(&["queue", "set", "bulk", "--max-running", "7", "--rate", "100/1s"], node);
+    run(&["queue", "set", "bulk", "--max-running", "20", "--rate", "100/1s"], node);
     run(&["queue", "set", "paused", "--max-running", "1"], node);
     run(&["queue", "pause", "paused"], node);
     run(&["cluster", "settings", "--retention", "30d"], node);
@@ -70,9 +70,13 @@ fn fill(node: u16, dir: &Path) {
 }
 
 fn post(node: u16, path: &str, body: &str) -> Value {
-    let content = if body.starts_with('{') { "application/json" } else { "application/octet-stream" };
+    let content = match body.as_bytes() {
+        [] => "Content-Type:",
+        [b'{', ..] => "Content-Type: application/json",
+        _ => "Content-Type: application/octet-stream",
+    };
     let mut curl = Command::new("curl");
-    curl.args(["-sSf", "-X", "POST", "-H", &format!("Content-Type: {content}"), "--data-binary", body]);
+    curl.args(["-sSf", "-X", "POST", "-H", content, "--data-binary", body]);
     let output = curl.arg(format!("{}/v1/{path}", url(node))).output().unwrap();
     assert!(output.status.success(), "{path}: {}", said(&output));
     serde_json::from_slice(&output.stdout).unwrap_or_default()

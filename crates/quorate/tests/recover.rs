@@ -36,7 +36,7 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
     // It does not, and the others do: nothing is lost.
     nodes.remove(0);
     let shown = text(&recover(&[]));
-    assert!(shown.contains("Nothing was changed.") && shown.contains("the majority is not lost: n1, n2"), "{shown}");
+    assert!(shown.contains("Nothing was changed.") && shown.contains("the majority is not lost: this node and n1, n2"), "{shown}");
     let found: Value = serde_json::from_slice(&recover(&["--json"]).stdout).unwrap();
     let cluster_id = found["cluster_id"].as_str().unwrap().to_owned();
     let sure = ["--name", "n0", "--cluster-id", &cluster_id, "--yes-i-lose-what-the-others-had"];

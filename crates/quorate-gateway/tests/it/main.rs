@@ -4,6 +4,7 @@
 
 mod answers;
 mod api;
+mod backup;
 mod bodies;
 mod codes;
 mod consume;
