@@ -17,8 +17,8 @@ use uuid::Uuid;
 use crate::call::{Body, Call, Repeat};
 use crate::delivery::Delivery;
 use crate::{
-    ClientConfig, Consume, Download, Error, JobFailure, Keyed, ListImages, ListJobs, ListQueues, ListWorkers, NotWell,
-    Probe, Refused, RefusedKind,
+    ClientConfig, Consume, Download, Error, JobFailure, Keyed, ListImages, ListJobs, ListQueues, ListWorkers,
+    NotWell, Probe, Refused, RefusedKind,
 };
 
 /// A client of a cluster. Clones are cheap and share connections.

@@ -255,7 +255,12 @@ trait Answer: Sized {
 
 /// The whole answer.
 impl Answer for Keyed<Bytes> {
-    async fn ask(delivery: &Delivery, node: usize, call: &Call<'_>, deadline: Instant) -> Result<Self, Failure> {
+    async fn ask(
+        delivery: &Delivery,
+        node: usize,
+        call: &Call<'_>,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         let limit = left.min(delivery.attempt_timeout + call.wait);
         attempt(delivery.request(node, call, limit).timeout(limit), call).await
@@ -264,7 +269,12 @@ impl Answer for Keyed<Bytes> {
 
 /// The beginning of one.
 impl Answer for Download {
-    async fn ask(delivery: &Delivery, node: usize, call: &Call<'_>, deadline: Instant) -> Result<Self, Failure> {
+    async fn ask(
+        delivery: &Delivery,
+        node: usize,
+        call: &Call<'_>,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         let limit = left.min(delivery.attempt_timeout + call.wait);
         let response = tokio::time::timeout(limit, begin(delivery.request(node, call, limit))).await;

@@ -59,12 +59,12 @@ pub use limits::MEMORY_BYTES;
 pub use machine::{Machine, ThisMachine};
 pub use metrics::register_metrics;
 pub use node::Node;
-pub use quorate_store::{BackupCheck, BackupError, BackupSummary, RestoreError, Restored, StoreError};
-pub use recover::{Found, FoundMember, Place, Recovered, Recovery};
-pub use restore::restore;
 #[cfg(feature = "planted-bugs")]
 pub use quorate_store::planted;
+pub use quorate_store::{BackupCheck, BackupError, BackupSummary, RestoreError, Restored, StoreError};
 pub use read::turns::{Look, Turn};
+pub use recover::{Found, FoundMember, Place, Recovered, Recovery};
+pub use restore::restore;
 pub use running::Running;
 pub use task::before_abort;
 

@@ -123,16 +123,21 @@ impl Recovery {
     pub async fn who_answers(&self) -> Vec<FoundMember> {
         let found = self.found();
         let cluster_id = Arc::new(OnceLock::from(found.cluster_id.clone()));
-        let transport =
-            Transport::new(Identity { node_id: found.node_id, cluster_id, run: Run::NONE, former: Arc::default() });
-        let asks = found.members.into_iter().filter(|member| member.id != found.node_id).map(async |member| {
-            let own = Member { node_id: found.node_id, name: found.name.clone(), ..Member::default() };
-            let answer = transport.discover(&member.peer_addr, &own).await;
-            let is_it = answer.is_ok_and(|(answer, _)| {
-                answer.node_id == member.id && answer.cluster_id == found.cluster_id
-            });
-            is_it.then_some(member)
+        let transport = Transport::new(Identity {
+            node_id: found.node_id,
+            cluster_id,
+            run: Run::NONE,
+            former: Arc::default(),
         });
+        let asks =
+            found.members.into_iter().filter(|member| member.id != found.node_id).map(async |member| {
+                let own = Member { node_id: found.node_id, name: found.name.clone(), ..Member::default() };
+                let answer = transport.discover(&member.peer_addr, &own).await;
+                let is_it = answer.is_ok_and(|(answer, _)| {
+                    answer.node_id == member.id && answer.cluster_id == found.cluster_id
+                });
+                is_it.then_some(member)
+            });
         futures::future::join_all(asks).await.into_iter().flatten().collect()
     }
 

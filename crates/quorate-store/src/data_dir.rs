@@ -102,7 +102,13 @@ impl DataDir {
         HighWater::create(&path.join(HIGH_WATER))?;
         let sizes = Sizes::of(Space::of(path).ok());
         let on_full: OnFull = Arc::new(|_| WhenFull::GiveUp);
-        Ok(DataDir { path: path.to_owned(), _lock: lock, sizes, on_full, identity: Mutex::new(Identity::draw()) })
+        Ok(DataDir {
+            path: path.to_owned(),
+            _lock: lock,
+            sizes,
+            on_full,
+            identity: Mutex::new(Identity::draw()),
+        })
     }
 
     /// Ends what [`DataDir::begin_restored`] began. Durable when it returns.
@@ -116,7 +122,8 @@ impl DataDir {
     /// Removes what a restore has left that failed.
     pub(crate) fn remove_restored(&self) -> Result<(), StoreError> {
         // What says that it is not whole goes last.
-        let mut made: Vec<String> = names(&self.path)?.into_iter().filter(|name| name != LOST_AND_FOUND).collect();
+        let mut made: Vec<String> =
+            names(&self.path)?.into_iter().filter(|name| name != LOST_AND_FOUND).collect();
         made.sort_by_key(|name| name == RESTORING);
         for path in made.into_iter().map(|name| self.path.join(name)) {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -281,7 +288,8 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
 /// Makes a directory without an identity a new node's. Data without an identity are nobody's: they are not touched.
 fn begin_anew(dir: &Path) -> Result<Identity, StoreError> {
     if dir.join(RESTORING).exists() {
-        let found = "a backup was being restored into it, and that was interrupted: empty it, and restore again";
+        let found =
+            "a backup was being restored into it, and that was interrupted: empty it, and restore again";
         return Err(format::foreign(&dir.join(FORMAT), found.to_owned()));
     }
     if let Some(name) = names(dir)?.iter().find(|name| [RAFT, JOBS, SNAPSHOT].contains(&name.as_str())) {

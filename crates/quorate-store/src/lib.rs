@@ -49,9 +49,7 @@ mod space;
 mod table;
 mod type_config;
 
-pub use backup::{
-    BackupCheck, BackupError, BackupSummary, NewCluster, RestoreError, Restored, restore,
-};
+pub use backup::{BackupCheck, BackupError, BackupSummary, NewCluster, RestoreError, Restored, restore};
 pub use ballast::Ballast;
 pub use convert::ProtoForm;
 pub use data_dir::DataDir;

@@ -129,11 +129,7 @@ fn index(id: Option<LogId>) -> Option<u64> {
 }
 
 /// Up to where table and snapshot go; a snapshot goes as far as the table where that is ahead of the log.
-fn applied(
-    dir: &DataDir,
-    log: Option<LogId>,
-    understood: FeatureLevel,
-) -> Result<Option<LogId>, StoreError> {
+fn applied(dir: &DataDir, log: Option<LogId>, understood: FeatureLevel) -> Result<Option<LogId>, StoreError> {
     let mut table = JobTable::open(dir, Arc::new(Nobody), understood)?;
     let failed = |source| StoreError::failed("the job table".to_owned(), source);
     let (applied, _) = block_on(table.applied_state()).map_err(failed)?;
@@ -181,7 +177,8 @@ mod tests {
             let (index, batch) = batch(index, [enqueue([new_job(index)])]);
             entry(index, batch)
         });
-        let entries: Vec<Entry> = std::iter::once(first).chain(jobs).take(applied.max(logged) as usize).collect();
+        let entries: Vec<Entry> =
+            std::iter::once(first).chain(jobs).take(applied.max(logged) as usize).collect();
         let mut log = LogStore::open(&harness.data_dir, Arc::new(|error| panic!("{error}"))).unwrap();
         log.save_vote(&Vote::new(4, 2)).await.unwrap();
         log.blocking_append(entries[..logged as usize].to_vec()).await.unwrap();

@@ -1,8 +1,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    backup, bench, cluster, completions, demo, dev, health, job, manual, operation, queue, recover, restore, run,
-    serve, worker,
+    backup, bench, cluster, completions, demo, dev, health, job, manual, operation, queue, recover, restore,
+    run, serve, worker,
 };
 
 /// A job queue that is there as long as a quorum of its nodes is.

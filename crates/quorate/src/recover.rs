@@ -122,12 +122,17 @@ pub(crate) fn main(args: &RecoverArgs) -> anyhow::Result<ExitCode> {
 fn is_meant(args: &RecoverArgs, found: &Found) -> anyhow::Result<()> {
     let name = args.name.as_deref().unwrap_or_default();
     if name != found.name {
-        return Err(wrong_usage(format_args!("name: this is the directory of {}, not of {name}", found.name)));
+        return Err(wrong_usage(format_args!(
+            "name: this is the directory of {}, not of {name}",
+            found.name
+        )));
     }
     let cluster_id = args.cluster_id.as_deref().unwrap_or_default();
     if cluster_id != found.cluster_id {
         let is = &found.cluster_id;
-        return Err(wrong_usage(format_args!("cluster-id: this node belongs to the cluster {is}, not to {cluster_id}")));
+        return Err(wrong_usage(format_args!(
+            "cluster-id: this node belongs to the cluster {is}, not to {cluster_id}"
+        )));
     }
     Ok(())
 }
@@ -135,7 +140,8 @@ fn is_meant(args: &RecoverArgs, found: &Found) -> anyhow::Result<()> {
 /// Those who answer and this node are no majority.
 fn is_lost(found: &Found, answering: &[FoundMember]) -> anyhow::Result<()> {
     let votes = |id: u64| found.members.iter().any(|member| member.id == id && member.votes);
-    let there = answering.iter().filter(|member| votes(member.id)).count() + usize::from(votes(found.node_id));
+    let there =
+        answering.iter().filter(|member| votes(member.id)).count() + usize::from(votes(found.node_id));
     if there >= found.quorum() {
         bail!(
             "the majority is not lost: this node and {} are enough. Start this node as ever, and nothing is lost",
@@ -168,11 +174,22 @@ fn show(out: &mut Output, found: &Found, answering: &[FoundMember]) {
         several => format!("{} answer now", names(several)),
     };
     for (name, value) in [
-        ("node", format!("{} (id {}), a {}", found.name, found.node_id, if is_voter { "voter" } else { "learner" })),
+        (
+            "node",
+            format!(
+                "{} (id {}), a {}",
+                found.name,
+                found.node_id,
+                if is_voter { "voter" } else { "learner" }
+            ),
+        ),
         ("cluster", found.cluster_id.clone()),
         ("members", format!("{}; {} of {voters} voters must agree", names(&found.members), found.quorum())),
         ("log", format!("up to {}", place(found.last))),
-        ("committed", format!("{}: the last of which it knows that a majority had it", place(found.committed))),
+        (
+            "committed",
+            format!("{}: the last of which it knows that a majority had it", place(found.committed)),
+        ),
         ("table", format!("up to {}", place(found.applied))),
         ("mark", format!("up to {}, what it had promised to keep", place(found.marked))),
         ("vote", vote),

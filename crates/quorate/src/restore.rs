@@ -79,7 +79,9 @@ pub(crate) fn main(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         out.json(&done);
     } else {
         let Done { name, jobs, cluster_id, former_cluster_id, backup_index, .. } = &done;
-        out.line(format_args!("restored     {jobs} jobs, as of log index {backup_index} of the cluster {former_cluster_id}"));
+        out.line(format_args!(
+            "restored     {jobs} jobs, as of log index {backup_index} of the cluster {former_cluster_id}"
+        ));
         out.line(format_args!("into         {}", done.data_dir.display()));
         out.line(format_args!("new cluster  {cluster_id}, of which {name} is the only member"));
         out.line("next         start this node with the same settings, and the others on empty directories: they join it");

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    QUORATE, Started, cluster, enqueue, free_ports, join, quorate, serve, start, url, wait_until, wait_until_ready,
+    QUORATE, Started, cluster, enqueue, free_ports, join, quorate, serve, start, url, wait_until,
+    wait_until_ready,
 };
 use serde_json::Value;
 
@@ -52,14 +53,17 @@ fn fill(node: u16, dir: &Path) {
     run(&["job", "enqueue", "--image", "many", "--lines", lines, "--queue", "bulk"], node);
     run(&["job", "enqueue", "--image", "later", "--payload", "x", "--delay", "1d"], node);
     run(&["job", "enqueue", "--image", "one", "--payload", "x", "--unique-key", "only"], node);
-    run(&["job", "enqueue", "--image", "keyed", "--payload", "x", "--idempotency-key", "once", "--tag", "t"], node);
+    run(
+        &["job", "enqueue", "--image", "keyed", "--payload", "x", "--idempotency-key", "once", "--tag", "t"],
+        node,
+    );
     run(&["queue", "set", "bulk", "--max-running", "20", "--rate", "100/1s"], node);
     run(&["queue", "set", "paused", "--max-running", "1"], node);
     run(&["queue", "pause", "paused"], node);
     run(&["cluster", "settings", "--retention", "30d"], node);
     let (consumed, failed) = (consume(node, 20), 5);
     for id in &consumed[..failed] {
-        post(node, &format!("job/{id}/fail"), r#"{"reason":"bad_exit","details":"it broke"}"#);
+        post(node, &format!("job/{id}/fail"), r#"{"reason":"bad_exit","details":"it broke","retry":false}"#);
     }
     for id in &consumed[failed..10] {
         post(node, &format!("job/{id}/log"), "some of the log\n");
@@ -101,16 +105,24 @@ fn a_cluster_is_made_of_a_backup_and_goes_on() {
     let verified = quorate(&["backup", "verify", file.to_str().unwrap(), "--json"]);
     assert_eq!(json(&verified), backup);
     // Every node has the same state.
-    let through_a_pipe = Command::new(QUORATE).args(["backup", "-", "--nodes", &url(ports[0])]).output().unwrap();
+    let through_a_pipe =
+        Command::new(QUORATE).args(["backup", "-", "--nodes", &url(ports[0])]).output().unwrap();
     fs::write(dir.path().join("other.backup"), &through_a_pipe.stdout).unwrap();
     assert!(said(&through_a_pipe).contains("jobs of the cluster"), "{}", said(&through_a_pipe));
-    let other = json(&quorate(&["backup", "verify", dir.path().join("other.backup").to_str().unwrap(), "--json"]));
+    let other =
+        json(&quorate(&["backup", "verify", dir.path().join("other.backup").to_str().unwrap(), "--json"]));
     drop(old);
 
     let root = dir.path().join("new");
     let ports: Vec<u16> = (free_ports(3)..).take(3).collect();
     let restored = json(&restore(&file, &root, &ports, 0));
-    assert_eq!((&restored["jobs"], &restored["name"]), (&other["jobs"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>().into(), &"n0".into()));
+    assert_eq!(
+        (&restored["jobs"], &restored["name"]),
+        (
+            &other["jobs"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>().into(),
+            &"n0".into()
+        )
+    );
     assert_ne!(restored["cluster_id"], backup["cluster_id"]);
     let mut nodes = vec![start(&root, &ports, 0)];
     wait_until_ready(ports[0]);
@@ -121,7 +133,8 @@ fn a_cluster_is_made_of_a_backup_and_goes_on() {
     assert_eq!(again["state_hash"], backup["state_hash"]);
     // The key is known, and the unique job keeps others away.
     let [first, second] = ["once", "once"].map(|key| {
-        let args = ["job", "enqueue", "--image", "keyed", "--payload", "x", "--idempotency-key", key, "--tag", "t"];
+        let args =
+            ["job", "enqueue", "--image", "keyed", "--payload", "x", "--idempotency-key", key, "--tag", "t"];
         String::from_utf8(run(&args, ports[0]).stdout).unwrap()
     });
     assert_eq!(first, second);
@@ -179,9 +192,11 @@ fn what_is_no_whole_backup_is_refused_before_anything_is_written() {
     let good = fs::read(&file).unwrap();
     let mut altered = good.clone();
     altered[good.len() / 2] ^= 1;
-    for (bytes, says) in
-        [(&good[..good.len() - 1], "the backup is truncated"), (&altered, "the backup is altered"), (b"PK", "this is no backup")]
-    {
+    for (bytes, says) in [
+        (&good[..good.len() - 1], "the backup is truncated"),
+        (&altered, "the backup is altered"),
+        (b"PK", "this is no backup"),
+    ] {
         fs::write(&file, bytes).unwrap();
         for refused in [
             quorate(&["backup", "verify", file.to_str().unwrap()]),
@@ -235,11 +250,16 @@ fn a_copy_of_a_data_directory_that_meets_its_original_ends_with_one_line() {
     });
     let original = Command::new(QUORATE).args(serve(dir.path(), &ports[..3], 2)).output().unwrap();
     assert_eq!(original.status.code(), Some(1), "{}", said(&original));
-    assert!(said(&original).contains(&format!("runs at 127.0.0.1:{}", ports[3] + 1_000)), "{}", said(&original));
+    assert!(
+        said(&original).contains(&format!("runs at 127.0.0.1:{}", ports[3] + 1_000)),
+        "{}",
+        said(&original)
+    );
     assert!(copy.runs());
 }
 
 fn copy(from: &Path, to: &Path) {
-    let copied = Command::new("cp").args(["-a", from.to_str().unwrap(), to.to_str().unwrap()]).status().unwrap();
+    let copied =
+        Command::new("cp").args(["-a", from.to_str().unwrap(), to.to_str().unwrap()]).status().unwrap();
     assert!(copied.success());
 }

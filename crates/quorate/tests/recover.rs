@@ -7,7 +7,10 @@ mod common;
 use std::fs;
 use std::process::{Command, Output};
 
-use common::{QUORATE, cluster, enqueue, free_ports, join, quorate, serve, start, url, wait_for_status, wait_until_ready};
+use common::{
+    QUORATE, cluster, enqueue, free_ports, join, quorate, serve, start, url, wait_for_status,
+    wait_until_ready,
+};
 use serde_json::Value;
 
 fn said(output: &Output) -> String {
@@ -27,7 +30,8 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
     let before: Vec<String> = (0..20).map(|n| enqueue(ports[n % 3])).collect();
     let survivor = dir.path().join("n0");
     let survivor = survivor.to_str().unwrap();
-    let recover = |rest: &[&str]| quorate(&[&["recover", "--force-single", "--data-dir", survivor], rest].concat());
+    let recover =
+        |rest: &[&str]| quorate(&[&["recover", "--force-single", "--data-dir", survivor], rest].concat());
 
     // It runs.
     let refused = recover(&[]);
@@ -36,7 +40,11 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
     // It does not, and the others do: nothing is lost.
     nodes.remove(0);
     let shown = text(&recover(&[]));
-    assert!(shown.contains("Nothing was changed.") && shown.contains("the majority is not lost: this node and n1, n2"), "{shown}");
+    assert!(
+        shown.contains("Nothing was changed.")
+            && shown.contains("the majority is not lost: this node and n1, n2"),
+        "{shown}"
+    );
     let found: Value = serde_json::from_slice(&recover(&["--json"]).stdout).unwrap();
     let cluster_id = found["cluster_id"].as_str().unwrap().to_owned();
     let sure = ["--name", "n0", "--cluster-id", &cluster_id, "--yes-i-lose-what-the-others-had"];
@@ -57,11 +65,14 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
     assert_eq!(recover(&sure[..4]).status.code(), Some(2), "all of it must be said");
     let shown = text(&recover(&[&sure[..], &["--dry-run"]].concat()));
     assert!(shown.contains("Nothing was changed.") && shown.contains("To do it: quorate recover"), "{shown}");
-    assert_eq!(found, serde_json::from_slice::<Value>(&recover(&["--json"]).stdout).unwrap().tap(|now| {
-        for member in now["members"].as_array_mut().unwrap() {
-            member["answers"] = (member["name"] != "n0").into();
-        }
-    }));
+    assert_eq!(
+        found,
+        serde_json::from_slice::<Value>(&recover(&["--json"]).stdout).unwrap().tap(|now| {
+            for member in now["members"].as_array_mut().unwrap() {
+                member["answers"] = (member["name"] != "n0").into();
+            }
+        })
+    );
     let done = text(&recover(&sure));
     assert!(done.contains("n0 is the only member of the new cluster"), "{done}");
     let again = recover(&sure);
@@ -78,7 +89,12 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
         let ended = Command::new(QUORATE).args(serve(dir.path(), &ports, old)).output().unwrap();
         assert_eq!(ended.status.code(), Some(1), "{}", said(&ended));
         let last = said(&ended).lines().last().unwrap().to_owned();
-        assert!(last.contains(&format!("the cluster {cluster_id}, which this data directory belongs to, was given up")), "{last}");
+        assert!(
+            last.contains(&format!(
+                "the cluster {cluster_id}, which this data directory belongs to, was given up"
+            )),
+            "{last}"
+        );
     }
     // Wiped, they join.
     for node in [1, 2] {

@@ -79,7 +79,9 @@ fn steps(page: &str) -> Vec<Step> {
 
 /// As it is typed: `%1` is the first job that goes on, also where no terminal is; what was killed does not end the shell.
 fn script(steps: &[Step]) -> String {
-    let mut script = "set -euo pipefail\nset -m\nexec 2>&1\ntrap 'kill -KILL $(jobs -p) 2>/dev/null || :' EXIT\n".to_owned();
+    let mut script =
+        "set -euo pipefail\nset -m\nexec 2>&1\ntrap 'kill -KILL $(jobs -p) 2>/dev/null || :' EXIT\n"
+            .to_owned();
     for (step, number) in steps.iter().zip(1..) {
         let command = if step.command == "wait" { "wait || :" } else { &step.command };
         script.push_str(&format!("echo; echo '{MARK}{number}'\n{command}\n"));

@@ -47,8 +47,12 @@ pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer
             }
         }
     });
-    let mut response =
-        response::with_type(StatusCode::OK, Some(index), "application/octet-stream", Body::from_stream(pieces));
+    let mut response = response::with_type(
+        StatusCode::OK,
+        Some(index),
+        "application/octet-stream",
+        Body::from_stream(pieces),
+    );
     let name = HeaderValue::from_static("attachment; filename=\"quorate.backup\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
     Ok(answer::held(response, share))

@@ -54,7 +54,13 @@ fn judge(own_cluster: &str, own_id: u64, answers: Vec<(String, DiscoverResponse)
                 "a node belongs to a cluster that was restored or recovered from this one, which lives: it takes no part here"
             );
         } else if !cluster_id.is_empty() && cluster_id != own_cluster {
-            tracing::error!(name, addr, cluster_id, own_cluster, "a node at a peer's address belongs to another cluster");
+            tracing::error!(
+                name,
+                addr,
+                cluster_id,
+                own_cluster,
+                "a node at a peer's address belongs to another cluster"
+            );
         }
     }
     Ok(())

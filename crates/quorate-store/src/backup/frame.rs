@@ -31,7 +31,11 @@ impl Kind {
 
 /// The frame around a body.
 pub(super) fn frame(kind: Kind, body: &[u8]) -> Bytes {
-    assert!(body.len() <= BACKUP_FRAME_BYTES, "a frame of {} bytes is too large to be read again", body.len());
+    assert!(
+        body.len() <= BACKUP_FRAME_BYTES,
+        "a frame of {} bytes is too large to be read again",
+        body.len()
+    );
     let length = u32::try_from(body.len()).expect("below the limit");
     let mut frame = BytesMut::with_capacity(HEAD + body.len());
     frame.extend([kind as u8]);

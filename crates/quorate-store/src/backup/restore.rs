@@ -140,7 +140,8 @@ pub(crate) fn alone(id: u64, node: Node) -> Membership {
         configs: vec![v1::VoterSet { node_ids: vec![id] }],
         members: vec![v1::Member { node_id: id, name, peer_addr, http_addr }],
     };
-    Membership::from_message(message).unwrap_or_else(|error: Malformed| panic!("one voter that is a member: {error}"))
+    Membership::from_message(message)
+        .unwrap_or_else(|error: Malformed| panic!("one voter that is a member: {error}"))
 }
 
 /// Reads a whole file, and says what it has.

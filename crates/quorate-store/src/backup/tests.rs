@@ -78,22 +78,27 @@ async fn what_is_restored_is_what_was_backed_up_and_goes_on() {
         old.apply(history.into_iter().map(|entry| (entry.index, entry.batch))).await;
         let backup = back_up(&mut old);
         let summary = check(&backup, 700).unwrap();
-        assert_eq!((summary.index, summary.cluster_id.as_str(), summary.made_at_ms), (last, "the old one", 7));
+        assert_eq!(
+            (summary.index, summary.cluster_id.as_str(), summary.made_at_ms),
+            (last, "the old one", 7)
+        );
         assert_eq!(summary.size, backup.len() as u64);
         assert_eq!(summary.jobs.iter().sum::<u64>(), old.dump().jobs.len() as u64);
 
         let root = tempfile::tempdir().unwrap();
         let to = TempDir::new_in(root.path()).unwrap();
-        let restored =
-            restore(&in_file(&root, &backup), to.path(), new_cluster(), |come, all| {
-                assert!(all.is_none_or(|all| come <= all));
-            })
-            .unwrap();
+        let restored = restore(&in_file(&root, &backup), to.path(), new_cluster(), |come, all| {
+            assert!(all.is_none_or(|all| come <= all));
+        })
+        .unwrap();
         assert_eq!(restored.index, last + 1);
         let mut new = Harness::at(to, Tuning::default());
         let Identity { cluster_id, former_cluster_ids, node_id } = new.data_dir.identity();
         assert_eq!(cluster_id.as_deref(), Some("the new one"));
-        assert_eq!((former_cluster_ids, node_id), (vec!["the old one".to_owned()], restored.identity.node_id));
+        assert_eq!(
+            (former_cluster_ids, node_id),
+            (vec!["the old one".to_owned()], restored.identity.node_id)
+        );
         assert_same(&new.dump(), &old.dump(), &format!("seed {seed}"));
         let again = check(&back_up(&mut new), usize::MAX).unwrap();
         assert_eq!(again.state_hash, summary.state_hash, "seed {seed}");
@@ -154,7 +159,9 @@ async fn the_hash_is_that_of_the_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_of_one_moment_whatever_is_applied_meanwhile() {
     let mut harness = Harness::new(Tuning::default());
-    harness.apply((1..=40).map(|index| batch(index, (0..50).map(|n| enqueue([new_job(index * 100 + n)]))))).await;
+    harness
+        .apply((1..=40).map(|index| batch(index, (0..50).map(|n| enqueue([new_job(index * 100 + n)])))))
+        .await;
     let mut expected = harness.dump();
     expected.answers.clear();
     let reader = harness.table().reader();
@@ -214,7 +221,10 @@ async fn a_backup_of_a_higher_level_is_refused_before_anything_is_written() {
     let (file, to) = (in_file(&root, &back_up(&mut old)), root.path().join("new"));
     let older = NewCluster { understood: FeatureLevel(level.0 - 1), ..new_cluster() };
     let refused = restore(&file, &to, older, |_, _| ()).unwrap_err();
-    assert!(matches!(refused, RestoreError::Store(StoreError::Newer { what: "the backup", .. })), "{refused}");
+    assert!(
+        matches!(refused, RestoreError::Store(StoreError::Newer { what: "the backup", .. })),
+        "{refused}"
+    );
     assert!(!to.exists());
 }
 
@@ -256,7 +266,10 @@ fn what_is_no_backup_is_told_from_one_of_another_format() {
         (LINE.as_bytes(), "truncated"),
         (b"PK\x03\x04 and so on", "no backup"),
         (b"quorate data directory, format 6\n", "no backup"),
-        (b"quorate backup, format 2\nwhatever", "of another format: it begins with \"quorate backup, format 2\""),
+        (
+            b"quorate backup, format 2\nwhatever",
+            "of another format: it begins with \"quorate backup, format 2\"",
+        ),
     ] {
         for piece in [1, 1000] {
             let said = check(given, piece).unwrap_err().to_string();

@@ -55,7 +55,8 @@ impl Disk {
     }
 
     pub(super) fn open_with(options: &Options, path: &Path, sizes: Sizes) -> Result<Disk, StoreError> {
-        let db = DB::open_cf_descriptors(options, path, families(sizes)).map_err(StoreError::rocksdb(WHAT))?;
+        let db =
+            DB::open_cf_descriptors(options, path, families(sizes)).map_err(StoreError::rocksdb(WHAT))?;
         Ok(Disk { db })
     }
 

@@ -24,8 +24,8 @@ use applier::Applier;
 #[cfg(feature = "planted-bugs")]
 use planted::Applier;
 
-pub use job_table::JobTable;
 pub(crate) use generations::{look as look_into_generation, open as open_generation};
+pub use job_table::JobTable;
 pub(crate) use observer::Nobody;
 pub use observer::{AppliedEntry, ApplyObserver};
 pub use space::TableSpace;

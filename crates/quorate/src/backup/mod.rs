@@ -81,8 +81,7 @@ pub(crate) fn main(args: &BackupArgs) -> anyhow::Result<ExitCode> {
 
 fn to_file(path: &Path, args: &BackupArgs) -> anyhow::Result<BackupSummary> {
     let mut file = TargetFile::begin(path, args.force)?;
-    let summary =
-        args.target.block_on(async |client| take(client, &mut |piece| file.write(piece)).await)?;
+    let summary = args.target.block_on(async |client| take(client, &mut |piece| file.write(piece)).await)?;
     file.complete()?;
     Ok(summary)
 }

@@ -48,7 +48,8 @@ pub(crate) fn shown(out: &mut Output, summary: &BackupSummary, json: bool) {
             state_hash,
         });
     }
-    let each = by_status.iter().filter(|(_, jobs)| *jobs > 0).map(|(status, jobs)| format!("{jobs} {status}"));
+    let each =
+        by_status.iter().filter(|(_, jobs)| *jobs > 0).map(|(status, jobs)| format!("{jobs} {status}"));
     let each = each.collect::<Vec<_>>().join(", ");
     let jobs = if each.is_empty() { all.to_string() } else { format!("{all}: {each}") };
     for (name, value) in [
