@@ -30,6 +30,8 @@ mod convert;
 mod data_dir;
 mod error;
 mod files;
+#[cfg(test)]
+mod fixtures;
 mod format;
 mod high_water;
 mod identity;

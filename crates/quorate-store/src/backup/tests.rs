@@ -3,8 +3,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use prost::Message;
 use quorate_core::FeatureLevel;
 use quorate_core::testing::Workload;
+use quorate_proto::log::v1::BackupHeader;
 use tempfile::TempDir;
 
 use super::frame::{HEAD, LINE};
@@ -278,6 +280,23 @@ fn what_is_no_backup_is_told_from_one_of_another_format() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_another_data_format_are_refused_by_its_number_and_the_version_that_made_it() {
+    let backup = back_up(&mut with_history(4, 50).await);
+    let mut came = bytes::BytesMut::from(&backup[LINE.len()..]);
+    let (_, header) = super::frame::take_frame(&mut came, 0).unwrap().unwrap();
+    let mut header = BackupHeader::decode(header).unwrap();
+    header.data_format = 5;
+    header.version = "0.0.9".into();
+    let made =
+        [LINE.as_bytes(), &super::frame::frame(super::frame::Kind::Header, &header.encode_to_vec()), &came];
+    let refused = check(&made.concat(), 4096).unwrap_err();
+    assert!(
+        matches!(&refused, BackupError::OtherRows { found: 5, version } if version == "0.0.9"),
+        "{refused}"
+    );
+}
+
 /// A small one, and where its frames begin.
 fn small() -> (Vec<u8>, Vec<usize>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
@@ -315,6 +334,22 @@ fn every_flipped_byte_and_every_cut_is_refused() {
     }
     check(&[&backup[..], b"x"].concat(), 4096).expect_err("something behind the end");
     check(&[&backup[..], &backup[..]].concat(), 4096).expect_err("two of them");
+}
+
+/// With checksums that fit, in a backup that was made to look whole.
+#[test]
+fn a_row_that_is_another_one_is_noticed_by_the_hash() {
+    let (backup, frames) = small();
+    let mut came = bytes::BytesMut::from(&backup[frames[1]..]);
+    let (_, body) = super::frame::take_frame(&mut came, 0).unwrap().unwrap();
+    let mut rows = super::rows::unpack(&body, 0).unwrap();
+    *rows.last_mut().unwrap() ^= 1;
+    let length = u32::try_from(rows.len()).unwrap().to_le_bytes();
+    let body = [&length[..], &lz4_flex::block::compress(&rows)].concat();
+    let forged =
+        [&backup[..frames[1]], &super::frame::frame(super::frame::Kind::Rows, &body), &came].concat();
+    let refused = check(&forged, 4096).unwrap_err();
+    assert!(refused.to_string().contains("the hash of the state does not fit"), "{refused}");
 }
 
 proptest! {
