@@ -3,6 +3,7 @@ use std::path::Path;
 use quorate_store::{NewCluster, Node, RestoreError, Restored};
 
 use crate::NodeConfig;
+use crate::machine::{Machine, ThisMachine};
 
 /// Makes the data directory of `config` from a backup, for the first node of a new cluster: see [`quorate_store::restore`]. The
 /// new cluster's id is drawn. Blocks.
@@ -25,5 +26,5 @@ pub fn restore(
 
 /// A cluster's id that no other cluster has.
 pub(crate) fn draw_cluster_id() -> String {
-    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+    uuid::Builder::from_random_bytes(ThisMachine.draw()).into_uuid().to_string()
 }

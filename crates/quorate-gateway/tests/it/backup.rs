@@ -16,7 +16,7 @@ async fn a_backup_has_all_that_was_acknowledged_before() {
     let backup = api.get(PATH).await.expect(200);
     assert_eq!(api.backend.barriers(), barriers + 1);
     assert_eq!(backup.header("quorate-index"), Some("1"));
-    let text = String::from_utf8(backup.body.clone()).unwrap();
+    let text = String::from_utf8(backup.body).unwrap();
     assert!(text.starts_with("piece 0 at 1\n") && text.ends_with("end"), "{text}");
 }
 

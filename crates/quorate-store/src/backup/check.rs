@@ -54,6 +54,9 @@ pub struct BackupCheck {
     bytes: u64,
 }
 
+/// Takes a row: its family, key and value.
+pub(super) type TakeRow<'a, E> = dyn FnMut(Family, &[u8], &[u8]) -> Result<(), E> + 'a;
+
 enum Stage {
     Line,
     Header,
@@ -115,7 +118,7 @@ impl BackupCheck {
     pub(super) fn push_to<E: From<BackupError>>(
         &mut self,
         bytes: &[u8],
-        row: &mut dyn FnMut(Family, &[u8], &[u8]) -> Result<(), E>,
+        row: &mut TakeRow<'_, E>,
     ) -> Result<(), E> {
         self.came.extend_from_slice(bytes);
         loop {
@@ -143,7 +146,7 @@ impl BackupCheck {
         &mut self,
         kind: Kind,
         body: &[u8],
-        row: &mut dyn FnMut(Family, &[u8], &[u8]) -> Result<(), E>,
+        row: &mut TakeRow<'_, E>,
     ) -> Result<(), E> {
         let at = self.understood;
         let out_of_place = self.altered("a part is not where it belongs");
