@@ -74,6 +74,23 @@ pub(crate) async fn attempt(request: RequestBuilder, call: &Call<'_>) -> Result<
     Ok(Keyed { answer: body, replayed })
 }
 
+/// Sends a read once; its answer has begun, and says that it goes well.
+pub(crate) async fn begin(request: RequestBuilder) -> Result<Response, Failure> {
+    let response = request.send().await.map_err(not_answered)?;
+    let (status, retry_after) = (response.status(), retry_after(response.headers()));
+    if status.is_success() {
+        return Ok(response);
+    }
+    Err(classify(status, retry_after, &read(response).await?))
+}
+
+impl Failure {
+    /// Nothing has come in time.
+    pub(crate) fn silent() -> Failure {
+        Failure::Unknown(Setback::new("no answer in time"))
+    }
+}
+
 fn form(fields: &[(&'static str, String)], log: &Bytes) -> Form {
     let log = Part::stream_with_length(log.clone(), log.len() as u64)
         .file_name("log.txt")

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use crate::call::{Body, Call, Repeat};
 use crate::delivery::Delivery;
 use crate::{
-    ClientConfig, Consume, Error, JobFailure, Keyed, ListImages, ListJobs, ListQueues, ListWorkers, NotWell,
-    Probe, Refused, RefusedKind,
+    ClientConfig, Consume, Download, Error, JobFailure, Keyed, ListImages, ListJobs, ListQueues, ListWorkers,
+    NotWell, Probe, Refused, RefusedKind,
 };
 
 /// A client of a cluster. Clones are cheap and share connections.
@@ -292,6 +292,11 @@ impl Client {
     pub async fn stop_operation(&self, id: &str) -> Result<Operation, Error> {
         let path = ["operation", id, "stop"];
         Ok(self.read::<OperationWrapper>(&Call::post(&path, Body::Empty, Repeat::Always)).await?.operation)
+    }
+
+    /// A backup of all jobs, as it comes: what was acknowledged before is in it. Whether it is whole shows at its end.
+    pub async fn backup(&self) -> Result<Download, Error> {
+        Ok(self.delivery.open(&Call::get(&["cluster", "backup"])).await?)
     }
 
     /// A page of the images that jobs have named.

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_api::ErrorWrapper;
+use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use crate::attempt::{Failure, Setback, attempt, quote, words};
+use crate::attempt::{Failure, Setback, attempt, begin, quote, words};
 use crate::call::{Call, Repeat};
+use crate::download::Download;
 use crate::limits;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
@@ -100,6 +102,15 @@ impl Delivery {
     /// Within a round the next node is asked at once; between rounds there is a pause, and also after a node that is
     /// only busy, since its neighbours bear the same load.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Keyed<Bytes>, Failed> {
+        self.deliver(call).await
+    }
+
+    /// The same, of an answer that is taken as it comes: the deadline is for its beginning.
+    pub(crate) async fn open(&self, call: &Call<'_>) -> Result<Download, Failed> {
+        self.deliver(call).await
+    }
+
+    async fn deliver<A: Answer>(&self, call: &Call<'_>) -> Result<A, Failed> {
         let deadline = Instant::now() + self.deadline + call.wait;
         let last_attempt = deadline - self.deadline / limits::LAST_ATTEMPT_PART;
         let mut pause = Pause::new();
@@ -112,7 +123,7 @@ impl Delivery {
             let mut may_be_lost = false;
             for step in 0..self.nodes.len() {
                 let node = (first + step) % self.nodes.len();
-                let answered = self.ask(node, call, deadline).await;
+                let answered = A::ask(self, node, call, deadline).await;
                 if !matches!(answered, Err(Failure::Unreachable { .. })) {
                     self.presence.note_reached(self.nodes.name(node));
                 }
@@ -223,13 +234,52 @@ impl Delivery {
         })
     }
 
-    async fn ask(&self, node: usize, call: &Call<'_>, deadline: Instant) -> Result<Keyed<Bytes>, Failure> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let limit = left.min(self.attempt_timeout + call.wait);
+    /// A request that a node is to have answered within `limit`.
+    fn request(&self, node: usize, call: &Call<'_>, limit: Duration) -> RequestBuilder {
         let patience = patience(limit).as_secs_f64();
         let request = self.http.request(call.method.clone(), call.url(self.nodes.url(node)));
-        let request = request.timeout(limit).header(QUORATE_TIMEOUT, format!("{patience:.3}"));
-        attempt(request, call).await
+        request.header(QUORATE_TIMEOUT, format!("{patience:.3}"))
+    }
+}
+
+/// What a call is answered.
+trait Answer: Sized {
+    /// Asks one node, once.
+    fn ask(
+        delivery: &Delivery,
+        node: usize,
+        call: &Call<'_>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Self, Failure>> + Send;
+}
+
+/// The whole answer.
+impl Answer for Keyed<Bytes> {
+    async fn ask(
+        delivery: &Delivery,
+        node: usize,
+        call: &Call<'_>,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = left.min(delivery.attempt_timeout + call.wait);
+        attempt(delivery.request(node, call, limit).timeout(limit), call).await
+    }
+}
+
+/// The beginning of one.
+impl Answer for Download {
+    async fn ask(
+        delivery: &Delivery,
+        node: usize,
+        call: &Call<'_>,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = left.min(delivery.attempt_timeout + call.wait);
+        let response = tokio::time::timeout(limit, begin(delivery.request(node, call, limit))).await;
+        let response = response.unwrap_or_else(|_| Err(Failure::silent()))?;
+        Ok(Download::new(response, delivery.nodes.name(node)))
     }
 }
 

@@ -7,6 +7,7 @@ mod call;
 mod client;
 mod config;
 mod delivery;
+mod download;
 mod error;
 mod keyed;
 mod limits;
@@ -18,6 +19,7 @@ mod watch;
 
 pub use client::Client;
 pub use config::ClientConfig;
+pub use download::Download;
 pub use error::{Error, NotWell, Refused, RefusedKind};
 pub use keyed::Keyed;
 pub use quorate_api as api;

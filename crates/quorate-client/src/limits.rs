@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Longest answer that is read, in bytes. A consume stops at 32 MiB of payloads, which JSON may spell six times as long.
 pub(crate) const ANSWER_BYTES: usize = 256 << 20;
+/// How long the next part of an answer may keep one waiting that is taken as it comes.
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 /// How long a connection is kept without a request: a node closes it after 10 s, and a request that meets that closing
 /// is one whose outcome is not known.
 pub(crate) const CONNECTION_IDLE: Duration = Duration::from_secs(5);

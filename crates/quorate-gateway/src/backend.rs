@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use quorate_api::Cluster;
 use quorate_core::{
     Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId,
@@ -88,6 +89,8 @@ pub trait Reads: Send + Sync {
     fn operation(&self, id: OperationId) -> Option<Arc<Operation>>;
     /// All of it that is remembered, the oldest first.
     fn operations(&self) -> Vec<Arc<Operation>>;
+    /// All that it holds when this is first asked, as a backup, piece by piece, as fast as the pieces are taken.
+    fn backup(&self) -> BoxStream<'static, Result<Bytes, Unavailable>>;
     /// Log time, as far as this node can tell: what happened lately is counted up to then.
     fn now(&self) -> Timestamp;
     /// True for an Idempotency-Key that stands for an answer.

@@ -9,7 +9,7 @@ use crate::error::{ApiError, Failure};
 use crate::heavy::Heavy;
 use crate::memory::Memory;
 use crate::response::Index;
-use crate::{Backend, GatewayConfig, Reads, patience};
+use crate::{Backend, GatewayConfig, Reads, limits, patience};
 
 /// The Titan API in front of a backend. A clone is another handle to the same.
 pub struct Gateway<B> {
@@ -25,6 +25,7 @@ struct Inner<B> {
     answers: Arc<Memory>,
     heavy: Heavy,
     waiting: Arc<Semaphore>,
+    backups: Arc<Semaphore>,
 }
 
 impl<B> Clone for Gateway<B> {
@@ -44,8 +45,9 @@ impl<B: Backend> Gateway<B> {
         let bodies = BodyReader::new(config.body_read, Arc::clone(&body_memory));
         let waiting = Arc::new(Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS)));
         let answers = Memory::new(config.answer_memory, config.answer_memory_small);
-        let inner =
-            Inner { backend, config, node, bodies, body_memory, answers, heavy: Heavy::new(), waiting };
+        let backups = Arc::new(Semaphore::new(limits::BACKUPS));
+        let heavy = Heavy::new();
+        let inner = Inner { backend, config, node, bodies, body_memory, answers, heavy, waiting, backups };
         Gateway { inner: Arc::new(inner) }
     }
 
@@ -83,6 +85,11 @@ impl<B: Backend> Gateway<B> {
     /// A permit for everybody who waits: for a job to take, for an outcome, for a log to go on.
     pub(crate) fn waiting(&self) -> &Arc<Semaphore> {
         &self.inner.waiting
+    }
+
+    /// A permit for everybody who takes a backup.
+    pub(crate) fn backups(&self) -> &Arc<Semaphore> {
+        &self.inner.backups
     }
 
     /// How many wait.

@@ -32,6 +32,10 @@ pub(crate) const SLICE_JOBS: usize = 64;
 pub(crate) const PIECE_BYTES: usize = 32 << 10;
 /// What an answer that is written in pieces holds of them: one that is made, and what hyper has not sent yet.
 pub(crate) const PIECES_HELD_BYTES: usize = 3 * 6 * PIECE_BYTES;
+/// Backups that are sent at once: each reads all of the disk.
+pub(crate) const BACKUPS: usize = 1;
+/// What one holds: pieces of some hundred KiB that are read ahead, and what is compressed.
+pub(crate) const BACKUP_HELD_BYTES: usize = 4 << 20;
 /// Most pieces of heavy work done at once, if there are twice as many processors.
 pub(crate) const HEAVY_AT_ONCE: usize = 4;
 /// How long the answer to a write that took effect waits for memory.

@@ -27,6 +27,36 @@ pub enum StartError {
     /// The log has lost entries and no other node has them: let a person look. The directory is as it was found.
     #[error("this node is alone and its log has lost entries that were acknowledged; it does not start: {0}")]
     LostAlone(StoreError),
+    /// The data directory is a copy of one whose node runs.
+    #[error(
+        "this data directory is a copy: {name}, the same node {node_id} of the cluster {cluster_id}, runs at {addr} and was started \
+         before. Stop that one first, or start this node on an empty directory"
+    )]
+    Copy {
+        /// The node's name there.
+        name: String,
+        /// Its id here and there.
+        node_id: u64,
+        /// Its cluster's.
+        cluster_id: String,
+        /// Where the other one is.
+        addr: String,
+    },
+    /// The cluster was given up for another one that was made of it.
+    #[error(
+        "the cluster {cluster_id}, which this data directory belongs to, was given up: {name} at {addr} belongs to the cluster {now}, \
+         which was restored or recovered from it. Start this node on an empty directory, to join that one"
+    )]
+    GivenUp {
+        /// The node that was met,
+        name: String,
+        /// and where.
+        addr: String,
+        /// This directory's cluster.
+        cluster_id: String,
+        /// The other one.
+        now: String,
+    },
     /// Raft refused to start.
     #[error("Raft did not start: {0}")]
     Raft(String),

@@ -2,7 +2,8 @@
 //! [`Handle`]. A module knows only of those below it:
 //!
 //! ```text
-//! handle       what the gateway uses; meter: … and who watches; node: started; running: … and ended
+//! restore, recover  a data directory in which no node runs: made of a backup, or to go on alone
+//! handle       what the gateway uses; backup: all that the table holds; meter: … and who watches; node: started; running: … and ended
 //! peer_server  what the other nodes ask of all of the below
 //! group        all of the below, for one Raft group over its log and table
 //! observer     what happens where this node applies the log; stores: … which are opened here
@@ -21,6 +22,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
+mod backup;
 mod cluster;
 mod command;
 mod config;
@@ -40,6 +42,8 @@ mod peer;
 mod peer_server;
 mod process;
 mod read;
+mod recover;
+mod restore;
 mod running;
 mod stores;
 mod task;
@@ -58,7 +62,10 @@ pub use metrics::register_metrics;
 pub use node::Node;
 #[cfg(feature = "planted-bugs")]
 pub use quorate_store::planted;
+pub use quorate_store::{BackupCheck, BackupError, BackupSummary, RestoreError, Restored, StoreError};
 pub use read::turns::{Look, Turn};
+pub use recover::{Found, FoundMember, Place, Recovered, Recovery};
+pub use restore::restore;
 pub use running::Running;
 pub use task::before_abort;
 pub use trace::Traces;

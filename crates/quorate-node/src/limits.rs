@@ -91,6 +91,12 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const MESSAGE: Duration = Duration::from_secs(30);
 /// For an append frame to be answered. The answer waits for the follower's disk.
 pub(crate) const APPEND_SILENCE: Duration = Duration::from_secs(5);
+/// For the question, before a node starts, who is there: one that is not reached does not hold up the start.
+pub(crate) const LOOK_AROUND: Duration = Duration::from_millis(500);
+/// Pieces of a backup that are read before they are taken; each is some hundred KiB.
+pub(crate) const BACKUP_PIECES: usize = 4;
+/// Connections of peers that wait to be taken.
+pub(crate) const BACKLOG: u32 = 1024;
 /// For a short question to a peer.
 pub(crate) const ASK: Duration = Duration::from_secs(1);
 /// For a voter to say whom it follows. Shorter than a linearizable read waits for the leader: it may ask again.

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
+use openraft::storage::RaftStateMachine;
 use quorate_store::Meter;
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::meeting;
 use crate::disk::Disk;
 use crate::group::Group;
 use crate::machine::{Machine, ThisMachine};
@@ -13,7 +15,7 @@ use crate::running::Running;
 use crate::stores::Stores;
 use crate::time::clock::LogClock;
 use crate::time::recall::Recall;
-use crate::{Handle, NodeConfig, Reserve, StartError};
+use crate::{Handle, NodeConfig, Reserve, StartError, limits};
 
 /// One member of a cluster.
 pub struct Node;
@@ -41,8 +43,10 @@ impl Node {
     ) -> Result<(Handle, Running), StartError> {
         quorate_store::planted::announce(&config.data_dir);
         config.check()?;
-        let listen = |source| StartError::Listen { addr: config.peer_listen.clone(), source };
-        let listener = peer_server::listen(&config.peer_listen).await.map_err(listen)?;
+        let peer_listen = config.peer_listen.clone();
+        let listen = |source| StartError::Listen { addr: peer_listen.clone(), source };
+        // It listens when this node knows that it is no copy: whoever asks before is refused at once.
+        let socket = peer_server::bind(&config.peer_listen).await.map_err(&listen)?;
 
         let machine: Arc<dyn Machine> = Arc::new(machine);
         let clock = LogClock::new(Arc::clone(&machine));
@@ -51,11 +55,14 @@ impl Node {
             config.reserve.unwrap_or_else(|| Reserve::of(&config.data_dir)),
         );
         let observer = Arc::new(Observer::new(clock.clone()));
-        let Stores { dir, log, table } = Stores::open(&config, &disk, Arc::clone(&observer)).await?;
+        let Stores { dir, log, mut table } = Stores::open(&config, &disk, Arc::clone(&observer)).await?;
         let (reader, snapshots, space) = (table.reader(), table.snapshots(), table.space());
         let meter = Meter::new(&log, &table);
         let recall = Recall::open(&dir, &machine, &clock);
         let process = Process::new(config, &dir, machine, clock, disk)?;
+        let (_, stored) = table.applied_state().await.map_err(|error| StartError::Raft(error.to_string()))?;
+        meeting::look_around(&process, &stored).await?;
+        let listener = socket.listen(limits::BACKLOG).map_err(listen)?;
         let group = Group::start(&process, Arc::clone(&dir), log.clone(), table, &observer).await?;
         process.start(recall);
 

@@ -9,7 +9,7 @@ use quorate_proto::peer::v1::discovery_server::{Discovery, DiscoveryServer};
 use quorate_proto::peer::v1::peer_server::{Peer, PeerServer};
 use quorate_proto::peer::v1::{self as pb, TraceParent, forward_answer::Kind};
 use quorate_store::{NodeId, ProtoForm, SnapshotStore, Vote};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::codegen::http::Extensions;
@@ -40,10 +40,22 @@ pub(crate) struct Service {
     pub(crate) hang_up: CancellationToken,
 }
 
-/// Listens for peers.
-#[expect(clippy::disallowed_methods, reason = "this is the edge")]
-pub(crate) async fn listen(addr: &str) -> io::Result<TcpListener> {
-    TcpListener::bind(addr).await
+/// Takes the address for peers; nobody is listened to yet.
+///
+/// # Errors
+/// It is no address of this machine, or taken.
+pub(crate) async fn bind(addr: &str) -> io::Result<TcpSocket> {
+    let mut failed = io::Error::other("it names no address");
+    for addr in tokio::net::lookup_host(addr).await? {
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As every listener: connections of the last one may linger.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(addr) {
+            Ok(()) => return Ok(socket),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 /// Serves peers until the service hangs up.

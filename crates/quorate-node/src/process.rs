@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::NodeConfig;
 use crate::disk::Disk;
 use crate::machine::Machine;
-use crate::peer::{Identity, Transport};
+use crate::peer::{Identity, Run, Transport};
 use crate::task::Tasks;
 use crate::time::clock::LogClock;
 use crate::time::recall::Recall;
@@ -43,7 +43,12 @@ impl Process {
     ) -> Result<Process, quorate_store::StoreError> {
         let found = dir.identity();
         let cluster_id = found.cluster_id.map_or_else(OnceLock::new, OnceLock::from);
-        let identity = Identity { node_id: found.node_id, cluster_id: Arc::new(cluster_id) };
+        let identity = Identity {
+            node_id: found.node_id,
+            cluster_id: Arc::new(cluster_id),
+            run: Run::draw(&*machine),
+            former: found.former_cluster_ids.into(),
+        };
         let lost_data = dir.was_set_aside()?;
         Ok(Process {
             config: Arc::new(config),

@@ -8,7 +8,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    Identity, OnFull, Space, StoreError, WhenFull,
+    Identity, OnFull, RestoreError, Space, StoreError, WhenFull,
     ballast::BALLAST,
     files::durable::{self, replace_file},
     format,
@@ -27,6 +27,8 @@ const SNAPSHOT: &str = "snapshot";
 /// Names the directory that everything is being moved to, while that is under way.
 const SETTING_ASIDE: &str = "setting-aside";
 const SET_ASIDE_PREFIX: &str = "set-aside-";
+/// Is there while a backup is being restored.
+const RESTORING: &str = "restoring";
 
 /// A node's data directory, locked for this process while the value lives. It must outlive the stores in it.
 pub struct DataDir {
@@ -65,6 +67,79 @@ impl DataDir {
         let sizes = Sizes::of(Space::of(path).ok());
         let on_full: OnFull = Arc::new(|_| WhenFull::Wait);
         Ok(DataDir { path: path.to_owned(), _lock: lock, sizes, on_full, identity: Mutex::new(identity) })
+    }
+
+    /// Opens the data directory of a node that was there before, and makes none.
+    ///
+    /// # Errors
+    ///
+    /// As [`DataDir::open`]; [`StoreError::ForeignFormat`] if there is none.
+    pub fn open_existing(path: &Path) -> Result<DataDir, StoreError> {
+        let format_path = path.join(FORMAT);
+        match format::check(&format_path)? && path.join(IDENTITY).exists() {
+            true => DataDir::open(path),
+            false => Err(format::foreign(&format_path, "no node has ever run on it".to_owned())),
+        }
+    }
+
+    /// Refuses a directory in which something is.
+    pub(crate) fn refuse_all_but_empty(path: &Path) -> Result<(), RestoreError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        match names(path)?.into_iter().find(|name| name != LOST_AND_FOUND) {
+            Some(found) => Err(RestoreError::NotEmpty { dir: path.to_owned(), found }),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins the directory that a backup is restored into; it was empty. No node starts on it before [`DataDir::complete`].
+    pub(crate) fn begin_restored(path: &Path) -> Result<DataDir, StoreError> {
+        create(path).map_err(StoreError::io("create", path))?;
+        let lock = lock(path)?;
+        replace_file(&path.join(RESTORING), b"")?;
+        format::write(&path.join(FORMAT))?;
+        HighWater::create(&path.join(HIGH_WATER))?;
+        let sizes = Sizes::of(Space::of(path).ok());
+        let on_full: OnFull = Arc::new(|_| WhenFull::GiveUp);
+        Ok(DataDir {
+            path: path.to_owned(),
+            _lock: lock,
+            sizes,
+            on_full,
+            identity: Mutex::new(Identity::draw()),
+        })
+    }
+
+    /// Ends what [`DataDir::begin_restored`] began. Durable when it returns.
+    pub(crate) fn complete(&self, identity: &Identity) -> Result<(), StoreError> {
+        identity.write(&self.path.join(IDENTITY))?;
+        *self.identity.lock() = identity.clone();
+        let done = fs::remove_file(self.path.join(RESTORING)).and_then(|()| durable::sync(&self.path));
+        done.map_err(StoreError::io("complete", &self.path))
+    }
+
+    /// Removes what a restore has left that failed.
+    pub(crate) fn remove_restored(&self) -> Result<(), StoreError> {
+        // What says that it is not whole goes last.
+        let mut made: Vec<String> =
+            names(&self.path)?.into_iter().filter(|name| name != LOST_AND_FOUND).collect();
+        made.sort_by_key(|name| name == RESTORING);
+        for path in made.into_iter().map(|name| self.path.join(name)) {
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(StoreError::io("remove", &path))?;
+        }
+        Ok(())
+    }
+
+    /// The node belongs to another cluster from now on, which was made of the one that it belonged to. Durable when it returns.
+    pub(crate) fn begin_cluster(&self, id: &str) -> Result<(), StoreError> {
+        let mut identity = self.identity.lock();
+        let mut next = identity.clone();
+        next.former_cluster_ids.extend(next.cluster_id.replace(id.to_owned()));
+        next.write(&self.path.join(IDENTITY))?;
+        *identity = next;
+        Ok(())
     }
 
     /// Where it is.
@@ -191,9 +266,12 @@ fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
     read().map_err(StoreError::io("read the directory", dir))
 }
 
+/// What an empty file system has.
+const LOST_AND_FOUND: &str = "lost+found";
+
 /// What an empty file system has, and what a process leaves that stopped in the middle of its first start.
 fn may_precede_format(name: &str) -> bool {
-    ["lost+found", LOCK, "FORMAT.new"].contains(&name)
+    [LOST_AND_FOUND, LOCK, "FORMAT.new"].contains(&name)
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {
@@ -209,6 +287,11 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
 
 /// Makes a directory without an identity a new node's. Data without an identity are nobody's: they are not touched.
 fn begin_anew(dir: &Path) -> Result<Identity, StoreError> {
+    if dir.join(RESTORING).exists() {
+        let found =
+            "a backup was being restored into it, and that was interrupted: empty it, and restore again";
+        return Err(format::foreign(&dir.join(FORMAT), found.to_owned()));
+    }
     if let Some(name) = names(dir)?.iter().find(|name| [RAFT, JOBS, SNAPSHOT].contains(&name.as_str())) {
         return Err(StoreError::damaged("identity", format!("its file is missing, but there is {name}/")));
     }
@@ -235,7 +318,7 @@ fn finish_setting_aside(dir: &Path) -> Result<(), StoreError> {
         Err(e) => return Err(StoreError::io("read", &marker)(e)),
     };
     let stays = |name: &str| {
-        [FORMAT, LOCK, BALLAST, SETTING_ASIDE, "lost+found"].contains(&name)
+        [FORMAT, LOCK, BALLAST, SETTING_ASIDE, LOST_AND_FOUND].contains(&name)
             || name.starts_with(SET_ASIDE_PREFIX)
     };
     for name in names(dir)?.iter().filter(|name| !stays(name)) {

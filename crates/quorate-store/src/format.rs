@@ -3,6 +3,8 @@ use std::{fs, io, path::Path};
 use crate::StoreError;
 use crate::files::durable::replace_file;
 
+/// The format of the rows and files of a data directory. Backups name it, too.
+pub(crate) const NUMBER: u32 = 6;
 /// The whole content of a data directory's `FORMAT` file. Another content is another format.
 const FORMAT: &str = "quorate data directory, format 6\n";
 
@@ -28,4 +30,14 @@ pub(crate) fn write(path: &Path) -> Result<(), StoreError> {
 pub(crate) fn foreign(format_path: &Path, found: String) -> StoreError {
     let dir = format_path.parent().unwrap_or(format_path);
     StoreError::ForeignFormat { path: dir.to_owned(), found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_is_that_of_the_file() {
+        assert_eq!(FORMAT, format!("quorate data directory, format {NUMBER}\n"));
+    }
 }

@@ -12,21 +12,26 @@
 //!   jobs/CURRENT   names the generation in use
 //!   jobs/gen-N/    RocksDB: the job table; an installed snapshot is a new generation
 //!   snapshot/      the current snapshot, a checkpoint; and one that is being built or received
+//!   restoring      nothing: a backup is being restored, and no node may start
 //!   set-aside-N/   what was here when the directory's node had lost entries, and why
 //! ```
 //!
 //! [`DataDir`] opens the directory, [`LogStore`] and [`JobTable`] what is in it. Of the folders each stands on those before it:
 //! `files` (whole or not at all), `rows` (the keys and values of the table, and what of them is in memory), `snapshot` and
-//! `reader`, `table` (apply). `log` stands beside them, with `high_water`.
+//! `reader`, `table` (apply), `backup` (all of it as a stream, and back). `log` stands beside them, with `high_water`; [`Recovery`] changes both
+//! where no node runs.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
+mod backup;
 mod ballast;
 mod blocking;
 mod convert;
 mod data_dir;
 mod error;
 mod files;
+#[cfg(test)]
+mod fixtures;
 mod format;
 mod high_water;
 mod identity;
@@ -38,6 +43,7 @@ mod metrics;
 mod patience;
 pub mod planted;
 mod reader;
+mod recover;
 mod rows;
 mod sizes;
 mod snapshot;
@@ -45,6 +51,7 @@ mod space;
 mod table;
 mod type_config;
 
+pub use backup::{BackupCheck, BackupError, BackupSummary, NewCluster, RestoreError, Restored, restore};
 pub use ballast::Ballast;
 pub use convert::ProtoForm;
 pub use data_dir::DataDir;
@@ -58,6 +65,7 @@ pub use meter::Meter;
 pub use metrics::{describe_metrics, register_metrics};
 pub use patience::{OnFull, WhenFull};
 pub use reader::Reader;
+pub use recover::{Recovery, Survey};
 pub use snapshot::{FileReader, SnapshotBuilder, SnapshotDir, SnapshotReceiver, SnapshotStore};
 pub use space::Space;
 pub use table::{AppliedEntry, ApplyObserver, JobTable, TableSpace};

@@ -28,6 +28,15 @@ pub(crate) const LIST_RECORDS: usize = 2_000;
 /// Rows of each way to the jobs of a list that are walked to see which of the ways is the shortest.
 pub(crate) const LIST_AHEAD: usize = 1_000;
 
+/// Bytes of rows that are compressed together in a backup.
+pub(crate) const BACKUP_CHUNK_BYTES: usize = 256 << 10;
+/// Most bytes of one part of a backup, before and after it is compressed: a chunk, or one row that is larger.
+pub(crate) const BACKUP_FRAME_BYTES: usize = 64 << 20;
+/// Bytes of a backup that are read from a file at once, and that are written to a table in one write.
+pub(crate) const BACKUP_READ_BYTES: usize = 1 << 20;
+/// Bytes that are read ahead where all rows are read.
+pub(crate) const READ_AHEAD_BYTES: usize = 2 << 20;
+
 /// A write of the job table that is not larger, in bytes, is copied in well under a millisecond.
 pub(crate) const WRITE_AT_ONCE_BYTES: usize = 256 << 10;
 /// The log's high-water mark is synced so long after it was written: what a power cut may take of it.

@@ -115,7 +115,7 @@ fn give_old_id(data_dir: &Path) -> Result<(), StoreError> {
     }
     drop(DataDir::open(data_dir)?);
     let node_id = NodeId::from(crc32c::crc32c(data_dir.as_os_str().as_encoded_bytes())) + 1;
-    Identity { node_id, cluster_id: None }.write(&identity)
+    Identity { node_id, cluster_id: None, former_cluster_ids: Vec::new() }.write(&identity)
 }
 
 fn chosen() -> Option<Bug> {

@@ -1,7 +1,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench, cluster, completions, demo, dev, health, job, manual, operation, queue, run, serve, token, worker,
+    backup, bench, cluster, completions, demo, dev, health, job, manual, operation, queue, recover, restore,
+    run, serve, token, worker,
 };
 
 /// A job queue that is there as long as a quorum of its nodes is.
@@ -51,6 +52,12 @@ pub(crate) enum Command {
     Token(token::TokenArgs),
     /// Look at the cluster and its settings.
     Cluster(cluster::ClusterArgs),
+    /// Back up all jobs of a running cluster, or look at a backup.
+    Backup(backup::BackupArgs),
+    /// Make a new cluster of a backup: the data directory of its first node.
+    Restore(restore::RestoreArgs),
+    /// Let one node go on alone, since the majority of its cluster is lost for good.
+    Recover(recover::RecoverArgs),
     /// The same as `cluster status`.
     Status(cluster::StatusArgs),
     /// Ask one node whether it is well; the exit code says it.

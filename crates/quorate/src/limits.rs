@@ -82,6 +82,8 @@ pub(crate) const OPEN_FILES_LEAST: usize = 256;
 /// The program itself in memory: its code, stacks, and what the allocator keeps.
 pub(crate) const PROGRAM_BYTES: usize = 64 << 20;
 
+/// Bytes of a backup that are read at once.
+pub(crate) const BACKUP_READ_BYTES: usize = 1 << 20;
 /// How often a node that is not ready yet is asked again.
 pub(crate) const READY_POLL: Duration = Duration::from_millis(50);
 /// How long a node gets to say whether it is well. It asks itself and others, for up to 2 s.

@@ -6,7 +6,8 @@
 //! failure      what went wrong becomes words and an exit code
 //! completions, manual             what is made of the tree
 //! serve/       a node … dev/, demo/, bench/: several on this machine … run: a runner
-//! job/, operation/, queue/, worker/, cluster/, health  what speaks to a cluster … target: to which, and how
+//! restore, recover     the data directory of a node that does not run
+//! job/, operation/, queue/, worker/, cluster/, backup/, health  what speaks to a cluster … target: to which, and how
 //! wrong_usage  what cannot be … environment: settings from variables … ending: signals … runtime: threads
 //! logging, output                 what is said … background, clean: by a thread, without steering a terminal
 //! duration, number, limits        values and their bounds … exit_code
@@ -15,6 +16,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
 mod background;
+mod backup;
 mod bench;
 mod clean;
 mod cli;
@@ -37,6 +39,8 @@ mod number;
 mod operation;
 mod output;
 mod queue;
+mod recover;
+mod restore;
 mod run;
 mod runtime;
 mod serve;
@@ -71,6 +75,9 @@ fn main() -> ExitCode {
         Command::Worker(args) => worker::main(args),
         Command::Token(args) => token::main(args),
         Command::Cluster(args) => cluster::main(args),
+        Command::Backup(args) => backup::main(&args),
+        Command::Restore(args) => restore::main(&args),
+        Command::Recover(args) => recover::main(&args),
         Command::Status(args) => cluster::status(&args),
         Command::Health(args) => health::main(&args),
         Command::Bench(args) => bench::main(args),

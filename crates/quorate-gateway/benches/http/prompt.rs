@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use quorate_core::{
     Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, NewJob, Operation, OperationId,
     Payload, Position, QueueId, QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp,
@@ -148,6 +150,10 @@ impl Reads for Prompt {
 
     fn operations(&self) -> Vec<Arc<Operation>> {
         Vec::new()
+    }
+
+    fn backup(&self) -> BoxStream<'static, Result<Bytes, Unavailable>> {
+        futures::stream::empty().boxed()
     }
 
     fn now(&self) -> Timestamp {

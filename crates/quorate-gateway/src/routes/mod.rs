@@ -1,6 +1,7 @@
 //! One handler for every operation. Its `#[utoipa::path]` attribute is its route, its method and its description at
 //! once, so that the OpenAPI document and the router cannot differ.
 
+mod backup;
 mod cluster;
 mod consume;
 mod finish;
@@ -66,6 +67,7 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(Needs::READ, images::__path_list, images::list::<B>)
         .add(Needs::READ, images::__path_get, images::get::<B>)
         .add(Needs::ANY, cluster::__path_get, cluster::get::<B>)
+        .add(Needs::ADMIN, backup::__path_get, backup::get::<B>)
         .add(Needs::READ, cluster::__path_settings, cluster::settings::<B>)
         .add(Needs::ADMIN, cluster::__path_configure, cluster::configure::<B>)
         .add(Needs::READ, stats::__path_get, stats::get::<B>)

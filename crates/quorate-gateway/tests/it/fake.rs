@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use parking_lot::Mutex;
 use quorate_core::model::Model;
 use quorate_core::{
@@ -364,6 +366,17 @@ impl Reads for Fake {
         let mut operations: Vec<_> = self.state.lock().seen.operations().values().cloned().collect();
         operations.sort_by_key(|operation| operation.number);
         operations
+    }
+
+    /// Ten pieces, as many as are asked for.
+    fn backup(&self) -> BoxStream<'static, Result<Bytes, Unavailable>> {
+        let last = if self.misled.load(Ordering::SeqCst) {
+            Err(Unavailable::Stopping)
+        } else {
+            Ok(Bytes::from_static(b"end"))
+        };
+        let pieces = (0..9).map(|n| Ok(Bytes::from(format!("piece {n} at {}\n", self.applied_index()))));
+        stream::iter(pieces.chain([last]).collect::<Vec<_>>()).boxed()
     }
 
     fn now(&self) -> Timestamp {

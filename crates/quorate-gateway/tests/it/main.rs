@@ -5,6 +5,7 @@
 mod access;
 mod answers;
 mod api;
+mod backup;
 mod bodies;
 mod codes;
 mod consume;

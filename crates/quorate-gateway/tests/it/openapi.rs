@@ -6,7 +6,7 @@ use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
 /// witness.
-pub(crate) const CALLS: [&str; 38] = [
+pub(crate) const CALLS: [&str; 39] = [
     "DELETE /v1/job/{id}",
     "DELETE /v1/queue/{name}",
     "GET /healthz",
@@ -14,6 +14,7 @@ pub(crate) const CALLS: [&str; 38] = [
     "GET /openapi.json",
     "GET /readyz",
     "GET /v1/cluster",
+    "GET /v1/cluster/backup",
     "GET /v1/cluster/settings",
     "GET /v1/image/{id}",
     "GET /v1/images",

@@ -2,10 +2,11 @@
 //!
 //! `formation.rs` makes or joins it; `membership.rs` lets others in, or says why `not_yet.rs`, and ends changes that were interrupted; `raiser.rs` raises
 //! the feature level; `handover.rs` gives the leadership away, `relief.rs` where the disk has no room; `term_start.rs` starts log time at a new leader. `peers.rs` asks the others about themselves, for `status.rs`
-//! and for `watch.rs`, which looks at their clocks and for this node's own removal; `presence.rs` says who comes and goes.
+//! and for `watch.rs`, which looks at their clocks and for this node's own removal; `meeting.rs` knows copies, and clusters that were given up; `presence.rs` says who comes and goes.
 
 pub(crate) mod formation;
 pub(crate) mod handover;
+pub(crate) mod meeting;
 pub(crate) mod membership;
 pub(crate) mod not_yet;
 pub(crate) mod peers;

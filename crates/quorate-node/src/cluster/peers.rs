@@ -7,8 +7,9 @@ use tokio::sync::watch;
 
 use crate::DiskState;
 use crate::leadership::Leadership;
-use crate::peer;
+use crate::peer::{self, Run};
 use crate::process::Process;
+use crate::task::die;
 
 /// What this node tells others of itself, and what it asks them.
 #[derive(Clone)]
@@ -42,6 +43,9 @@ impl Peers {
             disk_free_bytes: self.process.disk.room(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: u64::try_from(self.process.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            run: Some(self.process.identity.run.into()),
+            former_cluster_ids: self.process.identity.former.to_vec(),
+            asker_addr: self.process.transport.book.of(question.node_id).unwrap_or_default(),
         }
     }
 
@@ -70,6 +74,7 @@ impl Peers {
     pub(crate) async fn ask(&self, addr: &str) -> Option<pb::DiscoverResponse> {
         match self.process.transport.discover(addr, &self.as_member()).await {
             Ok((answer, round_trip)) => {
+                self.end_if_copied(addr, &answer.cluster_id, answer.node_id, answer.run);
                 if self.is_other_of_cluster(&answer.cluster_id, answer.node_id) {
                     self.process.transport.book.found(answer.node_id, addr);
                     self.note_time(&answer, round_trip);
@@ -95,6 +100,7 @@ impl Peers {
     /// Looks whether a member that asks is where it says, if that is news.
     pub(crate) fn look_for(&self, asker: &pb::DiscoverRequest) {
         let (id, addr) = (asker.node_id, asker.peer_addr.clone());
+        self.end_if_copied(&addr, &asker.cluster_id, id, asker.run);
         let is_member = self.leadership.membership().membership().get_node(&id).is_some();
         if self.is_other_of_cluster(&asker.cluster_id, id)
             && is_member
@@ -103,6 +109,15 @@ impl Peers {
         {
             let this = self.clone();
             tokio::spawn(async move { this.ask(&addr).await });
+        }
+    }
+
+    fn end_if_copied(&self, addr: &str, cluster_id: &str, node_id: NodeId, run: Option<pb::Run>) {
+        if self.process.identity.is_copied(cluster_id, node_id, run.map(Run::from)) {
+            die(&format!(
+                "the same node, {node_id} of the cluster {cluster_id}, runs at {addr} and was started before: this one's data \
+                 directory is a copy. Start it on an empty directory"
+            ));
         }
     }
 

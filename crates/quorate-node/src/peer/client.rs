@@ -192,7 +192,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_link_is_not_tried_while_openraft_pauses() {
-        let identity = Identity { node_id: 1, cluster_id: Arc::new(OnceLock::from("a".to_owned())) };
+        let cluster_id = Arc::new(OnceLock::from("a".to_owned()));
+        let identity =
+            Identity { node_id: 1, cluster_id, run: crate::peer::Run::NONE, former: Arc::default() };
         let mut network =
             Network { transport: Transport::new(identity), clock: LogClock::new(Arc::new(ThisMachine)) };
         // To try it would fail at once.

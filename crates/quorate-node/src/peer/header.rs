@@ -66,7 +66,7 @@ mod tests {
         if let Some(id) = cluster_id {
             known.set(id.to_owned()).unwrap();
         }
-        Identity { node_id, cluster_id: Arc::new(known) }
+        Identity { node_id, cluster_id: Arc::new(known), run: crate::peer::Run::NONE, former: Arc::default() }
     }
 
     fn call(from: &Identity, to: NodeId, taker: &Identity) -> Result<NodeId, Code> {

@@ -18,6 +18,6 @@ mod transport;
 pub(crate) mod unfinished;
 
 pub(crate) use client::Network;
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Identity, Run};
 pub(crate) use messages::{log_time, log_time_message};
 pub(crate) use transport::Transport;

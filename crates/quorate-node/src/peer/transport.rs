@@ -143,6 +143,7 @@ impl Transport {
             node_id: self.identity.node_id,
             cluster_id: self.identity.cluster_id.get().cloned().unwrap_or_default(),
             peer_addr: own.peer_addr.clone(),
+            run: Some(self.identity.run.into()),
         };
         let mut discovery = DiscoveryClient::new(self.channel(addr, Purpose::Control)?);
         let asked = Instant::now();
@@ -167,10 +168,12 @@ mod tests {
     use std::sync::OnceLock;
 
     use super::*;
+    use crate::peer::Run;
 
     #[tokio::test]
     async fn connections_to_addresses_that_nobody_has_are_let_go() {
-        let identity = Identity { node_id: 1, cluster_id: Arc::new(OnceLock::from("a".to_owned())) };
+        let cluster_id = Arc::new(OnceLock::from("a".to_owned()));
+        let identity = Identity { node_id: 1, cluster_id, run: Run::NONE, former: Arc::default() };
         let transport = Transport::new(identity);
         for addr in ["127.0.0.1:1", "127.0.0.1:2"] {
             transport.channel(addr, Purpose::Control).unwrap();

@@ -55,15 +55,18 @@ impl Disk {
     }
 
     pub(super) fn open_with(options: &Options, path: &Path, sizes: Sizes) -> Result<Disk, StoreError> {
-        let families = [
-            ColumnFamilyDescriptor::new(ENTRIES, entries_options(sizes)),
-            ColumnFamilyDescriptor::new(META, meta_options()),
-            // Every database has it. RocksDB takes a place for its write-ahead log by the largest buffer of all, so that this one's,
-            // left as it is by default, would take most of a small disk's reserve.
-            ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, meta_options()),
-        ];
-        let db = DB::open_cf_descriptors(options, path, families).map_err(StoreError::rocksdb(WHAT))?;
+        let db =
+            DB::open_cf_descriptors(options, path, families(sizes)).map_err(StoreError::rocksdb(WHAT))?;
         Ok(Disk { db })
+    }
+
+    /// Opens it to look into it, without changing anything.
+    pub(super) fn open_read_only(path: &Path, sizes: Sizes) -> Result<Disk, StoreError> {
+        let mut options = options(sizes);
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        let db = DB::open_cf_descriptors_read_only(&options, path, families(sizes), false);
+        Ok(Disk { db: db.map_err(StoreError::rocksdb(WHAT))? })
     }
 
     pub(super) fn recover(&self) -> Result<Recovered, StoreError> {
@@ -292,6 +295,16 @@ pub(super) fn options(sizes: Sizes) -> Options {
     sizes.bound_notes(&mut options);
     sizes.bound_open_files(&mut options);
     options
+}
+
+fn families(sizes: Sizes) -> [ColumnFamilyDescriptor; 3] {
+    [
+        ColumnFamilyDescriptor::new(ENTRIES, entries_options(sizes)),
+        ColumnFamilyDescriptor::new(META, meta_options()),
+        // Every database has it. RocksDB takes a place for its write-ahead log by the largest buffer of all, so that this one's,
+        // left as it is by default, would take most of a small disk's reserve.
+        ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, meta_options()),
+    ]
 }
 
 /// No compression, no bloom filter: every entry is written once, read about once, in order, and its payloads are

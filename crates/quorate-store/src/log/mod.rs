@@ -13,8 +13,10 @@
 //! mark_writer   the high-water mark: written with every flush, synced now and then
 //! reader        the tail, or else the disk
 //! size          how many bytes the log has
+//! begin         where no node runs: made, changed, looked into
 //! ```
 
+mod begin;
 mod disk;
 mod flush_writer;
 mod mark_writer;
@@ -39,6 +41,7 @@ pub use flush_writer::OnFailure;
 #[cfg(feature = "planted-bugs")]
 use planted::{Disk, HighWater};
 
+pub(crate) use begin::{Beginning, begin, forget_mark, look};
 pub use reader::LogReader;
 pub(crate) use reader::WeakLog;
 pub use store::LogStore;

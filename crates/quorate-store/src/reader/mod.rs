@@ -35,6 +35,11 @@ impl Reader {
         Reader { live }
     }
 
+    /// The table as it is now. Whoever keeps it, keeps its files.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.live.load_full()
+    }
+
     /// The log index that all reads that begin now reflect at least; 0 before the first.
     pub fn applied_index(&self) -> u64 {
         self.live.load().published.load().applied

@@ -98,6 +98,11 @@ pub(crate) fn encode<'a>(answers: impl Iterator<Item = (RequestId, &'a AnswerRec
     v1::Answers { answers: messages.collect() }.encode_to_vec()
 }
 
+/// The last deadline in such a value.
+pub(crate) fn until(value: &[u8]) -> Result<Timestamp, StoreError> {
+    Ok(decode(value)?.iter().map(|(_, answer)| answer.deadline).max().unwrap_or_default())
+}
+
 fn decode(value: &[u8]) -> Result<Vec<(RequestId, AnswerRecord)>, StoreError> {
     let malformed = |malformed: Malformed| StoreError::malformed(codec::WHAT, &malformed);
     let message: v1::Answers = quorate_proto::decode(value).map_err(malformed)?;

@@ -30,7 +30,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    const ALL: [Family; 3] = [Family::Default, Family::Bulk, Family::Idx];
+    pub(crate) const ALL: [Family; 3] = [Family::Default, Family::Bulk, Family::Idx];
 
     fn name(self) -> &'static str {
         match self {
@@ -185,6 +185,14 @@ impl Db {
         }
     }
 
+    /// As [`Db::write`], past the write-ahead log: it is on the disk after a [`Db::flush`] alone. For what is begun anew where
+    /// it does not end.
+    pub(crate) fn load(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.0.write_opt(batch, &options).map_err(StoreError::rocksdb(WHAT))
+    }
+
     /// The database, and the families that it has.
     pub(crate) fn database(&self) -> (&DB, &[&'static str]) {
         (&self.0, &["default", "bulk", "idx"])
@@ -272,6 +280,18 @@ impl<'db> View<'db> {
         end: &[u8],
     ) -> impl Iterator<Item = Result<Row, StoreError>> + use<'view, 'db> {
         self.rows(family, from, end, IteratorMode::Start)
+    }
+
+    /// All rows of a family, in order. They stay out of the cache, where they would take the place of what is asked for.
+    pub(crate) fn all<'view>(
+        &'view self,
+        family: Family,
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + use<'view, 'db> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        options.set_readahead_size(limits::READ_AHEAD_BYTES);
+        let rows = self.snapshot.iterator_cf_opt(self.db.family(family), options, IteratorMode::Start);
+        rows.map(|row| row.map_err(StoreError::rocksdb(WHAT)))
     }
 
     /// The rows below `end`, down to `from`, backwards.

@@ -52,6 +52,10 @@ impl Meta {
     }
 
     pub(crate) fn to_value(&self) -> Vec<u8> {
+        self.to_message().encode_to_vec()
+    }
+
+    pub(crate) fn to_message(&self) -> v1::TableMeta {
         v1::TableMeta {
             last_applied: self.last_applied.as_ref().map(LogId::to_message),
             membership: Some(self.membership.to_message()),
@@ -69,10 +73,9 @@ impl Meta {
             keys_front_ms: self.fronts.keys.0,
             level: self.level.0,
         }
-        .encode_to_vec()
     }
 
-    fn from_message(message: v1::TableMeta) -> Result<Meta, StoreError> {
+    pub(crate) fn from_message(message: v1::TableMeta) -> Result<Meta, StoreError> {
         let malformed = |malformed: Malformed| StoreError::malformed(codec::WHAT, &malformed);
         let membership = codec::intact(message.membership, "TableMeta.membership")?;
         let settings = codec::intact(message.settings, "TableMeta.settings")?;

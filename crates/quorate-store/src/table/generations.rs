@@ -1,14 +1,27 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::StoreError;
 use crate::files::RemovableDir;
 use crate::files::checkpoint::copy_files;
 use crate::files::durable::replace_file;
 use crate::files::sealed::{seal, unseal};
 use crate::rows::db::{Db, DbSettings, Family};
 use crate::rows::keys;
+use crate::{DataDir, StoreError};
 use quorate_proto::log::v1;
+
+/// Opens the table of a data directory alone, or makes an empty one: where no node runs.
+pub(crate) fn open(dir: &DataDir, settings: DbSettings) -> Result<Db, StoreError> {
+    Generations::open(dir.jobs(), settings).map(|(_, db, _)| db)
+}
+
+/// Opens the table of a data directory to look into it, without changing anything.
+pub(crate) fn look(dir: &DataDir, settings: DbSettings) -> Result<Db, StoreError> {
+    let generations = Generations { root: dir.jobs(), current: 0, settings };
+    let number = generations.read_current()?;
+    let number = number.ok_or_else(|| StoreError::damaged("jobs/CURRENT", "it is missing"))?;
+    Db::open_read_only(&generations.path(number), &generations.settings)
+}
 
 /// The directory of a node's job table: its generations, of which CURRENT names the one in use.
 ///

@@ -16,14 +16,16 @@ mod planted;
 mod records;
 mod space;
 #[cfg(test)]
-mod tests;
-mod tuning;
+pub(crate) mod tests;
+pub(crate) mod tuning;
 
 #[cfg(not(feature = "planted-bugs"))]
 use applier::Applier;
 #[cfg(feature = "planted-bugs")]
 use planted::Applier;
 
+pub(crate) use generations::{look as look_into_generation, open as open_generation};
 pub use job_table::JobTable;
+pub(crate) use observer::Nobody;
 pub use observer::{AppliedEntry, ApplyObserver};
 pub use space::TableSpace;

@@ -22,3 +22,12 @@ pub struct AppliedEntry {
     /// What it did to the table, in that order.
     pub effects: Vec<Effect>,
 }
+
+/// For a table that nobody follows.
+pub(crate) struct Nobody;
+
+impl ApplyObserver for Nobody {
+    fn applied(&self, _entry: AppliedEntry) {}
+
+    fn installed(&self) {}
+}

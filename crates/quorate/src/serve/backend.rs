@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use quorate_core::{
     Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId,
     QueueId, QueueName, QueueView, Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
@@ -115,6 +117,10 @@ impl Reads for NodeBackend {
 
     fn operations(&self) -> Vec<Arc<Operation>> {
         self.node.reader().operations()
+    }
+
+    fn backup(&self) -> BoxStream<'static, Result<Bytes, Unavailable>> {
+        self.node.back_up().map(|piece| piece.map_err(unreadable)).boxed()
     }
 
     fn now(&self) -> Timestamp {

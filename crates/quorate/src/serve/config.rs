@@ -33,7 +33,7 @@ impl Settings {
     ///
     /// # Errors
     /// A setting is wrong; the message names it.
-    pub(super) fn check(self) -> anyhow::Result<Config> {
+    pub(crate) fn check(self) -> anyhow::Result<Config> {
         let http_addr = address("http-addr", self.http_addr.as_deref(), "127.0.0.1:8080")?;
         let metrics_addr = self.metrics_addr.as_deref();
         let metrics_addr =

@@ -109,7 +109,10 @@ async fn listen(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> 
 fn name_the_setting(error: StartError) -> anyhow::Error {
     let setting = match &error {
         StartError::Listen { .. } => "peer-addr",
-        StartError::Store(_) | StartError::LostAlone(_) => "data-dir",
+        StartError::Store(_)
+        | StartError::LostAlone(_)
+        | StartError::Copy { .. }
+        | StartError::GivenUp { .. } => "data-dir",
         StartError::Config { .. } | StartError::Raft(_) => return error.into(),
     };
     anyhow::Error::new(error).context(setting)

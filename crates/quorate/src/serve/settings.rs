@@ -109,7 +109,7 @@ impl ServeArgs {
     ///
     /// # Errors
     /// The file cannot be read, or is not made of settings; the message names it, and the setting.
-    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let file = self.0.get_one::<PathBuf>("config");
         let mut settings = file.map(|path| read(path)).transpose()?.unwrap_or_default();
         settings.update_from_arg_matches(&self.0)?;

@@ -103,14 +103,30 @@ pub(crate) fn serve(dir: &Path, ports: &[u16], node: usize) -> Vec<String> {
     args.map(str::to_owned).to_vec()
 }
 
+/// Starts one of these nodes.
+pub(crate) fn start(dir: &Path, ports: &[u16], node: usize) -> Started {
+    let process = Command::new(QUORATE).args(serve(dir, ports, node)).stderr(Stdio::null()).spawn();
+    Started(process.unwrap())
+}
+
+/// Starts one of these nodes on an empty directory, and waits until it is a voter of the cluster that the first of them has.
+pub(crate) fn join(dir: &Path, ports: &[u16], node: usize) -> Started {
+    let name = format!("n{node}");
+    let joining = start(dir, ports, node);
+    wait_until("it has joined", || {
+        let output = quorate(&["cluster", "status", "--json", "--nodes", &url(ports[0])]);
+        let Ok(cluster) = serde_json::from_slice::<serde_json::Value>(&output.stdout) else { return false };
+        let members = cluster["members"].as_array().cloned().unwrap_or_default();
+        members.iter().any(|member| member["name"] == *name && member["role"] != "learner")
+    });
+    wait_until_ready(ports[node]);
+    joining
+}
+
 /// Three nodes on the three ports from `first` on, ready.
 pub(crate) fn cluster(dir: &Path, first: u16) -> Vec<Started> {
     let ports = [first, first + 1, first + 2];
-    let start = |node| {
-        let process = Command::new(QUORATE).args(serve(dir, &ports, node)).stderr(Stdio::null()).spawn();
-        Started(process.unwrap())
-    };
-    let nodes = (0..ports.len()).map(start).collect();
+    let nodes = (0..ports.len()).map(|node| start(dir, &ports, node)).collect();
     ports.into_iter().for_each(wait_until_ready);
     nodes
 }

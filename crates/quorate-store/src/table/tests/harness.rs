@@ -25,6 +25,8 @@ pub(crate) struct Harness {
     pub(crate) observer: Arc<Recorder>,
     /// The highest feature level that is understood. A history may raise it far.
     pub(crate) understood: FeatureLevel,
+    /// Of the entries.
+    pub(crate) term: u64,
     table: Option<JobTable>,
 }
 
@@ -76,6 +78,7 @@ impl Harness {
             data_dir,
             observer: Arc::default(),
             understood: FeatureLevel(u32::MAX),
+            term: 1,
             table: None,
         };
         harness.reopen(tuning);
@@ -118,8 +121,10 @@ impl Harness {
         batches: impl IntoIterator<Item = (u64, Batch)>,
     ) -> Vec<Applied> {
         self.observer.applied.lock().clear();
+        let leader_id = CommittedLeaderId::new(self.term);
+        let of_term = |entry: Entry| Entry { log_id: LogId { leader_id, ..entry.log_id }, ..entry };
         let entries: Vec<_> =
-            batches.into_iter().map(|(index, batch)| Ok((entry(index, batch), None))).collect();
+            batches.into_iter().map(|(index, batch)| Ok((of_term(entry(index, batch)), None))).collect();
         let last = entries.last().map(|entry| entry.as_ref().unwrap().0.log_id.index);
         self.table().apply(futures::stream::iter(entries)).await.unwrap();
         assert_eq!(last, Some(self.table().reader().applied_index()));

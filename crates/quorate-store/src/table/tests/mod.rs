@@ -2,8 +2,8 @@
 
 mod against_model;
 mod damage;
-mod harness;
-mod jobs;
+pub(crate) mod harness;
+pub(crate) mod jobs;
 mod lanes;
 mod level;
 mod lists;

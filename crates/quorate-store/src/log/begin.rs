@@ -1,0 +1,75 @@
+//! The log of a directory in which no node runs: made, changed by a person's command, looked into.
+
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use openraft::entry::RaftEntry;
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+
+use super::disk::Recovered;
+use super::{LogStore, disk};
+use crate::high_water::{HighWater, Mark};
+use crate::{DataDir, Entry, LogId, Membership, StoreError, Vote};
+
+/// How a log is to go on.
+pub(crate) struct Beginning {
+    /// Everything up to there is in the table.
+    pub(crate) purged: Option<LogId>,
+    /// This node led the last term.
+    pub(crate) vote: Vote,
+    /// And wrote this at the end.
+    pub(crate) entry: Option<(LogId, Membership)>,
+}
+
+/// Has the log go on so. Durable when it returns, with its mark.
+pub(crate) fn begin(dir: &DataDir, beginning: Beginning) -> Result<(), StoreError> {
+    let failed = |source| StoreError::failed("the log".to_owned(), source);
+    let mut log = LogStore::open(dir, Arc::new(|_| ()))?;
+    block_on(async {
+        if let Some(purged) = beginning.purged {
+            log.purge(purged).await?;
+        }
+        // It waits for what was queued before it.
+        log.save_vote(&beginning.vote).await?;
+        if let Some((id, membership)) = beginning.entry {
+            let entry = <Entry as RaftEntry>::new_membership(id, membership);
+            log.blocking_append([entry]).await.map_err(std::io::Error::other)?;
+        }
+        Ok(())
+    })
+    .map_err(failed)?;
+    log.close()
+}
+
+/// What a log says, read without changing anything.
+pub(crate) struct Look {
+    pub(crate) purged: Option<LogId>,
+    pub(crate) last: Option<LogId>,
+    pub(crate) vote: Option<Vote>,
+    pub(crate) committed: Option<LogId>,
+    pub(crate) mark: Mark,
+    /// The last one in it.
+    pub(crate) membership: Option<(LogId, Membership)>,
+}
+
+/// Looks into the log of a directory, whose table has everything up to `applied`.
+pub(crate) fn look(dir: &DataDir, applied: Option<LogId>) -> Result<Look, StoreError> {
+    let (_, mark) = HighWater::open(&dir.high_water())?;
+    let disk = disk::Disk::open_read_only(&dir.raft(), dir.sizes())?;
+    let Recovered { purged, last, vote, committed, first, .. } = disk.recover()?;
+    let from = applied.map_or(0, |applied| applied.index + 1).max(first);
+    let end = last.map_or(0, |last| last.index + 1);
+    let mut membership = None;
+    for entry in disk.snapshot().entries(from..end.max(from)) {
+        let entry = entry?;
+        if let openraft::EntryPayload::Membership(found) = &entry.payload {
+            membership = Some((entry.log_id, found.clone()));
+        }
+    }
+    Ok(Look { purged, last, vote, committed, mark, membership })
+}
+
+/// Lets the mark say what the log has, however little that is.
+pub(crate) fn forget_mark(dir: &DataDir) -> Result<(), StoreError> {
+    HighWater::create(&dir.high_water())
+}

@@ -1,0 +1,283 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use openraft::storage::RaftStateMachine;
+use openraft::vote::leader_id_std::CommittedLeaderId;
+use quorate_core::FeatureLevel;
+
+use crate::backup::alone;
+use crate::high_water::Mark;
+use crate::rows::db::DbSettings;
+use crate::rows::meta::Meta;
+use crate::table::{Nobody, look_into_generation};
+use crate::{DataDir, Identity, JobTable, LogId, Membership, NodeId, StoreError, Vote, WhenFull, log};
+
+/// A node's directory, locked, whose node may go on alone: for when the majority of its cluster is lost for good.
+pub struct Recovery {
+    dir: DataDir,
+    survey: Survey,
+}
+
+/// What a node has on its disk, and what it knows of its cluster.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Who it is.
+    pub identity: Identity,
+    /// Who the members are, as far as it knows.
+    pub membership: Membership,
+    /// The last entry of its log.
+    pub last: Option<LogId>,
+    /// The last of which it knows that a majority has it.
+    pub committed: Option<LogId>,
+    /// The last in its table.
+    pub applied: Option<LogId>,
+    /// Whom it voted for last.
+    pub vote: Option<Vote>,
+    /// What it has certainly kept, by its high-water mark: the last entry. Above [`Survey::last`] some of it is lost.
+    pub marked: Option<LogId>,
+    /// The same of the vote.
+    pub marked_vote: Option<Vote>,
+}
+
+impl Survey {
+    /// The last entry that it has, in its log or in its table.
+    pub fn end(&self) -> Option<LogId> {
+        self.last.max(self.applied)
+    }
+
+    /// It has lost what it had promised to remember.
+    pub fn has_lost(&self) -> bool {
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        index(self.marked) > index(self.end()) || self.marked_vote > self.vote
+    }
+
+    /// It is the only voter already.
+    pub fn is_alone(&self) -> bool {
+        self.membership.voter_ids().all(|id| id == self.identity.node_id)
+    }
+}
+
+impl Recovery {
+    /// Looks into the directory of a node that does not run. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`]: it runs. [`StoreError::ForeignFormat`]: none has ever run there, or it never was a member.
+    /// [`StoreError::Damaged`], [`StoreError::Io`].
+    pub fn of(path: &Path) -> Result<Recovery, StoreError> {
+        let dir = DataDir::open_existing(path)?.when_full(Arc::new(|_| WhenFull::GiveUp));
+        let meta = Meta::read(&look_into_generation(&dir, DbSettings::new(dir.sizes()))?)?;
+        let log = log::look(&dir, meta.last_applied)?;
+        let Mark { last: marked, vote: marked_vote } = log.mark;
+        let membership = log.membership.map_or_else(|| meta.membership.membership().clone(), |(_, it)| it);
+        let identity = dir.identity();
+        if membership.get_node(&identity.node_id).is_none() {
+            let found = "its node is no member of a cluster, so there is nothing to recover".to_owned();
+            return Err(StoreError::ForeignFormat { path: path.to_owned(), found });
+        }
+        let survey = Survey {
+            identity,
+            membership,
+            last: log.last.max(log.purged),
+            committed: log.committed.max(meta.last_applied),
+            applied: meta.last_applied,
+            vote: log.vote,
+            marked,
+            marked_vote,
+        };
+        Ok(Recovery { dir, survey })
+    }
+
+    /// What was found.
+    pub fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// Makes the node the only member of a new cluster, `cluster_id`, which goes on from all that the node has: entries of its
+    /// log of which it does not know whether a majority had them become part of it. Gives its last log entry.
+    ///
+    /// First the cluster's id, then the log: a crash in between leaves a node that nobody knows, and this can be done again.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], [`StoreError::Io`], [`StoreError::DiskFull`].
+    pub fn force_single(self, cluster_id: &str, understood: FeatureLevel) -> Result<LogId, StoreError> {
+        let Recovery { dir, survey } = self;
+        let id: NodeId = survey.identity.node_id;
+        let node = survey.membership.get_node(&id).cloned().unwrap_or_default();
+        // Before anything is changed, it must open.
+        let table = applied(&dir, survey.last, understood)?;
+        dir.begin_cluster(cluster_id)?;
+        if survey.has_lost() {
+            log::forget_mark(&dir)?;
+        }
+        // Where the table is ahead of the log, a snapshot has what is between them.
+        let purged = table.filter(|_| index(table) > index(survey.last));
+        let end = purged.or(survey.last);
+        let voted = [survey.vote, survey.marked_vote].into_iter().flatten().map(|vote| vote.leader_id.term);
+        let term = 1 + voted.chain(end.map(|end| end.leader_id.term)).max().unwrap_or(0);
+        let last =
+            LogId { leader_id: CommittedLeaderId::new(term), index: end.map_or(0, |end| end.index + 1) };
+        // As if this node had led the next term, and had been made the only member in it.
+        let vote = Vote::new_committed(term, id);
+        log::begin(&dir, log::Beginning { purged, vote, entry: Some((last, alone(id, node))) })?;
+        Ok(last)
+    }
+}
+
+fn index(id: Option<LogId>) -> Option<u64> {
+    id.map(|id| id.index)
+}
+
+/// Up to where table and snapshot go; a snapshot goes as far as the table where that is ahead of the log.
+fn applied(dir: &DataDir, log: Option<LogId>, understood: FeatureLevel) -> Result<Option<LogId>, StoreError> {
+    let mut table = JobTable::open(dir, Arc::new(Nobody), understood)?;
+    let failed = |source| StoreError::failed("the job table".to_owned(), source);
+    let (applied, _) = block_on(table.applied_state()).map_err(failed)?;
+    let snapshot = || table.snapshots().current().and_then(|current| current.meta.last_log_id);
+    if index(applied) > index(log) && snapshot() < applied {
+        table.space().renew_snapshot()?;
+    }
+    Ok(applied.max(snapshot()))
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::RaftLogReader;
+    use openraft::entry::RaftEntry;
+    use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+    use quorate_proto::log::v1;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::high_water::HighWater;
+    use crate::table::tests::harness::{Harness, entry, log_id};
+    use crate::table::tests::jobs::{batch, enqueue, new_job};
+    use crate::table::tuning::Tuning;
+    use crate::{Entry, LogStore, ProtoForm};
+
+    const NEW: &str = "the new one";
+
+    /// A member of three, with entries 1 (the membership) to `applied` in its table, and to `logged` in its log.
+    async fn member_of_three(applied: u64, logged: u64) -> TempDir {
+        let mut harness = Harness::new(Tuning::default());
+        harness.data_dir.adopt_cluster("the old one").unwrap();
+        let own = harness.data_dir.identity().node_id;
+        let members = [own, 2, 3].map(|id| v1::Member {
+            node_id: id,
+            name: format!("n{id}"),
+            peer_addr: format!("h:{id}"),
+            ..Default::default()
+        });
+        let three = Membership::from_message(v1::Membership {
+            configs: vec![v1::VoterSet { node_ids: vec![own, 2, 3] }],
+            members: members.into(),
+        });
+        let first = <Entry as RaftEntry>::new_membership(log_id(1), three.unwrap());
+        let jobs = (2..).map(|index| {
+            let (index, batch) = batch(index, [enqueue([new_job(index)])]);
+            entry(index, batch)
+        });
+        let entries: Vec<Entry> =
+            std::iter::once(first).chain(jobs).take(applied.max(logged) as usize).collect();
+        let mut log = LogStore::open(&harness.data_dir, Arc::new(|error| panic!("{error}"))).unwrap();
+        log.save_vote(&Vote::new(4, 2)).await.unwrap();
+        log.blocking_append(entries[..logged as usize].to_vec()).await.unwrap();
+        log.close().unwrap();
+        let apply = entries[..applied as usize].iter().map(|entry| Ok((entry.clone(), None)));
+        harness.table().apply(futures::stream::iter(apply.collect::<Vec<_>>())).await.unwrap();
+        let Harness { dir, .. } = harness;
+        dir
+    }
+
+    fn index_of(id: Option<LogId>) -> u64 {
+        id.unwrap().index
+    }
+
+    /// What was recovered: the log and the table open, and fit together.
+    async fn check_recovered(dir: &TempDir, last: LogId, first: u64) {
+        let found = Recovery::of(dir.path()).unwrap();
+        let survey = found.survey();
+        assert!(survey.is_alone() && !survey.has_lost(), "{survey:?}");
+        assert_eq!((survey.last, survey.marked), (Some(last), Some(last)));
+        assert_eq!(survey.identity.cluster_id.as_deref(), Some(NEW));
+        assert_eq!(survey.identity.former_cluster_ids, ["the old one"]);
+        let id = survey.identity.node_id;
+        assert_eq!(survey.membership.get_node(&id).unwrap().name, format!("n{id}"));
+        assert_eq!(survey.vote, Some(Vote::new_committed(last.leader_id.term, id)));
+        drop(found);
+        let dir = DataDir::open(dir.path()).unwrap();
+        let mut log = LogStore::open(&dir, Arc::new(|error| panic!("{error}"))).unwrap();
+        let entries = log.get_log_reader().await.try_get_log_entries(0..100).await.unwrap();
+        let found: Vec<u64> = entries.iter().map(|entry| entry.log_id.index).collect();
+        assert_eq!(found, (first..=last.index).collect::<Vec<_>>(), "nothing of the log is gone");
+        log.close().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_log_has_beyond_the_table_becomes_part_of_it() {
+        let dir = member_of_three(3, 5).await;
+        let found = Recovery::of(dir.path()).unwrap();
+        let survey = found.survey();
+        assert_eq!((index_of(survey.last), index_of(survey.committed), index_of(survey.applied)), (5, 3, 3));
+        assert_eq!((index_of(survey.marked), survey.has_lost(), survey.is_alone()), (5, false, false));
+        assert_eq!(survey.vote, Some(Vote::new(4, 2)));
+        // To look changes nothing.
+        drop(found);
+        let last = Recovery::of(dir.path()).unwrap().force_single(NEW, FeatureLevel::default()).unwrap();
+        assert_eq!(last, LogId { leader_id: CommittedLeaderId::new(5), index: 6 });
+        check_recovered(&dir, last, 1).await;
+    }
+
+    /// A majority without this node had committed what its own log had not written yet.
+    #[tokio::test]
+    async fn a_table_ahead_of_the_log_is_what_it_goes_on_from() {
+        let dir = member_of_three(6, 2).await;
+        let found = Recovery::of(dir.path()).unwrap();
+        assert_eq!(index_of(found.survey().end()), 6);
+        let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
+        assert_eq!(last.index, 7);
+        let mut snapshots = std::fs::read_dir(dir.path().join("snapshot")).unwrap();
+        let name = snapshots.next().unwrap().unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with("snapshot-00000000000000000006-"), "those who join need it: {name}");
+        check_recovered(&dir, last, 7).await;
+    }
+
+    #[tokio::test]
+    async fn a_log_that_has_lost_entries_is_said_and_goes_on_from_what_is_left() {
+        let dir = member_of_three(3, 3).await;
+        {
+            let (mut file, _) = HighWater::open(&dir.path().join("high-water")).unwrap();
+            file.put(Mark { last: Some(log_id(9)), vote: Some(Vote::new(8, 3)) }).unwrap();
+        }
+        let found = Recovery::of(dir.path()).unwrap();
+        assert!(found.survey().has_lost());
+        assert_eq!(index_of(found.survey().marked), 9);
+        let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
+        // No vote that it may have given counts again.
+        assert_eq!(last, LogId { leader_id: CommittedLeaderId::new(9), index: 4 });
+        check_recovered(&dir, last, 1).await;
+    }
+
+    /// A crash between the two steps: the new cluster's id, and no new log.
+    #[tokio::test]
+    async fn a_recovery_that_was_interrupted_can_be_done_again() {
+        let dir = member_of_three(3, 5).await;
+        DataDir::open(dir.path()).unwrap().begin_cluster("half").unwrap();
+        let found = Recovery::of(dir.path()).unwrap();
+        assert!(!found.survey().is_alone());
+        assert_eq!(found.survey().identity.cluster_id.as_deref(), Some("half"));
+        found.force_single(NEW, FeatureLevel::default()).unwrap();
+        let found = Recovery::of(dir.path()).unwrap();
+        assert_eq!(found.survey().identity.former_cluster_ids, ["the old one", "half"]);
+        assert!(found.survey().is_alone());
+    }
+
+    #[tokio::test]
+    async fn data_of_a_higher_level_are_left_as_they_are() {
+        let dir = member_of_three(3, 5).await;
+        let refused = Recovery::of(dir.path()).unwrap().force_single(NEW, FeatureLevel(0));
+        assert!(matches!(refused, Err(StoreError::Newer { .. })), "{refused:?}");
+        let found = Recovery::of(dir.path()).unwrap();
+        assert_eq!(found.survey().identity.cluster_id.as_deref(), Some("the old one"));
+    }
+}

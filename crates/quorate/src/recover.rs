@@ -1,0 +1,263 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use quorate_node::{Found, FoundMember, Place, Recovered, Recovery};
+use serde::Serialize;
+
+use crate::output::Output;
+use crate::runtime;
+use crate::wrong_usage::wrong_usage;
+
+/// Let one node go on alone, since the majority of its cluster is lost for good.
+///
+/// Of what the cluster had acknowledged, that is lost which this node does not have. Where a majority of the nodes can still be started,
+/// with their data, start them instead: nothing is lost then. Where there is a newer backup, restore that one.
+///
+/// Without --yes-i-lose-what-the-others-had it shows what this node has and what would become of it, and changes nothing. With it the
+/// node becomes the only member of a new cluster, with an id of its own. The others are started on empty directories, and join it; a node
+/// that comes back with its old data is refused by name.
+#[derive(Args)]
+pub(crate) struct RecoverArgs {
+    /// What is asked for: one voter, by force.
+    #[arg(long, required = true)]
+    force_single: bool,
+    /// The data directory of the node, which must not run. The one to choose of several survivors is that with the highest last entry.
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+    /// The node's name, as the command shows it.
+    #[arg(long, value_name = "NAME", requires = "yes_i_lose_what_the_others_had")]
+    name: Option<String>,
+    /// The id of the cluster that it gives up, as the command shows it.
+    #[arg(long, value_name = "ID", requires = "yes_i_lose_what_the_others_had")]
+    cluster_id: Option<String>,
+    /// Do it.
+    #[arg(long, requires = "name", requires = "cluster_id")]
+    yes_i_lose_what_the_others_had: bool,
+    /// Change nothing, whatever else is given.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON, for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// For machines.
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    node_id: String,
+    cluster_id: &'a str,
+    members: Vec<Member<'a>>,
+    quorum: usize,
+    last: Option<Shape>,
+    committed: Option<Shape>,
+    applied: Option<Shape>,
+    marked: Option<Shape>,
+    has_lost: bool,
+    recovered: Option<Done<'a>>,
+}
+
+#[derive(Serialize)]
+struct Member<'a> {
+    name: &'a str,
+    id: String,
+    peer_addr: &'a str,
+    votes: bool,
+    answers: bool,
+}
+
+#[derive(Serialize)]
+struct Shape {
+    term: u64,
+    index: u64,
+}
+
+#[derive(Serialize)]
+struct Done<'a> {
+    cluster_id: &'a str,
+    index: u64,
+}
+
+/// Shows what there is, and recovers if that is asked for.
+///
+/// # Errors
+/// The node runs, there is nothing to recover, what was given is another node, or the majority is not lost.
+pub(crate) fn main(args: &RecoverArgs) -> anyhow::Result<ExitCode> {
+    let recovery = Recovery::of(&args.data_dir).context("data-dir")?;
+    let found = recovery.found();
+    if found.is_alone {
+        bail!(
+            "data-dir: {} is the only voter of its cluster {} already: there is nothing to recover. Start it",
+            found.name,
+            found.cluster_id
+        );
+    }
+    let answering = runtime::on_one_thread(async { Ok(recovery.who_answers().await) })?;
+    let sure = args.yes_i_lose_what_the_others_had && !args.dry_run;
+    let recovered = match sure {
+        true => {
+            is_meant(args, &found)?;
+            is_lost(&found, &answering)?;
+            Some(recovery.force_single().context("data-dir")?)
+        }
+        false => None,
+    };
+    let mut out = Output::default();
+    if args.json {
+        out.json(&shown(&found, &answering, recovered.as_ref()));
+    } else {
+        show(&mut out, &found, &answering);
+        match &recovered {
+            Some(recovered) => show_done(&mut out, &found, recovered),
+            None => show_how(&mut out, &found, &answering, &args.data_dir),
+        }
+    }
+    out.end(recovered.is_some().then_some("the node is recovered"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was typed is this node.
+fn is_meant(args: &RecoverArgs, found: &Found) -> anyhow::Result<()> {
+    let name = args.name.as_deref().unwrap_or_default();
+    if name != found.name {
+        return Err(wrong_usage(format_args!(
+            "name: this is the directory of {}, not of {name}",
+            found.name
+        )));
+    }
+    let cluster_id = args.cluster_id.as_deref().unwrap_or_default();
+    if cluster_id != found.cluster_id {
+        let is = &found.cluster_id;
+        return Err(wrong_usage(format_args!(
+            "cluster-id: this node belongs to the cluster {is}, not to {cluster_id}"
+        )));
+    }
+    Ok(())
+}
+
+/// Those who answer and this node are no majority.
+fn is_lost(found: &Found, answering: &[FoundMember]) -> anyhow::Result<()> {
+    let votes = |id: u64| found.members.iter().any(|member| member.id == id && member.votes);
+    let there =
+        answering.iter().filter(|member| votes(member.id)).count() + usize::from(votes(found.node_id));
+    if there >= found.quorum() {
+        bail!(
+            "the majority is not lost: this node and {} are enough. Start this node as ever, and nothing is lost",
+            names(answering)
+        );
+    }
+    Ok(())
+}
+
+fn names(members: &[FoundMember]) -> String {
+    members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn show(out: &mut Output, found: &Found, answering: &[FoundMember]) {
+    let place = |place: Option<Place>| {
+        place.map_or("nothing".to_owned(), |Place { term, index }| format!("entry {index} of term {term}"))
+    };
+    let is_voter = found.members.iter().any(|member| member.id == found.node_id && member.votes);
+    let voters = found.members.iter().filter(|member| member.votes).count();
+    let vote = found.vote.map_or_else(
+        || "none".to_owned(),
+        |(term, id)| {
+            let voted = found.members.iter().find(|member| member.id == id);
+            format!("for {} in term {term}", voted.map_or("a node that is no member", |member| &member.name))
+        },
+    );
+    let answers = match answering {
+        [] => "none of them answers now".to_owned(),
+        [one] => format!("{} answers now", one.name),
+        several => format!("{} answer now", names(several)),
+    };
+    for (name, value) in [
+        (
+            "node",
+            format!(
+                "{} (id {}), a {}",
+                found.name,
+                found.node_id,
+                if is_voter { "voter" } else { "learner" }
+            ),
+        ),
+        ("cluster", found.cluster_id.clone()),
+        ("members", format!("{}; {} of {voters} voters must agree", names(&found.members), found.quorum())),
+        ("log", format!("up to {}", place(found.last))),
+        (
+            "committed",
+            format!("{}: the last of which it knows that a majority had it", place(found.committed)),
+        ),
+        ("table", format!("up to {}", place(found.applied))),
+        ("mark", format!("up to {}, what it had promised to keep", place(found.marked))),
+        ("vote", vote),
+        ("others", answers),
+    ] {
+        out.line(format_args!("{name:<12} {value}"));
+    }
+    let index = |place: Option<Place>| place.map_or(0, |place| place.index);
+    let beyond = index(found.last).saturating_sub(index(found.committed));
+    out.line("");
+    out.line(format_args!(
+        "lost         everything that the others acknowledged behind {}: jobs that were enqueued then, and ends of jobs, which run again",
+        place(found.last)
+    ));
+    out.line(format_args!(
+        "kept         everything up to there; {beyond} entries of it may never have been acknowledged, and count from now on"
+    ));
+    if found.has_lost {
+        out.line(
+            "damage       this node's own disk has lost what it had promised to keep: what is behind its log's end is lost, too",
+        );
+    }
+}
+
+fn show_how(out: &mut Output, found: &Found, answering: &[FoundMember], data_dir: &Path) {
+    out.line("");
+    out.line("Nothing was changed.");
+    match is_lost(found, answering) {
+        Ok(()) => out.line(format_args!(
+            "To do it: quorate recover --force-single --data-dir {} --name {} --cluster-id {} --yes-i-lose-what-the-others-had",
+            data_dir.display(),
+            found.name,
+            found.cluster_id
+        )),
+        Err(not_lost) => out.line(not_lost),
+    }
+}
+
+fn show_done(out: &mut Output, found: &Found, recovered: &Recovered) {
+    out.line("");
+    out.line(format_args!(
+        "recovered    {} is the only member of the new cluster {}, from log index {} on",
+        found.name, recovered.cluster_id, recovered.last.index
+    ));
+    out.line("next         start this node as ever, and the others on empty directories: they join it");
+}
+
+fn shown<'a>(found: &'a Found, answering: &[FoundMember], recovered: Option<&'a Recovered>) -> Shown<'a> {
+    let shape = |place: Option<Place>| place.map(|Place { term, index }| Shape { term, index });
+    let members = found.members.iter().map(|member| Member {
+        name: &member.name,
+        id: member.id.to_string(),
+        peer_addr: &member.peer_addr,
+        votes: member.votes,
+        answers: answering.contains(member),
+    });
+    Shown {
+        name: &found.name,
+        node_id: found.node_id.to_string(),
+        cluster_id: &found.cluster_id,
+        members: members.collect(),
+        quorum: found.quorum(),
+        last: shape(found.last),
+        committed: shape(found.committed),
+        applied: shape(found.applied),
+        marked: shape(found.marked),
+        has_lost: found.has_lost,
+        recovered: recovered
+            .map(|recovered| Done { cluster_id: &recovered.cluster_id, index: recovered.last.index }),
+    }
+}
