@@ -9,6 +9,7 @@ mod images;
 mod job;
 mod jobs;
 mod log;
+mod members;
 mod metrics;
 mod openapi;
 mod operations;
@@ -66,6 +67,11 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(cluster::__path_get, cluster::get::<B>)
         .add(cluster::__path_settings, cluster::settings::<B>)
         .add(cluster::__path_configure, cluster::configure::<B>)
+        .add(members::__path_add, members::add::<B>)
+        .add(members::__path_remove, members::remove::<B>)
+        .add(members::__path_drain, members::drain::<B>)
+        .add(members::__path_undrain, members::undrain::<B>)
+        .add(members::__path_transfer, members::transfer::<B>)
         .add(stats::__path_get, stats::get::<B>)
         .add_document()
 }

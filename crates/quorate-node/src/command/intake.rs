@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::station::Station;
 use crate::command::batcher::Batcher;
 use crate::command::budget::Budget;
 use crate::command::forward::Forwarder;
@@ -35,6 +36,7 @@ pub(crate) struct Intake {
     pub(crate) forwarder: Forwarder,
     /// The cluster's.
     pub(crate) level: watch::Receiver<FeatureLevel>,
+    pub(crate) station: Station,
     /// Cancelled when nothing more is taken in.
     pub(crate) closed: CancellationToken,
     /// Cancelled when what was taken in is answered no more.
@@ -49,6 +51,9 @@ impl Intake {
     pub(crate) async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         if self.closed.is_cancelled() {
             return Err(Unavailable::Stopping);
+        }
+        if !self.station.takes_commands() {
+            return Err(Unavailable::NotMember);
         }
         if command.level() > *self.level.borrow() {
             return Err(Unavailable::NotUnderstood);

@@ -10,6 +10,7 @@ mod disk;
 mod handover;
 mod levels;
 mod log_time;
+mod members;
 mod membership;
 mod operations;
 mod queues;
