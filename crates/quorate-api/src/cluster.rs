@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -147,4 +149,17 @@ pub struct Settings {
 pub struct Health {
     /// `ok`.
     pub status: String,
+}
+
+/// Who answers, and where the rest is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Root {
+    /// `quorate`.
+    pub name: String,
+    /// The version of its program.
+    pub version: String,
+    /// The node's name.
+    pub node: String,
+    /// What there is, with its path.
+    pub paths: BTreeMap<String, String>,
 }

@@ -26,7 +26,9 @@ mod requests;
 mod stats;
 mod worker;
 
-pub use cluster::{Changed, ChangedWrapper, Cluster, Disk, Health, Member, Outsider, Settings, Warning};
+pub use cluster::{
+    Changed, ChangedWrapper, Cluster, Disk, Health, Member, Outsider, Root, Settings, Warning,
+};
 pub use error::{Error, ErrorWrapper, WriteOutcome};
 pub use filter::JobFilter;
 pub use job::{

@@ -84,8 +84,11 @@ fn the_readme_can_be_typed() {
 
 const README: &str = "README.md";
 /// Pages, and the tests that type them.
-const TYPED_ELSEWHERE: &[(&str, &str)] =
-    &[("docs/operations/compose.md", "tests/chaos/tests/compose_page.rs")];
+const TYPED_ELSEWHERE: &[(&str, &str)] = &[
+    ("docs/operations/compose.md", "tests/chaos/tests/compose_page.rs"),
+    ("docs/operations/members.md", "crates/quorate/tests/operations_pages.rs"),
+    ("docs/operations/maintenance.md", "crates/quorate/tests/operations_pages.rs"),
+];
 /// What is in a block, and what must be there for it.
 const NEEDS: &[(&str, &str, &[&str])] = &[
     ("worker.py", "python3", &["-c", "import requests"]),

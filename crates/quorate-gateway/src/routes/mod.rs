@@ -15,6 +15,7 @@ mod openapi;
 mod operations;
 mod path_id;
 mod queues;
+mod root;
 mod stats;
 mod workers;
 
@@ -34,6 +35,7 @@ use crate::{Backend, Gateway, limits, patience};
 /// The routes of the API. (utoipa makes a type `__path_NAME` beside every handler.)
 pub(crate) fn all<B: Backend>() -> Routes<B> {
     for_watchers()
+        .add(root::__path_get, root::get::<B>)
         .add(jobs::__path_enqueue, jobs::enqueue::<B>)
         .add(jobs::__path_list, jobs::list::<B>)
         .add(jobs::__path_ids, jobs::ids::<B>)

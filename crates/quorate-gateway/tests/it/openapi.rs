@@ -6,10 +6,11 @@ use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
 /// witness.
-const CALLS: [&str; 43] = [
+const CALLS: [&str; 44] = [
     "DELETE /v1/cluster/member/{name}",
     "DELETE /v1/job/{id}",
     "DELETE /v1/queue/{name}",
+    "GET /",
     "GET /healthz",
     "GET /metrics",
     "GET /openapi.json",

@@ -97,6 +97,7 @@ impl Peers {
             cluster_id: self.cluster_id().unwrap_or_default().to_owned(),
             peer_addr: own.peer_addr,
             removed: self.station.is_removed(),
+            applies: self.station.applies(),
             errand: errand.into(),
         };
         match self.process.transport.discover(addr, question).await {
@@ -141,8 +142,11 @@ impl Peers {
             self.station.look_soon();
         }
         if self.leadership.membership().membership().get_node(&id).is_none() {
+            // One that was removed a moment ago, and does not know it yet, is neither.
             let (name, removed) = (asker.name.clone(), asker.removed);
-            self.outsiders.note(pb::Outsider { node_id: id, name, peer_addr: addr, removed });
+            if removed || asker.applies {
+                self.outsiders.note(pb::Outsider { node_id: id, name, peer_addr: addr, removed });
+            }
         } else if self.process.transport.book.of(id).as_ref() != Some(&addr) {
             let this = self.clone();
             tokio::spawn(async move { this.ask(&addr).await });
