@@ -25,11 +25,16 @@ impl Outsiders {
         }
     }
 
-    /// Those that are not among the members.
+    /// Those that are not among the members. Whoever is one is forgotten: what it is when it is none any more it says anew.
     pub(crate) fn beside(&self, is_member: impl Fn(NodeId) -> bool) -> Vec<pb::Outsider> {
-        let all = self.0.lock();
-        let lately = all.values().filter(|(_, at)| at.elapsed() < limits::OUTSIDER_AGE);
-        lately.map(|(outsider, _)| outsider).filter(|one| !is_member(one.node_id)).cloned().collect()
+        let mut all = self.0.lock();
+        all.retain(|id, (_, at)| at.elapsed() < limits::OUTSIDER_AGE && !is_member(*id));
+        all.values().map(|(outsider, _)| outsider.clone()).collect()
+    }
+
+    /// One that asked is none of both, as far as it knows.
+    pub(crate) fn forget(&self, id: NodeId) {
+        self.0.lock().remove(&id);
     }
 }
 
@@ -49,6 +54,7 @@ mod tests {
         }
         assert_eq!(outsiders.beside(|_| false).len(), limits::OUTSIDERS);
         assert_eq!(outsiders.beside(|id| id != 1).len(), 1, "the others are members meanwhile");
+        assert_eq!(outsiders.beside(|_| false).len(), 1, "and may have become something else");
         tokio::time::advance(limits::OUTSIDER_AGE / 2).await;
         outsiders.note(asks(1));
         outsiders.note(pb::Outsider { name: "\n".into(), ..asks(1) });

@@ -146,6 +146,8 @@ impl Peers {
             let (name, removed) = (asker.name.clone(), asker.removed);
             if removed || asker.applies {
                 self.outsiders.note(pb::Outsider { node_id: id, name, peer_addr: addr, removed });
+            } else {
+                self.outsiders.forget(id);
             }
         } else if self.process.transport.book.of(id).as_ref() != Some(&addr) {
             let this = self.clone();
