@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -8,6 +10,9 @@ pub struct Cluster {
     pub id: String,
     /// The name of the node that answers.
     pub node: String,
+    /// What that node is: `member`; `forming`: in no cluster yet; `applicant`: no member, and nobody has asked for it; `removed`.
+    #[serde(default)]
+    pub standing: String,
     /// The leader's name; absent when none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<String>,
@@ -21,12 +26,62 @@ pub struct Cluster {
     /// understands the next one.
     #[serde(default)]
     pub feature_level: u32,
+    /// The log index of the membership: whoever changes the members may say by it which ones are meant.
+    #[serde(default)]
+    pub members_index: u64,
     /// Every member, by name.
     pub members: Vec<Member>,
+    /// Nodes that run and are no members, by name.
+    #[serde(default)]
+    pub outsiders: Vec<Outsider>,
     /// Voters that must agree.
     pub quorum: usize,
     /// Voters that may fail now without stopping the cluster.
     pub tolerates: usize,
+    /// What an operator should see to, the gravest first.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+}
+
+/// A node that runs and is no member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Outsider {
+    /// Its name.
+    pub name: String,
+    /// Its id in decimal digits.
+    pub id: String,
+    /// Where peers reach it.
+    pub peer_addr: String,
+    /// It was removed; else it asks to be a member.
+    pub removed: bool,
+}
+
+/// What an operator should see to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Warning {
+    /// One of `no_failure_survived`, `half_changed`, `disk_short`, `lagging`, `clock_off`, `even_voters`, `mixed_versions`, `draining`,
+    /// `applicant`, `removed_runs`; others may come.
+    pub kind: String,
+    /// For people.
+    pub message: String,
+}
+
+/// A change of the cluster, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Changed {
+    /// False where it was so already.
+    pub changed: bool,
+    /// What was done, for people.
+    pub message: String,
+    /// The log index of the membership as it is now.
+    pub members_index: u64,
+}
+
+/// The answer to what changes the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangedWrapper {
+    /// What became of it.
+    pub changed: Changed,
 }
 
 /// A member of the cluster.
@@ -43,11 +98,17 @@ pub struct Member {
     pub peer_addr: String,
     /// Where clients reach it.
     pub http_addr: String,
+    /// Raft's term there; absent where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<u64>,
     /// The log index that it has applied; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_index: Option<u64>,
     /// False when it did not answer lately.
     pub reachable: bool,
+    /// It is being drained.
+    #[serde(default)]
+    pub draining: bool,
     /// Its wall clock's difference to the answering node's, in milliseconds; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset_ms: Option<i64>,
@@ -88,4 +149,17 @@ pub struct Settings {
 pub struct Health {
     /// `ok`.
     pub status: String,
+}
+
+/// Who answers, and where the rest is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Root {
+    /// `quorate`.
+    pub name: String,
+    /// The version of its program.
+    pub version: String,
+    /// The node's name.
+    pub node: String,
+    /// What there is, with its path.
+    pub paths: BTreeMap<String, String>,
 }

@@ -26,7 +26,9 @@ mod requests;
 mod stats;
 mod worker;
 
-pub use cluster::{Cluster, Disk, Health, Member, Settings};
+pub use cluster::{
+    Changed, ChangedWrapper, Cluster, Disk, Health, Member, Outsider, Root, Settings, Warning,
+};
 pub use error::{Error, ErrorWrapper, WriteOutcome};
 pub use filter::JobFilter;
 pub use job::{
@@ -39,8 +41,8 @@ pub use operation::{
 };
 pub use queue::{Backoff, JobCounts, LastMinute, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate};
 pub use requests::{
-    CancelRequest, ConsumeRequest, Ending, FailRequest, FinishRequest, NewJob, NewJobsWrapper,
-    SettingsRequest, SuccessRequest, TouchRequest,
+    CancelRequest, ConsumeRequest, Ending, FailRequest, FinishRequest, LeaderRequest, MemberRequest, NewJob,
+    NewJobsWrapper, SettingsRequest, SuccessRequest, TouchRequest,
 };
 pub use stats::{Stats, StatsWrapper};
 pub use worker::{Worker, WorkersWrapper};

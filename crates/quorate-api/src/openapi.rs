@@ -2,13 +2,14 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use crate::{
-    Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper,
-    FailRequest, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health, IdsWrapper, Image,
-    ImageWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches,
-    Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper,
-    OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings,
-    SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker,
-    WorkersWrapper, WriteOutcome,
+    Action, Backoff, CancelRequest, Changed, ChangedWrapper, Cluster, ConsumeRequest, Disk, Ended, Ending,
+    Error, ErrorWrapper, FailRequest, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health,
+    IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper,
+    LastMinute, LeaderRequest, Matches, Member, MemberRequest, NewJob, NewJobsWrapper, Operation,
+    OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper, Outsider, Progress, Queue,
+    QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Root, Settings, SettingsRequest, Stats,
+    StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Warning, Worker, WorkersWrapper,
+    WriteOutcome,
 };
 
 #[derive(OpenApi)]
@@ -34,9 +35,9 @@ use crate::{
         (name = "node", description = "The node that answers"),
     ),
     components(schemas(
-        Action, Backoff, CancelRequest, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
+        Action, Backoff, CancelRequest, Changed, ChangedWrapper, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
         FinishedJobWrapper, FinishedJobsWrapper, Health, Image, ImageWrapper,
-    IdsWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, Matches, Member, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Settings, SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Worker, WorkersWrapper, WriteOutcome,
+    IdsWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, LastMinute, LeaderRequest, Matches, Member, MemberRequest, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper, Outsider, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Root, Settings, SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Warning, Worker, WorkersWrapper, WriteOutcome,
     ))
 )]
 struct Document;

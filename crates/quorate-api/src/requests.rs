@@ -224,3 +224,32 @@ pub struct SettingsRequest {
     #[schema(minimum = 60, maximum = 315_360_000)]
     pub retention: u64,
 }
+
+/// A node to take in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRequest {
+    /// Its name.
+    pub name: String,
+    /// Where its peers reach it, `HOST:PORT`. Default: where it has asked to join from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_addr: Option<String>,
+    /// The name of the voter in whose place it comes, in one change. Default: nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// The cluster's `members_index`: refused with 409 where it is another one by now. Default: whichever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_index: Option<u64>,
+}
+
+/// Who is to lead.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaderRequest {
+    /// Its name. Default: the voter that answers and is furthest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The cluster's `members_index`: refused with 409 where it is another one by now. Default: whichever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_index: Option<u64>,
+}

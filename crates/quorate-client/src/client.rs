@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_api::{
-    Action, CancelRequest, Cluster, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, IdsWrapper,
-    Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Matches, NewJob, Operation,
-    OperationRequest, OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper,
-    QueuesWrapper, Settings, SettingsRequest, Status, TouchRequest, WorkersWrapper,
+    Action, CancelRequest, Changed, ChangedWrapper, Cluster, FinishRequest, FinishedJobWrapper,
+    FinishedJobsWrapper, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper,
+    LeaderRequest, Matches, MemberRequest, NewJob, Operation, OperationRequest, OperationWrapper,
+    OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Settings, SettingsRequest,
+    Status, TouchRequest, WorkersWrapper,
 };
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::call::{Body, Call, Repeat};
 use crate::delivery::Delivery;
+use crate::limits;
 use crate::{
     ClientConfig, Consume, Download, Error, JobFailure, Keyed, ListImages, ListJobs, ListQueues, ListWorkers,
     NotWell, Probe, Refused, RefusedKind,
@@ -356,6 +358,43 @@ impl Client {
     /// The cluster, as the node that answers sees it.
     pub async fn cluster(&self) -> Result<Cluster, Error> {
         self.read(&Call::get(&["cluster"])).await
+    }
+
+    /// Takes a node in as a member; it votes once it has caught up. Repeated: a member stays one.
+    pub async fn add_member(&self, member: &MemberRequest) -> Result<Changed, Error> {
+        self.change(Call::post(&["cluster", "members"], json(member), Repeat::Always)).await
+    }
+
+    /// Takes a member away; `members_index`: only of those members. Repeated: one that is gone is gone.
+    pub async fn remove_member(&self, name: &str, members_index: Option<u64>) -> Result<Changed, Error> {
+        let path = ["cluster", "member", name];
+        let mut call = Call { method: Method::DELETE, ..Call::get(&path) };
+        call.query.extend(members_index.map(|index| ("members_index", index.to_string())));
+        self.change(call).await
+    }
+
+    /// Has another voter lead. Repeated where one is named: it leads then; else not once its outcome is unknown.
+    pub async fn transfer_leader(&self, leader: &LeaderRequest) -> Result<Changed, Error> {
+        let repeat = if leader.name.is_some() { Repeat::Always } else { Repeat::UnlessUnknown };
+        self.change(Call::post(&["cluster", "leader"], json(leader), repeat)).await
+    }
+
+    /// Has a member give the leadership away and take no long polls, until it is started again. Repeated.
+    pub async fn drain_member(&self, name: &str) -> Result<Changed, Error> {
+        let path = ["cluster", "member", name, "drain"];
+        self.change(Call::post(&path, Body::Empty, Repeat::Always)).await
+    }
+
+    /// Has a member that is being drained do as before. Repeated.
+    pub async fn undrain_member(&self, name: &str) -> Result<Changed, Error> {
+        let path = ["cluster", "member", name, "undrain"];
+        self.change(Call::post(&path, Body::Empty, Repeat::Always)).await
+    }
+
+    /// The leader may have to wait for others, and hand over.
+    async fn change(&self, call: Call<'_>) -> Result<Changed, Error> {
+        let call = Call { wait: limits::CHANGE, ..call };
+        Ok(self.read::<ChangedWrapper>(&call).await?.changed)
     }
 
     /// The cluster's settings.

@@ -12,6 +12,8 @@ pub enum Unavailable {
     /// The cluster is between two versions, and its older nodes would not understand this. Nothing was done; it can be done
     /// when all run the new version.
     NotUnderstood,
+    /// The node that was asked was removed from the cluster, or is being removed. Nothing was done; another node can do it.
+    NotMember,
     /// It may or may not have been done.
     Unknown,
     /// The node is ending, or its storage failed. Nothing was done.
@@ -27,6 +29,7 @@ impl fmt::Display for Unavailable {
             Unavailable::NotUnderstood => {
                 "some nodes of the cluster run a version that does not understand this yet"
             }
+            Unavailable::NotMember => "this node was removed from the cluster: ask another one",
             Unavailable::Unknown => "the cluster gave no answer in time: the outcome is not known",
             Unavailable::Stopping => "this node is stopping",
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use quorate_api::Cluster;
+use quorate_api::{Changed, Cluster};
 use quorate_core::{
     Answered, Command, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId, QueueId,
     QueueName, QueueView, Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
@@ -12,7 +12,7 @@ use quorate_core::{
 
 /// What the gateway needs of the node that it stands in front of: neither Raft nor disk.
 ///
-/// What goes through the log is here; what this node alone can say is in three parts, so that one may stand before another
+/// What goes through the log is here; what this node alone can say is in four parts, so that one may stand before another
 /// backend and change only what it means to change.
 pub trait Backend: Clone + Send + Sync + 'static {
     /// What this node's own copy holds.
@@ -21,6 +21,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     type Wakeups: Wakeups;
     /// How this node and its cluster are.
     type Health: NodeHealth;
+    /// Who changes the cluster.
+    type Admin: NodeAdmin;
 
     /// Carries a command out, on whatever node leads, and answers once this node has applied it too.
     fn submit(
@@ -38,6 +40,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn wakeups(&self) -> &Self::Wakeups;
     /// The third.
     fn health(&self) -> &Self::Health;
+    /// The fourth.
+    fn admin(&self) -> &Self::Admin;
 }
 
 /// Reads of this node's own copy, as it is now.
@@ -125,10 +129,75 @@ pub struct Look {
 pub trait NodeHealth: Send + Sync {
     /// True while the Raft core answers.
     fn alive(&self) -> impl Future<Output = bool> + Send;
-    /// True while this node has recovered and reaches a majority through the leader. Asks, so it may take a second.
-    fn ready(&self) -> impl Future<Output = bool> + Send;
+    /// Why this node should get no requests, for people; `None` while it is a member that has recovered, and reaches a majority
+    /// through the leader. Asks, so it may take a second.
+    fn unready(&self) -> impl Future<Output = Option<String>> + Send;
+    /// True while this node is being drained: it takes no long polls.
+    fn is_draining(&self) -> bool;
+    /// Ends when it is.
+    fn drains(&self) -> impl Future<Output = ()> + Send;
     /// What this process measures, as Prometheus reads it. Asks no other node.
     fn metrics(&self) -> impl Future<Output = String> + Send;
     /// The cluster as this node sees it, as it is shown.
     fn cluster(&self) -> impl Future<Output = Cluster> + Send;
+}
+
+/// Changes of the cluster, wherever the leader is. Each is as good twice as once.
+pub trait NodeAdmin: Send + Sync {
+    /// Carries an order out; `members_index`: only where that is the log index of the membership.
+    fn order(
+        &self,
+        order: Order,
+        members_index: Option<u64>,
+        within: Duration,
+    ) -> impl Future<Output = Result<Changed, OrderError>> + Send;
+}
+
+/// What an operator asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Take a node in.
+    Add {
+        /// Its name.
+        name: String,
+        /// Where its peers reach it, where it has not asked itself.
+        peer_addr: Option<String>,
+        /// The member in whose place it comes.
+        replaces: Option<String>,
+    },
+    /// Take a member away.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+    /// Have another voter lead.
+    Transfer {
+        /// Its name; `None`: the best.
+        to: Option<String>,
+    },
+    /// Have a member give the leadership away and take no long polls.
+    Drain {
+        /// Its name.
+        name: String,
+        /// Have it do as before instead.
+        undo: bool,
+    },
+}
+
+/// Why an order is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderError {
+    /// Nothing was done.
+    Refused(Refused),
+    /// There was no answer.
+    Unavailable(Unavailable),
+}
+
+/// A refusal, for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// No node is known by that name.
+    NoSuchMember(String),
+    /// The cluster or the node is not as it would have to be.
+    Conflict(String),
 }

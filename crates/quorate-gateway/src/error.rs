@@ -100,9 +100,19 @@ pub(crate) enum ApiError {
         message: &'static str,
     },
     DiskFull,
+    /// This node takes no long polls: it is being drained. Nothing was done.
+    Draining,
     /// The answer to a health check.
     NotWell {
-        message: &'static str,
+        message: Cow<'static, str>,
+    },
+    /// There is no such member, or no such node that could be one.
+    NoSuchMember {
+        message: Cow<'static, str>,
+    },
+    /// The cluster is not changed so, in the leader's words.
+    Refused {
+        message: Cow<'static, str>,
     },
 }
 
@@ -149,6 +159,7 @@ impl ApiError {
             | ApiError::NoSuchImage
             | ApiError::NoSuchQueue
             | ApiError::NoSuchOperation
+            | ApiError::NoSuchMember { .. }
             | ApiError::NoLogYet { .. } => StatusCode::NOT_FOUND,
             ApiError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -158,6 +169,7 @@ impl ApiError {
             | ApiError::QueueInUse
             | ApiError::TooManyQueues
             | ApiError::OperationForgotten
+            | ApiError::Refused { .. }
             | ApiError::KeyReused => StatusCode::CONFLICT,
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -167,7 +179,9 @@ impl ApiError {
             ApiError::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
-            ApiError::Unavailable { .. } | ApiError::NotWell { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Unavailable { .. } | ApiError::Draining | ApiError::NotWell { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ApiError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
@@ -179,7 +193,9 @@ impl ApiError {
             ApiError::TooManyQueues => Some(&METRICS.too_many_queues),
             ApiError::TooManyLanes => Some(&METRICS.too_many_lanes),
             ApiError::TooManyOperations => Some(&METRICS.too_many_operations),
-            ApiError::Unavailable { outcome: WriteOutcome::NotApplied, .. } => Some(&METRICS.not_applied),
+            ApiError::Unavailable { outcome: WriteOutcome::NotApplied, .. } | ApiError::Draining => {
+                Some(&METRICS.not_applied)
+            }
             ApiError::Unavailable { outcome: WriteOutcome::Unknown, .. } => Some(&METRICS.unknown),
             ApiError::DiskFull => Some(&METRICS.disk_full),
             ApiError::Unauthenticated { .. } => Some(&METRICS.unauthenticated),
@@ -206,6 +222,8 @@ impl ApiError {
             | ApiError::HeaderTooLarge
             | ApiError::Internal
             | ApiError::UnsupportedTransferEncoding
+            | ApiError::NoSuchMember { .. }
+            | ApiError::Refused { .. }
             | ApiError::NotWell { .. } => None,
         }
     }
@@ -279,9 +297,11 @@ impl ApiError {
             ApiError::UnsupportedTransferEncoding => {
                 "the only Transfer-Encoding known here is chunked".into()
             }
-            ApiError::Unavailable { outcome: _, message } | ApiError::NotWell { message } => {
-                (*message).into()
-            }
+            ApiError::Unavailable { outcome: _, message } => (*message).into(),
+            ApiError::Draining => "this node is being drained and takes no long polls: ask another one".into(),
+            ApiError::NotWell { message }
+            | ApiError::NoSuchMember { message }
+            | ApiError::Refused { message } => message.clone(),
             ApiError::DiskFull => "the disk is full".into(),
         }
     }
@@ -333,6 +353,10 @@ impl From<Unavailable> for ApiError {
                 outcome: WriteOutcome::NotApplied,
                 message: "some nodes of the cluster run an older version that does not understand this",
             },
+            Unavailable::NotMember => ApiError::Unavailable {
+                outcome: WriteOutcome::NotApplied,
+                message: "this node was removed from the cluster: ask another one",
+            },
             Unavailable::Unknown => ApiError::Unavailable {
                 outcome: WriteOutcome::Unknown,
                 message: "the cluster gave no answer in time",
@@ -357,6 +381,7 @@ impl IntoResponse for ApiError {
             | ApiError::TooManyLanes
             | ApiError::TooManyOperations
             | ApiError::DiskFull
+            | ApiError::Draining
             | ApiError::NotWell { .. } => (None, Some(WriteOutcome::NotApplied)),
             ApiError::Unauthenticated { .. }
             | ApiError::Forbidden { .. }
@@ -380,6 +405,8 @@ impl IntoResponse for ApiError {
             | ApiError::UnsupportedMediaType { .. }
             | ApiError::HeaderTooLarge
             | ApiError::Internal
+            | ApiError::NoSuchMember { .. }
+            | ApiError::Refused { .. }
             | ApiError::UnsupportedTransferEncoding => (None, None),
         };
         let status = self.status();
@@ -462,6 +489,9 @@ mod tests {
                 | ApiError::UnsupportedTransferEncoding
                 | ApiError::Unavailable { .. }
                 | ApiError::DiskFull
+                | ApiError::Draining
+                | ApiError::NoSuchMember { .. }
+                | ApiError::Refused { .. }
                 | ApiError::NotWell { .. } => {}
             }
         }
@@ -496,7 +526,10 @@ mod tests {
             ApiError::UnsupportedTransferEncoding,
             ApiError::from(Unavailable::Unknown),
             ApiError::DiskFull,
-            ApiError::NotWell { message: "no" },
+            ApiError::Draining,
+            ApiError::NotWell { message: "no".into() },
+            ApiError::NoSuchMember { message: "no".into() },
+            ApiError::Refused { message: "no".into() },
         ];
         all.iter().for_each(must_be_listed);
         all

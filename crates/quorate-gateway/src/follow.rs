@@ -26,7 +26,7 @@ impl<B: Backend> Follow<B> {
     /// # Errors
     /// 429: too many wait, or there is no memory.
     pub(crate) async fn new(gateway: Gateway<B>, id: JobId) -> Result<(Follow<B>, Share), ApiError> {
-        let waiting = gateway.waiting().clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
+        let waiting = gateway.may_wait()?;
         let mut share = gateway.answers().share();
         Claim::Read.resize(&mut share, PIECES_HELD_BYTES).await?;
         let looks = Looks::new(&gateway);

@@ -1,15 +1,16 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use quorate_core::{Command, Reply, Unavailable};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::body::BodyReader;
 use crate::error::{ApiError, Failure};
 use crate::heavy::Heavy;
 use crate::memory::Memory;
 use crate::response::Index;
-use crate::{Backend, GatewayConfig, Reads, limits, patience};
+use crate::{Backend, GatewayConfig, NodeHealth, Reads, limits, patience};
 
 /// The Titan API in front of a backend. A clone is another handle to the same.
 pub struct Gateway<B> {
@@ -83,8 +84,36 @@ impl<B: Backend> Gateway<B> {
     }
 
     /// A permit for everybody who waits: for a job to take, for an outcome, for a log to go on.
-    pub(crate) fn waiting(&self) -> &Arc<Semaphore> {
-        &self.inner.waiting
+    ///
+    /// # Errors
+    /// 429: too many wait. 503: this node is being drained.
+    pub(crate) fn may_wait(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.takes_polls_of(Duration::MAX)?;
+        Arc::clone(&self.inner.waiting).try_acquire_owned().map_err(|_| ApiError::Overloaded)
+    }
+
+    /// Refuses who is about to wait so long, if this node takes no long polls.
+    ///
+    /// # Errors
+    /// 503: this node is being drained.
+    pub(crate) fn takes_polls_of(&self, wait: Duration) -> Result<(), ApiError> {
+        match !wait.is_zero() && self.backend().health().is_draining() {
+            true => Err(ApiError::Draining),
+            false => Ok(()),
+        }
+    }
+
+    /// True once this node takes leave of those who wait: it stops, or is being drained.
+    pub(crate) fn is_ending_waits(&self) -> bool {
+        self.config().shutdown.is_cancelled() || self.backend().health().is_draining()
+    }
+
+    /// Ends when it does.
+    pub(crate) async fn ends_waits(&self) {
+        tokio::select! {
+            () = self.config().shutdown.cancelled() => {}
+            () = self.backend().health().drains() => {}
+        }
     }
 
     /// A permit for everybody who takes a backup.
@@ -94,7 +123,7 @@ impl<B: Backend> Gateway<B> {
 
     /// How many wait.
     pub(crate) fn waiting_now(&self) -> usize {
-        self.config().waiting_consumes.saturating_sub(self.waiting().available_permits())
+        self.config().waiting_consumes.saturating_sub(self.inner.waiting.available_permits())
     }
 
     /// What this node's own table reflects at least, from now on.
@@ -136,6 +165,7 @@ impl<B: Backend> Gateway<B> {
             Unavailable::Overloaded
             | Unavailable::DiskFull
             | Unavailable::NotUnderstood
+            | Unavailable::NotMember
             | Unavailable::NotApplied
             | Unavailable::Stopping => ApiError::from(unavailable),
         })

@@ -69,11 +69,11 @@ mod trace;
 mod unknown;
 
 pub use access::{Access, Role, Roles};
-pub use backend::{Backend, Look, NodeHealth, Reads, Wakeups};
+pub use backend::{Backend, Look, NodeAdmin, NodeHealth, Order, OrderError, Reads, Refused, Wakeups};
 pub use config::GatewayConfig;
 pub use gateway::Gateway;
 pub use limits::ConnectionLimits;
 pub use metrics::register_metrics;
-pub use quorate_api::{Cluster, Disk, Member};
+pub use quorate_api::{Changed, Cluster, Disk, Member, Outsider, Warning};
 pub use selection::{check_consumer, check_queues};
 pub use trace::Traces;

@@ -10,6 +10,10 @@ pub(crate) const DRY_RUN_PAGES: usize = 100;
 pub(crate) const DRY_RUN_LOOKED_UP: usize = 1_000;
 /// Most header fields of a request.
 pub(crate) const HEADER_FIELDS: usize = 100;
+/// Longest name of a node.
+pub(crate) const NODE_NAME_BYTES: usize = 63;
+/// How long an operator's order may take.
+pub(crate) const ORDER_WAIT: Duration = Duration::from_secs(30);
 /// Most seconds that a consume may wait.
 pub(crate) const WAIT_SECONDS: u32 = 60;
 /// Most seconds of `Quorate-Timeout`, a day: whoever waits longer may as well not say it.

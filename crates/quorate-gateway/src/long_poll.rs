@@ -53,12 +53,12 @@ pub(crate) async fn consume<B: Backend>(
             }
             continue;
         }
-        if Instant::now() >= until || gateway.config().shutdown.is_cancelled() {
+        if Instant::now() >= until || gateway.is_ending_waits() {
             return Ok((Vec::new(), found_nothing_at));
         }
 
         if waiting.is_none() {
-            waiting = Some(gateway.waiting().try_acquire().map_err(|_| ApiError::Overloaded)?);
+            waiting = Some(gateway.may_wait()?);
         }
         drop(turn.take());
         turn = tokio::select! {
@@ -70,7 +70,7 @@ pub(crate) async fn consume<B: Backend>(
                 continue;
             }
             () = tokio::time::sleep_until(until) => None,
-            () = gateway.config().shutdown.cancelled() => None,
+            () = gateway.ends_waits() => None,
         };
         if turn.is_none() {
             // Elsewhere another request under the same key may have taken jobs that are not known here yet.

@@ -207,6 +207,16 @@ pub(crate) struct ReleaseParams {
     delay: Option<u32>,
 }
 
+/// Which members are meant.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct MembersParams {
+    /// The cluster's `members_index`: refused with 409 where it is another one by now. Default: whichever it is.
+    #[param(pattern = "^[0-9]{0,20}$")]
+    members_index: Option<String>,
+}
+
 /// How certain a read is.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use quorate_core::{Job, JobId, Unavailable};
 use tokio::time::{Instant, sleep_until};
 
-use crate::error::{ApiError, Failure};
+use crate::error::Failure;
 use crate::limits::LAST_LOOK;
 use crate::looks::Looks;
 use crate::{Backend, Gateway, Reads, patience};
@@ -28,6 +28,7 @@ pub(crate) async fn wait<B: Backend>(
     wait: Duration,
     whose: Whose,
 ) -> Result<JobId, Failure> {
+    gateway.takes_polls_of(wait)?;
     // A client that waits for its answer no longer than for the outcome gets one all the same.
     let until = Instant::now() + patience::within(wait + LAST_LOOK).saturating_sub(LAST_LOOK);
     let mut looks = Looks::new(gateway);
@@ -44,16 +45,16 @@ pub(crate) async fn wait<B: Backend>(
                 continue;
             }
         }
-        if Instant::now() >= until || gateway.config().shutdown.is_cancelled() {
+        if Instant::now() >= until || gateway.is_ending_waits() {
             return Ok(id);
         }
         if waiting.is_none() {
-            waiting = Some(gateway.waiting().try_acquire().map_err(|_| ApiError::Overloaded)?);
+            waiting = Some(gateway.may_wait()?);
         }
         tokio::select! {
             () = looks.next(gateway) => {}
             () = sleep_until(until) => {}
-            () = gateway.config().shutdown.cancelled() => {}
+            () = gateway.ends_waits() => {}
         }
     }
 }

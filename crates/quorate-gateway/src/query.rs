@@ -80,6 +80,17 @@ impl Query {
         }
     }
 
+    /// A parameter that is a log index: digits only.
+    ///
+    /// # Errors
+    /// 400: it is something else.
+    pub(crate) fn index(&self, name: &'static str) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let index = text.parse().ok().filter(|_| digits);
+        index.map(Some).ok_or_else(|| ApiError::invalid(name, "must be a log index, as an answer gave it"))
+    }
+
     /// `n`, the length of a page.
     ///
     /// # Errors

@@ -6,13 +6,17 @@ use quorate_core::{FeatureLevel, Unavailable};
 use quorate_store::{DataDir, JobTable, LogStore};
 use tokio::sync::watch;
 
+use crate::cluster::drain::Drain;
 use crate::cluster::formation::Formation;
 use crate::cluster::handover::Handover;
 use crate::cluster::membership::Admission;
+use crate::cluster::orders::Orders;
+use crate::cluster::outsiders::Outsiders;
 use crate::cluster::peers::Peers;
 use crate::cluster::presence;
 use crate::cluster::raiser::Raiser;
 use crate::cluster::relief::Relief;
+use crate::cluster::station::Station;
 use crate::cluster::term_start::TermStart;
 use crate::cluster::watch::Watch;
 use crate::command::batcher::Batcher;
@@ -50,8 +54,8 @@ pub(crate) struct Group {
     pub(crate) level: watch::Receiver<FeatureLevel>,
     /// True once this node has applied all that had been committed when it started.
     pub(crate) recovered: Arc<AtomicBool>,
-    /// True once this node was removed from the membership.
-    pub(crate) removed: Arc<AtomicBool>,
+    pub(crate) orders: Orders,
+    pub(crate) drain: Drain,
 }
 
 impl Group {
@@ -73,6 +77,15 @@ impl Group {
         let raft = Raft::new(identity.node_id, Arc::new(config.raft()?), network, log.clone(), table)
             .await
             .map_err(|fatal| StartError::Raft(fatal.to_string()))?;
+        let station = Station::default();
+        if dir.was_removed()? {
+            station.set_removed();
+            raft.runtime_config().elect(false);
+            tracing::error!(
+                "this node was removed from its cluster: it takes part in nothing. To have it join again, wipe its data \
+                 directory"
+            );
+        }
         let leadership = Leadership::new(identity.node_id, &raft);
         transport.book.follow(leadership.clone());
         let (applied, level) = (observer.watch_applied(), observer.watch_level());
@@ -89,6 +102,7 @@ impl Group {
             forwarder: Forwarder::start(leadership.clone(), transport.clone(), config.traces, tasks),
             doubt: Doubt::default(),
             level: level.clone(),
+            station: station.clone(),
             closed: closed.clone(),
             ended: tasks.ended(),
         };
@@ -102,11 +116,21 @@ impl Group {
             closed.clone(),
             tasks,
         );
-        let peers =
-            Peers { process: process.clone(), leadership: leadership.clone(), applied: applied.clone() };
+        let peers = Peers {
+            process: process.clone(),
+            leadership: leadership.clone(),
+            applied: applied.clone(),
+            station: station.clone(),
+            outsiders: Outsiders::default(),
+            inviters: Arc::default(),
+        };
+        let handover = Handover { raft: raft.clone(), peers: peers.clone() };
+        let admission = Admission::new(handover.clone(), level.clone());
         let group = Group {
-            admission: Admission::new(raft.clone(), peers.clone(), level.clone()),
-            handover: Handover { raft: raft.clone(), peers: peers.clone() },
+            orders: Orders { admission: admission.clone(), handover: handover.clone() },
+            drain: Drain { handover: handover.clone(), station, intake: intake.clone() },
+            admission,
+            handover,
             raft,
             peers,
             intake,
@@ -116,7 +140,6 @@ impl Group {
             spent_keys: observer.spent_keys.clone(),
             level,
             recovered: Arc::default(),
-            removed: Arc::default(),
         };
 
         let bounds =
@@ -143,11 +166,7 @@ impl Group {
         };
         let ticker =
             Ticker { leadership: leadership.clone(), clock: clock.clone(), batcher, reader, applied };
-        let watch = Watch {
-            peers: group.peers.clone(),
-            raft: group.raft.clone(),
-            removed: Arc::clone(&group.removed),
-        };
+        let watch = Watch { peers: group.peers.clone(), raft: group.raft.clone(), dir: Arc::clone(&dir) };
         let formation = Formation {
             peers: group.peers.clone(),
             raft: group.raft.clone(),
@@ -168,6 +187,7 @@ impl Group {
         tasks.spawn("watch", watch.run());
         tasks.spawn("presence", presence::say_who_leads(leadership));
         tasks.spawn("formation", formation.form());
+        tasks.spawn("drain", group.drain.clone().run());
         tasks.spawn("raiser", raiser.run());
         tasks.spawn("membership", group.admission.clone().end_interrupted_changes());
         tasks.spawn("recovery", group.clone().recover());
@@ -194,6 +214,7 @@ impl Group {
                     | Unavailable::Overloaded
                     | Unavailable::DiskFull
                     | Unavailable::NotUnderstood
+                    | Unavailable::NotMember
                     | Unavailable::Unknown,
                 ) => {}
             }

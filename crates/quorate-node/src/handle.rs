@@ -6,10 +6,12 @@ use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
 use quorate_core::{Answered, Command, Take, Timestamp, Unavailable};
 use quorate_store::{Meter, Reader, StoreError};
-
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::DiskState;
+use crate::cluster::order::{Done, Order, OrderError};
+use crate::cluster::ordering;
 use crate::cluster::status::{self, Cluster};
 use crate::group::Group;
 use crate::limits;
@@ -50,15 +52,19 @@ impl Handle {
     /// linearizable. Calls that wait at the same time share one question to the leader.
     ///
     /// # Errors
-    /// [`Unavailable::NotApplied`] when no majority could be reached in time, [`Unavailable::Stopping`].
+    /// [`Unavailable::NotApplied`] when no majority could be reached in time, [`Unavailable::NotMember`],
+    /// [`Unavailable::Stopping`].
     pub async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
+        if self.0.group.peers.station.is_removed() {
+            return Err(Unavailable::NotMember);
+        }
         self.0.group.read_index.barrier(within).await
     }
 
-    /// True once this node shows at least what it had answered before it was started: until then a read needs a
-    /// [`Handle::barrier`].
+    /// True once this node shows at least what it had answered before it was started: until then, and once it was removed, a read
+    /// needs a [`Handle::barrier`].
     pub fn caught_up(&self) -> bool {
-        self.0.group.recovered.load(Ordering::Relaxed)
+        self.0.group.recovered.load(Ordering::Relaxed) && !self.0.group.peers.station.is_removed()
     }
 
     /// Reads of this node's own table, as it is now.
@@ -100,8 +106,7 @@ impl Handle {
 
     /// The cluster as this node sees it. Asks the other members, so it may take a second.
     pub async fn cluster(&self) -> Cluster {
-        let term = self.0.group.raft.server_metrics().borrow_watched().vote.leader_id.term;
-        status::cluster(&self.0.group.peers, term, self.0.reader.level()).await
+        status::cluster(&self.0.group.peers, self.0.reader.level()).await
     }
 
     /// True while the Raft core answers.
@@ -110,17 +115,54 @@ impl Handle {
         matches!(tokio::time::timeout(limits::ALIVE, answer).await, Ok(Ok(())))
     }
 
-    /// True while this node has recovered what it had before it started, reaches a majority through the leader, and the last write
-    /// that was to be answered here was, or one that is tried now. Asks, so it may take [`limits::READY`].
+    /// Why this node should get no requests now: `None` while it has recovered what it had before it started, reaches a majority
+    /// through the leader, and the last write that was to be answered here was, or one that is tried now. Asks, so it may take
+    /// [`limits::READY`].
     ///
     /// That a leader is known is not enough: a node that is cut off goes on knowing the last one. Nor is it that a majority follows
     /// the leader, if nothing gets into their logs.
+    pub async fn unready(&self) -> Option<Unready> {
+        let (station, until) = (&self.0.group.peers.station, Instant::now() + limits::READY);
+        match () {
+            () if station.is_removed() => Some(Unready::Removed),
+            () if station.applies() => Some(Unready::Applies(self.0.group.peers.process.config.name.clone())),
+            () if station.is_draining() => Some(Unready::Draining),
+            () if !self.caught_up() => Some(Unready::NotRecovered),
+            () if self.barrier(limits::READY).await.is_err() => Some(Unready::NoMajority),
+            () if !self.0.group.intake.writes(until).await => Some(Unready::NoWrites),
+            () => None,
+        }
+    }
+
+    /// True while this node may get requests.
     pub async fn ready(&self) -> bool {
-        let until = Instant::now() + limits::READY;
-        self.caught_up()
-            && !self.0.group.removed.load(Ordering::Relaxed)
-            && self.barrier(limits::READY).await.is_ok()
-            && self.0.group.intake.writes(until).await
+        self.unready().await.is_none()
+    }
+
+    /// Has the leader carry out what an operator asks, where the log index of the membership is the `expected` one, if any is.
+    ///
+    /// # Errors
+    /// It is refused, or the leader gives no answer in time.
+    pub async fn order(
+        &self,
+        order: Order,
+        expected: Option<u64>,
+        within: Duration,
+    ) -> Result<Done, OrderError> {
+        ordering::order(&self.0.group.orders, order, expected, within).await
+    }
+
+    /// Has a member give the leadership away and take no long polls, until it is started again or `undo` is asked for.
+    ///
+    /// # Errors
+    /// There is no such member, or it does not answer.
+    pub async fn drain(&self, name: &str, undo: bool) -> Result<Done, OrderError> {
+        ordering::drain(&self.0.group.peers, &self.0.group.drain, name, undo).await
+    }
+
+    /// Follows whether this node is being drained.
+    pub fn watch_draining(&self) -> watch::Receiver<bool> {
+        self.0.group.peers.station.watch_draining()
     }
 
     /// Numbers for whoever watches this node.
@@ -142,7 +184,8 @@ impl Handle {
             disk_free: self.0.group.peers.process.disk.room(),
             clock_offset_ms: self.0.group.peers.process.clock.own_offset_ms(&others),
             log_time_offset_ms: self.0.group.peers.process.clock.log_time_offset_ms(&others),
-            removed: self.0.group.removed.load(Ordering::Relaxed),
+            removed: self.0.group.peers.station.is_removed(),
+            draining: self.0.group.peers.station.is_draining(),
         }
     }
 }
@@ -178,4 +221,31 @@ pub struct Gauges {
     pub log_time_offset_ms: Option<i64>,
     /// This node was removed from the cluster: it takes part in nothing any more.
     pub removed: bool,
+    /// This node is being drained.
+    pub draining: bool,
+}
+
+/// Why a node should get no requests.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unready {
+    /// It was removed.
+    #[error(
+        "this node was removed from the cluster: stop it; to have it join again, wipe its data directory"
+    )]
+    Removed,
+    /// It is no member.
+    #[error("this node is not a member yet; ask for it: quorate cluster member add {0}")]
+    Applies(String),
+    /// It is being drained.
+    #[error("this node is being drained, until it is started again or undrained")]
+    Draining,
+    /// It does not know yet what it had answered before it was started.
+    #[error("this node has not recovered yet what it had before it was started")]
+    NotRecovered,
+    /// It reaches no majority.
+    #[error("this node reaches no majority through a leader")]
+    NoMajority,
+    /// A write through it is not answered.
+    #[error("writes through this node are not answered, although it reaches a majority")]
+    NoWrites,
 }

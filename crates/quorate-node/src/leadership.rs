@@ -55,6 +55,11 @@ impl Leadership {
         Arc::clone(&self.metrics.borrow_watched().membership_config)
     }
 
+    /// The members as far as that is known to be committed.
+    pub(crate) fn committed_membership(&self) -> Arc<StoredMembership> {
+        Arc::clone(&self.metrics.borrow_watched().committed_membership_config)
+    }
+
     /// Ends when the leader, its term or the membership may have changed since this was called last. Never ends
     /// once Raft has stopped.
     pub(crate) async fn changed(&mut self) {

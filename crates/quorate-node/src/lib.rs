@@ -50,12 +50,14 @@ mod task;
 mod time;
 mod trace;
 
-pub use cluster::status::{Cluster, Member, Role};
+pub use cluster::order::{Done, Order, OrderError, Refused, Why};
+pub use cluster::status::{Cluster, Member, Outsider, Role, Standing};
+pub use cluster::warnings::Warning;
 pub use config::NodeConfig;
 pub use disk::DiskState;
 pub use disk::reserve::Reserve;
 pub use error::StartError;
-pub use handle::{Gauges, Handle};
+pub use handle::{Gauges, Handle, Unready};
 pub use limits::MEMORY_BYTES;
 pub use machine::{Machine, ThisMachine};
 pub use metrics::register_metrics;

@@ -113,6 +113,8 @@ pub(crate) const PROPOSE_AGAIN: Duration = Duration::from_secs(10);
 /// Pause before a refused proposal is made again: the first, and the longest.
 pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
+/// A member that is further behind, in log entries, is worth a warning.
+pub(crate) const LAG_WORTH_A_WARNING: u64 = 10_000;
 /// Between two rounds of questions to the other members about their clocks and the membership.
 pub(crate) const WATCH: Duration = Duration::from_secs(5);
 /// What a peer's clock said is used for so long.
@@ -195,8 +197,27 @@ pub(crate) const READY: Duration = Duration::from_secs(2);
 pub(crate) const ALIVE_WATCH: Duration = Duration::from_millis(500);
 /// Between two attempts to find or join the cluster.
 pub(crate) const JOIN_PAUSE: Duration = Duration::from_millis(200);
+/// The same, where nobody has asked for this node yet.
+pub(crate) const APPLY_PAUSE: Duration = Duration::from_secs(1);
+/// A node that is no member is shown so long after it has asked last.
+pub(crate) const OUTSIDER_AGE: Duration = Duration::from_secs(15);
+/// So many of them, at most.
+pub(crate) const OUTSIDERS: usize = 16;
+/// For an operator's order to wait for the change that is under way.
+pub(crate) const ORDER_TURN: Duration = Duration::from_secs(5);
+/// For the leader to carry out an operator's order.
+pub(crate) const ORDER: Duration = Duration::from_secs(30);
+/// For a member to be drained, or to answer what it has taken, before it is removed.
+pub(crate) const DRAIN_MEMBER: Duration = Duration::from_secs(8);
+/// A member that is about to be removed takes no commands for so long. If it is not, it does again.
+pub(crate) const LEAVE: Duration = Duration::from_secs(15);
+/// Between two attempts of a leader that is being drained to find a successor.
+pub(crate) const DRAIN_TRY: Duration = Duration::from_secs(1);
 /// For one step of a newcomer's way to be a voter. It waits for log entries to be committed.
 pub(crate) const JOIN: Duration = Duration::from_secs(10);
+/// For a member that lags to catch up, before it is said that it does not; and between two looks.
+pub(crate) const LAG_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const LAG_LOOK: Duration = Duration::from_millis(20);
 /// For the cluster's feature level to be raised.
 pub(crate) const RAISE: Duration = Duration::from_secs(10);
 /// Log entries that a newcomer may lag behind and still become a voter.
@@ -237,6 +258,9 @@ const _: () = {
     waits_for(RECOVERY_QUESTION, ASK);
     waits_for(JOIN, ASK);
     waits_for(PROPOSE_AGAIN, ASK);
+    waits_for(DRAIN_MEMBER, DRAIN);
+    waits_for(LEAVE, DRAIN_MEMBER);
+    waits_for(ORDER, ORDER_TURN);
 };
 
 /// The sum of what a node without its HTTP server holds in memory, at most, in bytes. A command that this node has taken

@@ -63,6 +63,7 @@ fn record_gauges(gauges: Gauges) {
         clock_offset_ms,
         log_time_offset_ms,
         removed,
+        draining,
     } = gauges;
     gauge!(names::TERM).set(term as f64);
     gauge!(names::IS_LEADER).set(one_if(leads));
@@ -84,6 +85,7 @@ fn record_gauges(gauges: Gauges) {
         gauge!(names::LOG_TIME_OFFSET).set(offset_ms as f64 / 1_000.0);
     }
     gauge!(names::REMOVED).set(one_if(removed));
+    gauge!(names::DRAINING).set(one_if(draining));
 }
 
 /// What only the leader knows, the others do not show.

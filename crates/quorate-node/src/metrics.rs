@@ -45,6 +45,7 @@ pub(crate) const COMMANDS_WAITING: &str = "quorate_commands_waiting";
 pub(crate) const COMMANDS_AT_LEADER: &str = "quorate_commands_at_leader";
 pub(crate) const RECOVERED: &str = "quorate_node_recovered";
 pub(crate) const REMOVED: &str = "quorate_node_removed";
+pub(crate) const DRAINING: &str = "quorate_node_draining";
 pub(crate) const CLOCK_OFFSET: &str = "quorate_clock_offset_seconds";
 pub(crate) const LOG_TIME_OFFSET: &str = "quorate_log_time_offset_seconds";
 pub(crate) const DISK_FREE: &str = "quorate_disk_free_bytes";
@@ -252,6 +253,7 @@ fn describe_node() {
         Unit::Count,
         "1 once this node has applied all that had been committed when it started."
     );
+    describe_gauge!(DRAINING, Unit::Count, "1 for a node that is being drained.");
     describe_gauge!(REMOVED, Unit::Count, "1 for a node that was removed from its cluster.");
     describe_gauge!(
         CLOCK_OFFSET,

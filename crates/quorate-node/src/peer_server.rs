@@ -17,6 +17,8 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
 
+use crate::cluster::not_yet::NotYet;
+use crate::cluster::order;
 use crate::command::proposal::{Proposal, Proposer, Verdict};
 use crate::group::Group;
 use crate::limits;
@@ -267,9 +269,23 @@ impl Peer for Service {
         let member = member.ok_or_else(|| Status::invalid_argument("a node can only join for itself"))?;
         let step = self.group.admission.step(member, FeatureLevel(feature_level)).await;
         Ok(Response::new(match step {
-            Ok(()) => pb::JoinResponse { voter: true, message: String::new() },
-            Err(not_yet) => pb::JoinResponse { voter: false, message: not_yet.to_string() },
+            Ok(()) => pb::JoinResponse { voter: true, ..Default::default() },
+            Err(not_yet) => {
+                let applicant = matches!(not_yet, NotYet::NotAsked(_));
+                pb::JoinResponse { voter: false, message: not_yet.to_string(), applicant }
+            }
         }))
+    }
+
+    async fn order(&self, request: Request<pb::OrderRequest>) -> Result<Response<pb::OrderResponse>, Status> {
+        let (order, expected) = order::from_message(request.into_inner()).map_err(malformed)?;
+        let outcome = self.group.orders.carry_out(order, expected).await;
+        Ok(Response::new(order::outcome_message(outcome)))
+    }
+
+    async fn drain(&self, request: Request<pb::DrainRequest>) -> Result<Response<pb::DrainResponse>, Status> {
+        let leads = self.group.drain.set(request.into_inner().mode()).await;
+        Ok(Response::new(pb::DrainResponse { leads }))
     }
 }
 
@@ -283,7 +299,7 @@ impl Discovery for Service {
             ticket.called();
         }
         let asker = request.into_inner();
-        self.group.peers.look_for(&asker);
+        self.group.peers.hear(&asker);
         Ok(Response::new(self.group.peers.introduce(&asker)))
     }
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use quorate_core::FEATURE_LEVEL;
-use quorate_proto::log::v1::Member;
+use quorate_proto::peer::v1::DiscoverRequest;
 use quorate_store::{LogId, StoreError, Survey};
 
 use crate::peer::{Identity, Run, Transport};
@@ -131,8 +131,14 @@ impl Recovery {
         });
         let asks =
             found.members.into_iter().filter(|member| member.id != found.node_id).map(async |member| {
-                let own = Member { node_id: found.node_id, name: found.name.clone(), ..Member::default() };
-                let answer = transport.discover(&member.peer_addr, &own).await;
+                let question = DiscoverRequest {
+                    node_id: found.node_id,
+                    cluster_id: found.cluster_id.clone(),
+                    name: found.name.clone(),
+                    run: Some(Run::NONE.into()),
+                    ..DiscoverRequest::default()
+                };
+                let answer = transport.discover(&member.peer_addr, question).await;
                 let is_it = answer.is_ok_and(|(answer, _)| {
                     answer.node_id == member.id && answer.cluster_id == found.cluster_id
                 });

@@ -19,6 +19,7 @@ pub fn restore(
         name: config.name.clone(),
         peer_addr: config.peer_addr().unwrap_or_default().to_owned(),
         http_addr: config.http_addr.clone(),
+        replaces: None,
     };
     let new = NewCluster { cluster_id: draw_cluster_id(), node, understood: config.feature_level };
     quorate_store::restore(file, &config.data_dir, new, told)

@@ -90,6 +90,7 @@ impl ProtoForm for Membership {
             name: node.name.clone(),
             peer_addr: node.peer_addr.clone(),
             http_addr: node.http_addr.clone(),
+            replaces: node.replaces.unwrap_or_default(),
         });
         v1::Membership {
             configs: configs.map(|ids| v1::VoterSet { node_ids: ids.iter().copied().collect() }).collect(),
@@ -99,10 +100,11 @@ impl ProtoForm for Membership {
 
     fn from_message(m: v1::Membership) -> Result<Membership, Malformed> {
         let configs = m.configs.into_iter().map(|set| BTreeSet::from_iter(set.node_ids)).collect();
-        let members = m
-            .members
-            .into_iter()
-            .map(|m| (m.node_id, Node { name: m.name, peer_addr: m.peer_addr, http_addr: m.http_addr }));
+        let members = m.members.into_iter().map(|m| {
+            let replaces = (m.replaces != 0).then_some(m.replaces);
+            let node = Node { name: m.name, peer_addr: m.peer_addr, http_addr: m.http_addr, replaces };
+            (m.node_id, node)
+        });
         // It refuses an empty voter set, and a voter that is no member.
         Membership::new(configs, BTreeMap::from_iter(members))
             .map_err(|_| Malformed::Field { message: "Membership", field: "configs" })
@@ -146,6 +148,7 @@ mod tests {
                 name: format!("n{id}"),
                 peer_addr: format!("{id}:1"),
                 http_addr: format!("{id}:2"),
+                replaces: (id % 2 == 1).then_some(id),
             };
             Membership::new(configs, ids.into_iter().map(|id| (id, node(id))).collect::<BTreeMap<_, _>>())
                 .unwrap()

@@ -26,6 +26,8 @@ const JOBS: &str = "jobs";
 const SNAPSHOT: &str = "snapshot";
 /// Names the directory that everything is being moved to, while that is under way.
 const SETTING_ASIDE: &str = "setting-aside";
+/// Says that the node was removed from its cluster.
+const REMOVED: &str = "REMOVED";
 const SET_ASIDE_PREFIX: &str = "set-aside-";
 /// Is there while a backup is being restored.
 const RESTORING: &str = "restoring";
@@ -204,6 +206,25 @@ impl DataDir {
     /// [`StoreError::Io`].
     pub fn was_set_aside(&self) -> Result<bool, StoreError> {
         Ok(names(&self.path)?.iter().any(|name| name.starts_with(SET_ASIDE_PREFIX)))
+    }
+
+    /// Notes for ever that the node was removed from its cluster. Durable when it returns; twice the same is once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn mark_removed(&self, why: &str) -> Result<(), StoreError> {
+        replace_file(&self.path.join(REMOVED), format!("{why}\n").as_bytes())
+    }
+
+    /// Whether that was noted.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn was_removed(&self) -> Result<bool, StoreError> {
+        let path = self.path.join(REMOVED);
+        path.try_exists().map_err(StoreError::io("look for", &path))
     }
 
     /// What the stores in it call when the disk is full. Without it, they wait.

@@ -41,6 +41,8 @@ pub struct Node {
     pub peer_addr: String,
     /// Where clients reach it, `host:port`.
     pub http_addr: String,
+    /// The member whose place it takes when it becomes a voter.
+    pub replaces: Option<NodeId>,
 }
 
 impl fmt::Display for Node {

@@ -35,7 +35,9 @@ pub(crate) const JOBS_LISTED: u32 = quorate_core::limits::JOBS_PER_REQUEST as u3
 pub(crate) const DRY_RUN_SHOWN: u32 = 5;
 /// Seconds between two words on how far work on many jobs has come.
 pub(crate) const OPERATION_LOOK: u32 = 5;
-/// Between two looks of `job list --watch`.
+/// Between two looks at a member that catches up.
+pub(crate) const MEMBER_LOOK: Duration = Duration::from_millis(500);
+/// Between two looks of a command that watches.
 pub(crate) const WATCH_EVERY: RangeInclusive<Duration> =
     Duration::from_millis(200)..=Duration::from_secs(24 * 3_600);
 /// How long standard input may say nothing before a command says that it waits for it.

@@ -11,11 +11,8 @@ const SHOWN: usize = 5;
 /// Requests that got no answer, or one that says that the cluster cannot, although a majority lived, through nodes that
 /// nobody had harmed. An election is no excuse: requests wait for it.
 pub(crate) fn failures<'o>(ops: &'o [Op], injected: &[Injected]) -> Vec<&'o Op> {
-    let is_excused = |op: &Op| {
-        let mut meanwhile = injected.iter().filter(|one| one.meets(op));
-        meanwhile
-            .any(|one| !one.fault.leaves_majority() || one.victims.iter().any(|victim| **victim == *op.node))
-    };
+    let is_excused =
+        |op: &Op| injected.iter().any(|one| (one.meets(op) && !one.fault.leaves_majority()) || one.harms(op));
     ops.iter().filter(|op| !op.implied && !op.left && !is_answered(op) && !is_excused(op)).collect()
 }
 
@@ -57,6 +54,7 @@ mod tests {
             healed: from + 90,
             took_leader: false,
             leaderless: false,
+            turns: Vec::new(),
         }
     }
 
@@ -73,5 +71,19 @@ mod tests {
         assert!(!failed("n1", 95, None), "it was killed meanwhile");
         assert!(failed("n1", 200, None), "nobody harms it any more");
         assert!(!failed("n3", 350, Some(503)), "no majority lives");
+    }
+
+    #[test]
+    fn of_nodes_that_are_harmed_in_turn_each_is_excused_in_its_own() {
+        let mut roll = injected(Victim::All, &["n1", "n2"], 100);
+        roll.fault = Fault::new(Action::Roll, Victim::All);
+        roll.turns = vec![("n1".into(), 100, 140), ("n2".into(), 150, 190)];
+        let failed = |node, invoke| {
+            !failures(&[op(node, invoke, Outcome::Fail, Some(503))], &[roll.clone()]).is_empty()
+        };
+        assert!(!failed("n1", 95) && !failed("n1", 140) && !failed("n2", 160));
+        assert!(failed("n1", 160), "it is well again");
+        assert!(failed("n2", 110), "it was not its turn");
+        assert!(failed("n3", 120));
     }
 }

@@ -35,8 +35,12 @@ pub enum Action {
     ClockBehind,
     /// Its wall clock is right again, and the leader is killed.
     ClockRight,
-    /// Its container is removed and made anew, on the old data.
+    /// Its container is removed and made anew, on the old data; one after the other.
     Recreate,
+    /// One after the other it is drained, restarted, and well again.
+    Roll,
+    /// Removed from the cluster by command, ended, its data removed, and added again by command.
+    Rejoin,
 }
 
 /// To which nodes.
@@ -59,7 +63,7 @@ pub struct Fault {
     pub victim: Victim,
 }
 
-const ACTIONS: [(Action, &str); 15] = [
+const ACTIONS: [(Action, &str); 17] = [
     (Action::Kill, "kill"),
     (Action::Crash, "crash"),
     (Action::Pause, "pause"),
@@ -75,6 +79,8 @@ const ACTIONS: [(Action, &str); 15] = [
     (Action::ClockBehind, "clock-behind"),
     (Action::ClockRight, "clock-right"),
     (Action::Recreate, "recreate"),
+    (Action::Roll, "roll"),
+    (Action::Rejoin, "rejoin"),
 ];
 
 const VICTIMS: [(Victim, &str); 5] = [
@@ -102,7 +108,9 @@ impl Action {
             | Action::ClockBehind
             | Action::ClockRight
             | Action::Disconnect
-            | Action::Recreate => false,
+            | Action::Recreate
+            | Action::Roll
+            | Action::Rejoin => false,
         }
     }
 
@@ -123,7 +131,9 @@ impl Action {
             | Action::FillDisk
             | Action::LoseLog
             | Action::Disconnect
-            | Action::Recreate => None,
+            | Action::Recreate
+            | Action::Roll
+            | Action::Rejoin => None,
         }
     }
 }
@@ -134,9 +144,15 @@ impl Fault {
         Fault { action, victim }
     }
 
+    /// True where it comes to one node after the other, each when the one before is well again.
+    pub(crate) fn is_in_turn(self) -> bool {
+        matches!(self.action, Action::Recreate | Action::Roll)
+    }
+
     /// True where most nodes go on, so that requests through them must succeed.
     pub fn leaves_majority(self) -> bool {
         match self.victim {
+            _ if self.is_in_turn() => true,
             // Whose clocks they are does not matter: one node is killed.
             _ if self.action.clock().is_some() => true,
             Victim::Leader | Victim::Follower | Victim::Runner => true,

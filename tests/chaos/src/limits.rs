@@ -69,6 +69,8 @@ pub(crate) const HEAL: Duration = Duration::from_secs(60);
 pub(crate) const DRAIN: Duration = Duration::from_secs(180);
 /// All nodes must be at rest and equal so soon after that.
 pub(crate) const REST: Duration = Duration::from_secs(60);
+/// A change of the members must have been made so soon.
+pub(crate) const CHANGE: Duration = Duration::from_secs(30);
 /// A node that crashed must have been started again so soon by what watches over it.
 pub(crate) const START_AGAIN: Duration = Duration::from_secs(30);
 /// An order to the container engine must have been carried out.

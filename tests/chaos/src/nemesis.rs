@@ -37,6 +37,8 @@ pub(crate) struct Injected {
     pub(crate) took_leader: bool,
     /// True where it took the leader or a majority.
     pub(crate) leaderless: bool,
+    /// When each victim was away, where that was in turn: from and until, on the clock of the run.
+    pub(crate) turns: Vec<(String, u64, u64)>,
 }
 
 impl Injected {
@@ -54,6 +56,17 @@ impl Injected {
     /// True where the request was under way while this lasted or healed.
     pub(crate) fn meets(&self, op: &Op) -> bool {
         op.invoke <= self.healed && op.returned >= self.from
+    }
+
+    /// True where the request was under way at a node while that was harmed, or healed.
+    pub(crate) fn harms(&self, op: &Op) -> bool {
+        let is_away = |(name, from, until): &(String, u64, u64)| {
+            **name == *op.node && op.invoke <= *until && op.returned >= *from
+        };
+        match self.fault.is_in_turn() {
+            true => self.turns.iter().any(is_away),
+            false => self.meets(op) && self.victims.iter().any(|victim| **victim == *op.node),
+        }
     }
 }
 
@@ -104,7 +117,8 @@ impl<H: Host> Nemesis<H> {
             victims = vec![leader];
         }
         let survivors: Vec<usize> = (0..nodes.len()).filter(|node| !victims.contains(node)).collect();
-        let took_leader = fault.leaves_majority() && victims.contains(&leader);
+        let took_leader = fault.leaves_majority() && !fault.is_in_turn() && victims.contains(&leader);
+        let mut turns = Vec::new();
         let from = self.clock.now();
         let probes = took_leader.then(|| {
             let (rest, shared) = (Arc::clone(&self.rest), Arc::clone(&self.shared));
@@ -222,13 +236,23 @@ impl<H: Host> Nemesis<H> {
                 self.host.reconnect(&victims).await?;
                 times
             }
-            Action::Recreate => {
+            Action::Recreate | Action::Roll => {
                 for node in &victims {
-                    self.host.recreate(*node).await?;
+                    let begun = self.clock.now();
+                    if fault.action == Action::Recreate {
+                        self.host.recreate(*node).await?;
+                    } else {
+                        let asked = &nodes[(node + 1) % nodes.len()];
+                        self.observer.drain(asked, &nodes[*node].name).await?;
+                        self.host.stop(&[*node]).await?;
+                        self.host.start(&[*node]).await?;
+                    }
                     self.observer.healed(&mut self.host).await?;
+                    turns.push((nodes[*node].name.clone(), begun, self.clock.now()));
                 }
                 (from, self.clock.now())
             }
+            Action::Rejoin => self.rejoin(victims[0], survivors[0]).await?,
         };
         self.observer.healed(&mut self.host).await?;
         for node in &victims {
@@ -237,7 +261,24 @@ impl<H: Host> Nemesis<H> {
         let leaderless = !fault.leaves_majority() || victims.contains(&leader);
         let victims = victims.into_iter().map(|node| nodes[node].name.clone()).collect();
         let healed = self.clock.now();
-        Ok(Injected { fault, victims, from, struck, over, healed, took_leader, leaderless })
+        Ok(Injected { fault, victims, from, struck, over, healed, took_leader, leaderless, turns })
+    }
+
+    /// A member is removed, ended and wiped, and a new node is added under its name. Says from when to when it was none.
+    async fn rejoin(&mut self, victim: usize, asked: usize) -> anyhow::Result<(u64, u64)> {
+        let nodes = self.host.nodes().to_vec();
+        let name = &nodes[victim].name;
+        self.shared.closed[victim].store(true, Ordering::Release);
+        self.observer.remove(&nodes[asked], name).await?;
+        let struck = self.clock.now();
+        self.observer.stands(&mut self.host, &nodes[victim], "removed").await?;
+        self.host.stop(&[victim]).await?;
+        self.host.wipe(victim).await?;
+        self.host.start(&[victim]).await?;
+        self.observer.stands(&mut self.host, &nodes[victim], "applicant").await?;
+        let over = self.clock.now();
+        self.observer.add(&nodes[asked], name).await?;
+        Ok((struck, over))
     }
 
     /// Waits until another node leads.

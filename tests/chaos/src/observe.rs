@@ -85,6 +85,53 @@ impl Observer {
         Ok(answer.json::<JobsWrapper>().await?.jobs.is_empty())
     }
 
+    /// Has the cluster remove a member.
+    pub(crate) async fn remove(&self, asked: &Node, member: &str) -> anyhow::Result<()> {
+        self.ordered(self.0.delete(format!("{}/v1/cluster/member/{member}", asked.url))).await
+    }
+
+    /// Has the cluster take a node in that applies.
+    pub(crate) async fn add(&self, asked: &Node, name: &str) -> anyhow::Result<()> {
+        let member = serde_json::json!({ "name": name });
+        self.ordered(self.0.post(format!("{}/v1/cluster/members", asked.url)).json(&member)).await
+    }
+
+    /// Has a member be drained.
+    pub(crate) async fn drain(&self, asked: &Node, member: &str) -> anyhow::Result<()> {
+        self.ordered(self.0.post(format!("{}/v1/cluster/member/{member}/drain", asked.url))).await
+    }
+
+    /// Sends an order, which a cluster with all of its nodes must carry out.
+    async fn ordered(&self, order: reqwest::RequestBuilder) -> anyhow::Result<()> {
+        let answer = order.timeout(limits::CHANGE).send().await?;
+        let status = answer.status();
+        if !status.is_success() {
+            let said = answer.text().await.unwrap_or_default();
+            return Err(Stuck(format!("the cluster does not change: {status}: {said}")).into());
+        }
+        Ok(())
+    }
+
+    /// Waits until a node says that it is that to the cluster.
+    pub(crate) async fn stands(
+        &self,
+        host: &mut impl Host,
+        node: &Node,
+        standing: &str,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limits::HEAL;
+        while !self.cluster(node).await.is_ok_and(|cluster| cluster.standing == standing) {
+            if let Some(ended) = host.ended().await? {
+                return Err(Stuck(ended).into());
+            }
+            if Instant::now() >= deadline {
+                return Err(Stuck(format!("{} does not say that it is {standing}", node.name)).into());
+            }
+            tokio::time::sleep(limits::POLL).await;
+        }
+        Ok(())
+    }
+
     /// Waits until every node is a member, ready, and answers as of now.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_check::{Call, History, JobRecord, Op, Report};
 
-use crate::fault::{Action, Fault};
+use crate::fault::Fault;
 use crate::limits;
 use crate::nemesis::Injected;
 use crate::probes::gap;
@@ -100,7 +100,7 @@ impl FaultRow {
     fn new(history: &History, fault: Fault, injected: &[&Injected], failures: &[&Op]) -> FaultRow {
         let ok = |one: &&Injected| history.ops.iter().filter(|op| is_ok(op) && one.meets(op)).count();
         let failed = |one: &&Injected| failures.iter().filter(|op| one.meets(op)).count();
-        let counts = fault.leaves_majority() && fault.action != Action::Recreate;
+        let counts = fault.leaves_majority();
         let mut gaps: Vec<u64> = injected
             .iter()
             .filter(|one| one.took_leader)

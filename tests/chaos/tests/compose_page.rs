@@ -5,22 +5,16 @@
 //! been done, once: what is upgraded to is the same version.
 
 mod common;
+#[path = "common/console.rs"]
+mod console;
 
 use std::fs;
 use std::process::{Command, Stdio};
 
+use console::Step;
+
 const PROJECT: &str = "quorate-page";
 const IMAGE_BEFORE: &str = "quorate:test-before";
-/// Before each command, the script prints this and the command's number.
-const MARK: &str = "@@@ command ";
-
-/// A command of the page.
-struct Step {
-    command: String,
-    /// The lines that the page shows below it.
-    shown: Vec<String>,
-}
-
 #[test]
 fn every_command_of_the_compose_page_does_what_the_page_says() {
     let ready = match common::succeeds("docker-compose", &["version"]) {
@@ -34,7 +28,7 @@ fn every_command_of_the_compose_page_does_what_the_page_says() {
     let _alone = quorate_chaos::alone(PROJECT).expect("nobody else tests the page");
     let page = fs::read_to_string(common::root().join("docs/operations/compose.md")).expect("the page");
     let ports = quorate_chaos::free_ports(5).expect("free ports");
-    let steps = steps(&renamed(&page, &ports));
+    let steps = console::steps(&renamed(&page, &ports));
     assert!(steps.len() > 20, "the page has commands");
     for Step { command, .. } in &steps {
         let others = ["deploy_", "deploy-", " -p ", "quorate:latest", "quorate:before", "127.0.0.1:80"];
@@ -54,17 +48,7 @@ fn every_command_of_the_compose_page_does_what_the_page_says() {
     clean();
     assert!(well, "a command failed; all of them printed:\n{output}");
 
-    let mut outputs = output.split(MARK).skip(1);
-    for step in &steps {
-        let printed = outputs.next().expect("every command was run");
-        for line in &step.shown {
-            assert!(
-                printed.lines().any(|found| matches(line, found)),
-                "`{}` shows `{line}`, and it printed:\n{printed}",
-                step.command
-            );
-        }
-    }
+    console::compare(&steps, &output);
 }
 
 /// The page with names that nobody else uses.
@@ -77,36 +61,10 @@ fn renamed(page: &str, ports: &[u16]) -> String {
     page
 }
 
-/// The commands of all console blocks. A command begins with `$`, goes on where lines are indented, and what it prints
-/// follows.
-fn steps(page: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut inside = false;
-    for line in page.lines() {
-        match (inside, line) {
-            (false, "```console") => inside = true,
-            (false, _) => {}
-            (true, "```") => inside = false,
-            (true, line) => match (line.strip_prefix("$ "), steps.last_mut()) {
-                (Some(command), _) => steps.push(Step { command: command.to_owned(), shown: Vec::new() }),
-                (None, Some(step)) if line.starts_with("  ") => {
-                    step.command.push('\n');
-                    step.command.push_str(line);
-                }
-                (None, Some(step)) => step.shown.push(line.to_owned()),
-                (None, None) => panic!("`{line}` stands before the first command"),
-            },
-        }
-    }
-    steps
-}
-
 fn script(steps: &[Step]) -> String {
     let down = "docker-compose -f deploy/compose.yaml -f deploy/compose.five.yaml down --volumes";
     let mut script = format!("set -euo pipefail\nexec 2>&1\ntrap '{down}; exit 130' INT TERM\n");
-    for (step, number) in steps.iter().zip(1..) {
-        script.push_str(&format!("echo; echo '{MARK}{number}'\n{}\n", step.command));
-    }
+    script.push_str(&console::script(steps));
     script
 }
 
@@ -132,24 +90,4 @@ fn in_project(mut command: Command, ports: &[u16]) -> Command {
         command.env(format!("HTTP_PORT_N{node}"), port.to_string());
     }
     command
-}
-
-/// Whether a line is as the page shows it.
-fn matches(shown: &str, found: &str) -> bool {
-    let parts: Vec<&str> = shown.split('…').collect();
-    let [first, between @ .., last] = parts.as_slice() else { return shown == found };
-    let rest = found.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
-    let found_all = between
-        .iter()
-        .try_fold(rest.unwrap_or_default(), |rest, part| rest.find(part).map(|at| &rest[at + part.len()..]));
-    rest.is_some() && found_all.is_some()
-}
-
-#[test]
-fn dots_stand_for_anything() {
-    assert!(matches("hello", "hello"));
-    assert!(!matches("hello", "hello there"));
-    assert!(!matches("a…a", "a"));
-    assert!(matches(r#"{"id":"…",…,"status":"success",…}"#, r#"{"id":"1","a":2,"status":"success","b":3}"#));
-    assert!(!matches(r#"{"id":"…",…,"status":"success",…}"#, r#"{"id":"1","a":2,"status":"error","b":3}"#));
 }

@@ -16,6 +16,8 @@ async fn acknowledged_jobs_survive_kills_pauses_restarts_and_lost_data() {
         (Action::Restart, Victim::Leader),
         (Action::Wipe, Victim::Follower),
         (Action::LoseTail, Victim::Follower),
+        (Action::Roll, Victim::All),
+        (Action::Rejoin, Victim::Leader),
     ];
     common::every_rule_holds(host, &faults).await;
 }

@@ -10,7 +10,9 @@ use quorate_core::{
     Payload, Position, QueueId, QueueName, QueueView, Reply, RequestId, Settings, State, Take, Timestamp,
     Totals, Unavailable, WorkerView, limits,
 };
-use quorate_gateway::{Backend, Cluster, Look, NodeHealth, Reads, Wakeups};
+use quorate_gateway::{
+    Backend, Changed, Cluster, Look, NodeAdmin, NodeHealth, Order, OrderError, Reads, Wakeups,
+};
 
 /// A backend that says at once of every job that it is queued, and keeps nothing.
 #[derive(Clone)]
@@ -53,6 +55,7 @@ impl Backend for Prompt {
     type Reads = Prompt;
     type Wakeups = Prompt;
     type Health = Prompt;
+    type Admin = Prompt;
 
     async fn submit(&self, command: Command, _: Duration) -> Result<Answered, Unavailable> {
         let Command::Enqueue { jobs, key: _ } = command else { return Err(Unavailable::Stopping) };
@@ -75,6 +78,10 @@ impl Backend for Prompt {
     }
 
     fn health(&self) -> &Prompt {
+        self
+    }
+
+    fn admin(&self) -> &Prompt {
         self
     }
 }
@@ -186,8 +193,16 @@ impl NodeHealth for Prompt {
         true
     }
 
-    async fn ready(&self) -> bool {
-        true
+    async fn unready(&self) -> Option<String> {
+        None
+    }
+
+    fn is_draining(&self) -> bool {
+        false
+    }
+
+    async fn drains(&self) {
+        pending().await
     }
 
     async fn metrics(&self) -> String {
@@ -195,6 +210,12 @@ impl NodeHealth for Prompt {
     }
 
     async fn cluster(&self) -> Cluster {
+        pending().await
+    }
+}
+
+impl NodeAdmin for Prompt {
+    async fn order(&self, _: Order, _: Option<u64>, _: Duration) -> Result<Changed, OrderError> {
         pending().await
     }
 }

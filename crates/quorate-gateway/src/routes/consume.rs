@@ -116,6 +116,7 @@ impl Taking {
     }
 
     async fn answer<B: Backend>(self, gateway: &Gateway<B>) -> Answer {
+        gateway.takes_polls_of(self.wait)?;
         let (jobs, index) = long_poll::consume(gateway, &self.take, self.wait, self.key).await?;
         let mut response = Jobs::of(gateway, jobs).answer(StatusCode::OK, index, Claim::AfterWrite).await?;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

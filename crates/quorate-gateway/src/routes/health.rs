@@ -17,10 +17,16 @@ use crate::{Backend, Gateway, NodeHealth};
     )
 )]
 pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
-    ok_if(gateway.backend().health().alive().await, "the Raft core of this node does not answer")
+    match gateway.backend().health().alive().await {
+        false => {
+            Err(ApiError::NotWell { message: "the Raft core of this node does not answer".into() }.into())
+        }
+        true => Ok(response::json(StatusCode::OK, None, &Health { status: "ok".into() })),
+    }
 }
 
-/// Whether this node can serve: it has recovered, and reaches a majority through the leader. One that cannot should get no requests for now.
+/// Whether this node can serve: it is a member that has recovered, is not being drained, and reaches a majority through the leader. One
+/// that cannot should get no requests for now; the message says why.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -31,16 +37,11 @@ pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> An
     )
 )]
 pub(crate) async fn readyz<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
-    let stopping = gateway.config().shutdown.is_cancelled();
-    ok_if(
-        !stopping && gateway.backend().health().ready().await,
-        "this node reaches no majority, has not recovered, or is stopping",
-    )
-}
-
-fn ok_if(well: bool, message: &'static str) -> Answer {
-    if !well {
-        return Err(ApiError::NotWell { message }.into());
+    if gateway.config().shutdown.is_cancelled() {
+        return Err(ApiError::NotWell { message: "this node is stopping".into() }.into());
     }
-    Ok(response::json(StatusCode::OK, None, &Health { status: "ok".into() }))
+    match gateway.backend().health().unready().await {
+        Some(why) => Err(ApiError::NotWell { message: why.into() }.into()),
+        None => Ok(response::json(StatusCode::OK, None, &Health { status: "ok".into() })),
+    }
 }

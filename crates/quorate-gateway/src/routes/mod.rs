@@ -10,11 +10,13 @@ mod images;
 mod job;
 mod jobs;
 mod log;
+mod members;
 mod metrics;
 mod openapi;
 mod operations;
 mod path_id;
 mod queues;
+mod root;
 mod stats;
 mod workers;
 
@@ -36,6 +38,7 @@ use crate::{Backend, Gateway, limits, patience};
 /// The routes of the API. (utoipa makes a type `__path_NAME` beside every handler.)
 pub(crate) fn all<B: Backend>() -> Routes<B> {
     for_watchers()
+        .add(Needs::Nothing, root::__path_get, root::get::<B>)
         .add(Needs::SUBMIT, jobs::__path_enqueue, jobs::enqueue::<B>)
         .add(Needs::READ, jobs::__path_list, jobs::list::<B>)
         .add(Needs::ANY, jobs::__path_ids, jobs::ids::<B>)
@@ -70,6 +73,11 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(Needs::ADMIN, backup::__path_get, backup::get::<B>)
         .add(Needs::READ, cluster::__path_settings, cluster::settings::<B>)
         .add(Needs::ADMIN, cluster::__path_configure, cluster::configure::<B>)
+        .add(Needs::ADMIN, members::__path_add, members::add::<B>)
+        .add(Needs::ADMIN, members::__path_remove, members::remove::<B>)
+        .add(Needs::ADMIN, members::__path_drain, members::drain::<B>)
+        .add(Needs::ADMIN, members::__path_undrain, members::undrain::<B>)
+        .add(Needs::ADMIN, members::__path_transfer, members::transfer::<B>)
         .add(Needs::READ, stats::__path_get, stats::get::<B>)
         .add_document()
 }

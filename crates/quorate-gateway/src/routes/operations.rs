@@ -9,7 +9,7 @@ use quorate_core::{
     Action, Command, Filter, Job, JobsQuery, NewOperation, Operation, OperationId, Order, QueueId, QueueView,
     Reply, Selection, Status, Unavailable,
 };
-use tokio::sync::SemaphorePermit;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use crate::answer::{self, Claim, RECORD_MOST};
@@ -101,7 +101,7 @@ async fn start<B: Backend>(gateway: &Gateway<B>, action: Action, query: &Query, 
     let (details, words) = (details.into(), words.into());
     let operation = NewOperation { id: ids::draw_operation(), action, details, selection, words };
     // First: once it is under way, nobody shall hear that it is not.
-    let waiting = if wait.is_zero() { None } else { Some(may_wait(gateway)?) };
+    let waiting = if wait.is_zero() { None } else { Some(gateway.may_wait()?) };
     let (index, reply) = gateway.submit(Command::StartOperation { operation, key }).await?;
     drop(share);
     let Reply::Operation(id) = reply else {
@@ -136,7 +136,7 @@ pub(crate) async fn get<B: Backend>(
     if gateway.must_be_sure(query.linearizable()?) {
         gateway.barrier().await?;
     }
-    let waiting = if wait.is_zero() { None } else { Some(may_wait(&gateway)?) };
+    let waiting = if wait.is_zero() { None } else { Some(gateway.may_wait()?) };
     let found = self::wait(&gateway, id, wait, waiting).await?;
     shown(found, gateway.applied())
 }
@@ -208,12 +208,6 @@ fn wait_of(query: &Query) -> Result<Duration, ApiError> {
     Ok(Duration::from_secs(wait.into()))
 }
 
-/// # Errors
-/// 429: too many wait.
-fn may_wait<B: Backend>(gateway: &Gateway<B>) -> Result<SemaphorePermit<'_>, ApiError> {
-    gateway.waiting().try_acquire().map_err(|_| ApiError::Overloaded)
-}
-
 /// Waits up to `wait` for it to end, and answers it as it is then.
 ///
 /// # Errors
@@ -222,7 +216,7 @@ async fn wait<B: Backend>(
     gateway: &Gateway<B>,
     id: OperationId,
     wait: Duration,
-    _waiting: Option<SemaphorePermit<'_>>,
+    _waiting: Option<OwnedSemaphorePermit>,
 ) -> Result<Option<Arc<Operation>>, Failure> {
     let until = Instant::now() + patience::within(wait + LAST_LOOK).saturating_sub(LAST_LOOK);
     let mut looks = Looks::new(gateway);
@@ -230,7 +224,7 @@ async fn wait<B: Backend>(
     loop {
         match gateway.backend().reads().operation(id) {
             Some(operation) if !operation.is_running() => return Ok(Some(operation)),
-            found @ Some(_) if Instant::now() >= until || gateway.config().shutdown.is_cancelled() => {
+            found @ Some(_) if Instant::now() >= until || gateway.is_ending_waits() => {
                 return Ok(found);
             }
             Some(_) => {}
@@ -245,7 +239,7 @@ async fn wait<B: Backend>(
         tokio::select! {
             () = looks.next(gateway) => {}
             () = sleep_until(until) => {}
-            () = gateway.config().shutdown.cancelled() => {}
+            () = gateway.ends_waits() => {}
         }
     }
 }

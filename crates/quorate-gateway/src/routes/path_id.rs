@@ -3,7 +3,7 @@ use axum::http::request::Parts;
 use quorate_core::{ImageId, JobId, OperationId, QueueName};
 
 use crate::error::ApiError;
-use crate::{convert, ids};
+use crate::{convert, ids, limits};
 
 /// The job that a path names. What cannot be an id is the id of no job: 404.
 pub(crate) struct JobPath(pub(crate) JobId);
@@ -81,6 +81,24 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerPath {
         let name = text(parts, state).await.ok_or_else(|| ApiError::invalid("worker", "is not UTF-8"))?;
         convert::worker_name(&name).map(WorkerPath)
     }
+}
+
+/// The node that a path names, whether it is known or not.
+pub(crate) struct MemberPath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<MemberPath, ApiError> {
+        let name = text(parts, state).await.filter(|name| is_node_name(name));
+        name.map(MemberPath).ok_or_else(|| ApiError::invalid("name", "must be the name of a node"))
+    }
+}
+
+/// Whether it can be a node's name, as far as that matters here: nothing that the names of nodes do not have goes into messages.
+pub(crate) fn is_node_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=limits::NODE_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits)
 }
 
 async fn id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<[u8; 16]> {

@@ -10,7 +10,6 @@ use crate::api::{Api, request};
 async fn unknown_routes_and_methods_have_the_wrapper() {
     let api = Api::new();
     for path in [
-        "/",
         "/v1",
         "/v1/",
         "/v1/jobs/",
@@ -88,6 +87,7 @@ async fn what_the_backend_cannot_do() {
         (Unavailable::Overloaded, 429, Some("not_applied"), Some("1")),
         (Unavailable::NotApplied, 503, Some("not_applied"), Some("1")),
         (Unavailable::NotUnderstood, 503, Some("not_applied"), Some("1")),
+        (Unavailable::NotMember, 503, Some("not_applied"), Some("1")),
         (Unavailable::Unknown, 503, Some("unknown"), Some("1")),
         (Unavailable::Stopping, 503, Some("not_applied"), Some("1")),
         (Unavailable::DiskFull, 507, Some("not_applied"), None),

@@ -278,6 +278,16 @@ async fn cluster_and_health() {
 }
 
 #[tokio::test]
+async fn the_root_leads_to_what_there_is() {
+    let api = Api::new();
+    let root = api.get("/").await.expect(200).json();
+    assert_eq!((&root["name"], root["version"].is_string()), (&json!("quorate"), true));
+    for path in root["paths"].as_object().unwrap().values() {
+        api.get(path.as_str().unwrap()).await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn metrics_are_text_in_the_version_that_prometheus_reads() {
     let api = Api::new();
     let answered = api.get("/metrics").await.expect(200);

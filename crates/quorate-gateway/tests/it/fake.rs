@@ -7,13 +7,16 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use parking_lot::Mutex;
+use quorate_api::Changed;
 use quorate_core::model::Model;
 use quorate_core::{
     Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation,
     OperationId, Queue, QueueId, QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp,
     Totals, Unavailable, WorkerView, apply,
 };
-use quorate_gateway::{Backend, Cluster, Look, Member, NodeHealth, Reads, Wakeups};
+use quorate_gateway::{
+    Backend, Cluster, Look, Member, NodeAdmin, NodeHealth, Order, OrderError, Reads, Refused, Wakeups,
+};
 use tokio::sync::{Notify, watch};
 
 use crate::turns::{Turn, Turns, jobs};
@@ -45,6 +48,10 @@ pub(crate) struct Fake {
     left: Arc<Notify>,
     /// Reads may show more.
     caught_up: Arc<Notify>,
+    /// It is being drained.
+    draining: Arc<watch::Sender<bool>>,
+    /// What operators have asked for.
+    orders: Arc<Mutex<Vec<(Order, Option<u64>)>>>,
 }
 
 /// A consumer's wait, however it ends.
@@ -123,6 +130,16 @@ impl Fake {
     /// Who looks for jobs thinks that there are some.
     pub(crate) fn mislead(&self) {
         self.misled.store(true, Ordering::SeqCst);
+    }
+
+    /// It takes no long polls from now on.
+    pub(crate) fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// What operators have asked for so far.
+    pub(crate) fn orders(&self) -> Vec<(Order, Option<u64>)> {
+        std::mem::take(&mut *self.orders.lock())
     }
 
     /// The Raft core is dead.
@@ -219,6 +236,7 @@ impl Backend for Fake {
     type Reads = Fake;
     type Wakeups = Fake;
     type Health = Fake;
+    type Admin = Fake;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         assert!(!self.panicking.load(Ordering::SeqCst), "told to panic");
@@ -259,6 +277,10 @@ impl Backend for Fake {
     }
 
     fn health(&self) -> &Fake {
+        self
+    }
+
+    fn admin(&self) -> &Fake {
         self
     }
 }
@@ -421,8 +443,16 @@ impl NodeHealth for Fake {
         !self.unhealthy.load(Ordering::SeqCst)
     }
 
-    async fn ready(&self) -> bool {
-        self.available().is_ok()
+    async fn unready(&self) -> Option<String> {
+        self.available().err().map(|_| "no majority".to_owned())
+    }
+
+    fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    async fn drains(&self) {
+        let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
     }
 
     async fn metrics(&self) -> String {
@@ -433,26 +463,55 @@ impl NodeHealth for Fake {
         Cluster {
             id: "c1".into(),
             node: "n1".into(),
+            standing: "member".into(),
             leader: Some("n1".into()),
             term: 3,
             feature_level: 1,
             log_time_offset_ms: Some(-7),
+            members_index: 9,
             members: vec![Member {
                 name: "n1".into(),
                 id: u64::MAX.to_string(),
                 role: "leader".into(),
                 peer_addr: "127.0.0.1:7000".into(),
                 http_addr: "127.0.0.1:8080".into(),
+                term: Some(3),
                 applied_index: Some(5),
                 reachable: true,
+                draining: false,
                 clock_offset_ms: None,
                 disk: None,
                 feature_level: Some(1),
                 version: Some("1.2.3".into()),
                 uptime_seconds: Some(90),
             }],
+            outsiders: Vec::new(),
             quorum: 1,
             tolerates: 0,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl NodeAdmin for Fake {
+    async fn order(
+        &self,
+        order: Order,
+        members_index: Option<u64>,
+        _within: Duration,
+    ) -> Result<Changed, OrderError> {
+        self.available().map_err(OrderError::Unavailable)?;
+        self.orders.lock().push((order.clone(), members_index));
+        match order {
+            Order::Remove { name } if name == "last" => {
+                Err(OrderError::Refused(Refused::Conflict("it is the only voter".into())))
+            }
+            Order::Drain { name, .. } if name == "nobody" => {
+                Err(OrderError::Refused(Refused::NoSuchMember("nobody is no member".into())))
+            }
+            Order::Add { .. } | Order::Remove { .. } | Order::Transfer { .. } | Order::Drain { .. } => {
+                Ok(Changed { changed: true, message: "done".into(), members_index: 10 })
+            }
         }
     }
 }

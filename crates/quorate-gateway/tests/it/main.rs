@@ -17,6 +17,7 @@ mod fuzz;
 mod heads;
 mod idempotency;
 mod malformed;
+mod members;
 mod messages;
 mod openapi;
 mod operations;

@@ -6,9 +6,11 @@ use crate::api::Api;
 
 /// The calls of the contract, and those around it. The document is made of the router's routes; this list is the second
 /// witness.
-pub(crate) const CALLS: [&str; 39] = [
+pub(crate) const CALLS: [&str; 45] = [
+    "DELETE /v1/cluster/member/{name}",
     "DELETE /v1/job/{id}",
     "DELETE /v1/queue/{name}",
+    "GET /",
     "GET /healthz",
     "GET /metrics",
     "GET /openapi.json",
@@ -29,6 +31,10 @@ pub(crate) const CALLS: [&str; 39] = [
     "GET /v1/queues",
     "GET /v1/stats",
     "GET /v1/workers",
+    "POST /v1/cluster/leader",
+    "POST /v1/cluster/member/{name}/drain",
+    "POST /v1/cluster/member/{name}/undrain",
+    "POST /v1/cluster/members",
     "POST /v1/job/{id}/cancel",
     "POST /v1/job/{id}/fail",
     "POST /v1/job/{id}/log",
@@ -261,6 +267,7 @@ async fn a_body_may_be_missing_but_not_null() {
             (
                 "POST",
                 "/v1/jobs"
+                    | "/v1/cluster/members"
                     | "/v1/jobs/finish"
                     | "/v1/jobs/retry"
                     | "/v1/jobs/cancel"

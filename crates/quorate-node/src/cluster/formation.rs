@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use quorate_proto::peer::v1::DiscoverResponse;
+use quorate_proto::peer::v1::{DiscoverResponse, JoinResponse};
 use quorate_store::{DataDir, Node, NodeId, StoreError};
 
 use crate::Raft;
@@ -14,7 +14,7 @@ use crate::limits;
 ///
 /// The first node of the list makes the cluster, once, when every listed node answers and none has been in one. It
 /// draws the cluster's id, waits until all have it on disk, and initialises Raft with all of them. Every other case is
-/// a join: of a node that was added to the list, whose directory was wiped, or that was started at another address. Until
+/// a join: of a node that somebody has asked for, whose directory was wiped, or that was started at another address. Until
 /// it is done, all addresses are asked, and are told where this node is: so members that have all moved find each other.
 pub(crate) struct Formation {
     pub(crate) peers: Peers,
@@ -23,37 +23,32 @@ pub(crate) struct Formation {
     pub(crate) admission: Admission,
 }
 
-/// As what this node asks the leader.
-#[derive(Clone, Copy)]
-enum Standing {
-    /// It was started, and may be a member or not.
-    Newcomer,
-    /// It has been a voter since. Once removed, it does not come back by itself.
-    Member,
-}
-
 impl Formation {
     /// Makes this node a voter that is where the membership says, and looks after that for as long as it runs: a change counts
-    /// as soon as it is in the log, and is taken back where its leader dies before it is committed.
+    /// as soon as it is in the log, and is taken back where its leader dies before it is committed. Once removed, it does not come
+    /// back.
     pub(crate) async fn form(self) {
         let mut leadership = self.peers.leadership.clone();
-        self.form_as(Standing::Newcomer).await;
+        self.ask_while(|| !(self.is_voter() && self.is_where_the_membership_says())).await;
         loop {
             self.say_whether_the_name_is_borne();
             while !self.is_set_back() {
+                if !self.is_member() {
+                    self.peers.station.look_soon();
+                }
                 leadership.changed().await;
             }
-            self.form_as(Standing::Member).await;
+            self.ask_while(|| self.is_set_back()).await;
         }
     }
 
-    async fn form_as(&self, standing: Standing) {
+    async fn ask_while(&self, is_needed: impl Fn() -> bool) {
         let mut told = BTreeSet::new();
-        while match standing {
-            Standing::Newcomer => !(self.is_voter() && self.is_where_the_membership_says()),
-            Standing::Member => self.is_set_back(),
-        } {
-            match self.step(standing).await {
+        while is_needed() {
+            if self.peers.station.is_removed() {
+                return std::future::pending().await;
+            }
+            match self.step().await {
                 Ok(waits_for) => {
                     if told.insert(waits_for.clone()) {
                         tracing::info!("waiting for {waits_for}");
@@ -65,8 +60,10 @@ impl Formation {
                     }
                 }
             }
-            tokio::time::sleep(limits::JOIN_PAUSE).await;
+            let applies = self.peers.station.applies();
+            tokio::time::sleep(if applies { limits::APPLY_PAUSE } else { limits::JOIN_PAUSE }).await;
         }
+        self.peers.station.set_applies(false);
     }
 
     fn say_whether_the_name_is_borne(&self) {
@@ -83,11 +80,18 @@ impl Formation {
     /// A member that is a learner only, or that the membership has elsewhere or under another name. One that is being
     /// removed is a voter until it is no member.
     fn is_set_back(&self) -> bool {
+        self.is_member() && !(self.votes() && self.is_where_the_membership_says())
+    }
+
+    fn is_member(&self) -> bool {
         let own = self.peers.process.identity.node_id;
-        let stored = self.peers.leadership.membership();
-        let is_member = stored.membership().get_node(&own).is_some();
-        let votes = stored.membership().voter_ids().any(|voter| voter == own);
-        is_member && !(votes && self.is_where_the_membership_says())
+        self.peers.leadership.membership().membership().get_node(&own).is_some()
+    }
+
+    /// In either half of a change.
+    fn votes(&self) -> bool {
+        let own = self.peers.process.identity.node_id;
+        self.peers.leadership.membership().membership().voter_ids().any(|voter| voter == own)
     }
 
     /// A voter for good: no change is under way.
@@ -110,7 +114,7 @@ impl Formation {
     }
 
     /// Does what can be done now, and says what is waited for.
-    async fn step(&self, standing: Standing) -> Result<String, StoreError> {
+    async fn step(&self) -> Result<String, StoreError> {
         let addresses = self.peers.addresses();
         let answers = self.peers.ask_all(&addresses).await;
         let silent: Vec<&str> = addresses
@@ -126,11 +130,11 @@ impl Formation {
             .collect();
 
         if self.peers.is_initialised() {
-            return Ok(self.join(&seen, standing).await);
+            return Ok(self.join(&seen).await);
         }
         if let Some((_, member)) = seen.iter().find(|(_, answer)| answer.initialised) {
             self.adopt(&member.cluster_id)?;
-            return Ok(self.join(&seen, standing).await);
+            return Ok(self.join(&seen).await);
         }
         if !self.peers.process.config.is_first() {
             let first = &self.peers.process.config.peers[0].0;
@@ -169,11 +173,11 @@ impl Formation {
         }
         let own = self.peers.as_member();
         let mut members: BTreeMap<NodeId, Node> = BTreeMap::new();
-        members
-            .insert(own.node_id, Node { name: own.name, peer_addr: own.peer_addr, http_addr: own.http_addr });
+        let node = |name, peer_addr, http_addr| Node { name, peer_addr, http_addr, replaces: None };
+        members.insert(own.node_id, node(own.name, own.peer_addr, own.http_addr));
         for (addr, other) in others {
-            let (name, http_addr) = (other.name.clone(), other.http_addr.clone());
-            members.insert(other.node_id, Node { name, peer_addr: (*addr).to_owned(), http_addr });
+            let other_node = node(other.name.clone(), (*addr).to_owned(), other.http_addr.clone());
+            members.insert(other.node_id, other_node);
         }
         if members.len() != self.peers.process.config.peers.len() {
             return Ok("different nodes at the listed addresses: two of them are the same".to_owned());
@@ -186,11 +190,12 @@ impl Formation {
         Ok("the first election".to_owned())
     }
 
-    /// Asks the leader for the next step; it may be this node.
-    async fn join(&self, seen: &[(&str, &DiscoverResponse)], standing: Standing) -> String {
+    /// Asks the leader for the next step; it may be this node. One that has a vote asks only a leader that has it as a member:
+    /// another one has removed it.
+    async fn join(&self, seen: &[(&str, &DiscoverResponse)]) -> String {
+        let (own, understood) = (self.peers.as_member(), self.peers.process.config.feature_level);
         if self.peers.leadership.here().is_some() {
-            let step =
-                self.admission.step(self.peers.as_member(), self.peers.process.config.feature_level).await;
+            let step = self.admission.step(own, understood).await;
             return step
                 .err()
                 .map_or_else(|| "the log".to_owned(), |says| format!("this node as the leader: {says}"));
@@ -203,15 +208,21 @@ impl Formation {
             .find(|(_, answer)| answer.leads)
             .or_else(|| members().find(|(_, answer)| Some(answer.node_id) == named));
         let Some((addr, leader)) = leader else { return "the cluster to have a leader".to_owned() };
-        match standing {
-            Standing::Newcomer => {}
-            Standing::Member if leader.leads && leader.knows_asker => {}
-            Standing::Member => return "a leader that has this node as a member".to_owned(),
+        if self.votes() && !(leader.leads && leader.knows_asker) {
+            return "a leader that has this node as a member".to_owned();
         }
-        let (own, understood) = (self.peers.as_member(), self.peers.process.config.feature_level);
+        let name = own.name.clone();
         match self.peers.process.transport.join(leader.node_id, addr, own, understood).await {
-            Ok(answer) if answer.voter => "the leader's log".to_owned(),
-            Ok(answer) => format!("{addr}, the leader: {}", answer.message),
+            Ok(answer) => {
+                self.peers.station.set_applies(answer.applicant);
+                match answer {
+                    JoinResponse { voter: true, .. } => "the leader's log".to_owned(),
+                    JoinResponse { applicant: true, .. } => format!(
+                        "somebody to ask for this node, which is no member: quorate cluster member add {name}"
+                    ),
+                    JoinResponse { message, .. } => format!("{addr}, the leader: {message}"),
+                }
+            }
             Err(status) => format!("{addr}, the leader: {}", status.message()),
         }
     }

@@ -77,7 +77,8 @@ impl Handover {
         let Some(replication) = metrics.replication else { return Vec::new() };
         let matched = |id: &NodeId| replication.get(id).cloned().flatten().index();
         let living = asked.into_iter().flatten().filter(|answer| suits(answer));
-        let living = living.map(|answer| (answer.node_id, matched(&answer.node_id))).collect();
+        let living =
+            living.map(|answer| (answer.node_id, answer.draining, matched(&answer.node_id))).collect();
         best_first(living, metrics.last_log.index())
     }
 
@@ -86,12 +87,13 @@ impl Handover {
     }
 }
 
-/// The nodes by how far their logs go, without those that could not catch up with `last` in time.
-fn best_first(mut nodes: Vec<(NodeId, Option<u64>)>, last: Option<u64>) -> Vec<NodeId> {
+/// The nodes by how far their logs go, those that are being drained last, without those that could not catch up with `last` in
+/// time.
+fn best_first(mut nodes: Vec<(NodeId, bool, Option<u64>)>, last: Option<u64>) -> Vec<NodeId> {
     let lag = |matched: &Option<u64>| last.unwrap_or(0).saturating_sub(matched.unwrap_or(0));
-    nodes.retain(|(_, matched)| lag(matched) <= limits::SUCCESSOR_LAG);
-    nodes.sort_by_key(|(_, matched)| lag(matched));
-    nodes.into_iter().map(|(id, _)| id).collect()
+    nodes.retain(|(_, _, matched)| lag(matched) <= limits::SUCCESSOR_LAG);
+    nodes.sort_by_key(|(_, draining, matched)| (*draining, lag(matched)));
+    nodes.into_iter().map(|(id, _, _)| id).collect()
 }
 
 #[cfg(test)]
@@ -101,8 +103,10 @@ mod tests {
     #[test]
     fn the_most_advanced_comes_first_and_one_far_behind_not_at_all() {
         let last = limits::SUCCESSOR_LAG + 10;
-        let nodes = vec![(1, Some(last - 1)), (2, None), (3, Some(last)), (4, Some(9)), (5, Some(10))];
-        assert_eq!(best_first(nodes, Some(last)), [3, 1, 5]);
-        assert_eq!(best_first(vec![(1, None)], None), [1]);
+        let of = |id, matched| (id, false, matched);
+        let nodes = [of(1, Some(last - 1)), of(2, None), of(3, Some(last)), of(4, Some(9)), of(5, Some(10))];
+        let drained = (6, true, Some(last));
+        assert_eq!(best_first([drained].into_iter().chain(nodes).collect(), Some(last)), [3, 1, 5, 6]);
+        assert_eq!(best_first(vec![of(1, None)], None), [1]);
     }
 }

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_proto::log::v1::Member;
-use quorate_proto::peer::v1::DiscoverResponse;
+use quorate_proto::peer::v1::{DiscoverRequest, DiscoverResponse};
 use quorate_store::StoredMembership;
 
 use crate::peer::{Identity, Run, Transport};
@@ -67,16 +66,19 @@ fn judge(own_cluster: &str, own_id: u64, answers: Vec<(String, DiscoverResponse)
 }
 
 async fn ask(process: &Process, addrs: &BTreeSet<String>) -> Vec<(String, DiscoverResponse)> {
-    let own = Member {
+    let question = DiscoverRequest {
         node_id: process.identity.node_id,
+        cluster_id: process.identity.cluster_id.get().cloned().unwrap_or_default(),
         name: process.config.name.clone(),
         peer_addr: process.config.peer_addr().unwrap_or_default().to_owned(),
-        http_addr: process.config.http_addr.clone(),
+        // Whoever has this identity, and runs, shall not think that it is the copy.
+        run: Some(Run::NONE.into()),
+        ..DiscoverRequest::default()
     };
-    // Whoever has this identity, and runs, shall not think that it is the copy.
-    let transport = Transport::new(Identity { run: Run::NONE, ..process.identity.clone() });
+    let transport = Transport::new(process.identity.clone());
     let asks = addrs.iter().map(async |addr| {
-        let answer = tokio::time::timeout(limits::LOOK_AROUND, transport.discover(addr, &own)).await;
+        let answer =
+            tokio::time::timeout(limits::LOOK_AROUND, transport.discover(addr, question.clone())).await;
         Some((addr.clone(), answer.ok()?.ok()?.0))
     });
     futures::future::join_all(asks).await.into_iter().flatten().collect()

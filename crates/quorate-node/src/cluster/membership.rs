@@ -5,28 +5,40 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::{ChangeMembers, LogIdOptionExt, Precondition};
 use quorate_core::FeatureLevel;
 use quorate_proto::log::v1::Member;
-use quorate_proto::peer::v1::DiscoverResponse;
+use quorate_proto::peer::v1::drain_request::Mode;
+use quorate_proto::peer::v1::{DiscoverResponse, Errand, Outsider};
 use quorate_store::{Membership, Node, NodeId, StoredMembership};
 use tokio::sync::{Mutex, MutexGuard, oneshot, watch};
 
 use crate::Raft;
+use crate::cluster::handover::Handover;
 use crate::cluster::not_yet::NotYet;
 use crate::cluster::peers::Peers;
 use crate::limits;
 
 /// The leader's part in taking newcomers in. One change of the membership at a time.
+///
+/// A node joins when somebody has asked for it, which `orders.rs` does: then it is a learner. Or when it comes in the place of a member
+/// that is gone, whose name it bears: a disk that was lost, a container without its volume.
 #[derive(Clone)]
 pub(crate) struct Admission {
-    raft: Raft,
-    peers: Peers,
+    pub(crate) raft: Raft,
+    pub(crate) peers: Peers,
+    handover: Handover,
     /// The cluster's feature level.
     level: watch::Receiver<FeatureLevel>,
     gate: Arc<Mutex<()>>,
 }
 
 impl Admission {
-    pub(crate) fn new(raft: Raft, peers: Peers, level: watch::Receiver<FeatureLevel>) -> Admission {
-        Admission { raft, peers, level, gate: Arc::default() }
+    pub(crate) fn new(handover: Handover, level: watch::Receiver<FeatureLevel>) -> Admission {
+        let Handover { raft, peers } = handover.clone();
+        Admission { raft, peers, handover, level, gate: Arc::default() }
+    }
+
+    /// The cluster's feature level.
+    pub(crate) fn level(&self) -> FeatureLevel {
+        *self.level.borrow()
     }
 
     /// No change of the membership is made until this is dropped.
@@ -81,7 +93,7 @@ impl Admission {
             return Err(NotYet::NotLeader);
         }
         let _gate = self.gate.try_lock().map_err(|_| NotYet::ChangeUnderWay)?;
-        let level = *self.level.borrow();
+        let level = self.level();
         if understood < level {
             return Err(NotYet::TooOld { level, understood });
         }
@@ -100,11 +112,28 @@ impl Admission {
             return Ok(());
         }
         let bearers = self.gone_bearers(&member, &stored).await?;
-        if membership.get_node(&id).is_none() {
+        let Some(node) = membership.get_node(&id) else {
+            if bearers.is_empty() {
+                let Member { node_id, name, peer_addr, .. } = member;
+                self.peers.outsiders.note(Outsider {
+                    node_id,
+                    name: name.clone(),
+                    peer_addr,
+                    removed: false,
+                });
+                return Err(NotYet::NotAsked(name));
+            }
             return self.add_learner(member, &stored, &bearers).await;
-        }
+        };
         self.caught_up(id)?;
-        self.promote(id, &stored, &bearers).await
+        let mut leavers = bearers;
+        leavers.extend(node.replaces.filter(|old| membership.get_node(old).is_some()));
+        if leavers.contains(&self.peers.process.identity.node_id) {
+            let stays = |answer: &DiscoverResponse| !leavers.contains(&answer.node_id);
+            self.handover.hand_over(stays).await;
+            return Err(NotYet::HandsOver);
+        }
+        self.promote(id, &stored, &leavers).await
     }
 
     /// The members that bore the newcomer's name before it.
@@ -173,35 +202,79 @@ impl Admission {
                 self.raft.change_membership_if(ChangeMembers::RemoveNodes(stale), true, [unchanged]).await;
             removed?;
         }
-        let Member { node_id, name, peer_addr, http_addr } = member;
+        let Member { node_id, name, peer_addr, http_addr, .. } = member;
         tracing::info!(node_id, name, peer_addr, "a newcomer becomes a learner");
-        let node = Node { name, peer_addr, http_addr };
+        let node = Node { name, peer_addr, http_addr, replaces: None };
         self.raft.add_learner(node_id, node, false).await?;
         Err(NotYet::CatchesUp)
     }
 
     fn caught_up(&self, id: NodeId) -> Result<(), NotYet> {
+        match self.lag(id) {
+            Some(lag) if lag <= limits::JOIN_LAG => Ok(()),
+            _ => Err(NotYet::CatchesUp),
+        }
+    }
+
+    /// How many log entries another node lacks, as far as this leader knows.
+    fn lag(&self, id: NodeId) -> Option<u64> {
         let metrics = self.raft.data_metrics().borrow_watched().clone();
         let last = metrics.last_log.index().unwrap_or(0);
         let matched = metrics.replication.as_ref().and_then(|all| all.get(&id)).cloned().flatten().index();
-        match matched {
-            Some(matched) if last.saturating_sub(matched) <= limits::JOIN_LAG => Ok(()),
-            _ => Err(NotYet::CatchesUp),
+        Some(last.saturating_sub(matched?))
+    }
+
+    /// Whether a member answers and lacks few entries. A leader that was just elected learns only then what the others have.
+    pub(crate) async fn keeps_up(&self, id: NodeId) -> bool {
+        if self.peers.ask_member(id).await.is_none() {
+            return false;
         }
+        let keeps_up = async {
+            while self.caught_up(id).is_err() {
+                tokio::time::sleep(limits::LAG_LOOK).await;
+            }
+        };
+        tokio::time::timeout(limits::LAG_WAIT, keeps_up).await.is_ok()
+    }
+
+    /// Changes the membership so that these leave it. Those that live answer what they have taken before, and learn of it after.
+    pub(crate) async fn dismissed<T>(
+        &self,
+        leavers: &BTreeSet<NodeId>,
+        change: impl Future<Output = T>,
+    ) -> T {
+        let book = &self.peers.process.transport.book;
+        let addrs: Vec<String> = leavers.iter().filter_map(|id| book.of(*id)).collect();
+        let leave = leavers.iter().map(async |id| {
+            // One that does not answer holds nobody up.
+            if self.peers.ask_member(*id).await.is_some()
+                && let Err(status) = self.peers.process.transport.drain(*id, Mode::Leave).await
+            {
+                tracing::debug!(%status, "a member that is to go has not answered what it has taken");
+            }
+        });
+        futures::future::join_all(leave).await;
+        let changed = change.await;
+        let peers = self.peers.clone();
+        tokio::spawn(async move {
+            let told = addrs.iter().map(|addr| peers.ask_on(addr, Errand::Dismiss));
+            futures::future::join_all(told).await;
+        });
+        changed
     }
 
     async fn promote(
         &self,
         id: NodeId,
         stored: &StoredMembership,
-        bearers: &BTreeSet<NodeId>,
+        leavers: &BTreeSet<NodeId>,
     ) -> Result<(), NotYet> {
-        let voters = stored.membership().voter_ids().filter(|voter| !bearers.contains(voter));
+        let voters = stored.membership().voter_ids().filter(|voter| !leavers.contains(voter));
         let voters: BTreeSet<NodeId> = voters.chain([id]).collect();
-        tracing::info!(node_id = id, replaces = ?bearers, "a newcomer becomes a voter");
+        tracing::info!(node_id = id, replaces = ?leavers, "a newcomer becomes a voter");
         let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
         let change = ChangeMembers::ReplaceAllVoters(voters);
-        self.raft.change_membership_if(change, false, [unchanged]).await?;
+        self.dismissed(leavers, self.raft.change_membership_if(change, false, [unchanged])).await?;
         Ok(())
     }
 }
@@ -214,6 +287,7 @@ fn moved(member: &Member, stored: &Node, membership: &Membership) -> Option<Node
         name: if borne { stored.name.clone() } else { member.name.clone() },
         peer_addr: member.peer_addr.clone(),
         http_addr: member.http_addr.clone(),
+        replaces: stored.replaces,
     };
     (now != *stored).then_some(now)
 }
@@ -224,7 +298,7 @@ pub(crate) fn is_borne(name: &str, id: NodeId, membership: &Membership) -> bool 
 }
 
 /// The voters to come, while a change has done the first of its two halves.
-fn half_done(membership: &Membership) -> Option<BTreeSet<NodeId>> {
+pub(crate) fn half_done(membership: &Membership) -> Option<BTreeSet<NodeId>> {
     match membership.get_joint_config().as_slice() {
         [_, .., voters] => Some(voters.clone()),
         [] | [_] => None,

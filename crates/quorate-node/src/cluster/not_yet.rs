@@ -22,6 +22,10 @@ pub(crate) enum NotYet {
     LeaderBears(String),
     #[error("another node, {bearer}, bears the name {name} and answers")]
     BearerAnswers { bearer: NodeId, name: String },
+    #[error("nobody has asked for it: quorate cluster member add {0}")]
+    NotAsked(String),
+    #[error("the leader, whose place it takes, hands over first")]
+    HandsOver,
     #[error("it does not answer at {0}")]
     NotThere(String),
     #[error("its addresses are taken over")]

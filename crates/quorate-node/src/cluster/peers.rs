@@ -1,11 +1,16 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1 as pb;
 use quorate_store::{Node, NodeId};
 use tokio::sync::watch;
 
 use crate::DiskState;
+use crate::cluster::outsiders::Outsiders;
+use crate::cluster::station::Station;
 use crate::leadership::Leadership;
 use crate::peer::{self, Run};
 use crate::process::Process;
@@ -17,6 +22,10 @@ pub(crate) struct Peers {
     pub(crate) process: Process,
     pub(crate) leadership: Leadership,
     pub(crate) applied: watch::Receiver<u64>,
+    pub(crate) station: Station,
+    pub(crate) outsiders: Outsiders,
+    /// Where somebody leads that has asked this node to join.
+    pub(crate) inviters: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Peers {
@@ -25,6 +34,7 @@ impl Peers {
         let leader = self.leadership.now();
         let stored = self.leadership.membership();
         let membership = stored.membership();
+        let committed = self.leadership.committed_membership();
         pb::DiscoverResponse {
             name: self.process.config.name.clone(),
             node_id: self.process.identity.node_id,
@@ -46,6 +56,12 @@ impl Peers {
             run: Some(self.process.identity.run.into()),
             former_cluster_ids: self.process.identity.former.to_vec(),
             asker_addr: self.process.transport.book.of(question.node_id).unwrap_or_default(),
+            term: self.leadership.term(),
+            members_index: committed.log_id().map_or(0, |log_id| log_id.index),
+            has_asker: committed.membership().get_node(&question.node_id).is_some(),
+            removed: self.station.is_removed(),
+            draining: self.station.is_draining(),
+            outsiders: self.outsiders.beside(|id| membership.get_node(&id).is_some()),
         }
     }
 
@@ -66,13 +82,30 @@ impl Peers {
             name: self.process.config.name.clone(),
             peer_addr: self.process.config.peer_addr().unwrap_or_default().to_owned(),
             http_addr: self.process.config.http_addr.clone(),
+            replaces: 0,
         }
     }
 
     /// Asks whoever listens at `addr` who it is; `None` if nobody answers. Where it is and what it says of the time are
     /// noted.
     pub(crate) async fn ask(&self, addr: &str) -> Option<pb::DiscoverResponse> {
-        match self.process.transport.discover(addr, &self.as_member()).await {
+        self.ask_on(addr, pb::Errand::Unspecified).await
+    }
+
+    /// The same, and says why.
+    pub(crate) async fn ask_on(&self, addr: &str, errand: pb::Errand) -> Option<pb::DiscoverResponse> {
+        let own = self.as_member();
+        let question = pb::DiscoverRequest {
+            name: own.name,
+            node_id: own.node_id,
+            cluster_id: self.cluster_id().unwrap_or_default().to_owned(),
+            peer_addr: own.peer_addr,
+            removed: self.station.is_removed(),
+            applies: self.station.applies(),
+            errand: errand.into(),
+            run: Some(self.process.identity.run.into()),
+        };
+        match self.process.transport.discover(addr, question).await {
             Ok((answer, round_trip)) => {
                 self.end_if_copied(addr, &answer.cluster_id, answer.node_id, answer.run);
                 if self.is_other_of_cluster(&answer.cluster_id, answer.node_id) {
@@ -97,16 +130,33 @@ impl Peers {
         self.ask(&addr).await.filter(|answer| answer.node_id == id)
     }
 
-    /// Looks whether a member that asks is where it says, if that is news.
-    pub(crate) fn look_for(&self, asker: &pb::DiscoverRequest) {
+    /// Does what an asker wants beside an answer: looks whether a member is where it says, if that is news, and notes one that is
+    /// no member.
+    pub(crate) fn hear(&self, asker: &pb::DiscoverRequest) {
         let (id, addr) = (asker.node_id, asker.peer_addr.clone());
         self.end_if_copied(&addr, &asker.cluster_id, id, asker.run);
-        let is_member = self.leadership.membership().membership().get_node(&id).is_some();
-        if self.is_other_of_cluster(&asker.cluster_id, id)
-            && is_member
-            && !addr.is_empty()
-            && self.process.transport.book.of(id).as_ref() != Some(&addr)
-        {
+        if addr.is_empty() || id == self.process.identity.node_id {
+            return;
+        }
+        if asker.errand() == pb::Errand::Invite && !self.is_initialised() && !self.station.is_removed() {
+            *self.inviters.lock() = BTreeSet::from([addr]);
+            return;
+        }
+        if !self.is_other_of_cluster(&asker.cluster_id, id) || !self.is_initialised() {
+            return;
+        }
+        if asker.errand() == pb::Errand::Dismiss {
+            self.station.look_soon();
+        }
+        if self.leadership.membership().membership().get_node(&id).is_none() {
+            // One that was removed a moment ago, and does not know it yet, is neither.
+            let (name, removed) = (asker.name.clone(), asker.removed);
+            if removed || asker.applies {
+                self.outsiders.note(pb::Outsider { node_id: id, name, peer_addr: addr, removed });
+            } else {
+                self.outsiders.forget(id);
+            }
+        } else if self.process.transport.book.of(id).as_ref() != Some(&addr) {
             let this = self.clone();
             tokio::spawn(async move { this.ask(&addr).await });
         }
@@ -124,6 +174,16 @@ impl Peers {
     /// Asks several at once. The answers come in the order of the addresses.
     pub(crate) async fn ask_all(&self, addrs: &[String]) -> Vec<Option<pb::DiscoverResponse>> {
         futures::future::join_all(addrs.iter().map(|addr| self.ask(addr))).await
+    }
+
+    /// The nodes that have asked any member lately and are none.
+    pub(crate) async fn outsiders(&self, is_member: impl Fn(NodeId) -> bool) -> Vec<pb::Outsider> {
+        let asked = self.members();
+        let answers = futures::future::join_all(asked.iter().map(|(id, _)| self.ask_member(*id))).await;
+        let seen = answers.into_iter().flatten().flat_map(|answer| answer.outsiders);
+        let by_id: BTreeMap<NodeId, pb::Outsider> =
+            seen.chain(self.outsiders.beside(&is_member)).map(|one| (one.node_id, one)).collect();
+        by_id.into_values().filter(|one| !is_member(one.node_id)).collect()
     }
 
     /// The other members.
@@ -145,6 +205,7 @@ impl Peers {
     pub(crate) fn addresses(&self) -> Vec<String> {
         let mut all = self.process.transport.book.addresses(self.process.identity.node_id);
         all.extend(self.process.config.peers.iter().map(|(_, addr)| addr.clone()));
+        all.extend(self.inviters.lock().iter().cloned());
         if let Some(own) = self.process.config.peer_addr() {
             all.remove(own);
         }

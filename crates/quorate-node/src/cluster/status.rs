@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_core::FeatureLevel;
 
 use crate::DiskState;
 use crate::cluster::peers::{self, Peers};
+use crate::cluster::warnings::{self, Warning};
 
 /// The cluster as one node sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub struct Cluster {
     pub id: String,
     /// The node that answers.
     pub node: String,
+    /// What that node is to it.
+    pub standing: Standing,
     /// The leader's name, if one is known.
     pub leader: Option<String>,
     /// Raft's term.
@@ -21,12 +25,57 @@ pub struct Cluster {
     pub log_time_offset_ms: Option<i64>,
     /// Its feature level: what its members may write into the log.
     pub feature_level: FeatureLevel,
+    /// The log index of the membership; 0 before its bootstrap. Whoever changes the members may say which ones are meant by it.
+    pub members_index: u64,
     /// Every member, by name.
     pub members: Vec<Member>,
+    /// Nodes that ask to be members, or were, by name.
+    pub outsiders: Vec<Outsider>,
     /// Voters that must agree.
     pub quorum: usize,
     /// Voters that may fail now without stopping the cluster.
     pub tolerates: usize,
+    /// What an operator should see to, the gravest first.
+    pub warnings: Vec<Warning>,
+}
+
+/// What a node is to the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It is in none yet: it waits for the others.
+    #[default]
+    Forming,
+    /// It is no member, and nobody has asked for it.
+    Applicant,
+    /// It is a member.
+    Member,
+    /// It was removed.
+    Removed,
+}
+
+impl Standing {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Forming => "forming",
+            Standing::Applicant => "applicant",
+            Standing::Member => "member",
+            Standing::Removed => "removed",
+        }
+    }
+}
+
+/// A node that is no member and runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outsider {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: u64,
+    /// Where peers reach it.
+    pub peer_addr: String,
+    /// It was removed; else it asks to be a member.
+    pub removed: bool,
 }
 
 /// A member of the cluster.
@@ -42,10 +91,14 @@ pub struct Member {
     pub peer_addr: String,
     /// Where clients reach it.
     pub http_addr: String,
+    /// Raft's term there; `None` where it did not answer.
+    pub term: Option<u64>,
     /// The log index that it has applied; `None` where it did not answer.
     pub applied_index: Option<u64>,
     /// False when it did not answer.
     pub reachable: bool,
+    /// It is being drained.
+    pub draining: bool,
     /// By how many milliseconds its wall clock is ahead of the answering node's, where that was seen lately.
     pub clock_offset_ms: Option<i64>,
     /// How its disk is, and the free bytes there, what the node keeps for itself included; `None` where unknown.
@@ -81,10 +134,12 @@ impl Role {
 }
 
 /// Asks all members, and puts what they say together.
-pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cluster {
+pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
     let own_id = peers.process.identity.node_id;
     let stored = peers.leadership.membership();
     let membership = stored.membership();
+    let is_member = |id| membership.get_node(&id).is_some();
+    let outsiders = peers.outsiders.beside(is_member);
     let leader = peers.leadership.now();
     let voters: Vec<u64> = membership.voter_ids().collect();
     let asked = membership.nodes().map(|(id, node)| async move {
@@ -92,8 +147,19 @@ pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cl
         let says = if own { Some(peers.introduce(&Default::default())) } else { peers.ask_member(*id).await };
         (*id, node, says)
     });
-    let mut members: Vec<Member> = futures::future::join_all(asked)
-        .await
+    let answers = futures::future::join_all(asked).await;
+    let outsiders = answers
+        .iter()
+        .filter_map(|(_, _, says)| says.as_ref())
+        .flat_map(|says| says.outsiders.iter().cloned())
+        .chain(outsiders)
+        .filter(|one| !is_member(one.node_id))
+        .map(|one| {
+            let (name, id) = (one.name, one.node_id);
+            ((name.clone(), id), Outsider { name, id, peer_addr: one.peer_addr, removed: one.removed })
+        });
+    let outsiders: BTreeMap<(String, u64), Outsider> = outsiders.collect();
+    let mut members: Vec<Member> = answers
         .into_iter()
         .map(|(id, node, says)| Member {
             name: node.name.clone(),
@@ -105,8 +171,10 @@ pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cl
             },
             peer_addr: node.peer_addr.clone(),
             http_addr: node.http_addr.clone(),
+            term: says.as_ref().map(|says| says.term),
             applied_index: says.as_ref().map(|says| says.applied_index),
             reachable: says.is_some(),
+            draining: says.as_ref().is_some_and(|says| says.draining),
             feature_level: says.as_ref().map(|says| FeatureLevel(says.feature_level)),
             disk: says.as_ref().and_then(peers::disk_of),
             uptime: says.as_ref().map(|says| Duration::from_millis(says.uptime_ms)),
@@ -117,15 +185,27 @@ pub(crate) async fn cluster(peers: &Peers, term: u64, level: FeatureLevel) -> Cl
     members.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
     let quorum = if voters.is_empty() { 0 } else { voters.len() / 2 + 1 };
     let up = members.iter().filter(|member| member.reachable && voters.contains(&member.id)).count();
-    Cluster {
+    let standing = match () {
+        () if peers.station.is_removed() => Standing::Removed,
+        () if is_member(own_id) => Standing::Member,
+        () if peers.station.applies() => Standing::Applicant,
+        () => Standing::Forming,
+    };
+    let mut cluster = Cluster {
         id: peers.cluster_id().unwrap_or_default().to_owned(),
         node: peers.process.config.name.clone(),
+        standing,
         leader: leader.and_then(|leader| Some(membership.get_node(&leader.id)?.name.clone())),
-        term,
+        term: peers.leadership.term(),
         feature_level: level,
         log_time_offset_ms: peers.process.clock.log_time_offset_ms(&peers.other_voters()),
+        members_index: stored.log_id().map_or(0, |log_id| log_id.index),
         members,
+        outsiders: outsiders.into_values().collect(),
         quorum,
         tolerates: up.saturating_sub(quorum),
-    }
+        warnings: Vec::new(),
+    };
+    cluster.warnings = warnings::of(&cluster, membership.get_joint_config().len() > 1);
+    cluster
 }

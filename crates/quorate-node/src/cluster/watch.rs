@@ -1,7 +1,7 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use quorate_proto::peer::v1::DiscoverResponse;
+use quorate_store::DataDir;
 
 use crate::Raft;
 use crate::cluster::peers::Peers;
@@ -13,8 +13,7 @@ use crate::limits;
 pub(crate) struct Watch {
     pub(crate) peers: Peers,
     pub(crate) raft: Raft,
-    /// True once this node was removed from the membership.
-    pub(crate) removed: Arc<AtomicBool>,
+    pub(crate) dir: Arc<DataDir>,
 }
 
 impl Watch {
@@ -23,13 +22,17 @@ impl Watch {
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut wall_clock, mut log_time) = (Alarm::default(), Alarm::default());
         let mut absent = Absent::default();
+        let mut was_member_at = None;
         loop {
-            round.tick().await;
+            tokio::select! {
+                _ = round.tick() => {}
+                () = self.peers.station.asked_to_look() => {}
+            }
             let addrs = self.peers.addresses();
             let answers = self.peers.ask_all(&addrs).await;
             absent.note(&self.peers.members(), &addrs, &answers);
             self.peers.process.transport.keep(&self.peers.addresses().into_iter().collect());
-            self.look_for_removal(answers.iter().flatten());
+            self.look_for_removal(&mut was_member_at, answers.iter().flatten());
 
             let (clock, others) = (&self.peers.process.clock, self.peers.other_voters());
             let offset_ms = clock.own_offset_ms(&others);
@@ -59,30 +62,41 @@ impl Watch {
         }
     }
 
-    /// A leader that has applied the membership in which this node was, and has it no more, has removed it.
-    fn look_for_removal<'a>(&self, answers: impl Iterator<Item = &'a DiscoverResponse>) {
-        let stored = self.peers.leadership.membership();
-        let was_member = stored.membership().get_node(&self.peers.process.identity.node_id).is_some();
-        let Some(log_id) = stored.log_id().filter(|_| was_member) else { return };
-        for answer in answers {
-            let knows = answer.leads
-                && self.peers.cluster_id() == Some(answer.cluster_id.as_str())
-                && answer.applied_index >= log_id.index;
-            if !knows {
-                continue;
-            }
-            let removed = !answer.knows_asker;
-            if self.removed.swap(removed, Ordering::Relaxed) != removed {
-                // It would only disturb the others.
-                self.raft.runtime_config().elect(!removed);
-                if removed {
-                    tracing::error!(
-                        node_id = self.peers.process.identity.node_id,
-                        leader = answer.name,
-                        "this node was removed from the cluster: it takes part in no election any more"
-                    );
-                }
-            }
+    /// A node that knows a later membership than the last one that had this node, and has it no more, knows that it was removed.
+    /// Both are committed: nobody takes them back.
+    fn look_for_removal<'a>(
+        &self,
+        was_member_at: &mut Option<u64>,
+        answers: impl Iterator<Item = &'a DiscoverResponse>,
+    ) {
+        let node_id = self.peers.process.identity.node_id;
+        let committed = self.peers.leadership.committed_membership();
+        if committed.membership().get_node(&node_id).is_some() {
+            *was_member_at = committed.log_id().map(|log_id| log_id.index).max(*was_member_at);
+        }
+        let Some(at) = *was_member_at else { return };
+        if self.peers.station.is_removed() {
+            return;
+        }
+        let mut of_cluster =
+            answers.filter(|answer| self.peers.cluster_id() == Some(answer.cluster_id.as_str()));
+        let knows = |answer: &&DiscoverResponse| {
+            answer.members_index > at && !answer.has_asker && !answer.knows_asker
+        };
+        let Some(DiscoverResponse { name, members_index, .. }) = of_cluster.find(knows) else { return };
+        self.peers.station.set_removed();
+        // It would only disturb the others.
+        self.raft.runtime_config().elect(false);
+        tracing::error!(
+            node_id,
+            says = name,
+            members_index,
+            "this node was removed from the cluster: it takes part in nothing any more. Stop it; to have it join again, wipe \
+             its data directory"
+        );
+        let why = format!("{name} says that this node is no member since log index {members_index}");
+        if let Err(error) = self.dir.mark_removed(&why) {
+            tracing::error!(%error, "that it was removed can not be noted: it is found out again at its next start");
         }
     }
 }

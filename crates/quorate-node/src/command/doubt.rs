@@ -19,6 +19,7 @@ impl Doubt {
                 Unavailable::Overloaded
                 | Unavailable::DiskFull
                 | Unavailable::NotUnderstood
+                | Unavailable::NotMember
                 | Unavailable::Stopping,
             ) => {}
         }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
+use crate::cluster::station::Station;
 use crate::command::batcher::Batcher;
 use crate::command::budget::Budget;
 use crate::command::doubt::Doubt;
@@ -40,6 +41,7 @@ pub(crate) struct Intake {
     pub(crate) doubt: Doubt,
     /// The cluster's.
     pub(crate) level: watch::Receiver<FeatureLevel>,
+    pub(crate) station: Station,
     /// Cancelled when nothing more is taken in.
     pub(crate) closed: CancellationToken,
     /// Cancelled when what was taken in is answered no more.
@@ -54,6 +56,9 @@ impl Intake {
     pub(crate) async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         if self.closed.is_cancelled() {
             return Err(Unavailable::Stopping);
+        }
+        if !self.station.takes_commands() {
+            return Err(Unavailable::NotMember);
         }
         if command.level() > *self.level.borrow() {
             return Err(Unavailable::NotUnderstood);
@@ -111,6 +116,7 @@ impl Intake {
             Ok(_) | Err(Unavailable::Overloaded | Unavailable::DiskFull) => true,
             Err(
                 Unavailable::NotApplied
+                | Unavailable::NotMember
                 | Unavailable::NotUnderstood
                 | Unavailable::Stopping
                 | Unavailable::Unknown,

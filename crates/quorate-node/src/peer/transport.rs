@@ -136,19 +136,35 @@ impl Transport {
     pub(crate) async fn discover(
         &self,
         addr: &str,
-        own: &quorate_proto::log::v1::Member,
+        question: pb::DiscoverRequest,
     ) -> Result<(pb::DiscoverResponse, Duration), Status> {
-        let question = pb::DiscoverRequest {
-            name: own.name.clone(),
-            node_id: self.identity.node_id,
-            cluster_id: self.identity.cluster_id.get().cloned().unwrap_or_default(),
-            peer_addr: own.peer_addr.clone(),
-            run: Some(self.identity.run.into()),
-        };
         let mut discovery = DiscoveryClient::new(self.channel(addr, Purpose::Control)?);
         let asked = Instant::now();
         let answer = within(limits::ASK, discovery.discover(question)).await?;
         Ok((answer, asked.elapsed()))
+    }
+
+    /// Has the leader carry out what an operator asks.
+    pub(crate) async fn order(
+        &self,
+        to: NodeId,
+        order: pb::OrderRequest,
+        patience: Duration,
+    ) -> Result<pb::OrderResponse, Status> {
+        let request = self.request(to, order)?;
+        let mut peer = self.peer(to, Purpose::Control)?;
+        within(patience, peer.order(request)).await
+    }
+
+    /// Drains a member, or has it do as before.
+    pub(crate) async fn drain(
+        &self,
+        to: NodeId,
+        mode: pb::drain_request::Mode,
+    ) -> Result<pb::DrainResponse, Status> {
+        let request = self.request(to, pb::DrainRequest { mode: mode.into() })?;
+        let mut peer = self.peer(to, Purpose::Control)?;
+        within(limits::DRAIN_MEMBER, peer.drain(request)).await
     }
 }
 

@@ -12,6 +12,7 @@ mod handover;
 mod hostile;
 mod levels;
 mod log_time;
+mod members;
 mod membership;
 mod operations;
 mod queues;

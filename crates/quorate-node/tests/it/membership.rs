@@ -146,6 +146,7 @@ async fn a_change_that_was_interrupted_is_ended_though_nobody_asks() {
         name: name.to_owned(),
         peer_addr: peer_addr.to_owned(),
         http_addr: String::new(),
+        replaces: None,
     };
     let known = members.iter().map(|member| (member.id, node(&member.name, &member.peer_addr)));
     let mut nodes: BTreeMap<u64, Node> = known.collect();

@@ -33,7 +33,12 @@ async fn write(
             }
             Err(Unavailable::Stopping) => tokio::time::sleep(Duration::from_millis(5)).await,
             Err(Unavailable::NotApplied | Unavailable::Unknown) => {}
-            Err(error @ (Unavailable::Overloaded | Unavailable::DiskFull | Unavailable::NotUnderstood)) => {
+            Err(
+                error @ (Unavailable::Overloaded
+                | Unavailable::DiskFull
+                | Unavailable::NotUnderstood
+                | Unavailable::NotMember),
+            ) => {
                 panic!("{error}")
             }
         }

@@ -165,6 +165,7 @@ async fn nobody_joins_under_the_name_of_a_member_that_answers() {
         name: "n2".to_owned(),
         peer_addr: "127.0.0.1:1".to_owned(),
         http_addr: "127.0.0.1:1".to_owned(),
+        replaces: 0,
     };
     let request = caller.request(pb::JoinRequest { member: Some(member), feature_level: 1 });
     let answer = caller.peer.join(request).await.unwrap().into_inner();

@@ -135,10 +135,16 @@ fn new_meta(table: TableMeta, last: LogId, membership: Membership) -> Result<Met
 
 /// The membership of one voter.
 pub(crate) fn alone(id: u64, node: Node) -> Membership {
-    let Node { name, peer_addr, http_addr } = node;
+    let Node { name, peer_addr, http_addr, replaces } = node;
     let message = v1::Membership {
         configs: vec![v1::VoterSet { node_ids: vec![id] }],
-        members: vec![v1::Member { node_id: id, name, peer_addr, http_addr }],
+        members: vec![v1::Member {
+            node_id: id,
+            name,
+            peer_addr,
+            http_addr,
+            replaces: replaces.unwrap_or(0),
+        }],
     };
     Membership::from_message(message)
         .unwrap_or_else(|error: Malformed| panic!("one voter that is a member: {error}"))

@@ -46,7 +46,7 @@ fn rows(harness: &mut Harness) -> Vec<(u8, Vec<u8>, Vec<u8>)> {
 }
 
 fn new_cluster() -> NewCluster {
-    let node = Node { name: "n1".into(), peer_addr: "h:1".into(), http_addr: "h:2".into() };
+    let node = Node { name: "n1".into(), peer_addr: "h:1".into(), http_addr: "h:2".into(), replaces: None };
     NewCluster { cluster_id: "the new one".into(), node, understood: FeatureLevel(u32::MAX) }
 }
 

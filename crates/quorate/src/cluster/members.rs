@@ -8,8 +8,10 @@ use crate::output::{Output, Table};
 /// The members as a table, and what holds for all of them.
 pub(super) fn show(out: &mut Output, cluster: &Cluster) {
     if !cluster.members.is_empty() {
-        let header =
-            ["name", "answers", "role", "behind", "http", "clock", "disk", "up for", "version", "peer"];
+        let header = [
+            "name", "answers", "role", "behind", "http", "clock", "disk", "up for", "version", "peer",
+            "applied", "term",
+        ];
         let mut table = Table::new(header).whole(5);
         let newest = cluster.members.iter().filter_map(|member| member.applied_index).max().unwrap_or(0);
         for member in &cluster.members {
@@ -29,6 +31,12 @@ pub(super) fn show(out: &mut Output, cluster: &Cluster) {
     if let Some(offset) = cluster.log_time_offset_ms {
         out.line(format_args!("log time is {offset:+} ms off the median of the members' wall clocks"));
     }
+    for warning in &cluster.warnings {
+        out.line(format_args!("warning: {}", warning.message));
+    }
+    out.line(
+        "more: `quorate job list`, `quorate queue list`; each node has /metrics, /v1/stats and /openapi.json",
+    );
 }
 
 /// Who leads: one that answers. Of a dead leader the nodes go on thinking so until another one is elected.
@@ -43,9 +51,10 @@ fn leader(cluster: &Cluster) -> String {
 }
 
 /// `newest` is the highest index that any member has applied.
-fn row(member: &Member, newest: u64) -> [String; 10] {
+fn row(member: &Member, newest: u64) -> [String; 12] {
     let unknown = || "?".to_owned();
     let behind = member.applied_index.map_or_else(unknown, |index| (newest - index).to_string());
+    let number = |number: Option<u64>| number.map_or_else(unknown, |number| number.to_string());
     let offset = member.clock_offset_ms.map_or_else(unknown, |offset| format!("{offset:+} ms"));
     let disk = member
         .disk
@@ -58,7 +67,10 @@ fn row(member: &Member, newest: u64) -> [String; 10] {
     [
         member.name.clone(),
         if member.reachable { "yes" } else { "NO" }.to_owned(),
-        role(&member.role, member.reachable).to_owned(),
+        match (role(&member.role, member.reachable), member.draining) {
+            (role, false) => role.to_owned(),
+            (role, true) => format!("{role}, draining"),
+        },
         behind,
         member.http_addr.clone(),
         offset,
@@ -66,6 +78,8 @@ fn row(member: &Member, newest: u64) -> [String; 10] {
         member.uptime_seconds.map_or_else(unknown, uptime),
         version,
         member.peer_addr.clone(),
+        number(member.applied_index),
+        number(member.term),
     ]
 }
 

@@ -1,19 +1,22 @@
+mod member;
 mod members;
 mod state;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use quorate_client::api::SettingsRequest;
+use quorate_client::Error;
+use quorate_client::api::{Changed, Cluster, LeaderRequest, SettingsRequest};
 use quorate_core::limits::RETENTION_SECONDS;
 
-use crate::duration::seconds;
+use crate::duration::{HumanDuration, seconds, within};
 use crate::exit_code;
-use crate::output::Output;
+use crate::limits::WATCH_EVERY;
+use crate::output::{self, Output};
 use crate::target::Target;
 use state::State;
 
-/// Look at the cluster and its settings.
+/// Look at the cluster, its members and its settings, and change them.
 #[derive(Args)]
 pub(crate) struct ClusterArgs {
     #[command(subcommand)]
@@ -22,10 +25,16 @@ pub(crate) struct ClusterArgs {
 
 /// Show how the cluster is, and its members, as one node sees them.
 ///
+/// Warnings in words come last: what works, and should be seen to all the same.
+///
 /// Exit code 0: it takes writes; 5: it can not, since it has no majority, no leader, no room or no members yet, or no
-/// node answers.
+/// node answers; or the node that answers is no member.
 #[derive(Args)]
 pub(crate) struct StatusArgs {
+    /// Go on until interrupted, and show it again whenever it has changed; on a terminal, in the place of what was there. Looks every
+    /// 2s, or as often as is said.
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "2s", value_parser = within(WATCH_EVERY))]
+    watch: Option<HumanDuration>,
     #[command(flatten)]
     target: Target,
 }
@@ -34,6 +43,31 @@ pub(crate) struct StatusArgs {
 enum Command {
     /// Show how the cluster is, and its members.
     Status(StatusArgs),
+    Member(member::MemberArgs),
+    /// Have another voter lead: the one that is named, or the one that answers and is furthest.
+    TransferLeader {
+        /// Its name.
+        name: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Prepare a member for maintenance: it gives the leadership away, takes no long polls, so that runners go to other nodes, and is
+    /// not ready.
+    ///
+    /// It goes on to store and to vote, and to answer everything else. It ends with `undrain`, or with the node's next start.
+    Drain {
+        /// The member's name.
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Have a member that is being drained do as before.
+    Undrain {
+        /// The member's name.
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Show the settings that hold for the whole cluster, or change them.
     Settings {
         /// Keep finished jobs for so long from now on.
@@ -52,6 +86,23 @@ pub(crate) fn main(args: ClusterArgs) -> anyhow::Result<ExitCode> {
     let mut out = Output::default();
     let done = match args.command {
         Command::Status(args) => return status(&args),
+        Command::Member(args) => return member::main(args),
+        Command::TransferLeader { name, target } => {
+            let leader = LeaderRequest { name, members_index: None };
+            let changed = target.block_on(async |client| client.transfer_leader(&leader).await)?;
+            show_change(&mut out, &changed, &target);
+            Some("the leadership is transferred")
+        }
+        Command::Drain { name, target } => {
+            let changed = target.block_on(async |client| client.drain_member(&name).await)?;
+            show_change(&mut out, &changed, &target);
+            Some("the member is drained")
+        }
+        Command::Undrain { name, target } => {
+            let changed = target.block_on(async |client| client.undrain_member(&name).await)?;
+            show_change(&mut out, &changed, &target);
+            Some("the member is not drained")
+        }
         Command::Settings { retention, target } => {
             let settings = target.block_on(async |client| match retention {
                 Some(retention) => client.put_settings(&SettingsRequest { retention }).await,
@@ -70,20 +121,69 @@ pub(crate) fn main(args: ClusterArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn show_change(out: &mut Output, changed: &Changed, target: &Target) {
+    match (target.json, changed.changed) {
+        (true, _) => out.json(changed),
+        (false, true) => out.line(&changed.message),
+        (false, false) => out.line(format_args!("nothing to do: {}", changed.message)),
+    }
+}
+
 /// Shows how the cluster is; the exit code says it, too.
 ///
 /// # Errors
 /// No node answered.
-pub(crate) fn status(StatusArgs { target }: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let cluster = target.block_on(async |client| client.cluster().await)?;
-    let state = State::of(&cluster);
+pub(crate) fn status(StatusArgs { watch, target }: &StatusArgs) -> anyhow::Result<ExitCode> {
     let mut out = Output::default();
-    if target.json {
-        out.json(&cluster);
-    } else {
-        out.line(&state);
-        members::show(&mut out, &cluster);
-    }
+    let takes_writes = target.block_on(async |client| {
+        let mut last = client.cluster().await?;
+        if watch.is_some() {
+            out.clear();
+        }
+        show(&mut out, &last, target);
+        while let Some(HumanDuration(every)) = watch
+            && out.is_seen()
+        {
+            tokio::time::sleep(*every).await;
+            match client.cluster().await {
+                // On a terminal the times grow.
+                Ok(cluster) if !is_as(&cluster, &last) || output::is_terminal() => {
+                    out.clear();
+                    show(&mut out, &cluster, target);
+                    last = cluster;
+                }
+                Ok(_) => {}
+                // It may come back.
+                Err(error @ (Error::Unavailable(_) | Error::Unreachable(_))) => output::remark(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok::<_, Error>(State::of(&last).takes_writes())
+    })?;
     out.end(None)?;
-    Ok(if state.takes_writes() { ExitCode::SUCCESS } else { ExitCode::from(exit_code::UNAVAILABLE) })
+    Ok(if takes_writes { ExitCode::SUCCESS } else { ExitCode::from(exit_code::UNAVAILABLE) })
+}
+
+fn show(out: &mut Output, cluster: &Cluster, target: &Target) {
+    if target.json {
+        return out.json(cluster);
+    }
+    out.line(State::of(cluster));
+    members::show(out, cluster);
+}
+
+/// Whether a cluster is as it was, but for what grows or moves all the time.
+fn is_as(now: &Cluster, before: &Cluster) -> bool {
+    let still = |cluster: &Cluster| {
+        let mut cluster = Cluster { log_time_offset_ms: None, ..cluster.clone() };
+        for member in &mut cluster.members {
+            (member.applied_index, member.clock_offset_ms, member.uptime_seconds) = (None, None, None);
+            if let Some(disk) = &mut member.disk {
+                disk.free_bytes = 0;
+            }
+        }
+        cluster.warnings.iter_mut().for_each(|warning| warning.message.clear());
+        cluster
+    };
+    still(now) == still(before)
 }

@@ -7,6 +7,10 @@ use quorate_client::api::{Cluster, Member};
 pub(super) enum State<'a> {
     /// It has no members yet.
     Forming { node: &'a str },
+    /// The node that answers is no member, and nobody has asked for it.
+    Applicant { node: &'a str },
+    /// The node that answers was removed.
+    Removed { node: &'a str },
     /// Fewer voters answer than must agree.
     NoMajority { voters: usize, silent: Vec<&'a str>, quorum: usize },
     /// Enough do, and none of them leads.
@@ -35,6 +39,8 @@ impl State<'_> {
         let leads = |voter: &&Member| voter.reachable && voter.role == "leader";
         let (leader, voters) = (voters.iter().copied().any(|voter| leads(&voter)), voters.len());
         match () {
+            () if cluster.standing == "applicant" => State::Applicant { node: &cluster.node },
+            () if cluster.standing == "removed" => State::Removed { node: &cluster.node },
             () if voters == 0 => State::Forming { node: &cluster.node },
             () if voters - silent.len() < cluster.quorum => {
                 State::NoMajority { voters, silent, quorum: cluster.quorum }
@@ -52,9 +58,12 @@ impl State<'_> {
     pub(super) fn takes_writes(&self) -> bool {
         match self {
             State::Healthy { .. } | State::Degraded { .. } => true,
-            State::Forming { .. } | State::NoMajority { .. } | State::NoLeader | State::NoRoom { .. } => {
-                false
-            }
+            State::Forming { .. }
+            | State::Applicant { .. }
+            | State::Removed { .. }
+            | State::NoMajority { .. }
+            | State::NoLeader
+            | State::NoRoom { .. } => false,
         }
     }
 }
@@ -72,6 +81,15 @@ impl fmt::Display for State<'_> {
             State::Forming { node } => write!(
                 f,
                 "forming: {node} is not in a cluster yet; its log says what it waits for (all nodes of --peers must run)"
+            ),
+            State::Applicant { node } => write!(
+                f,
+                "no member: {node} waits until somebody asks for it, at a node of the cluster: quorate cluster member add {node}"
+            ),
+            State::Removed { node } => write!(
+                f,
+                "removed: {node} is no member of the cluster any more; what follows is what it knew last. Stop it; to have it \
+                 join again, wipe its data directory"
             ),
             State::NoMajority { voters, silent, quorum } => write!(
                 f,
@@ -132,7 +150,9 @@ mod tests {
                 .into(),
                 peer_addr: String::new(),
                 http_addr: String::new(),
+                term: None,
                 applied_index: None,
+                draining: false,
                 reachable: !member.ends_with('-'),
                 clock_offset_ms: None,
                 feature_level: None,
@@ -150,13 +170,29 @@ mod tests {
         Cluster {
             id: String::new(),
             node: "n1".into(),
+            standing: "member".into(),
             leader: None,
             term: 1,
             log_time_offset_ms: None,
             feature_level: 1,
+            members_index: 1,
             members: all,
+            outsiders: Vec::new(),
             quorum,
             tolerates: up.saturating_sub(quorum),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_no_member_says_so_first() {
+        for (standing, says) in
+            [("applicant", "no member: n1 waits"), ("removed", "removed: n1 is no member")]
+        {
+            let cluster = Cluster { standing: standing.into(), ..cluster("L f f") };
+            let state = State::of(&cluster);
+            assert!(state.to_string().starts_with(says), "{state}");
+            assert!(!state.takes_writes());
         }
     }
 

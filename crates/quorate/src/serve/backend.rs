@@ -8,8 +8,11 @@ use quorate_core::{
     Answered, Command, FeatureLevel, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation, OperationId,
     QueueId, QueueName, QueueView, Settings, Take, Timestamp, Totals, Unavailable, WorkerView,
 };
-use quorate_gateway::{Backend, Cluster, Disk, Look, Member, NodeHealth, Reads, Wakeups};
-use quorate_node::{Handle, Turn};
+use quorate_gateway::{
+    Backend, Changed, Cluster, Disk, Look, Member, NodeAdmin, NodeHealth, Order, OrderError, Outsider, Reads,
+    Refused, Wakeups, Warning,
+};
+use quorate_node::{Handle, Turn, Why};
 
 use super::exporter::Exporter;
 
@@ -24,6 +27,7 @@ impl Backend for NodeBackend {
     type Reads = NodeBackend;
     type Wakeups = NodeBackend;
     type Health = NodeBackend;
+    type Admin = NodeBackend;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         self.node.submit(command, within).await
@@ -42,6 +46,10 @@ impl Backend for NodeBackend {
     }
 
     fn health(&self) -> &NodeBackend {
+        self
+    }
+
+    fn admin(&self) -> &NodeBackend {
         self
     }
 }
@@ -154,8 +162,17 @@ impl NodeHealth for NodeBackend {
         self.node.alive().await
     }
 
-    async fn ready(&self) -> bool {
-        self.node.ready().await
+    async fn unready(&self) -> Option<String> {
+        self.node.unready().await.map(|why| why.to_string())
+    }
+
+    fn is_draining(&self) -> bool {
+        *self.node.watch_draining().borrow()
+    }
+
+    async fn drains(&self) {
+        // Its end is the node's.
+        let _ = self.node.watch_draining().wait_for(|draining| *draining).await;
     }
 
     async fn metrics(&self) -> String {
@@ -164,6 +181,39 @@ impl NodeHealth for NodeBackend {
 
     async fn cluster(&self) -> Cluster {
         cluster(self.node.cluster().await)
+    }
+}
+
+impl NodeAdmin for NodeBackend {
+    async fn order(
+        &self,
+        order: Order,
+        members_index: Option<u64>,
+        within: Duration,
+    ) -> Result<Changed, OrderError> {
+        let order = match order {
+            Order::Add { name, peer_addr, replaces } => {
+                quorate_node::Order::Add { name, peer_addr, replaces }
+            }
+            Order::Remove { name } => quorate_node::Order::Remove { name },
+            Order::Transfer { to } => quorate_node::Order::Transfer { to },
+            Order::Drain { name, undo } => return changed(self.node.drain(&name, undo).await),
+        };
+        changed(self.node.order(order, members_index, within).await)
+    }
+}
+
+/// What became of an order, as the API shows it.
+fn changed(outcome: Result<quorate_node::Done, quorate_node::OrderError>) -> Result<Changed, OrderError> {
+    match outcome {
+        Ok(quorate_node::Done { changed, message, members_index }) => {
+            Ok(Changed { changed, message, members_index })
+        }
+        Err(quorate_node::OrderError::Unavailable(unavailable)) => Err(OrderError::Unavailable(unavailable)),
+        Err(quorate_node::OrderError::Refused(refused)) => Err(OrderError::Refused(match refused.why {
+            Why::NoSuchNode => Refused::NoSuchMember(refused.message),
+            Why::Changed | Why::UnderWay | Why::Unsafe | Why::Unfit => Refused::Conflict(refused.message),
+        })),
     }
 }
 
@@ -178,13 +228,17 @@ fn cluster(seen: quorate_node::Cluster) -> Cluster {
     let quorate_node::Cluster {
         id,
         node,
+        standing,
         leader,
         term,
         log_time_offset_ms,
         feature_level: FeatureLevel(feature_level),
+        members_index,
         members,
+        outsiders,
         quorum,
         tolerates,
+        warnings,
     } = seen;
     let members = members
         .into_iter()
@@ -194,8 +248,10 @@ fn cluster(seen: quorate_node::Cluster) -> Cluster {
             role: member.role.as_str().to_owned(),
             peer_addr: member.peer_addr,
             http_addr: member.http_addr,
+            term: member.term,
             applied_index: member.applied_index,
             reachable: member.reachable,
+            draining: member.draining,
             clock_offset_ms: member.clock_offset_ms,
             disk: member
                 .disk
@@ -205,12 +261,35 @@ fn cluster(seen: quorate_node::Cluster) -> Cluster {
             uptime_seconds: member.uptime.map(|uptime| uptime.as_secs()),
         })
         .collect();
-    Cluster { id, node, leader, term, log_time_offset_ms, feature_level, members, quorum, tolerates }
+    let outsiders = outsiders.into_iter().map(|outsider| Outsider {
+        name: outsider.name,
+        id: outsider.id.to_string(),
+        peer_addr: outsider.peer_addr,
+        removed: outsider.removed,
+    });
+    let warnings = warnings
+        .into_iter()
+        .map(|warning| Warning { kind: warning.kind().to_owned(), message: warning.to_string() });
+    Cluster {
+        id,
+        node,
+        standing: standing.as_str().to_owned(),
+        leader,
+        term,
+        log_time_offset_ms,
+        feature_level,
+        members_index,
+        members,
+        outsiders: outsiders.collect(),
+        quorum,
+        tolerates,
+        warnings: warnings.collect(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use quorate_node::{DiskState, Role};
+    use quorate_node::{DiskState, Role, Standing};
 
     use super::*;
 
@@ -222,8 +301,10 @@ mod tests {
             role: Role::Leader,
             peer_addr: "a:1".into(),
             http_addr: "a:2".into(),
+            term: Some(3),
             applied_index: Some(5),
             reachable: true,
+            draining: false,
             clock_offset_ms: None,
             disk: Some((DiskState::Short, 7)),
             feature_level: Some(FeatureLevel(1)),
@@ -233,19 +314,31 @@ mod tests {
         let seen = quorate_node::Cluster {
             id: "c1".into(),
             node: "n1".into(),
+            standing: Standing::Member,
             leader: None,
             term: 3,
             log_time_offset_ms: Some(-7),
             feature_level: FeatureLevel(1),
+            members_index: 9,
             members: vec![member],
+            outsiders: vec![quorate_node::Outsider {
+                name: "n4".into(),
+                id: 4,
+                peer_addr: "d:1".into(),
+                removed: false,
+            }],
             quorum: 1,
             tolerates: 0,
+            warnings: vec![quorate_node::Warning::Draining("n1".into())],
         };
         let expected = concat!(
-            r#"{"id":"c1","node":"n1","term":3,"log_time_offset_ms":-7,"feature_level":1,"members":["#,
+            r#"{"id":"c1","node":"n1","standing":"member","term":3,"log_time_offset_ms":-7,"feature_level":1,"#,
+            r#""members_index":9,"members":["#,
             r#"{"name":"n1","id":"18446744073709551615","role":"leader","peer_addr":"a:1","http_addr":"a:2","#,
-            r#""applied_index":5,"reachable":true,"feature_level":1,"uptime_seconds":90,"#,
-            r#""disk":{"state":"short","free_bytes":7}}],"quorum":1,"tolerates":0}"#,
+            r#""term":3,"applied_index":5,"reachable":true,"draining":false,"feature_level":1,"uptime_seconds":90,"#,
+            r#""disk":{"state":"short","free_bytes":7}}],"#,
+            r#""outsiders":[{"name":"n4","id":"4","peer_addr":"d:1","removed":false}],"quorum":1,"tolerates":0,"#,
+            r#""warnings":[{"kind":"draining","message":"n1 is being drained: `quorate cluster undrain n1`, or start it again"}]}"#,
         );
         assert_eq!(serde_json::to_string(&cluster(seen)).unwrap(), expected);
     }

@@ -14,6 +14,7 @@ impl<B: Backend> Backend for Planted<B> {
     type Reads = B::Reads;
     type Wakeups = B::Wakeups;
     type Health = B::Health;
+    type Admin = B::Admin;
 
     async fn submit(&self, command: Command, within: Duration) -> Result<Answered, Unavailable> {
         if planted(Bug::SplitBatch) {
@@ -42,6 +43,10 @@ impl<B: Backend> Backend for Planted<B> {
 
     fn health(&self) -> &B::Health {
         self.0.health()
+    }
+
+    fn admin(&self) -> &B::Admin {
+        self.0.admin()
     }
 }
 

@@ -236,7 +236,7 @@ impl Host for Processes {
     fn faults(&self) -> Vec<Fault> {
         use Action::{
             ClockAhead, ClockBehind, ClockRight, FillDisk, Kill, LoseLog, LoseTail, Outage, Pause, PowerCut,
-            Restart, Wipe,
+            Rejoin, Restart, Roll, Wipe,
         };
         use Victim::{All, Follower, Leader, Majority, Runner};
         let mut faults: Vec<Fault> = [
@@ -249,8 +249,11 @@ impl Host for Processes {
             (Restart, Leader),
             (Restart, Follower),
             (Restart, All),
+            (Roll, All),
             (Wipe, Leader),
             (Wipe, Follower),
+            (Rejoin, Leader),
+            (Rejoin, Follower),
             (LoseTail, Follower),
             (Outage, Follower),
             (LoseLog, Leader),

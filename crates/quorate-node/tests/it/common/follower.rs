@@ -238,4 +238,12 @@ impl Peer for Follower {
     async fn join(&self, _request: Request<pb::JoinRequest>) -> Answer<pb::JoinResponse> {
         Err(Status::unimplemented("a follower of a test"))
     }
+
+    async fn order(&self, _request: Request<pb::OrderRequest>) -> Answer<pb::OrderResponse> {
+        Err(Status::unimplemented("a follower of a test"))
+    }
+
+    async fn drain(&self, _request: Request<pb::DrainRequest>) -> Answer<pb::DrainResponse> {
+        Err(Status::unimplemented("a follower of a test"))
+    }
 }

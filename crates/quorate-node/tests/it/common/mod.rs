@@ -14,7 +14,7 @@ use bytes::Bytes;
 use quorate_core::{
     Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueName, Reply, Status, Take, Unavailable,
 };
-use quorate_node::{Handle, Node, NodeConfig, Reserve, Role, Running, StartError};
+use quorate_node::{Done, Handle, Node, NodeConfig, Order, OrderError, Reserve, Role, Running, StartError};
 use tempfile::TempDir;
 
 use self::hands::Hands;
@@ -52,6 +52,20 @@ impl Cluster {
         });
         let hands = (0..size).map(|_| Hands::default()).collect();
         Cluster { configs: configs.collect(), hands, running: (0..size).map(|_| None).collect(), root }
+    }
+
+    /// A cluster of the first `first` of `size` nodes, which know only each other, with the others prepared: they know all, and
+    /// none of them is started.
+    pub async fn of_first(first: usize, size: usize) -> Cluster {
+        let mut cluster = Cluster::new(size);
+        for at in 0..first {
+            cluster.configure(at, |config| config.peers.truncate(first));
+            cluster.start(at).await;
+        }
+        for at in 0..first {
+            eventually("the first nodes are ready", async || cluster.at(at).ready().await).await;
+        }
+        cluster
     }
 
     /// Starts all of so many nodes and waits until a leader has been elected and all are ready.
@@ -188,6 +202,16 @@ impl Cluster {
             indexes.iter().chain(&ends).all(|index| *index == indexes[0])
         })
         .await;
+    }
+
+    /// Has an operator ask a node.
+    pub async fn order(&self, at: usize, order: Order) -> Result<Done, OrderError> {
+        self.at(at).order(order, None, LONG).await
+    }
+
+    /// The names of the voters, in their order, as this node sees them.
+    pub async fn voter_names(&self, at: usize) -> Vec<String> {
+        self.voters(at).await.into_iter().map(|(name, _)| name).collect()
     }
 
     /// The names and ids of the voters, as this node sees them.

@@ -1,0 +1,65 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quorate_proto::peer::v1 as pb;
+use quorate_store::NodeId;
+use tokio::time::Instant;
+
+use crate::config::is_name;
+use crate::limits;
+
+/// The nodes that have asked this one lately and are no members: those that apply, and those that were removed and run all the
+/// same. A clone is the same list.
+#[derive(Clone, Default)]
+pub(crate) struct Outsiders(Arc<Mutex<HashMap<NodeId, (pb::Outsider, Instant)>>>);
+
+impl Outsiders {
+    /// Notes one that asks. Of too many the last ones are not noted, nor what cannot be a node's name.
+    pub(crate) fn note(&self, asker: pb::Outsider) {
+        let mut all = self.0.lock();
+        all.retain(|_, (_, at)| at.elapsed() < limits::OUTSIDER_AGE);
+        let has_room = all.len() < limits::OUTSIDERS || all.contains_key(&asker.node_id);
+        if has_room && is_name(&asker.name) {
+            all.insert(asker.node_id, (asker, Instant::now()));
+        }
+    }
+
+    /// Those that are not among the members. Whoever is one is forgotten: what it is when it is none any more it says anew.
+    pub(crate) fn beside(&self, is_member: impl Fn(NodeId) -> bool) -> Vec<pb::Outsider> {
+        let mut all = self.0.lock();
+        all.retain(|id, (_, at)| at.elapsed() < limits::OUTSIDER_AGE && !is_member(*id));
+        all.values().map(|(outsider, _)| outsider.clone()).collect()
+    }
+
+    /// One that asked is none of both, as far as it knows.
+    pub(crate) fn forget(&self, id: NodeId) {
+        self.0.lock().remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks(node_id: NodeId) -> pb::Outsider {
+        pb::Outsider { node_id, name: "n4".into(), ..Default::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn they_are_forgotten_and_are_not_too_many() {
+        let outsiders = Outsiders::default();
+        for id in 1..=limits::OUTSIDERS as u64 + 1 {
+            outsiders.note(asks(id));
+        }
+        assert_eq!(outsiders.beside(|_| false).len(), limits::OUTSIDERS);
+        assert_eq!(outsiders.beside(|id| id != 1).len(), 1, "the others are members meanwhile");
+        assert_eq!(outsiders.beside(|_| false).len(), 1, "and may have become something else");
+        tokio::time::advance(limits::OUTSIDER_AGE / 2).await;
+        outsiders.note(asks(1));
+        outsiders.note(pb::Outsider { name: "\n".into(), ..asks(1) });
+        tokio::time::advance(limits::OUTSIDER_AGE / 2).await;
+        let left: Vec<NodeId> = outsiders.beside(|_| false).into_iter().map(|one| one.node_id).collect();
+        assert_eq!(left, [1], "it has asked again");
+    }
+}

@@ -1,0 +1,311 @@
+//! What operators ask: nodes that are added, removed and replaced, drained, and made to lead.
+
+use crate::common::*;
+use quorate_core::Unavailable;
+use quorate_node::{Order, OrderError, Refused, Standing, Unready, Why};
+
+fn add(name: &str) -> Order {
+    Order::Add { name: name.into(), peer_addr: None, replaces: None }
+}
+
+fn remove(name: &str) -> Order {
+    Order::Remove { name: name.into() }
+}
+
+fn replace(old: &str, new: &str) -> Order {
+    Order::Add { name: new.into(), peer_addr: None, replaces: Some(old.into()) }
+}
+
+fn transfer(to: &str) -> Order {
+    Order::Transfer { to: Some(to.into()) }
+}
+
+/// Why an order was refused.
+fn refused<T: std::fmt::Debug>(answer: Result<T, OrderError>) -> Why {
+    match answer {
+        Err(OrderError::Refused(Refused { why, .. })) => why,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+async fn index(cluster: &Cluster, at: usize) -> u64 {
+    cluster.at(at).cluster().await.members_index
+}
+
+fn name(cluster: &Cluster, at: usize) -> String {
+    cluster.config(at).name.clone()
+}
+
+async fn votes(cluster: &Cluster, at: usize, names: &[&str]) {
+    eventually("the voters are these", async || cluster.voter_names(at).await == names).await;
+}
+
+async fn knows_that_it_was_removed(cluster: &Cluster, at: usize) {
+    eventually("it knows that it was removed", async || {
+        cluster.at(at).unready().await == Some(Unready::Removed)
+    })
+    .await;
+    assert_eq!(cluster.at(at).cluster().await.standing, Standing::Removed);
+    assert_eq!(submit(cluster.at(at), enqueue(1_000)).await, Err(Unavailable::NotMember));
+    assert_eq!(cluster.at(at).barrier(LONG).await, Err(Unavailable::NotMember));
+}
+
+async fn applies(cluster: &Cluster, at: usize) {
+    let expected = Some(Unready::Applies(name(cluster, at)));
+    eventually("it applies", async || cluster.at(at).unready().await == expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_waits_until_somebody_asks_for_it() {
+    let mut cluster = Cluster::of_first(3, 4).await;
+    // That members know it means nothing.
+    let all = cluster.config(3).peers.clone();
+    for at in 0..3 {
+        cluster.stop(at).await;
+        cluster.configure(at, |config| config.peers.clone_from(&all));
+        cluster.start(at).await;
+    }
+    assert_eq!(refused(cluster.order(0, add("n4")).await), Why::NoSuchNode);
+    cluster.start(3).await;
+    applies(&cluster, 3).await;
+    let seen = cluster.at(3).cluster().await;
+    assert_eq!((seen.standing, seen.members.len()), (Standing::Applicant, 0));
+    for at in 0..3 {
+        eventually("it is shown", async || {
+            let seen = cluster.at(at).cluster().await;
+            seen.outsiders.iter().any(|one| one.name == "n4" && !one.removed)
+                && seen.warnings.iter().any(|warning| warning.kind() == "applicant")
+        })
+        .await;
+    }
+    assert_eq!(cluster.voter_names(0).await, ["n1", "n2", "n3"]);
+
+    let follower = cluster.at(0).gauges().leads.then_some(1).unwrap_or(0);
+    let before = index(&cluster, follower).await;
+    assert!(cluster.order(follower, add("n4")).await.unwrap().changed);
+    votes(&cluster, follower, &["n1", "n2", "n3", "n4"]).await;
+    eventually("it is ready", async || cluster.at(3).ready().await).await;
+    put(cluster.at(3), 1).await;
+    let after = index(&cluster, follower).await;
+    assert!(after > before);
+    // Again, and as of what was then: it is done.
+    let again = cluster.at(follower).order(add("n4"), Some(before), LONG).await.unwrap();
+    assert_eq!((again.changed, again.members_index), (false, after));
+    assert!(cluster.at(0).cluster().await.outsiders.is_empty());
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_know_the_cluster_is_added_by_its_address() {
+    let mut cluster = Cluster::of_first(1, 2).await;
+    let nowhere = free_addrs(1).remove(0);
+    cluster.configure(1, |config| config.peers[0] = ("n0".to_owned(), nowhere));
+    cluster.start(1).await;
+    let addr = cluster.config(1).peers[1].1.clone();
+    assert_eq!(refused(cluster.order(0, add("n2")).await), Why::NoSuchNode);
+    let at_addr =
+        |name: &str| Order::Add { name: name.into(), peer_addr: Some(addr.clone()), replaces: None };
+    assert_eq!(refused(cluster.order(0, at_addr("n3")).await), Why::Unfit);
+    assert!(cluster.order(0, at_addr("n2")).await.unwrap().changed);
+    votes(&cluster, 0, &["n1", "n2"]).await;
+    eventually("it is ready", async || cluster.at(1).ready().await).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_node_knows_it_and_stays_so_until_it_is_wiped() {
+    let mut cluster = Cluster::of_first(3, 3).await;
+    let leader = cluster.leader().await;
+    let [gone, stays] = cluster.up().into_iter().filter(|at| *at != leader).collect::<Vec<_>>()[..] else {
+        panic!("three nodes")
+    };
+    let gone_name = name(&cluster, gone);
+    // By itself.
+    let done = cluster.order(gone, remove(&gone_name)).await.unwrap();
+    assert!(done.changed);
+    assert!(!cluster.order(stays, remove(&gone_name)).await.unwrap().changed, "it is gone");
+    knows_that_it_was_removed(&cluster, gone).await;
+    put(cluster.at(stays), 1).await;
+    eventually("that it runs is shown", async || {
+        let seen = cluster.at(stays).cluster().await;
+        seen.warnings.iter().any(|warning| warning.kind() == "removed_runs")
+    })
+    .await;
+    assert_eq!(refused(cluster.order(stays, add(&gone_name)).await), Why::Unfit);
+
+    // Also where nobody tells it.
+    cluster.stop(gone).await;
+    cluster.crash(leader).await;
+    cluster.crash(stays).await;
+    cluster.start(gone).await;
+    assert_eq!(cluster.at(gone).unready().await, Some(Unready::Removed));
+    cluster.start(leader).await;
+    cluster.start(stays).await;
+    eventually("they go on", async || cluster.at(stays).ready().await).await;
+    knows_that_it_was_removed(&cluster, gone).await;
+
+    // A new node under its name has to be asked for.
+    cluster.stop(gone).await;
+    std::fs::remove_dir_all(cluster.dir(gone)).unwrap();
+    cluster.start(gone).await;
+    applies(&cluster, gone).await;
+    assert_eq!(cluster.voters(stays).await.len(), 2);
+    assert!(cluster.order(stays, add(&gone_name)).await.unwrap().changed);
+    votes(&cluster, stays, &["n1", "n2", "n3"]).await;
+    eventually("it is ready", async || cluster.at(gone).ready().await).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_away_when_it_was_removed_learns_of_it() {
+    let mut cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let gone = cluster.follower().await;
+    cluster.stop(gone).await;
+    assert!(cluster.order(leader, remove(&name(&cluster, gone))).await.unwrap().changed);
+    // Whoever answers knows, not only who leads now.
+    cluster.start(gone).await;
+    knows_that_it_was_removed(&cluster, gone).await;
+    let term = cluster.at(leader).gauges().term;
+    put(cluster.at(leader), 1).await;
+    assert_eq!(cluster.at(leader).gauges().term, term, "it disturbs nobody");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_leader_is_removed() {
+    let cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let gone = name(&cluster, leader);
+    assert!(cluster.order(leader, remove(&gone)).await.unwrap().changed);
+    let stays = (0..3).find(|at| *at != leader).unwrap();
+    assert_eq!(cluster.voters(stays).await.len(), 2);
+    put(cluster.at(stays), 1).await;
+    knows_that_it_was_removed(&cluster, leader).await;
+    assert!(!cluster.at(leader).gauges().leads);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_stop_the_cluster_is_refused() {
+    let cluster = Cluster::started(1).await;
+    assert_eq!(refused(cluster.order(0, remove("n1")).await), Why::Unsafe);
+    assert_eq!(refused(cluster.order(0, Order::Transfer { to: None }).await), Why::Unsafe);
+    cluster.stop_all().await;
+
+    let mut cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let dead = cluster.follower().await;
+    cluster.crash(dead).await;
+    let alive = cluster.up().into_iter().find(|at| *at != leader).unwrap();
+    for who in [alive, leader] {
+        assert_eq!(refused(cluster.order(alive, remove(&name(&cluster, who))).await), Why::Unsafe);
+    }
+    assert_eq!(cluster.voters(leader).await.len(), 3);
+    assert_eq!(cluster.leader().await, leader, "it has not handed over for it");
+    // The dead one is what can be spared.
+    assert!(cluster.order(alive, remove(&name(&cluster, dead))).await.unwrap().changed);
+    put(cluster.at(alive), 1).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_operators_who_have_seen_the_same_one_is_refused() {
+    let cluster = Cluster::started(3).await;
+    let seen = index(&cluster, 0).await;
+    assert_eq!(refused(cluster.at(0).order(remove("n2"), Some(seen + 1), LONG).await), Why::Changed);
+    let (one, other) = tokio::join!(
+        cluster.at(0).order(remove("n2"), Some(seen), LONG),
+        cluster.at(0).order(remove("n3"), Some(seen), LONG)
+    );
+    let (done, not_done) = if one.is_ok() { (one, other) } else { (other, one) };
+    assert!(done.unwrap().changed);
+    assert_eq!(refused(not_done), Why::Changed);
+    let left = cluster.at(0).cluster().await.members.len();
+    assert_eq!(left, 2);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voter_is_replaced_in_one_change_the_leader_too() {
+    let mut cluster = Cluster::of_first(3, 5).await;
+    for number in 0..20 {
+        put(cluster.at(0), number).await;
+    }
+    for (at, leads) in [(3, false), (4, true)] {
+        let leader = cluster.leader().await;
+        let is_old = |at: &usize| (*at == leader) == leads && *at < 3;
+        let old = cluster.up().into_iter().find(is_old);
+        // An earlier newcomer may lead.
+        let old = old.unwrap_or(leader);
+        let (old_name, new_name) = (name(&cluster, old), name(&cluster, at));
+        assert_eq!(refused(cluster.order(old, replace("n9", &new_name)).await), Why::NoSuchNode);
+        cluster.start(at).await;
+        applies(&cluster, at).await;
+        assert!(cluster.order(old, replace(&old_name, &new_name)).await.unwrap().changed);
+        eventually("it is replaced", async || {
+            let names = cluster.voter_names(at).await;
+            names.len() == 3 && names.contains(&new_name) && !names.contains(&old_name)
+        })
+        .await;
+        knows_that_it_was_removed(&cluster, old).await;
+        let again = cluster.order(at, replace(&old_name, &new_name)).await.unwrap();
+        assert!(!again.changed, "{again:?}");
+        cluster.stop(old).await;
+    }
+    assert_eq!(cluster.voters(3).await.len(), 3);
+    cluster.at(4).barrier(LONG).await.unwrap();
+    assert_eq!(queued(cluster.at(4)), 20);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_leadership_goes_where_an_operator_wants_it() {
+    let mut cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let [to, other] = cluster.up().into_iter().filter(|at| *at != leader).collect::<Vec<_>>()[..] else {
+        panic!("three nodes")
+    };
+    let to_name = name(&cluster, to);
+    assert!(cluster.order(other, transfer(&to_name)).await.unwrap().changed);
+    assert_eq!(cluster.leader().await, to);
+    assert!(!cluster.order(other, transfer(&to_name)).await.unwrap().changed, "it leads");
+    assert_eq!(refused(cluster.order(other, transfer("n9")).await), Why::NoSuchNode);
+    cluster.crash(other).await;
+    assert_eq!(refused(cluster.order(leader, transfer(&name(&cluster, other))).await), Why::Unfit);
+    assert!(cluster.order(leader, Order::Transfer { to: None }).await.unwrap().changed);
+    assert_eq!(cluster.leader().await, leader, "the one that answers");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_drained_does_not_lead_where_another_can() {
+    let mut cluster = Cluster::started(3).await;
+    let drained = cluster.leader().await;
+    let others: Vec<usize> = cluster.up().into_iter().filter(|at| *at != drained).collect();
+    let drained_name = name(&cluster, drained);
+    assert!(cluster.at(others[0]).drain(&drained_name, false).await.unwrap().changed);
+    assert!(!cluster.at(others[0]).drain(&drained_name, false).await.unwrap().changed);
+    assert!(!cluster.at(drained).gauges().leads && cluster.at(drained).gauges().draining);
+    assert_eq!(cluster.at(drained).unready().await, Some(Unready::Draining));
+    put(cluster.at(drained), 1).await;
+    assert_eq!(refused(cluster.order(others[0], transfer(&drained_name)).await), Why::Unfit);
+
+    // The one that leads dies, and the drained one is the only one that has the log, or is elected: it hands over.
+    let leads = |cluster: &Cluster, at: usize| cluster.at(at).gauges().leads;
+    eventually("another one leads", async || others.iter().any(|at| leads(&cluster, *at))).await;
+    let (dies, stays) =
+        if leads(&cluster, others[0]) { (others[0], others[1]) } else { (others[1], others[0]) };
+    cluster.crash(dies).await;
+    eventually("the other one leads", async || leads(&cluster, stays)).await;
+
+    assert!(cluster.at(stays).drain(&drained_name, true).await.unwrap().changed);
+    eventually("it is ready", async || cluster.at(drained).ready().await).await;
+    // Its start ends it, too.
+    cluster.at(stays).drain(&drained_name, false).await.unwrap();
+    cluster.start(dies).await;
+    cluster.stop(drained).await;
+    cluster.start(drained).await;
+    eventually("it is ready", async || cluster.at(drained).ready().await).await;
+    cluster.stop_all().await;
+}

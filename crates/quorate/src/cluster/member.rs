@@ -1,0 +1,173 @@
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use quorate_client::Client;
+use quorate_client::api::{Changed, Cluster, Member, MemberRequest};
+
+use super::show_change;
+use crate::duration::{HumanDuration, within};
+use crate::limits::{LONGEST_WAIT, MEMBER_LOOK};
+use crate::output::{self, Output};
+use crate::target::Target;
+
+/// Add, remove and replace members. Each is safe to repeat.
+#[derive(Args)]
+pub(super) struct MemberArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take a node in as a member, and wait until it votes.
+    ///
+    /// The node must run, with members of the cluster in its --peers: it is shown by `cluster status` then. It follows first, and
+    /// votes as soon as it has caught up, also when nobody waits for it.
+    Add {
+        /// The node's name.
+        name: String,
+        /// Where its peers reach it; needed only where it does not know the cluster.
+        #[arg(long, value_name = "HOST:PORT")]
+        peer: Option<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take a member away for good.
+    ///
+    /// Refused where too few of the others answer and are up to date. A node that runs knows then that it was removed, and stays so
+    /// until its data directory is wiped. If it leads, it hands over first.
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// The member's name.
+        name: String,
+        /// Do it only where the cluster's `members_index` is this one.
+        #[arg(long, value_name = "INDEX")]
+        members_index: Option<u64>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Put a node in the place of a voter, in one change, and wait until it votes.
+    ///
+    /// The old member votes until the new one has caught up. A node that bears the name of a member that is gone takes its place by
+    /// itself, without this.
+    Replace {
+        /// The voter's name.
+        old: String,
+        /// The node's name.
+        new: String,
+        /// Where the new node's peers reach it; needed only where it does not know the cluster.
+        #[arg(long, value_name = "HOST:PORT")]
+        peer: Option<String>,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+#[derive(Args)]
+struct How {
+    /// Do it only where the cluster's `members_index` is this one.
+    #[arg(long, value_name = "INDEX")]
+    members_index: Option<u64>,
+    /// Wait so long, at most, until it votes.
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = within(std::time::Duration::ZERO..=LONGEST_WAIT))]
+    wait: HumanDuration,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(super) fn main(args: MemberArgs) -> anyhow::Result<ExitCode> {
+    let mut out = Output::default();
+    let done = match args.command {
+        Command::Add { name, peer, how } => {
+            take_in(&mut out, name, peer, None, &how)?;
+            "the member is added"
+        }
+        Command::Replace { old, new, peer, how } => {
+            take_in(&mut out, new, peer, Some(old), &how)?;
+            "the member is replaced"
+        }
+        Command::Remove { name, members_index, target } => {
+            let changed = target.block_on(async |client| client.remove_member(&name, members_index).await)?;
+            show_change(&mut out, &changed, &target);
+            "the member is removed"
+        }
+    };
+    out.end(Some(done))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn take_in(
+    out: &mut Output,
+    name: String,
+    peer_addr: Option<String>,
+    replaces: Option<String>,
+    How { members_index, wait, target }: &How,
+) -> anyhow::Result<()> {
+    let members_index = *members_index;
+    target.block_on(async |client| {
+        let request = MemberRequest { name: name.clone(), peer_addr, replaces, members_index };
+        let asked = client.add_member(&request).await?;
+        if asked.changed && !target.json {
+            output::remark(&asked.message);
+        }
+        if wait.0.is_zero() {
+            show_change(out, &asked, target);
+            return Ok(());
+        }
+        let cluster = wait_for_vote(client, &request, *wait).await?;
+        let message = format!(
+            "{name} votes: {} of {} voters must agree, {} may fail",
+            cluster.quorum,
+            voters(&cluster).count(),
+            cluster.tolerates
+        );
+        let changed = Changed { message, members_index: cluster.members_index, ..asked };
+        show_change(out, &changed, target);
+        for warning in cluster.warnings.iter().filter(|_| !target.json) {
+            output::remark(format_args!("warning: {}", warning.message));
+        }
+        anyhow::Ok(())
+    })
+}
+
+fn voters(cluster: &Cluster) -> impl Iterator<Item = &Member> {
+    cluster.members.iter().filter(|member| member.role != "learner")
+}
+
+/// Says how far it is, whenever that changes.
+async fn wait_for_vote(
+    client: &Client,
+    MemberRequest { name, replaces, .. }: &MemberRequest,
+    wait: HumanDuration,
+) -> anyhow::Result<Cluster> {
+    let begun = Instant::now();
+    let mut told = String::new();
+    loop {
+        let cluster = client.cluster().await?;
+        let votes = |name: &str| voters(&cluster).any(|voter| voter.name == name);
+        if votes(name) && !replaces.as_ref().is_some_and(|old| votes(old)) {
+            return Ok(cluster);
+        }
+        let newest = cluster.members.iter().filter_map(|member| member.applied_index).max().unwrap_or(0);
+        let progress = match cluster.members.iter().find(|member| member.name == *name) {
+            None => format!("{name} is not seen as a member yet"),
+            Some(Member { reachable: false, .. }) => format!("{name} does not answer"),
+            Some(member) => {
+                let behind = newest - member.applied_index.unwrap_or(0);
+                format!("{name} catches up: {behind} log entries behind")
+            }
+        };
+        if begun.elapsed() >= wait.0 {
+            bail!(
+                "{name} does not vote after {wait}: {progress}. It goes on by itself: `quorate cluster status` shows it"
+            );
+        }
+        if progress != told {
+            output::remark(&progress);
+            told = progress;
+        }
+        tokio::time::sleep(MEMBER_LOOK).await;
+    }
+}
