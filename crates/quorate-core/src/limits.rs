@@ -127,7 +127,7 @@ pub const COMMANDS_PER_ENTRY: usize = 512;
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
 
 /// The names that a refusal for an invalid field has for it.
-pub const FIELDS: [&str; 30] = [
+pub const FIELDS: [&str; 31] = [
     "jobs",
     "ids",
     "operation",
@@ -155,6 +155,7 @@ pub const FIELDS: [&str; 30] = [
     "worker",
     "log",
     "details",
+    "words",
     "retention",
     "idempotency_key",
     "level",

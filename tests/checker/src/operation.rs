@@ -111,9 +111,9 @@ pub(crate) fn implied(ops: &[Op], scans: &[NodeScan]) -> Vec<(usize, Op)> {
         let Call::Operate { action, selection } = &op.call else { return Vec::new() };
         let meant = seen.meant(selection);
         let touched = meant.into_iter().filter(|(_, job)| match action {
-            Action::Retry => job.is_retried || !job.is_kept(scans),
-            Action::Cancel => job.last.status == Status::Cancelled || !job.is_kept(scans),
-            Action::Delete => !job.is_kept(scans),
+            Action::Retry => job.is_retried || job.is_gone,
+            Action::Cancel => job.last.status == Status::Cancelled || job.is_gone,
+            Action::Delete => job.is_gone,
         });
         let request = |id: &str| {
             let id = id.into();
@@ -141,24 +141,18 @@ struct SeenJob<'h> {
     last: &'h JobRecord,
     /// A job was made to go on from it.
     is_retried: bool,
-    scans: usize,
-}
-
-impl SeenJob<'_> {
-    /// True where it is there at the end.
-    fn is_kept(&self, scans: &[NodeScan]) -> bool {
-        self.scans == scans.len() && self.scans > 0
-    }
+    /// No node has it at the end: what is deleted is so on all of them.
+    is_gone: bool,
 }
 
 impl<'h> Seen<'h> {
     fn new(ops: &'h [Op], scans: &'h [NodeScan]) -> Seen<'h> {
-        let answered = ops.iter().flat_map(|op| &op.jobs).map(|job| (job, 0));
-        let scanned = scans.iter().flat_map(|scan| &scan.jobs).map(|job| (job, 1));
+        let answered = ops.iter().flat_map(|op| &op.jobs).map(|job| (job, true));
+        let scanned = scans.iter().flat_map(|scan| &scan.jobs).map(|job| (job, false));
         let mut jobs: Map<&str, SeenJob<'_>> = Map::default();
-        for (job, scans) in answered.clone().chain(scanned.clone()) {
-            let seen = jobs.entry(&*job.id).or_insert(SeenJob { last: job, is_retried: false, scans: 0 });
-            seen.scans += scans;
+        for (job, is_gone) in answered.clone().chain(scanned.clone()) {
+            let seen = jobs.entry(&*job.id).or_insert(SeenJob { last: job, is_retried: false, is_gone });
+            seen.is_gone &= is_gone;
             seen.is_retried |= job.retry_id.is_some();
             if job.status.rank() >= seen.last.status.rank() {
                 seen.last = job;

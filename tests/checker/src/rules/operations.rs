@@ -227,7 +227,7 @@ fn effects(facts: &Facts<'_>, life: &Life<'_>) -> Vec<Effect> {
         calls.into_iter().any(|op| !op.implied && op.outcome != Outcome::Fail && such(&op.call))
     };
     let mut effects = Vec::new();
-    let is_gone = life.scans < facts.history.scans.len();
+    let is_gone = life.scans == 0;
     if is_gone && !job.status.is_final() {
         // Nobody saw what became of it before.
         effects.push(Effect { action: Action::Cancel, time: None, is_asked_for: true });
@@ -325,7 +325,7 @@ fn left_out(facts: &Facts<'_>, findings: &mut Findings, work: &Work<'_>, stay: &
             from < start && until > end
         }
         Action::Retry | Action::Delete => {
-            let is_left = life.scans == facts.history.scans.len() && life.scans > 0;
+            let is_left = life.scans > 0;
             let is_left = is_left && (work.action == Action::Delete || job.retry_id.is_none());
             let began = work.seen.first().map(|(_, record)| record.started);
             let had_ended = stay.ended.last < start || life.completed().is_some_and(|at| Some(at) < began);
@@ -375,7 +375,7 @@ fn may_be_hidden(facts: &Facts<'_>, work: &Work<'_>, meant: &[&Stay<'_>], unseen
         let Some(job) = life.latest().map(|seen| seen.job).filter(|job| work.selection.fits(job)) else {
             return false;
         };
-        let is_gone = life.scans < facts.history.scans.len();
+        let is_gone = life.scans == 0;
         let may_be_retried = || {
             job.max_retries > 0
                 || life.calls.iter().map(|op| facts.op(*op)).any(|op| {
