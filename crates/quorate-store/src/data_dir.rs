@@ -55,7 +55,12 @@ impl DataDir {
         if !format::check(&format_path)?
             && let Some(name) = names(path)?.iter().find(|name| !may_precede_format(name))
         {
-            return Err(format::foreign(&format_path, format!("it has no FORMAT file, but {name:?}")));
+            return Err(format::foreign(
+                &format_path,
+                format!(
+                    "it has no FORMAT file, but {name:?}: choose one that is empty, or that is not there"
+                ),
+            ));
         }
         let lock = lock(path)?;
         if !format::check(&format_path)? {

@@ -14,7 +14,8 @@ pub(crate) fn check(path: &Path) -> Result<bool, StoreError> {
         Ok(content) if content == FORMAT.as_bytes() => Ok(true),
         Ok(content) => {
             let said = String::from_utf8_lossy(&content[..content.len().min(64)]).trim_end().to_owned();
-            Err(foreign(path, format!("its FORMAT file says {said:?}")))
+            let next = "start the version that wrote it, or choose another directory";
+            Err(foreign(path, format!("its FORMAT file says {said:?}: {next}")))
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(StoreError::io("read", path)(e)),

@@ -65,8 +65,8 @@ pub(crate) fn main(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         anyhow::Error::new(error).context(what)
     })?;
     let done = Done {
-        data_dir: config.data_dir.clone(),
-        name: config.name.clone(),
+        data_dir: config.data_dir,
+        name: config.name,
         node_id: restored.identity.node_id.to_string(),
         cluster_id: restored.identity.cluster_id.unwrap_or_default(),
         former_cluster_id: restored.backup.cluster_id,

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    QUORATE, Started, cluster, enqueue, free_ports, join, quorate, serve, start, url, wait_until,
+    QUORATE, Started, cluster, ends, enqueue, free_ports, join, quorate, serve, start, url, wait_until,
     wait_until_ready,
 };
 use serde_json::Value;
@@ -228,9 +228,9 @@ fn a_copy_of_a_data_directory_that_meets_its_original_ends_with_one_line() {
     let mut args = serve(dir.path(), &[ports[0], ports[1], ports[3]], 2);
     let data_dir = args.iter().position(|arg| arg == "--data-dir").unwrap();
     args[data_dir + 1] = dir.path().join("n3").to_str().unwrap().to_owned();
-    let ended = Command::new(QUORATE).args(&args).stdin(Stdio::null()).output().unwrap();
-    assert_eq!(ended.status.code(), Some(1), "{}", said(&ended));
-    let last = said(&ended).lines().last().unwrap().to_owned();
+    let (code, said) = ends(&args);
+    assert_eq!(code, Some(1), "{said}");
+    let last = said.lines().last().unwrap();
     assert!(
         last.contains("data-dir: this data directory is a copy: n2, the same node")
             && last.contains(&format!("runs at 127.0.0.1:{}", ports[2] + 1_000)),
@@ -248,13 +248,9 @@ fn a_copy_of_a_data_directory_that_meets_its_original_ends_with_one_line() {
         let status = json(&run(&["cluster", "status", "--json"], ports[0]));
         status.to_string().contains(&format!("127.0.0.1:{}\"", ports[3] + 1_000))
     });
-    let original = Command::new(QUORATE).args(serve(dir.path(), &ports[..3], 2)).output().unwrap();
-    assert_eq!(original.status.code(), Some(1), "{}", said(&original));
-    assert!(
-        said(&original).contains(&format!("runs at 127.0.0.1:{}", ports[3] + 1_000)),
-        "{}",
-        said(&original)
-    );
+    let (code, said) = ends(&serve(dir.path(), &ports[..3], 2));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("runs at 127.0.0.1:{}", ports[3] + 1_000)), "{said}");
     assert!(copy.runs());
 }
 

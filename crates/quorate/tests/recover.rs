@@ -5,11 +5,10 @@
 mod common;
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use common::{
-    QUORATE, cluster, enqueue, free_ports, join, quorate, serve, start, url, wait_for_status,
-    wait_until_ready,
+    cluster, ends, enqueue, free_ports, join, quorate, serve, start, url, wait_for_status, wait_until_ready,
 };
 use serde_json::Value;
 
@@ -86,9 +85,9 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
 
     // An old disk comes back: it is refused by name. So are both, at the same time.
     for old in [1, 2] {
-        let ended = Command::new(QUORATE).args(serve(dir.path(), &ports, old)).output().unwrap();
-        assert_eq!(ended.status.code(), Some(1), "{}", said(&ended));
-        let last = said(&ended).lines().last().unwrap().to_owned();
+        let (code, said) = ends(&serve(dir.path(), &ports, old));
+        assert_eq!(code, Some(1), "{said}");
+        let last = said.lines().last().unwrap();
         assert!(
             last.contains(&format!(
                 "the cluster {cluster_id}, which this data directory belongs to, was given up"

@@ -9,12 +9,13 @@ mod settings;
 mod tokens;
 mod traces;
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use quorate_gateway::{ConnectionLimits, Gateway};
-use quorate_node::{Node, StartError};
+use quorate_node::{Node, StartError, StoreError};
 use tokio::net::TcpListener;
 
 use crate::ending::Ending;
@@ -103,9 +104,13 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
 }
 
 async fn listen(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
+    TcpListener::bind(addr).await.map_err(|error| {
+        let next = in_use(&error).map_or_else(String::new, |next| format!(". {next}"));
+        anyhow!("{setting}: cannot listen on {addr}: {error}{next}")
+    })
 }
 
+/// In one line: what is wrong, with which setting, and what to do.
 fn name_the_setting(error: StartError) -> anyhow::Error {
     let setting = match &error {
         StartError::Listen { .. } => "peer-addr",
@@ -115,7 +120,38 @@ fn name_the_setting(error: StartError) -> anyhow::Error {
         | StartError::GivenUp { .. } => "data-dir",
         StartError::Config { .. } | StartError::Raft(_) => return error.into(),
     };
-    anyhow::Error::new(error).context(setting)
+    let said = match what_to_do(&error) {
+        Some(next) => anyhow!("{error}. {next}"),
+        None => error.into(),
+    };
+    said.context(setting)
+}
+
+/// Where the error does not say it itself.
+fn what_to_do(error: &StartError) -> Option<&'static str> {
+    match error {
+        StartError::Listen { source, .. } => in_use(source),
+        StartError::LostAlone(_) => Some(
+            "Restore a backup (`quorate restore`), or let it go on from what is left (`quorate recover --force-single`)",
+        ),
+        StartError::Store(StoreError::Damaged { .. }) => Some(
+            "Move the directory away and start on an empty one, which the other nodes fill; where there are none, restore a backup",
+        ),
+        StartError::Store(StoreError::Locked(_)) => Some("End that one first, or choose another directory"),
+        StartError::Store(StoreError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+            Some("The directory and all in it must belong to the user that this node runs as")
+        }
+        StartError::Store(_)
+        | StartError::Copy { .. }
+        | StartError::GivenUp { .. }
+        | StartError::Config { .. }
+        | StartError::Raft(_) => None,
+    }
+}
+
+fn in_use(error: &io::Error) -> Option<&'static str> {
+    (error.kind() == ErrorKind::AddrInUse)
+        .then_some("Another process listens there: end that one, or choose another port")
 }
 
 /// Reads standard input to its end, on a thread of its own, which the process does not wait for.

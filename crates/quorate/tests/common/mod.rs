@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::io::Seek;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -107,6 +108,15 @@ pub(crate) fn serve(dir: &Path, ports: &[u16], node: usize) -> Vec<String> {
 pub(crate) fn start(dir: &Path, ports: &[u16], node: usize) -> Started {
     let process = Command::new(QUORATE).args(serve(dir, ports, node)).stderr(Stdio::null()).spawn();
     Started(process.unwrap())
+}
+
+/// Runs a node that ends by itself; says its exit code, and what it wrote to standard error.
+pub(crate) fn ends(args: &[String]) -> (Option<i32>, String) {
+    let mut said = tempfile::tempfile().unwrap();
+    let node = Command::new(QUORATE).args(args).stderr(said.try_clone().unwrap()).spawn().unwrap();
+    let code = Started(node).ended("the node has ended");
+    said.rewind().unwrap();
+    (code, std::io::read_to_string(said).unwrap())
 }
 
 /// Starts one of these nodes on an empty directory, and waits until it is a voter of the cluster that the first of them has.
