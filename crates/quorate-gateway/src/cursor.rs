@@ -25,7 +25,18 @@ pub(crate) fn parse(text: &str) -> Option<(Order, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_none_or_stands_for_one_place(text in prop_oneof![any::<String>(), "o?[0-9a-fA-F]{15,17}"]) {
+            if let Some((order, number)) = parse(&text) {
+                prop_assert!(super::text(order, number).eq_ignore_ascii_case(&text));
+            }
+        }
+    }
 
     #[test]
     fn only_what_was_given_is_taken() {

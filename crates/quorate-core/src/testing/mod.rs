@@ -13,9 +13,11 @@
 //! ```
 
 mod load;
+mod mutate;
 mod rng;
 mod workload;
 
 pub use load::{Load, Step};
+pub use mutate::mutate;
 pub use rng::Rng;
 pub use workload::{Entry, Workload};

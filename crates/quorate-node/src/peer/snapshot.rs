@@ -141,7 +141,7 @@ pub(crate) async fn receive(
     }
 }
 
-fn head(start: pb::SnapshotStart) -> Result<(Vote, SnapshotMetaOf<TypeConfig>), Malformed> {
+pub(super) fn head(start: pb::SnapshotStart) -> Result<(Vote, SnapshotMetaOf<TypeConfig>), Malformed> {
     let missing = |field| Malformed::Field { message: "SnapshotStart", field };
     let vote = Vote::from_message(start.vote.ok_or_else(|| missing("vote"))?)?;
     let membership = start.membership.ok_or_else(|| missing("membership"))?;

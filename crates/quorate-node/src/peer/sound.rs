@@ -2,6 +2,9 @@
 //! ends, at each start if it is on disk by then. So what a peer says is judged before Raft hears of it, before anything is
 //! written, and before a clock moves. What is refused ends its call or its stream, and nothing else.
 
+#[cfg(test)]
+mod fuzz;
+
 use bytes::Bytes;
 use openraft::EntryPayload;
 use openraft::alias::SnapshotMetaOf;

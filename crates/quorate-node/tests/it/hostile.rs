@@ -247,21 +247,29 @@ async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_that_raft_refuses_moves_no_clock() {
-    let cluster = Cluster::started(3).await;
-    let unharmed = Unharmed::so_far(&cluster).await;
+    let mut cluster = Cluster::started(3).await;
+    put(cluster.at(0), 1).await;
     let [from, to] = followers(cluster.leader().await);
     let mut intruder = Intruder::new(&cluster, from, to).await;
-    // Of an earlier term, it is not malformed: it comes late.
-    let log_time_ms = unharmed.time.0 + 10 * YEAR_MS;
-    let frame = pb::AppendFrame {
-        vote: intruder.elected(intruder.term - 1),
-        prev_log_id: None,
-        log_time_ms,
-        ..intruder.frame(&[])
-    };
+    for at in (0..3).filter(|at| *at != to) {
+        cluster.crash(at).await;
+    }
+    let before = cluster.at(to).log_time();
+    // It has promised itself to a later leader, so one of the term that it knows comes late.
+    let vote = Some(log::Vote { term: intruder.term + 1, node_id: intruder.from, committed: false });
+    let ask = pb::VoteRequest { vote, last_log_id: Some(intruder.last), leadership_transfer: true };
+    let request = intruder.request(ask);
+    assert!(intruder.peer.vote(request).await.unwrap().into_inner().granted);
+    let log_time_ms = before.0 + 10 * YEAR_MS;
+    let frame = pb::AppendFrame { vote: intruder.elected(intruder.term), log_time_ms, ..intruder.frame(&[]) };
     let (answers, status) = intruder.append(vec![frame]).await;
     assert!(matches!(answers[..], [pb::append_result::Result::HigherVote(_)]), "{answers:?} {status:?}");
-    unharmed.still(cluster).await;
+    assert!(cluster.at(to).log_time().0 < before.0 + HOUR_MS);
+    for at in (0..3).filter(|at| *at != to) {
+        cluster.start(at).await;
+    }
+    put(cluster.at(to), 2).await;
+    cluster.stop_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -337,12 +345,12 @@ async fn what_is_forwarded_gets_into_the_log_as_apply_will_understand_it() {
 
     // The deepest that a decoder takes, one level above where the log has it; and behind it a command.
     let plain =
-        [encoded(1, deadline, Command::Touch { id: JobId([1; 16]), progress: None }), nested(99)].concat();
+        [encoded(1, deadline, Command::Touch { id: JobId([1; 16]), progress: None }), nested(100)].concat();
     let last = encoded(2, deadline, enqueue(7)).into();
     let kinds = intruder.forward(vec![plain.into(), last], 2).await;
     assert_eq!(kinds, [Kind::NotUnderstood, Kind::Appended]);
 
-    let disguised = Bytes::from(disguised(3, deadline, 99));
+    let disguised = Bytes::from(disguised(3, deadline, 100));
     assert!(quorate_proto::decode_envelope(disguised.clone()).is_ok(), "it is well disguised");
     assert_eq!(intruder.forward(vec![disguised], 1).await, [Kind::Appended]);
     cluster.converged().await;

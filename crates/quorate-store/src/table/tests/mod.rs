@@ -11,6 +11,7 @@ mod misuse;
 mod operations;
 mod payloads;
 mod reads;
+mod receiving;
 mod snapshots;
 mod space;
 mod workers;
