@@ -39,7 +39,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "QUORATE_PEER_ADDR", value_name = "HOST:PORT")]
     pub(super) peer_addr: Option<String>,
     /// All nodes that form the cluster, this one too, each with the address at which its peers reach it; the same list
-    /// in the same order on every node [default: this node alone].
+    /// in the same order on every node [default: this node alone]. Once there is a cluster, it says where to find it, and makes
+    /// nobody a member: `quorate cluster member add` does.
     #[arg(long, env = "QUORATE_PEERS", value_name = "NAME=HOST:PORT,…")]
     pub(super) peers: Option<String>,
     /// How long a write waits for a leader and a majority before it is answered 503 [default: 5s].
