@@ -34,6 +34,8 @@ pub struct Found {
     pub marked: Option<Place>,
     /// It has less than its mark says: its disk has lost what it had promised to keep.
     pub has_lost: bool,
+    /// Its log has less than its mark says: it does not start as it is, also where its table has the rest.
+    pub does_not_start: bool,
     /// The last vote that it gave: in which term, and to which node.
     pub vote: Option<(u64, u64)>,
 }
@@ -115,6 +117,7 @@ impl Recovery {
             applied: survey.applied.map(Place::from),
             marked: survey.marked.map(Place::from),
             has_lost: survey.has_lost(),
+            does_not_start: survey.does_not_start(),
             vote: survey.vote.map(|vote| (vote.leader_id.term, vote.leader_id.voted_for)),
         }
     }

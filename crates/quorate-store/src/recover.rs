@@ -52,6 +52,12 @@ impl Survey {
         index(self.marked) > index(self.end()) || self.marked_vote > self.vote
     }
 
+    /// Its log has less than its mark says, whatever its table has: it does not start as it is.
+    pub fn does_not_start(&self) -> bool {
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        index(self.marked) > index(self.last) || self.marked_vote > self.vote
+    }
+
     /// It is the only voter already.
     pub fn is_alone(&self) -> bool {
         self.membership.voter_ids().all(|id| id == self.identity.node_id)
@@ -107,9 +113,8 @@ impl Recovery {
         // Before anything is changed, it must open.
         let table = applied(&dir, survey.last, understood)?;
         dir.begin_cluster(cluster_id)?;
-        if survey.has_lost() {
-            log::forget_mark(&dir)?;
-        }
+        // Nothing that it promised to others counts any more, and all that it has is kept.
+        log::forget_mark(&dir)?;
         // Where the table is ahead of the log, a snapshot has what is between them.
         let purged = table.filter(|_| index(table) > index(survey.last));
         let end = purged.or(survey.last);
@@ -197,7 +202,7 @@ mod tests {
     async fn check_recovered(dir: &TempDir, last: LogId, first: u64) {
         let found = Recovery::of(dir.path()).unwrap();
         let survey = found.survey();
-        assert!(survey.is_alone() && !survey.has_lost(), "{survey:?}");
+        assert!(survey.is_alone() && !survey.does_not_start(), "{survey:?}");
         assert_eq!((survey.last, survey.marked), (Some(last), Some(last)));
         assert_eq!(survey.identity.cluster_id.as_deref(), Some(NEW));
         assert_eq!(survey.identity.former_cluster_ids, ["the old one"]);
@@ -239,6 +244,21 @@ mod tests {
         let mut snapshots = std::fs::read_dir(dir.path().join("snapshot")).unwrap();
         let name = snapshots.next().unwrap().unwrap().file_name().into_string().unwrap();
         assert!(name.starts_with("snapshot-00000000000000000006-"), "those who join need it: {name}");
+        check_recovered(&dir, last, 7).await;
+    }
+
+    /// The table has what the log has lost.
+    #[tokio::test]
+    async fn a_log_that_has_lost_entries_which_the_table_has_loses_nothing() {
+        let dir = member_of_three(6, 2).await;
+        {
+            let (mut file, mark) = HighWater::open(&dir.path().join("high-water")).unwrap();
+            file.put(Mark { last: Some(log_id(4)), ..mark }).unwrap();
+        }
+        let found = Recovery::of(dir.path()).unwrap();
+        assert!(found.survey().does_not_start() && !found.survey().has_lost());
+        let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
+        assert_eq!(last.index, 7);
         check_recovered(&dir, last, 7).await;
     }
 

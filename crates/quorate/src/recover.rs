@@ -87,7 +87,7 @@ struct Done<'a> {
 pub(crate) fn main(args: &RecoverArgs) -> anyhow::Result<ExitCode> {
     let recovery = Recovery::of(&args.data_dir).context("data-dir")?;
     let found = recovery.found();
-    if found.is_alone && !found.has_lost {
+    if found.is_alone && !found.does_not_start {
         bail!(
             "data-dir: {} is the only voter of its cluster {} already: there is nothing to recover. Start it",
             found.name,
@@ -141,7 +141,7 @@ fn is_meant(args: &RecoverArgs, found: &Found) -> anyhow::Result<()> {
 fn is_lost(found: &Found, answering: &[FoundMember]) -> anyhow::Result<()> {
     let votes = |id: u64| found.members.iter().any(|member| member.id == id && member.votes);
     let there = answering.iter().filter(|member| votes(member.id)).count()
-        + usize::from(votes(found.node_id) && !found.has_lost);
+        + usize::from(votes(found.node_id) && !found.does_not_start);
     if there >= found.quorum() {
         bail!(
             "the majority is not lost: this node and {} are enough. Start this node as ever, and nothing is lost",
