@@ -234,7 +234,7 @@ fn show_done(out: &mut Output, found: &Found, recovered: &Recovered) {
         "recovered    {} is the only member of the new cluster {}, from log index {} on",
         found.name, recovered.cluster_id, recovered.last.index
     ));
-    out.line("next         start this node as ever, and the others on empty directories: they join it");
+    out.line("next         start this node as ever, and the others on empty directories; and ask for each: quorate cluster member add NAME");
 }
 
 fn shown<'a>(found: &'a Found, answering: &[FoundMember], recovered: Option<&'a Recovered>) -> Shown<'a> {
