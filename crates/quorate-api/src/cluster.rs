@@ -60,7 +60,7 @@ pub struct Outsider {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
     /// One of `no_failure_survived`, `half_changed`, `disk_short`, `lagging`, `clock_off`, `even_voters`, `mixed_versions`, `draining`,
-    /// `applicant`, `removed_runs`; others may come.
+    /// `applicant`, `name_borne`, `removed_runs`; others may come.
     pub kind: String,
     /// For people.
     pub message: String,

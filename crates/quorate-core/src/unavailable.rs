@@ -12,7 +12,7 @@ pub enum Unavailable {
     /// The cluster is between two versions, and its older nodes would not understand this. Nothing was done; it can be done
     /// when all run the new version.
     NotUnderstood,
-    /// The node that was asked was removed from the cluster, or is being removed. Nothing was done; another node can do it.
+    /// The node that was asked is no member of the cluster: nobody has asked for it, or it was removed, or is being removed. Nothing was done; another node can do it.
     NotMember,
     /// It may or may not have been done.
     Unknown,
@@ -29,7 +29,7 @@ impl fmt::Display for Unavailable {
             Unavailable::NotUnderstood => {
                 "some nodes of the cluster run a version that does not understand this yet"
             }
-            Unavailable::NotMember => "this node was removed from the cluster: ask another one",
+            Unavailable::NotMember => "this node is no member of the cluster: ask another one; `quorate cluster status` says what it waits for",
             Unavailable::Unknown => "the cluster gave no answer in time: the outcome is not known",
             Unavailable::Stopping => "this node is stopping",
         })

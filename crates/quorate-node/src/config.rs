@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use openraft::SnapshotPolicy;
 use quorate_core::{FEATURE_LEVEL, FeatureLevel};
 
-use crate::limits::{self, NAME_BYTES, PEERS};
+use crate::limits::{self, ADDR_BYTES, NAME_BYTES, PEERS};
 use crate::{Reserve, StartError, Traces};
 
 /// How one node is to run. [`NodeConfig::new`] has the defaults.
@@ -93,7 +93,7 @@ impl NodeConfig {
             if !is_name(name) {
                 return refuse("peers", no_name(name));
             }
-            if format!("http://{addr}").parse::<tonic::transport::Uri>().is_err() {
+            if !is_addr(addr) {
                 return refuse("peers", format!("`{addr}` (of {name}) is not HOST:PORT"));
             }
             if self.peers[..at].iter().any(|(other, _)| other == name) {
@@ -152,6 +152,13 @@ pub(crate) fn is_name(name: &str) -> bool {
     name.len() <= NAME_BYTES
         && name.chars().all(fits)
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// Whether it can be a node's address, HOST:PORT.
+pub(crate) fn is_addr(addr: &str) -> bool {
+    let uri = format!("http://{addr}").parse::<tonic::transport::Uri>();
+    let parts = uri.ok().and_then(|uri| Some(format!("{}:{}", uri.host()?, uri.port()?)));
+    addr.len() <= ADDR_BYTES && parts.as_deref() == Some(addr)
 }
 
 #[cfg(test)]

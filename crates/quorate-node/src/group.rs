@@ -14,6 +14,7 @@ use crate::cluster::orders::Orders;
 use crate::cluster::outsiders::Outsiders;
 use crate::cluster::peers::Peers;
 use crate::cluster::presence;
+use crate::cluster::presence::Absent;
 use crate::cluster::raiser::Raiser;
 use crate::cluster::relief::Relief;
 use crate::cluster::station::Station;
@@ -122,6 +123,7 @@ impl Group {
             applied: applied.clone(),
             station: station.clone(),
             outsiders: Outsiders::default(),
+            absent: Absent::default(),
             inviters: Arc::default(),
         };
         let handover = Handover { raft: raft.clone(), peers: peers.clone() };

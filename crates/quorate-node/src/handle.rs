@@ -55,7 +55,7 @@ impl Handle {
     /// [`Unavailable::NotApplied`] when no majority could be reached in time, [`Unavailable::NotMember`],
     /// [`Unavailable::Stopping`].
     pub async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
-        if self.0.group.peers.station.is_removed() {
+        if self.0.group.peers.station.is_no_member() {
             return Err(Unavailable::NotMember);
         }
         self.0.group.read_index.barrier(within).await
@@ -125,7 +125,7 @@ impl Handle {
         let (station, until) = (&self.0.group.peers.station, Instant::now() + limits::READY);
         match () {
             () if station.is_removed() => Some(Unready::Removed),
-            () if station.applies() => Some(Unready::Applies(self.0.group.peers.process.config.name.clone())),
+            () if let Some(for_what) = station.applies() => Some(Unready::Applies(for_what)),
             () if station.is_draining() => Some(Unready::Draining),
             () if !self.caught_up() => Some(Unready::NotRecovered),
             () if self.barrier(limits::READY).await.is_err() => Some(Unready::NoMajority),
@@ -160,9 +160,9 @@ impl Handle {
         ordering::drain(&self.0.group.peers, &self.0.group.drain, name, undo).await
     }
 
-    /// Follows whether this node is being drained.
-    pub fn watch_draining(&self) -> watch::Receiver<bool> {
-        self.0.group.peers.station.watch_draining()
+    /// Follows whether this node takes leave of those who wait: it is being drained, or was removed.
+    pub fn watch_waits(&self) -> watch::Receiver<bool> {
+        self.0.group.peers.station.watch_waits()
     }
 
     /// Numbers for whoever watches this node.
@@ -233,8 +233,8 @@ pub enum Unready {
         "this node was removed from the cluster: stop it; to have it join again, wipe its data directory"
     )]
     Removed,
-    /// It is no member.
-    #[error("this node is not a member yet; ask for it: quorate cluster member add {0}")]
+    /// It is no member: what it waits for.
+    #[error("this node is not a member yet; it waits for {0}")]
     Applies(String),
     /// It is being drained.
     #[error("this node is being drained, until it is started again or undrained")]

@@ -150,6 +150,8 @@ pub(crate) const OPERATION_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) const DISK_WATCH: Duration = Duration::from_millis(250);
 /// Nodes that form a cluster: more make every write slower, and nothing safer.
 pub(crate) const PEERS: usize = 9;
+/// Longest address of a node: a DNS name, and a port.
+pub(crate) const ADDR_BYTES: usize = 253 + 6;
 /// Longest name of a node.
 pub(crate) const NAME_BYTES: usize = 63;
 /// What is kept free of a large disk, in bytes; of a small one a quarter.
@@ -201,6 +203,9 @@ pub(crate) const JOIN_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) const APPLY_PAUSE: Duration = Duration::from_secs(1);
 /// A node that is no member is shown so long after it has asked last.
 pub(crate) const OUTSIDER_AGE: Duration = Duration::from_secs(15);
+/// A member that has not answered for so long is gone: a newcomer at another address that bears its name takes its place. Well over
+/// a restart.
+pub(crate) const GONE: Duration = Duration::from_secs(12);
 /// So many of them, at most.
 pub(crate) const OUTSIDERS: usize = 16;
 /// For an operator's order to wait for the change that is under way.

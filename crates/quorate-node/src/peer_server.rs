@@ -17,7 +17,6 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
 
-use crate::cluster::not_yet::NotYet;
 use crate::cluster::order;
 use crate::command::proposal::{Proposal, Proposer, Verdict};
 use crate::group::Group;
@@ -271,7 +270,7 @@ impl Peer for Service {
         Ok(Response::new(match step {
             Ok(()) => pb::JoinResponse { voter: true, ..Default::default() },
             Err(not_yet) => {
-                let applicant = matches!(not_yet, NotYet::NotAsked(_));
+                let applicant = not_yet.needs_somebody();
                 pb::JoinResponse { voter: false, message: not_yet.to_string(), applicant }
             }
         }))

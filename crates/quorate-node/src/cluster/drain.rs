@@ -1,6 +1,6 @@
 use quorate_proto::peer::v1::drain_request::Mode;
 
-use crate::cluster::handover::Handover;
+use crate::cluster::handover::{Handover, leads_well};
 use crate::cluster::station::Station;
 use crate::command::intake::Intake;
 use crate::limits;
@@ -16,15 +16,22 @@ pub(crate) struct Drain {
 
 impl Drain {
     pub(crate) async fn run(self) {
-        let mut draining = self.station.watch_draining();
+        let mut draining = self.station.watch_waits();
         let mut leadership = self.handover.peers.leadership.clone();
+        let mut told = false;
         loop {
             if self.station.is_draining() && leadership.here().is_some() {
-                if !self.handover.hand_over(|answer| !answer.draining).await {
+                if !self.handover.hand_over(leads_well).await {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::info!(
+                            "this node leads though it is being drained: no other voter can, as it is"
+                        );
+                    }
                     tokio::time::sleep(limits::DRAIN_TRY).await;
                 }
                 continue;
             }
+            told = false;
             tokio::select! {
                 _ = draining.changed() => {}
                 () = leadership.changed() => {}

@@ -60,10 +60,10 @@ impl Formation {
                     }
                 }
             }
-            let applies = self.peers.station.applies();
+            let applies = self.peers.station.applies().is_some();
             tokio::time::sleep(if applies { limits::APPLY_PAUSE } else { limits::JOIN_PAUSE }).await;
         }
-        self.peers.station.set_applies(false);
+        self.peers.station.set_applies(None);
     }
 
     fn say_whether_the_name_is_borne(&self) {
@@ -129,6 +129,10 @@ impl Formation {
             .filter_map(|(addr, answer)| Some((addr.as_str(), answer.as_ref()?)))
             .collect();
 
+        if self.peers.cluster_id().is_none() {
+            // Who takes it in at another address says so again.
+            self.peers.inviters.lock().retain(|inviter| !silent.contains(&inviter.as_str()));
+        }
         if self.peers.is_initialised() {
             return Ok(self.join(&seen).await);
         }
@@ -211,15 +215,13 @@ impl Formation {
         if self.votes() && !(leader.leads && leader.knows_asker) {
             return "a leader that has this node as a member".to_owned();
         }
-        let name = own.name.clone();
         match self.peers.process.transport.join(leader.node_id, addr, own, understood).await {
             Ok(answer) => {
-                self.peers.station.set_applies(answer.applicant);
+                let applies = answer.applicant && !self.is_member();
+                self.peers.station.set_applies(applies.then(|| answer.message.clone()));
                 match answer {
                     JoinResponse { voter: true, .. } => "the leader's log".to_owned(),
-                    JoinResponse { applicant: true, .. } => format!(
-                        "somebody to ask for this node, which is no member: quorate cluster member add {name}"
-                    ),
+                    JoinResponse { message, .. } if applies => message,
                     JoinResponse { message, .. } => format!("{addr}, the leader: {message}"),
                 }
             }

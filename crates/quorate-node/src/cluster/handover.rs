@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use openraft::LogIdOptionExt;
 use openraft::async_runtime::WatchReceiver;
-use quorate_proto::peer::v1::DiscoverResponse;
+use quorate_proto::peer::v1::{DiscoverResponse, DiskState};
 use quorate_store::NodeId;
 
 use crate::Raft;
@@ -27,13 +27,10 @@ impl Handover {
         if !self.leads() {
             return true;
         }
-        if self.peers.other_voters().is_empty() {
-            return false;
-        }
         let successors = self.successors(suits).await;
         if successors.is_empty() {
             // It goes on leading.
-            tracing::info!("there is nobody to hand the leadership over to");
+            tracing::debug!("there is nobody to hand the leadership over to");
             return !self.leads();
         }
         for successor in successors {
@@ -76,9 +73,9 @@ impl Handover {
         let metrics = self.raft.data_metrics().borrow_watched().clone();
         let Some(replication) = metrics.replication else { return Vec::new() };
         let matched = |id: &NodeId| replication.get(id).cloned().flatten().index();
-        let living = asked.into_iter().flatten().filter(|answer| suits(answer));
-        let living =
-            living.map(|answer| (answer.node_id, answer.draining, matched(&answer.node_id))).collect();
+        let living = asked.into_iter().flatten().filter(|answer| !answer.yields && suits(answer));
+        let living = living.map(|answer| (answer.node_id, !leads_well(&answer), matched(&answer.node_id)));
+        let living = living.collect();
         best_first(living, metrics.last_log.index())
     }
 
@@ -87,12 +84,23 @@ impl Handover {
     }
 }
 
-/// The nodes by how far their logs go, those that are being drained last, without those that could not catch up with `last` in
+/// Whether a node, by what it says of itself, goes on leading once it leads, where others could: it is not being drained, has room for new
+/// jobs, and is not about to be removed. One rule for all who give the leadership away, else one gives it to the other and gets it back.
+pub(crate) fn leads_well(answer: &DiscoverResponse) -> bool {
+    !answer.draining && has_room(answer)
+}
+
+/// Whether new jobs find room there.
+pub(crate) fn has_room(answer: &DiscoverResponse) -> bool {
+    !answer.yields && answer.disk_state() == DiskState::Room
+}
+
+/// The nodes by how far their logs go, those that would give it away again last, without those that could not catch up with `last` in
 /// time.
 fn best_first(mut nodes: Vec<(NodeId, bool, Option<u64>)>, last: Option<u64>) -> Vec<NodeId> {
     let lag = |matched: &Option<u64>| last.unwrap_or(0).saturating_sub(matched.unwrap_or(0));
     nodes.retain(|(_, _, matched)| lag(matched) <= limits::SUCCESSOR_LAG);
-    nodes.sort_by_key(|(_, draining, matched)| (*draining, lag(matched)));
+    nodes.sort_by_key(|(_, unwilling, matched)| (*unwilling, lag(matched)));
     nodes.into_iter().map(|(id, _, _)| id).collect()
 }
 
@@ -105,8 +113,8 @@ mod tests {
         let last = limits::SUCCESSOR_LAG + 10;
         let of = |id, matched| (id, false, matched);
         let nodes = [of(1, Some(last - 1)), of(2, None), of(3, Some(last)), of(4, Some(9)), of(5, Some(10))];
-        let drained = (6, true, Some(last));
-        assert_eq!(best_first([drained].into_iter().chain(nodes).collect(), Some(last)), [3, 1, 5, 6]);
+        let unwilling = (6, true, Some(last));
+        assert_eq!(best_first([unwilling].into_iter().chain(nodes).collect(), Some(last)), [3, 1, 5, 6]);
         assert_eq!(best_first(vec![of(1, None)], None), [1]);
     }
 }

@@ -83,7 +83,12 @@ impl Admission {
         let (done, step) = oneshot::channel();
         self.peers.process.tasks.spawn("membership step", async move {
             // Nobody may wait any more.
-            let _ = done.send(this.run_step(member, understood).await);
+            let _ = done.send(this.run_step(member.clone(), understood).await.inspect_err(|not_yet| {
+                if not_yet.needs_somebody() {
+                    let Member { node_id, name, peer_addr, .. } = member;
+                    this.peers.outsiders.note(Outsider { node_id, name, peer_addr, removed: false });
+                }
+            }));
         });
         step.await.unwrap_or(Err(NotYet::Ended))
     }
@@ -111,24 +116,21 @@ impl Admission {
         if membership.voter_ids().any(|voter| voter == id) {
             return Ok(());
         }
-        let bearers = self.gone_bearers(&member, &stored).await?;
+        let bearers = self.gone_bearers(&member, membership).await?;
         let Some(node) = membership.get_node(&id) else {
-            if bearers.is_empty() {
-                let Member { node_id, name, peer_addr, .. } = member;
-                self.peers.outsiders.note(Outsider {
-                    node_id,
-                    name: name.clone(),
-                    peer_addr,
-                    removed: false,
-                });
-                return Err(NotYet::NotAsked(name));
-            }
-            return self.add_learner(member, &stored, &bearers).await;
+            return match bearers.is_empty() {
+                true => Err(NotYet::NotAsked(member.name)),
+                false => self.add_learner(member, &stored, &bearers).await,
+            };
         };
         self.caught_up(id)?;
         let mut leavers = bearers;
         leavers.extend(node.replaces.filter(|old| membership.get_node(old).is_some()));
-        if leavers.contains(&self.peers.process.identity.node_id) {
+        let own_id = self.peers.process.identity.node_id;
+        let mut stay = membership.voter_ids().filter(|voter| !leavers.contains(voter));
+        // The only voter commits the change itself, and openraft has it step down then.
+        if leavers.contains(&own_id) && stay.next().is_some() {
+            self.peers.station.yield_leadership();
             let stays = |answer: &DiscoverResponse| !leavers.contains(&answer.node_id);
             self.handover.hand_over(stays).await;
             return Err(NotYet::HandsOver);
@@ -137,27 +139,38 @@ impl Admission {
     }
 
     /// The members that bore the newcomer's name before it.
+    ///
+    /// One is gone when the newcomer answers in its place, at its address, or when nobody has answered under its id for long, wherever:
+    /// a restart is no reason to lose one's place to whoever has the same name.
     async fn gone_bearers(
         &self,
         member: &Member,
-        stored: &StoredMembership,
+        membership: &Membership,
     ) -> Result<BTreeSet<NodeId>, NotYet> {
-        let nodes = stored.membership().nodes();
-        let bearers = nodes.filter(|(id, node)| node.name == member.name && **id != member.node_id);
-        let bearers: BTreeSet<NodeId> = bearers.map(|(id, _)| *id).collect();
+        let bearers: Vec<(NodeId, &Node)> = membership
+            .nodes()
+            .filter(|(id, node)| node.name == member.name && **id != member.node_id)
+            .map(|(id, node)| (*id, node))
+            .collect();
         if bearers.is_empty() {
-            return Ok(bearers);
+            return Ok(BTreeSet::new());
         }
-        if bearers.contains(&self.peers.process.identity.node_id) {
-            return Err(NotYet::LeaderBears(member.name.clone()));
-        }
-        // It may have moved.
-        let answers = self.peers.ask_all(&self.peers.addresses()).await;
-        match answers.into_iter().flatten().find(|answer| bearers.contains(&answer.node_id)) {
-            Some(DiscoverResponse { node_id, .. }) => {
-                Err(NotYet::BearerAnswers { bearer: node_id, name: member.name.clone() })
-            }
-            None => Ok(bearers),
+        let addrs = self.peers.addresses();
+        let answers = self.peers.ask_all(&addrs).await;
+        let answers: Vec<(&String, NodeId)> = addrs
+            .iter()
+            .zip(&answers)
+            .filter_map(|(addr, answer)| Some((addr, answer.as_ref()?.node_id)))
+            .collect();
+        let is_gone = |(id, node): &(NodeId, &Node)| {
+            *id != self.peers.process.identity.node_id
+                && !answers.iter().any(|(_, answers)| answers == id)
+                && (answers.contains(&(&node.peer_addr, member.node_id))
+                    || self.peers.absent.lasts(*id) >= limits::GONE)
+        };
+        match bearers.iter().all(is_gone) {
+            true => Ok(bearers.into_iter().map(|(id, _)| id).collect()),
+            false => Err(NotYet::NameBorne { name: member.name.clone() }),
         }
     }
 
@@ -186,6 +199,7 @@ impl Admission {
         Err(NotYet::TakenOver)
     }
 
+    /// In the place of the voter among those that bore its name, or in that of the voter in whose place they were to come.
     async fn add_learner(
         &self,
         member: Member,
@@ -196,16 +210,19 @@ impl Admission {
         let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
         // Newcomers that are gone before they were voters.
         let stale: BTreeSet<NodeId> = bearers.difference(&voters).copied().collect();
-        if !stale.is_empty() {
-            let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
-            let removed =
-                self.raft.change_membership_if(ChangeMembers::RemoveNodes(stale), true, [unchanged]).await;
-            removed?;
-        }
+        let inherited = stale.iter().find_map(|id| membership.get_node(id)?.replaces);
+        let replaces = inherited.or(bearers.intersection(&voters).next().copied());
         let Member { node_id, name, peer_addr, http_addr, .. } = member;
+        if let Some((id, other)) = replaces.and_then(|old| successor(membership, old))
+            && !stale.contains(&id)
+        {
+            return Err(NotYet::PlaceGiven { name, to: other.name.clone() });
+        }
         tracing::info!(node_id, name, peer_addr, "a newcomer becomes a learner");
-        let node = Node { name, peer_addr, http_addr, replaces: None };
-        self.raft.add_learner(node_id, node, false).await?;
+        let node = Node { name, peer_addr, http_addr, replaces };
+        let steps = [ChangeMembers::RemoveNodes(stale), ChangeMembers::AddNodes([(node_id, node)].into())];
+        let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: *stored.log_id() };
+        self.raft.change_membership_if(ChangeMembers::Batch(steps.into()), true, [unchanged]).await?;
         Err(NotYet::CatchesUp)
     }
 
@@ -257,7 +274,7 @@ impl Admission {
         let changed = change.await;
         let peers = self.peers.clone();
         tokio::spawn(async move {
-            let told = addrs.iter().map(|addr| peers.ask_on(addr, Errand::Dismiss));
+            let told = addrs.iter().map(|addr| peers.ask_on(addr, Errand::Dismiss, 0));
             futures::future::join_all(told).await;
         });
         changed
@@ -295,6 +312,13 @@ fn moved(member: &Member, stored: &Node, membership: &Membership) -> Option<Node
 /// Whether another member than `id` bears the name.
 pub(crate) fn is_borne(name: &str, id: NodeId, membership: &Membership) -> bool {
     membership.nodes().any(|(other, node)| *other != id && node.name == name)
+}
+
+/// The learner that is to come in that voter's place.
+pub(crate) fn successor(membership: &Membership, old: NodeId) -> Option<(NodeId, &Node)> {
+    let votes = |id: NodeId| membership.voter_ids().any(|voter| voter == id);
+    let mut nodes = membership.nodes().filter(|(id, node)| node.replaces == Some(old) && !votes(**id));
+    nodes.next().map(|(id, node)| (*id, node))
 }
 
 /// The voters to come, while a change has done the first of its two halves.

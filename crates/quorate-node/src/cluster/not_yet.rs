@@ -1,6 +1,8 @@
 use openraft::errors::{ClientWriteError, RaftError};
 use quorate_core::FeatureLevel;
-use quorate_store::{NodeId, TypeConfig};
+use quorate_store::TypeConfig;
+
+use crate::limits;
 
 /// Why a node is not a voter yet, under its name and at its addresses: it asks again. Without numbers that grow: whoever waits
 /// says it once.
@@ -18,11 +20,16 @@ pub(crate) enum NotYet {
         "the cluster's feature level is {level}, and this version of Quorate understands {understood}: start a newer one"
     )]
     TooOld { level: FeatureLevel, understood: FeatureLevel },
-    #[error("the leader bears the name {0}")]
-    LeaderBears(String),
-    #[error("another node, {bearer}, bears the name {name} and answers")]
-    BearerAnswers { bearer: NodeId, name: String },
-    #[error("nobody has asked for it: quorate cluster member add {0}")]
+    #[error(
+        "the member that bears its name, {name}, to be gone: to have not answered for {} s; else start it with another name",
+        limits::GONE.as_secs()
+    )]
+    NameBorne { name: String },
+    #[error(
+        "somebody to ask for this node: another one, {to}, takes the place of the member that bears its name, {name}"
+    )]
+    PlaceGiven { name: String, to: String },
+    #[error("somebody to ask for this node, which is no member: quorate cluster member add {0}")]
     NotAsked(String),
     #[error("the leader, whose place it takes, hands over first")]
     HandsOver,
@@ -34,6 +41,25 @@ pub(crate) enum NotYet {
     CatchesUp,
     #[error("this node is ending")]
     Ended,
+}
+
+impl NotYet {
+    /// It will be none, as things are: somebody has to do something.
+    pub(crate) fn needs_somebody(&self) -> bool {
+        match self {
+            NotYet::NameBorne { .. } | NotYet::PlaceGiven { .. } | NotYet::NotAsked(_) => true,
+            NotYet::NotLeader
+            | NotYet::ChangeUnderWay
+            | NotYet::InterruptedChange
+            | NotYet::Changed
+            | NotYet::TooOld { .. }
+            | NotYet::HandsOver
+            | NotYet::NotThere(_)
+            | NotYet::TakenOver
+            | NotYet::CatchesUp
+            | NotYet::Ended => false,
+        }
+    }
 }
 
 /// openraft's own words are for the log of who looks for more.

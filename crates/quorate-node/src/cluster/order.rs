@@ -65,7 +65,7 @@ pub enum Why {
     NoSuchNode,
     /// The membership is another one than was expected.
     Changed,
-    /// Another change is not done yet.
+    /// Another change is not done yet, which is a matter of moments.
     UnderWay,
     /// Too few voters would be left.
     Unsafe,
@@ -80,6 +80,8 @@ pub(crate) enum Outcome {
     Refused(Refused),
     /// It does not lead, any more or yet. Nothing was done.
     NotLeader,
+    /// It was begun, and nobody knows yet what becomes of it: the leader that comes tells.
+    Unknown,
 }
 
 impl Refused {
@@ -133,6 +135,7 @@ pub(crate) fn outcome_message(outcome: Outcome) -> pb::OrderResponse {
             Message::Refused(message::Refused { why: why.into(), message })
         }
         Outcome::NotLeader => Message::NotLeader(message::NotLeader {}),
+        Outcome::Unknown => Message::Unknown(message::Unknown {}),
     };
     pb::OrderResponse { outcome: Some(outcome) }
 }
@@ -157,6 +160,7 @@ pub(crate) fn outcome(response: pb::OrderResponse) -> Result<Outcome, Malformed>
             Outcome::Refused(Refused { why, message: refused.message })
         }
         Message::NotLeader(_) => Outcome::NotLeader,
+        Message::Unknown(_) => Outcome::Unknown,
     })
 }
 
@@ -190,6 +194,7 @@ mod tests {
         let came = outcome(outcome_message(Outcome::Done(sent.clone()))).unwrap();
         assert!(matches!(came, Outcome::Done(came) if came == sent));
         assert!(matches!(outcome(outcome_message(Outcome::NotLeader)), Ok(Outcome::NotLeader)));
+        assert!(matches!(outcome(outcome_message(Outcome::Unknown)), Ok(Outcome::Unknown)));
         assert!(outcome(pb::OrderResponse::default()).is_err());
     }
 }

@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+use std::error::Error;
 use std::time::Duration;
 
 use quorate_core::Unavailable;
 use quorate_proto::peer::v1::drain_request::Mode;
+use quorate_store::NodeId;
 use tokio::time::Instant;
-use tonic::Code;
+use tonic::{Code, ConnectError};
 
 use crate::cluster::drain::Drain;
 use crate::cluster::order::{self, Done, Order, OrderError, Outcome, Refused, Why};
@@ -49,11 +52,14 @@ pub(crate) async fn order(
         };
         match outcome {
             Ok(Outcome::Done(done)) => return Ok(done),
+            // Also what this order had begun, at a leader that died.
+            Ok(Outcome::Refused(refused))
+                if refused.why == Why::UnderWay && Instant::now() + limits::PAUSE.1 < until => {}
             Ok(Outcome::Refused(refused)) => return Err(refused.into()),
             Ok(Outcome::NotLeader) => {}
+            Ok(Outcome::Unknown) => may_be_done = true,
             Err(status) => {
-                // These come before the call.
-                may_be_done |= !matches!(status.code(), Code::FailedPrecondition | Code::Unimplemented);
+                may_be_done |= is_after_the_call(&status);
                 tracing::debug!(%status, "the leader does not carry the order out");
             }
         }
@@ -67,19 +73,35 @@ pub(crate) async fn order(
     }
 }
 
+/// The leader may have got the order. It has not where nobody takes a connection, or who does is another one.
+fn is_after_the_call(status: &tonic::Status) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = status.source();
+    while let Some(error) = cause {
+        if error.is::<ConnectError>() {
+            return false;
+        }
+        cause = error.source();
+    }
+    !matches!(status.code(), Code::FailedPrecondition | Code::Unimplemented)
+}
+
 /// Drains a member, or has it do as before.
 pub(crate) async fn drain(peers: &Peers, own: &Drain, name: &str, undo: bool) -> Result<Done, OrderError> {
     let stored = peers.leadership.membership();
     let mode = if undo { Mode::Undrain } else { Mode::Drain };
-    let mut bearers = stored.membership().nodes().filter(|(_, node)| node.name == name).map(|(id, _)| *id);
-    let Some(id) = bearers.next() else {
+    let bearers: BTreeSet<NodeId> =
+        stored.membership().nodes().filter(|(_, node)| node.name == name).map(|(id, _)| *id).collect();
+    if bearers.is_empty() {
         return Err(Refused::new(Why::NoSuchNode, format!("{name} is no member")).into());
-    };
-    let (changed, leads) = if id == peers.process.identity.node_id {
+    }
+    let (changed, leads) = if bearers.contains(&peers.process.identity.node_id) {
         (own.station.is_draining() == undo, own.set(mode).await)
     } else {
         let unfit = || Refused::new(Why::Unfit, format!("{name} does not answer"));
-        let before = peers.ask_member(id).await.ok_or_else(unfit)?;
+        // A newcomer may bear the name beside one that is gone.
+        let asked = futures::future::join_all(bearers.iter().map(|id| peers.ask_member(*id))).await;
+        let before = asked.into_iter().flatten().next().ok_or_else(unfit)?;
+        let id = before.node_id;
         let answer = peers.process.transport.drain(id, mode).await.map_err(|status| {
             tracing::debug!(%status, "a member is not drained");
             unfit()
@@ -90,8 +112,8 @@ pub(crate) async fn drain(peers: &Peers, own: &Drain, name: &str, undo: bool) ->
         (true, _) => format!("{name} is not drained any more"),
         (false, false) => format!("{name} is being drained: it does not lead, and takes no long polls"),
         (false, true) => format!(
-            "{name} is being drained, and leads all the same: no other voter that answers is up to date. It hands over as \
-             soon as one is"
+            "{name} is being drained, and leads all the same: no other voter can, as it is. It hands over as soon as one \
+             can"
         ),
     };
     let members_index = stored.log_id().map_or(0, |log_id| log_id.index);

@@ -7,8 +7,8 @@ use quorate_proto::peer::v1::{self as pb};
 use quorate_store::{Membership, Node, NodeId, StoredMembership, TypeConfig};
 use tokio::sync::oneshot;
 
-use crate::cluster::handover::Handover;
-use crate::cluster::membership::{Admission, half_done};
+use crate::cluster::handover::{Handover, leads_well};
+use crate::cluster::membership::{Admission, half_done, successor};
 use crate::cluster::order::{Done, Order, Outcome, Refused, Why};
 use crate::cluster::peers::Peers;
 use crate::limits;
@@ -27,6 +27,8 @@ pub(crate) struct Orders {
 enum No {
     Refused(Refused),
     NotLeader,
+    /// A change was begun.
+    Unknown,
 }
 
 impl From<Refused> for No {
@@ -39,11 +41,10 @@ impl From<RaftError<TypeConfig, ClientWriteError<TypeConfig>>> for No {
     fn from(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> No {
         tracing::debug!(%error, "the membership is not changed");
         match error {
-            RaftError::Fatal(_) => No::NotLeader,
+            // The first half of it may be in the log, and the next leader ends it.
+            RaftError::Fatal(_) => No::Unknown,
             RaftError::APIError(error) => match error {
-                ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_) => {
-                    No::NotLeader
-                }
+                ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_) => No::Unknown,
                 ClientWriteError::PreconditionFailed(_) => changed_meanwhile().into(),
                 ClientWriteError::ChangeMembershipError(_) => under_way().into(),
             },
@@ -64,8 +65,9 @@ impl Orders {
         match outcome.await {
             Ok(Ok(done)) => Outcome::Done(done),
             Ok(Err(No::Refused(refused))) => Outcome::Refused(refused),
+            Ok(Err(No::NotLeader)) => Outcome::NotLeader,
             // This node ends: the next leader tells whether it is done.
-            Ok(Err(No::NotLeader)) | Err(_) => Outcome::NotLeader,
+            Ok(Err(No::Unknown)) | Err(_) => Outcome::Unknown,
         }
     }
 
@@ -114,12 +116,24 @@ impl Orders {
     ) -> Result<Done, No> {
         let membership = stored.membership();
         if let Some(message) = added(membership, name, replaces)? {
+            self.invite_again(name, membership).await;
             return Ok(self.done(false, message));
         }
         may_change(stored, expected)?;
         let replaced = match replaces {
             None => None,
-            Some(old) => Some(voter_of(membership, old, name)?),
+            Some(old) => {
+                let old_id = voter_of(membership, old, name)?;
+                if let Some((id, other)) = successor(membership, old_id) {
+                    let message = format!(
+                        "{other} comes in the place of {old} already: wait until it votes, or remove it: quorate cluster member \
+                         remove {id}",
+                        other = other.name
+                    );
+                    return Err(Refused::new(Why::Unfit, message).into());
+                }
+                Some(old_id)
+            }
         };
         let stay = membership.nodes().filter(|(id, _)| Some(**id) != replaced).count();
         if stay >= limits::PEERS {
@@ -137,10 +151,24 @@ impl Orders {
             http_addr: newcomer.http_addr.clone(),
             replaces: replaced,
         };
+        let addr = node.peer_addr.clone();
         let learner = ChangeMembers::AddNodes([(newcomer.node_id, node)].into());
         self.admission.raft.change_membership_if(learner, true, [unchanged(stored)]).await?;
+        self.peers().invite(newcomer.node_id, &addr).await;
         let place = replaces.map_or_else(String::new, |old| format!(" in the place of {old}"));
         Ok(self.done(true, format!("{name} is taken in: it catches up, and then votes{place}")))
+    }
+
+    /// An invitation is lost with the process that got it.
+    async fn invite_again(&self, name: &str, membership: &Membership) {
+        let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+        for id in bearers(membership, name).difference(&voters) {
+            let Some(node) = membership.get_node(id) else { continue };
+            if self.peers().ask(&node.peer_addr).await.is_some_and(|it| it.node_id == *id && !it.initialised)
+            {
+                self.peers().invite(*id, &node.peer_addr).await;
+            }
+        }
     }
 
     /// Where the node is that has asked to join under that name.
@@ -166,7 +194,7 @@ impl Orders {
         }
     }
 
-    /// Asks a node that is to join, and tells it where to.
+    /// Asks a node that is to join who it is. It is told of nothing before it is a member: one that is not taken in is not changed.
     async fn fit_newcomer(
         &self,
         name: &str,
@@ -174,7 +202,7 @@ impl Orders {
         membership: &Membership,
     ) -> Result<pb::DiscoverResponse, Refused> {
         let unfit = |message: String| Err(Refused::new(Why::Unfit, message));
-        let Some(answer) = self.peers().ask_on(addr, pb::Errand::Invite).await else {
+        let Some(answer) = self.peers().ask(addr).await else {
             return unfit(format!("{name} does not answer at {addr}"));
         };
         if answer.name != name {
@@ -183,12 +211,15 @@ impl Orders {
         if membership.get_node(&answer.node_id).is_some() {
             return unfit(format!("the node at {addr} is a member already, under another name"));
         }
-        if answer.removed {
+        let is_of_cluster = Some(answer.cluster_id.as_str()) == self.peers().cluster_id();
+        // One that has a membership of this cluster was in it; it may not know yet that it is no more.
+        if answer.removed || is_of_cluster && answer.initialised {
             return Err(wipe_first(name));
         }
-        if !answer.cluster_id.is_empty() && Some(answer.cluster_id.as_str()) != self.peers().cluster_id() {
+        if !answer.cluster_id.is_empty() && !is_of_cluster {
             return unfit(format!(
-                "{name} belongs to another cluster, {}: wipe its data directory first",
+                "{name} belongs to another cluster, {}, or has made one alone because it was started without --peers: wipe its data \
+                 directory, and start it with --peers that name members of this cluster",
                 answer.cluster_id
             ));
         }
@@ -203,17 +234,26 @@ impl Orders {
 
     async fn remove(&self, name: &str, stored: &StoredMembership, expected: Option<u64>) -> Result<Done, No> {
         let membership = stored.membership();
-        let leavers = bearers(membership, name);
+        // An id, where nobody has that name.
+        let by_id = name.parse().ok().filter(|id| membership.get_node(id).is_some());
+        let mut leavers = bearers(membership, name);
+        if leavers.is_empty() {
+            leavers.extend(by_id);
+        }
         if leavers.is_empty() {
             return Ok(self.done(false, format!("{name} is no member")));
         }
         may_change(stored, expected)?;
+        if leavers.len() > 1 {
+            return Err(self.which(name, &leavers, membership).await.into());
+        }
         let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
         let stay: BTreeSet<NodeId> = voters.difference(&leavers).copied().collect();
         if stay.len() < voters.len() {
             self.can_do_without(name, &stay, membership).await?;
         }
         if leavers.contains(&self.own_id()) {
+            self.peers().station.yield_leadership();
             // Whoever leads then is asked again.
             return match self.handover.hand_over(|answer| stay.contains(&answer.node_id)).await {
                 true => Err(No::NotLeader),
@@ -225,10 +265,18 @@ impl Orders {
         }
         self.admission
             .dismissed(&leavers, async {
+                // They had some seconds for their last answers.
+                if stay.len() < voters.len() {
+                    self.can_do_without(name, &stay, membership).await?;
+                }
                 let (votes, learns) = leavers.iter().copied().partition(|id| voters.contains(id));
                 let steps = [ChangeMembers::RemoveVoters(votes), ChangeMembers::RemoveNodes(learns)];
                 let change = ChangeMembers::Batch(steps.into());
-                self.admission.raft.change_membership_if(change, false, [unchanged(stored)]).await
+                self.admission
+                    .raft
+                    .change_membership_if(change, false, [unchanged(stored)])
+                    .await
+                    .map_err(No::from)
             })
             .await?;
         let left = match stay.len() {
@@ -236,6 +284,24 @@ impl Orders {
             left => format!("{left} voters are left"),
         };
         Ok(self.done(true, format!("{name} is removed: {left}")))
+    }
+
+    /// Of several that bear the name, one is meant. It is said by its id: the same order a second time must not mean the other one.
+    async fn which(&self, name: &str, bearers: &BTreeSet<NodeId>, membership: &Membership) -> Refused {
+        let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+        let says = bearers.iter().map(async |id| {
+            let votes = if voters.contains(id) { "votes" } else { "does not vote yet" };
+            let answers = *id == self.own_id() || self.peers().ask_member(*id).await.is_some();
+            format!("{id} ({votes}, {})", if answers { "answers" } else { "does not answer" })
+        });
+        let says = futures::future::join_all(says).await;
+        Refused::new(
+            Why::Unfit,
+            format!(
+                "several members are called {name}: say which one by its id, quorate cluster member remove ID: {}",
+                says.join(", ")
+            ),
+        )
     }
 
     /// Whether those who stay can go on.
@@ -280,10 +346,10 @@ impl Orders {
         let membership = stored.membership();
         let Some(to) = to else {
             may_change(stored, expected)?;
-            return match self.handover.hand_over(|answer| !answer.draining).await {
+            return match self.handover.hand_over(leads_well).await {
                 true => Ok(self.done(true, self.leader_now(membership))),
                 false => {
-                    let message = "no other voter that answers and is up to date has taken over";
+                    let message = "no other voter that answers, is up to date, has room and is not being drained has taken over";
                     Err(Refused::new(Why::Unsafe, message).into())
                 }
             };
@@ -305,6 +371,9 @@ impl Orders {
             None => return unfit(format!("{to} does not answer")),
             Some(answer) if answer.draining => {
                 return unfit(format!("{to} is being drained: quorate cluster undrain {to}"));
+            }
+            Some(answer) if !leads_well(&answer) => {
+                return unfit(format!("{to} has no room on its disk: it would give the leadership back"));
             }
             Some(_) => {}
         }
@@ -347,7 +416,7 @@ fn added(membership: &Membership, name: &str, replaces: Option<&str>) -> Result<
             replaces.unwrap_or_default()
         ))),
         Some(_) => Err(Refused::new(
-            Why::UnderWay,
+            Why::Unfit,
             format!(
                 "{name} is being added, in nobody's place: wait until it votes, then remove {}",
                 replaces.unwrap_or_default()

@@ -6,7 +6,7 @@ use quorate_proto::peer::v1 as pb;
 use quorate_store::NodeId;
 use tokio::time::Instant;
 
-use crate::config::is_name;
+use crate::config::{is_addr, is_name};
 use crate::limits;
 
 /// The nodes that have asked this one lately and are no members: those that apply, and those that were removed and run all the
@@ -15,12 +15,12 @@ use crate::limits;
 pub(crate) struct Outsiders(Arc<Mutex<HashMap<NodeId, (pb::Outsider, Instant)>>>);
 
 impl Outsiders {
-    /// Notes one that asks. Of too many the last ones are not noted, nor what cannot be a node's name.
+    /// Notes one that asks. Of too many the last ones are not noted, nor what can be no node's name or address.
     pub(crate) fn note(&self, asker: pb::Outsider) {
         let mut all = self.0.lock();
         all.retain(|_, (_, at)| at.elapsed() < limits::OUTSIDER_AGE);
         let has_room = all.len() < limits::OUTSIDERS || all.contains_key(&asker.node_id);
-        if has_room && is_name(&asker.name) {
+        if has_room && is_name(&asker.name) && is_addr(&asker.peer_addr) {
             all.insert(asker.node_id, (asker, Instant::now()));
         }
     }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     fn asks(node_id: NodeId) -> pb::Outsider {
-        pb::Outsider { node_id, name: "n4".into(), ..Default::default() }
+        pb::Outsider { node_id, name: "n4".into(), peer_addr: "n4:9080".into(), ..Default::default() }
     }
 
     #[tokio::test(start_paused = true)]
@@ -58,6 +58,9 @@ mod tests {
         tokio::time::advance(limits::OUTSIDER_AGE / 2).await;
         outsiders.note(asks(1));
         outsiders.note(pb::Outsider { name: "\n".into(), ..asks(1) });
+        for addr in ["", "n4", "n4:9080/\n", "a@n4:9080", &format!("{}:1", "n".repeat(1_000))] {
+            outsiders.note(pb::Outsider { peer_addr: addr.to_owned(), ..asks(2) });
+        }
         tokio::time::advance(limits::OUTSIDER_AGE / 2).await;
         let left: Vec<NodeId> = outsiders.beside(|_| false).into_iter().map(|one| one.node_id).collect();
         assert_eq!(left, [1], "it has asked again");

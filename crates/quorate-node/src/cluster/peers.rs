@@ -10,7 +10,9 @@ use tokio::sync::watch;
 
 use crate::DiskState;
 use crate::cluster::outsiders::Outsiders;
+use crate::cluster::presence::Absent;
 use crate::cluster::station::Station;
+use crate::config::is_addr;
 use crate::leadership::Leadership;
 use crate::peer::{self, Run};
 use crate::process::Process;
@@ -24,7 +26,9 @@ pub(crate) struct Peers {
     pub(crate) applied: watch::Receiver<u64>,
     pub(crate) station: Station,
     pub(crate) outsiders: Outsiders,
-    /// Where somebody leads that has asked this node to join.
+    /// The members that do not answer.
+    pub(crate) absent: Absent,
+    /// Where somebody led, lately, who has taken this node in.
     pub(crate) inviters: Arc<Mutex<BTreeSet<String>>>,
 }
 
@@ -61,6 +65,7 @@ impl Peers {
             has_asker: committed.membership().get_node(&question.node_id).is_some(),
             removed: self.station.is_removed(),
             draining: self.station.is_draining(),
+            yields: self.station.yields(),
             outsiders: self.outsiders.beside(|id| membership.get_node(&id).is_some()),
         }
     }
@@ -89,11 +94,23 @@ impl Peers {
     /// Asks whoever listens at `addr` who it is; `None` if nobody answers. Where it is and what it says of the time are
     /// noted.
     pub(crate) async fn ask(&self, addr: &str) -> Option<pb::DiscoverResponse> {
-        self.ask_on(addr, pb::Errand::Unspecified).await
+        self.ask_on(addr, pb::Errand::Unspecified, 0).await
+    }
+
+    /// Tells a node that it is a member.
+    pub(crate) async fn invite(&self, id: NodeId, addr: &str) {
+        if self.ask_on(addr, pb::Errand::Invite, id).await.is_none_or(|answer| answer.node_id != id) {
+            tracing::warn!(node_id = id, addr, "a node that was taken in is not there to hear of it");
+        }
     }
 
     /// The same, and says why.
-    pub(crate) async fn ask_on(&self, addr: &str, errand: pb::Errand) -> Option<pb::DiscoverResponse> {
+    pub(crate) async fn ask_on(
+        &self,
+        addr: &str,
+        errand: pb::Errand,
+        invited: NodeId,
+    ) -> Option<pb::DiscoverResponse> {
         let own = self.as_member();
         let question = pb::DiscoverRequest {
             name: own.name,
@@ -101,8 +118,9 @@ impl Peers {
             cluster_id: self.cluster_id().unwrap_or_default().to_owned(),
             peer_addr: own.peer_addr,
             removed: self.station.is_removed(),
-            applies: self.station.applies(),
+            applies: self.station.applies().is_some(),
             errand: errand.into(),
+            invited,
             run: Some(self.process.identity.run.into()),
         };
         match self.process.transport.discover(addr, question).await {
@@ -138,8 +156,13 @@ impl Peers {
         if addr.is_empty() || id == self.process.identity.node_id {
             return;
         }
-        if asker.errand() == pb::Errand::Invite && !self.is_initialised() && !self.station.is_removed() {
-            *self.inviters.lock() = BTreeSet::from([addr]);
+        if asker.errand() == pb::Errand::Invite {
+            let is_of = |own: &str| own == asker.cluster_id;
+            let is_meant = asker.invited == self.process.identity.node_id
+                && self.cluster_id().map_or(!asker.cluster_id.is_empty(), is_of);
+            if is_meant && is_addr(&addr) && !self.is_initialised() && !self.station.is_removed() {
+                *self.inviters.lock() = BTreeSet::from([addr]);
+            }
             return;
         }
         if !self.is_other_of_cluster(&asker.cluster_id, id) || !self.is_initialised() {

@@ -1,12 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_proto::peer::v1::{self as pb, DiscoverResponse};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::DiskState;
-use crate::cluster::handover::Handover;
+use crate::cluster::handover::{Handover, has_room};
 use crate::disk::Disk;
 use crate::limits;
 
@@ -57,7 +56,7 @@ impl Relief {
         false
     }
 
-    /// Asked first: whoever hands over says so each time.
+    /// Asked first: no need to try where nobody has.
     async fn somebody_has_room(&self) -> bool {
         let peers = &self.handover.peers;
         let stored = peers.leadership.membership();
@@ -81,8 +80,4 @@ impl Relief {
             }
         }
     }
-}
-
-fn has_room(answer: &DiscoverResponse) -> bool {
-    answer.disk_state() == pb::DiskState::Room
 }

@@ -14,8 +14,10 @@ pub(crate) struct Station(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     removed: AtomicBool,
-    applies: AtomicBool,
-    draining: watch::Sender<bool>,
+    applies: Mutex<Option<String>>,
+    draining: AtomicBool,
+    ends_waits: watch::Sender<bool>,
+    yields_until: Mutex<Option<Instant>>,
     leaving_until: Mutex<Option<Instant>>,
     look: Notify,
 }
@@ -28,29 +30,43 @@ impl Station {
 
     pub(crate) fn set_removed(&self) {
         self.0.removed.store(true, Ordering::Relaxed);
+        // Whoever waits here would wait for ever.
+        self.0.ends_waits.send_replace(true);
     }
 
-    /// It is no member, and nobody has asked for it yet.
-    pub(crate) fn applies(&self) -> bool {
-        self.0.applies.load(Ordering::Relaxed)
+    /// It is no member, and waits for somebody to do something: for what, in the leader's words.
+    pub(crate) fn applies(&self) -> Option<String> {
+        self.0.applies.lock().clone()
     }
 
-    pub(crate) fn set_applies(&self, applies: bool) {
-        self.0.applies.store(applies, Ordering::Relaxed);
+    pub(crate) fn set_applies(&self, for_what: Option<String>) {
+        *self.0.applies.lock() = for_what;
     }
 
     /// It is being drained: it neither leads, if somebody else can, nor takes long polls.
     pub(crate) fn is_draining(&self) -> bool {
-        *self.0.draining.borrow()
+        self.0.draining.load(Ordering::Relaxed)
     }
 
     /// True when that changes it.
     pub(crate) fn set_draining(&self, draining: bool) -> bool {
-        self.0.draining.send_if_modified(|now| std::mem::replace(now, draining) != draining)
+        let changes = self.0.draining.swap(draining, Ordering::Relaxed) != draining;
+        self.0.ends_waits.send_replace(draining || self.is_removed());
+        changes
     }
 
-    pub(crate) fn watch_draining(&self) -> watch::Receiver<bool> {
-        self.0.draining.subscribe()
+    /// Follows whether it takes leave of those who wait: it is being drained, or was removed.
+    pub(crate) fn watch_waits(&self) -> watch::Receiver<bool> {
+        self.0.ends_waits.subscribe()
+    }
+
+    /// It is about to be removed, and gives the leadership away: nobody gives it back for a while.
+    pub(crate) fn yield_leadership(&self) {
+        *self.0.yields_until.lock() = Some(Instant::now() + limits::LEAVE);
+    }
+
+    pub(crate) fn yields(&self) -> bool {
+        self.0.yields_until.lock().is_some_and(|until| Instant::now() < until)
     }
 
     /// It is about to be removed: it takes no commands for a while.
@@ -58,9 +74,14 @@ impl Station {
         *self.0.leaving_until.lock() = Some(Instant::now() + limits::LEAVE);
     }
 
+    /// It was removed, or waits to be asked for: it applies nothing.
+    pub(crate) fn is_no_member(&self) -> bool {
+        self.is_removed() || self.0.applies.lock().is_some()
+    }
+
     /// It takes commands: it will apply them, and so have their answers.
     pub(crate) fn takes_commands(&self) -> bool {
-        !self.is_removed() && self.0.leaving_until.lock().is_none_or(|until| Instant::now() >= until)
+        !self.is_no_member() && self.0.leaving_until.lock().is_none_or(|until| Instant::now() >= until)
     }
 
     /// Has somebody look, soon, whether this node is still a member.

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use quorate_core::FeatureLevel;
@@ -31,7 +31,8 @@ pub struct Cluster {
     pub members: Vec<Member>,
     /// Nodes that ask to be members, or were, by name.
     pub outsiders: Vec<Outsider>,
-    /// Voters that must agree.
+    /// Voters that must agree. While a change of them is half done, a majority of the old and one of the new ones must: so many of all
+    /// are both, whichever they are.
     pub quorum: usize,
     /// Voters that may fail now without stopping the cluster.
     pub tolerates: usize,
@@ -183,12 +184,13 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
         })
         .collect();
     members.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
-    let quorum = if voters.is_empty() { 0 } else { voters.len() / 2 + 1 };
-    let up = members.iter().filter(|member| member.reachable && voters.contains(&member.id)).count();
+    let up: BTreeSet<u64> =
+        members.iter().filter(|member| member.reachable).map(|member| member.id).collect();
+    let (quorum, tolerates) = strength(membership.get_joint_config(), &up);
     let standing = match () {
         () if peers.station.is_removed() => Standing::Removed,
         () if is_member(own_id) => Standing::Member,
-        () if peers.station.applies() => Standing::Applicant,
+        () if peers.station.applies().is_some() => Standing::Applicant,
         () => Standing::Forming,
     };
     let mut cluster = Cluster {
@@ -203,9 +205,37 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
         members,
         outsiders: outsiders.into_values().collect(),
         quorum,
-        tolerates: up.saturating_sub(quorum),
+        tolerates,
         warnings: Vec::new(),
     };
     cluster.warnings = warnings::of(&cluster, membership.get_joint_config().len() > 1);
     cluster
+}
+
+/// How many voters must agree, and how many may fail of those that are `up`: a change that is half done has two sets of voters.
+fn strength(sets: &[BTreeSet<u64>], up: &BTreeSet<u64>) -> (usize, usize) {
+    let all: BTreeSet<u64> = sets.iter().flatten().copied().collect();
+    let majority = |set: &BTreeSet<u64>| set.len() / 2 + 1;
+    let quorum = sets.iter().map(|set| all.len() - set.len() + majority(set)).max();
+    let tolerates = sets.iter().map(|set| set.intersection(up).count().saturating_sub(majority(set))).min();
+    if all.is_empty() { (0, 0) } else { (quorum.unwrap_or(0), tolerates.unwrap_or(0)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_a_change_is_half_done_both_sets_of_voters_count() {
+        let set = |ids: &[u64]| ids.iter().copied().collect::<BTreeSet<u64>>();
+        assert_eq!(strength(&[], &set(&[])), (0, 0));
+        assert_eq!(strength(&[set(&[1, 2, 3])], &set(&[1, 2, 3])), (2, 1));
+        assert_eq!(strength(&[set(&[1, 2, 3])], &set(&[1, 4, 5])), (2, 0));
+        let joint = [set(&[1, 2, 3]), set(&[2, 3, 4])];
+        assert_eq!(strength(&joint, &set(&[1, 2, 3, 4])), (3, 1));
+        // One of the old ones, and one of the new ones: neither is a majority, though half of all are up.
+        assert_eq!(strength(&joint, &set(&[1, 4])), (3, 0));
+        let grows = [set(&[1]), set(&[1, 2])];
+        assert_eq!(strength(&grows, &set(&[1, 2])), (2, 0));
+    }
 }

@@ -48,6 +48,13 @@ pub enum Warning {
         /// Where it is.
         peer_addr: String,
     },
+    /// A node asks to be a member under the name of one: a namesake, or what comes in its place once it is gone.
+    NameBorne {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        peer_addr: String,
+    },
     /// A node runs that was removed.
     RemovedRuns {
         /// Its name.
@@ -70,6 +77,7 @@ impl Warning {
             Warning::HalfChanged => "half_changed",
             Warning::Draining(_) => "draining",
             Warning::Applicant { .. } => "applicant",
+            Warning::NameBorne { .. } => "name_borne",
             Warning::RemovedRuns { .. } => "removed_runs",
         }
     }
@@ -111,6 +119,12 @@ impl fmt::Display for Warning {
             Warning::Applicant { name, peer_addr } => {
                 write!(f, "{name} at {peer_addr} asks to be a member: `quorate cluster member add {name}`")
             }
+            Warning::NameBorne { name, peer_addr } => write!(
+                f,
+                "another node called {name}, at {peer_addr}, waits for that member to be gone, to take its place after {} s: start it with a \
+                 name of its own, or stop it",
+                limits::GONE.as_secs()
+            ),
             Warning::RemovedRuns { name, peer_addr } => write!(
                 f,
                 "{name} at {peer_addr} was removed and runs all the same: stop it; to have it join again, wipe its data \
@@ -157,6 +171,9 @@ pub(crate) fn of(cluster: &Cluster, half_changed: bool) -> Vec<Warning> {
         let (name, peer_addr) = (outsider.name, outsider.peer_addr);
         match outsider.removed {
             true => Warning::RemovedRuns { name, peer_addr },
+            false if cluster.members.iter().any(|member| member.name == name) => {
+                Warning::NameBorne { name, peer_addr }
+            }
             false => Warning::Applicant { name, peer_addr },
         }
     }));
@@ -233,6 +250,9 @@ mod tests {
         for (removed, kind) in [(false, "applicant"), (true, "removed_runs")] {
             let outsider = Outsider { name: "n4".into(), id: 4, peer_addr: "a:1".into(), removed };
             assert_eq!(of_three(&|cluster| cluster.outsiders = vec![outsider.clone()]), [kind]);
+            let namesake = Outsider { name: "n3".into(), ..outsider };
+            let kind = if removed { kind } else { "name_borne" };
+            assert_eq!(of_three(&|cluster| cluster.outsiders = vec![namesake.clone()]), [kind]);
         }
     }
 

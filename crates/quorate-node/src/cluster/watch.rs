@@ -5,7 +5,6 @@ use quorate_store::DataDir;
 
 use crate::Raft;
 use crate::cluster::peers::Peers;
-use crate::cluster::presence::Absent;
 use crate::limits;
 
 /// Asks the other members now and then: where they are, how late it is by their clocks, and whether this node is still one
@@ -21,7 +20,6 @@ impl Watch {
         let mut round = tokio::time::interval(limits::WATCH);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut wall_clock, mut log_time) = (Alarm::default(), Alarm::default());
-        let mut absent = Absent::default();
         let mut was_member_at = None;
         loop {
             tokio::select! {
@@ -30,7 +28,7 @@ impl Watch {
             }
             let addrs = self.peers.addresses();
             let answers = self.peers.ask_all(&addrs).await;
-            absent.note(&self.peers.members(), &addrs, &answers);
+            self.peers.absent.note(&self.peers.members(), &addrs, &answers);
             self.peers.process.transport.keep(&self.peers.addresses().into_iter().collect());
             self.look_for_removal(&mut was_member_at, answers.iter().flatten());
 

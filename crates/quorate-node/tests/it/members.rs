@@ -1,5 +1,7 @@
 //! What operators ask: nodes that are added, removed and replaced, drained, and made to lead.
 
+use std::time::Duration;
+
 use crate::common::follower::Follower;
 use crate::common::*;
 use quorate_core::Unavailable;
@@ -52,8 +54,21 @@ async fn knows_that_it_was_removed(cluster: &Cluster, at: usize) {
 }
 
 async fn applies(cluster: &Cluster, at: usize) {
-    let expected = Some(Unready::Applies(name(cluster, at)));
-    eventually("it applies", async || cluster.at(at).unready().await == expected).await;
+    waits_for(cluster, at, &format!("quorate cluster member add {}", name(cluster, at))).await;
+}
+
+async fn waits_for(cluster: &Cluster, at: usize, what: &str) {
+    eventually(what, async || {
+        matches!(cluster.at(at).unready().await, Some(Unready::Applies(for_what)) if for_what.contains(what))
+    })
+    .await;
+}
+
+async fn warns(cluster: &Cluster, at: usize, kind: &str) {
+    eventually(kind, async || {
+        cluster.at(at).cluster().await.warnings.iter().any(|warning| warning.kind() == kind)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,6 +86,10 @@ async fn a_node_waits_until_somebody_asks_for_it() {
     applies(&cluster, 3).await;
     let seen = cluster.at(3).cluster().await;
     assert_eq!((seen.standing, seen.members.len()), (Standing::Applicant, 0));
+    // It says at once that it is no member.
+    assert_eq!(submit(cluster.at(3), enqueue(1_000)).await, Err(Unavailable::NotMember));
+    assert_eq!(cluster.at(3).barrier(LONG).await, Err(Unavailable::NotMember));
+    assert_eq!(cluster.order(3, add("n4")).await, Err(Unavailable::NotMember.into()));
     for at in 0..3 {
         eventually("it is shown", async || {
             let seen = cluster.at(at).cluster().await;
@@ -114,6 +133,83 @@ async fn a_node_that_does_not_know_the_cluster_is_added_by_its_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_refused_goes_on_to_form_its_own_cluster() {
+    let mut cluster = Cluster::of_first(1, 3).await;
+    for at in [1, 2] {
+        cluster.configure(at, |config| drop(config.peers.remove(0)));
+    }
+    cluster.start(1).await;
+    let peer_addr = Some(cluster.config(1).peers[0].1.clone());
+    let order = Order::Add { name: "n9".into(), peer_addr, replaces: None };
+    assert_eq!(refused(cluster.order(0, order).await), Why::Unfit);
+    cluster.start(2).await;
+    votes(&cluster, 1, &["n2", "n3"]).await;
+    votes(&cluster, 0, &["n1"]).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_members_name_does_not_take_its_place_when_it_is_restarted() {
+    let mut cluster = Cluster::of_first(3, 4).await;
+    let leader = cluster.leader().await;
+    let bearer = cluster.follower().await;
+    let bearer_name = name(&cluster, bearer);
+    cluster.configure(3, |config| {
+        config.peers.remove(bearer);
+        config.name.clone_from(&bearer_name);
+        config.peers.last_mut().unwrap().0.clone_from(&bearer_name);
+    });
+    cluster.start(3).await;
+    warns(&cluster, leader, "name_borne").await;
+    waits_for(&cluster, 3, "the member that bears its name").await;
+    let before = cluster.voters(leader).await;
+    cluster.stop(bearer).await;
+    // As long as a restart takes. The namesake asks every second.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    cluster.start(bearer).await;
+    eventually("it is ready", async || cluster.at(bearer).ready().await).await;
+    assert_eq!(cluster.voters(leader).await, before);
+
+    // Gone for good, it is replaced.
+    cluster.stop(bearer).await;
+    eventually("the namesake votes", async || {
+        let now = cluster.voters(leader).await;
+        now.len() == 3 && now != before && cluster.at(3).ready().await
+    })
+    .await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_voter_is_replaced() {
+    let mut cluster = Cluster::of_first(1, 2).await;
+    put(cluster.at(0), 1).await;
+    cluster.start(1).await;
+    applies(&cluster, 1).await;
+    assert!(cluster.order(0, replace("n1", "n2")).await.unwrap().changed);
+    votes(&cluster, 1, &["n2"]).await;
+    eventually("it leads", async || cluster.at(1).gauges().leads).await;
+    knows_that_it_was_removed(&cluster, 0).await;
+    put(cluster.at(1), 2).await;
+    assert_eq!(queued(cluster.at(1)), 2);
+    cluster.stop_all().await;
+}
+
+/// Those that stay are asked again after those that go had time for their last answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voter_that_dies_while_another_one_leaves_is_not_left_to_be_needed() {
+    let mut cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let followers = Follower::in_the_place_of_all(&mut cluster, leader).await;
+    let [goes, stays] = &followers[..] else { panic!("two followers") };
+    let dies = stays.clone();
+    goes.when_drained(move || dies.fall_silent());
+    assert_eq!(refused(cluster.order(leader, remove(goes.name())).await), Why::Unsafe);
+    assert_eq!(cluster.voters(leader).await.len(), 3);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_learner_that_never_comes_to_vote_is_removed() {
     let cluster = Cluster::started(3).await;
     let mut idle = cluster.at(0).cluster().await.members.remove(0);
@@ -123,7 +219,7 @@ async fn a_learner_that_never_comes_to_vote_is_removed() {
     let add = Order::Add { name: "n4".into(), peer_addr: Some(idle.peer_addr), replaces: Some("n1".into()) };
     assert!(cluster.order(0, add.clone()).await.unwrap().changed);
     assert!(!cluster.order(0, add).await.unwrap().changed, "it is under way");
-    assert_eq!(refused(cluster.order(0, replace("n2", "n4")).await), Why::UnderWay);
+    assert_eq!(refused(cluster.order(0, replace("n2", "n4")).await), Why::Unfit);
     assert_eq!(refused(cluster.order(0, transfer("n4")).await), Why::Unfit);
     assert_eq!(refused(cluster.order(0, replace("n4", "n5")).await), Why::Unfit);
     let seen = cluster.at(0).cluster().await;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::common::*;
 use openraft::EntryPayload;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+use quorate_node::{Done, Order, OrderError, Refused, Unready, Why};
 use quorate_store::{DataDir, Entry, LogId, LogStore, Membership, Node};
 
 async fn put_some(cluster: &Cluster, numbers: std::ops::Range<u64>) {
@@ -171,6 +172,74 @@ async fn a_change_that_was_interrupted_is_ended_though_nobody_asks() {
     })
     .await;
     put_some(&cluster, 5..10).await;
+    cluster.stop_all().await;
+}
+
+fn refused(answer: Result<Done, OrderError>) -> Why {
+    match answer {
+        Err(OrderError::Refused(Refused { why, .. })) => why,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+async fn waits_for(cluster: &Cluster, at: usize, what: &str) {
+    eventually(what, async || {
+        matches!(cluster.at(at).unready().await, Some(Unready::Applies(for_what)) if for_what.contains(what))
+    })
+    .await;
+}
+
+/// n4 was to come in the place of n3, and is gone, with its data; so is n3. There is another n2, too, that is gone before it voted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voters_place_is_given_once() {
+    let mut cluster = Cluster::of_first(3, 5).await;
+    put_some(&cluster, 0..5).await;
+    cluster.converged().await;
+    let members = cluster.at(0).cluster().await.members;
+    for at in 0..3 {
+        cluster.stop(at).await;
+    }
+    let node = |name: &str, peer_addr: &str| Node {
+        name: name.to_owned(),
+        peer_addr: peer_addr.to_owned(),
+        http_addr: String::new(),
+        replaces: None,
+    };
+    let known = members.iter().map(|member| (member.id, node(&member.name, &member.peer_addr)));
+    let mut nodes: BTreeMap<u64, Node> = known.collect();
+    let (successor, other_n2) = (4_711, 4_712);
+    let addr = cluster.config(3).peers[3].1.clone();
+    nodes.insert(successor, Node { replaces: Some(members[2].id), ..node("n4", &addr) });
+    nodes.insert(other_n2, node("n2", "127.0.0.1:1"));
+    let voters: BTreeSet<u64> = members.iter().map(|member| member.id).collect();
+    let membership = Membership::new(vec![voters], nodes).unwrap();
+    for at in 0..2 {
+        append(&cluster.dir(at), &membership).await;
+    }
+    cluster.start(0).await;
+    cluster.start(1).await;
+    eventually("they go on", async || cluster.at(0).ready().await).await;
+
+    // Of two that bear the name, one is meant.
+    let remove = |name: &str| Order::Remove { name: name.to_owned() };
+    assert_eq!(refused(cluster.order(0, remove("n2")).await), Why::Unfit);
+    assert!(cluster.order(0, remove(&other_n2.to_string())).await.unwrap().changed);
+    assert!(!cluster.order(0, remove(&other_n2.to_string())).await.unwrap().changed, "it is gone");
+    assert_eq!(cluster.voter_names(0).await, ["n1", "n2", "n3"]);
+
+    let replace = Order::Add { name: "n5".into(), peer_addr: None, replaces: Some("n3".into()) };
+    assert_eq!(refused(cluster.order(0, replace).await), Why::Unfit);
+    std::fs::remove_dir_all(cluster.dir(2)).unwrap();
+    cluster.start(2).await;
+    waits_for(&cluster, 2, "another one, n4, takes the place").await;
+    assert_eq!(cluster.at(0).cluster().await.members.len(), 4);
+
+    // An empty n4 comes in the place of the one that is gone.
+    cluster.start(3).await;
+    eventually("it votes in the place of n3", async || cluster.voter_names(0).await == ["n1", "n2", "n4"])
+        .await;
+    waits_for(&cluster, 2, "quorate cluster member add n3").await;
+    assert_eq!(cluster.at(0).cluster().await.members.len(), 3);
     cluster.stop_all().await;
 }
 

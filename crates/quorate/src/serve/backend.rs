@@ -167,12 +167,12 @@ impl NodeHealth for NodeBackend {
     }
 
     fn is_draining(&self) -> bool {
-        *self.node.watch_draining().borrow()
+        *self.node.watch_waits().borrow()
     }
 
     async fn drains(&self) {
         // Its end is the node's.
-        let _ = self.node.watch_draining().wait_for(|draining| *draining).await;
+        let _ = self.node.watch_waits().wait_for(|ends| *ends).await;
     }
 
     async fn metrics(&self) -> String {

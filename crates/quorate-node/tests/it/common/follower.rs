@@ -1,7 +1,8 @@
 //! A follower that does as a test says, in the place of one that has ended.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures::Stream;
 use prost::Message;
@@ -50,6 +51,8 @@ pub struct Follower {
     lie: Arc<watch::Sender<(Option<pb::append_result::Result>, u32)>>,
     vote: Arc<watch::Sender<log::Vote>>,
     successors: Arc<watch::Sender<Vec<u64>>>,
+    when_drained: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
+    silent: Arc<AtomicBool>,
 }
 
 impl Follower {
@@ -62,6 +65,8 @@ impl Follower {
             lie: Arc::default(),
             vote: Arc::default(),
             successors: Arc::default(),
+            when_drained: Arc::default(),
+            silent: Arc::default(),
         };
         let listener = TcpListener::bind(&member.peer_addr).await.unwrap();
         let server = Server::builder()
@@ -108,6 +113,20 @@ impl Follower {
         self.successors.borrow().clone()
     }
 
+    pub fn name(&self) -> &str {
+        &self.member.name
+    }
+
+    /// What is done when it is asked to leave, before it answers.
+    pub fn when_drained(&self, then: impl Fn() + Send + Sync + 'static) {
+        assert!(self.when_drained.set(Box::new(then)).is_ok());
+    }
+
+    /// It does not say any more who it is.
+    pub fn fall_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
     fn deposed(&self) -> bool {
         *self.answers.borrow() != Answers::All
     }
@@ -128,6 +147,9 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Discovery for Follower {
     async fn discover(&self, _request: Request<pb::DiscoverRequest>) -> Answer<pb::DiscoverResponse> {
+        if self.silent.load(Ordering::Relaxed) {
+            return Err(Status::unavailable("it is silent"));
+        }
         let (name, node_id) = (self.member.name.clone(), self.member.id);
         let answer =
             pb::DiscoverResponse { name, node_id, initialised: true, feature_level: 1, ..Default::default() };
@@ -245,6 +267,10 @@ impl Peer for Follower {
     }
 
     async fn drain(&self, _request: Request<pb::DrainRequest>) -> Answer<pb::DrainResponse> {
+        if let Some(then) = self.when_drained.get() {
+            then();
+            return Ok(Response::new(pb::DrainResponse { leads: false }));
+        }
         Err(Status::unimplemented("a follower of a test"))
     }
 }
