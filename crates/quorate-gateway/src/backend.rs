@@ -132,7 +132,7 @@ pub trait NodeHealth: Send + Sync {
     /// Why this node should get no requests, for people; `None` while it is a member that has recovered, and reaches a majority
     /// through the leader. Asks, so it may take a second.
     fn unready(&self) -> impl Future<Output = Option<String>> + Send;
-    /// True while this node is being drained: it takes no long polls.
+    /// True while this node is being drained, and once it was removed: it takes no long polls.
     fn is_draining(&self) -> bool;
     /// Ends when it is.
     fn drains(&self) -> impl Future<Output = ()> + Send;

@@ -298,7 +298,7 @@ impl ApiError {
                 "the only Transfer-Encoding known here is chunked".into()
             }
             ApiError::Unavailable { outcome: _, message } => (*message).into(),
-            ApiError::Draining => "this node is being drained and takes no long polls: ask another one".into(),
+            ApiError::Draining => "this node is being drained, or was removed, and takes no long polls: ask another one".into(),
             ApiError::NotWell { message }
             | ApiError::NoSuchMember { message }
             | ApiError::Refused { message } => message.clone(),
@@ -355,7 +355,7 @@ impl From<Unavailable> for ApiError {
             },
             Unavailable::NotMember => ApiError::Unavailable {
                 outcome: WriteOutcome::NotApplied,
-                message: "this node was removed from the cluster: ask another one",
+                message: "this node is no member of the cluster: ask another one; `quorate cluster status` says what it waits for",
             },
             Unavailable::Unknown => ApiError::Unavailable {
                 outcome: WriteOutcome::Unknown,

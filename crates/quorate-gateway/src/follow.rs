@@ -33,12 +33,11 @@ impl<B: Backend> Follow<B> {
         Ok((Follow { gateway, id, looks, sent: 0, _waiting: waiting }, share))
     }
 
-    /// What comes next; `None` at the end: the job has finished or is deleted, or this node stops.
+    /// What comes next; `None` at the end: the job has finished or is deleted, or this node takes leave of those who wait.
     ///
     /// # Errors
     /// The table cannot be read.
     pub(crate) async fn next_piece(&mut self) -> Result<Option<Bytes>, Unavailable> {
-        let shutdown = self.gateway.config().shutdown.clone();
         loop {
             let reads = self.gateway.backend().reads();
             // First the job: what its end brought is in the log that is read after it.
@@ -54,12 +53,12 @@ impl<B: Backend> Follow<B> {
                     return Ok(Some(Bytes::copy_from_slice(piece)));
                 }
             }
-            if job.status().is_final() || shutdown.is_cancelled() {
+            if job.status().is_final() || self.gateway.is_ending_waits() {
                 return Ok(None);
             }
             tokio::select! {
                 () = self.looks.next(&self.gateway) => {}
-                () = shutdown.cancelled() => return Ok(None),
+                () = self.gateway.ends_waits() => return Ok(None),
             }
         }
     }

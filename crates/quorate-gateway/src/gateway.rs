@@ -103,7 +103,7 @@ impl<B: Backend> Gateway<B> {
         }
     }
 
-    /// True once this node takes leave of those who wait: it stops, or is being drained.
+    /// True once this node takes leave of those who wait: it stops, is being drained, or was removed.
     pub(crate) fn is_ending_waits(&self) -> bool {
         self.config().shutdown.is_cancelled() || self.backend().health().is_draining()
     }

@@ -70,15 +70,18 @@ impl Target {
         &self,
         calls: impl AsyncFnOnce(&Client) -> Result<T, E>,
     ) -> anyhow::Result<T> {
-        let client = self.client()?;
+        let client = self.client_of(items(&self.nodes))?;
         runtime::on_one_thread(async { calls(&client).await.map_err(Into::into) })
     }
 
-    fn client(&self) -> anyhow::Result<Client> {
+    /// A client of these nodes, as this one would be otherwise.
+    ///
+    /// # Errors
+    /// They are no nodes' URLs.
+    pub(crate) fn client_of(&self, nodes: Vec<String>) -> anyhow::Result<Client> {
         let HumanDuration(deadline) = self.deadline;
         let token = self.token.read()?;
-        let config =
-            ClientConfig { token, deadline, wait_for_nodes: false, ..ClientConfig::new(items(&self.nodes)) };
+        let config = ClientConfig { token, deadline, wait_for_nodes: false, ..ClientConfig::new(nodes) };
         Client::new(config).context("nodes")
     }
 }

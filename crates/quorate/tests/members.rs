@@ -244,7 +244,7 @@ fn a_rolling_restart_of_all_nodes_fails_no_request_through_the_others() {
 #[test]
 fn commands_say_what_they_did_and_what_to_do_next() {
     let dir = tempfile::tempdir().unwrap();
-    let port = free_ports(3);
+    let port = free_ports(4);
     let nodes = cluster(dir.path(), port);
     let refused = |args: &[&str], code: i32, says: &str| {
         let output = at(port, args);
@@ -291,5 +291,12 @@ fn commands_say_what_they_did_and_what_to_do_next() {
     done(port, &["undrain", "n1"]);
     assert_eq!(done(port, &["member", "remove", "n2"]), "n2 is removed: 2 voters are left\n");
     assert_eq!(kinds(port)[..2], ["no_failure_survived", "even_voters"]);
-    drop(nodes);
+
+    // By a node that learns of nothing any more once it is done.
+    let newcomer = start(dir.path(), &[port, port + 1, port + 2, port + 3], 3, 4);
+    wait_until("it applies", || kinds(port).iter().any(|kind| kind == "applicant"));
+    let said = done(port + 1, &["member", "replace", "n1", "n3", "--wait", "1m"]);
+    assert_eq!(said, "n3 votes: 2 of 2 voters must agree, 0 may fail\n");
+    assert_eq!(voters(port), ["n0", "n3"]);
+    drop((nodes, newcomer));
 }

@@ -68,11 +68,14 @@ async fn a_node_that_is_drained_takes_no_long_polls_and_ends_those_that_wait() {
     let id = api.enqueue(r#"{"image":"a","queue":"other"}"#).await;
     let its_end = format!("/v1/job/{id}?wait=60");
     let begun = tokio::time::Instant::now();
-    let (waits, outcome, ()) =
-        tokio::join!(api.post("/v1/jobs/consume?wait=60", ""), api.get(&its_end), async {
+    let its_log = format!("/v1/job/{id}/log?follow=true");
+    let follows = tokio::time::timeout(Duration::from_secs(60), api.get(&its_log));
+    let (waits, outcome, follows, ()) =
+        tokio::join!(api.post("/v1/jobs/consume?wait=60", ""), api.get(&its_end), follows, async {
             api.backend.wait(1).await;
             api.backend.drain();
         });
+    follows.expect("it ends").expect(200);
     assert_eq!(waits.expect(200).json(), json!({"jobs": []}));
     assert_eq!(outcome.expect(200).json()["job"]["status"], "queued");
     assert!(begun.elapsed() < Duration::from_secs(60), "they are not held");

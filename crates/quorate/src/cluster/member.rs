@@ -116,7 +116,7 @@ fn take_in(
             show_change(out, &asked, target);
             return Ok(());
         }
-        let cluster = wait_for_vote(client, &request, *wait).await?;
+        let cluster = wait_for_vote(client, target, &request, *wait).await?;
         let message = format!(
             "{name} votes: {} of {} voters must agree, {} may fail",
             cluster.quorum,
@@ -139,13 +139,19 @@ fn voters(cluster: &Cluster) -> impl Iterator<Item = &Member> {
 /// Says how far it is, whenever that changes.
 async fn wait_for_vote(
     client: &Client,
+    target: &Target,
     MemberRequest { name, replaces, .. }: &MemberRequest,
     wait: HumanDuration,
 ) -> anyhow::Result<Cluster> {
     let begun = Instant::now();
-    let mut told = String::new();
+    let (mut told, mut stays) = (String::new(), None);
     loop {
-        let cluster = client.cluster().await?;
+        let cluster = stays.as_ref().unwrap_or(client).cluster().await?;
+        if cluster.standing == "removed" {
+            // It is the replaced one, and learns of nothing any more.
+            let others = cluster.members.iter().filter(|member| member.name != cluster.node);
+            stays = Some(target.client_of(others.map(|member| member.http_addr.clone()).collect())?);
+        }
         let votes = voters(&cluster).any(|voter| voter.name == *name && voter.reachable);
         let replaced = |old: &String| !voters(&cluster).any(|voter| voter.name == *old);
         if votes && replaces.as_ref().is_none_or(replaced) {
