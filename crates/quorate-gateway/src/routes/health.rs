@@ -20,7 +20,8 @@ pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> An
     ok_if(gateway.backend().health().alive().await, "the Raft core of this node does not answer")
 }
 
-/// Whether this node can serve: it has recovered, and reaches a majority through the leader. One that cannot should get no requests for now.
+/// Whether this node can serve: it has recovered, reaches a majority through the leader, and its writes are answered. One that cannot should get
+/// no requests for now.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -34,7 +35,7 @@ pub(crate) async fn readyz<B: Backend>(State(gateway): State<Gateway<B>>) -> Ans
     let stopping = gateway.config().shutdown.is_cancelled();
     ok_if(
         !stopping && gateway.backend().health().ready().await,
-        "this node reaches no majority, has not recovered, or is stopping",
+        "this node reaches no majority, has its writes not answered, has not recovered, or is stopping",
     )
 }
 
