@@ -146,6 +146,8 @@ pub(crate) const OPERATION_STEP: Duration = Duration::from_secs(10);
 pub(crate) const OPERATION_REST: Duration = Duration::from_millis(100);
 /// After one that was not done.
 pub(crate) const OPERATION_PAUSE: Duration = Duration::from_millis(200);
+/// The same where there was no lane, and still is none.
+pub(crate) const OPERATION_LANE_PAUSE: Duration = Duration::from_secs(10);
 /// Between two looks at the free space of the disk. What is about to be written looks by itself.
 pub(crate) const DISK_WATCH: Duration = Duration::from_millis(250);
 /// Nodes that form a cluster: more make every write slower, and nothing safer.
