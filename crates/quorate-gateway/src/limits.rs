@@ -40,6 +40,8 @@ pub(crate) const PIECES_HELD_BYTES: usize = 3 * 6 * PIECE_BYTES;
 pub(crate) const BACKUPS: usize = 1;
 /// What one holds: pieces of some hundred KiB that are read ahead, and what is compressed.
 pub(crate) const BACKUP_HELD_BYTES: usize = 4 << 20;
+/// How long the client of a backup may be behind [`PACE`], over all of it: the disk keeps what is replaced meanwhile.
+pub(crate) const BACKUP_SLACK: Duration = Duration::from_secs(30);
 /// Most pieces of heavy work done at once, if there are twice as many processors.
 pub(crate) const HEAVY_AT_ONCE: usize = 4;
 /// How long the answer to a write that took effect waits for memory.

@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 const REQUEST: &str = "quorate_http_request_seconds";
 const IN_FLIGHT: &str = "quorate_http_requests_in_flight";
 const WAITING: &str = "quorate_http_long_polls";
+const BACKUPS: &str = "quorate_backups_running";
 const REFUSALS: &str = "quorate_http_refusals_total";
 const OF_TOKENS: &str = "quorate_http_token_requests_total";
 
@@ -24,6 +25,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         unauthenticated: refused("401", "unauthenticated"),
         forbidden: refused("403", "forbidden"),
         waiting: gauge!(WAITING),
+        backups: gauge!(BACKUPS),
         overloaded: refused("429", "overloaded"),
         too_many_queues: refused("409", "too_many_queues"),
         too_many_lanes: refused("429", "too_many_lanes"),
@@ -39,6 +41,8 @@ pub(crate) struct Metrics {
     in_flight: Gauge,
     /// Set by whoever is asked for metrics.
     pub(crate) waiting: Gauge,
+    /// 1 while a backup is sent.
+    pub(crate) backups: Gauge,
     pub(crate) unauthenticated: Counter,
     pub(crate) forbidden: Counter,
     pub(crate) overloaded: Counter,
@@ -67,6 +71,11 @@ pub fn register_metrics() {
         WAITING,
         Unit::Count,
         "Requests that wait: for a job, for an outcome, for a log to go on."
+    );
+    describe_gauge!(
+        BACKUPS,
+        Unit::Count,
+        "Backups that this node is sending: as long as one is, the disk keeps what is replaced meanwhile."
     );
     describe_counter!(
         REFUSALS,

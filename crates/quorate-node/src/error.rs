@@ -27,10 +27,10 @@ pub enum StartError {
     /// The log has lost entries and no other node has them: let a person look. The directory is as it was found.
     #[error("this node is alone and its log has lost entries that were acknowledged; it does not start: {0}")]
     LostAlone(StoreError),
-    /// The data directory is a copy of one whose node runs.
+    /// Its node runs already, on another data directory: one of them is a copy.
     #[error(
-        "this data directory is a copy: {name}, the same node {node_id} of the cluster {cluster_id}, runs at {addr} and was started \
-         before. Stop that one first, or start this node on an empty directory"
+        "another process runs this node: {name}, the same node {node_id} of the cluster {cluster_id}, runs at {addr}, so one of the two \
+         data directories is a copy. {says}"
     )]
     Copy {
         /// The node's name there.
@@ -41,11 +41,14 @@ pub enum StartError {
         cluster_id: String,
         /// Where the other one is.
         addr: String,
+        /// Which of the two directories is the newer one, and what to do.
+        says: String,
     },
     /// The cluster was given up for another one that was made of it.
     #[error(
         "the cluster {cluster_id}, which this data directory belongs to, was given up: {name} at {addr} belongs to the cluster {now}, \
-         which was restored or recovered from it. Start this node on an empty directory, to join that one"
+         which was restored or recovered from it. To join that one, start this node on an empty directory. If this cluster \
+         is to go on instead, stop the nodes of that one first"
     )]
     GivenUp {
         /// The node that was met,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use openraft::LogIdOptionExt;
 use quorate_core::{FeatureLevel, Unavailable};
 use quorate_store::{DataDir, JobTable, LogStore};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::cluster::drain::Drain;
 use crate::cluster::formation::Formation;
@@ -121,9 +121,11 @@ impl Group {
             process: process.clone(),
             leadership: leadership.clone(),
             applied: applied.clone(),
+            log: log.end(),
             station: station.clone(),
             outsiders: Outsiders::default(),
             absent: Absent::default(),
+            looks: Arc::new(Semaphore::new(1)),
             inviters: Arc::default(),
         };
         let handover = Handover { raft: raft.clone(), peers: peers.clone() };

@@ -66,7 +66,7 @@ pub use node::Node;
 pub use quorate_store::planted;
 pub use quorate_store::{BackupCheck, BackupError, BackupSummary, RestoreError, Restored, StoreError};
 pub use read::turns::{Look, Turn};
-pub use recover::{Found, FoundMember, Place, Recovered, Recovery};
+pub use recover::{Answering, Found, FoundMember, Place, Recovered, Recovery};
 pub use restore::restore;
 pub use running::Running;
 pub use task::before_abort;

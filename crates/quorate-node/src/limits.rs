@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quorate_core::limits::{BODY_BYTES, BYTES_PER_ENTRY, REQUEST_MILLIS};
-pub(crate) use quorate_store::TERM;
+pub(crate) use quorate_store::{INDEX, TERM};
 
 /// Queues of which is shown by itself what is measured: each costs whoever watches eight series for each node.
 pub(crate) const QUEUES_MEASURED: usize = 100;
@@ -32,8 +32,6 @@ pub(crate) const ENTRY_BYTES: usize = COMMAND_BYTES + BYTES_PER_ENTRY;
 /// Terms by which a peer may be ahead of this node. A term is an election, which takes a second: a node is not away for a century.
 /// And of a hostile peer, each step of that size costs this node a vote on its disk: it would take 2^31 of them to get to [`TERM`].
 pub(crate) const TERMS_AHEAD: u64 = 1 << 32;
-/// Highest log index: a million entries a second take two thousand years to get there.
-pub(crate) const INDEX: u64 = 1 << 56;
 /// What a leader says of log time may be ahead, by so many milliseconds, of what this node's wall clock and its own log time say: a
 /// century. A machine without a clock of its own starts at the epoch; whatever is less may be an honest mistake of somebody's clock.
 pub(crate) const LOG_TIME_AHEAD_MILLIS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
@@ -91,6 +89,11 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const MESSAGE: Duration = Duration::from_secs(30);
 /// For an append frame to be answered. The answer waits for the follower's disk.
 pub(crate) const APPEND_SILENCE: Duration = Duration::from_secs(5);
+/// How often a person's command asks who is there that does not answer, before somebody is given up, and the pause between.
+pub(crate) const RECOVER_ROUNDS: u32 = 4;
+pub(crate) const RECOVER_PAUSE: Duration = Duration::from_millis(500);
+/// For a node of its cluster to answer one that starts and has met a node of a cluster that was made of its own.
+pub(crate) const GIVEN_UP: Duration = Duration::from_secs(3);
 /// For the question, before a node starts, who is there: one that is not reached does not hold up the start.
 pub(crate) const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// Pieces of a backup that are read before they are taken; each is some hundred KiB.

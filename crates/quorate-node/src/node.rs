@@ -4,7 +4,7 @@ use openraft::storage::RaftStateMachine;
 use quorate_store::Meter;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::meeting;
+use crate::cluster::meeting::{self, Position};
 use crate::disk::Disk;
 use crate::group::Group;
 use crate::machine::{Machine, ThisMachine};
@@ -61,7 +61,7 @@ impl Node {
         let recall = Recall::open(&dir, &machine, &clock);
         let process = Process::new(config, &dir, machine, clock, disk)?;
         let (_, stored) = table.applied_state().await.map_err(|error| StartError::Raft(error.to_string()))?;
-        meeting::look_around(&process, &stored).await?;
+        meeting::look_around(&process, &stored, Position::from(log.end().now()?)).await?;
         let listener = socket.listen(limits::BACKLOG).map_err(listen)?;
         let group = Group::start(&process, Arc::clone(&dir), log.clone(), table, &observer).await?;
         process.start(recall);

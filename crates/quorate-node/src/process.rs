@@ -42,12 +42,13 @@ impl Process {
         disk: Disk,
     ) -> Result<Process, quorate_store::StoreError> {
         let found = dir.identity();
+        let former = found.cluster_id.is_some().then_some(found.former_cluster_ids);
         let cluster_id = found.cluster_id.map_or_else(OnceLock::new, OnceLock::from);
         let identity = Identity {
             node_id: found.node_id,
             cluster_id: Arc::new(cluster_id),
             run: Run::draw(&*machine),
-            former: found.former_cluster_ids.into(),
+            former: Arc::new(former.map_or_else(OnceLock::new, OnceLock::from)),
         };
         let lost_data = dir.was_set_aside()?;
         Ok(Process {

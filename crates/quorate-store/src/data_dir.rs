@@ -89,33 +89,29 @@ impl DataDir {
         }
     }
 
-    /// Refuses a directory in which something is.
-    pub(crate) fn refuse_all_but_empty(path: &Path) -> Result<(), RestoreError> {
-        if !path.exists() {
-            return Ok(());
+    /// Begins the directory that a backup is restored into, which must be empty. No node starts on it before [`DataDir::complete`].
+    pub(crate) fn begin_restored(path: &Path) -> Result<DataDir, RestoreError> {
+        // Before the first write into it: somebody else's directory is left as it is.
+        if path.exists() {
+            refuse_all_but_empty(path, &[])?;
         }
-        match names(path)?.into_iter().find(|name| name != LOST_AND_FOUND) {
-            Some(found) => Err(RestoreError::NotEmpty { dir: path.to_owned(), found }),
-            None => Ok(()),
-        }
-    }
-
-    /// Begins the directory that a backup is restored into; it was empty. No node starts on it before [`DataDir::complete`].
-    pub(crate) fn begin_restored(path: &Path) -> Result<DataDir, StoreError> {
         create(path).map_err(StoreError::io("create", path))?;
         let lock = lock(path)?;
-        replace_file(&path.join(RESTORING), b"")?;
-        format::write(&path.join(FORMAT))?;
-        HighWater::create(&path.join(HIGH_WATER))?;
+        // Whoever was faster has it by now.
+        refuse_all_but_empty(path, &[LOCK])?;
         let sizes = Sizes::of(Space::of(path).ok());
         let on_full: OnFull = Arc::new(|_| WhenFull::GiveUp);
-        Ok(DataDir {
-            path: path.to_owned(),
-            _lock: lock,
-            sizes,
-            on_full,
-            identity: Mutex::new(Identity::draw()),
-        })
+        let identity = Mutex::new(Identity::draw());
+        let dir = DataDir { path: path.to_owned(), _lock: lock, sizes, on_full, identity };
+        let begun = replace_file(&path.join(RESTORING), b"")
+            .and_then(|()| format::write(&path.join(FORMAT)))
+            .and_then(|()| HighWater::create(&path.join(HIGH_WATER)));
+        if let Err(error) = begun {
+            // What it is for has failed: this is beside the point.
+            let _ = dir.remove_restored();
+            return Err(error.into());
+        }
+        Ok(dir)
     }
 
     /// Ends what [`DataDir::begin_restored`] began. Durable when it returns.
@@ -159,12 +155,12 @@ impl DataDir {
         self.identity.lock().clone()
     }
 
-    /// Notes which cluster the node belongs to, for ever. Durable when it returns; twice the same is once.
+    /// Notes which cluster the node belongs to, for ever, and which ones that was made of. Durable when it returns; twice the same is once.
     ///
     /// # Errors
     ///
     /// [`StoreError::ForeignFormat`] if the directory belongs to another cluster; [`StoreError::Io`].
-    pub fn adopt_cluster(&self, id: &str) -> Result<(), StoreError> {
+    pub fn adopt_cluster(&self, id: &str, former: &[String]) -> Result<(), StoreError> {
         assert!(!id.is_empty(), "a cluster has an id");
         let mut identity = self.identity.lock();
         match &identity.cluster_id {
@@ -174,7 +170,11 @@ impl DataDir {
                 found: format!("it belongs to the cluster {own}, not to {id}"),
             }),
             None => {
-                let adopted = Identity { cluster_id: Some(id.to_owned()), ..identity.clone() };
+                let adopted = Identity {
+                    cluster_id: Some(id.to_owned()),
+                    former_cluster_ids: former.to_vec(),
+                    ..identity.clone()
+                };
                 adopted.write(&self.path.join(IDENTITY))?;
                 *identity = adopted;
                 Ok(())
@@ -211,6 +211,18 @@ impl DataDir {
     /// [`StoreError::Io`].
     pub fn was_set_aside(&self) -> Result<bool, StoreError> {
         Ok(names(&self.path)?.iter().any(|name| name.starts_with(SET_ASIDE_PREFIX)))
+    }
+
+    /// The contents that were set aside last.
+    pub(crate) fn last_set_aside(&self) -> Result<Option<PathBuf>, StoreError> {
+        let number = |name: &String| name.strip_prefix(SET_ASIDE_PREFIX)?.parse::<u64>().ok();
+        let last = names(&self.path)?.into_iter().filter(|name| number(name).is_some()).max_by_key(number);
+        Ok(last.map(|name| self.path.join(name)))
+    }
+
+    /// Says of what format the directory is.
+    pub(crate) fn format_file(&self) -> PathBuf {
+        self.path.join(FORMAT)
     }
 
     /// Notes for ever that the node was removed from its cluster. Durable when it returns; twice the same is once.
@@ -278,10 +290,19 @@ impl DataDir {
     }
 }
 
-/// Makes a directory, unless it is there; durable when it returns.
+/// Makes a directory and those that it is in, unless they are there; durable when it returns.
 fn create(dir: &Path) -> io::Result<()> {
+    let missing = dir.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists()).count();
     fs::create_dir_all(dir)?;
-    dir.canonicalize()?.parent().map_or(Ok(()), durable::sync)
+    dir.ancestors()
+        .take(missing.max(1))
+        .try_for_each(|made| made.canonicalize()?.parent().map_or(Ok(()), durable::sync))
+}
+
+/// Refuses a directory in which something is, but for these.
+fn refuse_all_but_empty(path: &Path, but: &[&str]) -> Result<(), RestoreError> {
+    let found = names(path)?.into_iter().find(|name| name != LOST_AND_FOUND && !but.contains(&name.as_str()));
+    found.map_or(Ok(()), |found| Err(RestoreError::NotEmpty { dir: path.to_owned(), found }))
 }
 
 /// The names in a directory. Names that are no UTF-8 are nobody's of ours; they are shown as well as may be.

@@ -54,7 +54,7 @@ fn back_up(reader: &Reader) -> Vec<u8> {
         backup.extend_from_slice(&piece);
         ControlFlow::Continue(())
     };
-    reader.back_up("a cluster", 1_700_000_000_000, took).unwrap();
+    reader.back_up("a cluster", &[], 1_700_000_000_000, took).unwrap();
     backup
 }
 
@@ -142,7 +142,7 @@ async fn make_fixtures() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("data-dir");
     let mut harness = Harness::new(Tuning::default());
-    harness.data_dir.adopt_cluster("a cluster").unwrap();
+    harness.data_dir.adopt_cluster("a cluster", &[]).unwrap();
     let mut entries = Vec::new();
     for workload::Entry { index, batch, .. } in Workload::new(6).take(usize::try_from(LAST).unwrap()) {
         let batch = without_raise(batch);

@@ -8,6 +8,8 @@ use quorate_core::limits::{DETAILS_BYTES, JOBS_PER_REQUEST, OPERATIONS};
 /// Highest term of a vote or an entry: an election a nanosecond takes centuries to get there. Whoever has a higher one has it from
 /// a peer that made it up, and there is no next one after the last: Raft could only end.
 pub const TERM: u64 = 1 << 63;
+/// Highest log index: a million entries a second take two thousand years to get there.
+pub const INDEX: u64 = 1 << 56;
 
 /// The last entries of the log that are kept in memory, in bytes. What is not written yet is kept above it, too.
 pub(crate) const LOG_TAIL_BYTES: usize = 32 << 20;

@@ -34,28 +34,18 @@ pub struct Survey {
     pub applied: Option<LogId>,
     /// Whom it voted for last.
     pub vote: Option<Vote>,
-    /// What it has certainly kept, by its high-water mark: the last entry. Above [`Survey::last`] some of it is lost.
+    /// What it has certainly kept, by its high-water mark: the last entry.
     pub marked: Option<LogId>,
     /// The same of the vote.
     pub marked_vote: Option<Vote>,
+    /// Its log has lost what it had promised to remember, an entry or a vote; its table may still have the entry.
+    pub has_lost: bool,
 }
 
 impl Survey {
     /// The last entry that it has, in its log or in its table.
     pub fn end(&self) -> Option<LogId> {
         self.last.max(self.applied)
-    }
-
-    /// It has lost what it had promised to remember.
-    pub fn has_lost(&self) -> bool {
-        let index = |id: Option<LogId>| id.map(|id| id.index);
-        index(self.marked) > index(self.end()) || self.marked_vote > self.vote
-    }
-
-    /// Its log has less than its mark says, whatever its table has: it does not start as it is.
-    pub fn does_not_start(&self) -> bool {
-        let index = |id: Option<LogId>| id.map(|id| id.index);
-        index(self.marked) > index(self.last) || self.marked_vote > self.vote
     }
 
     /// It is the only voter already.
@@ -78,7 +68,15 @@ impl Recovery {
         let membership = log.membership.map_or_else(|| meta.membership.membership().clone(), |(_, it)| it);
         let identity = dir.identity();
         if membership.get_node(&identity.node_id).is_none() {
-            let found = "its node is no member of a cluster, so there is nothing to recover".to_owned();
+            let mut found = "its node is no member of a cluster, so there is nothing to recover".to_owned();
+            if let Some(aside) = dir.last_set_aside()? {
+                let (from, format) = (aside.display(), dir.format_file());
+                found += &format!(
+                    ". What was there before this node began anew is in {from}. To recover from that, make it a data directory of its \
+                     own: cp -a {from} NEW && cp {} NEW, and name NEW",
+                    format.display()
+                );
+            }
             return Err(StoreError::ForeignFormat { path: path.to_owned(), found });
         }
         let survey = Survey {
@@ -90,6 +88,7 @@ impl Recovery {
             vote: log.vote,
             marked,
             marked_vote,
+            has_lost: log.has_lost,
         };
         Ok(Recovery { dir, survey })
     }
@@ -113,8 +112,9 @@ impl Recovery {
         // Before anything is changed, it must open.
         let table = applied(&dir, survey.last, understood)?;
         dir.begin_cluster(cluster_id)?;
-        // Nothing that it promised to others counts any more, and all that it has is kept.
-        log::forget_mark(&dir)?;
+        if survey.has_lost {
+            log::forget_mark(&dir)?;
+        }
         // Where the table is ahead of the log, a snapshot has what is between them.
         let purged = table.filter(|_| index(table) > index(survey.last));
         let end = purged.or(survey.last);
@@ -165,7 +165,7 @@ mod tests {
     /// A member of three, with entries 1 (the membership) to `applied` in its table, and to `logged` in its log.
     async fn member_of_three(applied: u64, logged: u64) -> TempDir {
         let mut harness = Harness::new(Tuning::default());
-        harness.data_dir.adopt_cluster("the old one").unwrap();
+        harness.data_dir.adopt_cluster("the old one", &[]).unwrap();
         let own = harness.data_dir.identity().node_id;
         let members = [own, 2, 3].map(|id| v1::Member {
             node_id: id,
@@ -202,7 +202,7 @@ mod tests {
     async fn check_recovered(dir: &TempDir, last: LogId, first: u64) {
         let found = Recovery::of(dir.path()).unwrap();
         let survey = found.survey();
-        assert!(survey.is_alone() && !survey.does_not_start(), "{survey:?}");
+        assert!(survey.is_alone() && !survey.has_lost, "{survey:?}");
         assert_eq!((survey.last, survey.marked), (Some(last), Some(last)));
         assert_eq!(survey.identity.cluster_id.as_deref(), Some(NEW));
         assert_eq!(survey.identity.former_cluster_ids, ["the old one"]);
@@ -224,7 +224,7 @@ mod tests {
         let found = Recovery::of(dir.path()).unwrap();
         let survey = found.survey();
         assert_eq!((index_of(survey.last), index_of(survey.committed), index_of(survey.applied)), (5, 3, 3));
-        assert_eq!((index_of(survey.marked), survey.has_lost(), survey.is_alone()), (5, false, false));
+        assert_eq!((index_of(survey.marked), survey.has_lost, survey.is_alone()), (5, false, false));
         assert_eq!(survey.vote, Some(Vote::new(4, 2)));
         // To look changes nothing.
         drop(found);
@@ -256,7 +256,7 @@ mod tests {
             file.put(Mark { last: Some(log_id(4)), ..mark }).unwrap();
         }
         let found = Recovery::of(dir.path()).unwrap();
-        assert!(found.survey().does_not_start() && !found.survey().has_lost());
+        assert!(found.survey().has_lost);
         let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
         assert_eq!(last.index, 7);
         check_recovered(&dir, last, 7).await;
@@ -270,12 +270,47 @@ mod tests {
             file.put(Mark { last: Some(log_id(9)), vote: Some(Vote::new(8, 3)) }).unwrap();
         }
         let found = Recovery::of(dir.path()).unwrap();
-        assert!(found.survey().has_lost());
+        assert!(found.survey().has_lost);
         assert_eq!(index_of(found.survey().marked), 9);
         let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
         // No vote that it may have given counts again.
         assert_eq!(last, LogId { leader_id: CommittedLeaderId::new(9), index: 4 });
         check_recovered(&dir, last, 1).await;
+    }
+
+    /// Its table has all that it had promised, and its log does not: as large an index is no proof, nor is the same one.
+    #[tokio::test]
+    async fn a_log_that_lost_its_tail_while_the_table_has_it_is_recovered() {
+        for (applied, logged, marked) in [(6, 3, log_id(6)), (4, 4, other_term(4)), (6, 6, other_term(5))] {
+            let dir = member_of_three(applied, logged).await;
+            {
+                let (mut file, _) = HighWater::open(&dir.path().join("high-water")).unwrap();
+                file.put(Mark { last: Some(marked), vote: Some(Vote::new(4, 2)) }).unwrap();
+            }
+            let found = Recovery::of(dir.path()).unwrap();
+            assert!(found.survey().has_lost, "{:?}", found.survey());
+            let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
+            assert_eq!(last.index, applied.max(logged) + 1);
+            check_recovered(&dir, last, if applied > logged { last.index } else { 1 }).await;
+        }
+    }
+
+    fn other_term(index: u64) -> LogId {
+        LogId { leader_id: CommittedLeaderId::new(3), index }
+    }
+
+    #[tokio::test]
+    async fn what_was_set_aside_is_named_and_can_be_recovered_from() {
+        let dir = member_of_three(3, 5).await;
+        let anew = DataDir::open(dir.path()).unwrap().set_aside("it has lost entries").unwrap();
+        LogStore::open(&anew, Arc::new(|error| panic!("{error}"))).unwrap().close().unwrap();
+        drop(JobTable::open(&anew, Arc::new(Nobody), FeatureLevel::default()).unwrap());
+        drop(anew);
+        let refused = Recovery::of(dir.path()).err().unwrap().to_string();
+        let aside = dir.path().join("set-aside-1");
+        assert!(refused.contains(&format!("cp -a {} NEW && cp ", aside.display())), "{refused}");
+        std::fs::copy(dir.path().join("FORMAT"), aside.join("FORMAT")).unwrap();
+        assert_eq!(index_of(Recovery::of(&aside).unwrap().survey().last), 5);
     }
 
     /// A crash between the two steps: the new cluster's id, and no new log.

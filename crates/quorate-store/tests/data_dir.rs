@@ -39,9 +39,9 @@ fn a_cluster_is_adopted_for_ever() {
     let temp = TempDir::new().unwrap();
     let dir = open(temp.path()).unwrap();
     let node_id = dir.identity().node_id;
-    dir.adopt_cluster("one").unwrap();
-    dir.adopt_cluster("one").unwrap();
-    assert!(matches!(dir.adopt_cluster("two"), Err(StoreError::ForeignFormat { .. })));
+    dir.adopt_cluster("one", &[]).unwrap();
+    dir.adopt_cluster("one", &[]).unwrap();
+    assert!(matches!(dir.adopt_cluster("two", &[]), Err(StoreError::ForeignFormat { .. })));
     drop(dir);
     let identity = open(temp.path()).unwrap().identity();
     assert_eq!(identity.cluster_id.as_deref(), Some("one"));
@@ -93,7 +93,7 @@ fn another_format_is_refused_whatever_the_difference() {
 fn a_damaged_identity_is_refused_whichever_bit() {
     let temp = TempDir::new().unwrap();
     let dir = open(temp.path()).unwrap();
-    dir.adopt_cluster("the cluster").unwrap();
+    dir.adopt_cluster("the cluster", &["the one before".to_owned()]).unwrap();
     drop(dir);
     let file = temp.path().join("identity");
     let good = fs::read(&file).unwrap();
@@ -155,7 +155,7 @@ fn an_interrupted_first_start_is_taken_up() {
 fn a_directory_set_aside_is_kept_and_the_node_is_another() {
     let temp = TempDir::new().unwrap();
     let dir = open(temp.path()).unwrap();
-    dir.adopt_cluster("one").unwrap();
+    dir.adopt_cluster("one", &[]).unwrap();
     open_log(&dir).unwrap().close().unwrap();
     let old = dir.identity();
     let identity_file = fs::read(temp.path().join("identity")).unwrap();

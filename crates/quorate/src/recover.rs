@@ -1,9 +1,10 @@
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use quorate_node::{Found, FoundMember, Place, Recovered, Recovery};
+use quorate_node::{Answering, Found, FoundMember, Place, Recovered, Recovery};
 use serde::Serialize;
 
 use crate::output::Output;
@@ -23,7 +24,8 @@ pub(crate) struct RecoverArgs {
     /// What is asked for: one voter, by force.
     #[arg(long, required = true)]
     force_single: bool,
-    /// The data directory of the node, which must not run. The one to choose of several survivors is that with the highest last entry.
+    /// The data directory of the node, which must not run. Of several survivors choose that whose last entry is of the
+    /// highest term, and of those that with the highest entry.
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
     /// The node's name, as the command shows it.
@@ -50,7 +52,8 @@ struct Shown<'a> {
     node_id: String,
     cluster_id: &'a str,
     members: Vec<Member<'a>>,
-    quorum: usize,
+    /// The ids of the voters: two sets where a change of them was under way, and a majority of each must agree.
+    voter_sets: Vec<Vec<String>>,
     last: Option<Shape>,
     committed: Option<Shape>,
     applied: Option<Shape>,
@@ -66,6 +69,7 @@ struct Member<'a> {
     peer_addr: &'a str,
     votes: bool,
     answers: bool,
+    applied_index: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -87,7 +91,7 @@ struct Done<'a> {
 pub(crate) fn main(args: &RecoverArgs) -> anyhow::Result<ExitCode> {
     let recovery = Recovery::of(&args.data_dir).context("data-dir")?;
     let found = recovery.found();
-    if found.is_alone && !found.does_not_start {
+    if found.is_alone && !found.has_lost {
         bail!(
             "data-dir: {} is the only voter of its cluster {} already: there is nothing to recover. Start it",
             found.name,
@@ -137,30 +141,63 @@ fn is_meant(args: &RecoverArgs, found: &Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Those who answer and this node are no majority.
-fn is_lost(found: &Found, answering: &[FoundMember]) -> anyhow::Result<()> {
-    let votes = |id: u64| found.members.iter().any(|member| member.id == id && member.votes);
-    let there = answering.iter().filter(|member| votes(member.id)).count()
-        + usize::from(votes(found.node_id) && !found.does_not_start);
-    if there >= found.quorum() {
+/// Those who answer and this node are no majority, and none of them is a better choice.
+fn is_lost(found: &Found, answering: &[Answering]) -> anyhow::Result<()> {
+    for answer in answering {
+        match answer {
+            Answering::Successor { name, addr, cluster_id } => bail!(
+                "the cluster was given up before: {name} at {addr} belongs to the cluster {cluster_id}, which was restored or recovered \
+                 from it. A second one would have other data under the same ids: let this node join that one, on an empty directory, or \
+                 stop all nodes of that one first if this is the one to keep"
+            ),
+            Answering::Itself { addr } => bail!(
+                "the node {} itself runs at {addr}, on another directory: one of the two is a copy. Stop it there, and compare what both \
+                 have with this command",
+                found.name
+            ),
+            Answering::Member { .. } => {}
+        }
+    }
+    let members = members(answering);
+    let own = (!found.has_lost).then_some(found.node_id);
+    let there: BTreeSet<u64> = members.iter().map(|(member, _)| member.id).chain(own).collect();
+    if found.is_majority(&there) {
         bail!(
             "the majority is not lost: this node and {} are enough. Start this node as ever, and nothing is lost",
-            names(answering)
+            names(members.iter().map(|(member, _)| *member))
+        );
+    }
+    let last = found.last.map_or(0, |last| last.index);
+    if let Some((member, applied)) = members.iter().find(|(_, applied)| *applied > last) {
+        bail!(
+            "{} has more: it has applied up to entry {applied}, and this node has up to entry {last}. Stop {0}, and look there with \
+             this command",
+            member.name
         );
     }
     Ok(())
 }
 
-fn names(members: &[FoundMember]) -> String {
-    members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ")
+/// The other members that answer, and up to where each has applied the log.
+fn members(answering: &[Answering]) -> Vec<(&FoundMember, u64)> {
+    let members = answering.iter().filter_map(|answer| match answer {
+        Answering::Member { member, applied_index } => Some((member, *applied_index)),
+        Answering::Itself { .. } | Answering::Successor { .. } => None,
+    });
+    members.collect()
 }
 
-fn show(out: &mut Output, found: &Found, answering: &[FoundMember]) {
+fn names<'a>(members: impl IntoIterator<Item = &'a FoundMember>) -> String {
+    members.into_iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn show(out: &mut Output, found: &Found, answering: &[Answering]) {
     let place = |place: Option<Place>| {
-        place.map_or("nothing".to_owned(), |Place { term, index }| format!("entry {index} of term {term}"))
+        place.map_or("nothing".to_owned(), |Place { term, index }| format!("term {term}, entry {index}"))
     };
     let is_voter = found.members.iter().any(|member| member.id == found.node_id && member.votes);
-    let voters = found.members.iter().filter(|member| member.votes).count();
+    let agree = |voters: &BTreeSet<u64>| format!("{} of {} voters", voters.len() / 2 + 1, voters.len());
+    let quorums = found.voter_sets.iter().map(agree).collect::<Vec<_>>().join(" and ");
     let vote = found.vote.map_or_else(
         || "none".to_owned(),
         |(term, id)| {
@@ -168,10 +205,13 @@ fn show(out: &mut Output, found: &Found, answering: &[FoundMember]) {
             format!("for {} in term {term}", voted.map_or("a node that is no member", |member| &member.name))
         },
     );
-    let answers = match answering {
+    let answers = match &*members(answering) {
         [] => "none of them answers now".to_owned(),
-        [one] => format!("{} answers now", one.name),
-        several => format!("{} answer now", names(several)),
+        some => {
+            let shown =
+                some.iter().map(|(member, applied)| format!("{} (up to entry {applied})", member.name));
+            format!("answering now: {}", shown.collect::<Vec<_>>().join(", "))
+        }
     };
     for (name, value) in [
         (
@@ -184,7 +224,7 @@ fn show(out: &mut Output, found: &Found, answering: &[FoundMember]) {
             ),
         ),
         ("cluster", found.cluster_id.clone()),
-        ("members", format!("{}; {} of {voters} voters must agree", names(&found.members), found.quorum())),
+        ("members", format!("{}; {quorums} must agree", names(&found.members))),
         ("log", format!("up to {}", place(found.last))),
         (
             "committed",
@@ -209,12 +249,12 @@ fn show(out: &mut Output, found: &Found, answering: &[FoundMember]) {
     ));
     if found.has_lost {
         out.line(
-            "damage       this node's own disk has lost what it had promised to keep: what is behind its log's end is lost, too",
+            "damage       this node's own log has lost what it had promised to keep: what is behind the last entry above is lost, too",
         );
     }
 }
 
-fn show_how(out: &mut Output, found: &Found, answering: &[FoundMember], data_dir: &Path) {
+fn show_how(out: &mut Output, found: &Found, answering: &[Answering], data_dir: &Path) {
     out.line("");
     out.line("Nothing was changed.");
     match is_lost(found, answering) {
@@ -237,21 +277,28 @@ fn show_done(out: &mut Output, found: &Found, recovered: &Recovered) {
     out.line("next         start this node as ever, and the others on empty directories; and ask for each: quorate cluster member add NAME");
 }
 
-fn shown<'a>(found: &'a Found, answering: &[FoundMember], recovered: Option<&'a Recovered>) -> Shown<'a> {
+fn shown<'a>(found: &'a Found, answering: &[Answering], recovered: Option<&'a Recovered>) -> Shown<'a> {
     let shape = |place: Option<Place>| place.map(|Place { term, index }| Shape { term, index });
+    let answers = members(answering);
+    let applied = |id| answers.iter().find(|(member, _)| member.id == id).map(|(_, applied)| *applied);
     let members = found.members.iter().map(|member| Member {
         name: &member.name,
         id: member.id.to_string(),
         peer_addr: &member.peer_addr,
         votes: member.votes,
-        answers: answering.contains(member),
+        answers: applied(member.id).is_some(),
+        applied_index: applied(member.id),
     });
     Shown {
         name: &found.name,
         node_id: found.node_id.to_string(),
         cluster_id: &found.cluster_id,
         members: members.collect(),
-        quorum: found.quorum(),
+        voter_sets: found
+            .voter_sets
+            .iter()
+            .map(|voters| voters.iter().map(ToString::to_string).collect())
+            .collect(),
         last: shape(found.last),
         committed: shape(found.committed),
         applied: shape(found.applied),

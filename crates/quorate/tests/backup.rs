@@ -12,6 +12,7 @@ use common::{
     QUORATE, Started, cluster, ends, enqueue, free_ports, join, quorate, serve, start, url, wait_until,
     wait_until_ready,
 };
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 fn json(output: &Output) -> Value {
@@ -232,7 +233,7 @@ fn a_copy_of_a_data_directory_that_meets_its_original_ends_with_one_line() {
     assert_eq!(code, Some(1), "{said}");
     let last = said.lines().last().unwrap();
     assert!(
-        last.contains("data-dir: this data directory is a copy: n2, the same node")
+        last.contains("data-dir: another process runs this node: n2, the same node")
             && last.contains(&format!("runs at 127.0.0.1:{}", ports[2] + 1_000)),
         "{last}"
     );
@@ -252,6 +253,32 @@ fn a_copy_of_a_data_directory_that_meets_its_original_ends_with_one_line() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("runs at 127.0.0.1:{}", ports[3] + 1_000)), "{said}");
     assert!(copy.runs());
+}
+
+/// The original does not answer while its copy starts: members tell each of the other, and the one that has less ends.
+#[test]
+fn an_original_and_its_copy_that_did_not_meet_at_first_meet_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let ports: Vec<u16> = (free_ports(4)..).take(4).collect();
+    let mut nodes = cluster(dir.path(), ports[0]);
+    enqueue(ports[0]);
+    nodes.remove(2);
+    copy(&dir.path().join("n2"), &dir.path().join("n3"));
+    let mut original = start(dir.path(), &ports[..3], 2);
+    wait_until_ready(ports[2]);
+    original.signal(Signal::SIGSTOP);
+    let mut args = serve(dir.path(), &[ports[0], ports[1], ports[3]], 2);
+    let data_dir = args.iter().position(|arg| arg == "--data-dir").unwrap();
+    args[data_dir + 1] = dir.path().join("n3").to_str().unwrap().to_owned();
+    let mut copy = Started(Command::new(QUORATE).args(&args).stderr(Stdio::null()).spawn().unwrap());
+    wait_until_ready(ports[3]);
+    wait_until("the copy has taken the original's place", || {
+        let status = json(&run(&["cluster", "status", "--json"], ports[0]));
+        status.to_string().contains(&format!("127.0.0.1:{}\"", ports[3] + 1_000))
+    });
+    original.signal(Signal::SIGCONT);
+    wait_until("one of the two has ended", || !original.runs() || !copy.runs());
+    wait_until_ready(if copy.runs() { ports[3] } else { ports[2] });
 }
 
 fn copy(from: &Path, to: &Path) {

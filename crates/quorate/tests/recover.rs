@@ -67,8 +67,10 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
     assert_eq!(
         found,
         serde_json::from_slice::<Value>(&recover(&["--json"]).stdout).unwrap().tap(|now| {
-            for member in now["members"].as_array_mut().unwrap() {
+            for (at, member) in now["members"].as_array_mut().unwrap().iter_mut().enumerate() {
                 member["answers"] = (member["name"] != "n0").into();
+                assert!(member["applied_index"].is_null(), "{member}");
+                member["applied_index"] = found["members"][at]["applied_index"].clone();
             }
         })
     );
@@ -96,6 +98,9 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
         );
     }
     // Wiped, they join.
+    let old = dir.path().join("old");
+    fs::rename(dir.path().join("n2"), &old).unwrap();
+    fs::create_dir(dir.path().join("n2")).unwrap();
     for node in [1, 2] {
         fs::remove_dir_all(dir.path().join(format!("n{node}"))).unwrap();
         nodes.push(join(dir.path(), &ports, node));
@@ -107,6 +112,15 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_ne!(status["id"], cluster_id);
     assert_eq!(status["members"].as_array().unwrap().len(), 3, "{status}");
+
+    // Those who have joined know the old cluster, too: the recovered node does not run.
+    nodes.pop();
+    let mut args = serve(dir.path(), &ports, 2);
+    let data_dir = args.iter().position(|arg| arg == "--data-dir").unwrap();
+    args[data_dir + 1] = old.to_str().unwrap().to_owned();
+    let (code, said) = ends(&args);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("was given up: n1 at"), "{said}");
 }
 
 trait Tap: Sized {

@@ -48,3 +48,18 @@ async fn one_that_cannot_be_read_to_its_end_does_not_end_well() {
     assert!(pieces.last().unwrap().is_err(), "the client sees it");
     assert_eq!(pieces.iter().filter(|piece| piece.is_ok()).count(), 9);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_it_too_slowly_over_all_of_it_is_cut_off() {
+    for (pause, ends_well) in [(1, true), (20, false)] {
+        let api = Api::new();
+        let answer = api.router.clone().oneshot(request("GET", PATH, &[], "")).await.unwrap();
+        let mut pieces = answer.into_body().into_data_stream();
+        let mut last = None;
+        while let Some(piece) = pieces.next().await {
+            last = Some(piece);
+            tokio::time::advance(std::time::Duration::from_secs(pause)).await;
+        }
+        assert_eq!(last.unwrap().is_ok(), ends_well);
+    }
+}

@@ -137,7 +137,7 @@ impl Formation {
             return Ok(self.join(&seen).await);
         }
         if let Some((_, member)) = seen.iter().find(|(_, answer)| answer.initialised) {
-            self.adopt(&member.cluster_id)?;
+            self.adopt(member)?;
             return Ok(self.join(&seen).await);
         }
         if !self.peers.process.config.is_first() {
@@ -145,7 +145,7 @@ impl Formation {
             let maker =
                 seen.iter().find(|(_, answer)| answer.name == *first && !answer.cluster_id.is_empty());
             if let Some((_, maker)) = maker {
-                self.adopt(&maker.cluster_id)?;
+                self.adopt(maker)?;
             }
             return Ok(format!("{first} to make the cluster, or a member to join by"));
         }
@@ -166,7 +166,7 @@ impl Formation {
         let cluster_id = own.unwrap_or_else(|| {
             uuid::Builder::from_random_bytes(self.peers.process.machine.draw()).into_uuid().to_string()
         });
-        self.adopt(&cluster_id)?;
+        self.note_cluster(&cluster_id, &[])?;
         if let Some((addr, other)) = others.iter().find(|(_, answer)| answer.cluster_id != cluster_id) {
             return Ok(match other.cluster_id.as_str() {
                 "" => format!("{addr} to note the cluster's id"),
@@ -229,13 +229,21 @@ impl Formation {
         }
     }
 
-    /// Notes the cluster's id on disk, then in every call.
-    fn adopt(&self, cluster_id: &str) -> Result<(), StoreError> {
-        if cluster_id.is_empty() {
-            return Ok(());
+    /// Becomes a node of somebody's cluster, if that has one.
+    fn adopt(&self, of: &DiscoverResponse) -> Result<(), StoreError> {
+        match of.cluster_id.as_str() {
+            "" => Ok(()),
+            id => self.note_cluster(id, &of.former_cluster_ids),
         }
-        self.dir.adopt_cluster(cluster_id)?;
-        self.peers.process.identity.cluster_id.get_or_init(|| cluster_id.to_owned());
+    }
+
+    /// Notes the cluster's id, and those that it was made of, on disk, then in every call.
+    fn note_cluster(&self, id: &str, former: &[String]) -> Result<(), StoreError> {
+        self.dir.adopt_cluster(id, former)?;
+        let identity = &self.peers.process.identity;
+        // A node that belonged to it already knows better.
+        identity.former.get_or_init(|| former.to_vec());
+        identity.cluster_id.get_or_init(|| id.to_owned());
         Ok(())
     }
 }

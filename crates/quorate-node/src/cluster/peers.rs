@@ -5,16 +5,17 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1 as pb;
-use quorate_store::{Node, NodeId};
-use tokio::sync::watch;
+use quorate_store::{LogEnd, Node, NodeId, ProtoForm};
+use tokio::sync::{Semaphore, watch};
 
 use crate::DiskState;
+use crate::cluster::meeting::{Double, Position};
 use crate::cluster::outsiders::Outsiders;
 use crate::cluster::presence::Absent;
 use crate::cluster::station::Station;
 use crate::config::is_addr;
 use crate::leadership::Leadership;
-use crate::peer::{self, Run};
+use crate::peer;
 use crate::process::Process;
 use crate::task::die;
 
@@ -24,10 +25,13 @@ pub(crate) struct Peers {
     pub(crate) process: Process,
     pub(crate) leadership: Leadership,
     pub(crate) applied: watch::Receiver<u64>,
+    pub(crate) log: LogEnd,
     pub(crate) station: Station,
     pub(crate) outsiders: Outsiders,
     /// The members that do not answer.
     pub(crate) absent: Absent,
+    /// Turns to look for another process with this node's identity.
+    pub(crate) looks: Arc<Semaphore>,
     /// Where somebody led, lately, who has taken this node in.
     pub(crate) inviters: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -39,6 +43,7 @@ impl Peers {
         let stored = self.leadership.membership();
         let membership = stored.membership();
         let committed = self.leadership.committed_membership();
+        let Position { last, vote } = self.position();
         pb::DiscoverResponse {
             name: self.process.config.name.clone(),
             node_id: self.process.identity.node_id,
@@ -58,7 +63,7 @@ impl Peers {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: u64::try_from(self.process.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             run: Some(self.process.identity.run.into()),
-            former_cluster_ids: self.process.identity.former.to_vec(),
+            former_cluster_ids: self.former_cluster_ids(),
             asker_addr: self.process.transport.book.of(question.node_id).unwrap_or_default(),
             term: self.leadership.term(),
             members_index: committed.log_id().map_or(0, |log_id| log_id.index),
@@ -67,7 +72,15 @@ impl Peers {
             draining: self.station.is_draining(),
             yields: self.station.yields(),
             outsiders: self.outsiders.beside(|id| membership.get_node(&id).is_some()),
+            last_log_id: last.map(|last| last.to_message()),
+            vote: vote.map(|vote| vote.to_message()),
         }
+    }
+
+    /// How far this node's directory is.
+    fn position(&self) -> Position {
+        // A log that cannot be written ends the process by itself.
+        self.log.now().map_or(Position::default(), Position::from)
     }
 
     /// Whether this node has a membership.
@@ -78,6 +91,11 @@ impl Peers {
     /// The cluster's id, once this node belongs to one.
     pub(crate) fn cluster_id(&self) -> Option<&str> {
         self.process.identity.cluster_id.get().map(String::as_str)
+    }
+
+    /// Those that this node's cluster was made of.
+    pub(crate) fn former_cluster_ids(&self) -> Vec<String> {
+        self.process.identity.former.get().cloned().unwrap_or_default()
     }
 
     /// This node as a member.
@@ -111,24 +129,13 @@ impl Peers {
         errand: pb::Errand,
         invited: NodeId,
     ) -> Option<pb::DiscoverResponse> {
-        let own = self.as_member();
-        let question = pb::DiscoverRequest {
-            name: own.name,
-            node_id: own.node_id,
-            cluster_id: self.cluster_id().unwrap_or_default().to_owned(),
-            peer_addr: own.peer_addr,
-            removed: self.station.is_removed(),
-            applies: self.station.applies().is_some(),
-            errand: errand.into(),
-            invited,
-            run: Some(self.process.identity.run.into()),
-        };
-        match self.process.transport.discover(addr, question).await {
+        match self.process.transport.discover(addr, self.question(errand, invited)).await {
             Ok((answer, round_trip)) => {
-                self.end_if_copied(addr, &answer.cluster_id, answer.node_id, answer.run);
+                self.meet(addr, &answer);
                 if self.is_other_of_cluster(&answer.cluster_id, answer.node_id) {
                     self.process.transport.book.found(answer.node_id, addr);
                     self.note_time(&answer, round_trip);
+                    self.look_for_a_copy(&answer.asker_addr);
                 } else {
                     self.process.transport.book.lost(addr);
                 }
@@ -142,6 +149,38 @@ impl Peers {
         }
     }
 
+    fn question(&self, errand: pb::Errand, invited: NodeId) -> pb::DiscoverRequest {
+        let own = self.as_member();
+        pb::DiscoverRequest {
+            name: own.name,
+            node_id: own.node_id,
+            cluster_id: self.cluster_id().unwrap_or_default().to_owned(),
+            peer_addr: own.peer_addr,
+            removed: self.station.is_removed(),
+            applies: self.station.applies().is_some(),
+            errand: errand.into(),
+            invited,
+            run: Some(self.process.identity.run.into()),
+        }
+    }
+
+    /// Looks, beside all else, whether another process with this node's identity answers at an address where it is said to be.
+    fn look_for_a_copy(&self, addr: &str) {
+        if addr.is_empty() || Some(addr) == self.process.config.peer_addr() {
+            return;
+        }
+        // What is asked by everybody is asked once at a time.
+        let Ok(turn) = Arc::clone(&self.looks).try_acquire_owned() else { return };
+        let (this, addr) = (self.clone(), addr.to_owned());
+        tokio::spawn(async move {
+            let question = this.question(pb::Errand::Unspecified, 0);
+            if let Ok((answer, _)) = this.process.transport.discover(&addr, question).await {
+                this.meet(&addr, &answer);
+            }
+            drop(turn);
+        });
+    }
+
     /// Asks a member; `None` if it does not answer where it should be.
     pub(crate) async fn ask_member(&self, id: NodeId) -> Option<pb::DiscoverResponse> {
         let addr = self.process.transport.book.of(id)?;
@@ -152,8 +191,14 @@ impl Peers {
     /// no member.
     pub(crate) fn hear(&self, asker: &pb::DiscoverRequest) {
         let (id, addr) = (asker.node_id, asker.peer_addr.clone());
-        self.end_if_copied(&addr, &asker.cluster_id, id, asker.run);
-        if addr.is_empty() || id == self.process.identity.node_id {
+        if id == self.process.identity.node_id {
+            // Anybody can ask so: what counts is who answers there.
+            if self.cluster_id() == Some(&asker.cluster_id) {
+                self.look_for_a_copy(&addr);
+            }
+            return;
+        }
+        if addr.is_empty() {
             return;
         }
         if asker.errand() == pb::Errand::Invite {
@@ -185,12 +230,20 @@ impl Peers {
         }
     }
 
-    fn end_if_copied(&self, addr: &str, cluster_id: &str, node_id: NodeId, run: Option<pb::Run>) {
-        if self.process.identity.is_copied(cluster_id, node_id, run.map(Run::from)) {
-            die(&format!(
-                "the same node, {node_id} of the cluster {cluster_id}, runs at {addr} and was started before: this one's data \
-                 directory is a copy. Start it on an empty directory"
-            ));
+    /// Ends this process if the one that has answered is the same node and has more.
+    fn meet(&self, addr: &str, answer: &pb::DiscoverResponse) {
+        let own = self.position();
+        match self.process.identity.double(own, answer) {
+            Double::None => {}
+            Double::Behind(says) => tracing::error!(
+                addr,
+                "another process runs this node, {}, on a copy of its data directory: {says}",
+                self.process.identity.node_id
+            ),
+            Double::NotBehind(says) => die(&format!(
+                "another process runs this node, {} of the cluster {}, at {addr}: one of the two data directories is a copy. {says}",
+                self.process.identity.node_id, answer.cluster_id
+            )),
         }
     }
 

@@ -125,6 +125,11 @@ impl Disk {
         }
     }
 
+    /// How it is, look by look.
+    pub(crate) fn states(&self) -> watch::Receiver<DiskState> {
+        self.0.state.subscribe()
+    }
+
     /// How it was at the last look.
     pub(crate) fn state(&self) -> DiskState {
         *self.0.state.borrow()

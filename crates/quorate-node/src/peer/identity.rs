@@ -13,8 +13,8 @@ pub(crate) struct Identity {
     pub(crate) cluster_id: Arc<OnceLock<String>>,
     /// Tells this process from another one with a copy of its directory.
     pub(crate) run: Run,
-    /// The clusters that this node's one was made of.
-    pub(crate) former: Arc<[String]>,
+    /// The clusters that this one was made of; set with its id.
+    pub(crate) former: Arc<OnceLock<Vec<String>>>,
 }
 
 /// One run of a process: the earlier, the less.

@@ -9,6 +9,7 @@ use quorate_core::limits::COMMANDS_PER_ENTRY;
 use quorate_core::{Command, Envelope, FeatureLevel, JobId, QueueName, RequestId, Timestamp};
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
+use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
 use quorate_proto::peer::v1::forward_answer::Kind;
 use tonic::Code;
 
@@ -375,5 +376,30 @@ async fn a_command_that_no_frame_could_carry_is_refused_for_itself() {
     let longest = succeed(LONGEST - overhead);
     assert_eq!(longest.len(), LONGEST);
     assert_eq!(intruder.forward(vec![longest], 1).await, [Kind::NotUnderstood]);
+    unharmed.still(cluster).await;
+}
+
+/// Anybody can ask under a node's identity: that is no second process of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_as_the_node_that_is_asked_ends_it_not() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    for to in 0..3 {
+        let intruder = Intruder::new(&cluster, (to + 1) % 3, to).await;
+        let seen = cluster.at(to).cluster().await;
+        let addr = |at: u64| seen.members.iter().find(|member| member.id == at).unwrap().peer_addr.clone();
+        let (own, other) = (addr(intruder.to), addr(intruder.from));
+        let mut discovery = DiscoveryClient::connect(format!("http://{own}")).await.unwrap();
+        for peer_addr in [String::new(), "127.0.0.1:1".to_owned(), own, other] {
+            let question = pb::DiscoverRequest {
+                node_id: intruder.to,
+                cluster_id: intruder.cluster_id.clone(),
+                peer_addr,
+                run: Some(pb::Run { started_ms: 0, drawn: 0 }),
+                ..Default::default()
+            };
+            assert_eq!(discovery.discover(question).await.unwrap().into_inner().node_id, intruder.to);
+        }
+    }
     unharmed.still(cluster).await;
 }

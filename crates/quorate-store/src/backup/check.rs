@@ -1,15 +1,14 @@
 use bytes::BytesMut;
 use quorate_core::{FeatureLevel, Status, Timestamp};
-use quorate_proto::log::v1::{self, BackupEnd, BackupHeader, TableMeta};
+use quorate_proto::log::v1::{BackupEnd, BackupHeader, TableMeta};
 
-use super::BackupError;
 use super::frame::{Kind, take_frame, take_line};
-use super::rows;
+use super::restore::{alone, new_meta};
 use super::state_hash::StateHash;
+use super::{BackupError, row_check, rows};
+use crate::limits::{INDEX, TERM};
 use crate::rows::db::Family;
-use crate::rows::keys::Prefix;
-use crate::rows::place::Place;
-use crate::{StoreError, format};
+use crate::{LogId, Node, format};
 
 /// What a backup has, once all of it was read and found whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +17,8 @@ pub struct BackupSummary {
     pub version: String,
     /// The cluster that it is of.
     pub cluster_id: String,
+    /// Those that this one was restored or recovered from.
+    pub former_cluster_ids: Vec<String>,
     /// The last log entry in it: its term
     pub term: u64,
     /// and its index.
@@ -183,11 +184,9 @@ impl BackupCheck {
         rows.hash.row(family, key, value);
         self.rows += 1;
         self.bytes += (key.len() + value.len()) as u64;
-        if key.first() == Some(&(Prefix::Job as u8)) {
-            let status = status(value).map_err(|error| match error {
-                StoreError::Newer { reason, .. } => BackupError::Newer(reason),
-                other => BackupError::Altered { at, reason: other.to_string() },
-            })?;
+        if let Some(status) =
+            row_check::check(family, key, value).map_err(|error| BackupError::of_store(at, error))?
+        {
             let of_status = Status::ALL.into_iter().zip(&mut self.jobs).find(|(one, _)| *one == status);
             of_status.into_iter().for_each(|(_, count)| *count += 1);
         }
@@ -208,12 +207,18 @@ impl BackupCheck {
         if end.state_hash != state_hash {
             return Err(self.altered("the hash of the state does not fit"));
         }
-        let BackupHeader { version, data_format, cluster_id, table, jobs: _, made_at_ms } = rows.header;
+        let found: u64 = self.jobs.iter().sum();
+        let BackupHeader { version, data_format, cluster_id, table, jobs, made_at_ms, former_cluster_ids } =
+            rows.header;
+        if jobs != found {
+            return Err(self.altered(&format!("it has {found} jobs, and says {jobs}")));
+        }
         let table = table.unwrap_or_default();
         let last = table.last_applied.unwrap_or_default();
         let summary = BackupSummary {
             version,
             cluster_id,
+            former_cluster_ids,
             term: last.term,
             index: last.index,
             log_time: Timestamp(table.clock_ms),
@@ -244,18 +249,15 @@ fn begin(body: &[u8], at: u64) -> Result<Rows, BackupError> {
         return Err(BackupError::OtherRows { found: version.data_format, version: version.version });
     }
     let header: BackupHeader = quorate_proto::decode(body).map_err(malformed)?;
-    let Some(table) = &header.table else {
-        return Err(BackupError::Altered { at, reason: "the header is not whole".to_owned() });
-    };
+    let altered = |reason: &str| BackupError::Altered { at, reason: reason.to_owned() };
+    let Some(table) = &header.table else { return Err(altered("the header is not whole")) };
+    let last = table.last_applied.unwrap_or_default();
+    if last.index > INDEX || last.term >= TERM {
+        return Err(altered("it is of a log entry that no cluster reaches"));
+    }
+    // With any members: it has none.
+    new_meta(table.clone(), LogId::new_term_index(0, 0), alone(1, Node::default()))
+        .map_err(|error| BackupError::of_store(at, error))?;
     let hash = StateHash::new(table);
     Ok(Rows { header, hash, last: None })
-}
-
-/// The status of a job, by the row under its id.
-fn status(value: &[u8]) -> Result<Status, StoreError> {
-    match Place::of_value(value) {
-        Some(Place::Lane { .. }) => Ok(Status::Queued),
-        Some(Place::Finished { status, .. }) => Ok(status),
-        None => crate::rows::codec::decode::<v1::Job, quorate_core::Job>(value).map(|job| job.status()),
-    }
 }

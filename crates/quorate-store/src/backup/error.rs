@@ -41,12 +41,23 @@ pub enum BackupError {
         /// What does not fit.
         reason: String,
     },
+    /// It is a pipe, or a directory.
+    #[error("this is no regular file, and a backup is read twice to restore it: save it in a file first")]
+    NoFile,
     /// It cannot be read.
     #[error("the backup cannot be read: {0}")]
     Read(io::Error),
 }
 
 impl BackupError {
+    /// What is wrong with a row or the header.
+    pub(super) fn of_store(at: u64, error: StoreError) -> BackupError {
+        match error {
+            StoreError::Newer { reason, .. } => BackupError::Newer(reason),
+            other => BackupError::Altered { at, reason: other.to_string() },
+        }
+    }
+
     pub(super) fn malformed(at: u64, malformed: &Malformed) -> BackupError {
         let reason = malformed.to_string();
         if malformed.is_newer() { BackupError::Newer(reason) } else { BackupError::Altered { at, reason } }

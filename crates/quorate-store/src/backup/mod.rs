@@ -16,6 +16,7 @@ mod check;
 mod error;
 mod frame;
 mod restore;
+mod row_check;
 mod rows;
 mod state_hash;
 #[cfg(test)]

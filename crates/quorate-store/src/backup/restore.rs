@@ -62,12 +62,17 @@ pub fn restore(
         Ok::<_, BackupError>(())
     })?;
     StoreError::check_level("the backup", backup.feature_level, new.understood)?;
-    DataDir::refuse_all_but_empty(dir)?;
     let was_there = dir.exists();
-    let made = DataDir::begin_restored(dir)?;
-    let restored = fill(file, &made, &new, table, &backup, &mut told);
-    if restored.is_err() && made.remove_restored().is_ok() && !was_there {
-        // What it is for has failed: this is beside the point.
+    let restored = DataDir::begin_restored(dir).and_then(|made| {
+        let restored = fill(file, &made, &new, table, &backup, &mut told);
+        if restored.is_err() {
+            // What it is for has failed: this is beside the point.
+            let _ = made.remove_restored();
+        }
+        restored
+    });
+    if restored.is_err() && !was_there {
+        // It goes if nothing is in it.
         let _ = std::fs::remove_dir(dir);
     }
     restored
@@ -83,7 +88,8 @@ fn fill(
 ) -> Result<Restored, RestoreError> {
     let identity = Identity {
         cluster_id: Some(new.cluster_id.clone()),
-        former_cluster_ids: vec![backup.cluster_id.clone()],
+        former_cluster_ids: [&backup.former_cluster_ids[..], std::slice::from_ref(&backup.cluster_id)]
+            .concat(),
         ..dir.identity()
     };
     // As if this node had led the next term, and its only entry had made it the only member.
@@ -116,7 +122,11 @@ fn fill(
 
     log::begin(dir, log::Beginning { purged: Some(last), vote, entry: None })?;
     // It opens, and those who join get it as a snapshot.
-    let table = JobTable::open(dir, Arc::new(Nobody), new.understood)?;
+    let table = JobTable::open(dir, Arc::new(Nobody), new.understood).map_err(|error| match error {
+        // Its rows do not fit together.
+        damaged @ StoreError::Damaged { .. } => BackupError::of_store(0, damaged).into(),
+        other => RestoreError::Store(other),
+    })?;
     table.space().renew_snapshot()?;
     drop(table);
     durable::sync(dir.path()).map_err(StoreError::io("sync", dir.path()))?;
@@ -124,7 +134,7 @@ fn fill(
     Ok(Restored { backup: again, identity, index: last.index })
 }
 
-fn new_meta(table: TableMeta, last: LogId, membership: Membership) -> Result<Meta, StoreError> {
+pub(super) fn new_meta(table: TableMeta, last: LogId, membership: Membership) -> Result<Meta, StoreError> {
     let membership = StoredMembership::new(Some(last), membership);
     Meta::from_message(TableMeta {
         last_applied: Some(last.to_message()),
@@ -155,6 +165,9 @@ fn read<E: From<BackupError>>(
     path: &Path,
     mut push: impl FnMut(&mut BackupCheck, &[u8]) -> Result<(), E>,
 ) -> Result<(BackupSummary, TableMeta), E> {
+    if !std::fs::metadata(path).map_err(BackupError::Read)?.is_file() {
+        return Err(BackupError::NoFile.into());
+    }
     let mut file = File::open(path).map_err(BackupError::Read)?;
     let mut check = BackupCheck::default();
     let mut buffer = vec![0; BACKUP_READ_BYTES];

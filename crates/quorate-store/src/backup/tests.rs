@@ -22,7 +22,7 @@ fn back_up(harness: &mut Harness) -> Vec<u8> {
         backup.extend_from_slice(&piece);
         ControlFlow::Continue(())
     };
-    harness.table().reader().back_up("the old one", 7, took).unwrap();
+    harness.table().reader().back_up("the old one", &["the first".to_owned()], 7, took).unwrap();
     backup
 }
 
@@ -99,7 +99,7 @@ async fn what_is_restored_is_what_was_backed_up_and_goes_on() {
         assert_eq!(cluster_id.as_deref(), Some("the new one"));
         assert_eq!(
             (former_cluster_ids, node_id),
-            (vec!["the old one".to_owned()], restored.identity.node_id)
+            (vec!["the first".to_owned(), "the old one".to_owned()], restored.identity.node_id)
         );
         assert_same(&new.dump(), &old.dump(), &format!("seed {seed}"));
         let again = check(&back_up(&mut new), usize::MAX).unwrap();
@@ -133,7 +133,7 @@ async fn a_restored_log_begins_behind_the_table() {
     let found = Recovery::of(&to).unwrap();
     let survey = found.survey();
     assert_eq!((survey.last, survey.applied), (survey.marked, survey.last));
-    assert_eq!((survey.vote, survey.has_lost(), survey.is_alone()), (survey.marked_vote, false, true));
+    assert_eq!((survey.vote, survey.has_lost, survey.is_alone()), (survey.marked_vote, false, true));
     let node = survey.membership.get_node(&survey.identity.node_id).unwrap();
     assert_eq!((node.name.as_str(), node.peer_addr.as_str()), ("n1", "h:1"));
 }
@@ -180,7 +180,7 @@ async fn a_backup_is_of_one_moment_whatever_is_applied_meanwhile() {
             backup.extend_from_slice(&piece);
             ControlFlow::Continue(())
         };
-        reader.back_up("a", 0, took).unwrap();
+        reader.back_up("a", &[], 0, took).unwrap();
         backup
     });
     came.recv().unwrap();
@@ -335,6 +335,57 @@ fn every_flipped_byte_and_every_cut_is_refused() {
     }
     check(&[&backup[..], b"x"].concat(), 4096).expect_err("something behind the end");
     check(&[&backup[..], &backup[..]].concat(), 4096).expect_err("two of them");
+}
+
+fn forged(header: impl Fn(&mut BackupHeader), row: Option<(u8, &[u8], &[u8])>) -> Vec<u8> {
+    use super::frame::{Kind, frame, take_frame};
+    let (backup, frames) = small();
+    let mut came = bytes::BytesMut::from(&backup[frames[0]..]);
+    let (_, head) = take_frame(&mut came, 0).unwrap().unwrap();
+    let mut head = BackupHeader::decode(&head[..]).unwrap();
+    header(&mut head);
+    let more = row.map(|(family, key, value)| {
+        let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_le_bytes();
+        let row = [&[family][..], &length(key), key, &length(value), value].concat();
+        frame(Kind::Rows, &[&length(&row)[..], &lz4_flex::block::compress(&row)].concat())
+    });
+    let end = frames.len() - 1;
+    let rows = &backup[frames[1]..frames[end]];
+    let head = frame(Kind::Header, &head.encode_to_vec());
+    [&backup[..frames[0]], &head, rows, &more.unwrap_or_default(), &backup[frames[end]..]].concat()
+}
+
+/// What could not be restored to what was backed up is not found whole.
+#[test]
+fn a_backup_with_rows_or_a_header_that_no_table_has_is_refused() {
+    check(&forged(|_| (), None), 4096).unwrap();
+    for (row, says) in [
+        ((2, &[0x40][..], &b""[..]), "a row's key"),
+        ((2, &[0x3b, 0xff], b""), "some rows are missing, or too many"),
+    ] {
+        let refused = check(&forged(|_| (), Some(row)), 4096).unwrap_err();
+        assert!(refused.to_string().contains(says), "{refused}");
+    }
+    let refused = check(&forged(|header| header.jobs += 1, None), 4096).unwrap_err();
+    assert!(refused.to_string().contains("jobs, and says"), "{refused}");
+    for index in [u64::MAX, (1 << 56) + 1] {
+        let of = |header: &mut BackupHeader| {
+            header.table.as_mut().unwrap().last_applied.as_mut().unwrap().index = index;
+        };
+        let refused = check(&forged(of, None), 4096).unwrap_err();
+        assert!(refused.to_string().contains("a log entry that no cluster reaches"), "{refused}");
+    }
+    use crate::rows::db::Family;
+    super::row_check::check(Family::Default, &[0x01], b"").unwrap_err();
+    super::row_check::check(Family::Idx, &[0x10, 1], b"").unwrap_err();
+    super::row_check::check(Family::Default, &[0x16, 1], b"\xff\xff").unwrap_err();
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_by_that_reason() {
+    let root = tempfile::tempdir().unwrap();
+    let refused = restore(root.path(), &root.path().join("new"), new_cluster(), |_, _| ()).unwrap_err();
+    assert!(matches!(refused, RestoreError::Backup(BackupError::NoFile)), "{refused}");
 }
 
 /// With checksums that fit, in a backup that was made to look whole.

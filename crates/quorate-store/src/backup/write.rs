@@ -25,11 +25,12 @@ impl Reader {
     pub fn back_up(
         &self,
         cluster_id: &str,
+        former_cluster_ids: &[String],
         made_at_ms: u64,
         mut take: impl FnMut(Bytes) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let generation = self.generation();
-        match write(&generation.db, cluster_id, made_at_ms, &mut take) {
+        match write(&generation.db, cluster_id, former_cluster_ids, made_at_ms, &mut take) {
             Ok(()) | Err(Ended::NobodyTakesIt) => Ok(()),
             Err(Ended::Unreadable(error)) => Err(error),
         }
@@ -50,6 +51,7 @@ impl From<StoreError> for Ended {
 fn write(
     db: &Db,
     cluster_id: &str,
+    former_cluster_ids: &[String],
     made_at_ms: u64,
     take: &mut dyn FnMut(Bytes) -> ControlFlow<()>,
 ) -> Result<(), Ended> {
@@ -69,6 +71,7 @@ fn write(
         table: Some(table),
         jobs: count(&view)?,
         made_at_ms,
+        former_cluster_ids: former_cluster_ids.to_vec(),
     };
     take(Bytes::from_static(LINE.as_bytes()))?;
     take(frame(Kind::Header, &header.encode_to_vec()))?;

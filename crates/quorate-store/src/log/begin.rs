@@ -7,6 +7,7 @@ use openraft::entry::RaftEntry;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
 
 use super::disk::Recovered;
+use super::store::{check_mark, check_term};
 use super::{LogStore, disk};
 use crate::high_water::{HighWater, Mark};
 use crate::{DataDir, Entry, LogId, Membership, StoreError, Vote};
@@ -48,6 +49,8 @@ pub(crate) struct Look {
     pub(crate) vote: Option<Vote>,
     pub(crate) committed: Option<LogId>,
     pub(crate) mark: Mark,
+    /// It has less than its mark says: [`LogStore::open`] refuses it.
+    pub(crate) has_lost: bool,
     /// The last one in it.
     pub(crate) membership: Option<(LogId, Membership)>,
 }
@@ -56,7 +59,13 @@ pub(crate) struct Look {
 pub(crate) fn look(dir: &DataDir, applied: Option<LogId>) -> Result<Look, StoreError> {
     let (_, mark) = HighWater::open(&dir.high_water())?;
     let disk = disk::Disk::open_read_only(&dir.raft(), dir.sizes())?;
-    let Recovered { purged, last, vote, committed, first, .. } = disk.recover()?;
+    let recovered = disk.recover()?;
+    let has_lost = match check_mark(&disk, mark, &recovered) {
+        Err(StoreError::LostEntries { .. }) => true,
+        checked => checked.map(|()| false)?,
+    };
+    check_term(&recovered)?;
+    let Recovered { purged, last, vote, committed, first, .. } = recovered;
     let from = applied.map_or(0, |applied| applied.index + 1).max(first);
     let end = last.map_or(0, |last| last.index + 1);
     let mut membership = None;
@@ -66,7 +75,7 @@ pub(crate) fn look(dir: &DataDir, applied: Option<LogId>) -> Result<Look, StoreE
             membership = Some((entry.log_id, found.clone()));
         }
     }
-    Ok(Look { purged, last, vote, committed, mark, membership })
+    Ok(Look { purged, last, vote, committed, mark, has_lost, membership })
 }
 
 /// Lets the mark say what the log has, however little that is.

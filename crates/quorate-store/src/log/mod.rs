@@ -44,4 +44,4 @@ use planted::{Disk, HighWater};
 pub(crate) use begin::{Beginning, begin, forget_mark, look};
 pub use reader::LogReader;
 pub(crate) use reader::WeakLog;
-pub use store::LogStore;
+pub use store::{LogEnd, LogStore};

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Disk, HighWater,
-    disk::Recovered,
+    disk::{self, Recovered},
     flush_writer::{FlushWriter, OnFailure},
     mark_writer::MarkWriter,
     queue::Change,
@@ -35,6 +35,21 @@ use crate::{
 pub struct LogStore {
     pub(super) reader: LogReader,
     writer: Arc<WriterThread>,
+}
+
+/// Where a log ends. It keeps none of its files open.
+#[derive(Clone)]
+pub struct LogEnd(Arc<Shared>);
+
+impl LogEnd {
+    /// The last entry, or the last that was purged, and the vote.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if a write failed.
+    pub fn now(&self) -> Result<(Option<LogId>, Option<Vote>), StoreError> {
+        let state = self.0.read().map_err(|source| StoreError::Io { what: "the log".to_owned(), source })?;
+        Ok((state.view.last, state.view.vote))
+    }
 }
 
 struct WriterThread {
@@ -128,6 +143,11 @@ impl LogStore {
         Ok(state.view.last.map_or(0, |last| last.index))
     }
 
+    /// Where it ends, for whoever asks who must not keep it open.
+    pub fn end(&self) -> LogEnd {
+        LogEnd(Arc::clone(&self.reader.shared))
+    }
+
     /// Whether a closed log has no other handle and no reader any more: with this one its files go.
     pub fn is_last(&self) -> bool {
         Arc::strong_count(&self.reader.disk) == 1
@@ -165,7 +185,7 @@ impl Drop for WriterThread {
 }
 
 /// Refuses a log that has less than its mark says.
-fn check_mark(disk: &Disk, mark: Mark, recovered: &Recovered) -> Result<(), StoreError> {
+pub(super) fn check_mark(disk: &disk::Disk, mark: Mark, recovered: &Recovered) -> Result<(), StoreError> {
     let &Recovered { purged, last, vote, .. } = recovered;
     let has_entry = match mark.last {
         None => true,
@@ -189,7 +209,7 @@ fn check_mark(disk: &Disk, mark: Mark, recovered: &Recovered) -> Result<(), Stor
 }
 
 /// Refuses what Raft could only end with, by name.
-fn check_term(recovered: &Recovered) -> Result<(), StoreError> {
+pub(super) fn check_term(recovered: &Recovered) -> Result<(), StoreError> {
     let voted = recovered.vote.map_or(0, |vote| vote.leader_id.term);
     let term = recovered.last.map_or(0, |last| last.leader_id.term).max(voted);
     if term > TERM { Err(StoreError::ImpossibleTerm { term }) } else { Ok(()) }

@@ -19,7 +19,7 @@ use crate::sizes::{Sizes, in_memory};
 pub(crate) struct Db(DB);
 
 /// What is written, read and compacted together.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     /// Records, images, keys, answers, the meta value: small and often rewritten.
     Default,

@@ -1,6 +1,7 @@
 //! The keys of the job table. A key starts with its prefix, one byte; numbers are big-endian, so that the order of
 //! the bytes is the order of what they say.
 
+use super::db::Family;
 use quorate_core::{
     Image, ImageId, Job, JobId, KeyRecord, Lane, Priority, QueueId, State, Status, Timestamp,
 };
@@ -73,6 +74,53 @@ pub(crate) enum Prefix {
 }
 
 impl Prefix {
+    /// That of a key which begins with this byte.
+    pub(crate) fn of(byte: u8) -> Option<Prefix> {
+        use Prefix::*;
+        let all = [
+            Meta,
+            Job,
+            Image,
+            IdempotencyKey,
+            Answers,
+            FinishedJob,
+            Queue,
+            RunningOfKey,
+            LaneMark,
+            Unique,
+            Worker,
+            Held,
+            KeyTurn,
+            Operation,
+            Payload,
+            Holders,
+            Log,
+            LogPart,
+            Ready,
+            Timer,
+            Ended,
+            ImageNamed,
+            KeyUsed,
+            Listed,
+            ListedByImage,
+            Kept,
+            ListedByKey,
+            ListedByTag,
+            ErrorOfQueue,
+            ErrorFor,
+        ];
+        all.into_iter().find(|prefix| *prefix as u8 == byte)
+    }
+
+    /// Where its rows are.
+    pub(crate) fn family(self) -> Family {
+        match self as u8 {
+            ..0x20 => Family::Default,
+            0x20..0x30 => Family::Bulk,
+            0x30.. => Family::Idx,
+        }
+    }
+
     /// The first key behind all keys of this prefix.
     pub(crate) fn end(self) -> Vec<u8> {
         vec![self as u8 + 1]

@@ -3,7 +3,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 /// A file that is there once it is whole: until then it has another name, and goes if nothing comes of it.
 pub(super) struct TargetFile {
@@ -18,8 +18,14 @@ impl TargetFile {
     /// # Errors
     /// There is one already, and it is not to be replaced; or it cannot be written there.
     pub(super) fn begin(path: &Path, force: bool) -> anyhow::Result<TargetFile> {
-        if !force && path.symlink_metadata().is_ok() {
-            bail!("{} is there already: choose another name, or replace it with --force", path.display());
+        match path.symlink_metadata() {
+            Ok(found) if !found.is_file() => {
+                bail!("{} is no regular file: choose another name", path.display())
+            }
+            Ok(_) if !force => {
+                bail!("{} is there already: choose another name, or replace it with --force", path.display())
+            }
+            Ok(_) | Err(_) => {}
         }
         let name = path.file_name().with_context(|| format!("{} is no name for a file", path.display()))?;
         let prefix = format!(".{}.", name.to_string_lossy());
@@ -43,7 +49,11 @@ impl TargetFile {
         let unwritten = || format!("{} cannot be written", path.display());
         file.as_file().sync_all().with_context(unwritten)?;
         let named = if force { file.persist(&path) } else { file.persist_noclobber(&path) };
-        named.map_err(|error| error.error).with_context(unwritten)?;
+        if let Err(PersistError { error, file }) = named {
+            let (_, kept) = file.keep().with_context(unwritten)?;
+            return Err(error)
+                .with_context(|| format!("{}; the backup is whole, in {}", unwritten(), kept.display()));
+        }
         File::open(directory(&path)).and_then(|directory| directory.sync_all()).with_context(unwritten)
     }
 }
