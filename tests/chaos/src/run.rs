@@ -86,7 +86,7 @@ pub enum Verdict {
 }
 
 /// Rules for which something must have been at stake.
-const RULES_OF_QUEUES: [&str; 10] = [
+const RULES_OF_QUEUES: [&str; 11] = [
     "limits",
     "paused",
     "rates",
@@ -96,6 +96,7 @@ const RULES_OF_QUEUES: [&str; 10] = [
     "unique",
     "release",
     "operations",
+    "operation-ends",
     "counts",
 ];
 

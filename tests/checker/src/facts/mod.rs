@@ -20,7 +20,7 @@ use crate::event::{Op, Outcome};
 use crate::history::History;
 use crate::job::{JobRecord, Reason};
 use crate::map::Map;
-use crate::operation::Action;
+use crate::operation::{Action, Selection};
 use crate::queue::QueueLimits;
 
 pub(crate) use at::{At, Span};
@@ -234,13 +234,18 @@ impl<'h> Facts<'h> {
 
     /// True where one with the queue and key of this job may have been removed, with many, though nobody ever saw it.
     pub(crate) fn may_be_deleted_unseen(&self, job: &JobRecord) -> bool {
-        let mut deletes = self.history.ops.iter().filter(|op| op.outcome != Outcome::Fail);
-        deletes.any(|op| match &op.call {
-            Call::Operate { action: Action::Delete, selection } => {
-                selection.ids.is_empty() && selection.fits(job)
-            }
-            _ => false,
-        })
+        self.deleted_by_filter().any(|selection| selection.fits(job))
+    }
+
+    /// What may have been removed with many.
+    pub(crate) fn deleted_by_filter(&self) -> impl Iterator<Item = &'h Selection> {
+        let deletes = self.history.ops.iter().filter(|op| op.outcome != Outcome::Fail);
+        deletes
+            .filter_map(|op| match &op.call {
+                Call::Operate { action: Action::Delete, selection } => Some(selection),
+                _ => None,
+            })
+            .filter(|selection| selection.ids.is_empty())
     }
 
     /// True where it may have outlived the retention.

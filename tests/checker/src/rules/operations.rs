@@ -34,7 +34,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
             left_out(facts, findings, work, stay);
             may_be_for.entry(stay.life).or_default().push(number);
         }
-        counted[number].is_lower_bound = may_be_hidden(facts, work, &meant, &index.unseen);
+        counted[number].is_lower_bound = may_be_hidden(facts, work, &meant, &index);
     }
     for stay in &facts.stays {
         // To each job once, whatever came of that.
@@ -83,6 +83,8 @@ struct Index<'f, 'h> {
     by_life: Map<usize, &'f Stay<'h>>,
     /// Jobs that were asked for without an answer, and that nobody saw.
     unseen: Vec<&'h NewJob>,
+    /// What was asked to be deleted by filter.
+    deleted: Vec<&'h Selection>,
 }
 
 impl<'f, 'h> Index<'f, 'h> {
@@ -100,6 +102,7 @@ impl<'f, 'h> Index<'f, 'h> {
             by_key,
             by_life: facts.stays.iter().map(|stay| (stay.life, stay)).collect(),
             unseen: unseen.map(|asked| asked.new).collect(),
+            deleted: facts.deleted_by_filter().collect(),
         }
     }
 
@@ -387,8 +390,9 @@ fn adds_up(facts: &Facts<'_>, findings: &mut Findings, work: &Work<'_>, counted:
 }
 
 /// True where it may have been done to jobs that nobody saw.
-fn may_be_hidden(facts: &Facts<'_>, work: &Work<'_>, meant: &[&Stay<'_>], unseen_jobs: &[&NewJob]) -> bool {
-    if !work.selection.ids.is_empty() {
+fn may_be_hidden(facts: &Facts<'_>, work: &Work<'_>, meant: &[&Stay<'_>], index: &Index<'_, '_>) -> bool {
+    let is_named = !work.selection.ids.is_empty();
+    if is_named && work.action != Action::Retry {
         return false;
     }
     let unseen = |id: &str| facts.life(id).is_none_or(|life| life.latest().is_none());
@@ -405,12 +409,16 @@ fn may_be_hidden(facts: &Facts<'_>, work: &Work<'_>, meant: &[&Stay<'_>], unseen
                 })
         };
         // Of several that went on from it all but the last may be gone.
-        let is_one_of_many = || job.retry_id.is_some() && facts.may_be_deleted_unseen(job);
+        let is_one_of_many =
+            || job.retry_id.is_some() && index.deleted.iter().any(|deleted| deleted.fits(job));
         job.retry_id.as_deref().is_some_and(unseen) || is_gone && may_be_retried() || is_one_of_many()
     });
     let is = |asked: &Option<Box<str>>, is: &str| asked.as_deref().is_none_or(|asked| asked == is);
-    went_on
-        || unseen_jobs
+    let may_be_unseen = || {
+        index
+            .unseen
             .iter()
             .any(|new| is(&work.selection.queue, &new.queue) && is(&work.selection.key, &new.key))
+    };
+    went_on || !is_named && may_be_unseen()
 }
