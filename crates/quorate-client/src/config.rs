@@ -1,7 +1,8 @@
+use std::fmt;
 use std::time::Duration;
 
 /// How to reach a cluster, and how long to try.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientConfig {
     /// The nodes: `10.0.0.1:8080`, or base URLs without the `/v1`, as `http://10.0.0.1:8080`. More than one, so that the client has
     /// somewhere to go when a node is down.
@@ -41,5 +42,16 @@ impl ClientConfig {
             draw_keys: true,
             shuffle: true,
         }
+    }
+}
+
+/// Without the token.
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_ref().map(|_| "…");
+        f.debug_struct("ClientConfig")
+            .field("nodes", &self.nodes)
+            .field("token", &token)
+            .finish_non_exhaustive()
     }
 }

@@ -131,6 +131,24 @@ fn a_retry_does_not_let_automatic_ones_wait_and_leaves_those_that_run() {
     assert_eq!(world.job(2).retry_id, Some(second), "it was called off, and is no reason for another one");
 }
 
+#[test]
+fn what_a_retry_did_that_is_gone_is_repeated_only_where_the_job_is_named() {
+    let mut world = World::new(0, 1, 0);
+    world.run(Command::Retry { id: job_id(1), new_id: job_id(9), key: None }).unwrap();
+    world.run(Command::Consume { take: Take::default_queue(1), key: None }).unwrap();
+    world.run(Command::Succeed { id: job_id(9), log: "".into() }).unwrap();
+    world.run(Command::Delete { id: job_id(9) }).unwrap();
+    world.start_for(Action::Retry, &[Status::Error]);
+    world.step(0, None, &[1]);
+    assert_eq!(world.stands(), (OperationState::Done, 0, 0, 1));
+    assert_eq!(world.count(Status::Queued), 0);
+
+    world.start(2, Action::Retry, Selection::Ids(vec![job_id(1)])).unwrap();
+    let (id, action, jobs) = (operation_id(2), Action::Retry, vec![job_id(1)]);
+    world.run(Command::StepOperation { id, action, from: 0, to: None, jobs }).unwrap();
+    assert_eq!((world.operation(2).done, world.count(Status::Queued)), (1, 1));
+}
+
 /// A job of a key that no other has.
 fn alone(number: u64) -> NewJob {
     NewJob { key: number.to_string().into(), max_retries: Some(0), ..new_job(number) }

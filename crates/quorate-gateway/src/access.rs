@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, header};
 use metrics::Counter;
 
 use crate::error::ApiError;
+use crate::limits::TOKEN_CHARS;
 use crate::metrics::requests_of;
 use crate::shares::Whose;
 use crate::tokens::Tokens;
@@ -185,6 +186,9 @@ impl Access {
             .split_at_checked(7)
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "));
         let (_, token) = token.ok_or(refused("Authorization is no Bearer token"))?;
+        if token.len() > TOKEN_CHARS {
+            return Err(refused("this token is not known here"));
+        }
         let owner = tokens.owner(token.trim_ascii()).ok_or(refused("this token is not known here"))?;
         owner.requests.increment(1);
         Ok(Caller { name: Some(Arc::clone(&owner.name)), roles: owner.roles })

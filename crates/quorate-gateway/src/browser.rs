@@ -20,12 +20,16 @@ impl Hosts {
     }
 
     /// Lets everything pass but what a browser sends on behalf of another site: by a name that somebody has made to mean this
-    /// node's address (DNS rebinding), or from a page that is not this node's.
+    /// node's address (DNS rebinding), or from a page that is not this node's. By what browsers say of themselves: who makes his
+    /// browser lie is kept out by tokens alone.
     ///
     /// # Errors
     /// 421, 403.
     pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), ApiError> {
         let headers = request.headers();
+        if headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
+            return Err(ApiError::OtherSite);
+        }
         let origin = headers.get(header::ORIGIN);
         if origin.is_none() && !is_a_browsers(headers) {
             return Ok(());
@@ -48,6 +52,18 @@ impl Hosts {
         let host = host.to_ascii_lowercase();
         let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         is_address || host == "localhost" || self.0.contains(&host)
+    }
+}
+
+/// Refuses a GET that changes something where a browser sends it: a page has it send one by naming an image, and for plain HTTP
+/// the browser does not say whose page that is.
+///
+/// # Errors
+/// 403.
+pub(crate) fn check_effect(headers: &HeaderMap) -> Result<(), ApiError> {
+    match is_a_browsers(headers) && !headers.contains_key(SEC_FETCH_SITE) {
+        true => Err(ApiError::OtherSite),
+        false => Ok(()),
     }
 }
 
@@ -76,6 +92,9 @@ mod tests {
             ("evil.example:8080", &[tool], None),
             ("evil.example:8080", &[browser], Some(ApiError::Misdirected)),
             ("evil.example:8080", &[("sec-fetch-site", "same-origin")], Some(ApiError::Misdirected)),
+            ("127.0.0.1:8080", &[("sec-fetch-site", "cross-site"), browser], Some(ApiError::OtherSite)),
+            ("127.0.0.1:8080", &[("sec-fetch-site", "same-site"), tool], Some(ApiError::OtherSite)),
+            ("127.0.0.1:8080", &[("sec-fetch-site", "none"), browser], None),
             ("evil.example:8080", &[("origin", "http://evil.example:8080")], Some(ApiError::Misdirected)),
             ("n1.example:8080", &[browser], None),
             ("127.0.0.1:8080", &[browser], None),

@@ -28,7 +28,7 @@ use crate::routes::{Known, Taken};
 use crate::server::OnlyHealth;
 use crate::shares::Shares;
 use crate::trace::{RequestId, Traces};
-use crate::{head, patience, routes};
+use crate::{browser, head, patience, routes};
 
 const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
 
@@ -101,17 +101,16 @@ impl Edge {
         let path = route.and_then(|route| edge.paths.get(route));
         let id = RequestId::of(request.headers());
         let span = edge.traces.span(&id, route.unwrap_or("none"), &request);
-        let line = edge.traces.line(&request);
         let caller = edge.access.caller(request.headers());
-        let name = caller.as_ref().ok().and_then(|caller| caller.name.clone());
-        let needs = path.and_then(|path| path.known.of(&method)).map(|taken| taken.needs);
+        let taken = path.and_then(|path| path.known.of(&method));
+        let line = edge.traces.line(&id, &request, caller.as_ref().ok(), taken.map(|taken| taken.needs));
         let mut response = edge.answer(caller, request, next, path).instrument(span.clone()).await;
         let took = begun.elapsed();
         span.record("status", response.status().as_u16());
         let durations = path.map_or(&*edge.elsewhere, |path| &path.durations);
         durations.record(&method, response.status(), took);
         if let Some(line) = line {
-            line.log(&id, name.as_deref(), needs, &response, took);
+            line.log(&response, took);
         }
         id.put(response.headers_mut());
         let headers = response.headers_mut();
@@ -154,9 +153,14 @@ async fn answer(
     next: Next,
     path: Option<&Path>,
 ) -> Result<Response, ApiError> {
-    let Some(Taken { parameters, needs, .. }) = path.and_then(|path| path.known.of(request.method())) else {
+    let Some(Taken { parameters, needs, has_effect, .. }) =
+        path.and_then(|path| path.known.of(request.method()))
+    else {
         return Ok(next.run(request).await);
     };
+    if *has_effect {
+        browser::check_effect(request.headers())?;
+    }
     let _share = match *needs {
         Needs::Nothing => None, // health checks are answered in any case
         needs => {

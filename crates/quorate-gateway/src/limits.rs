@@ -145,6 +145,8 @@ const REQUEST_BYTES: usize = 12 << 10;
 pub(crate) const REQUESTS_PER_CALLER: usize = 5_000;
 /// Tokens of one node.
 pub(crate) const TOKENS: usize = 10_000;
+/// Longest token that is looked at; those that are made here have 46 characters.
+pub(crate) const TOKEN_CHARS: usize = 256;
 /// Longest name of a token.
 pub(crate) const TOKEN_NAME_BYTES: usize = 64;
 /// Longest `X-Request-Id` that is taken over; a longer one is as if none were given.

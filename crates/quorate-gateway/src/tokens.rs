@@ -1,6 +1,6 @@
 //! Who has a token: the file that says it, of which only hashes are known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Display};
 
 use sha2::{Digest, Sha256};
@@ -53,6 +53,11 @@ impl Tokens {
         self.owners.len()
     }
 
+    /// Their names, with their roles.
+    pub fn owners(&self) -> impl Iterator<Item = (&str, Roles)> {
+        self.owners.values().map(|(_, owner)| (&*owner.name, owner.roles))
+    }
+
     /// True where nobody has one.
     pub fn is_empty(&self) -> bool {
         self.owners.is_empty()
@@ -78,22 +83,24 @@ impl fmt::Debug for Tokens {
 /// Which is none, and why.
 pub fn entries(text: &str) -> Result<Vec<Entry>, String> {
     let mut entries: Vec<Entry> = Vec::new();
+    let (mut names, mut places) = (HashSet::new(), HashSet::new());
     for (number, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
         }
-        let entry = entry(line).map_err(|why| format!("line {}: {why}", number + 1))?;
-        if entries.iter().any(|other| other.name == entry.name) {
-            return Err(format!("line {}: the name `{}` stands there twice", number + 1, entry.name));
+        let number = number + 1;
+        let entry = entry(line).map_err(|why| format!("line {number}: {why}"))?;
+        if !names.insert(entry.name.clone()) {
+            return Err(format!("line {number}: the name `{}` stands there twice", entry.name));
         }
-        if entries.iter().any(|other| other.hash == entry.hash) {
-            return Err(format!("line {}: `{}` has the token of another name", number + 1, entry.name));
+        if !places.insert(entry.hash.place()) {
+            return Err(format!("line {number}: `{}` has the token of another name", entry.name));
+        }
+        if entries.len() == TOKENS {
+            return Err(format!("line {number}: there may be {TOKENS} tokens"));
         }
         entries.push(entry);
-    }
-    if entries.len() > TOKENS {
-        return Err(format!("{} tokens; there may be {TOKENS}", entries.len()));
     }
     Ok(entries)
 }

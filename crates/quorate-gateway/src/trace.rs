@@ -1,6 +1,7 @@
 //! By what a request is known: its id, which stands in its answer, in its span and in its line of the access log.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -10,7 +11,8 @@ use axum::response::Response;
 use tracing::Span;
 use uuid::Uuid;
 
-use crate::access::Needs;
+use crate::access::{Caller, Needs};
+use crate::quote::shortened;
 use crate::{limits, response};
 
 /// What a client and a server call one request: many proxies and clients send it, and show it in their logs.
@@ -56,15 +58,30 @@ impl Traces {
         span
     }
 
-    /// What may be said of a request in the log: always, since it may turn out to be an administrator's.
-    pub(crate) fn line(self, request: &Request) -> Option<Line> {
+    /// What the log will say of a request, if anything: in the access log, and in the audit log of one that changes what is an
+    /// administrator's, and whose caller is known or may do that without a token.
+    pub(crate) fn line(
+        self,
+        id: &RequestId,
+        request: &Request,
+        caller: Option<&Caller>,
+        needs: Option<Needs>,
+    ) -> Option<Line> {
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-        (self.access_log || changes).then(|| Line {
-            access_log: self.access_log,
-            changes,
+        let is_admins = changes && needs.is_some_and(Needs::is_admins);
+        let audit = is_admins
+            && caller.is_some_and(|caller| caller.name.is_some() || caller.may(Needs::ADMIN).is_ok());
+        (self.access_log || audit).then(|| Line {
+            access: self.access_log,
+            audit,
+            id: id.as_str().to_owned(),
+            token: caller.and_then(|caller| caller.name.clone()),
             client: request.extensions().get().map(|Client(client)| *client),
             method: request.method().clone(),
-            path: request.uri().path_and_query().cloned(),
+            path: shortened(
+                request.uri().path_and_query().map_or("", PathAndQuery::as_str),
+                limits::MESSAGE_CHARS,
+            ),
         })
     }
 }
@@ -76,7 +93,9 @@ impl RequestId {
     /// What its client calls it, or a new one where that is nothing, or nothing that can be shown.
     pub(crate) fn of(headers: &HeaderMap) -> RequestId {
         let given = headers.get(REQUEST_ID).filter(|id| can_be_shown(id.as_bytes()));
-        RequestId(given.cloned().unwrap_or_else(draw))
+        // A copy: what came with the head holds all of its memory, maybe for as long as the request waits.
+        let given = given.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok());
+        RequestId(given.unwrap_or_else(draw))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -100,38 +119,43 @@ fn draw() -> HeaderValue {
     HeaderValue::from_str(text).expect("hex digits are a header value")
 }
 
-/// What the log says of a request.
+/// What the log says of a request. Dropped before there is an answer, it says that the client has left.
 pub(crate) struct Line {
-    access_log: bool,
-    changes: bool,
+    access: bool,
+    audit: bool,
+    id: String,
+    token: Option<Arc<str>>,
     client: Option<SocketAddr>,
     method: Method,
-    path: Option<PathAndQuery>,
+    path: String,
 }
 
 impl Line {
-    /// Writes it into the access log; and into the audit log what an administrator has changed, or somebody else has tried to.
-    /// `took` until the answer began.
-    pub(crate) fn log(
-        self,
-        id: &RequestId,
-        token: Option<&str>,
-        needs: Option<Needs>,
-        response: &Response,
-        took: Duration,
-    ) {
-        let Line { access_log, changes, client, method, path } = self;
-        let (id, client) = (id.as_str(), client.map(tracing::field::display));
-        let path = path.as_ref().map_or("", PathAndQuery::as_str);
-        let status = response.status().as_u16();
-        if changes && needs.is_some_and(Needs::is_admins) {
-            let index = response.headers().get(response::QUORATE_INDEX).and_then(|index| index.to_str().ok());
-            tracing::info!(target: "quorate::audit", %id, token, client, %method, %path, status, index, "administration");
+    /// Writes it; `took` until the answer began.
+    pub(crate) fn log(mut self, response: &Response, took: Duration) {
+        let index = response.headers().get(response::QUORATE_INDEX).and_then(|index| index.to_str().ok());
+        self.write(Some((response.status().as_u16(), took)), index);
+        (self.access, self.audit) = (false, false);
+    }
+
+    fn write(&self, answer: Option<(u16, Duration)>, index: Option<&str>) {
+        let Line { access, audit, id, token, client, method, path } = self;
+        let (client, token) = (client.map(tracing::field::display), token.as_deref());
+        let (status, took) = (answer.map(|(status, _)| status), answer.map(|(_, took)| took));
+        let what = if answer.is_some() { "request" } else { "the client left before the answer" };
+        if *audit {
+            tracing::info!(target: "quorate::audit", %id, token, client, %method, %path, status, index, "{what}");
         }
-        if access_log {
-            let took_ms = took.as_micros() as f64 / 1_000.0;
-            tracing::info!(target: "quorate::access", %id, token, client, %method, %path, status, took_ms, "request");
+        if *access {
+            let took_ms = took.map(|took| took.as_micros() as f64 / 1_000.0);
+            tracing::info!(target: "quorate::access", %id, token, client, %method, %path, status, took_ms, "{what}");
         }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.write(None, None);
     }
 }
 

@@ -39,9 +39,9 @@ pub(crate) const LOG_TIME_AHEAD_MILLIS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
 /// Connections to the peer port: a node has five to each other one. A quarter of them is for those who have not said yet who they are.
 pub(crate) const PEER_CONNECTIONS: usize = 256;
 /// Bytes of messages of which the rest has not come yet, of all callers: all that the other side can make this one hold.
-pub(crate) const UNFINISHED_BYTES: usize = 4 * UNFINISHED_BYTES_EACH;
-/// … of one caller: the longest frame of its log, beside the longest of another kind.
-pub(crate) const UNFINISHED_BYTES_EACH: usize = 2 * MESSAGE_BYTES;
+pub(crate) const UNFINISHED_BYTES: usize = 3 * UNFINISHED_BYTES_EACH;
+/// … of one caller: the longest message, and what else it sends meanwhile.
+pub(crate) const UNFINISHED_BYTES_EACH: usize = MESSAGE_BYTES + BODY_BYTES;
 /// A question of somebody who may be anybody, in bytes.
 pub(crate) const DISCOVER_BYTES: usize = 64 << 10;
 /// Streams that one peer may have open with this node.
@@ -149,6 +149,8 @@ pub(crate) const OPERATION_STEP: Duration = Duration::from_secs(10);
 pub(crate) const OPERATION_REST: Duration = Duration::from_millis(100);
 /// After one that was not done.
 pub(crate) const OPERATION_PAUSE: Duration = Duration::from_millis(200);
+/// The same where there was no lane, and still is none.
+pub(crate) const OPERATION_LANE_PAUSE: Duration = Duration::from_secs(10);
 /// Between two looks at the free space of the disk. What is about to be written looks by itself.
 pub(crate) const DISK_WATCH: Duration = Duration::from_millis(250);
 /// Nodes that form a cluster: more make every write slower, and nothing safer.

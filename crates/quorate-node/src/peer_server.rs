@@ -73,9 +73,7 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
     let checked =
         tonic::service::interceptor::InterceptedService::new(peer, move |mut request: Request<()>| {
             let from = header::check(&identity, request.metadata())?;
-            if let Some(ticket) = request.extensions().get::<Ticket>() {
-                ticket.is_members()?;
-            }
+            ticket(request.extensions()).is_members()?;
             request.extensions_mut().insert(Caller(from));
             Ok(request)
         });
@@ -108,6 +106,11 @@ struct Caller(NodeId);
 
 fn caller<T>(request: &Request<T>) -> NodeId {
     request.extensions().get::<Caller>().expect("every call is checked").0
+}
+
+/// The connection that a call came over.
+fn ticket(extensions: &Extensions) -> &Ticket {
+    extensions.get().expect("every call comes over a connection")
 }
 
 impl Service {
@@ -295,9 +298,7 @@ impl Discovery for Service {
         &self,
         request: Request<pb::DiscoverRequest>,
     ) -> Result<Response<pb::DiscoverResponse>, Status> {
-        if let Some(ticket) = request.extensions().get::<Ticket>() {
-            ticket.called();
-        }
+        ticket(request.extensions()).called();
         let asker = request.into_inner();
         self.group.peers.hear(&asker);
         Ok(Response::new(self.group.peers.introduce(&asker)))

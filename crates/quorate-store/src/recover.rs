@@ -112,9 +112,8 @@ impl Recovery {
         // Before anything is changed, it must open.
         let table = applied(&dir, survey.last, understood)?;
         dir.begin_cluster(cluster_id)?;
-        if survey.has_lost {
-            log::forget_mark(&dir)?;
-        }
+        // Nothing that it promised to others counts any more, and all that it has is kept.
+        log::forget_mark(&dir)?;
         // Where the table is ahead of the log, a snapshot has what is between them.
         let purged = table.filter(|_| index(table) > index(survey.last));
         let end = purged.or(survey.last);

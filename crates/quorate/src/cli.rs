@@ -52,11 +52,8 @@ pub(crate) enum Command {
     Token(token::TokenArgs),
     /// Look at the cluster and its settings.
     Cluster(cluster::ClusterArgs),
-    /// Back up all jobs of a running cluster, or look at a backup.
     Backup(backup::BackupArgs),
-    /// Make a new cluster of a backup: the data directory of its first node.
     Restore(restore::RestoreArgs),
-    /// Let one node go on alone, since the majority of its cluster is lost for good.
     Recover(recover::RecoverArgs),
     /// The same as `cluster status`.
     Status(cluster::StatusArgs),

@@ -72,7 +72,8 @@ fn setting(arg: Arg, without: Option<&OsStr>) -> Arg {
     if empty || without == Some(&variable) { arg.env(Resettable::Reset) } else { arg }
 }
 
-fn switch(value: &str) -> Result<bool, String> {
+/// On or off, as people say it; for `value_parser`.
+pub(crate) fn switch(value: &str) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
         "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),

@@ -88,7 +88,7 @@ pub(crate) fn level(level: &str) -> Result<String, String> {
 }
 
 /// openraft warns with every attempt to reach a member that is away, of which the node itself speaks once: it is heard from
-/// `error` on, unless the filter names it.
+/// `error` on, unless the filter names it. What administrators do is heard in any case, unless the filter names that.
 fn filter(level: &str) -> Result<EnvFilter, String> {
     let parts: Vec<&str> = level.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     let is_one = !parts.is_empty() && parts.into_iter().all(names_a_level);
@@ -96,8 +96,13 @@ fn filter(level: &str) -> Result<EnvFilter, String> {
     let mut filter = filter.ok_or(
         "it is no filter: use error, warn, info, debug, trace or off, or a list such as `info,openraft=warn`",
     )?;
-    if !level.contains("openraft") && filter.max_level_hint() != Some(LevelFilter::OFF) {
-        filter = filter.add_directive("openraft=error".parse().expect("a directive"));
+    if filter.max_level_hint() != Some(LevelFilter::OFF) {
+        for (target, directive) in [("openraft", "openraft=error"), ("quorate::audit", "quorate::audit=info")]
+        {
+            if !level.contains(target) {
+                filter = filter.add_directive(directive.parse().expect("a directive"));
+            }
+        }
     }
     Ok(filter)
 }
@@ -180,13 +185,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn openraft_is_heard_where_it_is_named() {
+    fn openraft_is_heard_where_it_is_named_and_administrators_in_any_case() {
         let table = [
-            ("info", "openraft=error,info"),
+            ("info", "quorate::audit=info,openraft=error,info"),
             ("off", "off"),
-            ("INFO,", "openraft=error,info"),
-            ("info,openraft=warn", "openraft=warn,info"),
-            ("debug,quorate=info", "openraft=error,quorate=info,debug"),
+            ("INFO,", "quorate::audit=info,openraft=error,info"),
+            ("warn,openraft=warn", "quorate::audit=info,openraft=warn,warn"),
+            ("debug,quorate=info", "quorate::audit=info,openraft=error,quorate=info,debug"),
+            ("info,quorate::audit=off", "quorate::audit=off,openraft=error,info"),
         ];
         for (level, directives) in table {
             assert_eq!(filter(level).unwrap().to_string(), directives);

@@ -247,10 +247,10 @@ fn show(out: &mut Output, found: &Found, answering: &[Answering]) {
     out.line(format_args!(
         "kept         everything up to there; {beyond} entries of it may never have been acknowledged, and count from now on"
     ));
-    if found.has_lost {
-        out.line(
-            "damage       this node's own log has lost what it had promised to keep: what is behind the last entry above is lost, too",
-        );
+    if found.has_lost && found.marked <= found.last {
+        out.line("damage       this node's own log has lost what it had promised to keep; its table has the entries, up to the mark");
+    } else if found.has_lost {
+        out.line("damage       this node's own log has lost what it had promised to keep: what is behind the last entry above is lost, too");
     }
 }
 
@@ -274,7 +274,7 @@ fn show_done(out: &mut Output, found: &Found, recovered: &Recovered) {
         "recovered    {} is the only member of the new cluster {}, from log index {} on",
         found.name, recovered.cluster_id, recovered.last.index
     ));
-    out.line("next         start this node as ever, and the others on empty directories: they join it");
+    out.line("next         start this node as ever, and the others on empty directories; and ask for each: quorate cluster member add NAME");
 }
 
 fn shown<'a>(found: &'a Found, answering: &[Answering], recovered: Option<&'a Recovered>) -> Shown<'a> {

@@ -15,7 +15,8 @@ use crate::wrong_usage::WrongUsage;
 ///
 /// It takes the settings of the node that will run there, as `quorate serve` does, and uses --data-dir, --name, --peers and the
 /// addresses. The directory must be empty, or not be there. The cluster gets an id of its own; nodes of the old one are refused by it.
-/// Start the node, and then the others on empty directories: they join it and are filled. Restore on one node only.
+/// Start the node, and then the others on empty directories, and have each taken in: `quorate cluster member add NAME`. Restore on one
+/// node only.
 #[derive(Args)]
 #[command(after_help = EXAMPLE, after_long_help = EXAMPLE)]
 pub(crate) struct RestoreArgs {
@@ -84,7 +85,7 @@ pub(crate) fn main(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         ));
         out.line(format_args!("into         {}", done.data_dir.display()));
         out.line(format_args!("new cluster  {cluster_id}, of which {name} is the only member"));
-        out.line("next         start this node with the same settings, and the others on empty directories: they join it");
+        out.line("next         start this node with the same settings, and the others on empty directories; and ask for each: quorate cluster member add NAME");
     }
     out.end(Some("the backup is restored"))?;
     Ok(ExitCode::SUCCESS)

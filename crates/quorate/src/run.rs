@@ -96,6 +96,8 @@ fn queues(given: &str) -> Result<String, String> {
 /// A flag is wrong, a program can't be executed, or the container engine does not answer.
 pub(crate) fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
     logging::start(args.log_format, &args.log_level, None)?;
+    // The programs that it runs are of the same user, and could read its token in /proc.
+    nix::sys::prctl::set_dumpable(false).context("prctl")?;
     runtime::on_threads(run(args))
 }
 

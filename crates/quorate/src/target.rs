@@ -19,8 +19,8 @@ pub(crate) struct Token {
     /// The token to send. Other users of this machine see what stands on a command line: use the variable, or --token-file.
     #[arg(long, env = "QUORATE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// A file with the token alone.
-    #[arg(long, env = "QUORATE_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
+    /// A file with the token alone; it wins over a token.
+    #[arg(long, env = "QUORATE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
@@ -32,8 +32,8 @@ impl Token {
     pub(crate) fn read(&self) -> anyhow::Result<Option<String>> {
         let (token, from) = match (&self.token, &self.token_file) {
             (None, None) => return Ok(None),
-            (Some(token), _) => (token.clone(), "token"),
-            (None, Some(path)) => {
+            (Some(token), None) => (token.clone(), "token"),
+            (_, Some(path)) => {
                 let read = std::fs::read_to_string(path);
                 (read.with_context(|| format!("token-file: cannot read {}", path.display()))?, "token-file")
             }

@@ -262,7 +262,7 @@ fn many_jobs_are_cancelled_retried_and_deleted_by_filter() {
     for (wrong, code) in [
         ("job retry", 2),
         ("job delete 0198c0de-0000-7000-8000-000000000001 --queue mails", 2),
-        ("job delete 0198c0de-0000-7000-8000-000000000001 --dry-run", 2),
+        ("job delete 0198c0de-0000-7000-8000-000000000001 --no-wait --queue mails", 2),
         ("job delete 0198c0de-0000-7000-8000-000000000001 0198c0de 0198c0de-0000-7000-8000-000000000002", 3),
         ("job delete --status queued", 1),
         ("queue purge none", 3),
@@ -294,6 +294,7 @@ fn several_jobs_are_named_at_once() {
         "retry: 2 jobs; nothing was done
 "
     );
+    assert_eq!(node.says(&format!("job retry {c} --dry-run")), "retry: 0 jobs; nothing was done\n");
     // The third waits still, and is none to be removed.
     let some = node.run(&format!("job delete {a} {c}"));
     assert_eq!(some.status.code(), Some(4), "{some:?}");

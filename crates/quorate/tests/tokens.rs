@@ -91,11 +91,12 @@ fn a_token_opens_what_its_role_may_until_it_is_taken_away() {
     node.signal(Signal::SIGTERM);
     assert_eq!(node.ended("the node ends"), Some(0));
     let log = log();
-    let audit: Vec<&str> = log.lines().filter(|line| line.contains("quorate::audit")).collect();
+    let audit: Vec<&str> = log.lines().filter(|line| line.contains("quorate::audit: request")).collect();
     assert_eq!(audit.len(), 1, "{audit:?}");
     for part in ["token=\"root\"", "method=PUT", "path=/v1/queue/mails", "status=200", "index="] {
         assert!(audit[0].contains(part), "{part}: {}", audit[0]);
     }
+    assert!(log.contains("gone=\"shop (submit)\""), "who lost his token is told: {log}");
     assert!(log.lines().any(|line| line.contains("quorate::access") && line.contains("token=\"shop\"")));
     assert!(![&admin, &fleet, &shop, "oops"].iter().any(|token| log.contains(*token)), "no token is logged");
 }

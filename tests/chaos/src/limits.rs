@@ -23,6 +23,8 @@ pub(crate) const SLOW_SILENCE: Duration = Duration::from_secs(2);
 pub(crate) const SLOW_UNIQUE: u32 = 40;
 /// Jobs on which work is begun at once: more than a step of that is for.
 pub(crate) const SWEPT_JOBS: u32 = 80;
+/// Looks, of up to a second, at such work when all else is over.
+pub(crate) const SWEPT_LAST_LOOKS: u32 = 30;
 /// Between the end of that and the next time, in milliseconds.
 pub(crate) const SWEEP_EVERY: Range<u64> = 200..1_000;
 /// A queue's limits are left as they are for twice as long, in milliseconds: before something is taken from it, and after.

@@ -122,12 +122,20 @@ impl Sweeper {
         if self.0.rng.random_bool(0.1) {
             self.0.ask(Call::Stop { id: operation.id.clone() }, None).await?;
         }
+        let mut last_looks = limits::SWEPT_LAST_LOOKS;
         loop {
             let watch = Call::Watch { id: operation.id.clone(), wait: self.0.rng.random_range(0..=1) };
             let seen = self.0.ask(watch, None).await?;
             let has_ended = seen.operation.is_some_and(|seen| seen.status != OperationStatus::Running);
-            if has_ended || self.0.shared.phase() == Phase::Stop {
+            if has_ended {
                 return Ok(());
+            }
+            if self.0.shared.phase() == Phase::Stop {
+                // Nothing is left to be waited for but this.
+                if last_looks == 0 {
+                    return Ok(());
+                }
+                last_looks -= 1;
             }
             sleep(Duration::from_millis(self.0.rng.random_range(20..80))).await;
         }

@@ -127,7 +127,7 @@ fn carry_out<T: Table>(
     }
     let Some(job) = lookup::current(step, id)? else { return Ok(Outcome::Skipped) };
     let outcome = match operation.action {
-        Action::Retry => retry::retry_first(step, &job),
+        Action::Retry => retry::retry_first(step, &operation.selection, &job),
         Action::Cancel => cancel::cancel(step, id, &operation.details),
         Action::Delete => delete::delete(step, id),
     };

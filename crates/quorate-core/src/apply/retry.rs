@@ -1,4 +1,4 @@
-use crate::{Job, JobId, Lane, Refusal, Reply, State, Table, limits};
+use crate::{Job, JobId, Lane, Refusal, Reply, Selection, State, Table, limits};
 
 use super::step::{Abort, Step, refuse};
 use super::{birth, lookup};
@@ -25,12 +25,23 @@ pub(super) fn retry<T: Table>(
 }
 
 /// The same of one of many jobs, which may have come to this one before: only where no other job goes on from it, or one that waits
-/// for its time.
-pub(super) fn retry_first<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Reply, Abort<T::Error>> {
+/// for its time. Where the other one is gone, a job that was named is retried again; one that fits a filter is not, as the other one
+/// may have done its work.
+pub(super) fn retry_first<T: Table>(
+    step: &mut Step<'_, T>,
+    selection: &Selection,
+    job: &Job,
+) -> Result<Reply, Abort<T::Error>> {
+    let may_repeat = match selection {
+        Selection::Filter(_) => false,
+        Selection::Ids(_) => true,
+    };
     match latest(step, job)? {
         Some(latest) if matches!(latest.state, State::Delayed { .. }) => queue_now(step, &latest),
-        Some(_) => lookup::wrong_status(step, job),
-        None => again(step, job, birth::id_of_successor(step, job.id)),
+        None if may_repeat || job.retry_id.is_none() => {
+            again(step, job, birth::id_of_successor(step, job.id))
+        }
+        Some(_) | None => lookup::wrong_status(step, job),
     }
 }
 

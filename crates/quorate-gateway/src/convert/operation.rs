@@ -19,6 +19,13 @@ pub(crate) enum Asked {
     Ids(Vec<JobId>),
 }
 
+impl Asked {
+    /// True where a queue is meant by its name.
+    pub(crate) fn names_a_queue(&self) -> bool {
+        matches!(self, Asked::Meant(meant) if meant.queue.is_some())
+    }
+}
+
 /// What a request asks for, checked.
 pub(crate) struct Work {
     pub(crate) asked: Asked,

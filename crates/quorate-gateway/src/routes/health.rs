@@ -25,8 +25,8 @@ pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> An
     }
 }
 
-/// Whether this node can serve: it is a member that has recovered, is not being drained, and reaches a majority through the leader. One
-/// that cannot should get no requests for now; the message says why.
+/// Whether this node can serve: it is a member that has recovered, is not being drained, reaches a majority through the leader,
+/// and its writes are answered. One that cannot should get no requests for now; the message says why.
 #[utoipa::path(
     get,
     path = "/readyz",

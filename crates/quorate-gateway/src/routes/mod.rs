@@ -41,7 +41,7 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(Needs::Nothing, root::__path_get, root::get::<B>)
         .add(Needs::SUBMIT, jobs::__path_enqueue, jobs::enqueue::<B>)
         .add(Needs::READ, jobs::__path_list, jobs::list::<B>)
-        .add(Needs::ANY, jobs::__path_ids, jobs::ids::<B>)
+        .add(Needs::READ, jobs::__path_ids, jobs::ids::<B>)
         .add_with_effect(Needs::RUN, consume::__path_get, consume::get::<B>)
         .add(Needs::RUN, consume::__path_post, consume::post::<B>)
         .add(Needs::RUN, finish::__path_post, finish::post::<B>)
@@ -114,6 +114,8 @@ pub(crate) struct Taken {
     pub(crate) parameters: Vec<String>,
     /// What its callers must be.
     pub(crate) needs: Needs,
+    /// It is a GET that changes something.
+    pub(crate) has_effect: bool,
 }
 
 impl Known {
@@ -151,7 +153,12 @@ impl<B: Backend> Routes<B> {
         say_what_it_needs(&mut operation, needs);
         let parameters = query_parameters(&operation);
         let methods = P::methods();
-        let taken = |method: &Method| Taken { method: method.clone(), parameters: parameters.clone(), needs };
+        let taken = |method: &Method| Taken {
+            method: method.clone(),
+            parameters: parameters.clone(),
+            needs,
+            has_effect: false,
+        };
         self.known.entry(P::path()).or_default().0.extend(methods.iter().flat_map(names).map(taken));
         self.paths.add_path_operation(P::path(), P::methods(), operation);
         methods
@@ -167,7 +174,12 @@ impl<B: Backend> Routes<B> {
         self = self.add(needs, description, handler);
         self.router =
             self.router.route(&P::path(), on(MethodFilter::HEAD, async || StatusCode::METHOD_NOT_ALLOWED));
-        self.known.entry(P::path()).or_default().0.retain(|taken| taken.method != Method::HEAD);
+        let taken = &mut self.known.entry(P::path()).or_default().0;
+        taken.retain(|taken| taken.method != Method::HEAD);
+        taken
+            .iter_mut()
+            .filter(|taken| taken.method == Method::GET)
+            .for_each(|taken| taken.has_effect = true);
         self
     }
 

@@ -92,8 +92,12 @@ async fn start<B: Backend>(gateway: &Gateway<B>, action: Action, query: &Query, 
     };
     let ((work, dry_run, key), share) = body.understand(gateway.heavy(), parse).await?;
     let Work { asked, details, words } = work;
+    // Of jobs and queues: a stale copy may know other ones.
+    if dry_run || asked.names_a_queue() {
+        gateway.barrier().await?;
+    }
     // What was answered under a key once is answered again, though the queue is gone since: that is for the log to say.
-    let selection = selection(gateway, asked, key.is_some() && !dry_run).await?;
+    let selection = selection(gateway, asked, key.is_some() && !dry_run)?;
     if dry_run {
         let matches = count(gateway, action, selection).await?;
         return Ok(response::json(StatusCode::OK, Some(gateway.applied()), &matches));
@@ -247,20 +251,14 @@ async fn wait<B: Backend>(
 /// Which jobs, with the queue that is meant; with one that is none, where that is for the log to say.
 ///
 /// # Errors
-/// 404: there is no such queue. 503: no leader said so.
-async fn selection<B: Backend>(
-    gateway: &Gateway<B>,
-    asked: Asked,
-    log_says: bool,
-) -> Result<Selection, Failure> {
+/// 404: there is no such queue.
+fn selection<B: Backend>(gateway: &Gateway<B>, asked: Asked, log_says: bool) -> Result<Selection, Failure> {
     let meant = match asked {
         Asked::Ids(ids) => return Ok(Selection::Ids(ids)),
         Asked::Meant(meant) => meant,
     };
     let mut filter = meant.filter;
     if let Some(name) = meant.queue {
-        // A stale copy may know another queue by that name.
-        gateway.barrier().await?;
         filter.queue = match gateway.backend().reads().queue(&name) {
             Some(QueueView { queue, .. }) => Some(queue.id),
             None if log_says => Some(QueueId::NONE),
@@ -277,14 +275,14 @@ async fn count<B: Backend>(
     selection: Selection,
 ) -> Result<Matches, Failure> {
     let mut matches = 0;
-    let mut looked_up = 0;
+    let mut would = Would { action, may_repeat: matches!(selection, Selection::Ids(_)), looked_up: 0 };
     let mut share = gateway.answers().share();
     Claim::Read.resize(&mut share, DRY_RUN_PAGE * RECORD_MOST).await?;
     match selection {
         Selection::Ids(ids) => {
             for id in ids {
                 let job = gateway.backend().reads().job(id).await?;
-                matches += u64::from(would(gateway, action, job.as_ref(), &mut looked_up).await?);
+                matches += u64::from(would.be_done(gateway, job.as_ref()).await?);
             }
             Ok(Matches { matches, more: false })
         }
@@ -293,10 +291,10 @@ async fn count<B: Backend>(
             for _ in 0..DRY_RUN_PAGES {
                 let page = page(gateway, &filter, behind).await?;
                 for job in &page.jobs {
-                    matches += u64::from(would(gateway, action, Some(job), &mut looked_up).await?);
+                    matches += u64::from(would.be_done(gateway, Some(job)).await?);
                 }
                 behind = page.next;
-                if behind.is_none() || looked_up >= DRY_RUN_LOOKED_UP {
+                if behind.is_none() || would.looked_up >= DRY_RUN_LOOKED_UP {
                     break;
                 }
             }
@@ -314,22 +312,37 @@ async fn page<B: Backend>(
     gateway.backend().reads().jobs(JobsQuery { n, order, behind, filter }).await
 }
 
-/// Whether it would be done to a job, as that is here. Where another job goes on from it, that one is looked up, and counted.
-async fn would<B: Backend>(
-    gateway: &Gateway<B>,
+/// Whether it would be done to a job, as that is here.
+struct Would {
     action: Action,
-    job: Option<&Job>,
-    looked_up: &mut usize,
-) -> Result<bool, Unavailable> {
-    let Some(job) = job.filter(|job| action.statuses().contains(&job.status())) else { return Ok(false) };
-    match (action, job.retry_id) {
-        // Only an automatic retry waits for its time.
-        (Action::Retry, Some(_)) if job.status() == Status::Error && job.max_retries == 0 => Ok(false),
-        (Action::Retry, Some(latest)) => {
-            *looked_up += 1;
-            let latest = gateway.backend().reads().job(latest).await?;
-            Ok(latest.is_none_or(|latest| latest.status() == Status::Delayed))
+    /// A retry that is gone is repeated.
+    may_repeat: bool,
+    /// Jobs that go on from others: each is read for itself.
+    looked_up: usize,
+}
+
+impl Would {
+    async fn be_done<B: Backend>(
+        &mut self,
+        gateway: &Gateway<B>,
+        job: Option<&Job>,
+    ) -> Result<bool, Unavailable> {
+        let Some(job) = job.filter(|job| self.action.statuses().contains(&job.status())) else {
+            return Ok(false);
+        };
+        match (self.action, job.retry_id) {
+            // Only an automatic retry waits for its time.
+            (Action::Retry, Some(_))
+                if !self.may_repeat && job.status() == Status::Error && job.max_retries == 0 =>
+            {
+                Ok(false)
+            }
+            (Action::Retry, Some(latest)) => {
+                self.looked_up += 1;
+                let latest = gateway.backend().reads().job(latest).await?;
+                Ok(latest.map_or(self.may_repeat, |latest| latest.status() == Status::Delayed))
+            }
+            (Action::Retry, None) | (Action::Cancel | Action::Delete, _) => Ok(true),
         }
-        (Action::Retry, None) | (Action::Cancel | Action::Delete, _) => Ok(true),
     }
 }

@@ -13,7 +13,6 @@ use crate::{Backend, Gateway};
     operation_id = "root",
     responses((status = 200, description = "Who answers, and where the rest is", body = Root))
 )]
-#[expect(clippy::unused_async, reason = "a handler is async")]
 pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
     let paths = [
         ("api", "/openapi.json"),

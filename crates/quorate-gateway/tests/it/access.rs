@@ -12,9 +12,10 @@ fn needed(call: &str) -> Option<&'static [Role]> {
     let any: &[Role] = &[Submit, Run, Read];
     let (method, path) = call.split_once(' ').unwrap();
     match (method, path) {
-        (_, "/healthz" | "/readyz" | "/openapi.json") => None,
-        ("GET", "/v1/cluster" | "/v1/job/{id}" | "/v1/job/{id}/log" | "/v1/jobs/ids") => Some(any),
+        (_, "/" | "/healthz" | "/readyz" | "/openapi.json") => None,
+        ("GET", "/v1/cluster" | "/v1/job/{id}" | "/v1/job/{id}/log") => Some(any),
         ("GET", "/v1/jobs/consume") => Some(&[Run]),
+        ("GET", "/v1/cluster/backup") => Some(&[]),
         ("GET", _) => Some(&[Read]),
         ("POST", "/v1/jobs" | "/v1/job/{id}/cancel" | "/v1/job/{id}/retry") => Some(&[Submit]),
         ("DELETE", "/v1/job/{id}") => Some(&[Submit]),

@@ -51,8 +51,11 @@ pub(crate) struct Fake {
     /// It is being drained.
     draining: Arc<watch::Sender<bool>>,
     /// What operators have asked for.
-    orders: Arc<Mutex<Vec<(Order, Option<u64>)>>>,
+    orders: Arc<Mutex<Orders>>,
 }
+
+/// What operators have asked for, with the `members_index` that they gave.
+type Orders = Vec<(Order, Option<u64>)>;
 
 /// A consumer's wait, however it ends.
 struct Wait(Arc<Notify>);
@@ -138,7 +141,7 @@ impl Fake {
     }
 
     /// What operators have asked for so far.
-    pub(crate) fn orders(&self) -> Vec<(Order, Option<u64>)> {
+    pub(crate) fn orders(&self) -> Orders {
         std::mem::take(&mut *self.orders.lock())
     }
 

@@ -180,6 +180,47 @@ async fn a_dry_run_counts_and_does_nothing() {
 }
 
 #[tokio::test]
+async fn a_dry_run_agrees_with_what_is_done_where_a_retry_is_gone() {
+    let api = Api::new();
+    let [dead, retried, _] = some(&api).await;
+    api.post(&format!("/v1/job/{dead}/retry"), "").await.expect(200);
+    for id in [&dead, &retried] {
+        let retry = retried_as(&api, id).await;
+        api.post(&format!("/v1/job/{retry}/cancel"), "").await.expect(200);
+        api.send("DELETE", &format!("/v1/job/{retry}"), "").await.expect(204);
+    }
+    for (asked, jobs) in [(json!({"filter": {"queue": "mails"}}), 0), (json!({"ids": [dead, retried]}), 2)] {
+        let mut body = asked.clone();
+        body["dry_run"] = json!(true);
+        let counted = api.post("/v1/jobs/retry", body.to_string()).await.expect(200).json();
+        assert_eq!(counted["matches"], jobs, "{asked}");
+        let operation = api.post("/v1/jobs/retry", asked.to_string()).await.expect(202).json();
+        carry_out(&api, &operation["operation"], Action::Retry, &[&dead, &retried]).await;
+        let id = operation["operation"]["id"].as_str().unwrap();
+        let ended = api.get(&format!("/v1/operation/{id}")).await.expect(200).json();
+        assert_eq!(ended["operation"]["done"], jobs, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_no_stale_copy() {
+    let api = Api::new();
+    for (before, asked) in [
+        json!({"filter": {"image": "a"}}),
+        json!({"filter": {"queue": "default"}}),
+        json!({"ids": ["0198c0de-0000-7000-8000-000000000001"]}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut body = asked;
+        body["dry_run"] = json!(true);
+        api.post("/v1/jobs/delete", body.to_string()).await.expect(200);
+        assert_eq!(api.backend.barriers(), before as u64 + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_looks_up_so_many_jobs_that_go_on_from_others() {
     let api = Api::new();
     for n in [1_000, 200] {

@@ -37,20 +37,12 @@ pub(crate) async fn order(
         };
         let left = until.saturating_duration_since(Instant::now());
         let outcome = if leader.here {
-            may_be_done = true;
             let carried_out = orders.carry_out(order.clone(), expected);
-            let Ok(outcome) = tokio::time::timeout(left, carried_out).await else {
-                return unanswered(may_be_done);
-            };
-            Ok(outcome)
+            let late = |_| tonic::Status::deadline_exceeded("this node has not carried it out in time");
+            tokio::time::timeout(left, carried_out).await.map_err(late)
         } else {
             let message = order::to_message(&order, expected);
             let answer = peers.process.transport.order(leader.id, message, left).await;
-            // These come before the call.
-            may_be_done |= !matches!(
-                answer.as_ref().map_err(tonic::Status::code),
-                Err(Code::FailedPrecondition | Code::Unimplemented)
-            );
             answer.and_then(|answer| {
                 order::outcome(answer).map_err(|malformed| tonic::Status::internal(malformed.to_string()))
             })
@@ -58,8 +50,12 @@ pub(crate) async fn order(
         match outcome {
             Ok(Outcome::Done(done)) => return Ok(done),
             Ok(Outcome::Refused(refused)) => return Err(refused.into()),
-            Ok(Outcome::NotLeader) => may_be_done = false,
-            Err(status) => tracing::debug!(%status, "the leader does not carry the order out"),
+            Ok(Outcome::NotLeader) => {}
+            Err(status) => {
+                // These come before the call.
+                may_be_done |= !matches!(status.code(), Code::FailedPrecondition | Code::Unimplemented);
+                tracing::debug!(%status, "the leader does not carry the order out");
+            }
         }
         if Instant::now() >= until {
             return unanswered(may_be_done);

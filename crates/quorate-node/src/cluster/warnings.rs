@@ -198,7 +198,7 @@ mod tests {
             version: Some("1".into()),
             uptime: None,
         });
-        let tolerates = voters - (voters / 2 + 1);
+        let tolerates = voters.saturating_sub(voters / 2 + 1);
         Cluster { members: members.collect(), tolerates, ..Cluster::default() }
     }
 

@@ -130,21 +130,28 @@ enum Stepped {
 /// When work goes on whose last step was not done.
 struct Rest {
     until: Instant,
-    /// A step would find no lane as long as there are as many as may be, and each costs an entry of the log.
-    for_a_lane: bool,
+    /// Until when it would most likely find no lane as long as there are as many as may be: each step costs an entry of the log. But the
+    /// job that it stands at may need none any more.
+    for_a_lane: Option<Instant>,
 }
 
 impl Rest {
     fn begin(for_a_lane: bool) -> Rest {
-        Rest { until: Instant::now() + limits::OPERATION_PAUSE, for_a_lane }
+        let now = Instant::now();
+        Rest {
+            until: now + limits::OPERATION_PAUSE,
+            for_a_lane: for_a_lane.then(|| now + limits::OPERATION_LANE_PAUSE),
+        }
     }
 
     /// When to look again; `None` where it can go on, with so many lanes.
     fn at(&self, now: Instant, lanes: usize) -> Option<Instant> {
-        if self.for_a_lane && lanes >= LANES {
-            return Some(now + limits::OPERATION_PAUSE);
+        let waits = self.for_a_lane.is_some_and(|until| now < until) && lanes >= LANES;
+        if waits {
+            Some(now + limits::OPERATION_PAUSE)
+        } else {
+            Some(self.until).filter(|until| now < *until)
         }
-        Some(self.until).filter(|until| now < *until)
     }
 }
 
@@ -153,14 +160,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_found_no_lane_rests_until_there_is_one_and_all_else_for_a_while() {
+    async fn what_found_no_lane_rests_longer_but_where_there_is_one() {
         let can_go_on = |rest: &Rest, lanes| rest.at(Instant::now(), lanes).is_none();
         let [rest, for_a_lane] = [false, true].map(Rest::begin);
         assert!(!can_go_on(&rest, 0) && !can_go_on(&for_a_lane, 0));
         tokio::time::advance(limits::OPERATION_PAUSE).await;
         assert!(can_go_on(&rest, LANES) && !can_go_on(&for_a_lane, LANES));
-        tokio::time::advance(100 * limits::OPERATION_PAUSE).await;
-        assert!(!can_go_on(&for_a_lane, LANES));
         assert!(can_go_on(&for_a_lane, LANES - 1));
+        tokio::time::advance(limits::OPERATION_LANE_PAUSE).await;
+        assert!(can_go_on(&for_a_lane, LANES), "the job that it stands at may be gone");
     }
 }

@@ -2,6 +2,9 @@
 //! form of the messages, and the check that a call is meant for this node. Who answers is `peer_server.rs`.
 //!
 //! A transport that is encrypted needs a change in two places: [`Transport::channel`] and [`crate::peer_server::serve`].
+//!
+//! What comes is judged by `sound.rs` before anything comes of it; `connections.rs` and `unfinished.rs` bound what others can make this
+//! node hold.
 
 mod address_book;
 mod append;

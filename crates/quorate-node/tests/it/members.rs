@@ -1,5 +1,6 @@
 //! What operators ask: nodes that are added, removed and replaced, drained, and made to lead.
 
+use crate::common::follower::Follower;
 use crate::common::*;
 use quorate_core::Unavailable;
 use quorate_node::{Order, OrderError, Refused, Standing, Unready, Why};
@@ -80,7 +81,7 @@ async fn a_node_waits_until_somebody_asks_for_it() {
     }
     assert_eq!(cluster.voter_names(0).await, ["n1", "n2", "n3"]);
 
-    let follower = cluster.at(0).gauges().leads.then_some(1).unwrap_or(0);
+    let follower = usize::from(cluster.at(0).gauges().leads);
     let before = index(&cluster, follower).await;
     assert!(cluster.order(follower, add("n4")).await.unwrap().changed);
     votes(&cluster, follower, &["n1", "n2", "n3", "n4"]).await;
@@ -109,6 +110,27 @@ async fn a_node_that_does_not_know_the_cluster_is_added_by_its_address() {
     assert!(cluster.order(0, at_addr("n2")).await.unwrap().changed);
     votes(&cluster, 0, &["n1", "n2"]).await;
     eventually("it is ready", async || cluster.at(1).ready().await).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_learner_that_never_comes_to_vote_is_removed() {
+    let cluster = Cluster::started(3).await;
+    let mut idle = cluster.at(0).cluster().await.members.remove(0);
+    (idle.name, idle.id, idle.peer_addr) = ("n4".into(), 4_711, free_addrs(1).remove(0));
+    // It follows, and asks for nothing.
+    let _idle = Follower::serve(&idle).await;
+    let add = Order::Add { name: "n4".into(), peer_addr: Some(idle.peer_addr), replaces: Some("n1".into()) };
+    assert!(cluster.order(0, add.clone()).await.unwrap().changed);
+    assert!(!cluster.order(0, add).await.unwrap().changed, "it is under way");
+    assert_eq!(refused(cluster.order(0, replace("n2", "n4")).await), Why::UnderWay);
+    assert_eq!(refused(cluster.order(0, transfer("n4")).await), Why::Unfit);
+    assert_eq!(refused(cluster.order(0, replace("n4", "n5")).await), Why::Unfit);
+    let seen = cluster.at(0).cluster().await;
+    assert_eq!((seen.members.len(), cluster.voter_names(0).await.len()), (4, 3));
+    assert!(cluster.order(0, remove("n4")).await.unwrap().changed);
+    assert_eq!(cluster.at(0).cluster().await.members.len(), 3);
+    put(cluster.at(0), 1).await;
     cluster.stop_all().await;
 }
 

@@ -268,7 +268,7 @@ fn what_is_no_backup_is_told_from_one_of_another_format() {
         (b"quorate ba", "truncated"),
         (LINE.as_bytes(), "truncated"),
         (b"PK\x03\x04 and so on", "no backup"),
-        (b"quorate data directory, format 6\n", "no backup"),
+        (b"quorate data directory, format 7\n", "no backup"),
         (
             b"quorate backup, format 2\nwhatever",
             "of another format: it begins with \"quorate backup, format 2\"",

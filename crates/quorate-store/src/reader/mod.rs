@@ -100,7 +100,7 @@ impl Reader {
         self.live.load().operations.read().get(&id).cloned()
     }
 
-    /// Lanes in which jobs wait: there are at most [`quorate_core::limits::LANES`].
+    /// Lanes in which jobs wait: beyond [`quorate_core::limits::LANES`] only what may not be refused, such as automatic retries.
     pub fn lanes(&self) -> usize {
         self.live.load().published.load().lanes
     }

@@ -146,8 +146,9 @@ async fn wait_for_vote(
     let mut told = String::new();
     loop {
         let cluster = client.cluster().await?;
-        let votes = |name: &str| voters(&cluster).any(|voter| voter.name == name);
-        if votes(name) && !replaces.as_ref().is_some_and(|old| votes(old)) {
+        let votes = voters(&cluster).any(|voter| voter.name == *name && voter.reachable);
+        let replaced = |old: &String| !voters(&cluster).any(|voter| voter.name == *old);
+        if votes && replaces.as_ref().is_none_or(replaced) {
             return Ok(cluster);
         }
         let newest = cluster.members.iter().filter_map(|member| member.applied_index).max().unwrap_or(0);

@@ -34,7 +34,7 @@ impl WhichArgs {
     /// Takes what they mean.
     ///
     /// # Errors
-    /// They mean no job, or one and others.
+    /// They mean no job, or one and others, or too many.
     pub(super) fn which(&mut self) -> anyhow::Result<Which> {
         let filter = self.filter.clone().filter()?;
         let is_empty = filter == JobFilter::default();
@@ -45,10 +45,7 @@ impl WhichArgs {
             )),
             (0, false) => Ok(Which::Many(Asked::Fitting(filter))),
             (_, false) => Err(wrong_usage("IDs stand alone; leave them out to mean all jobs that fit")),
-            (1, true) if self.how.dry_run || self.how.no_wait => {
-                Err(wrong_usage("--dry-run and --no-wait are for many jobs, not beside one ID"))
-            }
-            (1, true) => Ok(Which::One(ids.remove(0))),
+            (1, true) if !self.how.dry_run && !self.how.no_wait => Ok(Which::One(ids.remove(0))),
             (..=JOBS_PER_REQUEST, true) => Ok(Which::Many(Asked::Named(ids))),
             (many, true) => {
                 Err(wrong_usage(format!("{many} IDs are more than {JOBS_PER_REQUEST}: say it in parts")))

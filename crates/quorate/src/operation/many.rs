@@ -72,6 +72,15 @@ pub(crate) fn main(
     }
     if asks {
         let matches = target.block_on(async |client| client.dry_run(action, &request).await)?;
+        if is_none(matches) {
+            // What comes to fit now, nobody was asked about.
+            match target.json {
+                true => out.json(&matches),
+                false => out.line(format_args!("{}: {}", action.as_str(), count(matches))),
+            }
+            out.end(None)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         if !consents(action, matches)? {
             output::remark("nothing was done");
             return Ok(ExitCode::from(exit_code::FAILED));
@@ -87,11 +96,24 @@ pub(crate) fn main(
         (false, false) => out.line(summary(&operation)),
     }
     out.end(Some(&summary(&operation)))?;
-    if request.ids.is_some() && operation.skipped > 0 {
-        output::remark("what was skipped is not there, or its status does not allow it: quorate job show ID");
-        return Ok(ExitCode::from(exit_code::REFUSED));
+    let is_named = request.ids.is_some();
+    if is_named && operation.skipped > 0 {
+        output::remark(
+            "what was skipped is not there, or its status does not allow it, or it was retried already: quorate job show ID",
+        );
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(code(&operation, is_named)))
+}
+
+/// 0 where all of it was done, or goes on.
+fn code(operation: &Operation, is_named: bool) -> u8 {
+    match operation.status {
+        OperationStatus::Stopped => exit_code::FAILED,
+        OperationStatus::Running | OperationStatus::Done if is_named && operation.skipped > 0 => {
+            exit_code::REFUSED
+        }
+        OperationStatus::Running | OperationStatus::Done => 0,
+    }
 }
 
 /// True where there is a person to ask.
@@ -99,11 +121,13 @@ fn is_attended() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks whether to do it; for nothing nobody needs to be asked.
+/// True where there is certainly no such job: where the count was cut off, there may be.
+fn is_none(Matches { matches, more }: Matches) -> bool {
+    matches == 0 && !more
+}
+
+/// Asks whether to do it.
 fn consents(action: Action, matches: Matches) -> anyhow::Result<bool> {
-    if matches.matches == 0 {
-        return Ok(true);
-    }
     // If nobody reads it, nobody answers.
     let _ = write!(io::stderr(), "{} {} for good? [y/N] ", action.as_str(), count(matches));
     let mut answer = String::new();
@@ -137,7 +161,8 @@ pub(super) async fn follow(client: &Client, id: &str) -> Result<Operation, Error
     }
 }
 
-/// How many jobs it would be, the first of them, and which it asked for.
+/// How many jobs it would be, the first of them, and which it asked for. Of a retry, only those that it makes another job for: what
+/// waits for its time and would be queued now is counted, and not shown.
 async fn would(
     client: &Client,
     action: Action,
@@ -150,9 +175,19 @@ async fn would(
     if filter.status.is_empty() {
         filter.status = statuses(action).to_vec();
     }
+    if action == Action::Retry && filter.status == [Status::Error] && filter.is_final.is_none() {
+        filter.is_final = Some(true);
+    }
     let list = ListJobs { n: Some(DRY_RUN_SHOWN), cursor: None, oldest_first: true, filter };
-    let mut first = client.list_without_payloads(&list).await?;
+    let mut first = match matches.matches {
+        0 => job::Page { jobs: Vec::new(), cursor: None },
+        _ => client.list_without_payloads(&list).await?,
+    };
+    // A page that goes on elsewhere is not what anybody asked for.
     first.cursor = None;
+    if action == Action::Retry {
+        first.jobs.retain(|job| job.retry_id.is_none());
+    }
     Ok((matches, first, list.filter))
 }
 
@@ -177,5 +212,43 @@ fn show(
     out.line(format_args!("{}: {}; nothing was done", action.as_str(), count(*matches)));
     if matches.matches > 0 {
         output::remark("to do it, say the same without --dry-run");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_where_there_is_certainly_none_nobody_is_asked() {
+        let none = |matches, more| is_none(Matches { matches, more });
+        assert!(none(0, false));
+        assert!(!none(0, true) && !none(1, false));
+    }
+
+    #[test]
+    fn what_was_not_done_is_no_success() {
+        use OperationStatus::{Done, Running, Stopped};
+        for (status, skipped, is_named, expected) in [
+            (Done, 0, true, 0),
+            (Done, 1, true, exit_code::REFUSED),
+            (Done, 1, false, 0),
+            (Running, 0, true, 0),
+            (Stopped, 0, true, exit_code::FAILED),
+            (Stopped, 1, false, exit_code::FAILED),
+        ] {
+            let operation = Operation {
+                id: String::new(),
+                action: Action::Retry,
+                status,
+                done: 1,
+                skipped,
+                filter: None,
+                ids: None,
+                started_at: String::new(),
+                ended_at: None,
+            };
+            assert_eq!(code(&operation, is_named), expected, "{status:?}, {skipped} skipped");
+        }
     }
 }

@@ -77,7 +77,8 @@ impl Settings {
         };
         let named = self.allowed_hosts.iter().flat_map(|list| list.split(','));
         let advertised = http_name.iter().map(String::as_str);
-        gateway.hosts = named.map(str::trim).chain(advertised).map(str::to_owned).collect();
+        let host = |name: &str| name.trim().rsplit_once(':').map_or(name.trim(), |(host, _)| host).to_owned();
+        gateway.hosts = named.map(host).chain(advertised.map(str::to_owned)).collect();
         gateway.traces.access_log = self.access_log.unwrap_or(false);
         if collector.is_some() {
             gateway.traces.adopt = traces::adopt;
@@ -105,10 +106,7 @@ fn collector(endpoint: Option<String>, ratio: Option<f64>) -> anyhow::Result<Opt
     ensure!(SPAN_RATIO.contains(&ratio), "otlp-ratio: {ratio} is not between 0 and 1");
     let Some(endpoint) = endpoint else { return Ok(None) };
     let is_plain = endpoint.parse().is_ok_and(|uri: hyper::Uri| {
-        uri.scheme_str() == Some("http")
-            && uri.authority().is_some()
-            && uri.path() == "/"
-            && uri.query().is_none()
+        uri.scheme_str() == Some("http") && uri.port().is_some() && uri.path() == "/" && uri.query().is_none()
     });
     ensure!(
         is_plain,

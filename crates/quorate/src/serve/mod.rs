@@ -41,7 +41,9 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
         let traces = config.collector.as_ref().map(|to| Traces::start(to, &config.node.name)).transpose()?;
         logging::start(config.log_format, &config.log_level, traces.as_ref().map(Traces::layer))?;
         let ended = run(config, until_stdin_closes).await;
-        traces.map(Traces::end);
+        if let Some(traces) = traces {
+            traces.end();
+        }
         ended
     })
 }

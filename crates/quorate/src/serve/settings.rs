@@ -1,12 +1,13 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 use quorate_gateway::Roles;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::duration::{HumanDuration, within};
+use crate::environment::switch;
 use crate::limits::{MAX_PAYLOAD, SPAN_RATIO, WRITE_TIMEOUT};
 use crate::logging::{self, LogFormat};
 use crate::number::{decimal, number};
@@ -38,7 +39,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "QUORATE_PEER_ADDR", value_name = "HOST:PORT")]
     pub(super) peer_addr: Option<String>,
     /// All nodes that form the cluster, this one too, each with the address at which its peers reach it; the same list
-    /// in the same order on every node [default: this node alone].
+    /// in the same order on every node [default: this node alone]. Once there is a cluster, it says where to find it, and makes
+    /// nobody a member: `quorate cluster member add` does.
     #[arg(long, env = "QUORATE_PEERS", value_name = "NAME=HOST:PORT,…")]
     pub(super) peers: Option<String>,
     /// How long a write waits for a leader and a majority before it is answered 503 [default: 5s].
@@ -67,7 +69,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "QUORATE_ALLOWED_HOSTS", value_name = "HOST,…")]
     pub(super) allowed_hosts: Option<String>,
     /// Log a line for every request: who sent it, what it was answered and how long that took.
-    #[arg(long, env = "QUORATE_ACCESS_LOG", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, env = "QUORATE_ACCESS_LOG", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub(super) access_log: Option<bool>,
     /// Send the spans of requests to an OpenTelemetry collector there, by OTLP over gRPC without TLS [default: nowhere].
     #[arg(long, env = "QUORATE_OTLP_ENDPOINT", value_name = "http://HOST:PORT")]
@@ -110,6 +112,11 @@ impl ServeArgs {
     /// # Errors
     /// The file cannot be read, or is not made of settings; the message names it, and the setting.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        // Elsewhere an empty variable is none; here it would open what somebody meant to close.
+        ensure!(
+            !std::env::var_os("QUORATE_TOKENS").is_some_and(|file| file.is_empty()),
+            "QUORATE_TOKENS is empty: name the file, or unset it to let everybody do everything"
+        );
         let file = self.0.get_one::<PathBuf>("config");
         let mut settings = file.map(|path| read(path)).transpose()?.unwrap_or_default();
         settings.update_from_arg_matches(&self.0)?;

@@ -1,23 +1,26 @@
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use quorate_gateway::Access;
 use quorate_gateway::tokens::Tokens;
 
 use crate::limits::TOKENS_LOOK;
 use crate::token::read;
 
-/// The file that says who has a token. What is changed there holds within a second or two, without a restart.
+/// The file that says who has a token. What is changed there holds within some seconds, without a restart.
 pub(super) struct TokensFile {
     path: PathBuf,
     access: Access,
-    seen: Option<Seen>,
+    /// As it was when it was read, and at the last look.
+    read: Option<Seen>,
+    last: Option<Seen>,
 }
 
-/// By what a file is known to be the same.
-type Seen = (SystemTime, u64);
+/// By what a file is known to be the same: its device, number, length, and the time of its last change.
+type Seen = (u64, u64, u64, (i64, i64));
 
 impl TokensFile {
     /// Has these callers known.
@@ -25,42 +28,66 @@ impl TokensFile {
     /// # Errors
     /// The file cannot be read, or is none of tokens.
     pub(super) fn open(path: PathBuf, access: Access) -> anyhow::Result<TokensFile> {
-        let mut file = TokensFile { path, access, seen: None };
-        let known = file.load().context("tokens")?;
+        let mut file = TokensFile { path, access, read: None, last: None };
+        file.load().context("tokens")?;
+        let known = file.access.tokens.load().len();
         tracing::info!(file = %file.path.display(), known, anonymous = %file.access.anonymous, "asking for tokens");
         Ok(file)
     }
 
-    fn load(&mut self) -> anyhow::Result<usize> {
-        self.seen = self.look();
-        let tokens = Tokens::parse(&read(&self.path)?)
-            .map_err(|why| anyhow::anyhow!("{}: {why}", self.path.display()))?;
-        let known = tokens.len();
-        self.access.tokens.store(Arc::new(tokens));
-        Ok(known)
+    fn load(&mut self) -> anyhow::Result<()> {
+        self.read = self.look();
+        let parsed = Tokens::parse(&read(&self.path)?);
+        let tokens = parsed.map_err(|why| anyhow!("{}: {why}", self.path.display()))?;
+        let before = self.access.tokens.swap(Arc::new(tokens));
+        tell_changes(&before, &self.access.tokens.load());
+        Ok(())
     }
 
     fn look(&self) -> Option<Seen> {
-        let metadata = std::fs::metadata(&self.path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+        let file = std::fs::metadata(&self.path).ok()?;
+        Some((file.dev(), file.ino(), file.len(), (file.ctime(), file.ctime_nsec())))
     }
 
-    /// Looks now and then whether it has changed. One that cannot be read, or has a mistake, takes nothing from anybody and
-    /// gives nobody anything: the log says so.
+    /// Looks now and then whether it has changed, and reads it when it has come to rest: somebody may still write. One that
+    /// cannot be read, or has a mistake, takes nothing from anybody and gives nobody anything: the log says so.
     pub(super) async fn keep_up(mut self) {
         let mut clock = tokio::time::interval(TOKENS_LOOK);
         loop {
             clock.tick().await;
-            if self.look() == self.seen {
-                continue;
-            }
-            let path = self.path.display().to_string();
-            match self.load() {
-                Ok(known) => tracing::info!(file = path, known, "the tokens have changed"),
-                Err(error) => {
-                    tracing::error!(file = path, "the tokens as they were go on: {error:#}");
-                }
+            // A disk may take its time.
+            match tokio::task::spawn_blocking(move || self.keep_up_once()).await {
+                Ok(this) => self = this,
+                Err(_ending) => return,
             }
         }
+    }
+
+    fn keep_up_once(mut self) -> TokensFile {
+        let now = self.look();
+        let rests = now == self.last;
+        self.last = now;
+        if rests
+            && now != self.read
+            && let Err(error) = self.load()
+        {
+            tracing::error!(file = %self.path.display(), "the tokens as they were go on: {error:#}");
+        }
+        self
+    }
+}
+
+/// Tells, for the audit log, who has come and who is gone.
+fn tell_changes(before: &Tokens, now: &Tokens) {
+    let owners = |tokens: &Tokens| -> BTreeSet<String> {
+        tokens.owners().map(|(name, roles)| format!("{name} ({roles})")).collect()
+    };
+    let (before, now) = (owners(before), owners(now));
+    let list = |of: &BTreeSet<String>, without: &BTreeSet<String>| {
+        of.difference(without).cloned().collect::<Vec<_>>().join(", ")
+    };
+    if !before.is_empty() {
+        let (new, gone) = (list(&now, &before), list(&before, &now));
+        tracing::info!(target: "quorate::audit", new, gone, "the tokens have changed");
     }
 }

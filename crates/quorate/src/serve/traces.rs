@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -82,8 +82,11 @@ impl Traces {
 
 /// What a child elsewhere calls this span.
 pub(crate) fn parent(span: &Span) -> Option<String> {
-    let mut fields = HashMap::new();
-    TraceContextPropagator::new().inject_context(&span.context(), &mut fields);
+    let (context, mut fields) = (span.context(), HashMap::new());
+    if !context.span().span_context().is_sampled() {
+        return None;
+    }
+    TraceContextPropagator::new().inject_context(&context, &mut fields);
     fields.remove(TRACEPARENT)
 }
 

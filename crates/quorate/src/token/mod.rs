@@ -1,6 +1,6 @@
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand};
+use nix::unistd::{Gid, Uid, fchown};
 use quorate_gateway::tokens::{self, Entry, Hash};
 use quorate_gateway::{Role, Roles};
 
@@ -95,7 +96,7 @@ pub(crate) fn main(args: TokenArgs) -> anyhow::Result<ExitCode> {
             let left: String = text.lines().filter(others).map(|line| format!("{line}\n")).collect();
             replace(&tokens, &left)?;
             out.line(format_args!(
-                "the token of `{name}` is taken away: a node that watches this file refuses it within 2 s"
+                "the token of `{name}` is taken away: a node that watches this file refuses it within 3 s"
             ));
             out.end(Some(&format!("the token of `{name}` is taken away")))?;
         }
@@ -133,23 +134,24 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes the whole file anew: a node that reads it meanwhile sees the one or the other.
+/// Writes the whole file anew, with the owner and the permissions that it has: a node that reads it meanwhile sees the one or the
+/// other.
 fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let unwritable = || format!("cannot write {}", path.display());
-    let kept = fs::metadata(path).map(|metadata| metadata.permissions());
-    let next = path.with_extension("next");
-    match fs::remove_file(&next) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(unwritable),
-        Ok(()) | Err(_) => {}
+    // Where a link leads, the nodes look.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut file = tempfile::NamedTempFile::new_in(folder(path)).with_context(unwritable)?;
+    file.write_all(text.as_bytes()).with_context(unwritable)?;
+    if let Ok(kept) = fs::metadata(path) {
+        let (user, group) = (Some(Uid::from_raw(kept.uid())), Some(Gid::from_raw(kept.gid())));
+        fchown(file.as_file(), user, group).with_context(|| {
+            format!("{}: its owner cannot be kept: run this as that user, or as root", path.display())
+        })?;
+        file.as_file().set_permissions(kept.permissions()).with_context(unwritable)?;
     }
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next).with_context(unwritable)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| match kept {
-        Ok(permissions) => file.set_permissions(permissions),
-        Err(_) => Ok(()),
-    });
-    let written = written.and_then(|()| file.sync_all()).and_then(|()| fs::rename(&next, path));
-    written.and_then(|()| fs::File::open(folder(path))?.sync_all()).with_context(unwritable)
+    file.as_file().sync_all().with_context(unwritable)?;
+    file.persist(path).map_err(|error| error.error).with_context(unwritable)?;
+    fs::File::open(folder(path)).and_then(|folder| folder.sync_all()).with_context(unwritable)
 }
 
 /// The text of a file with tokens.

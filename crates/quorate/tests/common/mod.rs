@@ -119,10 +119,12 @@ pub(crate) fn ends(args: &[String]) -> (Option<i32>, String) {
     (code, std::io::read_to_string(said).unwrap())
 }
 
-/// Starts one of these nodes on an empty directory, and waits until it is a voter of the cluster that the first of them has.
+/// Starts one of these nodes on an empty directory, asks for it, and waits until it is a voter of the cluster that the first of them has.
 pub(crate) fn join(dir: &Path, ports: &[u16], node: usize) -> Started {
     let name = format!("n{node}");
     let joining = start(dir, ports, node);
+    let add = ["cluster", "member", "add", &name, "--nodes", &url(ports[0])];
+    wait_until("it is asked for", || quorate(&add).status.success());
     wait_until("it has joined", || {
         let output = quorate(&["cluster", "status", "--json", "--nodes", &url(ports[0])]);
         let Ok(cluster) = serde_json::from_slice::<serde_json::Value>(&output.stdout) else { return false };

@@ -52,6 +52,7 @@ pub fn generate(plan: Plan, out: impl Write) -> io::Result<()> {
         world.round(&mut writer)?;
     }
     world.rest(&mut writer)?;
+    world.watch(&mut writer)?;
     for (name, index, jobs) in world.scans() {
         writer.scan(name, index, None, &jobs)?;
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use quorate_core::{
-    Answered, Envelope, Job, OperationId, QueueName, Refusal, Reply, RequestId, Table, Timestamp,
+    Answered, Envelope, Job, Operation, OperationId, QueueName, Refusal, Reply, RequestId, Table, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -111,13 +111,33 @@ impl World {
         while !(self.open.is_empty()
             && self.late.is_empty()
             && self.cluster.proposed.is_empty()
-            && self.is_level())
+            && self.is_level()
+            && self.operations().all(|operation| !operation.is_running()))
         {
             self.step(writer)?;
         }
         let free = self.clients.iter().map(|client| client.free_at).max();
         self.now = self.now.max(free.unwrap_or(0)) + 1;
         Ok(())
+    }
+
+    /// Looks at all work on many jobs, at rest: it has ended.
+    pub(super) fn watch(&mut self, writer: &mut HistoryWriter<impl Write>) -> io::Result<()> {
+        let ids: Vec<Box<str>> = self.operations().map(|operation| operation.id.to_string().into()).collect();
+        for id in ids {
+            let mut op = Op::sent(0, NAMES[0], self.now, Call::Watch { id, wait: 0 }, None);
+            self.now += 1;
+            (op.returned, op.index) =
+                (self.now, Some(LogIndex { index: self.cluster.nodes[0].applied, offset: None }));
+            self.read(&mut op, 0);
+            self.finish(op, writer)?;
+            self.now += 1;
+        }
+        Ok(())
+    }
+
+    fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.cluster.nodes[0].model.operations().values().map(|operation| &**operation)
     }
 
     /// The leader's clock.

@@ -23,6 +23,7 @@ mod log_time;
 mod monotonic;
 mod not_found;
 mod one_effect;
+mod operation_ends;
 mod operations;
 mod overdue;
 mod paused;
@@ -46,7 +47,7 @@ mod woken;
 use crate::rule::Rule;
 
 /// All rules, in the order of reports.
-pub(crate) const RULES: [Rule; 42] = [
+pub(crate) const RULES: [Rule; 43] = [
     // The log is a linearization.
     real_time::RULE,
     position::RULE,
@@ -65,6 +66,7 @@ pub(crate) const RULES: [Rule; 42] = [
     retry_chain::RULE,
     release::RULE,
     operations::RULE,
+    operation_ends::RULE,
     unique::RULE,
     log_kept::RULE,
     // Order and time.

@@ -1,5 +1,5 @@
 //! I14: a request whose outcome is not known has none or one effect, and so have all attempts under one
-//! `Idempotency-Key` together: each gives the first answer again, and says so.
+//! `Idempotency-Key` together: each gives the first answer again, of many jobs the same work on them, and says so.
 
 use crate::call::Call;
 use crate::event::{Op, Outcome};
@@ -59,6 +59,10 @@ fn answered_at(op: &Op) -> Option<At> {
 fn repeats(first: &Op, second: &Op) -> bool {
     if first.call.ends() {
         return ends_alike(first, second);
+    }
+    let id = |op: &Op| op.operation.as_ref().map(|operation| operation.id.clone());
+    if id(first) != id(second) {
+        return false;
     }
     let first_ids: Set<&str> = first.jobs.iter().map(|job| &*job.id).collect();
     let subset = second.jobs.iter().all(|job| first_ids.contains(&*job.id));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::call::Call;
 use crate::event::Outcome;
 use crate::facts::{At, Came, Facts, Life, Span, Stay, came, delay};
-use crate::job::{NewJob, Status};
+use crate::job::{JobRecord, NewJob, Status};
 use crate::map::Map;
 use crate::operation::{Action, OperationRecord, OperationStatus, Selection};
 use crate::rule::{Findings, Rule};
@@ -265,9 +265,11 @@ fn goes_forward(facts: &Facts<'_>, findings: &mut Findings, work: &Work<'_>) {
     let ended = work.ended();
     for (op, record) in seen {
         let has_ended = record.status != OperationStatus::Running;
-        findings.require(!has_ended || ended == Some(record), || {
-            (format!("operation {} ended in two ways", record.id), facts.lines([op]))
-        });
+        if has_ended {
+            findings.require(ended == Some(record), || {
+                (format!("operation {} ended in two ways", record.id), facts.lines([op]))
+            });
+        }
         let now = facts.op(op);
         let before = last.insert(&now.node, (op, record));
         let before = before.filter(|(before, _)| facts.op(*before).returned <= now.invoke);
@@ -298,7 +300,8 @@ fn left_out(facts: &Facts<'_>, findings: &mut Findings, work: &Work<'_>, stay: &
         return;
     }
     let statuses = work.selection.statuses(work.action);
-    let certainly_meant = match work.action {
+    // Whether it owes something, and whether that was not done.
+    let (is_owed, is_left_out) = match work.action {
         // In one of these all the time, as its way through them goes forward.
         Action::Cancel => {
             let (Some(first), Some(last)) = (
@@ -322,21 +325,35 @@ fn left_out(facts: &Facts<'_>, findings: &mut Findings, work: &Work<'_>, stay: &
                 Status::Queued => stay.left.first,
                 Status::Running | Status::Success | Status::Error | Status::Cancelled => stay.ended.first,
             };
-            from < start && until > end
+            (from < start && until > start, until > end)
         }
         Action::Retry | Action::Delete => {
-            let is_left = life.scans > 0;
-            let is_left = is_left && (work.action == Action::Delete || job.retry_id.is_none());
             let began = work.seen.first().map(|(_, record)| record.started);
             let had_ended = stay.ended.last < start || life.completed().is_some_and(|at| Some(at) < began);
-            is_left && statuses.contains(&job.status) && had_ended
+            let is_left = life.scans > 0;
+            let is_owed = had_ended && statuses.contains(&job.status);
+            match work.action {
+                Action::Retry => (is_owed && is_left, !goes_on_now(facts, job)),
+                Action::Cancel | Action::Delete => (is_owed, is_left),
+            }
         }
     };
-    findings.require(!certainly_meant, || {
+    if !is_owed {
+        return;
+    }
+    findings.require(!is_left_out, || {
         let lines = facts.lines(work.ops.iter().copied()).into_iter();
         let lines: Vec<usize> = lines.chain(life.latest().map(|seen| seen.line)).collect();
         (format!("job {} was meant all the time, and left out", life.id), lines)
     });
+}
+
+/// True where another job goes on from it, and does not wait for its time: only one that came with its end does, so that it would have
+/// done so all the time.
+fn goes_on_now(facts: &Facts<'_>, job: &JobRecord) -> bool {
+    let Some(next) = job.retry_id.as_deref() else { return false };
+    let next = facts.life(next).and_then(|life| life.scanned());
+    next.is_none_or(|next| next.job.status != Status::Delayed)
 }
 
 /// So many were done as it says.
@@ -356,6 +373,10 @@ fn adds_up(facts: &Facts<'_>, findings: &mut Findings, work: &Work<'_>, counted:
         });
     }
     let most = if counted.is_lower_bound { u64::MAX } else { counted.most };
+    if (counted.least, most) == (0, u64::MAX) {
+        findings.unclear += 1;
+        return;
+    }
     findings.require((counted.least..=most).contains(&ended.done), || {
         let what = format!(
             "operation {} says that it was done to {} jobs: certainly it was to {}, and to {most} at the most",
@@ -383,7 +404,9 @@ fn may_be_hidden(facts: &Facts<'_>, work: &Work<'_>, meant: &[&Stay<'_>], unseen
                     goes_on && op.outcome != Outcome::Fail
                 })
         };
-        job.retry_id.as_deref().is_some_and(unseen) || is_gone && may_be_retried()
+        // Of several that went on from it all but the last may be gone.
+        let is_one_of_many = || job.retry_id.is_some() && facts.may_be_deleted_unseen(job);
+        job.retry_id.as_deref().is_some_and(unseen) || is_gone && may_be_retried() || is_one_of_many()
     });
     let is = |asked: &Option<Box<str>>, is: &str| asked.as_deref().is_none_or(|asked| asked == is);
     went_on

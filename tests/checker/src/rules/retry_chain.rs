@@ -3,7 +3,7 @@
 
 use crate::call::Call;
 use crate::event::{Op, Outcome};
-use crate::facts::{Facts, Life, Sighting};
+use crate::facts::{At, Facts, Life, Sighting};
 use crate::job::{JobRecord, Status};
 use crate::rule::{Findings, Rule};
 
@@ -14,6 +14,13 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>, findings: &mut Findings) {
+    let retries =
+        facts.history.ops.iter().enumerate().filter(|(_, op)| matches!(op.call, Call::Retry { .. }));
+    for (number, job) in retries.flat_map(|(number, op)| op.jobs.iter().map(move |job| (number, job))) {
+        findings.require(job.status != Status::Delayed, || {
+            (format!("a retry was asked for, and {} waits for its time", job.id), facts.lines([number]))
+        });
+    }
     for life in &facts.lives {
         let Some(seen) = life.latest() else { continue };
         let wrong = wrong(facts, life, seen);
@@ -42,14 +49,18 @@ fn wrong(facts: &Facts<'_>, life: &Life<'_>, seen: Sighting<'_>) -> Option<&'sta
     if job.status == Status::Error && job.max_retries > 0 {
         let is_by_hand = |retry: &Sighting<'_>| retry.job.max_retries == job.max_retries;
         let (by_hand, automatic): (Vec<_>, Vec<_>) = retries.iter().copied().partition(is_by_hand);
-        if let [first, ..] = by_hand[..]
+        let first = by_hand.iter().min_by_key(|retry| retry.job.created);
+        if let Some(first) = first
             && is_retried(facts, life)
-            && automatic_may_be_gone(facts, life, &automatic, &first.job.id)
+            && automatic_may_be_gone(facts, life, &automatic, &by_hand, *first)
         {
             // Somebody wanted another one since it was gone.
-            let [automatic] = automatic[..] else { return None };
-            let came_with_it = Some(automatic.job.created) == job.completed;
-            return (!came_with_it).then_some("has a retry that did not come with its end");
+            if let [automatic] = automatic[..]
+                && Some(automatic.job.created) != job.completed
+            {
+                return Some("has a retry that did not come with its end");
+            }
+            return self::by_hand(facts, life, seen, by_hand);
         }
         return match retries[..] {
             [retry] if retry.job.max_retries + 1 != job.max_retries => {
@@ -117,20 +128,38 @@ fn is_retried(facts: &Facts<'_>, life: &Life<'_>) -> bool {
     calls.into_iter().any(|op| matches!(op.call, Call::Retry { .. }) && op.outcome != Outcome::Fail)
 }
 
-/// True where the automatic retry of a job may have been deleted: the one that was seen, else the one that it was linked to before it
-/// was to this other one.
+/// True where the automatic retry of a job may have been deleted before the first one by hand was made: the one that was seen, else the
+/// one that it was linked to before it was to one by hand.
 fn automatic_may_be_gone(
     facts: &Facts<'_>,
     life: &Life<'_>,
     automatic: &[Sighting<'_>],
-    other: &str,
+    by_hand: &[Sighting<'_>],
+    first: Sighting<'_>,
 ) -> bool {
     match automatic {
         [] => {
-            let mut before = life.sightings.iter().filter(|seen| seen.job.retry_id.as_deref() != Some(other));
+            let is_by_hand = |id: Option<&str>| by_hand.iter().any(|retry| Some(&*retry.job.id) == id);
+            let mut before = life.sightings.iter().filter(|seen| !is_by_hand(seen.job.retry_id.as_deref()));
             before.any(|seen| may_be_gone(facts, seen.job, seen.job.retry_id.as_deref()))
         }
-        [automatic] => facts.life(&automatic.job.id).is_some_and(|life| facts.may_be_deleted(life)),
+        [automatic] => facts.life(&automatic.job.id).is_some_and(|life| {
+            let had_ended = life.completed().is_none_or(|at| at <= first.job.created);
+            life.scans == 0 && had_ended && may_be_deleted_before(facts, life, first)
+        }),
         [_, _, ..] => false,
     }
+}
+
+/// True where a job may have been removed before another one was made.
+fn may_be_deleted_before(facts: &Facts<'_>, life: &Life<'_>, other: Sighting<'_>) -> bool {
+    let number = facts.number(&other.job.id);
+    let born =
+        facts.stays.iter().find(|stay| Some(stay.life) == number).map_or(At::END, |stay| stay.born.last);
+    let before = |op: &usize| {
+        let is_delete = matches!(facts.op(*op).call, Call::Delete { .. });
+        let at = facts.effects[*op].exactly();
+        is_delete && facts.op(*op).outcome != Outcome::Fail && at.is_none_or(|at| at < born)
+    };
+    life.calls.iter().any(before) || facts.may_be_outlived(life)
 }

@@ -129,7 +129,8 @@ type Answer<T> = Result<Response<T>, Status>;
 impl Discovery for Follower {
     async fn discover(&self, _request: Request<pb::DiscoverRequest>) -> Answer<pb::DiscoverResponse> {
         let (name, node_id) = (self.member.name.clone(), self.member.id);
-        let answer = pb::DiscoverResponse { name, node_id, initialised: true, ..Default::default() };
+        let answer =
+            pb::DiscoverResponse { name, node_id, initialised: true, feature_level: 1, ..Default::default() };
         Ok(Response::new(answer))
     }
 }
