@@ -36,7 +36,7 @@ pub struct Found {
     pub applied: Option<Place>,
     /// The last of which its high-water mark says that it had it.
     pub marked: Option<Place>,
-    /// It has less than its mark says: its disk has lost what it had promised to keep.
+    /// Its log has less than its mark says, so it does not start as it is; its table may have the rest.
     pub has_lost: bool,
     /// The last vote that it gave: in which term, and to which node.
     pub vote: Option<(u64, u64)>,

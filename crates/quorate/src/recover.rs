@@ -247,10 +247,10 @@ fn show(out: &mut Output, found: &Found, answering: &[Answering]) {
     out.line(format_args!(
         "kept         everything up to there; {beyond} entries of it may never have been acknowledged, and count from now on"
     ));
-    if found.has_lost {
-        out.line(
-            "damage       this node's own log has lost what it had promised to keep: what is behind the last entry above is lost, too",
-        );
+    if found.has_lost && found.marked <= found.last {
+        out.line("damage       this node's own log has lost what it had promised to keep; its table has the entries, up to the mark");
+    } else if found.has_lost {
+        out.line("damage       this node's own log has lost what it had promised to keep: what is behind the last entry above is lost, too");
     }
 }
 
