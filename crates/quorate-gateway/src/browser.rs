@@ -88,7 +88,8 @@ mod tests {
     fn a_browser_may_ask_for_this_node_alone_and_others_as_they_like() {
         let hosts = Hosts::new(&["N1.example".to_owned()]);
         let (browser, tool) = (("user-agent", "Mozilla/5.0"), ("user-agent", "curl/8"));
-        let table: &[(&str, &[(&str, &str)], Option<ApiError>)] = &[
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<ApiError>);
+        let table: &[Case] = &[
             ("evil.example:8080", &[tool], None),
             ("evil.example:8080", &[browser], Some(ApiError::Misdirected)),
             ("evil.example:8080", &[("sec-fetch-site", "same-origin")], Some(ApiError::Misdirected)),

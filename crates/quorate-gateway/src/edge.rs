@@ -163,7 +163,7 @@ async fn answer(
     }
     let _share = match *needs {
         Needs::Nothing => None, // health checks are answered in any case
-        needs => {
+        needs @ Needs::OneOf(_) => {
             let caller = caller?;
             caller.may(needs)?;
             caller.whose(&request).map(|whose| shares.take(whose).ok_or(ApiError::Overloaded)).transpose()?

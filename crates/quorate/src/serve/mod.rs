@@ -40,7 +40,7 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
     runtime::on_threads(async move {
         let traces = config.collector.as_ref().map(|to| Traces::start(to, &config.node.name)).transpose()?;
         logging::start(config.log_format, &config.log_level, traces.as_ref().map(Traces::layer))?;
-        let ended = run(config, until_stdin_closes).await;
+        let ended = Box::pin(run(config, until_stdin_closes)).await;
         if let Some(traces) = traces {
             traces.end();
         }
