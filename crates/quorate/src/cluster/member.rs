@@ -154,7 +154,9 @@ async fn wait_for_vote(
         }
         let votes = voters(&cluster).any(|voter| voter.name == *name && voter.reachable);
         let replaced = |old: &String| !voters(&cluster).any(|voter| voter.name == *old);
-        if votes && replaces.as_ref().is_none_or(replaced) {
+        // Until then the old voters count as well.
+        let is_done = !cluster.warnings.iter().any(|warning| warning.kind == "half_changed");
+        if votes && is_done && replaces.as_ref().is_none_or(replaced) {
             return Ok(cluster);
         }
         let newest = cluster.members.iter().filter_map(|member| member.applied_index).max().unwrap_or(0);
