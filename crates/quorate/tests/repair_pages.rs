@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "../../../tests/chaos/tests/common/console.rs"]
+mod console;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,16 +13,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::{QUORATE, free_ports, url};
-
-/// Before each command, the script prints this and the command's number.
-const MARK: &str = "@@@ command ";
-
-/// A command of a page.
-struct Step {
-    command: String,
-    /// The lines that the page shows below it.
-    shown: Vec<String>,
-}
 
 #[test]
 fn the_page_on_backups_can_be_typed() {
@@ -36,57 +28,23 @@ fn type_page(page: &str) {
     let dir = tempfile::tempdir().unwrap();
     let first = free_ports(3);
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(page)).unwrap();
-    let steps = steps(&with_ports(&text, first));
+    let mut steps = console::steps(&with_ports(&text, first));
     assert!(steps.len() > 10, "the page has commands");
-    let output = run(&script(&steps), dir.path(), first);
-    let mut outputs = output.split(MARK).skip(1);
-    for Step { command, shown } in &steps {
-        let printed = outputs.next().unwrap_or_else(|| panic!("`{command}` was not come to:\n{output}"));
-        for line in shown {
-            assert!(
-                printed.lines().any(|found| matches(line, found)),
-                "`{command}` shows `{line}`, and it printed:\n{printed}"
-            );
-        }
-    }
+    // What was killed does not end the shell.
+    steps.iter_mut().filter(|step| step.command == "wait").for_each(|step| step.command += " || :");
+    let output = run(&(BEFORE.to_owned() + &console::script(&steps)), dir.path(), first);
+    console::compare(&steps, &output);
 }
+
+/// `%1` is the first job that goes on, also where no terminal is.
+const BEFORE: &str =
+    "set -euo pipefail\nset -m\nexec 2>&1\ntrap 'kill -KILL $(jobs -p) 2>/dev/null || :' EXIT\n";
 
 fn with_ports(text: &str, first: u16) -> String {
     (0..3).fold(text.to_owned(), |text, at| {
         let text = text.replace(&format!("127.0.0.1:{}", 8_080 + at), &format!("127.0.0.1:{}", first + at));
         text.replace(&format!("127.0.0.1:{}", 9_080 + at), &format!("127.0.0.1:{}", first + 1_000 + at))
     })
-}
-
-/// The commands of all console blocks. What a command prints follows it.
-fn steps(page: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut inside = false;
-    for line in page.lines() {
-        match (inside, line) {
-            (false, "```console") => inside = true,
-            (false, _) => {}
-            (true, "```") => inside = false,
-            (true, line) => match (line.strip_prefix("$ "), steps.last_mut()) {
-                (Some(command), _) => steps.push(Step { command: command.to_owned(), shown: Vec::new() }),
-                (None, Some(step)) => step.shown.push(line.to_owned()),
-                (None, None) => panic!("`{line}` stands before the first command"),
-            },
-        }
-    }
-    steps
-}
-
-/// As it is typed: `%1` is the first job that goes on, also where no terminal is; what was killed does not end the shell.
-fn script(steps: &[Step]) -> String {
-    let mut script =
-        "set -euo pipefail\nset -m\nexec 2>&1\ntrap 'kill -KILL $(jobs -p) 2>/dev/null || :' EXIT\n"
-            .to_owned();
-    for (step, number) in steps.iter().zip(1..) {
-        let command = if step.command == "wait" { "wait || :" } else { &step.command };
-        script.push_str(&format!("echo; echo '{MARK}{number}'\n{command}\n"));
-    }
-    script
 }
 
 fn run(script: &str, dir: &Path, first: u16) -> String {
@@ -103,21 +61,4 @@ fn run(script: &str, dir: &Path, first: u16) -> String {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}; typed:\n{script}\nsaid:\n{said}", output.status);
     said
-}
-
-/// Whether a line is as the page shows it.
-fn matches(shown: &str, found: &str) -> bool {
-    let parts: Vec<&str> = shown.split('…').collect();
-    let [first, between @ .., last] = parts.as_slice() else { return shown == found };
-    let rest = found.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
-    let found_all = between
-        .iter()
-        .try_fold(rest.unwrap_or_default(), |rest, part| rest.find(part).map(|at| &rest[at + part.len()..]));
-    rest.is_some() && found_all.is_some()
-}
-
-#[test]
-fn dots_stand_for_anything() {
-    assert!(matches("hello", "hello") && !matches("hello", "hello world"));
-    assert!(matches("a … c", "a b c") && matches("a …", "a b") && !matches("a … c", "a b d"));
 }

@@ -67,6 +67,8 @@ fn mismatch(came: &str, expected: &str, name: &str) -> String {
     let should = match ranges::of(name) {
         Some(range) if is_number => format!("a whole number, {} to {}", range.start(), range.end()),
         _ if is_number => "a whole number".into(),
+        _ if expected == "a sequence" => "a list".into(),
+        _ if expected == "a map" || expected.starts_with("struct ") => "an object".into(),
         _ => expected.to_owned(),
     };
     let (kind, value) = came.split_once(' ').unwrap_or((came, ""));

@@ -51,6 +51,7 @@ async fn of_bodies() {
             r#"["a"]"#,
             r#"jobs[0]: must be an object, not the string "a"; a job is one: {"image": "…"}"#,
         ),
+        (jobs, JSON, r#"[{"image":"a","tags":"a"}]"#, r#"jobs[0].tags: must be a list, not the string "a""#),
         (jobs, JSON, r#"[["a"]]"#, r#"jobs[0]: must be an object, not a list; a job is one: {"image": "…"}"#),
         (jobs, JSON, "[{}]", "jobs[0].image: is required and must have 1 to 255 bytes"),
         (jobs, JSON, r#"[{"image":5}]"#, "jobs[0].image: must be a string, not 5"),

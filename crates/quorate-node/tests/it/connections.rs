@@ -90,15 +90,15 @@ async fn what_messages_that_do_not_end_hold_is_bounded() {
     let intruder = Intruder::new(&cluster, from, leader).await;
     let mut calls: futures::stream::FuturesUnordered<_> =
         (0..6).map(|_| unfinished(&cluster, &intruder, leader)).collect();
-    // One fits into what a caller may have open, the others do not.
+    // One at most fits into what a caller may have open.
     for _ in 0..5 {
         let refused = tokio::time::timeout(LONG, calls.next()).await.expect("one is refused").unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
     }
     put(cluster.at(leader), 1).await;
-    // Nor do these stay.
-    while let Some(late) = calls.next().await {
-        assert_eq!(late.code(), Code::DeadlineExceeded, "{late}");
+    // Nor does that one stay, if it did not meet with the others' bytes.
+    while let Some(last) = calls.next().await {
+        assert!(matches!(last.code(), Code::DeadlineExceeded | Code::ResourceExhausted), "{last}");
     }
     drop(calls);
     put(cluster.at(from), 2).await;

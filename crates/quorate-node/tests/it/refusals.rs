@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::*;
-use quorate_core::Unavailable;
+use quorate_core::{Command, JobId, Unavailable};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_its_bounds_a_node_refuses_at_once() {
@@ -17,14 +17,21 @@ async fn beyond_its_bounds_a_node_refuses_at_once() {
         }
     }
     // Nothing is answered any more, so what was taken stays.
-    let requests: Vec<_> = (0..16_384)
+    let requests: Vec<_> = (0..14_336)
         .map(|number| {
             let handle = cluster.at(node).clone();
             tokio::spawn(async move { handle.submit(enqueue(number), LONG).await })
         })
         .collect();
-    eventually("there is no place left", async || cluster.at(node).gauges().requests_waiting == 16_384).await;
+    eventually("no place is left for new jobs", async || {
+        cluster.at(node).gauges().requests_waiting == 14_336
+    })
+    .await;
     assert_eq!(cluster.at(node).submit(enqueue(1), LONG).await, Err(Unavailable::Overloaded));
+    // Those that run can be touched still.
+    let touch = Command::Touch { id: JobId([7; 16]), progress: None };
+    let touched = cluster.at(node).submit(touch, Duration::from_millis(10)).await;
+    assert_ne!(touched, Err(Unavailable::Overloaded));
 
     for request in &requests {
         request.abort();

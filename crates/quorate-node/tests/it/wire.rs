@@ -170,7 +170,7 @@ async fn nobody_joins_under_the_name_of_a_member_that_answers() {
     let request = caller.request(pb::JoinRequest { member: Some(member), feature_level: 1 });
     let answer = caller.peer.join(request).await.unwrap().into_inner();
     assert!(!answer.voter);
-    assert!(answer.message.contains("bears the name n2"), "{}", answer.message);
+    assert!(answer.message.contains("the member that bears its name, n2"), "{}", answer.message);
     assert_eq!(cluster.at(0).cluster().await.members.len(), 3);
     cluster.stop_all().await;
 }
