@@ -253,6 +253,14 @@ trait Answer: Sized {
     ) -> impl Future<Output = Result<Self, Failure>> + Send;
 }
 
+impl Delivery {
+    /// How long one attempt may take.
+    fn limit(&self, call: &Call<'_>, deadline: Instant) -> Duration {
+        let left = deadline.saturating_duration_since(Instant::now());
+        left.min(self.attempt_timeout + call.wait)
+    }
+}
+
 /// The whole answer.
 impl Answer for Keyed<Bytes> {
     async fn ask(
@@ -261,8 +269,7 @@ impl Answer for Keyed<Bytes> {
         call: &Call<'_>,
         deadline: Instant,
     ) -> Result<Self, Failure> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let limit = left.min(delivery.attempt_timeout + call.wait);
+        let limit = delivery.limit(call, deadline);
         attempt(delivery.request(node, call, limit).timeout(limit), call).await
     }
 }
@@ -275,8 +282,7 @@ impl Answer for Download {
         call: &Call<'_>,
         deadline: Instant,
     ) -> Result<Self, Failure> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let limit = left.min(delivery.attempt_timeout + call.wait);
+        let limit = delivery.limit(call, deadline);
         let response = tokio::time::timeout(limit, begin(delivery.request(node, call, limit))).await;
         let response = response.unwrap_or_else(|_| Err(Failure::silent()))?;
         Ok(Download::new(response, delivery.nodes.name(node)))

@@ -229,7 +229,7 @@ impl Caller {
         }
         match &self.name {
             None => Err(ApiError::Unauthenticated {
-                reason: "this needs a token: send Authorization: Bearer …",
+                reason: "this needs a token: send Authorization: Bearer TOKEN, or set QUORATE_TOKEN for quorate",
             }),
             Some(name) => Err(ApiError::Forbidden {
                 token: name.to_string(),

@@ -58,7 +58,7 @@ impl Traces {
         span
     }
 
-    /// What the log will say of a request, if anything: in the access log, and in the audit log of one that changes what is an
+    /// What the log will say of a request, if anything: in the access log, and in the audit log of one that is an
     /// administrator's, and whose caller is known or may do that without a token.
     pub(crate) fn line(
         self,
@@ -67,8 +67,7 @@ impl Traces {
         caller: Option<&Caller>,
         needs: Option<Needs>,
     ) -> Option<Line> {
-        let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-        let is_admins = changes && needs.is_some_and(Needs::is_admins);
+        let is_admins = needs.is_some_and(Needs::is_admins);
         let audit = is_admins
             && caller.is_some_and(|caller| caller.name.is_some() || caller.may(Needs::ADMIN).is_ok());
         (self.access_log || audit).then(|| Line {
