@@ -115,16 +115,18 @@ impl Delivery {
         let last_attempt = deadline - self.deadline / limits::LAST_ATTEMPT_PART;
         let mut pause = Pause::new();
         let mut in_doubt = false;
+        // What is known of each by the last attempt there: the last round may end before it has asked all.
+        let mut unreachable: BTreeMap<usize, String> = BTreeMap::new();
         loop {
             let first = self.nodes.current();
             let mut retry_after = None;
             let mut last = String::new();
-            let mut unreachable: Vec<(usize, String)> = Vec::new();
             let mut may_be_lost = false;
             for step in 0..self.nodes.len() {
                 let node = (first + step) % self.nodes.len();
                 let answered = A::ask(self, node, call, deadline).await;
                 if !matches!(answered, Err(Failure::Unreachable { .. })) {
+                    unreachable.remove(&node);
                     self.presence.note_reached(self.nodes.name(node));
                 }
                 let (setback, busy) = match answered {
@@ -152,7 +154,7 @@ impl Delivery {
                     Err(Failure::Busy(setback)) => (setback, true),
                     Err(Failure::Unreachable { setback, is_final }) => {
                         may_be_lost |= !is_final;
-                        unreachable.push((node, setback.why.clone()));
+                        unreachable.insert(node, setback.why.clone());
                         (setback, false)
                     }
                     Err(Failure::NotApplied(setback)) => (setback, false),
@@ -192,7 +194,7 @@ impl Delivery {
     }
 
     /// Nodes with what is the matter with each, in the order of their names; what is the matter with several is said once.
-    pub(crate) fn each(&self, setbacks: &[(usize, String)]) -> String {
+    pub(crate) fn each(&self, setbacks: &BTreeMap<usize, String>) -> String {
         let mut nodes_by_why: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (node, why) in setbacks {
             nodes_by_why.entry(why).or_default().insert(self.nodes.name(*node));

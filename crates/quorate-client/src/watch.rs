@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::sleep;
@@ -27,18 +29,22 @@ impl Delivery {
             (node, self.ask_well(node, "readyz", limits::WATCH_PATIENCE).await)
         });
         let mut asked: FuturesUnordered<_> = asked.collect();
-        let (mut not_ready, mut silent, mut is_reached) = (Vec::new(), Vec::new(), false);
+        let (mut not_ready, mut silent, mut is_reached) = (BTreeMap::new(), BTreeMap::new(), false);
         while let Some((node, answer)) = asked.next().await {
             match answer {
                 Ok(()) => return self.presence.note_ready(self.nodes.name(node)),
                 // Nobody says how the cluster is.
                 Err(Unwell::Foreign(_)) => return,
-                Err(Unwell::Answers(why)) => not_ready.push((node, why)),
+                Err(Unwell::Answers(why)) => {
+                    not_ready.insert(node, why);
+                }
                 Err(Unwell::Silent(why)) => {
                     is_reached = true;
-                    silent.push((node, why));
+                    silent.insert(node, why);
                 }
-                Err(Unwell::Unreachable(why)) => silent.push((node, why)),
+                Err(Unwell::Unreachable(why)) => {
+                    silent.insert(node, why);
+                }
             }
         }
         match () {

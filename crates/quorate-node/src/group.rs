@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use openraft::LogIdOptionExt;
+use parking_lot::Mutex;
 use quorate_core::{FeatureLevel, Unavailable};
 use quorate_store::{DataDir, JobTable, LogStore};
 use tokio::sync::{Semaphore, watch};
@@ -170,7 +171,12 @@ impl Group {
         };
         let ticker =
             Ticker { leadership: leadership.clone(), clock: clock.clone(), batcher, reader, applied };
-        let watch = Watch { peers: group.peers.clone(), raft: group.raft.clone(), dir: Arc::clone(&dir) };
+        let watch = Watch {
+            peers: group.peers.clone(),
+            raft: group.raft.clone(),
+            dir: Arc::clone(&dir),
+            was_member_at: Mutex::default(),
+        };
         let formation = Formation {
             peers: group.peers.clone(),
             raft: group.raft.clone(),

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use quorate_proto::peer::v1::DiscoverResponse;
 use quorate_store::DataDir;
 
@@ -13,14 +14,31 @@ pub(crate) struct Watch {
     pub(crate) peers: Peers,
     pub(crate) raft: Raft,
     pub(crate) dir: Arc<DataDir>,
+    /// The index of the last committed membership that had this node.
+    pub(crate) was_member_at: Mutex<Option<u64>>,
 }
 
 impl Watch {
     pub(crate) async fn run(self) {
+        tokio::join!(self.ask_in_rounds(), self.follow_membership());
+    }
+
+    /// A node may be taken in and removed again between two rounds.
+    async fn follow_membership(&self) {
+        let mut leadership = self.peers.leadership.clone();
+        loop {
+            let committed = leadership.committed_membership();
+            if committed.membership().get_node(&self.peers.process.identity.node_id).is_some() {
+                *self.was_member_at.lock() = committed.log_id().map(|log_id| log_id.index);
+            }
+            leadership.changed().await;
+        }
+    }
+
+    async fn ask_in_rounds(&self) {
         let mut round = tokio::time::interval(limits::WATCH);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut wall_clock, mut log_time) = (Alarm::default(), Alarm::default());
-        let mut was_member_at = None;
         loop {
             tokio::select! {
                 _ = round.tick() => {}
@@ -30,7 +48,7 @@ impl Watch {
             let answers = self.peers.ask_all(&addrs).await;
             self.peers.absent.note(&self.peers.members(), &addrs, &answers);
             self.peers.process.transport.keep(&self.peers.addresses().into_iter().collect());
-            self.look_for_removal(&mut was_member_at, answers.iter().flatten());
+            self.look_for_removal(answers.iter().flatten());
 
             let (clock, others) = (&self.peers.process.clock, self.peers.other_voters());
             let offset_ms = clock.own_offset_ms(&others);
@@ -62,17 +80,9 @@ impl Watch {
 
     /// A node that knows a later membership than the last one that had this node, and has it no more, knows that it was removed.
     /// Both are committed: nobody takes them back.
-    fn look_for_removal<'a>(
-        &self,
-        was_member_at: &mut Option<u64>,
-        answers: impl Iterator<Item = &'a DiscoverResponse>,
-    ) {
+    fn look_for_removal<'a>(&self, answers: impl Iterator<Item = &'a DiscoverResponse>) {
         let node_id = self.peers.process.identity.node_id;
-        let committed = self.peers.leadership.committed_membership();
-        if committed.membership().get_node(&node_id).is_some() {
-            *was_member_at = committed.log_id().map(|log_id| log_id.index).max(*was_member_at);
-        }
-        let Some(at) = *was_member_at else { return };
+        let Some(at) = *self.was_member_at.lock() else { return };
         if self.peers.station.is_removed() {
             return;
         }
