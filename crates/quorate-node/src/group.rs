@@ -11,7 +11,7 @@ use crate::cluster::drain::Drain;
 use crate::cluster::formation::Formation;
 use crate::cluster::handover::Handover;
 use crate::cluster::membership::Admission;
-use crate::cluster::orders::Orders;
+use crate::cluster::order::carry_out::Orders;
 use crate::cluster::outsiders::Outsiders;
 use crate::cluster::peers::Peers;
 use crate::cluster::presence;

@@ -10,8 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::DiskState;
-use crate::cluster::order::{Done, Order, OrderError};
-use crate::cluster::ordering;
+use crate::cluster::order::{Done, Order, OrderError, bring, drain};
 use crate::cluster::status::{self, Cluster};
 use crate::group::Group;
 use crate::limits;
@@ -149,7 +148,7 @@ impl Handle {
         expected: Option<u64>,
         within: Duration,
     ) -> Result<Done, OrderError> {
-        ordering::order(&self.0.group.orders, order, expected, within).await
+        bring::bring(&self.0.group.orders, order, expected, within).await
     }
 
     /// Has a member give the leadership away and take no long polls, until it is started again or `undo` is asked for.
@@ -157,7 +156,7 @@ impl Handle {
     /// # Errors
     /// There is no such member, or it does not answer.
     pub async fn drain(&self, name: &str, undo: bool) -> Result<Done, OrderError> {
-        ordering::drain(&self.0.group.peers, &self.0.group.drain, name, undo).await
+        drain::drain(&self.0.group.peers, &self.0.group.drain, name, undo).await
     }
 
     /// Follows whether this node takes leave of those who wait: it is being drained, or was removed.

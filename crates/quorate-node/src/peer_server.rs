@@ -17,7 +17,7 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
 
-use crate::cluster::order;
+use crate::cluster::order::message;
 use crate::command::proposal::{Proposal, Proposer, Verdict};
 use crate::group::Group;
 use crate::limits;
@@ -280,9 +280,9 @@ impl Peer for Service {
     }
 
     async fn order(&self, request: Request<pb::OrderRequest>) -> Result<Response<pb::OrderResponse>, Status> {
-        let (order, expected) = order::from_message(request.into_inner()).map_err(malformed)?;
+        let (order, expected) = message::order_of(request.into_inner()).map_err(malformed)?;
         let outcome = self.group.orders.carry_out(order, expected).await;
-        Ok(Response::new(order::outcome_message(outcome)))
+        Ok(Response::new(message::outcome(outcome)))
     }
 
     async fn drain(&self, request: Request<pb::DrainRequest>) -> Result<Response<pb::DrainResponse>, Status> {

@@ -1,4 +1,4 @@
-//! Runs every command of docs/operations/members.md and docs/operations/maintenance.md in its order, and compares what they print with what the page
+//! Runs every command of members.md, maintenance.md and sizing.md of docs/operations/ in its order, and compares what they print with what the page
 //! shows. The cluster has other ports and directories here.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -22,6 +22,11 @@ fn the_page_of_members_does_what_it_says() {
 #[test]
 fn the_page_of_maintenance_does_what_it_says() {
     does_what_it_says("docs/operations/maintenance.md");
+}
+
+#[test]
+fn the_page_on_sizing_does_what_it_says() {
+    does_what_it_says("docs/operations/sizing.md");
 }
 
 fn does_what_it_says(page: &str) {

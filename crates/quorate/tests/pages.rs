@@ -88,6 +88,9 @@ const TYPED_ELSEWHERE: &[(&str, &str)] = &[
     ("docs/operations/compose.md", "tests/chaos/tests/compose_page.rs"),
     ("docs/operations/backup.md", "crates/quorate/tests/repair_pages.rs"),
     ("docs/operations/disaster.md", "crates/quorate/tests/repair_pages.rs"),
+    ("docs/operations/full-disk.md", "crates/quorate/tests/repair_pages.rs"),
+    ("docs/operations/upgrade.md", "crates/quorate/tests/repair_pages.rs"),
+    ("docs/operations/sizing.md", "crates/quorate/tests/operations_pages.rs"),
     ("docs/operations/members.md", "crates/quorate/tests/operations_pages.rs"),
     ("docs/operations/maintenance.md", "crates/quorate/tests/operations_pages.rs"),
 ];

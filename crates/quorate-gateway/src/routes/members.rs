@@ -2,12 +2,13 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use quorate_api::{ChangedWrapper, ErrorWrapper, LeaderRequest, MemberRequest};
+use quorate_core::Position;
 
 use crate::body::{self, MediaType, Object};
 use crate::error::{Answer, ApiError, Failure};
 use crate::openapi::{MembersParams, WriteErrors};
 use crate::query::Query;
-use crate::response;
+use crate::response::{self, Index};
 use crate::routes::path_id::{MemberPath, is_node_name};
 use crate::{Backend, Gateway, NodeAdmin, Order, OrderError, Refused, limits, patience};
 
@@ -107,8 +108,14 @@ enum Refusals {
 
 async fn order<B: Backend>(gateway: &Gateway<B>, order: Order, members_index: Option<u64>) -> Answer {
     let within = patience::within(limits::ORDER_WAIT);
+    let changes_members = matches!(order, Order::Add { .. } | Order::Remove { .. });
     match gateway.backend().admin().order(order, members_index, within).await {
-        Ok(changed) => Ok(response::json(StatusCode::OK, None, &ChangedWrapper { changed })),
+        Ok(changed) => {
+            // The audit log has it, too.
+            let at = (changes_members && changed.changed)
+                .then_some(Index::Written(Position { index: changed.members_index, offset: 0 }));
+            Ok(response::json(StatusCode::OK, at, &ChangedWrapper { changed }))
+        }
         Err(OrderError::Refused(Refused::NoSuchMember(message))) => {
             Err(ApiError::NoSuchMember { message: message.into() }.into())
         }

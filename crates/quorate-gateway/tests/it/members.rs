@@ -33,7 +33,11 @@ async fn orders_come_to_the_backend_as_they_are_asked() {
         ("POST", "/v1/cluster/leader", "", transfer(None), None),
         ("POST", "/v1/cluster/leader", r#"{"name":"n2"}"#, transfer(Some("n2")), None),
     ] {
-        let answered = api.send(method, path, body).await.expect(200).json();
+        let answer = api.send(method, path, body).await.expect(200);
+        let answered = answer.json();
+        // Of a change of the members, the log entry: it stands in the audit log.
+        let changes_members = matches!(order, Order::Add { .. } | Order::Remove { .. });
+        assert_eq!(answer.header("quorate-index"), changes_members.then_some("10.0"), "{method} {path}");
         let expected = json!({"changed": {"changed": true, "message": "done", "members_index": 10}});
         assert_eq!(answered, expected, "{method} {path}");
         assert_eq!(api.backend.orders(), [(order, index)], "{method} {path}");

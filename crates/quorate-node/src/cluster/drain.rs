@@ -52,7 +52,9 @@ impl Drain {
                         leadership.changed().await;
                     }
                 };
-                let _ = tokio::time::timeout(limits::DRAIN, handed_over).await;
+                if !self.handover.has_no_other_voter() {
+                    let _ = tokio::time::timeout(limits::DRAIN, handed_over).await;
+                }
             }
             Mode::Undrain => {
                 if self.station.set_draining(false) {

@@ -50,6 +50,13 @@ impl Handover {
         taken_over
     }
 
+    /// Whether this node is the only voter: nobody will take over, however long one waits.
+    pub(crate) fn has_no_other_voter(&self) -> bool {
+        let stored = self.peers.leadership.membership();
+        let own_id = self.peers.process.identity.node_id;
+        stored.membership().voter_ids().all(|id| id == own_id)
+    }
+
     fn leads(&self) -> bool {
         self.peers.leadership.here().is_some()
     }

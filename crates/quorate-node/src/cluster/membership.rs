@@ -18,7 +18,7 @@ use crate::limits;
 
 /// The leader's part in taking newcomers in. One change of the membership at a time.
 ///
-/// A node joins when somebody has asked for it, which `orders.rs` does: then it is a learner. Or when it comes in the place of a member
+/// A node joins when somebody has asked for it, which `order/add.rs` does: then it is a learner. Or when it comes in the place of a member
 /// that is gone, whose name it bears: a disk that was lost, a container without its volume.
 #[derive(Clone)]
 pub(crate) struct Admission {

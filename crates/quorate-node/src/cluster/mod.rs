@@ -1,8 +1,7 @@
 //! Who belongs to the cluster, and how it is.
 //!
-//! `formation.rs` makes or joins it; `membership.rs` lets others in, or says why `not_yet.rs`, and ends changes that were interrupted; `orders.rs`
-//! carries out what an operator asks (`order.rs`), which `ordering.rs` brings to the leader, `drain.rs` what is asked of one node; `station.rs` is what
-//! this node is to the cluster, `outsiders.rs` who is none of it; `raiser.rs` raises the feature level; `handover.rs` gives the leadership away, `relief.rs` where the disk has no room; `term_start.rs` starts log time at a new leader. `peers.rs` asks the others about themselves, for `status.rs` with its `warnings.rs`
+//! `formation.rs` makes or joins it; `membership.rs` lets others in, or says why `not_yet.rs`, and ends changes that were interrupted; `order/` is
+//! what operators ask; `drain.rs` drains this node; `station.rs` is what it is to the cluster, `outsiders.rs` who is none of it; `raiser.rs` raises the feature level; `handover.rs` gives the leadership away, `relief.rs` where the disk has no room; `term_start.rs` starts log time at a new leader. `peers.rs` asks the others about themselves, for `status.rs` with its `warnings.rs`
 //! and for `watch.rs`, which looks at their clocks and for this node's own removal; `meeting.rs` knows copies, and clusters that were given up; `presence.rs` says who comes and goes.
 
 pub(crate) mod drain;
@@ -12,8 +11,6 @@ pub(crate) mod meeting;
 pub(crate) mod membership;
 pub(crate) mod not_yet;
 pub(crate) mod order;
-pub(crate) mod ordering;
-pub(crate) mod orders;
 pub(crate) mod outsiders;
 pub(crate) mod peers;
 pub(crate) mod presence;

@@ -36,6 +36,15 @@ async fn a_refusal_is_an_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_drained_says_at_once_that_there_is_nobody_else() {
+    let cluster = Cluster::started(1).await;
+    let drained = cluster.at(0).drain("n1", false).now_or_never().expect("it waits for nobody").unwrap();
+    assert!(drained.changed && drained.message.contains("there is no other voter"), "{drained:?}");
+    put(cluster.at(0), 1).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_it_acknowledged_is_there_after_a_restart() {
     let mut cluster = Cluster::started(1).await;
     for number in 0..20 {

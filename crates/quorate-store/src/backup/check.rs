@@ -1,11 +1,12 @@
 use bytes::BytesMut;
-use quorate_core::{FeatureLevel, Status, Timestamp};
+use quorate_core::{FeatureLevel, Timestamp};
 use quorate_proto::log::v1::{BackupEnd, BackupHeader, TableMeta};
 
 use super::frame::{Kind, take_frame, take_line};
 use super::restore::{alone, new_meta};
-use super::state_hash::StateHash;
-use super::{BackupError, row_check, rows};
+use super::row_check::RowCheck;
+use super::state_hash::{StateHash, header_hash};
+use super::{BackupError, rows};
 use crate::limits::{INDEX, TERM};
 use crate::rows::db::Family;
 use crate::{LogId, Node, format};
@@ -31,7 +32,7 @@ pub struct BackupSummary {
     pub feature_level: FeatureLevel,
     /// Of its rows.
     pub data_format: u32,
-    /// Jobs by status, in the order of [`Status::ALL`].
+    /// Jobs by status, in the order of [`quorate_core::Status::ALL`].
     pub jobs: [u64; 6],
     /// How many rows it has.
     pub rows: u64,
@@ -50,7 +51,8 @@ pub struct BackupCheck {
     /// How many bytes were before it.
     understood: u64,
     stage: Stage,
-    jobs: [u64; 6],
+    /// Whether the rows fit each other.
+    fit: RowCheck,
     rows: u64,
     bytes: u64,
 }
@@ -67,6 +69,7 @@ enum Stage {
 
 struct Rows {
     header: BackupHeader,
+    header_hash: [u8; 32],
     hash: StateHash,
     last: Option<(u8, Vec<u8>)>,
 }
@@ -74,7 +77,7 @@ struct Rows {
 impl Default for BackupCheck {
     fn default() -> BackupCheck {
         let came = BytesMut::new();
-        BackupCheck { came, understood: 0, stage: Stage::Line, jobs: [0; 6], rows: 0, bytes: 0 }
+        BackupCheck { came, understood: 0, stage: Stage::Line, fit: RowCheck::default(), rows: 0, bytes: 0 }
     }
 }
 
@@ -89,7 +92,7 @@ impl BackupCheck {
 
     /// How many jobs have come so far, and how many there are, once that is known.
     pub fn progress(&self) -> (u64, Option<u64>) {
-        let jobs = self.jobs.iter().sum();
+        let jobs = self.fit.jobs.iter().sum();
         match &self.stage {
             Stage::Line | Stage::Header => (jobs, None),
             Stage::Rows(rows) => (jobs, Some(rows.header.jobs)),
@@ -184,13 +187,7 @@ impl BackupCheck {
         rows.hash.row(family, key, value);
         self.rows += 1;
         self.bytes += (key.len() + value.len()) as u64;
-        if let Some(status) =
-            row_check::check(family, key, value).map_err(|error| BackupError::of_store(at, error))?
-        {
-            let of_status = Status::ALL.into_iter().zip(&mut self.jobs).find(|(one, _)| *one == status);
-            of_status.into_iter().for_each(|(_, count)| *count += 1);
-        }
-        Ok(())
+        self.fit.row(family, key, value).map_err(|error| BackupError::of_store(at, error))
     }
 
     fn finish(&mut self, body: &[u8]) -> Result<(), BackupError> {
@@ -207,7 +204,12 @@ impl BackupCheck {
         if end.state_hash != state_hash {
             return Err(self.altered("the hash of the state does not fit"));
         }
-        let found: u64 = self.jobs.iter().sum();
+        // Those of before it was there have none.
+        if !end.header_hash.is_empty() && end.header_hash != rows.header_hash {
+            return Err(self.altered("its header is another one than it was made with"));
+        }
+        self.fit.end().map_err(|reason| self.altered(reason))?;
+        let found: u64 = self.fit.jobs.iter().sum();
         let BackupHeader { version, data_format, cluster_id, table, jobs, made_at_ms, former_cluster_ids } =
             rows.header;
         if jobs != found {
@@ -225,7 +227,7 @@ impl BackupCheck {
             made_at_ms,
             feature_level: FeatureLevel(table.level),
             data_format,
-            jobs: self.jobs,
+            jobs: self.fit.jobs,
             rows: self.rows,
             bytes: self.bytes,
             size: 0,
@@ -259,5 +261,5 @@ fn begin(body: &[u8], at: u64) -> Result<Rows, BackupError> {
     new_meta(table.clone(), LogId::new_term_index(0, 0), alone(1, Node::default()))
         .map_err(|error| BackupError::of_store(at, error))?;
     let hash = StateHash::new(table);
-    Ok(Rows { header, hash, last: None })
+    Ok(Rows { header, header_hash: header_hash(body), hash, last: None })
 }

@@ -4,7 +4,7 @@
 //! "quorate backup, format 1\n"
 //! header   BackupHeader: who made it, of which cluster, at which log index; what moves with every write
 //! rows …   some hundred KiB of rows, compressed
-//! end      BackupEnd: how many rows there were, and the hash of the state
+//! end      BackupEnd: how many rows there were, and the hashes of the state and of the header
 //! ```
 //!
 //! Behind the line come frames: kind (1 byte), length (4), CRC-32C of both and the body (4), body. Rows are (family, key, value) in

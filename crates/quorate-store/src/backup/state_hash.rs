@@ -45,3 +45,8 @@ impl StateHash {
         self.0.finalize().into()
     }
 }
+
+/// The hash of a header as it was written: of what the state's hash leaves out, too.
+pub(super) fn header_hash(header: &[u8]) -> [u8; 32] {
+    Sha256::digest(header).into()
+}

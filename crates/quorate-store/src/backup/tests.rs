@@ -6,11 +6,14 @@ use proptest::prelude::*;
 use prost::Message;
 use quorate_core::FeatureLevel;
 use quorate_core::testing::{Rng, Workload};
-use quorate_proto::log::v1::BackupHeader;
+use quorate_proto::log::v1::{BackupEnd, BackupHeader};
 use tempfile::TempDir;
 
 use super::frame::{HEAD, LINE};
+use super::row_check::RowCheck;
 use super::{BackupCheck, BackupError, BackupSummary, NewCluster, RestoreError, restore};
+use crate::rows::db::Family;
+use crate::rows::keys::Prefix;
 use crate::table::tests::harness::{Harness, assert_same, small as small_windows};
 use crate::table::tests::jobs::{batch, enqueue, new_job};
 use crate::table::tuning::Tuning;
@@ -355,6 +358,104 @@ fn forged(header: impl Fn(&mut BackupHeader), row: Option<(u8, &[u8], &[u8])>) -
     [&backup[..frames[0]], &head, rows, &more.unwrap_or_default(), &backup[frames[end]..]].concat()
 }
 
+/// The same with an end that is of this header.
+fn forged_with_its_end(header: impl Fn(&mut BackupHeader)) -> Vec<u8> {
+    use super::frame::{Kind, frame, take_frame};
+    let forged = forged(header, None);
+    let mut came = bytes::BytesMut::from(&forged[LINE.len()..]);
+    let (_, head) = take_frame(&mut came, 0).unwrap().unwrap();
+    let (mut end_at, mut end) = (0, BackupEnd::default());
+    while !came.is_empty() {
+        end_at = forged.len() - came.len();
+        let (kind, body) = take_frame(&mut came, 0).unwrap().unwrap();
+        if kind == Kind::End {
+            end = BackupEnd::decode(body).unwrap();
+        }
+    }
+    end.header_hash = super::state_hash::header_hash(&head).to_vec();
+    [&forged[..end_at], &frame(Kind::End, &end.encode_to_vec())].concat()
+}
+
+#[test]
+fn a_header_that_is_another_one_is_noticed_by_its_hash() {
+    let others: [fn(&mut BackupHeader); 4] = [
+        |header| header.cluster_id.push('x'),
+        |header| header.made_at_ms += 1,
+        |header| header.former_cluster_ids.clear(),
+        |header| header.table.as_mut().unwrap().last_applied.as_mut().unwrap().index += 1,
+    ];
+    for other in others {
+        let refused = check(&forged(other, None), 4096).unwrap_err();
+        assert!(refused.to_string().contains("its header is another one"), "{refused}");
+        check(&forged_with_its_end(other), 4096).unwrap();
+    }
+}
+
+/// All rows of a backup, and what is wrong with them after `change`.
+fn misfit(change: impl Fn(&mut Vec<(Family, Vec<u8>, Vec<u8>)>)) -> Option<String> {
+    let (backup, _) = small();
+    let (mut check, mut rows) = (BackupCheck::default(), Vec::new());
+    check
+        .push_to::<BackupError>(&backup, &mut |family, key, value| {
+            rows.push((family, key.to_vec(), value.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+    change(&mut rows);
+    let mut fit = RowCheck::default();
+    for (family, key, value) in rows {
+        if let Err(error) = fit.row(family, &key, &value) {
+            return Some(error.to_string());
+        }
+    }
+    fit.end().err().map(str::to_owned)
+}
+
+#[test]
+fn rows_that_do_not_fit_each_other_are_noticed() {
+    assert_eq!(misfit(|_| ()), None);
+    let without = |prefix: Prefix| {
+        misfit(|rows| {
+            let at = rows.iter().position(|(_, key, _)| key[0] == prefix as u8);
+            rows.remove(at.unwrap_or_else(|| panic!("there is one of {:#x}", prefix as u8)));
+        })
+    };
+    let leads = Some("a job's id and its record do not lead to each other".to_owned());
+    let indexes = Some("the indexes are not those of the records".to_owned());
+    for prefix in [Prefix::Ready, Prefix::FinishedJob] {
+        assert_eq!(without(prefix), leads);
+    }
+    for prefix in [
+        Prefix::Image,
+        Prefix::IdempotencyKey,
+        Prefix::Timer,
+        Prefix::Ended,
+        Prefix::ImageNamed,
+        Prefix::KeyUsed,
+        Prefix::Listed,
+        Prefix::ListedByImage,
+        Prefix::ErrorFor,
+    ] {
+        assert_eq!(without(prefix), indexes, "{:#x}", prefix as u8);
+    }
+    assert_eq!(without(Prefix::Queue).as_deref(), Some("the queues count other jobs than there are"));
+    // Two jobs whose rows were taken for each other.
+    let swapped = misfit(|rows| {
+        let is_finished = |row: &(Family, Vec<u8>, Vec<u8>)| {
+            row.1[0] == Prefix::Job as u8 && row.2.get(1) == Some(&(Prefix::FinishedJob as u8))
+        };
+        let at: Vec<usize> = (0..rows.len()).filter(|at| is_finished(&rows[*at])).take(2).collect();
+        let value = std::mem::take(&mut rows[at[0]].2);
+        rows[at[0]].2 = std::mem::replace(&mut rows[at[1]].2, value);
+    });
+    assert_eq!(swapped, leads);
+    let moved = misfit(|rows| {
+        let row = rows.iter_mut().find(|(_, key, _)| key[0] == Prefix::Ready as u8).unwrap();
+        *row.1.last_mut().unwrap() ^= 1;
+    });
+    assert!(moved.as_ref().is_some_and(|said| said.contains("where it does not belong")), "{moved:?}");
+}
+
 /// What could not be restored to what was backed up is not found whole.
 #[test]
 fn a_backup_with_rows_or_a_header_that_no_table_has_is_refused() {
@@ -366,7 +467,7 @@ fn a_backup_with_rows_or_a_header_that_no_table_has_is_refused() {
         let refused = check(&forged(|_| (), Some(row)), 4096).unwrap_err();
         assert!(refused.to_string().contains(says), "{refused}");
     }
-    let refused = check(&forged(|header| header.jobs += 1, None), 4096).unwrap_err();
+    let refused = check(&forged_with_its_end(|header| header.jobs += 1), 4096).unwrap_err();
     assert!(refused.to_string().contains("jobs, and says"), "{refused}");
     for index in [u64::MAX, (1 << 56) + 1] {
         let of = |header: &mut BackupHeader| {
@@ -375,10 +476,10 @@ fn a_backup_with_rows_or_a_header_that_no_table_has_is_refused() {
         let refused = check(&forged(of, None), 4096).unwrap_err();
         assert!(refused.to_string().contains("a log entry that no cluster reaches"), "{refused}");
     }
-    use crate::rows::db::Family;
-    super::row_check::check(Family::Default, &[0x01], b"").unwrap_err();
-    super::row_check::check(Family::Idx, &[0x10, 1], b"").unwrap_err();
-    super::row_check::check(Family::Default, &[0x16, 1], b"\xff\xff").unwrap_err();
+    let mut fit = RowCheck::default();
+    fit.row(Family::Default, &[0x01], b"").unwrap_err();
+    fit.row(Family::Idx, &[0x10, 1], b"").unwrap_err();
+    fit.row(Family::Default, &[0x16, 1], b"\xff\xff").unwrap_err();
 }
 
 #[test]

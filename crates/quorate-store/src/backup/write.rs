@@ -6,7 +6,7 @@ use quorate_proto::log::v1::{BackupEnd, BackupHeader};
 
 use super::frame::{Kind, LINE, frame};
 use super::rows::Chunk;
-use super::state_hash::StateHash;
+use super::state_hash::{StateHash, header_hash};
 use crate::rows::answers;
 use crate::rows::codec;
 use crate::rows::db::{Db, Family, View};
@@ -73,8 +73,9 @@ fn write(
         made_at_ms,
         former_cluster_ids: former_cluster_ids.to_vec(),
     };
+    let header = header.encode_to_vec();
     take(Bytes::from_static(LINE.as_bytes()))?;
-    take(frame(Kind::Header, &header.encode_to_vec()))?;
+    take(frame(Kind::Header, &header))?;
     let (mut rows, mut bytes) = (0, 0);
     let mut chunk = Chunk::default();
     for family in Family::ALL {
@@ -95,7 +96,8 @@ fn write(
     if !chunk.is_empty() {
         take(frame(Kind::Rows, &chunk.take()))?;
     }
-    let end = BackupEnd { rows, bytes, state_hash: hash.end().to_vec() };
+    let (state_hash, header_hash) = (hash.end().to_vec(), header_hash(&header).to_vec());
+    let end = BackupEnd { rows, bytes, state_hash, header_hash };
     take(frame(Kind::End, &end.encode_to_vec()))
 }
 

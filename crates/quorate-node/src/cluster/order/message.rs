@@ -1,97 +1,10 @@
-use quorate_core::Unavailable;
 use quorate_proto::Malformed;
 use quorate_proto::peer::v1 as pb;
 
-/// What an operator asks of the leader. Each is as good twice as once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Takes a node in: it follows, and votes once it has caught up.
-    Add {
-        /// Its name.
-        name: String,
-        /// Where its peers reach it; `None` where it has asked to join.
-        peer_addr: Option<String>,
-        /// The member in whose place it comes, in one change of the voters.
-        replaces: Option<String>,
-    },
-    /// Takes a member away for good.
-    Remove {
-        /// Its name.
-        name: String,
-    },
-    /// Has another voter lead.
-    Transfer {
-        /// Its name; `None`: the one that answers and is furthest.
-        to: Option<String>,
-    },
-}
-
-/// An order that is carried out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
-    /// False where it was so already.
-    pub changed: bool,
-    /// What was done, for the operator.
-    pub message: String,
-    /// The log index of the membership as it is now.
-    pub members_index: u64,
-}
-
-/// Why an order is not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OrderError {
-    /// Nothing was done, nor will the same order now.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The leader gave no answer.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// A refusal, in the leader's words for the operator.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refused {
-    /// What kind of no it is.
-    pub why: Why,
-    /// What to do next.
-    pub message: String,
-}
-
-/// The kinds of refusals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// No node is known by that name.
-    NoSuchNode,
-    /// The membership is another one than was expected.
-    Changed,
-    /// Another change is not done yet, which is a matter of moments.
-    UnderWay,
-    /// Too few voters would be left.
-    Unsafe,
-    /// The node is not fit for it.
-    Unfit,
-}
-
-/// What the leader says to an order.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Done(Done),
-    Refused(Refused),
-    /// It does not lead, any more or yet. Nothing was done.
-    NotLeader,
-    /// It was begun, and nobody knows yet what becomes of it: the leader that comes tells.
-    Unknown,
-}
-
-impl Refused {
-    pub(crate) fn new(why: Why, message: impl Into<String>) -> Refused {
-        Refused { why, message: message.into() }
-    }
-}
+use crate::cluster::order::{Done, Order, Outcome, Refused, Why};
 
 /// An order on its way to the leader.
-pub(crate) fn to_message(order: &Order, members_index: Option<u64>) -> pb::OrderRequest {
+pub(crate) fn order(order: &Order, members_index: Option<u64>) -> pb::OrderRequest {
     use pb::order_request::{AddMember, Order as Message, RemoveMember, TransferLeader};
     let order = match order.clone() {
         Order::Add { name, peer_addr, replaces } => Message::Add(AddMember {
@@ -105,7 +18,7 @@ pub(crate) fn to_message(order: &Order, members_index: Option<u64>) -> pb::Order
     pb::OrderRequest { members_index: members_index.unwrap_or_default(), order: Some(order) }
 }
 
-pub(crate) fn from_message(request: pb::OrderRequest) -> Result<(Order, Option<u64>), Malformed> {
+pub(crate) fn order_of(request: pb::OrderRequest) -> Result<(Order, Option<u64>), Malformed> {
     use pb::order_request::Order as Message;
     let given = |text: String| (!text.is_empty()).then_some(text);
     let order = match request.order.ok_or(Malformed::Field { message: "OrderRequest", field: "order" })? {
@@ -118,7 +31,7 @@ pub(crate) fn from_message(request: pb::OrderRequest) -> Result<(Order, Option<u
     Ok((order, (request.members_index != 0).then_some(request.members_index)))
 }
 
-pub(crate) fn outcome_message(outcome: Outcome) -> pb::OrderResponse {
+pub(crate) fn outcome(outcome: Outcome) -> pb::OrderResponse {
     use pb::order_response::{self as message, Outcome as Message};
     let outcome = match outcome {
         Outcome::Done(Done { changed, message, members_index }) => {
@@ -140,7 +53,7 @@ pub(crate) fn outcome_message(outcome: Outcome) -> pb::OrderResponse {
     pb::OrderResponse { outcome: Some(outcome) }
 }
 
-pub(crate) fn outcome(response: pb::OrderResponse) -> Result<Outcome, Malformed> {
+pub(crate) fn outcome_of(response: pb::OrderResponse) -> Result<Outcome, Malformed> {
     use pb::order_response::{Outcome as Message, Why as Wire};
     let malformed = |field| Malformed::Field { message: "OrderResponse", field };
     Ok(match response.outcome.ok_or(malformed("outcome"))? {
@@ -171,7 +84,7 @@ mod tests {
     #[test]
     fn orders_and_outcomes_come_over_as_they_are_sent() {
         let name = || "n4".to_owned();
-        for order in [
+        for sent in [
             Order::Add { name: name(), peer_addr: None, replaces: None },
             Order::Add { name: name(), peer_addr: Some("a:1".into()), replaces: Some("n1".into()) },
             Order::Remove { name: name() },
@@ -179,22 +92,21 @@ mod tests {
             Order::Transfer { to: Some(name()) },
         ] {
             for index in [None, Some(7)] {
-                assert_eq!(from_message(to_message(&order, index)), Ok((order.clone(), index)));
+                assert_eq!(order_of(order(&sent, index)), Ok((sent.clone(), index)));
             }
         }
         for why in [Why::NoSuchNode, Why::Changed, Why::UnderWay, Why::Unsafe, Why::Unfit] {
             let sent = Refused::new(why, "no");
-            let Outcome::Refused(came) = outcome(outcome_message(Outcome::Refused(sent.clone()))).unwrap()
-            else {
+            let Outcome::Refused(came) = outcome_of(outcome(Outcome::Refused(sent.clone()))).unwrap() else {
                 panic!("not refused")
             };
             assert_eq!(came, sent);
         }
         let sent = Done { changed: true, message: "done".into(), members_index: 9 };
-        let came = outcome(outcome_message(Outcome::Done(sent.clone()))).unwrap();
+        let came = outcome_of(outcome(Outcome::Done(sent.clone()))).unwrap();
         assert!(matches!(came, Outcome::Done(came) if came == sent));
-        assert!(matches!(outcome(outcome_message(Outcome::NotLeader)), Ok(Outcome::NotLeader)));
-        assert!(matches!(outcome(outcome_message(Outcome::Unknown)), Ok(Outcome::Unknown)));
-        assert!(outcome(pb::OrderResponse::default()).is_err());
+        assert!(matches!(outcome_of(outcome(Outcome::NotLeader)), Ok(Outcome::NotLeader)));
+        assert!(matches!(outcome_of(outcome(Outcome::Unknown)), Ok(Outcome::Unknown)));
+        assert!(outcome_of(pb::OrderResponse::default()).is_err());
     }
 }
