@@ -57,9 +57,9 @@ fn a_queue_is_set_shown_paused_and_deleted() {
     let shown = node.says(set);
     for line in [
         "name         mails",
-        "max running  20",
+        "max running  20, 0 run",
         "per key      2 running at most",
-        "rate         100/1s",
+        "rate         100/1s, 100 left",
         "timeout      5m",
         "max retries  5",
         "retry after  10s",
@@ -81,7 +81,7 @@ fn a_queue_is_set_shown_paused_and_deleted() {
     assert!(
         node.says("queue list")
             .lines()
-            .any(|line| line.starts_with("mails ") && line.contains("paused, 20 at once, 2 a key"))
+            .any(|line| line.starts_with("mails ") && line.contains("paused, 0 of 20 at once, 2 a key"))
     );
     assert_eq!(node.json("queue resume mails")["paused"], false);
 
