@@ -105,6 +105,7 @@ async fn each_call_has_its_method_and_path() {
     client.success("a", Bytes::new()).await.expect("success");
     client.touch("a").await.expect("touch");
     assert_eq!(client.retry("a", None).await.expect("retry").answer.id, "b");
+    client.retry_anew("a", None).await.expect("retry");
     client.delete("a").await.expect("delete");
     let images = client.images(&ListImages { n: Some(2), cursor: Some("x".into()) }).await.expect("images");
     assert_eq!(images.cursor.as_deref(), Some("c"));

@@ -139,7 +139,8 @@ impl Stage {
             }
             "retry" => {
                 assert_eq!(words.word(1), "as");
-                Command::Retry { id: self.id(words.word(0)), new_id: self.id(words.word(2)), key }
+                let (id, new_id) = (self.id(words.word(0)), self.id(words.word(2)));
+                Command::Retry { id, new_id, anew: words.option("anew") == Some("true"), key }
             }
             "delete" => Command::Delete { id: self.id(words.word(0)) },
             "retention" => {
@@ -320,6 +321,7 @@ impl Stage {
             show("delay", &job.delay),
             show("timeout", &job.timeout),
             show("max_retries", &job.max_retries),
+            show("all_retries", &job.all_retries),
             show("retries_delay", &job.retries_delay),
             show("created", &since(Some(job.created_at))),
             show("started", &since(job.started_at)),

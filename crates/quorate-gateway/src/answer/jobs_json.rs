@@ -246,6 +246,7 @@ mod tests {
             delay: u32::MAX,
             timeout: u32::MAX,
             max_retries: u32::MAX,
+            all_retries: 0,
             attempt: u32::MAX,
             releases: 0,
             retries_delay: u32::MAX,

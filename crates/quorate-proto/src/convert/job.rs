@@ -18,6 +18,8 @@ impl From<&Job> for pb::Job {
             delay: job.delay,
             timeout: job.timeout,
             max_retries: job.max_retries,
+            all_retries: (job.all_retries != counted_back(job.max_retries, job.attempt))
+                .then_some(job.all_retries),
             retries_delay: job.retries_delay,
             created_at_ms: job.created_at.0,
             started_at_ms: job.started_at.map(|at| at.0),
@@ -62,6 +64,7 @@ impl TryFrom<pb::Job> for Job {
             delay: job.delay,
             timeout: job.timeout,
             max_retries: job.max_retries,
+            all_retries: job.all_retries.unwrap_or_else(|| counted_back(job.max_retries, job.attempt)),
             attempt: job.attempt,
             releases: job.releases,
             retries_delay: job.retries_delay,
@@ -94,6 +97,11 @@ impl TryFrom<pb::Progress> for Progress {
         let percent = percent.map_err(|_| Malformed::Field { message: "Progress", field: "percent" })?;
         Ok(Progress { percent, text: progress.text.into() })
     }
+}
+
+/// How many automatic retries there were at first, where all that were used are attempts.
+fn counted_back(max_retries: u32, attempt: u32) -> u32 {
+    max_retries.saturating_add(attempt.saturating_sub(1))
 }
 
 fn state_out(state: &State) -> StateMessage {

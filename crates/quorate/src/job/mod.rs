@@ -138,7 +138,7 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
                 }
             };
             let retry = target.block_on(async |client| {
-                anyhow::Ok(client.retry(&prefix::resolve(client, &id).await?, None).await?)
+                anyhow::Ok(client.retry_anew(&prefix::resolve(client, &id).await?, None).await?)
             })?;
             show::one(&mut out, &retry.answer, &[], target);
             Some(format!("the job is retried as {}", retry.answer.id))

@@ -87,8 +87,8 @@ pub(crate) enum Came {
 pub(crate) fn came(facts: &Facts<'_>, job: &JobRecord) -> Option<Came> {
     let Some(of) = &job.retry_of else { return Some(Came::New) };
     let of = facts.life(of)?;
-    // An automatic one has a retry less.
-    if of.latest()?.job.max_retries != job.max_retries {
+    // An automatic one has a retry less; one that was wanted as many, or more.
+    if job.max_retries < of.latest()?.job.max_retries {
         return Some(Came::Automatically);
     }
     let asked = |op: &usize| {

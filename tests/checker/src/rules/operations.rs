@@ -247,7 +247,7 @@ fn effects(facts: &Facts<'_>, life: &Life<'_>) -> Vec<Effect> {
         effects.push(Effect { action: Action::Delete, time: None, is_asked_for });
     }
     for next in life.retries.iter().filter_map(|next| facts.lives[*next].latest()) {
-        let is_automatic = next.job.max_retries != job.max_retries;
+        let is_automatic = next.job.max_retries < job.max_retries;
         if matches!(came(facts, next.job), Some(Came::GivenBack(_))) {
             continue;
         }
