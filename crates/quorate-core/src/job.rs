@@ -129,6 +129,8 @@ pub enum State {
     Cancelled {
         /// The words of whoever cancelled it.
         details: Box<str>,
+        /// Whether it was given back: another job goes on from it.
+        released: bool,
     },
 }
 

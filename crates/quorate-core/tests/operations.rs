@@ -223,7 +223,7 @@ fn a_cancel_calls_off_what_has_not_finished() {
     world.step(0, None, &[1, 2, 3, 4]);
     assert_eq!(world.stands(), (OperationState::Done, 0, 3, 1));
     let details = |job: Job| match job.state {
-        State::Cancelled { details } => details,
+        State::Cancelled { details, .. } => details,
         other => panic!("{other:?}"),
     };
     assert_eq!(&*details(world.job(1)), "all of them");

@@ -301,7 +301,8 @@ impl Stage {
             State::Error { reason, by, details } => {
                 (reason.as_str(), format!("{by:?}").to_lowercase(), &**details)
             }
-            State::Cancelled { details } => ("-", "-".into(), &**details),
+            State::Cancelled { details, released: true } => ("released", "-".into(), &**details),
+            State::Cancelled { details, released: false } => ("-", "-".into(), &**details),
             State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => {
                 ("-", "-".into(), "")
             }

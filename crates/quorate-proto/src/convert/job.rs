@@ -118,8 +118,8 @@ fn state_out(state: &State) -> StateMessage {
             },
             details: details.to_string(),
         }),
-        State::Cancelled { details } => {
-            StateMessage::Cancelled(pb::Cancelled { details: details.to_string() })
+        State::Cancelled { details, released } => {
+            StateMessage::Cancelled(pb::Cancelled { details: details.to_string(), released: *released })
         }
     }
 }
@@ -135,6 +135,8 @@ fn state_in(state: StateMessage) -> Result<State, Malformed> {
             by: if error.by_cluster { EndedBy::Cluster } else { EndedBy::Client },
             details: error.details.into(),
         },
-        StateMessage::Cancelled(cancelled) => State::Cancelled { details: cancelled.details.into() },
+        StateMessage::Cancelled(cancelled) => {
+            State::Cancelled { details: cancelled.details.into(), released: cancelled.released }
+        }
     })
 }

@@ -194,7 +194,8 @@ fn every_state_of_a_job_survives_the_disk() {
         State::Success,
         State::Error { reason: Reason::Timeout, by: EndedBy::Cluster, details: "".into() },
         State::Error { reason: Reason::BadExit, by: EndedBy::Client, details: "exit 3".into() },
-        State::Cancelled { details: "stop".into() },
+        State::Cancelled { details: "stop".into(), released: false },
+        State::Cancelled { details: "back".into(), released: true },
     ];
     for (n, state) in states.into_iter().enumerate() {
         let id = JobId([n as u8; 16]);
