@@ -39,6 +39,9 @@ pub struct Job {
     /// where that is deleted since; absent else.
     #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
     pub is_final: Option<bool>,
+    /// True of a cancelled job that was given back by its worker, or since that was gone: its `retry_id` goes on from it; absent else.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub released: bool,
     /// What was said when it failed or was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
@@ -111,7 +114,7 @@ fn first_attempt() -> u32 {
 
 impl Job {
     /// The names of all its fields: what `fields` may select.
-    pub const FIELDS: [&str; 30] = [
+    pub const FIELDS: [&str; 31] = [
         "id",
         "image",
         "image_id",
@@ -124,6 +127,7 @@ impl Job {
         "status",
         "reason",
         "final",
+        "released",
         "details",
         "created_at",
         "started_at",
@@ -347,6 +351,7 @@ mod tests {
             status: Status::Error,
             reason: Some(Reason::Killed),
             is_final: Some(true),
+            released: true,
             details: text(),
             created_at: String::new(),
             started_at: text(),

@@ -39,7 +39,10 @@ pub use openapi::{TOKEN_SCHEME, openapi};
 pub use operation::{
     Action, Matches, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper,
 };
-pub use queue::{Backoff, JobCounts, LastMinute, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate};
+pub use queue::{
+    Backoff, JobCounts, KeyRunning, KeysRunning, LastMinute, Queue, QueueRequest, QueueWrapper,
+    QueuesWrapper, Rate,
+};
 pub use requests::{
     CancelRequest, ConsumeRequest, Ending, FailRequest, FinishRequest, LeaderRequest, MemberRequest, NewJob,
     NewJobsWrapper, SettingsRequest, SuccessRequest, TouchRequest,

@@ -110,10 +110,14 @@ pub struct OperationsWrapper {
 }
 
 /// How many jobs work in bulk would be for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Matches {
     /// So many were counted.
     pub matches: u64,
     /// There may be more: they were not all counted.
     pub more: bool,
+    /// The ids of the first of them, up to 5: of a filter the oldest, of ids in their order.
+    #[serde(default)]
+    #[schema(max_items = 5)]
+    pub first: Vec<String>,
 }

@@ -24,15 +24,19 @@ pub struct Queue {
     pub max_running: Option<u32>,
     /// Most jobs of one key that run at once, jobs without a key aside; `null`: any number.
     pub max_running_per_key: Option<u32>,
+    /// How full its keys are; `null` without `max_running_per_key`.
+    pub keys_running: Option<KeysRunning>,
     /// Most jobs that are handed out in a time; `null`: any number.
     pub rate: Option<Rate>,
+    /// How many jobs the rate allows to be handed out at once now; `null` without `rate`.
+    pub rate_left: Option<u64>,
     /// How many jobs it has, by status.
     pub jobs: JobCounts,
     /// Of the queued, those of priority 0, 1 and 2.
     pub queued_by_priority: [u64; 3],
     /// Since when the job waits that has waited longest: RFC 3339, UTC; `null`: none waits.
     pub oldest_queued_at: Option<String>,
-    /// What happened in the last whole minute.
+    /// What happened in the last minute.
     pub last_minute: LastMinute,
 }
 
@@ -78,6 +82,27 @@ pub struct Rate {
     pub seconds: u32,
 }
 
+/// How full the keys of a queue are, of which `max_running_per_key` jobs may run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeysRunning {
+    /// Keys that have jobs that run.
+    pub running: u64,
+    /// Those of them at the limit, or above one that was lowered: their next jobs wait.
+    pub full: u64,
+    /// The keys with the most jobs that run, up to 5, the fullest first.
+    #[schema(max_items = 5)]
+    pub fullest: Vec<KeyRunning>,
+}
+
+/// A key of a queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyRunning {
+    /// The key.
+    pub key: String,
+    /// How many of its jobs run.
+    pub running: u64,
+}
+
 /// Jobs by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "named after the statuses")]
@@ -90,7 +115,8 @@ pub struct JobCounts {
     pub cancelled: u64,
 }
 
-/// What happened to the jobs of a queue in the last whole minute.
+/// What happened to the jobs of a queue in the last minute: in the last six whole periods of ten seconds, so what has just happened
+/// is counted up to ten seconds later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastMinute {
     /// Jobs that came, retries included.

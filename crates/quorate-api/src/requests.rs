@@ -15,10 +15,10 @@ pub struct NewJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
     pub queue: Option<String>,
-    /// Whose it is, such as a customer's id; at most 64 bytes. Of a queue's jobs that wait, those of different keys take turns.
+    /// Whose it is, such as a customer's id; 1 to 64 bytes. Of a queue's jobs that wait, those of different keys take turns.
     /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 64)]
+    #[schema(min_length = 1, max_length = 64)]
     pub key: Option<String>,
     /// What lists find it by, such as `batch:7`: at most 8, each of 1 to 64 visible ASCII characters without a comma. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

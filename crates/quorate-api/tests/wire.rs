@@ -16,6 +16,7 @@ fn job() -> Job {
         status: Status::Error,
         reason: Some(Reason::BadExit),
         is_final: Some(true),
+        released: false,
         details: None,
         created_at: "2026-01-01T00:00:00.000Z".into(),
         started_at: None,

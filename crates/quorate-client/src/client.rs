@@ -240,6 +240,14 @@ impl Client {
         Ok(self.read_keyed::<JobWrapper>(&call).await?.map(|job| job.job))
     }
 
+    /// The same, and the new job has all its automatic retries again.
+    pub async fn retry_anew(&self, id: &str, key: Option<&str>) -> Result<Keyed<Job>, Error> {
+        let path = ["job", id, "retry"];
+        let mut call = self.keyed(&path, Body::Empty, key)?;
+        call.query.push(("anew", "true".to_owned()));
+        Ok(self.read_keyed::<JobWrapper>(&call).await?.map(|job| job.job))
+    }
+
     /// Deletes a finished job and its log. Repeated: one that is gone is gone.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         self.remove(&["job", id]).await

@@ -117,6 +117,8 @@ pub enum Command {
         id: JobId,
         /// The id that the new job gets.
         new_id: JobId,
+        /// Whether the new job has all its automatic retries again; else those that the finished one had left.
+        anew: bool,
         /// The client's key, if it gave one.
         key: Option<IdempotencyKey>,
     },

@@ -31,6 +31,8 @@ pub struct Job {
     pub timeout: u32,
     /// Automatic retries left, this job's failure included.
     pub max_retries: u32,
+    /// Automatic retries that it was enqueued with, or the one was that it goes on from.
+    pub all_retries: u32,
     /// 1 for a new job and for one that retries another by hand; one more for each automatic retry.
     pub attempt: u32,
     /// How often its worker gave it back: it, and what it goes on from.
@@ -127,6 +129,8 @@ pub enum State {
     Cancelled {
         /// The words of whoever cancelled it.
         details: Box<str>,
+        /// Whether it was given back: another job goes on from it.
+        released: bool,
     },
 }
 

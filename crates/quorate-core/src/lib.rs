@@ -51,7 +51,8 @@ pub use level::{FEATURE_LEVEL, FeatureLevel};
 pub use operation::{Action, Operation, OperationState, Operations, Selection};
 pub use query::{JobsPage, JobsQuery, Order};
 pub use queue::{
-    Backoff, Bucket, Counts, Queue, QueueName, QueueSettings, QueueView, Rate, Recent, Setting, Totals,
+    Backoff, Bucket, Counts, KeysRunning, Queue, QueueName, QueueSettings, QueueView, Rate, Recent, Setting,
+    Totals,
 };
 pub use reply::{Answered, Outcome, Position, Refusal, Remembered, Reply};
 pub use settings::Settings;

@@ -107,7 +107,7 @@ pub const TRANSITIONS: [Transition; 31] = [
         "at the tail of its lane; max_retries is one less",
     ),
     arrow(None, AutomaticRetry, Some(Delayed), "its back-off is above 0", "max_retries is one less"),
-    arrow(None, Retry, Some(Queued), "", "at the tail of its lane; max_retries as before"),
+    arrow(None, Retry, Some(Queued), "", "at the tail of its lane; max_retries as before, or all again"),
     arrow(
         None,
         Release,

@@ -67,6 +67,8 @@ pub const UNIQUE_SECONDS: u32 = 604_800;
 pub const WORKER_NAME_BYTES: usize = 128;
 /// Most jobs of a worker that are shown of it.
 pub const WORKER_JOBS_SHOWN: usize = 100;
+/// Most keys of a queue that are shown of it.
+pub const KEYS_SHOWN: usize = 5;
 /// How often a job is given back: more is a worker that does nothing else.
 pub const RELEASES: u32 = 100;
 /// Most lanes (queue, priority, image and key) in which jobs wait at once: each takes a kilobyte or two of memory on every node. A new

@@ -147,7 +147,7 @@ fn happen(log: &mut Log<Watched>, event: Event) -> Option<Refusal> {
         Event::Release => log.run(now, Command::Release { id, new_id: job_id(RETRY), delay: 0 }),
         Event::WorkerGone => log.run(now, Command::WorkerGone { worker: WORKER.into() }),
         Event::Cancel => log.run(now, Command::Cancel { id, details: "".into() }),
-        Event::Retry => log.run(now, Command::Retry { id, new_id: job_id(RETRY), key: None }),
+        Event::Retry => log.run(now, Command::Retry { id, new_id: job_id(RETRY), anew: false, key: None }),
         Event::Delete => log.run(now, Command::Delete { id }),
     };
     outcome.err()
@@ -189,7 +189,9 @@ fn new_jobs_start_as_the_table_says() {
 
     let mut log = Log::new(Watched::default());
     bring_to(&mut log, Status::Cancelled, Event::Retry);
-    let retry = ok_job(log.run(T0, Command::Retry { id: job_id(JOB), new_id: job_id(RETRY), key: None }));
+    let retry = ok_job(
+        log.run(T0, Command::Retry { id: job_id(JOB), new_id: job_id(RETRY), anew: false, key: None }),
+    );
     assert_eq!(starts(Event::Retry), [Some(retry.status())]);
 }
 

@@ -104,7 +104,7 @@ fn answers_given_again_look_at_deadlines_too() {
     enqueue(&mut log, vec![NewJob { timeout: Some(1), ..new_job(0) }]);
     log.run(T0, Command::Cancel { id: job_id(0), details: "".into() }).unwrap();
     enqueue(&mut log, (1..=MANY).map(|number| NewJob { timeout: Some(1), ..new_job(number) }).collect());
-    let retry = |new_id| Command::Retry { id: job_id(0), new_id, key: None };
+    let retry = |new_id| Command::Retry { id: job_id(0), new_id, anew: false, key: None };
     log.run(T0, retry(last)).unwrap();
     consume(&mut log, T0, 1_000);
     let rest = Command::Consume { take: Take::default_queue(1_000), key: None };

@@ -22,7 +22,7 @@ fn some() -> Log<Model> {
     log.run(T0, enqueue(vec![new_job(7), NewJob { image_id: OTHER, ..new_job(3) }])).unwrap();
     log.run(T0, Command::Consume { take: Take::default_queue(2), key: None }).unwrap();
     log.run(T0, Command::Succeed { id: job_id(9), log: "".into() }).unwrap();
-    log.run(T0, Command::Retry { id: job_id(9), new_id: job_id(1), key: None }).unwrap();
+    log.run(T0, Command::Retry { id: job_id(9), new_id: job_id(1), anew: false, key: None }).unwrap();
     log.tick(T0.plus_seconds(5));
     log
 }
@@ -102,7 +102,7 @@ fn failures() -> Log<Model> {
     }
     log.run(at(11), Command::Cancel { id: job_id(5), details: "".into() }).unwrap();
     log.run(at(12), Command::Succeed { id: job_id(6), log: "".into() }).unwrap();
-    log.run(at(13), Command::Retry { id: job_id(2), new_id: job_id(20), key: None }).unwrap();
+    log.run(at(13), Command::Retry { id: job_id(2), new_id: job_id(20), anew: false, key: None }).unwrap();
     log
 }
 

@@ -102,7 +102,7 @@ impl World {
 #[test]
 fn a_retry_enqueues_what_nobody_has_retried() {
     let mut world = World::new(0, 3, 0);
-    world.run(Command::Retry { id: job_id(2), new_id: job_id(9), key: None }).unwrap();
+    world.run(Command::Retry { id: job_id(2), new_id: job_id(9), anew: false, key: None }).unwrap();
     world.start_for(Action::Retry, &[Status::Error]);
     world.step(0, Some(7), &[1, 2]);
     assert_eq!(world.stands(), (OperationState::Running, 7, 1, 1));
@@ -115,6 +115,22 @@ fn a_retry_enqueues_what_nobody_has_retried() {
     assert_eq!(world.stands(), (OperationState::Done, 7, 2, 1));
     assert_eq!(world.operation(1).ended_at, Some(NOW));
     assert_eq!(world.count(Status::Queued), 3);
+}
+
+#[test]
+fn what_is_retried_has_all_its_automatic_retries_again() {
+    let mut world = World::new(0, 1, 1);
+    let last = world.job(1).retry_id.unwrap();
+    world.run(Command::Retry { id: job_id(1), new_id: job_id(9), anew: false, key: None }).unwrap();
+    world.run(Command::Consume { take: Take::default_queue(1), key: None }).unwrap();
+    let (reason, details) = (Reason::BadExit, "".into());
+    world.run(Command::Fail { id: last, reason, details, log: "".into(), for_good: false }).unwrap();
+    world.start(1, Action::Retry, Selection::Ids(vec![last])).unwrap();
+    let (id, action, jobs) = (operation_id(1), Action::Retry, vec![last]);
+    world.run(Command::StepOperation { id, action, from: 0, to: None, jobs }).unwrap();
+    let last = world.0.table.job(last).unwrap().unwrap();
+    let retry = world.0.table.job(last.retry_id.unwrap()).unwrap().unwrap();
+    assert_eq!((last.max_retries, retry.max_retries, retry.attempt), (0, 1, 1));
 }
 
 #[test]
@@ -134,7 +150,7 @@ fn a_retry_does_not_let_automatic_ones_wait_and_leaves_those_that_run() {
 #[test]
 fn what_a_retry_did_that_is_gone_is_repeated_only_where_the_job_is_named() {
     let mut world = World::new(0, 1, 0);
-    world.run(Command::Retry { id: job_id(1), new_id: job_id(9), key: None }).unwrap();
+    world.run(Command::Retry { id: job_id(1), new_id: job_id(9), anew: false, key: None }).unwrap();
     world.run(Command::Consume { take: Take::default_queue(1), key: None }).unwrap();
     world.run(Command::Succeed { id: job_id(9), log: "".into() }).unwrap();
     world.run(Command::Delete { id: job_id(9) }).unwrap();
@@ -207,7 +223,7 @@ fn a_cancel_calls_off_what_has_not_finished() {
     world.step(0, None, &[1, 2, 3, 4]);
     assert_eq!(world.stands(), (OperationState::Done, 0, 3, 1));
     let details = |job: Job| match job.state {
-        State::Cancelled { details } => details,
+        State::Cancelled { details, .. } => details,
         other => panic!("{other:?}"),
     };
     assert_eq!(&*details(world.job(1)), "all of them");

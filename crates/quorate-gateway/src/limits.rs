@@ -8,6 +8,8 @@ pub(crate) const DRY_RUN_PAGE: usize = 100;
 pub(crate) const DRY_RUN_PAGES: usize = 100;
 /// And so many jobs, give or take a page, that go on from those: each is read for itself.
 pub(crate) const DRY_RUN_LOOKED_UP: usize = 1_000;
+/// Ids that it gives, of the first jobs.
+pub(crate) const DRY_RUN_SHOWN: usize = 5;
 /// Most header fields of a request.
 pub(crate) const HEADER_FIELDS: usize = 100;
 /// Longest name of a node.

@@ -197,6 +197,16 @@ pub(crate) struct AppendParams {
     offset: Option<u32>,
 }
 
+/// How a job is retried.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct RetryParams {
+    /// Whether the new job has as many automatic retries as the first one of its chain was enqueued with; else as many as the
+    /// retried one had left. Default: false.
+    anew: Option<bool>,
+}
+
 /// How a job is given back.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -34,7 +34,7 @@ impl Handle {
         }
         gauge!(names::OLDEST).set(seconds_since(totals.oldest, now));
         gauge!(names::OVERDUE).set(seconds_since(reader.next_timer(), now));
-        for QueueView { queue, oldest } in reader.busiest_queues(QUEUES_MEASURED) {
+        for QueueView { queue, oldest, .. } in reader.busiest_queues(QUEUES_MEASURED) {
             let name = queue.name.to_string();
             for status in Status::ALL {
                 gauge!(names::QUEUE_JOBS, "queue" => name.clone(), "status" => status.as_str())

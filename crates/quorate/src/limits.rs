@@ -31,8 +31,6 @@ pub(crate) const CELL_COLUMNS: u16 = 8;
 pub(crate) const BYTES_PER_REQUEST: usize = 4 << 20;
 /// Jobs that `job list` prints at most: a page.
 pub(crate) const JOBS_LISTED: u32 = quorate_core::limits::JOBS_PER_REQUEST as u32;
-/// Jobs that a dry run shows.
-pub(crate) const DRY_RUN_SHOWN: u32 = 5;
 /// Seconds between two words on how far work on many jobs has come.
 pub(crate) const OPERATION_LOOK: u32 = 5;
 /// Between two looks at a member that catches up.
@@ -44,7 +42,7 @@ pub(crate) const WATCH_EVERY: RangeInclusive<Duration> =
 pub(crate) const INPUT_SILENT: Duration = Duration::from_secs(2);
 /// Ids that an error names where more than one begins as the one given.
 pub(crate) const IDS_NAMED: u32 = 5;
-/// Attempts that `job get` shows before and after the one asked for.
+/// Jobs that `job get` shows before and after the one asked for.
 pub(crate) const ATTEMPTS: usize = 30;
 /// Jobs that one `job wait` waits for.
 pub(crate) const JOBS_WAITED_FOR: usize = 1_000;

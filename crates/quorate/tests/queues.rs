@@ -57,9 +57,9 @@ fn a_queue_is_set_shown_paused_and_deleted() {
     let shown = node.says(set);
     for line in [
         "name         mails",
-        "max running  20",
+        "max running  20, 0 run",
         "per key      2 running at most",
-        "rate         100/1s",
+        "rate         100/1s, 100 left",
         "timeout      5m",
         "max retries  5",
         "retry after  10s",
@@ -81,7 +81,7 @@ fn a_queue_is_set_shown_paused_and_deleted() {
     assert!(
         node.says("queue list")
             .lines()
-            .any(|line| line.starts_with("mails ") && line.contains("paused, 20 at once, 2 a key"))
+            .any(|line| line.starts_with("mails ") && line.contains("paused, 0 of 20 at once, 2 a key"))
     );
     assert_eq!(node.json("queue resume mails")["paused"], false);
 
@@ -135,6 +135,7 @@ fn what_can_not_be_is_refused_before_a_node_is_asked() {
         ("queue set a --max-running 0", "it must be a whole number from 1 to 1000000, or none"),
         ("queue set a --backoff linear", "it must be fixed, exponential:10m:20% or delays as in 1s,5s,30s"),
         ("job enqueue --image a --queue A", "it must be a name of 1 to 64"),
+        ("job enqueue --image a --key=", "it must have 1 to 64 bytes"),
         ("run --program a=/bin/cat --queue a:5,b", "has weights for some queues only"),
         (
             "run --program a=/bin/cat --image b",
@@ -242,7 +243,10 @@ fn many_jobs_are_cancelled_retried_and_deleted_by_filter() {
         dry.ends_with("cancel: 3 jobs; nothing was done\n") && dry.matches("queued").count() == 3,
         "{dry}"
     );
-    assert_eq!(node.json("job retry --queue mails --dry-run"), json!({"matches": 0, "more": false}));
+    assert_eq!(
+        node.json("job retry --queue mails --dry-run"),
+        json!({"matches": 0, "more": false, "first": []})
+    );
     assert_eq!(node.says("queue purge mails"), "cancel: 3 jobs\n");
 
     assert_eq!(node.says("job retry --queue mails --status cancelled"), "retry: 3 jobs\n");
@@ -275,6 +279,76 @@ fn many_jobs_are_cancelled_retried_and_deleted_by_filter() {
 }
 
 #[test]
+fn a_dry_run_shows_what_a_run_would_be_for() {
+    let node = Node::start();
+    let failed = |max_retries: u32| {
+        let enqueue = format!("job enqueue --image i --payload p --max-retries {max_retries}");
+        let id = node.says(&enqueue).trim().to_owned();
+        assert_eq!(take(&node, "w"), id);
+        curl(&node, "POST", &format!("/v1/job/{id}/fail"), "");
+        id
+    };
+    // The automatic retry of the second one waits, and would be queued now; the third one was retried already.
+    let [dead, waits, retried] = [0, 1, 0].map(failed);
+    let again = node.says(&format!("job retry {retried} --quiet"));
+    assert_eq!(node.json(&format!("job get {retried}"))["retry_id"], again.trim());
+    let dry = node.says("job retry --status error --dry-run");
+    assert!(dry.ends_with("retry: 2 jobs; nothing was done\n"), "{dry}");
+    assert!(dry.contains(&dead) && dry.contains(&waits) && !dry.contains(&retried), "{dry}");
+    assert_eq!(node.says("job retry --status error"), "retry: 2 jobs, 1 skipped\n");
+}
+
+#[test]
+fn ids_alone_are_printed_where_they_are_known() {
+    let node = Node::start();
+    let [a, b, c] = [1, 2, 3].map(|payload| node.says(&format!("job enqueue --image i --payload {payload}")));
+    let [one, two] = [&a, &b].map(|id| id.trim());
+    assert_eq!(node.says(&format!("job cancel {one} -q")), a);
+    assert_eq!(node.run(&format!("job cancel {one} {two} -q")).stdout, format!("{a}{b}").into_bytes());
+    let new = node.says(&format!("job retry {one} {two} -q"));
+    let retries = [one, two].map(|id| node.json(&format!("job get {id}"))["retry_id"].clone());
+    assert_eq!(new.lines().collect::<Vec<_>>(), retries.map(|id| id.as_str().unwrap().to_owned()));
+    assert_eq!(node.says(&format!("job delete {one} {two} -q")), format!("{a}{b}"));
+    let operation = node.says("job cancel --status queued -q");
+    assert_eq!(node.json(&format!("operation show {}", operation.trim()))["done"], 3);
+    assert_eq!(node.says(&format!("job delete {} -q", c.trim())), c);
+    assert_eq!(node.run(&format!("job delete {one} -q --json")).status.code(), Some(2));
+}
+
+#[test]
+fn a_job_that_was_given_back_was_not_called_off() {
+    let node = Node::start();
+    let first = node.says("job enqueue --image i --payload p").trim().to_owned();
+    assert_eq!(take(&node, "w"), first);
+    let next = node.json(&format!("job release {first}"))["id"].as_str().unwrap().to_owned();
+    let listed = node.says("job list --status cancelled");
+    assert!(listed.contains("released") && !listed.contains("cancelled"), "{listed}");
+    let shown = node.says(&format!("job get {next}"));
+    let lines: Vec<&str> = shown.lines().skip_while(|line| !line.starts_with("attempts")).collect();
+    assert!(lines[0].starts_with(&format!("attempts    - {first}  released")), "{shown}");
+    assert_eq!(lines[1], format!("            1. {next}  queued <- this one"));
+    assert!(node.says(&format!("job get {first}")).contains(&format!("goes on as  {next}")));
+    node.says(&format!("job cancel {next}"));
+    assert!(node.says("job list --status cancelled").contains("cancelled"));
+
+    // Of a long history a part is shown, and how to see the rest.
+    let start = node.says("job enqueue --image i --payload p --priority 2").trim().to_owned();
+    for _ in 0..31 {
+        let id = take(&node, "w");
+        curl(&node, "POST", &format!("/v1/job/{id}/release"), "");
+    }
+    let shown = node.says(&format!("job get {start}"));
+    assert_eq!(shown.matches("- ").count(), 31, "{shown}");
+    let last = shown.lines().last().unwrap().trim();
+    let last = last.strip_prefix("there are more behind these: quorate job get ").unwrap().to_owned();
+    let shown = node.says(&format!("job get {last}"));
+    assert!(
+        shown.contains(&format!("attempts    there are more before these: quorate job get {start}")),
+        "{shown}"
+    );
+}
+
+#[test]
 fn several_jobs_are_named_at_once() {
     let node = Node::start();
     let enqueued = (1..=3).map(|payload| {
@@ -289,11 +363,9 @@ fn several_jobs_are_named_at_once() {
     assert_eq!(node.json(&format!("job get {b}"))["details"], "enough");
     let shown = node.says("operation list");
     assert!(shown.contains("2 ids"), "{shown}");
-    assert_eq!(
-        node.says(&format!("job retry {a} {b} --dry-run")),
-        "retry: 2 jobs; nothing was done
-"
-    );
+    let dry = node.says(&format!("job retry {a} {b} --dry-run"));
+    assert!(dry.contains(&a) && dry.contains(&b), "{dry}");
+    assert!(dry.ends_with("retry: 2 jobs; nothing was done\n"), "{dry}");
     assert_eq!(node.says(&format!("job retry {c} --dry-run")), "retry: 0 jobs; nothing was done\n");
     // The third waits still, and is none to be removed.
     let some = node.run(&format!("job delete {a} {c}"));
@@ -307,11 +379,8 @@ fn several_jobs_are_named_at_once() {
     assert_eq!(node.run(&format!("job get {a}")).status.code(), Some(3));
     // By their beginnings, as one is.
     let beginning = (8..36).map(|chars| &b[..chars]).find(|start| !c.starts_with(start)).unwrap();
-    assert_eq!(
-        node.says(&format!("job retry {beginning} {b} --dry-run")),
-        "retry: 1 job; nothing was done
-"
-    );
+    let dry = node.says(&format!("job retry {beginning} {b} --dry-run"));
+    assert!(dry.ends_with("retry: 1 job; nothing was done\n"), "{dry}");
     let none = node.run(&format!("job retry ffffffff {b}"));
     assert_eq!(none.status.code(), Some(3), "{none:?}");
 }

@@ -53,6 +53,7 @@ async fn each_call_has_its_method_and_path() {
         one_job("a", "success"),
         no_content(),
         one_job("b", "queued"),
+        one_job("b", "queued"),
         no_content(),
         Answer::Says(200, r#"{"images":[],"cursor":"c"}"#.into()),
         Answer::Says(200, r#"{"image":{"id":"x","name":"i","image":"i","created_at":"t"}}"#.into()),
@@ -105,6 +106,7 @@ async fn each_call_has_its_method_and_path() {
     client.success("a", Bytes::new()).await.expect("success");
     client.touch("a").await.expect("touch");
     assert_eq!(client.retry("a", None).await.expect("retry").answer.id, "b");
+    client.retry_anew("a", None).await.expect("retry");
     client.delete("a").await.expect("delete");
     let images = client.images(&ListImages { n: Some(2), cursor: Some("x".into()) }).await.expect("images");
     assert_eq!(images.cursor.as_deref(), Some("c"));
@@ -130,7 +132,7 @@ async fn each_call_has_its_method_and_path() {
     assert_eq!((workers.workers[0].holds, workers.cursor.as_deref()), (3, Some("w")));
     assert_eq!(client.worker_gone("a/b").await.expect("gone")[0].id, "b");
     const FIELDS: &str = "fields=id%2Cimage%2Cimage_id%2Cdelay%2Ctimeout%2Cpriority%2Cmax_retries%2Cretries_delay%2C\
-                          status%2Creason%2Cfinal%2Cdetails%2Ccreated_at%2Cstarted_at%2Ccompleted_at%2Cretry_of%2Cretry_id%2C\
+                          status%2Creason%2Cfinal%2Creleased%2Cdetails%2Ccreated_at%2Cstarted_at%2Ccompleted_at%2Cretry_of%2Cretry_id%2C\
                           queue%2Ckey%2Ctags%2Cattempt%2Cdue%2Cdeadline%2Cworker%2Cprogress%2Cunique_key%2C\
                           unique_until%2Cunique_for%2Cduplicate";
     let lines: Vec<String> = cluster.seen().iter().map(Seen::line).collect();
@@ -148,6 +150,7 @@ async fn each_call_has_its_method_and_path() {
         "POST /v1/job/a/success",
         "POST /v1/job/a/touch",
         "POST /v1/job/a/retry",
+        "POST /v1/job/a/retry?anew=true",
         "DELETE /v1/job/a",
         "GET /v1/images?n=2&cursor=x",
         "GET /v1/image/x",
@@ -165,8 +168,8 @@ async fn each_call_has_its_method_and_path() {
         "POST /v1/worker/a%2Fb/gone",
     ];
     assert_eq!(lines, expected);
-    assert_eq!(cluster.seen()[19].body, r#"{"paused":true,"timeout":null}"#);
-    assert_eq!(cluster.seen()[22].body, r#"{"progress":{"percent":40,"text":"half"}}"#);
+    assert_eq!(cluster.seen()[20].body, r#"{"paused":true,"timeout":null}"#);
+    assert_eq!(cluster.seen()[23].body, r#"{"progress":{"percent":40,"text":"half"}}"#);
 }
 
 #[tokio::test]

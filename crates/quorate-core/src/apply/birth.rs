@@ -11,6 +11,7 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
     let queue = step.table.dispatch_mut().queue_or_new(&new.queue);
     let defaults = step.queue(queue).settings.clone();
     let or = |said: Option<u32>, of_queue: Option<u32>, default| said.or(of_queue).unwrap_or(default);
+    let max_retries = or(new.max_retries, defaults.max_retries, limits::MAX_RETRIES_DEFAULT);
     let job = Job {
         id: new.id,
         number,
@@ -24,7 +25,8 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
         payload: Payload { owner: new.id, bytes },
         delay: new.delay,
         timeout: or(new.timeout, defaults.timeout, limits::TIMEOUT_SECONDS_DEFAULT),
-        max_retries: or(new.max_retries, defaults.max_retries, limits::MAX_RETRIES_DEFAULT),
+        max_retries,
+        all_retries: max_retries,
         attempt: 1,
         releases: 0,
         retries_delay: or(new.retries_delay, defaults.retries_delay, limits::RETRIES_DELAY_SECONDS_DEFAULT),
@@ -46,11 +48,18 @@ pub(super) fn new_job<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<
     add(step, job)
 }
 
-/// Adds the job that retries `job` because somebody wants it, at once. Linking the job to it is the caller's part.
-pub(super) fn retry<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId) -> Result<Job, T::Error> {
+/// Adds the job that retries `job` because somebody wants it, at once; `anew`: with all automatic retries again. Linking the job to it is
+/// the caller's part.
+pub(super) fn retry<T: Table>(
+    step: &mut Step<'_, T>,
+    job: &Job,
+    id: JobId,
+    anew: bool,
+) -> Result<Job, T::Error> {
+    let max_retries = if anew { job.all_retries } else { job.max_retries };
     // It keeps nobody away: another job may have come meanwhile that does.
     let job = Job { unique: None, releases: 0, ..job.clone() };
-    again(step, &job, id, Retry { max_retries: job.max_retries, attempt: 1, delay_millis: 0 })
+    again(step, &job, id, Retry { max_retries, attempt: 1, delay_millis: 0 })
 }
 
 /// Adds the job that goes on from `job`, which its worker gives back. Linking the job to it is the caller's part.

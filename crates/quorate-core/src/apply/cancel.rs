@@ -16,7 +16,8 @@ pub(super) fn cancel<T: Table>(
     if job.status().is_final() {
         return lookup::wrong_status(step, &job);
     }
-    let cancelled = Job { state: State::Cancelled { details: details.into() }, ..job.clone() };
+    let state = State::Cancelled { details: details.into(), released: false };
+    let cancelled = Job { state, ..job.clone() };
     let cancelled = ending::end(step, &job, cancelled, &Bytes::new())?;
     Ok(Reply::Job(Box::new(cancelled)))
 }

@@ -125,7 +125,7 @@ fn carry_out<T: Table>(
         Command::Cancel { id, details } => cancel::cancel(step, *id, details)?,
         Command::Touch { id, progress } => touch::touch(step, *id, progress.as_ref())?,
         Command::AppendLog { id, log, offset } => append_log::append_log(step, *id, log, *offset)?,
-        Command::Retry { id, new_id, key: _ } => retry::retry(step, *id, *new_id)?,
+        Command::Retry { id, new_id, anew, key: _ } => retry::retry(step, *id, *new_id, *anew)?,
         Command::Delete { id } => delete::delete(step, *id)?,
         Command::Configure { settings } => configure::configure(step, *settings)?,
         Command::ConfigureQueue { name, settings } => queue::configure(step, name, settings)?,

@@ -78,7 +78,7 @@ fn give_back<T: Table>(
     details: &str,
 ) -> Result<Job, T::Error> {
     let next = birth::release(step, job, new_id, delay)?;
-    let state = State::Cancelled { details: details.into() };
+    let state = State::Cancelled { details: details.into(), released: true };
     let ended = Job { state, retry_id: Some(next.id), ..job.clone() };
     ending::end(step, job, ended, &Bytes::new())?;
     Ok(next)

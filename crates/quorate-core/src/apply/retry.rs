@@ -3,12 +3,13 @@ use crate::{Job, JobId, Lane, Refusal, Reply, Selection, State, Table, limits};
 use super::step::{Abort, Step, refuse};
 use super::{birth, lookup};
 
-/// Enqueues a finished job again, as a new job with the same number of automatic retries. While an earlier retry of it
+/// Enqueues a finished job again, as a new job with the same number of automatic retries, or with all again. While an earlier retry of it
 /// is active, answers that one: it is queued now, if it waits for its time.
 pub(super) fn retry<T: Table>(
     step: &mut Step<'_, T>,
     id: JobId,
     new_id: JobId,
+    anew: bool,
 ) -> Result<Reply, Abort<T::Error>> {
     let job = lookup::job(step, id)?;
     if !job.status().is_final() {
@@ -20,11 +21,11 @@ pub(super) fn retry<T: Table>(
         Some(_) if matches!(job.state, State::Error { .. }) && job.max_retries > 0 => {
             refuse(Refusal::RetriedAutomatically)
         }
-        Some(_) | None => again(step, &job, new_id),
+        Some(_) | None => again(step, &job, new_id, anew),
     }
 }
 
-/// The same of one of many jobs, which may have come to this one before: only where no other job goes on from it, or one that waits
+/// The same of one of many jobs, with all automatic retries again, which may have come to this one before: only where no other job goes on from it, or one that waits
 /// for its time. Where the other one is gone, a job that was named is retried again; one that fits a filter is not, as the other one
 /// may have done its work.
 pub(super) fn retry_first<T: Table>(
@@ -39,7 +40,7 @@ pub(super) fn retry_first<T: Table>(
     match latest(step, job)? {
         Some(latest) if matches!(latest.state, State::Delayed { .. }) => queue_now(step, &latest),
         None if may_repeat || job.retry_id.is_none() => {
-            again(step, job, birth::id_of_successor(step, job.id))
+            again(step, job, birth::id_of_successor(step, job.id), true)
         }
         Some(_) | None => lookup::wrong_status(step, job),
     }
@@ -60,12 +61,17 @@ fn queue_now<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Reply, Abort
 }
 
 /// Adds the new job.
-fn again<T: Table>(step: &mut Step<'_, T>, job: &Job, new_id: JobId) -> Result<Reply, Abort<T::Error>> {
+fn again<T: Table>(
+    step: &mut Step<'_, T>,
+    job: &Job,
+    new_id: JobId,
+    anew: bool,
+) -> Result<Reply, Abort<T::Error>> {
     if step.table.job(new_id)?.is_some() {
         return refuse(Refusal::IdTaken);
     }
     check_room(step, job)?;
-    let retry = birth::retry(step, job, new_id)?;
+    let retry = birth::retry(step, job, new_id, anew)?;
     let linked = Job { retry_id: Some(new_id), ..job.clone() };
     step.put_job(Some(job), &linked)?;
     Ok(Reply::Job(Box::new(retry)))

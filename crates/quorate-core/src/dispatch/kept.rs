@@ -61,7 +61,7 @@ impl Dispatch {
         }
         for ((queue, key), jobs) in kept.running {
             if let Some(line) = dispatch.lines.get_mut(&queue) {
-                line.running.insert(key, jobs);
+                line.running.set(&key, jobs);
             }
         }
         for (lane, mark) in kept.lanes {
@@ -104,7 +104,7 @@ impl Dispatch {
         let mut kept = Kept { next_queue: self.next_queue, workers, ..Kept::default() };
         for (id, line) in &self.lines {
             kept.queues.insert(*id, line.queue.clone());
-            kept.running.extend(line.running.iter().map(|(key, jobs)| ((*id, key.clone()), *jobs)));
+            kept.running.extend(line.running.iter().map(|(key, jobs)| ((*id, key.into()), jobs)));
             for priority in Priority::SERVED {
                 for (key, image, waiting) in line.rank(priority).lanes() {
                     let lane = Lane { queue: *id, priority, image, key: key.into() };
@@ -133,8 +133,8 @@ impl Dispatch {
         });
         let queue = |id: QueueId| (id, self.queue(id).cloned());
         let running = running.into_iter().map(|(queue, key)| {
-            let jobs = self.lines.get(&queue).and_then(|line| line.running.get(&key)).copied();
-            ((queue, key), jobs.unwrap_or(0))
+            let jobs = self.lines.get(&queue).map_or(0, |line| line.running.of(&key));
+            ((queue, key), jobs)
         });
         let turns = turns.into_iter().map(|(queue, priority, key)| {
             let line = self.lines.get(&queue);

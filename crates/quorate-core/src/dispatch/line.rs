@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rank::{Rank, Waiting};
-use crate::{ImageId, Priority, Queue, Timestamp};
+use super::running::Running;
+use crate::{ImageId, Priority, Queue, QueueView, Timestamp};
 
 /// A queue with what waits in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub(super) struct Line {
     pub(super) queue: Queue,
     ranks: [Rank; 3],
     /// How many jobs of a key run.
-    pub(super) running: BTreeMap<Box<str>, u64>,
+    pub(super) running: Running,
     /// The first jobs of all lanes: since when they wait.
     firsts: BTreeMap<u64, Timestamp>,
     /// How many jobs of an image wait, of each lane no more than its key has room for.
@@ -25,7 +26,7 @@ impl Line {
         Line {
             queue,
             ranks: Default::default(),
-            running: BTreeMap::new(),
+            running: Running::default(),
             firsts: BTreeMap::new(),
             grantable: BTreeMap::new(),
             open: false,
@@ -70,6 +71,12 @@ impl Line {
         self.firsts.first_key_value().map(|(_, since)| *since)
     }
 
+    /// As readers see it.
+    pub(super) fn view(&self) -> QueueView {
+        let keys = self.queue.settings.max_running_per_key.map(|most| self.running.keys(most));
+        QueueView { queue: self.queue.clone(), oldest: self.oldest(), keys }
+    }
+
     /// A lane is like that now; `None`: it is empty. What always holds: exactly the keys at their limits are blocked.
     pub(super) fn set(
         &mut self,
@@ -109,7 +116,7 @@ impl Line {
     /// The same by another limit.
     pub(super) fn room_by(&self, max_running_per_key: Option<u32>, key: &str) -> u64 {
         let Some(most) = max_running_per_key.filter(|_| !key.is_empty()) else { return u64::MAX };
-        u64::from(most).saturating_sub(self.running.get(key).copied().unwrap_or(0))
+        u64::from(most).saturating_sub(self.running.of(key))
     }
 
     /// The keys of all that waits.

@@ -3,7 +3,7 @@
 //! All of it is in memory, on every replica alike: for each lane that is not empty where it begins, for each queue its record and
 //! how many jobs of each key run. So a consume looks at no job but those that it grants. The table keeps the records, what
 //! is in the lanes, and what of this must outlive a restart (`kept.rs`). `moves.rs` is what happens to it, `next.rs` which lane is next.
-//! Below them: `line.rs`, a queue; `rank.rs`, one priority of it, where keys take turns.
+//! Below them: `line.rs`, a queue; `rank.rs`, one priority of it, where keys take turns; `running.rs`, what runs of each key.
 
 mod kept;
 mod lane;
@@ -12,6 +12,7 @@ mod moves;
 mod next;
 mod open;
 mod rank;
+mod running;
 mod take;
 mod workers;
 
@@ -26,7 +27,7 @@ use self::line::Line;
 use self::open::Open;
 use self::rank::Waiting;
 use self::workers::Workers;
-use crate::{ImageId, JobId, NewJob, Queue, QueueId, QueueName, Timestamp};
+use crate::{ImageId, JobId, NewJob, Queue, QueueId, QueueName, QueueView, Timestamp};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -123,14 +124,14 @@ impl Dispatch {
         if name.is_default() { Some(QueueId::DEFAULT) } else { self.names.get(name).copied() }
     }
 
-    /// All queues, with since when the job waits that has waited longest.
-    pub fn queues(&self) -> impl Iterator<Item = (&Queue, Option<Timestamp>)> {
-        self.lines.values().map(|line| (&line.queue, line.oldest()))
+    /// A queue as readers see it.
+    pub fn view(&self, queue: QueueId) -> Option<QueueView> {
+        self.lines.get(&queue).map(Line::view)
     }
 
-    /// Since when the job of a queue waits that has waited longest.
-    pub fn oldest(&self, queue: QueueId) -> Option<Timestamp> {
-        self.lines.get(&queue)?.oldest()
+    /// All queues as readers see them.
+    pub fn views(&self) -> impl Iterator<Item = QueueView> {
+        self.lines.values().map(Line::view)
     }
 
     /// A worker that said its name and holds a job.

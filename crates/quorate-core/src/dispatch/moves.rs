@@ -42,11 +42,8 @@ impl Dispatch {
         let mut changed = Vec::new();
         if was != is && !job.key.is_empty() {
             let room = line.room(&job.key);
-            let jobs = line.running.entry(job.key.clone()).or_default();
-            *jobs = jobs.checked_add_signed(if is { 1 } else { -1 }).expect("a job that ends has run");
-            if *jobs == 0 {
-                line.running.remove(&job.key);
-            }
+            let jobs = line.running.of(&job.key).checked_add_signed(if is { 1 } else { -1 });
+            line.running.set(&job.key, jobs.expect("a job that ends has run"));
             changed = line.room_changed(&job.key, room);
             self.unwritten.running.insert((id, job.key.clone()));
         }

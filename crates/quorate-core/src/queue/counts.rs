@@ -89,7 +89,7 @@ impl Recent {
     /// The length of a slot, in milliseconds.
     pub const SLOT_MILLIS: u64 = 10_000;
 
-    /// How many came, were granted and ended in the last whole minute before `now`.
+    /// How many came, were granted and ended in the last whole slots before `now` that make a minute.
     pub fn last_minute(&self, now: Timestamp) -> [u64; 3] {
         let mut at = self.clone();
         at.go_on(now);

@@ -46,7 +46,7 @@ impl Queue {
 
     /// How many more jobs may be granted at that time, whatever waits; `u64::MAX` where nothing limits it.
     pub fn places(&self, now: Timestamp) -> u64 {
-        let by_rate = self.settings.rate.map_or(u64::MAX, |rate| self.bucket.left(rate, now));
+        let by_rate = self.rate_left(now).unwrap_or(u64::MAX);
         self.places_but_for_rate().min(by_rate)
     }
 
@@ -56,6 +56,11 @@ impl Queue {
             Some(most) => u64::from(most).saturating_sub(self.counts.of(Status::Running)),
             None => u64::MAX,
         }
+    }
+
+    /// How many jobs its rate allows to be granted at once at that time; `None` where it has none.
+    pub fn rate_left(&self, now: Timestamp) -> Option<u64> {
+        self.settings.rate.map(|rate| self.bucket.left(rate, now))
     }
 
     /// When the next job may be granted, where only its rate is in the way.
@@ -83,4 +88,17 @@ pub struct QueueView {
     pub queue: Queue,
     /// Since when the job waits that has waited longest; `None` when none does.
     pub oldest: Option<Timestamp>,
+    /// How full its keys are, where `max_running_per_key` is set.
+    pub keys: Option<KeysRunning>,
+}
+
+/// Of the keys of a queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeysRunning {
+    /// How many have jobs that run.
+    pub running: u64,
+    /// How many are at their limit, or above one that was lowered.
+    pub full: u64,
+    /// Those with the most jobs that run, and how many those are; at most [`crate::limits::KEYS_SHOWN`], of equal ones the first by name.
+    pub fullest: Vec<(Box<str>, u64)>,
 }

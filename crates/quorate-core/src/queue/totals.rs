@@ -18,7 +18,7 @@ pub struct Totals {
 impl Totals {
     /// Of these queues, as they are at that time.
     pub fn of<'a>(queues: impl Iterator<Item = &'a QueueView>, now: Timestamp) -> Totals {
-        queues.fold(Totals::default(), |sum, QueueView { queue, oldest }| Totals {
+        queues.fold(Totals::default(), |sum, QueueView { queue, oldest, .. }| Totals {
             queues: sum.queues + 1,
             by_status: added(sum.by_status, queue.counts.by_status),
             queued: added(sum.queued, queue.counts.queued),
@@ -48,7 +48,7 @@ mod tests {
             let counts =
                 Counts { by_status: [0, queued, 1, 0, 0, 0], queued: [queued, 0, 0], ..Counts::default() };
             let queue = Queue { counts, ..Queue::new(QueueId(id), QueueName::DEFAULT) };
-            QueueView { queue, oldest: oldest.map(Timestamp) }
+            QueueView { queue, oldest: oldest.map(Timestamp), keys: None }
         };
         let views = [view(0, 2, Some(50)), view(1, 0, None), view(2, 5, Some(40))];
         let expected = Totals {

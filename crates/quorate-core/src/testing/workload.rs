@@ -133,7 +133,8 @@ impl Workload {
             82..89 if !full => {
                 let status = [Status::Success, Status::Error, Status::Cancelled];
                 let status = self.rng.pick(&status).copied().unwrap_or(Status::Error);
-                Command::Retry { id: self.id(status), new_id: self.new_id(now), key: self.key(b'r') }
+                let (id, new_id) = (self.id(status), self.new_id(now));
+                Command::Retry { id, new_id, anew: self.rng.one_in(2), key: self.key(b'r') }
             }
             89..94 => self.operation_command(now),
             98 => Command::Raise { level: self.level() },

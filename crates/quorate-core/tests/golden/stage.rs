@@ -139,7 +139,8 @@ impl Stage {
             }
             "retry" => {
                 assert_eq!(words.word(1), "as");
-                Command::Retry { id: self.id(words.word(0)), new_id: self.id(words.word(2)), key }
+                let (id, new_id) = (self.id(words.word(0)), self.id(words.word(2)));
+                Command::Retry { id, new_id, anew: words.option("anew") == Some("true"), key }
             }
             "delete" => Command::Delete { id: self.id(words.word(0)) },
             "retention" => {
@@ -300,7 +301,8 @@ impl Stage {
             State::Error { reason, by, details } => {
                 (reason.as_str(), format!("{by:?}").to_lowercase(), &**details)
             }
-            State::Cancelled { details } => ("-", "-".into(), &**details),
+            State::Cancelled { details, released: true } => ("released", "-".into(), &**details),
+            State::Cancelled { details, released: false } => ("-", "-".into(), &**details),
             State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => {
                 ("-", "-".into(), "")
             }
@@ -320,6 +322,7 @@ impl Stage {
             show("delay", &job.delay),
             show("timeout", &job.timeout),
             show("max_retries", &job.max_retries),
+            show("all_retries", &job.all_retries),
             show("retries_delay", &job.retries_delay),
             show("created", &since(Some(job.created_at))),
             show("started", &since(job.started_at)),

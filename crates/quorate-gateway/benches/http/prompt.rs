@@ -34,6 +34,7 @@ fn queued(job: NewJob) -> Job {
         delay: job.delay,
         timeout: job.timeout.unwrap_or(limits::TIMEOUT_SECONDS_DEFAULT),
         max_retries: job.max_retries.unwrap_or(limits::MAX_RETRIES_DEFAULT),
+        all_retries: 0,
         attempt: 1,
         releases: 0,
         retries_delay: job.retries_delay.unwrap_or(limits::RETRIES_DELAY_SECONDS_DEFAULT),

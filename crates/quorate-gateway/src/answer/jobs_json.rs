@@ -179,7 +179,7 @@ fn texts(job: &Job) -> impl Iterator<Item = &str> {
 /// Its text, where it has some.
 pub(super) fn details(job: &Job) -> &str {
     match &job.state {
-        State::Error { details, .. } | State::Cancelled { details } => details,
+        State::Error { details, .. } | State::Cancelled { details, .. } => details,
         State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => "",
     }
 }
@@ -246,6 +246,7 @@ mod tests {
             delay: u32::MAX,
             timeout: u32::MAX,
             max_retries: u32::MAX,
+            all_retries: 0,
             attempt: u32::MAX,
             releases: 0,
             retries_delay: u32::MAX,
@@ -254,7 +255,7 @@ mod tests {
             worker: "\u{1}".repeat(128).into(),
             completed_at: Some(Timestamp(0)),
             keep_until: None,
-            state: State::Cancelled { details: details.into() },
+            state: State::Cancelled { details: details.into(), released: true },
             log_bytes: 0,
             log_parts: 0,
             progress: Some(Progress { percent: 100, text: "\u{1}".repeat(256).into() }),

@@ -46,9 +46,11 @@ pub(crate) fn new_job(
         return Err(ApiError::TooLarge { what: "payload", limit: payload_bytes });
     }
     let queue = job.queue.map_or(Ok(QueueName::DEFAULT), |name| queue_name(&name));
-    let key = job.key.unwrap_or_default();
-    if key.len() > limits::JOB_KEY_BYTES {
-        let message = format!("must have at most {} bytes, not {}", limits::JOB_KEY_BYTES, key.len());
+    if let Some(key) = &job.key
+        && !(1..=limits::JOB_KEY_BYTES).contains(&key.len())
+    {
+        let none = if key.is_empty() { "; leave it out where there is none" } else { "" };
+        let message = format!("must have 1 to {} bytes, not {}{none}", limits::JOB_KEY_BYTES, key.len());
         return Err(ApiError::invalid(field("key"), message));
     }
     let tags =
@@ -57,7 +59,7 @@ pub(crate) fn new_job(
     Ok(quorate_core::NewJob {
         id: ids::draw(),
         queue: queue.map_err(|message| ApiError::invalid(field("queue"), message))?,
-        key: key.into(),
+        key: job.key.unwrap_or_default().into(),
         tags,
         unique: unique::unique(job.unique_key, job.unique_until, job.unique_for).map_err(named)?,
         priority: priority
@@ -113,6 +115,7 @@ pub(crate) fn ending(position: usize, ending: quorate_api::Ending) -> Result<quo
 /// A job of this queue for an answer, but for its payload.
 pub(crate) fn job(job: quorate_core::Job, queue: &QueueName) -> quorate_api::Job {
     let (is_error, is_dead) = (job.status() == quorate_core::Status::Error, job.is_dead());
+    let released = matches!(job.state, State::Cancelled { released: true, .. });
     let status = status(job.status());
     let (due, deadline) = match job.state {
         State::Delayed { due } => (Some(due), None),
@@ -122,7 +125,7 @@ pub(crate) fn job(job: quorate_core::Job, queue: &QueueName) -> quorate_api::Job
     let (reason, details) = match job.state {
         State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => (None, None),
         State::Error { reason: why, by: _, details } => (Some(reason(why)), Some(details)),
-        State::Cancelled { details } => (Some(quorate_api::Reason::ClientRequest), Some(details)),
+        State::Cancelled { details, .. } => (Some(quorate_api::Reason::ClientRequest), Some(details)),
     };
     let (unique_key, unique_until, unique_for) = unique::shown(job.unique);
     quorate_api::Job {
@@ -138,6 +141,7 @@ pub(crate) fn job(job: quorate_core::Job, queue: &QueueName) -> quorate_api::Job
         status,
         reason,
         is_final: is_error.then_some(is_dead),
+        released,
         details: details.filter(|details| !details.is_empty()).map(Into::into),
         created_at: time(job.created_at),
         started_at: job.started_at.map(time),

@@ -91,7 +91,8 @@ fn rate(given: quorate_api::Rate) -> Result<quorate_core::Rate, ApiError> {
 
 /// A queue for an answer, as it is at `now`.
 pub(crate) fn queue(view: QueueView, now: Timestamp) -> quorate_api::Queue {
-    let QueueView { queue, oldest } = view;
+    let QueueView { queue, oldest, keys } = view;
+    let rate_left = queue.rate_left(now);
     let quorate_core::Queue { id: _, name, kept: _, settings, bucket: _, counts } = queue;
     let [enqueued, granted, finished] = counts.recent.last_minute(now);
     quorate_api::Queue {
@@ -111,12 +112,21 @@ pub(crate) fn queue(view: QueueView, now: Timestamp) -> quorate_api::Queue {
         },
         max_running: settings.max_running,
         max_running_per_key: settings.max_running_per_key,
+        keys_running: keys.map(keys_running),
         rate: settings.rate.map(|quorate_core::Rate { jobs, seconds }| quorate_api::Rate { jobs, seconds }),
+        rate_left,
         jobs: job_counts(counts.by_status),
         queued_by_priority: counts.queued,
         oldest_queued_at: oldest.map(time),
         last_minute: quorate_api::LastMinute { enqueued, granted, finished },
     }
+}
+
+fn keys_running(keys: quorate_core::KeysRunning) -> quorate_api::KeysRunning {
+    let quorate_core::KeysRunning { running, full, fullest } = keys;
+    let fullest =
+        fullest.into_iter().map(|(key, running)| quorate_api::KeyRunning { key: key.into(), running });
+    quorate_api::KeysRunning { running, full, fullest: fullest.collect() }
 }
 
 /// What all queues come to, for an answer.

@@ -13,7 +13,7 @@ use crate::error::{Answer, ApiError, Failure};
 use crate::fields::Fields;
 use crate::openapi::{
     Conflict, FieldsParams, KeyHeader, NoSuchJob, OutcomeParams, ReadErrors, ReadParams, ReleaseParams,
-    TakeParams, WriteErrors,
+    RetryParams, TakeParams, WriteErrors,
 };
 use crate::outcome::{self, Whose};
 use crate::query::Query;
@@ -266,7 +266,7 @@ pub(crate) async fn release<B: Backend>(
     post,
     path = "/v1/job/{id}/retry",
     operation_id = "retry_job",
-    params(("id" = String, Path, description = "The job's id"), KeyHeader),
+    params(("id" = String, Path, description = "The job's id"), RetryParams, KeyHeader),
     responses(
         (status = 200, description = "The new job", body = JobWrapper, headers(("Idempotent-Replayed" = bool, description = "`true`: what an earlier request under the same Idempotency-Key was answered"))),
         WriteErrors,
@@ -277,10 +277,13 @@ pub(crate) async fn release<B: Backend>(
 pub(crate) async fn retry<B: Backend>(
     State(gateway): State<Gateway<B>>,
     JobPath(id): JobPath,
+    query: Query,
     request: Request,
 ) -> Answer {
-    let key = idempotency::key(request.headers(), "retry", &[&id.0])?;
-    let written = gateway.submit(Command::Retry { id, new_id: ids::draw(), key }).await?;
+    let anew = query.flag("anew")?;
+    let how: &[u8] = if anew { b"anew" } else { b"" };
+    let key = idempotency::key(request.headers(), "retry", &[&id.0, how])?;
+    let written = gateway.submit(Command::Retry { id, new_id: ids::draw(), anew, key }).await?;
     changed(&gateway, written).await
 }
 

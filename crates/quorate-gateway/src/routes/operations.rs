@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use quorate_api::{ErrorWrapper, Matches, OperationRequest, OperationWrapper, OperationsWrapper};
 use quorate_core::{
-    Action, Command, Filter, Job, JobsQuery, NewOperation, Operation, OperationId, Order, QueueId, QueueView,
-    Reply, Selection, Status, Unavailable,
+    Action, Command, Filter, Job, JobId, JobsQuery, NewOperation, Operation, OperationId, Order, QueueId,
+    QueueView, Reply, Selection, Status, Unavailable,
 };
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
@@ -16,7 +16,7 @@ use crate::answer::{self, Claim, RECORD_MOST};
 use crate::body::{self, MediaType};
 use crate::convert::{Asked, Work};
 use crate::error::{Answer, ApiError, Failure};
-use crate::limits::{DRY_RUN_LOOKED_UP, DRY_RUN_PAGE, DRY_RUN_PAGES, LAST_LOOK};
+use crate::limits::{DRY_RUN_LOOKED_UP, DRY_RUN_PAGE, DRY_RUN_PAGES, DRY_RUN_SHOWN, LAST_LOOK};
 use crate::looks::Looks;
 use crate::openapi::{
     Begun, Conflict, KeyHeader, OperationsParams, ReadErrors, ReadParams, WaitParams, WriteErrors,
@@ -274,7 +274,7 @@ async fn count<B: Backend>(
     action: Action,
     selection: Selection,
 ) -> Result<Matches, Failure> {
-    let mut matches = 0;
+    let mut matches = Matches { matches: 0, more: false, first: Vec::new() };
     let mut would = Would { action, may_repeat: matches!(selection, Selection::Ids(_)), looked_up: 0 };
     let mut share = gateway.answers().share();
     Claim::Read.resize(&mut share, DRY_RUN_PAGE * RECORD_MOST).await?;
@@ -282,24 +282,35 @@ async fn count<B: Backend>(
         Selection::Ids(ids) => {
             for id in ids {
                 let job = gateway.backend().reads().job(id).await?;
-                matches += u64::from(would.be_done(gateway, job.as_ref()).await?);
+                if would.be_done(gateway, job.as_ref()).await? {
+                    note(&mut matches, id);
+                }
             }
-            Ok(Matches { matches, more: false })
         }
         Selection::Filter(filter) => {
             let mut behind = None;
             for _ in 0..DRY_RUN_PAGES {
                 let page = page(gateway, &filter, behind).await?;
                 for job in &page.jobs {
-                    matches += u64::from(would.be_done(gateway, Some(job)).await?);
+                    if would.be_done(gateway, Some(job)).await? {
+                        note(&mut matches, job.id);
+                    }
                 }
                 behind = page.next;
                 if behind.is_none() || would.looked_up >= DRY_RUN_LOOKED_UP {
                     break;
                 }
             }
-            Ok(Matches { matches, more: behind.is_some() })
+            matches.more = behind.is_some();
         }
+    }
+    Ok(matches)
+}
+
+fn note(matches: &mut Matches, id: JobId) {
+    matches.matches += 1;
+    if matches.first.len() < DRY_RUN_SHOWN {
+        matches.first.push(id.to_string());
     }
 }
 

@@ -41,8 +41,8 @@ pub(crate) async fn list<B: Backend>(State(gateway): State<Gateway<B>>, query: Q
     Ok(answer::held(gateway.heavy().run_on(n * QUEUE_JSON_BYTES, write).await, share))
 }
 
-/// A queue as JSON, at most: numbers of 20 digits, and as many delays as there may be.
-const QUEUE_JSON_BYTES: usize = 1_400;
+/// A queue as JSON, at most: numbers of 20 digits, as many delays as there may be, and keys all of whose bytes are escaped.
+const QUEUE_JSON_BYTES: usize = 4_000;
 
 /// A queue.
 #[utoipa::path(

@@ -108,6 +108,20 @@ async fn fail_stores_its_words_and_makes_the_automatic_retry() {
 }
 
 #[tokio::test]
+async fn a_retry_has_the_automatic_retries_that_were_left_or_all_anew() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a","max_retries":2}"#).await;
+    api.post(&format!("/v1/job/{id}/fail"), r#"{"retry":false}"#).await.expect(200);
+    let path = format!("/v1/job/{id}/retry");
+    let retry = api.post(&path, "").await.expect(200).json()["job"].clone();
+    assert_eq!(retry["max_retries"], 0, "as Titan has it");
+    api.post(&format!("/v1/job/{}/cancel", retry["id"].as_str().unwrap()), "").await.expect(200);
+    let anew = api.post(&format!("{path}?anew=true"), "").await.expect(200).json()["job"].clone();
+    assert_eq!((&anew["max_retries"], &anew["attempt"]), (&2.into(), &1.into()));
+    assert_eq!(api.post(&format!("{path}?anew=2"), "").await.expect(400).fields().as_deref(), Some("anew"));
+}
+
+#[tokio::test]
 async fn a_fail_without_a_reason_is_a_bad_exit() {
     let api = Api::new();
     let id = api.running(r#"{"image":"a","max_retries":0}"#).await;

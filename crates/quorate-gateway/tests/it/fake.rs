@@ -11,8 +11,8 @@ use quorate_api::Changed;
 use quorate_core::model::Model;
 use quorate_core::{
     Answered, Batch, Command, Envelope, Image, ImageId, Job, JobId, JobsPage, JobsQuery, Operation,
-    OperationId, Queue, QueueId, QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp,
-    Totals, Unavailable, WorkerView, apply,
+    OperationId, QueueId, QueueName, QueueView, RequestId, Settings, Status, Table, Take, Timestamp, Totals,
+    Unavailable, WorkerView, apply,
 };
 use quorate_gateway::{
     Backend, Cluster, Look, Member, NodeAdmin, NodeHealth, Order, OrderError, Reads, Refused, Wakeups,
@@ -231,10 +231,6 @@ impl Fake {
 /// Log time at the start.
 const START: u64 = 1_767_225_600_000;
 
-fn view((queue, oldest): (&Queue, Option<Timestamp>)) -> QueueView {
-    QueueView { queue: queue.clone(), oldest }
-}
-
 impl Backend for Fake {
     type Reads = Fake;
     type Wakeups = Fake;
@@ -354,12 +350,11 @@ impl Reads for Fake {
     fn queue(&self, name: &QueueName) -> Option<QueueView> {
         let state = self.state.lock();
         let dispatch = state.seen.dispatch();
-        let id = dispatch.named(name)?;
-        Some(view((dispatch.queue(id)?, dispatch.oldest(id))))
+        dispatch.view(dispatch.named(name)?)
     }
 
     fn queues(&self, after: Option<&QueueName>, n: usize) -> Vec<QueueView> {
-        let mut queues: Vec<QueueView> = self.state.lock().seen.dispatch().queues().map(view).collect();
+        let mut queues: Vec<QueueView> = self.state.lock().seen.dispatch().views().collect();
         queues.retain(|view| after.is_none_or(|after| view.queue.name > *after));
         queues.sort_by(|one, other| one.queue.name.cmp(&other.queue.name));
         queues.truncate(n);
@@ -372,7 +367,7 @@ impl Reads for Fake {
     }
 
     fn totals(&self, now: Timestamp) -> Totals {
-        let queues: Vec<QueueView> = self.state.lock().seen.dispatch().queues().map(view).collect();
+        let queues: Vec<QueueView> = self.state.lock().seen.dispatch().views().collect();
         Totals::of(queues.iter(), now)
     }
 

@@ -57,6 +57,7 @@ async fn an_answer_that_repeats_an_earlier_one_says_so() {
         post(&api, &retry, "r", "").await.expect(200),
     ];
     assert_eq!(again.each_ref().map(replayed), [Some("true"); 3]);
+    post(&api, &format!("{retry}?anew=true"), "r", "").await.expect(409);
     let other = post(&api, "/v1/jobs", "e", "[{\"image\":\"b\"}]").await.expect(409);
     assert_eq!(replayed(&other), None, "it is no repetition");
 

@@ -162,19 +162,21 @@ async fn a_dry_run_counts_and_does_nothing() {
     let again = api.post(&format!("/v1/job/{dead}/retry"), "").await.expect(200).json();
     let again = again["job"]["id"].as_str().unwrap();
     let submitted = api.backend.submitted();
-    for (action, asked, matches) in [
-        ("retry", json!({"filter": {"queue": "mails"}}), 1),
-        ("retry", json!({"ids": [dead, retried, queued]}), 1),
-        ("cancel", json!({"filter": {"queue": "mails"}}), 3),
-        ("cancel", json!({"filter": {"queue": "mails", "status": ["queued"]}}), 2),
-        ("delete", json!({"filter": {"queue": "mails"}}), 2),
-        ("delete", json!({"ids": [again]}), 0),
-        ("delete", json!({"filter": {"image": "b"}}), 0),
+    let waits = retried_as(&api, &retried).await;
+    for (action, asked, first) in [
+        ("retry", json!({"filter": {"queue": "mails"}}), vec![&*retried]),
+        ("retry", json!({"ids": [dead, retried, queued]}), vec![&*retried]),
+        ("cancel", json!({"filter": {"queue": "mails"}}), vec![&*waits, &*queued, again]),
+        ("cancel", json!({"filter": {"queue": "mails", "status": ["queued"]}}), vec![&*queued, again]),
+        ("delete", json!({"filter": {"queue": "mails"}}), vec![&*dead, &*retried]),
+        ("delete", json!({"ids": [again]}), vec![]),
+        ("delete", json!({"filter": {"image": "b"}}), vec![]),
     ] {
         let mut body = asked.clone();
         body["dry_run"] = json!(true);
         let counted = api.post(&format!("/v1/jobs/{action}"), body.to_string()).await.expect(200).json();
-        assert_eq!(counted, json!({"matches": matches, "more": false}), "{action} {asked}");
+        let expected = json!({"matches": first.len(), "more": false, "first": first});
+        assert_eq!(counted, expected, "{action} {asked}");
     }
     assert_eq!(api.backend.submitted(), submitted);
 }
@@ -236,8 +238,11 @@ async fn a_dry_run_looks_up_so_many_jobs_that_go_on_from_others() {
         let body = r#"{"filter":{"status":["error"]},"dry_run":true}"#;
         api.post(&format!("/v1/jobs/{action}"), body).await.expect(200).json()
     };
-    assert_eq!(counted("retry").await, json!({"matches": 1_000, "more": true}));
-    assert_eq!(counted("delete").await, json!({"matches": 1_200, "more": false}));
+    for (action, matches, more) in [("retry", 1_000, true), ("delete", 1_200, false)] {
+        let counted = counted(action).await;
+        assert_eq!((&counted["matches"], &counted["more"]), (&json!(matches), &json!(more)));
+        assert_eq!(counted["first"].as_array().unwrap().len(), 5, "of so many the first");
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ async fn the_default_queue_is_always_there() {
     let expected = json!({
         "name": "default", "paused": false, "timeout": null, "max_retries": null, "retries_delay": null,
         "success_retention": null, "error_retention": null, "backoff": {"type": "fixed"}, "max_running": null,
-        "max_running_per_key": null, "rate": null,
+        "max_running_per_key": null, "keys_running": null, "rate": null, "rate_left": null,
         "jobs": {"delayed": 0, "queued": 0, "running": 0, "success": 0, "error": 0, "cancelled": 0},
         "queued_by_priority": [0, 0, 0], "oldest_queued_at": null,
         "last_minute": {"enqueued": 0, "granted": 0, "finished": 0},
@@ -128,6 +128,36 @@ async fn a_queue_tells_of_its_jobs() {
     let jobs = json!({"delayed": 1, "queued": 1, "running": 0, "success": 1, "error": 0, "cancelled": 0});
     assert_eq!((&seen["jobs"], &seen["oldest_queued_at"]), (&jobs, &json!("2026-01-01T00:00:01.000Z")));
     assert_eq!(seen["last_minute"], json!({"enqueued": 3, "granted": 1, "finished": 1}));
+}
+
+#[tokio::test]
+async fn a_queue_tells_how_full_its_limits_are() {
+    let api = Api::new();
+    put(&api, "mails", r#"{"max_running_per_key":2,"rate":{"jobs":4,"seconds":8}}"#).await;
+    let of = |queue: &Value| (queue["rate_left"].clone(), queue["keys_running"].clone());
+    let empty = json!({"running": 0, "full": 0, "fullest": []});
+    assert_eq!(of(&queue(&api, "mails").await), (json!(4), empty.clone()));
+
+    for key in ["anna", "anna", "anna", "bert"] {
+        api.enqueue(&json!({"image": "a", "queue": "mails", "key": key}).to_string()).await;
+    }
+    let taken = api.get("/v1/jobs/consume?queue=mails&n=9").await.expect(200).json();
+    let fullest = json!([{"key": "anna", "running": 2}, {"key": "bert", "running": 1}]);
+    let keys = json!({"running": 2, "full": 1, "fullest": fullest});
+    assert_eq!(of(&queue(&api, "mails").await), (json!(1), keys.clone()));
+    api.backend.pass_seconds(4);
+    assert_eq!(of(&queue(&api, "mails").await), (json!(3), keys), "it fills while nothing happens");
+
+    for job in taken["jobs"].as_array().unwrap() {
+        api.post(&format!("/v1/job/{}/success", job["id"].as_str().unwrap()), "").await.expect(200);
+    }
+    api.backend.pass_seconds(4);
+    let listed = api.get("/v1/queues?cursor=default").await.expect(200).json()["queues"][0].clone();
+    assert_eq!(of(&listed), (json!(4), empty));
+    assert_eq!(
+        of(&put(&api, "mails", r#"{"max_running_per_key":null,"rate":null}"#).await),
+        (json!(null), json!(null))
+    );
 }
 
 #[tokio::test]

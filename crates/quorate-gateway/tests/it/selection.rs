@@ -56,6 +56,7 @@ async fn a_new_job_names_a_queue_and_a_key_that_can_be() {
         (r#"{"image":"a","queue":"A"}"#, "jobs[0].queue"),
         (r#"{"image":"a","queue":""}"#, "jobs[0].queue"),
         (&format!(r#"{{"image":"a","key":"{}"}}"#, "k".repeat(65)), "jobs[0].key"),
+        (r#"{"image":"a","key":""}"#, "jobs[0].key"),
     ] {
         let refused = api.post("/v1/jobs", format!("[{job}]")).await.expect(400);
         assert_eq!(refused.fields().as_deref(), Some(fields), "{job}");

@@ -72,7 +72,7 @@ async fn where_nobody_has_room_new_jobs_are_refused_and_what_leads_to_their_end_
         let answered = submit(handle, command.clone()).await.unwrap();
         assert!(answered.outcome.is_ok(), "{command:?}: {answered:?}");
     }
-    let retry = Command::Retry { id: id(2), new_id: JobId([1; 16]), key: None };
+    let retry = Command::Retry { id: id(2), new_id: JobId([1; 16]), anew: false, key: None };
     assert_eq!(submit(handle, retry).await, Err(Unavailable::DiskFull));
     assert_eq!(queued(handle), 3, "two were never taken, and one is retried by itself");
     assert_eq!(handle.reader().job(id(2)).await.unwrap().unwrap().status(), Status::Cancelled);

@@ -45,9 +45,10 @@ impl From<Command> for Message {
             Command::AppendLog { id, log, offset } => {
                 Message::AppendLog(pb::AppendLog { id: id_out(id), log, offset })
             }
-            Command::Retry { id, new_id, key } => Message::Retry(pb::Retry {
+            Command::Retry { id, new_id, anew, key } => Message::Retry(pb::Retry {
                 id: id_out(id),
                 new_id: id_out(new_id),
+                anew,
                 key: key.map(pb::IdempotencyKey::from),
             }),
             Command::Delete { id } => Message::Delete(pb::Delete { id: id_out(id) }),
@@ -138,6 +139,7 @@ impl TryFrom<Message> for Command {
             Message::Retry(retry) => Command::Retry {
                 id: id_in("Retry", retry.id)?,
                 new_id: JobId(fields::id("Retry", "new_id", retry.new_id)?),
+                anew: retry.anew,
                 key: retry.key.map(IdempotencyKey::try_from).transpose()?,
             },
             Message::Delete(delete) => Command::Delete { id: id_in("Delete", delete.id)? },

@@ -18,6 +18,8 @@ impl From<&Job> for pb::Job {
             delay: job.delay,
             timeout: job.timeout,
             max_retries: job.max_retries,
+            all_retries: (job.all_retries != counted_back(job.max_retries, job.attempt))
+                .then_some(job.all_retries),
             retries_delay: job.retries_delay,
             created_at_ms: job.created_at.0,
             started_at_ms: job.started_at.map(|at| at.0),
@@ -62,6 +64,7 @@ impl TryFrom<pb::Job> for Job {
             delay: job.delay,
             timeout: job.timeout,
             max_retries: job.max_retries,
+            all_retries: job.all_retries.unwrap_or_else(|| counted_back(job.max_retries, job.attempt)),
             attempt: job.attempt,
             releases: job.releases,
             retries_delay: job.retries_delay,
@@ -96,6 +99,11 @@ impl TryFrom<pb::Progress> for Progress {
     }
 }
 
+/// How many automatic retries there were at first, where all that were used are attempts.
+fn counted_back(max_retries: u32, attempt: u32) -> u32 {
+    max_retries.saturating_add(attempt.saturating_sub(1))
+}
+
 fn state_out(state: &State) -> StateMessage {
     match state {
         State::Delayed { due } => StateMessage::DelayedDueMs(due.0),
@@ -110,8 +118,8 @@ fn state_out(state: &State) -> StateMessage {
             },
             details: details.to_string(),
         }),
-        State::Cancelled { details } => {
-            StateMessage::Cancelled(pb::Cancelled { details: details.to_string() })
+        State::Cancelled { details, released } => {
+            StateMessage::Cancelled(pb::Cancelled { details: details.to_string(), released: *released })
         }
     }
 }
@@ -127,6 +135,8 @@ fn state_in(state: StateMessage) -> Result<State, Malformed> {
             by: if error.by_cluster { EndedBy::Cluster } else { EndedBy::Client },
             details: error.details.into(),
         },
-        StateMessage::Cancelled(cancelled) => State::Cancelled { details: cancelled.details.into() },
+        StateMessage::Cancelled(cancelled) => {
+            State::Cancelled { details: cancelled.details.into(), released: cancelled.released }
+        }
     })
 }

@@ -82,7 +82,8 @@ fn commands() -> Vec<Command> {
         Command::Touch { id, progress: Some(Progress { percent: 7, text: "on".into() }) },
         Command::AppendLog { id, log: Bytes::from_static(b"more"), offset: Some(0) },
         Command::AppendLog { id, log: Bytes::from_static(b"more"), offset: None },
-        Command::Retry { id, new_id: JobId([3; 16]), key: key.clone() },
+        Command::Retry { id, new_id: JobId([3; 16]), anew: false, key: key.clone() },
+        Command::Retry { id, new_id: JobId([3; 16]), anew: true, key: None },
         Command::Delete { id },
         Command::Configure { settings: Settings { retention: 61 } },
         Command::ConfigureQueue { name: one.clone(), settings },
@@ -193,7 +194,8 @@ fn every_state_of_a_job_survives_the_disk() {
         State::Success,
         State::Error { reason: Reason::Timeout, by: EndedBy::Cluster, details: "".into() },
         State::Error { reason: Reason::BadExit, by: EndedBy::Client, details: "exit 3".into() },
-        State::Cancelled { details: "stop".into() },
+        State::Cancelled { details: "stop".into(), released: false },
+        State::Cancelled { details: "back".into(), released: true },
     ];
     for (n, state) in states.into_iter().enumerate() {
         let id = JobId([n as u8; 16]);
@@ -216,6 +218,7 @@ fn every_state_of_a_job_survives_the_disk() {
             delay: 1,
             timeout: 2,
             max_retries: 3,
+            all_retries: if n % 2 == 0 { 4 } else { 3 },
             attempt: 2,
             releases: 3,
             retries_delay: 4,

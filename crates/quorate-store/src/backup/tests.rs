@@ -220,7 +220,7 @@ async fn only_an_empty_directory_is_restored_into() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_of_a_higher_level_is_refused_before_anything_is_written() {
-    let mut old = with_history(4, 200).await;
+    let mut old = with_history(4, 400).await;
     let level = old.table().reader().level();
     assert!(level > FeatureLevel::default());
     let root = tempfile::tempdir().unwrap();

@@ -159,7 +159,7 @@ mod tests {
             let (name, settings) = (QueueName::new(&format!("q{id}")).unwrap(), QueueSettings::default());
             let queue =
                 Queue { id: QueueId(id), name, kept: false, settings, bucket: Bucket::default(), counts };
-            QueueView { queue, oldest: None }
+            QueueView { queue, oldest: None, keys: None }
         };
         let views = [view(1, 0, 9), view(2, 5, 0), view(3, 1, 0), view(4, 7, 0)];
         let queues = Queues::new(views.into_iter(), Vec::new());

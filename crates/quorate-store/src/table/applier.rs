@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use openraft::EntryPayload;
 use quorate_core::{
-    AnswerRecord, Applied, Dispatch, Image, ImageId, Job, JobId, KeyRecord, Lane, Operations, QueueView,
-    RequestId, State, Timestamp,
+    AnswerRecord, Applied, Dispatch, Image, ImageId, Job, JobId, KeyRecord, Lane, Operations, RequestId,
+    State, Timestamp,
 };
 use quorate_proto::Malformed;
 use rocksdb::WriteBatch;
@@ -107,8 +107,7 @@ impl Applier {
             tuning,
             generation,
         };
-        let views = applier.dispatch.queues();
-        let views = views.map(|(queue, oldest)| QueueView { queue: queue.clone(), oldest });
+        let views = applier.dispatch.views();
         *applier.generation.queues.write() = Queues::new(views, applier.dispatch.availability());
         *applier.generation.operations.write() = applier.operations.clone();
         let next = applier.next()?;
@@ -199,9 +198,9 @@ impl Applier {
         {
             // Whoever sees a job knows what its queue is called.
             let mut queues = generation.queues.write();
-            for (id, queue) in &changes.queues {
-                if let Some(queue) = queue.as_ref().filter(|_| queues.name(*id).is_none()) {
-                    queues.set(*id, Some(QueueView { queue: queue.clone(), oldest: None }));
+            for (id, _) in &changes.queues {
+                if queues.name(*id).is_none() {
+                    queues.set(*id, self.dispatch.view(*id));
                 }
             }
         }
@@ -228,9 +227,8 @@ impl Applier {
         }
         {
             let mut queues = generation.queues.write();
-            for (id, queue) in changes.queues {
-                let oldest = self.dispatch.oldest(id);
-                queues.set(id, queue.map(|queue| QueueView { queue, oldest }));
+            for (id, _) in changes.queues {
+                queues.set(id, self.dispatch.view(id));
             }
         }
         self.publish(next);

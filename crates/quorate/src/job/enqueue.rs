@@ -107,11 +107,11 @@ pub(super) fn image(given: &str) -> Result<String, String> {
 }
 
 /// # Errors
-/// It is too long for a job's key.
+/// It can be no job's key.
 fn job_key(given: &str) -> Result<String, String> {
     match given.len() {
-        0..=JOB_KEY_BYTES => Ok(given.to_owned()),
-        _ => Err(format!("it must have at most {JOB_KEY_BYTES} bytes")),
+        1..=JOB_KEY_BYTES => Ok(given.to_owned()),
+        _ => Err(format!("it must have 1 to {JOB_KEY_BYTES} bytes")),
     }
 }
 

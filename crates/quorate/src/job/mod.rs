@@ -19,6 +19,8 @@ use quorate_client::api::Action;
 pub(crate) use quorate_client::api::JobsWrapper as Page;
 use quorate_core::limits::DELAY_SECONDS;
 
+use self::attempts::Attempts;
+pub(crate) use self::attempts::find;
 pub(crate) use self::incomplete::Incomplete;
 pub(crate) use self::prefix::resolve;
 pub(crate) use self::show::{page, word};
@@ -98,7 +100,8 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
         Command::Get(OneJob { id, target }) => {
             let (job, attempts) = target.block_on(async |client| {
                 let job = client.get(&prefix::resolve(client, &id).await?).await?;
-                let attempts = if target.json { Vec::new() } else { attempts::all(client, &job).await? };
+                let attempts =
+                    if target.json { Attempts::default() } else { attempts::all(client, &job).await? };
                 anyhow::Ok((job, attempts))
             })?;
             show::one(&mut out, &job, &attempts, &target);
@@ -112,7 +115,7 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             let new = target.block_on(async |client| {
                 anyhow::Ok(client.release(&prefix::resolve(client, &id).await?, delay).await?)
             })?;
-            show::one(&mut out, &new, &[], &target);
+            show::one(&mut out, &new, &Attempts::default(), &target);
             Some(format!("the job is given back, and goes on as {}", new.id))
         }
         Command::Cancel { details, mut jobs } => {
@@ -126,7 +129,10 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             let job = target.block_on(async |client| {
                 anyhow::Ok(client.cancel(&prefix::resolve(client, &id).await?, &details).await?)
             })?;
-            show::one(&mut out, &job, &[], target);
+            match jobs.how.quiet {
+                true => out.line(&job.id),
+                false => show::one(&mut out, &job, &Attempts::default(), target),
+            }
             Some("the job is cancelled".to_owned())
         }
         Command::Retry(mut jobs) => {
@@ -138,9 +144,12 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
                 }
             };
             let retry = target.block_on(async |client| {
-                anyhow::Ok(client.retry(&prefix::resolve(client, &id).await?, None).await?)
+                anyhow::Ok(client.retry_anew(&prefix::resolve(client, &id).await?, None).await?)
             })?;
-            show::one(&mut out, &retry.answer, &[], target);
+            match jobs.how.quiet {
+                true => out.line(&retry.answer.id),
+                false => show::one(&mut out, &retry.answer, &Attempts::default(), target),
+            }
             Some(format!("the job is retried as {}", retry.answer.id))
         }
         Command::Delete { yes, mut jobs } => {
@@ -156,10 +165,10 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
                 client.delete(&id).await?;
                 anyhow::Ok(id)
             })?;
-            if target.json {
-                out.json(&serde_json::json!({ "deleted": id }));
-            } else {
-                out.line(format_args!("deleted {id}"));
+            match (target.json, jobs.how.quiet) {
+                (true, _) => out.json(&serde_json::json!({ "deleted": id })),
+                (false, true) => out.line(&id),
+                (false, false) => out.line(format_args!("deleted {id}")),
             }
             Some("the job is deleted".to_owned())
         }

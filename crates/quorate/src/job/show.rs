@@ -3,16 +3,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use quorate_client::api::{Job, JobFilter, JobsWrapper, Progress, Reason, Status};
 
+use super::attempts::Attempts;
 use crate::duration::HumanDuration;
 use crate::output::{self, Output, Table};
 use crate::target::Target;
 
 /// A job, field by field, and all attempts at it, where there are more than this one.
-pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target) {
+pub(super) fn one(out: &mut Output, job: &Job, attempts: &Attempts, target: &Target) {
     if target.json {
         return out.json(job);
     }
-    let next = attempts.iter().find(|attempt| job.retry_id.as_ref() == Some(&attempt.id));
+    let next = attempts.jobs.iter().find(|attempt| job.retry_id.as_ref() == Some(&attempt.id));
     let fields = [
         ("id", Some(job.id.clone())),
         ("image", Some(job.image.clone())),
@@ -35,7 +36,7 @@ pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target
         ("completed", job.completed_at.clone()),
         ("retry of", job.retry_of.clone()),
         (
-            "retried by",
+            if job.released { "goes on as" } else { "retried by" },
             job.retry_id.as_ref().map(|id| format!("{id}{}", next.map_or_else(String::new, fate))),
         ),
         ("payload", Some(shorten(&job.payload, 200))),
@@ -45,13 +46,25 @@ pub(super) fn one(out: &mut Output, job: &Job, attempts: &[Job], target: &Target
             out.line(format_args!("{name:<11} {value}"));
         }
     }
-    if attempts.len() > 1 {
-        for (number, attempt) in (1..).zip(attempts) {
-            let name = if number == 1 { "attempts" } else { "" };
-            let this = if attempt.id == job.id { " <- this one" } else { "" };
-            out.line(format_args!("{name:<11} {number}. {}{}{this}", attempt.id, fate(attempt)));
+    if attempts.jobs.len() > 1 {
+        for (place, line) in history(attempts, &job.id).into_iter().enumerate() {
+            out.line(format_args!("{:<11} {line}", if place == 0 { "attempts" } else { "" }));
         }
     }
+}
+
+/// The attempts, one a line. What was given back was none, and has no number; nor has one where nobody counted those before.
+fn history(Attempts { jobs, before, after }: &Attempts, this: &str) -> Vec<String> {
+    let mut number = 0;
+    let shown = jobs.iter().map(|attempt| {
+        number += u32::from(!attempt.released);
+        let label = if attempt.released || before.is_some() { "-".to_owned() } else { format!("{number}.") };
+        let this = if attempt.id == this { " <- this one" } else { "" };
+        format!("{label} {}{}{this}", attempt.id, fate(attempt))
+    });
+    let more = |id: &String, side| format!("there are more {side} these: quorate job get {id}");
+    let before = before.iter().map(|id| more(id, "before"));
+    before.chain(shown).chain(after.iter().map(|id| more(id, "behind"))).collect()
 }
 
 /// A page of the jobs that were asked for, one a line.
@@ -119,8 +132,11 @@ impl Columns {
     }
 }
 
-/// Where it stands, and why; an error that no other job was made to go on from is dead.
+/// Where it stands, and why; an error that no other job was made to go on from is dead, and what was given back was not called off.
 pub(super) fn status(job: &Job) -> String {
+    if job.released {
+        return "released".to_owned();
+    }
     let status = if job.is_final == Some(true) { "dead".to_owned() } else { word(&job.status) };
     match &job.reason {
         Some(reason) => format!("{status} ({})", word(reason)),
@@ -219,4 +235,43 @@ fn shorten(text: &str, most: usize) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(id: &str, status: &str, more: serde_json::Value) -> Job {
+        let mut job = serde_json::json!({"id": id, "image": "i", "image_id": "x", "timeout": 60, "status": status,
+            "created_at": "2026-01-01T00:00:00Z"});
+        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(job).unwrap()
+    }
+
+    #[test]
+    fn what_was_given_back_is_no_attempt_and_a_history_that_is_cut_says_so() {
+        let released = serde_json::json!({"reason": "client_request", "released": true, "retry_id": "b"});
+        let failed = serde_json::json!({"reason": "bad_exit", "final": false, "retry_id": "c"});
+        let jobs = vec![
+            job("a", "cancelled", released),
+            job("b", "error", failed),
+            job("c", "cancelled", serde_json::json!({"reason": "client_request"})),
+        ];
+        let whole = Attempts { jobs: jobs.clone(), ..Attempts::default() };
+        assert_eq!(
+            history(&whole, "b"),
+            ["- a  released", "1. b  error (bad_exit) <- this one", "2. c  cancelled (client_request)"]
+        );
+        let cut = Attempts { jobs, before: Some("0".into()), after: Some("d".into()) };
+        assert_eq!(
+            history(&cut, ""),
+            [
+                "there are more before these: quorate job get 0",
+                "- a  released",
+                "- b  error (bad_exit)",
+                "- c  cancelled (client_request)",
+                "there are more behind these: quorate job get d",
+            ]
+        );
+    }
 }

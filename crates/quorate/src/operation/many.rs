@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use quorate_client::api::{Action, JobFilter, Matches, Operation, OperationRequest, OperationStatus, Status};
-use quorate_client::{Client, Error, ListJobs};
+use quorate_client::{Client, Error};
 
 use super::summary;
-use crate::limits::{DRY_RUN_SHOWN, OPERATION_LOOK};
+use crate::limits::OPERATION_LOOK;
 use crate::output::{self, Output};
 use crate::target::Target;
 use crate::{exit_code, job};
@@ -21,6 +21,9 @@ pub(crate) struct HowArgs {
     /// Print the operation's id, and do not wait until it has ended.
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) no_wait: bool,
+    /// Print ids alone: of jobs that were named theirs, of retries those of the new jobs; of all that fit, the operation's.
+    #[arg(short, long, conflicts_with_all = ["json", "dry_run"])]
+    pub(crate) quiet: bool,
 }
 
 /// Which jobs.
@@ -65,34 +68,40 @@ pub(crate) fn main(
         let would = target.block_on(async |client| would(client, action, &request).await)?;
         match target.json {
             true => out.json(&would.0),
-            false => show(&mut out, action, &would, target),
+            false => show(&mut out, action, &would, &request, target),
         }
         out.end(None)?;
         return Ok(ExitCode::SUCCESS);
     }
     if asks {
         let matches = target.block_on(async |client| client.dry_run(action, &request).await)?;
-        if is_none(matches) {
+        if is_none(&matches) {
             // What comes to fit now, nobody was asked about.
             match target.json {
                 true => out.json(&matches),
-                false => out.line(format_args!("{}: {}", action.as_str(), count(matches))),
+                false => out.line(format_args!("{}: {}", action.as_str(), count(&matches))),
             }
             out.end(None)?;
             return Ok(ExitCode::SUCCESS);
         }
-        if !consents(action, matches)? {
+        if !consents(action, &matches)? {
             output::remark("nothing was done");
             return Ok(ExitCode::from(exit_code::FAILED));
         }
     }
-    let operation = target.block_on(async |client| {
+    let named = request.ids.as_deref().filter(|_| how.quiet && !how.no_wait);
+    let (operation, ids) = target.block_on(async |client| {
         let started = client.start_operation(action, &request, None).await?.answer;
-        if how.no_wait { Ok(started) } else { follow(client, &started.id).await }
+        let operation = if how.no_wait { started } else { follow(client, &started.id).await? };
+        let ids = match named {
+            Some(named) => became(client, action, named).await?,
+            None => vec![operation.id.clone()],
+        };
+        Ok::<_, Error>((operation, ids))
     })?;
-    match (target.json, how.no_wait) {
+    match (target.json, how.no_wait || how.quiet) {
         (true, _) => out.json(&operation),
-        (false, true) => out.line(&operation.id),
+        (false, true) => ids.iter().for_each(|id| out.line(id)),
         (false, false) => out.line(summary(&operation)),
     }
     out.end(Some(&summary(&operation)))?;
@@ -122,12 +131,12 @@ fn is_attended() -> bool {
 }
 
 /// True where there is certainly no such job: where the count was cut off, there may be.
-fn is_none(Matches { matches, more }: Matches) -> bool {
-    matches == 0 && !more
+fn is_none(Matches { matches, more, .. }: &Matches) -> bool {
+    *matches == 0 && !more
 }
 
 /// Asks whether to do it.
-fn consents(action: Action, matches: Matches) -> anyhow::Result<bool> {
+fn consents(action: Action, matches: &Matches) -> anyhow::Result<bool> {
     // If nobody reads it, nobody answers.
     let _ = write!(io::stderr(), "{} {} for good? [y/N] ", action.as_str(), count(matches));
     let mut answer = String::new();
@@ -136,9 +145,9 @@ fn consents(action: Action, matches: Matches) -> anyhow::Result<bool> {
 }
 
 /// How many jobs, as far as they were counted.
-fn count(Matches { matches, more }: Matches) -> String {
-    let at_least = if more { "at least " } else { "" };
-    format!("{at_least}{matches} {}", if matches == 1 { "job" } else { "jobs" })
+fn count(Matches { matches, more, .. }: &Matches) -> String {
+    let at_least = if *more { "at least " } else { "" };
+    format!("{at_least}{matches} {}", if *matches == 1 { "job" } else { "jobs" })
 }
 
 /// Waits until it has ended, and tells a person how far it has come.
@@ -161,34 +170,32 @@ pub(super) async fn follow(client: &Client, id: &str) -> Result<Operation, Error
     }
 }
 
-/// How many jobs it would be, the first of them, and which it asked for. Of a retry, only those that it makes another job for: what
-/// waits for its time and would be queued now is counted, and not shown.
+/// The ids of the new jobs of those that were retried, and of those that are cancelled now, or gone.
+async fn became(client: &Client, action: Action, named: &[String]) -> Result<Vec<String>, Error> {
+    let mut ids = Vec::new();
+    for id in named {
+        ids.extend(match (action, job::find(client, id).await?) {
+            (Action::Retry, Some(job)) => job.retry_id,
+            (Action::Cancel, Some(job)) if job.status == Status::Cancelled => Some(job.id),
+            (Action::Delete, None) => Some(id.clone()),
+            (Action::Retry, None) | (Action::Cancel | Action::Delete, _) => None,
+        });
+    }
+    Ok(ids)
+}
+
+/// How many jobs it would be, and the first of them.
 async fn would(
     client: &Client,
     action: Action,
     request: &OperationRequest,
-) -> Result<(Matches, job::Page, JobFilter), Error> {
+) -> Result<(Matches, job::Page), Error> {
     let matches = client.dry_run(action, request).await?;
-    let Some(mut filter) = request.filter.clone() else {
-        return Ok((matches, job::Page { jobs: Vec::new(), cursor: None }, JobFilter::default()));
-    };
-    if filter.status.is_empty() {
-        filter.status = statuses(action).to_vec();
+    let mut first = job::Page { jobs: Vec::new(), cursor: None };
+    for id in &matches.first {
+        first.jobs.extend(job::find(client, id).await?);
     }
-    if action == Action::Retry && filter.status == [Status::Error] && filter.is_final.is_none() {
-        filter.is_final = Some(true);
-    }
-    let list = ListJobs { n: Some(DRY_RUN_SHOWN), cursor: None, oldest_first: true, filter };
-    let mut first = match matches.matches {
-        0 => job::Page { jobs: Vec::new(), cursor: None },
-        _ => client.list_without_payloads(&list).await?,
-    };
-    // A page that goes on elsewhere is not what anybody asked for.
-    first.cursor = None;
-    if action == Action::Retry {
-        first.jobs.retain(|job| job.retry_id.is_none());
-    }
-    Ok((matches, first, list.filter))
+    Ok((matches, first))
 }
 
 /// Those of the jobs that it is for where none is named.
@@ -203,13 +210,19 @@ fn statuses(action: Action) -> &'static [Status] {
 fn show(
     out: &mut Output,
     action: Action,
-    (matches, first, filter): &(Matches, job::Page, JobFilter),
+    (matches, first): &(Matches, job::Page),
+    request: &OperationRequest,
     target: &Target,
 ) {
     if !first.jobs.is_empty() {
-        job::page(out, first, filter, target);
+        // Which columns there are follows from what is asked for.
+        let mut filter = request.filter.clone().unwrap_or_default();
+        if request.filter.is_some() && filter.status.is_empty() {
+            filter.status = statuses(action).to_vec();
+        }
+        job::page(out, first, &filter, target);
     }
-    out.line(format_args!("{}: {}; nothing was done", action.as_str(), count(*matches)));
+    out.line(format_args!("{}: {}; nothing was done", action.as_str(), count(matches)));
     if matches.matches > 0 {
         output::remark("to do it, say the same without --dry-run");
     }
@@ -221,7 +234,7 @@ mod tests {
 
     #[test]
     fn only_where_there_is_certainly_none_nobody_is_asked() {
-        let none = |matches, more| is_none(Matches { matches, more });
+        let none = |matches, more| is_none(&Matches { matches, more, first: Vec::new() });
         assert!(none(0, false));
         assert!(!none(0, true) && !none(1, false));
     }

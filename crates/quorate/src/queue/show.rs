@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quorate_client::api::{Queue, QueuesWrapper};
+use quorate_client::api::{KeyRunning, Queue, QueuesWrapper};
 
 use super::set::{backoff_text, rate_text};
 use crate::duration::HumanDuration;
@@ -34,9 +34,12 @@ pub(super) fn one(out: &mut Output, queue: &Queue, target: &Target) {
                 minute.enqueued, minute.granted, minute.finished
             )),
         ),
-        ("max running", queue.max_running.map(|most| most.to_string())),
-        ("per key", queue.max_running_per_key.map(|most| format!("{most} running at most"))),
-        ("rate", queue.rate.as_ref().map(rate_text)),
+        ("max running", queue.max_running.map(|most| format!("{most}, {} run", jobs.running))),
+        (
+            "per key",
+            queue.max_running_per_key.map(|most| format!("{most} running at most{}", fullest(queue))),
+        ),
+        ("rate", queue.rate.as_ref().map(|rate| format!("{}{}", rate_text(rate), left(queue)))),
         ("timeout", queue.timeout.map(seconds)),
         ("max retries", queue.max_retries.map(|retries| retries.to_string())),
         ("retry after", queue.retries_delay.map(seconds)),
@@ -86,15 +89,33 @@ fn waits(queue: &Queue, now: Timestamp) -> String {
     })
 }
 
-/// What keeps its jobs from being handed out.
+/// What keeps its jobs from being handed out, and how near that is.
 fn limits(queue: &Queue) -> String {
     let limits = [
         queue.paused.then(|| "paused".to_owned()),
-        queue.max_running.map(|most| format!("{most} at once")),
-        queue.max_running_per_key.map(|most| format!("{most} a key")),
-        queue.rate.as_ref().map(rate_text),
+        queue.max_running.map(|most| format!("{} of {most} at once", queue.jobs.running)),
+        queue.max_running_per_key.map(|most| format!("{most} a key{}", full(queue))),
+        queue.rate.as_ref().map(|rate| format!("{}{}", rate_text(rate), left(queue))),
     ];
     limits.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How many keys are at their limit.
+fn full(queue: &Queue) -> String {
+    let full = queue.keys_running.as_ref().map_or(0, |keys| keys.full);
+    if full == 0 { String::new() } else { format!(" ({full} full)") }
+}
+
+/// The same, and which keys have the most jobs that run.
+fn fullest(queue: &Queue) -> String {
+    let keys = queue.keys_running.iter().flat_map(|keys| &keys.fullest);
+    let keys: Vec<String> = keys.map(|KeyRunning { key, running }| format!("{key} {running}")).collect();
+    if keys.is_empty() { String::new() } else { format!("{}: {}", full(queue), keys.join(", ")) }
+}
+
+/// How many jobs its rate lets go at once now.
+fn left(queue: &Queue) -> String {
+    queue.rate_left.map_or_else(String::new, |left| format!(", {left} left"))
 }
 
 fn seconds(seconds: impl Into<u64>) -> String {
@@ -103,7 +124,7 @@ fn seconds(seconds: impl Into<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use quorate_client::api::Rate;
+    use quorate_client::api::{KeysRunning, Rate};
 
     use super::*;
 
@@ -116,11 +137,18 @@ mod tests {
             paused: true,
             max_running: Some(20),
             max_running_per_key: Some(2),
+            keys_running: Some(KeysRunning::default()),
             rate: Some(Rate { jobs: 100, seconds: 60 }),
+            rate_left: Some(37),
             oldest_queued_at: Some("2026-01-01T00:00:00.000Z".into()),
             ..free
         };
-        assert_eq!(limits(&queue), "paused, 20 at once, 2 a key, 100/1m");
+        assert_eq!(limits(&queue), "paused, 0 of 20 at once, 2 a key, 100/1m, 37 left");
+        assert_eq!(fullest(&queue), "", "nothing runs");
+        let key = |key: &str, running| KeyRunning { key: key.into(), running };
+        let keys = KeysRunning { running: 9, full: 1, fullest: vec![key("anna", 2), key("bert", 1)] };
+        let queue = Queue { keys_running: Some(keys), ..queue };
+        assert_eq!((&*full(&queue), &*fullest(&queue)), (" (1 full)", " (1 full): anna 2, bert 1"));
         assert_eq!(waits(&queue, now), "1m5s");
         let before: Timestamp = "2025-12-31T00:00:00Z".parse().unwrap();
         assert_eq!(waits(&queue, before), "0s", "this machine's clock is behind");

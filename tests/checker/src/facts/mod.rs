@@ -30,7 +30,7 @@ pub(crate) use keys::{Keys, Queued};
 pub(crate) use life::{Asked, Life, Sighting};
 pub(crate) use runs::Runs;
 pub(crate) use settings::Settings;
-pub(crate) use stay::{Came, Stay, came, delay, timers};
+pub(crate) use stay::{Came, Stay, came, delay, may_be_by_hand, timers};
 pub(crate) use waiting::Waiting;
 
 /// A history, sorted by what rules ask for.

@@ -83,12 +83,19 @@ pub(crate) enum Came {
     GivenBack(u64),
 }
 
+/// True where a job can retry another one since somebody wanted it: an automatic retry has one retry less, this one as many as were
+/// left, or all again.
+pub(crate) fn may_be_by_hand(facts: &Facts<'_>, of: &JobRecord, job: &JobRecord) -> bool {
+    let asked = facts.asked.get(&*job.tag).map(|asked| asked.new.max_retries);
+    job.max_retries == of.max_retries
+        || asked.map_or(job.max_retries > of.max_retries, |all| job.max_retries == all)
+}
+
 /// How a job came; `None` where nobody can tell.
 pub(crate) fn came(facts: &Facts<'_>, job: &JobRecord) -> Option<Came> {
     let Some(of) = &job.retry_of else { return Some(Came::New) };
     let of = facts.life(of)?;
-    // An automatic one has a retry less.
-    if of.latest()?.job.max_retries != job.max_retries {
+    if !may_be_by_hand(facts, of.latest()?.job, job) {
         return Some(Came::Automatically);
     }
     let asked = |op: &usize| {

@@ -61,7 +61,9 @@ impl Commands {
             }
             Call::Cancel { id: of } => Command::Cancel { id: job_id(of), details: "".into() },
             Call::Touch { id: of } => Command::Touch { id: job_id(of), progress: None },
-            Call::Retry { id: of } => Command::Retry { id: job_id(of), new_id: JobId(self.draw(now)), key },
+            Call::Retry { id: of } => {
+                Command::Retry { id: job_id(of), new_id: JobId(self.draw(now)), anew: false, key }
+            }
             Call::Release { id: of, delay } => {
                 Command::Release { id: job_id(of), new_id: JobId(self.draw(now)), delay: *delay }
             }

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use quorate_core::{
-    Answered, Envelope, Job, Operation, OperationId, QueueName, Refusal, Reply, RequestId, Table, Timestamp,
+    Answered, Envelope, Job, Operation, OperationId, QueueName, QueueView, Refusal, Reply, RequestId, Table,
+    Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -166,7 +167,7 @@ impl World {
                 let tally = listed.entry(job.queue.clone()).or_default();
                 *tally.entry(job.status.word().into()).or_default() += 1;
             }
-            let said = node.model.dispatch().queues().map(|(queue, _)| {
+            let said = node.model.dispatch().views().map(|QueueView { queue, .. }| {
                 let jobs = |of: quorate_core::Status| (of.as_str().into(), queue.counts.of(of));
                 (queue.name.as_str().into(), quorate_core::Status::ALL.map(jobs).into())
             });

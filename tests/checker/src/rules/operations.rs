@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::call::Call;
 use crate::event::Outcome;
-use crate::facts::{At, Came, Facts, Life, Span, Stay, came, delay};
+use crate::facts::{At, Came, Facts, Life, Span, Stay, came, delay, may_be_by_hand};
 use crate::job::{JobRecord, NewJob, Status};
 use crate::map::Map;
 use crate::operation::{Action, OperationRecord, OperationStatus, Selection};
@@ -247,7 +247,7 @@ fn effects(facts: &Facts<'_>, life: &Life<'_>) -> Vec<Effect> {
         effects.push(Effect { action: Action::Delete, time: None, is_asked_for });
     }
     for next in life.retries.iter().filter_map(|next| facts.lives[*next].latest()) {
-        let is_automatic = next.job.max_retries != job.max_retries;
+        let is_automatic = !may_be_by_hand(facts, job, next.job);
         if matches!(came(facts, next.job), Some(Came::GivenBack(_))) {
             continue;
         }

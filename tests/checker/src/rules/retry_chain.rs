@@ -3,7 +3,7 @@
 
 use crate::call::Call;
 use crate::event::{Op, Outcome};
-use crate::facts::{At, Facts, Life, Sighting};
+use crate::facts::{At, Facts, Life, Sighting, may_be_by_hand};
 use crate::job::{JobRecord, Status};
 use crate::rule::{Findings, Rule};
 
@@ -47,7 +47,7 @@ fn wrong(facts: &Facts<'_>, life: &Life<'_>, seen: Sighting<'_>) -> Option<&'sta
         }
     }
     if job.status == Status::Error && job.max_retries > 0 {
-        let is_by_hand = |retry: &Sighting<'_>| retry.job.max_retries == job.max_retries;
+        let is_by_hand = |retry: &Sighting<'_>| may_be_by_hand(facts, job, retry.job);
         let (by_hand, automatic): (Vec<_>, Vec<_>) = retries.iter().copied().partition(is_by_hand);
         let first = by_hand.iter().min_by_key(|retry| retry.job.created);
         if let Some(first) = first
@@ -94,7 +94,7 @@ fn by_hand(
     if retries.len() > requests.count() {
         return Some("has more retries than were asked for");
     }
-    if retries.iter().any(|retry| retry.job.max_retries != seen.job.max_retries) {
+    if !retries.iter().all(|retry| may_be_by_hand(facts, seen.job, retry.job)) {
         return Some("has a retry by hand with another number of retries");
     }
     let both_active = retries.windows(2).any(|pair| {

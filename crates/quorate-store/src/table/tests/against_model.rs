@@ -134,9 +134,7 @@ fn check_published(replica: &mut Harness, model: &mut Model) {
     assert_eq!(reader.next_work(), next);
     let Ok(timer) = next_timer_at(model);
     assert_eq!(reader.next_timer(), timer);
-    let views = model.dispatch().queues();
-    let mut views: Vec<QueueView> =
-        views.map(|(queue, oldest)| QueueView { queue: queue.clone(), oldest }).collect();
+    let mut views: Vec<QueueView> = model.dispatch().views().collect();
     views.sort_by(|one, other| one.queue.name.cmp(&other.queue.name));
     assert_eq!(reader.queues(None, usize::MAX), views);
     for view in views {

@@ -15,7 +15,7 @@ fn fail(n: u64, reason: Reason) -> Command {
 }
 
 fn retry(n: u64, new: u64) -> Command {
-    Command::Retry { id: id(n), new_id: id(new), key: None }
+    Command::Retry { id: id(n), new_id: id(new), anew: false, key: None }
 }
 
 /// The one page of a list that looks at so many rows.

@@ -11,7 +11,7 @@ use crate::table::tuning::Tuning;
 fn history() -> Vec<(u64, Batch)> {
     let cancel = |n| Command::Cancel { id: id(n), details: "".into() };
     let delete = |n| Command::Delete { id: id(n) };
-    let retry = |n, new| Command::Retry { id: id(n), new_id: id(new), key: None };
+    let retry = |n, new| Command::Retry { id: id(n), new_id: id(new), anew: false, key: None };
     let again = || enqueue([new_job(1)]);
     let commands = [
         again(),

@@ -10,7 +10,7 @@ use quorate_core::{RequestId, Timestamp, limits};
 
 use super::chain::Step;
 use crate::call::Call;
-use crate::event::Outcome;
+use crate::event::{Op, Outcome};
 use crate::facts::Facts;
 use crate::job::{JobRecord, Reason, Status};
 use crate::rule::Findings;
@@ -76,7 +76,7 @@ impl Chain<'_, '_> {
     /// Replays a request; says what is wrong with its answer.
     fn request(&mut self, index: u64, step: &Step, op: usize) -> Option<String> {
         let asked = self.facts.op(op);
-        let Some(command) = self.command(step, &asked.call) else {
+        let Some(command) = self.command(step, asked) else {
             return Some("a request came before what it needs".to_owned());
         };
         let answer = self.apply(index, step.time, Some(command))?;
@@ -121,7 +121,8 @@ impl Chain<'_, '_> {
     }
 
     /// The command of a request, with the model's names. Jobs are alone in their queue here.
-    fn command(&mut self, step: &Step, call: &Call) -> Option<Command> {
+    fn command(&mut self, step: &Step, asked: &Op) -> Option<Command> {
+        let call = &asked.call;
         let new_id = JobId((step.life as u128).to_be_bytes());
         let id = |life: &Self| life.ids.get(&step.life).copied();
         let (key, details, log) = (None, "".into(), Bytes::new());
@@ -155,7 +156,8 @@ impl Chain<'_, '_> {
             Call::Retry { id: of } => {
                 let of = *self.ids.get(&self.facts.number(of)?)?;
                 self.ids.entry(step.life).or_insert(new_id);
-                Command::Retry { id: of, new_id, key }
+                // One of many has all its automatic retries again.
+                Command::Retry { id: of, new_id, anew: asked.implied, key }
             }
             Call::Release { id: of, delay } => {
                 let of = *self.ids.get(&self.facts.number(of)?)?;
