@@ -1,6 +1,8 @@
+use std::fs::File;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 /// The signals that ask a process to end in order: SIGTERM, Ctrl-C, and the SIGHUP of a terminal that goes away.
 pub(crate) struct Ending {
@@ -8,6 +10,8 @@ pub(crate) struct Ending {
     interrupt: Signal,
     /// `None` under `nohup`: to listen would undo it.
     hang_up: Option<Signal>,
+    /// Told of a SIGHUP that is no terminal's, once somebody listens: daemons are told so to read their files again.
+    reload: Option<watch::Sender<()>>,
 }
 
 impl Ending {
@@ -20,15 +24,31 @@ impl Ending {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: if ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) },
+            reload: None,
         })
+    }
+
+    /// Has a process without a terminal go on at a SIGHUP, of which this tells.
+    pub(crate) fn reloads(&mut self) -> watch::Receiver<()> {
+        // Who has a terminal is sent one when it goes away.
+        let reload = watch::Sender::new(());
+        let reloads = reload.subscribe();
+        if File::open("/dev/tty").is_err() {
+            self.reload = Some(reload);
+        }
+        reloads
     }
 
     /// Waits for the next one.
     pub(crate) async fn wait(&mut self) {
         let hang_up = async {
-            match &mut self.hang_up {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
+            let Some(signal) = &mut self.hang_up else { return std::future::pending().await };
+            loop {
+                signal.recv().await;
+                match &self.reload {
+                    Some(reload) => reload.send_replace(()),
+                    None => return,
+                }
             }
         };
         tokio::select! {

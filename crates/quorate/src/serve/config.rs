@@ -10,6 +10,7 @@ use super::traces::{self, Collector};
 use crate::duration::HumanDuration;
 use crate::limits::{MAX_PAYLOAD, SPAN_RATIO, WRITE_TIMEOUT};
 use crate::logging::{self, LogFormat};
+use crate::peer_tls;
 
 /// What the settings come to.
 #[derive(Clone, Debug)]
@@ -50,6 +51,7 @@ impl Settings {
         let mut node = NodeConfig::new(&name, data_dir, peer_addr.to_string(), http_advertise, peers);
         node.snapshot_every = self.snapshot_every.unwrap_or(node.snapshot_every);
         node.logs_kept = self.logs_kept.unwrap_or(node.logs_kept);
+        node.tls = peer_tls::open(&node.name, self.peer_cert, self.peer_key, self.peer_ca)?;
         node.check()?;
 
         let collector = collector(self.otlp_endpoint, self.otlp_ratio)?;

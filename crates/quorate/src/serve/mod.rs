@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use crate::ending::Ending;
 use crate::wrong_usage::WrongUsage;
-use crate::{logging, runtime};
+use crate::{logging, peer_tls, runtime};
 use backend::NodeBackend;
 use config::Config;
 use exporter::Exporter;
@@ -52,6 +52,9 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     let Config { mut node, gateway: http, http_addr, metrics_addr, tokens, .. } = config;
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
     let mut ending = Ending::listen()?;
+    if let Some(tls) = &node.tls {
+        peer_tls::follow(tls, &ending.reloads());
+    }
     let mut ended = std::pin::pin!(async {
         tokio::select! {
             () = ending.wait() => {}
