@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_api::ErrorWrapper;
+use quorate_api::{ErrorWrapper, Health};
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::time::Instant;
@@ -205,7 +205,7 @@ impl Delivery {
     }
 
     /// Asks the current node for `path`, once.
-    pub(crate) async fn probe(&self, path: &str, patience: Duration) -> Result<(), NotWell> {
+    pub(crate) async fn probe(&self, path: &str, patience: Duration) -> Result<Health, NotWell> {
         let node = self.nodes.current();
         self.ask_well(node, path, patience).await.map_err(|unwell| match unwell {
             Unwell::Answers(why) | Unwell::Foreign(why) | Unwell::Silent(why) | Unwell::Unreachable(why) => {
@@ -215,7 +215,12 @@ impl Delivery {
     }
 
     /// Asks a node for `path`, once.
-    pub(crate) async fn ask_well(&self, node: usize, path: &str, patience: Duration) -> Result<(), Unwell> {
+    pub(crate) async fn ask_well(
+        &self,
+        node: usize,
+        path: &str,
+        patience: Duration,
+    ) -> Result<Health, Unwell> {
         let mut url = self.nodes.url(node).clone();
         url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push(path);
         let answer = self.http.get(url).timeout(patience).send().await;
@@ -224,10 +229,10 @@ impl Delivery {
             false => Unwell::Silent(words(&error)),
         })?;
         let status = answer.status();
-        if status.is_success() {
-            return Ok(());
-        }
         let body = answer.bytes().await.unwrap_or_default();
+        if status.is_success() {
+            return Ok(serde_json::from_slice(&body).unwrap_or_default());
+        }
         Err(match serde_json::from_slice::<ErrorWrapper>(&body) {
             Ok(said) => Unwell::Answers(format!("{status}: {}", said.error.message.trim())),
             Err(_) => Unwell::Foreign(format!("{status}: {}", quote(&body).trim())),

@@ -33,6 +33,8 @@ pub struct GatewayConfig {
     pub access: Access,
     /// Names by which a browser may call this node; all other clients may call it as they like.
     pub hosts: Vec<String>,
+    /// This node lets strangers in, as it was told to: `/readyz` says so.
+    pub insecure: bool,
     /// What is told of requests.
     pub traces: Traces,
     /// When it is cancelled, consumes that wait are answered early, and [`crate::Gateway::serve`] ends.
@@ -61,6 +63,7 @@ impl Default for GatewayConfig {
             waiting_consumes: limits::WAITING_CONSUMES,
             access: Access::open(),
             hosts: Vec::new(),
+            insecure: false,
             traces: Traces::default(),
             shutdown: CancellationToken::new(),
         }

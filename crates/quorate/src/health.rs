@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
+use quorate_client::api::Health;
 use quorate_client::{Client, ClientConfig, Probe};
 
 use crate::duration::{HumanDuration, within};
@@ -33,9 +34,12 @@ pub(crate) struct HealthArgs {
 pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let (probe, word) = if args.ready { (Probe::Ready, "ready") } else { (Probe::Alive, "alive") };
     let client = client(&args.url)?;
-    runtime::on_one_thread(wait_until_well(&client, probe, word, args.wait))?;
+    let said = runtime::on_one_thread(wait_until_well(&client, probe, word, args.wait))?;
     let mut out = Output::default();
     out.line(word);
+    if said.insecure {
+        output::remark("warning: the node is open (--insecure): whoever reaches its ports may do everything");
+    }
     out.end(None)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -45,12 +49,15 @@ async fn wait_until_well(
     probe: Probe,
     word: &str,
     wait: Option<HumanDuration>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Health> {
     let started = Instant::now();
     let left = || wait.map_or(READY_PROBE, |wait| wait.0.saturating_sub(started.elapsed()));
     let mut earlier = None;
     loop {
-        let Err(said) = client.probe(probe, left().min(READY_PROBE)).await else { return Ok(()) };
+        let said = match client.probe(probe, left().min(READY_PROBE)).await {
+            Ok(said) => return Ok(said),
+            Err(said) => said,
+        };
         let Some(wait) = wait else { return Err(said.into()) };
         if left() <= READY_POLL {
             // A probe that was cut short says less than one before it.

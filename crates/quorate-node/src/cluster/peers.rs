@@ -74,6 +74,7 @@ impl Peers {
             outsiders: self.outsiders.beside(|id| membership.get_node(&id).is_some()),
             last_log_id: last.map(|last| last.to_message()),
             vote: vote.map(|vote| vote.to_message()),
+            insecure: self.process.config.insecure,
         }
     }
 

@@ -5,6 +5,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use quorate_gateway::{GatewayConfig, Roles};
 use quorate_node::NodeConfig;
 
+use super::closed::Open;
 use super::settings::Settings;
 use super::traces::{self, Collector};
 use crate::duration::HumanDuration;
@@ -20,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) http_addr: SocketAddr,
     /// Where to serve `/metrics` as well.
     pub(crate) metrics_addr: Option<SocketAddr>,
+    /// What lets strangers in, as was asked for.
+    pub(crate) open: Open,
     /// Who has a token.
     pub(crate) tokens: Option<PathBuf>,
     /// Where traces go, if anywhere.
@@ -40,6 +43,8 @@ impl Settings {
             metrics_addr.map(|given| address("metrics-addr", Some(given), "127.0.0.1:9180")).transpose()?;
         let peer_addr = address("peer-addr", self.peer_addr.as_deref(), "127.0.0.1:9080")?;
         let name = self.name.unwrap_or_else(|| "n1".to_owned());
+        let open = Open::of(http_addr, self.tokens.is_some(), peer_addr, false);
+        open.allow(self.insecure.unwrap_or(false), &name)?;
         let peers = match self.peers {
             Some(list) => parse_peers(&list)?,
             None => vec![(name.clone(), peer_addr.to_string())],
@@ -50,6 +55,7 @@ impl Settings {
         let mut node = NodeConfig::new(&name, data_dir, peer_addr.to_string(), http_advertise, peers);
         node.snapshot_every = self.snapshot_every.unwrap_or(node.snapshot_every);
         node.logs_kept = self.logs_kept.unwrap_or(node.logs_kept);
+        node.insecure = open.is_any();
         node.check()?;
 
         let collector = collector(self.otlp_endpoint, self.otlp_ratio)?;
@@ -78,6 +84,7 @@ impl Settings {
         let named = self.allowed_hosts.iter().flat_map(|list| list.split(','));
         let advertised = http_name.iter().map(String::as_str);
         let host = |name: &str| name.trim().rsplit_once(':').map_or(name.trim(), |(host, _)| host).to_owned();
+        gateway.insecure = open.is_any();
         gateway.hosts = named.map(host).chain(advertised.map(str::to_owned)).collect();
         gateway.traces.access_log = self.access_log.unwrap_or(false);
         if collector.is_some() {
@@ -92,6 +99,7 @@ impl Settings {
             gateway,
             http_addr,
             metrics_addr,
+            open,
             tokens: self.tokens,
             collector,
             log_format,

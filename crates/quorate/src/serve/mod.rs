@@ -1,4 +1,5 @@
 mod backend;
+mod closed;
 mod config;
 mod exporter;
 mod memory;
@@ -49,7 +50,10 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
-    let Config { mut node, gateway: http, http_addr, metrics_addr, tokens, .. } = config;
+    let Config { mut node, gateway: http, http_addr, metrics_addr, tokens, open, .. } = config;
+    if let Some(what) = open.words() {
+        tracing::warn!("INSECURE (--insecure): {what}");
+    }
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
     let mut ending = Ending::listen()?;
     let mut ended = std::pin::pin!(async {

@@ -57,13 +57,17 @@ pub(crate) struct Settings {
     #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "FILTER", value_parser = logging::level)]
     pub(super) log_level: Option<String>,
     /// Ask for tokens: a file with their hashes, which `quorate token new` makes. Changes hold without a restart [default: everybody
-    /// may do everything].
+    /// may do everything, who is on this machine].
     #[arg(long, env = "QUORATE_TOKENS", value_name = "FILE")]
     pub(super) tokens: Option<PathBuf>,
     /// What one may do who sends no token: `submit`, `run`, `read`, `admin` [default: with --tokens nothing, else everything].
     #[arg(long, env = "QUORATE_ANONYMOUS", value_name = "ROLE,…")]
     #[serde(deserialize_with = "roles")]
     pub(super) anonymous: Option<Roles>,
+    /// Let everybody in who reaches this node's ports: without tokens on other addresses than those of this machine, and without
+    /// certificates for peers. It says so loudly.
+    #[arg(long, env = "QUORATE_INSECURE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    pub(super) insecure: Option<bool>,
     /// Names by which browsers may call this node, besides addresses, localhost and --http-advertise: against DNS rebinding. Other
     /// clients may call it as they like.
     #[arg(long, env = "QUORATE_ALLOWED_HOSTS", value_name = "HOST,…")]
@@ -98,7 +102,7 @@ pub(crate) struct Settings {
 
 const EXAMPLE: &str = "Example, one of three nodes:
   quorate serve --name n1 --data-dir /var/lib/quorate --http-addr 0.0.0.0:8080 --peer-addr 0.0.0.0:9080 \\
-    --peers n1=host1:9080,n2=host2:9080,n3=host3:9080
+    --peers n1=host1:9080,n2=host2:9080,n3=host3:9080 --tokens tokens
 
 A node alone: quorate serve --data-dir ./data";
 
@@ -115,7 +119,7 @@ impl ServeArgs {
         // Elsewhere an empty variable is none; here it would open what somebody meant to close.
         ensure!(
             !std::env::var_os("QUORATE_TOKENS").is_some_and(|file| file.is_empty()),
-            "QUORATE_TOKENS is empty: name the file, or unset it to let everybody do everything"
+            "QUORATE_TOKENS is empty: name the file, or unset it to ask for none"
         );
         let file = self.0.get_one::<PathBuf>("config");
         let mut settings = file.map(|path| read(path)).transpose()?.unwrap_or_default();
