@@ -1,0 +1,52 @@
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// The names for which a certificate was made: its subject alternative names. What stands in its subject is nobody's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Names of hosts and nodes, as they are written there.
+    pub dns: Vec<String>,
+    /// Addresses.
+    pub ips: Vec<IpAddr>,
+}
+
+impl Names {
+    /// Those of a certificate; `None`: it is none.
+    pub fn of(certificate: &CertificateDer<'_>) -> Option<Names> {
+        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+        let mut names = Names::default();
+        if let Some(extension) = certificate.subject_alternative_name().ok()? {
+            for name in &extension.value.general_names {
+                match name {
+                    GeneralName::DNSName(name) => names.dns.push((*name).to_owned()),
+                    GeneralName::IPAddress(bytes) => names.ips.extend(address(bytes)),
+                    _ => {}
+                }
+            }
+        }
+        Some(names)
+    }
+
+    /// Whether this very name is among them. A `*` stands for nothing here.
+    pub fn bear(&self, name: &str) -> bool {
+        self.dns.iter().any(|dns| dns == name)
+    }
+}
+
+/// When a certificate ends; `None`: it is none.
+pub(crate) fn expires_at(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let seconds = certificate.validity().not_after.timestamp();
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => None,
+    }
+}

@@ -1,0 +1,74 @@
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::NoServerSessionStorage;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
+
+use crate::trust::AnyName;
+use crate::{Identity, Trust};
+
+/// Of a server for anybody, TLS 1.2 and 1.3. With `clients`, only who has a certificate of theirs is let in. `alpn`: its protocols, the
+/// best first.
+pub fn server(identity: &Identity, clients: Option<&Trust>, alpn: &[&[u8]]) -> ServerConfig {
+    serve(identity, clients, alpn, &[&TLS13, &TLS12])
+}
+
+/// Of a server for peers: TLS 1.3, and only for those with a certificate.
+pub fn peer_server(identity: &Identity, peers: &Trust) -> ServerConfig {
+    serve(identity, Some(peers), &[b"h2"], &[&TLS13])
+}
+
+fn serve(
+    identity: &Identity,
+    clients: Option<&Trust>,
+    alpn: &[&[u8]],
+    versions: &[&'static SupportedProtocolVersion],
+) -> ServerConfig {
+    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions);
+    let builder = builder.expect("the provider has suites for these versions");
+    let builder = match clients {
+        Some(trust) => builder.with_client_cert_verifier(Arc::new(trust.clone())),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(identity.clone()));
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    if clients.is_some() {
+        // A session that goes on would do so by a certificate that may have ended, or whose authority has.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    config
+}
+
+/// Of a client, TLS 1.2 and 1.3, that believes a server whose certificate bears the name it was called by. With `identity` it shows
+/// its own certificate where it is asked for.
+pub fn client(trust: &Trust, identity: Option<&Identity>, alpn: &[&[u8]]) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12]);
+    let builder = builder.expect("the provider has suites for these versions");
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust.clone()));
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(Arc::new(identity.clone())),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    config
+}
+
+/// Of a client among peers: TLS 1.3. It believes a certificate of `peers`, of **whatever name**: the caller looks at that.
+pub fn peer_client(identity: &Identity, peers: &Trust) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
+    let builder = builder.expect("the provider has suites for this version");
+    let verifier = Arc::new(AnyName(peers.clone()));
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = builder.with_client_cert_resolver(Arc::new(identity.clone()));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.resumption = Resumption::disabled();
+    config.enable_sni = false;
+    config
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}

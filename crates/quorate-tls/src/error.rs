@@ -1,0 +1,45 @@
+use std::io;
+use std::path::PathBuf;
+
+/// Why a certificate cannot be used. Never with what is in the file.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file is not there, or may not be read.
+    #[error("{}: it cannot be read: {source}", file.display())]
+    Unreadable {
+        /// Which one.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It has no PEM section of the kind.
+    #[error("{}: there is no {wanted} in it; give a PEM file that has one", file.display())]
+    Missing {
+        /// Which one.
+        file: PathBuf,
+        /// What should be in it.
+        wanted: &'static str,
+    },
+    /// What is in it is broken, or of a kind that cannot be used.
+    #[error("{}: {reason}", file.display())]
+    Unusable {
+        /// Which one.
+        file: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The certificate is of another key.
+    #[error("{}: this is not the key of the certificate in {}; give the two that were made together", key.display(), cert.display())]
+    AnotherKey {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's.
+        key: PathBuf,
+    },
+    /// A new certificate is no longer valid, so that the one in use is not given up for it.
+    #[error("{}: it has expired; make a new one", file.display())]
+    Expired {
+        /// Which one.
+        file: PathBuf,
+    },
+}

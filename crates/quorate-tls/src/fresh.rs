@@ -1,0 +1,111 @@
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+
+use crate::limits::{LOOK, WARN_AGAIN};
+use crate::{EXPIRES_SOON, Identity, TlsError, Trust};
+
+/// What is read from files again.
+pub trait Kept: Clone + Send + 'static {
+    /// Reads them. `true`: what they say has changed and is in use.
+    ///
+    /// # Errors
+    /// They cannot be used. What was in use goes on.
+    fn reload(&self) -> Result<bool, TlsError>;
+
+    /// When it ends.
+    fn expires_at(&self) -> SystemTime;
+
+    /// The file, for the log.
+    fn file(&self) -> &Path;
+}
+
+impl Kept for Identity {
+    fn reload(&self) -> Result<bool, TlsError> {
+        self.reload()
+    }
+
+    fn expires_at(&self) -> SystemTime {
+        self.expires_at()
+    }
+
+    fn file(&self) -> &Path {
+        self.file()
+    }
+}
+
+impl Kept for Trust {
+    fn reload(&self) -> Result<bool, TlsError> {
+        self.reload()
+    }
+
+    fn expires_at(&self) -> SystemTime {
+        self.expires_at()
+    }
+
+    fn file(&self) -> &Path {
+        self.file()
+    }
+}
+
+/// How long a certificate still lasts; none that has ended.
+pub fn lasts(expires_at: SystemTime) -> Duration {
+    expires_at.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+/// Looks every few seconds, and whenever `look` changes, whether files say something else, and has new connections use it. It never
+/// returns. Files that cannot be used change nothing: the log says so, once; and of a certificate that ends soon, once a day.
+/// `of`: whose it is, for the log.
+pub async fn keep_fresh(of: &'static str, kept: impl Kept, mut look: watch::Receiver<()>) {
+    let mut clock = interval(LOOK);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut refused = None;
+    let mut warned = None;
+    loop {
+        warn_of_end(of, &kept, &mut warned);
+        let next = clock.tick().await + LOOK;
+        if let Ok(Err(_nobody_tells_any_more)) = timeout_at(next, look.changed()).await {
+            tokio::time::sleep_until(next).await;
+        }
+        let reading = kept.clone();
+        // A disk may take its time.
+        let Ok(read) = tokio::task::spawn_blocking(move || reading.reload()).await else { return };
+        let file = kept.file().display();
+        match read {
+            Ok(false) => refused = None,
+            Ok(true) => {
+                (refused, warned) = (None, None);
+                let days = days(lasts(kept.expires_at()));
+                tracing::info!(of, %file, days, "a new certificate is in use");
+            }
+            Err(error) => {
+                let said = error.to_string();
+                if refused.as_ref() != Some(&said) {
+                    tracing::error!(of, %file, "the certificate as it was goes on: {said}");
+                    refused = Some(said);
+                }
+            }
+        }
+    }
+}
+
+fn warn_of_end(of: &str, kept: &impl Kept, warned: &mut Option<Instant>) {
+    let lasts = lasts(kept.expires_at());
+    if lasts > EXPIRES_SOON || warned.is_some_and(|at| at.elapsed() < WARN_AGAIN) {
+        return;
+    }
+    *warned = Some(Instant::now());
+    let file = kept.file().display();
+    if lasts.is_zero() {
+        tracing::error!(of, %file, "the certificate has expired: put a new one there, no restart is needed");
+    } else {
+        let days = days(lasts);
+        tracing::warn!(of, %file, days, "the certificate expires soon: put a new one there, no restart is needed");
+    }
+}
+
+fn days(time: Duration) -> u64 {
+    time.as_secs() / (24 * 3_600)
+}

@@ -1,0 +1,135 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::client::ResolvesClientCert;
+use rustls::crypto::ring;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys, SignatureScheme};
+use tokio::sync::watch;
+
+use crate::certificate::expires_at;
+use crate::{Names, TlsError, pem};
+
+/// Who this process is: a certificate with those that vouch for it, and its key. A clone is the same one.
+#[derive(Clone)]
+pub struct Identity(Arc<Files>);
+
+struct Files {
+    cert: PathBuf,
+    key: PathBuf,
+    current: watch::Sender<Loaded>,
+}
+
+#[derive(Clone)]
+struct Loaded {
+    certified: Arc<CertifiedKey>,
+    names: Names,
+    expires_at: SystemTime,
+}
+
+impl Identity {
+    /// That of two PEM files: the certificate, its issuers behind it, and the key. One that has expired is taken, too.
+    ///
+    /// # Errors
+    /// One cannot be read or used, or they do not belong together.
+    pub fn open(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Identity, TlsError> {
+        let (cert, key) = (cert.into(), key.into());
+        let current = watch::Sender::new(load(&cert, &key)?);
+        Ok(Identity(Arc::new(Files { cert, key, current })))
+    }
+
+    /// Reads the files again. `true`: there is a new certificate, which new connections use.
+    ///
+    /// # Errors
+    /// As of [`Identity::open`], or the new one has expired. The one that was in use goes on.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let loaded = load(&self.0.cert, &self.0.key)?;
+        if loaded.certified.cert == self.0.current.borrow().certified.cert {
+            return Ok(false);
+        }
+        if loaded.expires_at <= SystemTime::now() {
+            return Err(TlsError::Expired { file: self.0.cert.clone() });
+        }
+        self.0.current.send_replace(loaded);
+        Ok(true)
+    }
+
+    /// For which names the certificate was made.
+    pub fn names(&self) -> Names {
+        self.0.current.borrow().names.clone()
+    }
+
+    /// When the first of the chain ends.
+    pub fn expires_at(&self) -> SystemTime {
+        self.0.current.borrow().expires_at
+    }
+
+    /// The file of the certificate.
+    pub fn file(&self) -> &Path {
+        &self.0.cert
+    }
+
+    /// Returns when there is a new certificate, each time after the last.
+    pub fn changes(&self) -> impl AsyncFnMut() + Send + use<> {
+        let mut changes = self.0.current.subscribe();
+        async move || {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn certified(&self) -> Arc<CertifiedKey> {
+        self.0.current.borrow().certified.clone()
+    }
+}
+
+fn load(cert: &Path, key: &Path) -> Result<Loaded, TlsError> {
+    let chain = pem::certificates(cert, &pem::read(cert)?)?;
+    let private = pem::key(key, &pem::read(key)?)?;
+    let broken =
+        || TlsError::Unusable { file: cert.to_owned(), reason: "a certificate in it is broken".to_owned() };
+    let names = chain.first().and_then(Names::of).ok_or_else(broken)?;
+    let ends: Option<Vec<_>> = chain.iter().map(expires_at).collect();
+    let expires_at = ends.and_then(|ends| ends.into_iter().min()).ok_or_else(broken)?;
+    let certified = CertifiedKey::from_der(chain, private, &ring::default_provider());
+    let certified = certified.map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            TlsError::AnotherKey { cert: cert.to_owned(), key: key.to_owned() }
+        }
+        // Of a key, rustls says what kind it cannot use, never what is in it.
+        error => TlsError::Unusable {
+            file: key.to_owned(),
+            reason: format!("this key cannot be used ({error}); make an ECDSA, Ed25519 or RSA key"),
+        },
+    })?;
+    Ok(Loaded { certified: Arc::new(certified), names, expires_at })
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("file", &self.0.cert)
+            .field("names", &self.names())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for Identity {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.certified())
+    }
+}
+
+impl ResolvesClientCert for Identity {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.certified())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,156 @@
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::{Identity, TlsError, Trust, client, lasts, peer_client, peer_server, server};
+
+type Ca = CertifiedIssuer<'static, KeyPair>;
+
+fn ca() -> Ca {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// Writes `NAME.pem` and `NAME.key`.
+fn issue(dir: &Path, ca: &Ca, name: &str, until: Option<i32>) {
+    let mut params = CertificateParams::new([name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    if let Some(year) = until {
+        params.not_after = date_time_ymd(year, 1, 1);
+    }
+    let key = KeyPair::generate().unwrap();
+    let cert = params.signed_by(&key, ca).unwrap();
+    fs::write(dir.join(name).with_extension("pem"), cert.pem()).unwrap();
+    fs::write(dir.join(name).with_extension("key"), key.serialize_pem()).unwrap();
+}
+
+fn open(dir: &Path, name: &str) -> Result<Identity, TlsError> {
+    Identity::open(dir.join(name).with_extension("pem"), dir.join(name).with_extension("key"))
+}
+
+fn trust(dir: &Path, cas: &[&Ca]) -> Trust {
+    let file = dir.join("ca.pem");
+    fs::write(&file, cas.iter().map(|ca| ca.pem()).collect::<String>()).unwrap();
+    Trust::open(file).unwrap()
+}
+
+/// Whether both sides come to an understanding, about a server of this name.
+async fn shake_hands(server: ServerConfig, client: ClientConfig, name: &str) -> bool {
+    let (one, other) = tokio::io::duplex(1 << 16);
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let server = async {
+        let mut stream = TlsAcceptor::from(Arc::new(server)).accept(one).await?;
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"!").await?;
+        tokio::io::AsyncWriteExt::shutdown(&mut stream).await
+    };
+    let client = async {
+        let mut stream = TlsConnector::from(Arc::new(client)).connect(name, other).await?;
+        // In TLS 1.3 the client is done before the server has judged it.
+        tokio::io::AsyncReadExt::read_u8(&mut stream).await
+    };
+    let (server, client) = tokio::join!(server, client);
+    server.is_ok() && client.is_ok()
+}
+
+#[test]
+fn an_identity_tells_its_names_and_its_end_and_never_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    issue(dir.path(), &ca(), "n1", Some(2080));
+    let identity = open(dir.path(), "n1").unwrap();
+    assert!(identity.names().bear("n1") && !identity.names().bear("N1") && !identity.names().bear("n"));
+    assert_eq!(identity.names().ips, ["127.0.0.1".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(identity.expires_at(), SystemTime::UNIX_EPOCH + Duration::from_secs(3_471_292_800));
+    let key = fs::read_to_string(dir.path().join("n1.key")).unwrap();
+    let debug = format!("{identity:?}");
+    assert!(key.lines().all(|line| !debug.contains(line)) && debug.len() < 400, "{debug}");
+}
+
+#[test]
+fn files_that_are_none_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    issue(dir.path(), &ca, "n1", None);
+    issue(dir.path(), &ca, "n2", None);
+    let at = |name: &str| dir.path().join(name);
+    assert!(matches!(Identity::open(at("n1.pem"), at("none")), Err(TlsError::Unreadable { .. })));
+    assert!(matches!(Identity::open(at("n1.key"), at("n1.key")), Err(TlsError::Missing { .. })));
+    assert!(matches!(Identity::open(at("n1.pem"), at("n1.pem")), Err(TlsError::Missing { .. })));
+    assert!(matches!(Identity::open(at("n1.pem"), at("n2.key")), Err(TlsError::AnotherKey { .. })));
+    fs::write(at("cut"), &fs::read(at("n1.pem")).unwrap()[..200]).unwrap();
+    assert!(matches!(Identity::open(at("cut"), at("n1.key")), Err(TlsError::Unusable { .. })));
+    assert!(matches!(Trust::open(at("cut")), Err(TlsError::Unusable { .. })));
+    let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    fs::write(at("locked"), locked).unwrap();
+    let said = Identity::open(at("n1.pem"), at("locked")).unwrap_err().to_string();
+    assert!(said.contains("has a password"), "{said}");
+}
+
+#[test]
+fn a_new_certificate_takes_the_place_of_the_old_one_as_a_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    issue(dir.path(), &ca, "n1", Some(2080));
+    issue(dir.path(), &ca, "n2", Some(2081));
+    issue(dir.path(), &ca, "old", Some(2000));
+    let at = |name: &str| dir.path().join(name);
+    let identity = open(dir.path(), "n1").unwrap();
+    assert!(!identity.reload().unwrap());
+    fs::copy(at("n2.pem"), at("n1.pem")).unwrap();
+    assert!(matches!(identity.reload(), Err(TlsError::AnotherKey { .. })));
+    assert!(identity.names().bear("n1"));
+    fs::copy(at("n2.key"), at("n1.key")).unwrap();
+    assert!(identity.reload().unwrap());
+    assert!(identity.names().bear("n2"));
+    fs::copy(at("old.pem"), at("n1.pem")).unwrap();
+    fs::copy(at("old.key"), at("n1.key")).unwrap();
+    assert!(matches!(identity.reload(), Err(TlsError::Expired { .. })));
+    assert!(identity.names().bear("n2"));
+    assert!(lasts(open(dir.path(), "old").unwrap().expires_at()).is_zero());
+}
+
+#[tokio::test]
+async fn only_who_an_authority_vouches_for_is_let_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (ca(), ca());
+    issue(dir.path(), &ours, "n1", None);
+    issue(dir.path(), &ours, "old", Some(2000));
+    issue(dir.path(), &theirs, "other", None);
+    let trust = trust(dir.path(), &[&ours]);
+    let [n1, old, other] = ["n1", "old", "other"].map(|name| open(dir.path(), name).unwrap());
+    let peers = async |one: &Identity, other: &Identity| {
+        shake_hands(peer_server(one, &trust), peer_client(other, &trust), "any.name").await
+    };
+    assert!(peers(&n1, &n1).await);
+    assert!(!peers(&n1, &old).await && !peers(&old, &n1).await);
+    assert!(!peers(&n1, &other).await && !peers(&other, &n1).await);
+
+    let ask = async |name| shake_hands(server(&n1, None, &[]), client(&trust, None, &[]), name).await;
+    assert!(ask("n1").await && ask("127.0.0.1").await);
+    assert!(!ask("n2").await, "clients mean a server by its name");
+    assert!(!shake_hands(server(&n1, Some(&trust), &[]), client(&trust, None, &[]), "n1").await);
+    assert!(shake_hands(server(&n1, Some(&trust), &[]), client(&trust, Some(&n1), &[]), "n1").await);
+}
+
+#[tokio::test]
+async fn what_is_configured_follows_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (ca(), ca());
+    issue(dir.path(), &old, "n1", None);
+    let identity = open(dir.path(), "n1").unwrap();
+    let trusted = trust(dir.path(), &[&old]);
+    let (server, client) = (peer_server(&identity, &trusted), peer_client(&identity, &trusted));
+    let meet = async || shake_hands(server.clone(), client.clone(), "n1").await;
+    assert!(meet().await);
+    issue(dir.path(), &new, "n1", None);
+    assert!(identity.reload().unwrap());
+    assert!(!meet().await, "nobody vouches for it yet");
+    trust(dir.path(), &[&old, &new]);
+    assert!(trusted.reload().unwrap());
+    assert!(meet().await);
+}

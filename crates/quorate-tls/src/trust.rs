@@ -1,0 +1,241 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use tokio::sync::watch;
+
+use crate::certificate::expires_at;
+use crate::{TlsError, pem};
+
+/// Whose word on a certificate counts: the authorities of a PEM file, old and new ones while one replaces the other. A clone is the
+/// same one. It is what rustls asks about the other side, of connections that are made.
+#[derive(Clone)]
+pub struct Trust(Arc<File>);
+
+struct File {
+    path: PathBuf,
+    provider: CryptoProvider,
+    current: watch::Sender<Loaded>,
+}
+
+#[derive(Clone)]
+struct Loaded {
+    roots: Arc<RootCertStore>,
+    certificates: Vec<CertificateDer<'static>>,
+    expires_at: SystemTime,
+    servers: Arc<dyn ServerCertVerifier>,
+    clients: Arc<dyn ClientCertVerifier>,
+}
+
+impl Trust {
+    /// The authorities of a PEM file, at least one.
+    ///
+    /// # Errors
+    /// It cannot be read or used.
+    pub fn open(file: impl Into<PathBuf>) -> Result<Trust, TlsError> {
+        let path = file.into();
+        let current = watch::Sender::new(load(&path)?);
+        Ok(Trust(Arc::new(File { path, provider: ring::default_provider(), current })))
+    }
+
+    /// Reads the file again. `true`: it says something else, which holds for new connections.
+    ///
+    /// # Errors
+    /// As of [`Trust::open`]. What was in use goes on.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let loaded = load(&self.0.path)?;
+        if loaded.certificates == self.0.current.borrow().certificates {
+            return Ok(false);
+        }
+        self.0.current.send_replace(loaded);
+        Ok(true)
+    }
+
+    /// When the last of the authorities ends: the others may be there for as long as they are replaced.
+    pub fn expires_at(&self) -> SystemTime {
+        self.0.current.borrow().expires_at
+    }
+
+    /// Which file.
+    pub fn file(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Returns when the file says something else, each time after the last.
+    pub fn changes(&self) -> impl AsyncFnMut() + Send + use<> {
+        let mut changes = self.0.current.subscribe();
+        async move || {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Whether an authority vouches for a certificate, for servers, of whatever name.
+    fn vouches_for_server(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let roots = self.0.current.borrow().roots.clone();
+        let parsed = ParsedCertificate::try_from(certificate)?;
+        let algorithms = self.0.provider.signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, algorithms)
+    }
+}
+
+fn load(path: &Path) -> Result<Loaded, TlsError> {
+    let certificates = pem::certificates(path, &pem::read(path)?)?;
+    let broken = |why: &dyn fmt::Display| TlsError::Unusable {
+        file: path.to_owned(),
+        reason: format!("a certificate in it is none of an authority ({why})"),
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(|error| broken(&error))?;
+    }
+    let ends = certificates.iter().filter_map(expires_at).max();
+    let roots = Arc::new(roots);
+    let provider = Arc::new(ring::default_provider());
+    let servers = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone()).build();
+    let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider).build();
+    Ok(Loaded {
+        roots,
+        certificates,
+        expires_at: ends.ok_or_else(|| broken(&"it cannot be read"))?,
+        servers: servers.map_err(|error| broken(&error))?,
+        clients: clients.map_err(|error| broken(&error))?,
+    })
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Trust").field(&self.0.path).finish()
+    }
+}
+
+/// What the two kinds of verifiers have in common.
+macro_rules! signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls12_signature(
+                message,
+                cert,
+                signature,
+                &self.0.provider.signature_verification_algorithms,
+            )
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls13_signature(
+                message,
+                cert,
+                signature,
+                &self.0.provider.signature_verification_algorithms,
+            )
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.0.provider.signature_verification_algorithms.supported_schemes()
+        }
+    };
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let current = self.0.current.borrow().servers.clone();
+        current.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    signatures!();
+}
+
+impl ClientCertVerifier for Trust {
+    /// None: who has several certificates takes the one that was meant.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let current = self.0.current.borrow().clients.clone();
+        current.verify_client_cert(end_entity, intermediates, now)
+    }
+
+    signatures!();
+}
+
+/// A server of whatever name: who uses it looks at the name by itself, once it knows whom it has met.
+pub(crate) struct AnyName(pub(crate) Trust);
+
+impl fmt::Debug for AnyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.0.vouches_for_server(end_entity, intermediates, now).map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        ServerCertVerifier::verify_tls12_signature(&self.0, message, cert, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        ServerCertVerifier::verify_tls13_signature(&self.0, message, cert, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ServerCertVerifier::supported_verify_schemes(&self.0)
+    }
+}
