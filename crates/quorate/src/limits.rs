@@ -76,6 +76,8 @@ pub(crate) const TOKENS_LOOK: Duration = Duration::from_secs(1);
 pub(crate) const CA_DAYS: u32 = 3_652;
 /// … and a certificate that it makes may.
 pub(crate) const CERTIFICATE_DAYS: RangeInclusive<u32> = 1..=CA_DAYS;
+/// … which it does for so many, if nothing is said.
+pub(crate) const CERTIFICATE_YEAR: u32 = 365;
 /// A certificate that has this part of its time left, or less, is due.
 pub(crate) const CERTIFICATE_DUE: i64 = 3;
 /// Bytes of a file with certificates or a key.

@@ -7,7 +7,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData,
 };
-use rustls_pki_types::CertificateDer;
+use rustls::pki_types::CertificateDer;
 
 use super::files::{self, Pair};
 use super::seen::{self, Seen};
@@ -92,7 +92,8 @@ impl Authority {
         Seen::of(&self.certificate)
     }
 
-    pub(super) fn files(&self) -> (PathBuf, PathBuf) {
+    /// `ca.crt` and `ca.key`.
+    pub(crate) fn files(&self) -> (PathBuf, PathBuf) {
         let Pair { certificate, key } = Pair::of(&self.directory, CA);
         (certificate, key)
     }

@@ -10,10 +10,10 @@ use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use jiff::{Timestamp, tz::TimeZone};
 use quorate_gateway::tokens::check_name;
-use rustls_pki_types::DnsName;
+use rustls::pki_types::DnsName;
 use serde_json::json;
 
-use crate::limits::CERTIFICATE_DAYS;
+use crate::limits::{CERTIFICATE_DAYS, CERTIFICATE_YEAR};
 use crate::number::number;
 use crate::output::Output;
 use crate::wrong_usage::wrong_usage;
@@ -86,7 +86,7 @@ struct How {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// For how many days it holds; not longer than the CA.
-    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = number::<u32>(CERTIFICATE_DAYS))]
+    #[arg(long, value_name = "DAYS", default_value_t = CERTIFICATE_YEAR, value_parser = number::<u32>(CERTIFICATE_DAYS))]
     days: u32,
     /// Replace one that is there and is not as it would be made, or has a third of its time left or less, with another key.
     #[arg(long)]
