@@ -1,6 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::limits::PAYLOAD_BYTES;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Access, Traces, limits};
@@ -33,6 +35,8 @@ pub struct GatewayConfig {
     pub access: Access,
     /// Names by which a browser may call this node; all other clients may call it as they like.
     pub hosts: Vec<String>,
+    /// With it, [`crate::Gateway::serve`] speaks TLS and nothing else.
+    pub tls: Option<Arc<ServerConfig>>,
     /// What is told of requests.
     pub traces: Traces,
     /// When it is cancelled, consumes that wait are answered early, and [`crate::Gateway::serve`] ends.
@@ -61,6 +65,7 @@ impl Default for GatewayConfig {
             waiting_consumes: limits::WAITING_CONSUMES,
             access: Access::open(),
             hosts: Vec::new(),
+            tls: None,
             traces: Traces::default(),
             shutdown: CancellationToken::new(),
         }

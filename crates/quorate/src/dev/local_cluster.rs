@@ -147,7 +147,7 @@ impl LocalCluster {
             command.env("MALLOC_ARENA_MAX", "2");
         }
         // Settings of the environment that would make the nodes differ from what was asked for.
-        for setting in ["CONFIG", "HTTP_ADVERTISE"] {
+        for setting in ["CONFIG", "HTTP_ADVERTISE", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA"] {
             command.env_remove(format!("QUORATE_{setting}"));
         }
         let mut child = command.spawn().with_context(|| format!("cannot start {}", node.name))?;
