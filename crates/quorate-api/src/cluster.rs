@@ -96,7 +96,7 @@ pub struct Member {
     pub role: String,
     /// Where peers reach it.
     pub peer_addr: String,
-    /// Where clients reach it.
+    /// Where clients reach it: `HOST:PORT`, or `https://HOST:PORT`.
     pub http_addr: String,
     /// Raft's term there; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]

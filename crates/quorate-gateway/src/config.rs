@@ -1,6 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::limits::PAYLOAD_BYTES;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Access, Traces, limits};
@@ -35,6 +37,8 @@ pub struct GatewayConfig {
     pub hosts: Vec<String>,
     /// This node lets strangers in, as it was told to: `/readyz` says so.
     pub insecure: bool,
+    /// With it, [`crate::Gateway::serve`] speaks TLS and nothing else.
+    pub tls: Option<Arc<ServerConfig>>,
     /// What is told of requests.
     pub traces: Traces,
     /// When it is cancelled, consumes that wait are answered early, and [`crate::Gateway::serve`] ends.
@@ -64,6 +68,7 @@ impl Default for GatewayConfig {
             access: Access::open(),
             hosts: Vec::new(),
             insecure: false,
+            tls: None,
             traces: Traces::default(),
             shutdown: CancellationToken::new(),
         }

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Ending {
     terminate: Signal,
     interrupt: Signal,
-    /// `None` under `nohup`: to listen would undo it.
+    /// `None` under `nohup`: to listen would undo it. Or where it means something else.
     hang_up: Option<Signal>,
 }
 
@@ -16,10 +16,19 @@ impl Ending {
     /// # Errors
     /// They cannot be listened for.
     pub(crate) fn listen() -> io::Result<Ending> {
+        let hang_up = (!ignored(SignalKind::hangup())).then(|| signal(SignalKind::hangup())).transpose()?;
+        Ok(Ending { hang_up, ..Ending::listen_but_to_hang_up()? })
+    }
+
+    /// The same without SIGHUP, which asks for something else.
+    ///
+    /// # Errors
+    /// See [`Ending::listen`].
+    pub(crate) fn listen_but_to_hang_up() -> io::Result<Ending> {
         Ok(Ending {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hang_up: if ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) },
+            hang_up: None,
         })
     }
 

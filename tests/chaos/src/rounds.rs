@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
 use crate::draw::{new_job, success};
-use crate::{keys, limits};
 use crate::observe::Observer;
 use crate::rest::Rest;
 use crate::scan::counts;
 use crate::shared::{Phase, Shared};
+use crate::{keys, limits};
 
 /// The first of so many rounds is one of each kind.
 const KINDS: u32 = 2;

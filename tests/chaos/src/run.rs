@@ -15,7 +15,6 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::draw::new_job;
 use crate::hosts::{Compose, Host, Processes, Snapshots};
-use crate::{keys, limits};
 use crate::nemesis::{Injected, Nemesis};
 use crate::observe::Stuck;
 use crate::queues;
@@ -31,6 +30,7 @@ use crate::schedule::{Plan, Schedule};
 use crate::setter::Setter;
 use crate::shared::{Phase, Shared};
 use crate::sweeper::Sweeper;
+use crate::{keys, limits};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -270,7 +270,8 @@ async fn harm(
 ) -> anyhow::Result<Vec<Injected>> {
     for number in 0..if options.bulk { limits::BULK_CLIENTS } else { 0 } {
         let number = FIRST_BULK + number;
-        let client = BulkClient::new(number, options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(shared));
+        let client =
+            BulkClient::new(number, options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(shared));
         clients.spawn(client.run());
     }
     let mut injected = Vec::new();

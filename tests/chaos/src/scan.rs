@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use crate::clock::Clock;
 use crate::convert;
 use crate::hosts::Node;
-use crate::{keys, limits};
 use crate::observe::Stuck;
+use crate::{keys, limits};
 
 const STATUSES: [&str; 6] = ["delayed", "queued", "running", "success", "error", "cancelled"];
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use quorate_client::ClientConfig;
+use quorate_tls::Trust;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::node_log::NodeLog;
@@ -24,6 +26,8 @@ pub(crate) struct LocalCluster {
     nodes: Vec<LocalNode>,
     peers: String,
     log_level: String,
+    /// Who vouches for the nodes, where they speak TLS.
+    trust: Option<Trust>,
 }
 
 /// One of its nodes.
@@ -101,7 +105,7 @@ impl LocalCluster {
             .collect();
         let peers: Vec<String> =
             nodes.iter().map(|node| format!("{}={}", node.name, node.peer_addr)).collect();
-        Ok(LocalCluster { nodes, peers: peers.join(","), log_level: log_level.to_owned() })
+        Ok(LocalCluster { nodes, peers: peers.join(","), log_level: log_level.to_owned(), trust: None })
     }
 
     /// Has them speak TLS, to each other and to clients, with certificates of a CA in a folder `tls` of this directory; makes what is not
@@ -116,7 +120,14 @@ impl LocalCluster {
             let owner = Owner::Node { name: &node.name, hosts: &[] };
             node.certificate = Some(authority.certify(&owner, &dir, CERTIFICATE_YEAR, true)?);
         }
-        Ok(authority.files().0)
+        let (ca, _) = authority.files();
+        self.trust = Some(Trust::open(&ca)?);
+        Ok(ca)
+    }
+
+    /// How to speak to one of them.
+    pub(crate) fn client_config(&self, url: &str) -> ClientConfig {
+        ClientConfig { trust: self.trust.clone(), ..ClientConfig::new([url]) }
     }
 
     /// The nodes, in the order of their names.
@@ -169,7 +180,17 @@ impl LocalCluster {
             command.env("MALLOC_ARENA_MAX", "2");
         }
         // Settings of the environment that would make the nodes differ from what was asked for.
-        for setting in ["CONFIG", "HTTP_ADVERTISE", "PEER_CERT", "PEER_KEY", "PEER_CA"] {
+        let own = [
+            "CONFIG",
+            "HTTP_ADVERTISE",
+            "PEER_CERT",
+            "PEER_KEY",
+            "PEER_CA",
+            "TLS_CERT",
+            "TLS_KEY",
+            "TLS_CLIENT_CA",
+        ];
+        for setting in own {
             command.env_remove(format!("QUORATE_{setting}"));
         }
         let mut child = command.spawn().with_context(|| format!("cannot start {}", node.name))?;

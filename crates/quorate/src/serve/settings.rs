@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     /// The HTTP address that is shown to others, host:port [default: --http-addr].
     #[arg(long, env = "QUORATE_HTTP_ADVERTISE", value_name = "HOST:PORT")]
     pub(super) http_advertise: Option<String>,
-    /// Where to serve /metrics and the health checks as well, and nothing else [default: with the rest of HTTP alone].
+    /// Where to serve /metrics and the health checks as well, and nothing else, never over TLS [default: with the rest of HTTP alone].
     #[arg(long, env = "QUORATE_METRICS_ADDR", value_name = "HOST:PORT")]
     pub(super) metrics_addr: Option<String>,
     /// Where to listen for the other nodes [default: 127.0.0.1:9080].
@@ -56,6 +56,16 @@ pub(crate) struct Settings {
     /// What to log: error, warn, info, debug, trace, or a filter such as `info,openraft=warn` [default: info].
     #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "FILTER", value_parser = logging::level)]
     pub(super) log_level: Option<String>,
+    /// Serve HTTPS, and no HTTP without TLS: a PEM file with this node's certificate, and those between it and its authority behind it. A
+    /// new one is in use without a restart.
+    #[arg(long, env = "QUORATE_TLS_CERT", value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The key to it, in PEM.
+    #[arg(long, env = "QUORATE_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Serve only those with a certificate of an authority in this PEM file [default: whoever speaks TLS].
+    #[arg(long, env = "QUORATE_TLS_CLIENT_CA", value_name = "FILE")]
+    pub(super) tls_client_ca: Option<PathBuf>,
     /// Ask for tokens: a file with their hashes, which `quorate token new` makes. Changes hold without a restart [default: everybody
     /// may do everything, who is on this machine].
     #[arg(long, env = "QUORATE_TOKENS", value_name = "FILE")]
@@ -121,6 +131,12 @@ impl ServeArgs {
             !std::env::var_os("QUORATE_TOKENS").is_some_and(|file| file.is_empty()),
             "QUORATE_TOKENS is empty: name the file, or unset it to ask for none"
         );
+        for variable in ["QUORATE_TLS_CERT", "QUORATE_TLS_CLIENT_CA"] {
+            ensure!(
+                !std::env::var_os(variable).is_some_and(|file| file.is_empty()),
+                "{variable} is empty: name the file, or unset it"
+            );
+        }
         let file = self.0.get_one::<PathBuf>("config");
         let mut settings = file.map(|path| read(path)).transpose()?.unwrap_or_default();
         settings.update_from_arg_matches(&self.0)?;
