@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::limits::{LOOK, WARN_AGAIN};
 use crate::{EXPIRES_SOON, Identity, TlsError, Trust};
@@ -59,15 +59,12 @@ pub fn lasts(expires_at: SystemTime) -> Duration {
 /// returns. Files that cannot be used change nothing: the log says so, once; and of a certificate that ends soon, once a day.
 /// `of`: whose it is, for the log.
 pub async fn keep_fresh(of: &'static str, kept: impl Kept, mut look: watch::Receiver<()>) {
-    let mut clock = interval(LOOK);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut refused = None;
     let mut warned = None;
     loop {
         warn_of_end(of, &kept, &mut warned);
-        let next = clock.tick().await + LOOK;
-        if let Ok(Err(_nobody_tells_any_more)) = timeout_at(next, look.changed()).await {
-            tokio::time::sleep_until(next).await;
+        if let Ok(Err(_nobody_tells_any_more)) = timeout(LOOK, look.changed()).await {
+            sleep(LOOK).await;
         }
         let reading = kept.clone();
         // A disk may take its time.

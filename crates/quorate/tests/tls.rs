@@ -39,7 +39,9 @@ impl Files {
 
     /// The command for a node with that certificate.
     fn node(&self, port: u16, besides: &[&str]) -> Command {
-        let mut command = Command::new(QUORATE);
+        // Without a terminal: to a node that has one, SIGHUP says that it has gone.
+        let mut command = Command::new("setsid");
+        command.arg(QUORATE);
         command.args(serve(self.path(), &[port], 0)).args(besides);
         command.args(["--tls-cert", &self.at("n0.pem"), "--tls-key", &self.at("n0.key")]);
         command.stderr(File::create(self.path().join("log")).unwrap());

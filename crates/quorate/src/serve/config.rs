@@ -13,6 +13,7 @@ use super::traces::{self, Collector};
 use crate::duration::HumanDuration;
 use crate::limits::{MAX_PAYLOAD, SPAN_RATIO, WRITE_TIMEOUT};
 use crate::logging::{self, LogFormat};
+use crate::peer_tls;
 
 /// What the settings come to.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ impl Settings {
         let peer_addr = address("peer-addr", self.peer_addr.as_deref(), "127.0.0.1:9080")?;
         let name = self.name.unwrap_or_else(|| "n1".to_owned());
         let callers_known = self.tokens.is_some() || self.tls_client_ca.is_some();
-        let open = Open::of(http_addr, callers_known, peer_addr, false);
+        let open = Open::of(http_addr, callers_known, peer_addr, self.peer_cert.is_some());
         open.allow(self.insecure.unwrap_or(false), &name)?;
         let peers = match self.peers {
             Some(list) => parse_peers(&list)?,
@@ -63,6 +64,7 @@ impl Settings {
         node.snapshot_every = self.snapshot_every.unwrap_or(node.snapshot_every);
         node.logs_kept = self.logs_kept.unwrap_or(node.logs_kept);
         node.insecure = open.is_any();
+        node.tls = peer_tls::open(&node.name, self.peer_cert, self.peer_key, self.peer_ca)?;
         node.check()?;
 
         let collector = collector(self.otlp_endpoint, self.otlp_ratio)?;

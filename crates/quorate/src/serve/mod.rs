@@ -23,9 +23,9 @@ use tokio::net::TcpListener;
 
 use crate::ending::Ending;
 use crate::wrong_usage::WrongUsage;
-use crate::{logging, runtime};
+use crate::{logging, peer_tls, runtime};
 use backend::NodeBackend;
-use certificates::Certificates;
+use certificates::{Certificates, follow};
 use config::Config;
 use exporter::Exporter;
 use open_files::OpenFiles;
@@ -58,18 +58,18 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         tracing::warn!("INSECURE (--insecure): {what}");
     }
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
+    let mut ending = Ending::listen()?;
     let mut certificates = Certificates::default();
-    if let Some((identity, clients)) = tls {
-        tell_other_names(&identity, &node.http_addr);
-        certificates.own("rest", identity);
-        clients.into_iter().for_each(|trust| certificates.keep("rest clients", trust));
-    }
-    let mut ending = match certificates.is_empty() {
-        true => Ending::listen()?,
-        false => Ending::listen_but_to_hang_up()?,
-    };
-    if !certificates.is_empty() {
-        certificates.look_on_hang_up()?;
+    if tls.is_some() || node.tls.is_some() {
+        let look = ending.reloads();
+        if let Some((identity, clients)) = tls {
+            tell_other_names(&identity, &node.http_addr);
+            certificates.own("rest", identity, &look);
+            clients.into_iter().for_each(|trust| follow("rest clients", trust, &look));
+        }
+        if let Some(tls) = &node.tls {
+            peer_tls::follow(tls, &look);
+        }
     }
     let mut ended = std::pin::pin!(async {
         tokio::select! {
