@@ -58,6 +58,8 @@ lint: prepare cargo-deny
 	@echo "Linting what a build with planted bugs has besides"
 	@scripts/build clippy --workspace --all-targets --features quorate/planted-bugs -- -D warnings
 	cargo deny --log-level error check bans licenses sources
+	@if timeout 120 cargo deny --log-level error fetch db >/dev/null 2>&1; then cargo deny --log-level error check advisories; \
+	else echo "SKIPPED advisories: RustSec's database cannot be fetched"; fi
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 
 fix: prepare
@@ -101,6 +103,7 @@ IMAGE = quorate:latest
 image: build
 	@deploy/base-image.sh
 	@docker build --quiet --file deploy/Dockerfile --target prebuilt --tag $(IMAGE) .
+	@scripts/sbom $(IMAGE) >target/sbom.json && echo "target/sbom.json lists what is in it (CycloneDX)"
 	@docker run --rm $(IMAGE) --version || { echo "This machine's binary does not run in the image: its libraries are newer. Build inside: docker build -f deploy/Dockerfile -t $(IMAGE) ."; exit 1; }
 
 prepare:

@@ -59,7 +59,7 @@ pub struct Outsider {
 /// What an operator should see to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
-    /// One of `no_failure_survived`, `half_changed`, `disk_short`, `lagging`, `clock_off`, `even_voters`, `mixed_versions`, `draining`,
+    /// One of `insecure`, `no_failure_survived`, `half_changed`, `disk_short`, `lagging`, `clock_off`, `even_voters`, `mixed_versions`, `draining`,
     /// `applicant`, `name_borne`, `removed_runs`; others may come.
     pub kind: String,
     /// For people.
@@ -96,7 +96,7 @@ pub struct Member {
     pub role: String,
     /// Where peers reach it.
     pub peer_addr: String,
-    /// Where clients reach it.
+    /// Where clients reach it: `HOST:PORT`, or `https://HOST:PORT`.
     pub http_addr: String,
     /// Raft's term there; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,6 +109,9 @@ pub struct Member {
     /// It is being drained.
     #[serde(default)]
     pub draining: bool,
+    /// It lets strangers in, as it was told to (`--insecure`): whoever reaches its ports may do everything.
+    #[serde(default)]
+    pub insecure: bool,
     /// Its wall clock's difference to the answering node's, in milliseconds; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset_ms: Option<i64>,
@@ -145,10 +148,14 @@ pub struct Settings {
 }
 
 /// The answer of a healthy, or ready, node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// `ok`.
     pub status: String,
+    /// The node lets strangers in, as it was told to (`--insecure`): whoever reaches its ports may do everything. Absent where it does
+    /// not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
 }
 
 /// Who answers, and where the rest is.

@@ -8,6 +8,7 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 
 use crate::call::{Body, Call};
 use crate::limits;
+use crate::tls::{self, tls_error};
 use crate::{Keyed, Refused, RefusedKind};
 
 /// The answer repeats an earlier one.
@@ -21,11 +22,7 @@ pub(crate) enum Failure {
     /// The cluster has too much to do. Nothing was done.
     Busy(Setback),
     /// It takes no connection: nothing was done.
-    Unreachable {
-        setback: Setback,
-        /// It said so, or its name is unknown: unlike a packet that was lost, that is not mended by another try.
-        is_final: bool,
-    },
+    Unreachable { setback: Setback, how: Unreachable },
     /// Nothing was done here; another node may do it at once.
     NotApplied(Setback),
     /// It may or may not have been done.
@@ -38,6 +35,17 @@ pub(crate) enum Failure {
     },
 }
 
+/// How a node could not be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreachable {
+    /// It says nothing. A packet may have been lost, which another try mends.
+    Silent,
+    /// It said so, or its name is unknown.
+    Refused,
+    /// The two do not agree on a secure connection.
+    Tls,
+}
+
 /// What is known of an attempt that may be repeated.
 #[derive(Debug)]
 pub(crate) struct Setback {
@@ -47,7 +55,7 @@ pub(crate) struct Setback {
 }
 
 impl Setback {
-    fn new(why: impl std::fmt::Display) -> Setback {
+    pub(crate) fn new(why: impl std::fmt::Display) -> Setback {
         Setback { why: why.to_string(), retry_after: None }
     }
 }
@@ -101,21 +109,30 @@ fn form(fields: &[(&'static str, String)], log: &Bytes) -> Form {
 
 /// No connection: the node cannot have done it. Anything later: it can.
 fn not_answered(error: reqwest::Error) -> Failure {
-    let setback = Setback::new(words(&error));
-    match error.is_connect() {
-        true => Failure::Unreachable { setback, is_final: !error.is_timeout() },
-        false => Failure::Unknown(setback),
-    }
+    let (setback, tls) = (Setback::new(words(&error)), tls_error(&error));
+    let how = match (error.is_connect(), tls) {
+        (true, Some(_)) => Unreachable::Tls,
+        (false, Some(tls)) if tls::is_refusal(tls) => Unreachable::Tls,
+        (true, None) if error.is_timeout() => Unreachable::Silent,
+        (true, None) => Unreachable::Refused,
+        (false, _) => return Failure::Unknown(setback),
+    };
+    Failure::Unreachable { setback, how }
 }
 
 /// Why a request to a node failed, in plain words: the first cause. What stands before it are the layers of the client.
 pub(crate) fn words(error: &reqwest::Error) -> String {
+    if let Some(error) = tls_error(error) {
+        return tls::words(error);
+    }
     let cause = first_cause(error);
     match () {
         () if error.is_timeout() && error.is_connect() => "it takes no connection in time".into(),
         () if error.is_timeout() => "no answer in time".into(),
         () if cause.starts_with("failed to lookup address") => "no address is found for this name".into(),
-        () if cause.starts_with("invalid HTTP") => "what listens there does not speak HTTP".into(),
+        () if cause.starts_with("invalid HTTP") => {
+            "what listens there does not speak HTTP: is it https://?".into()
+        }
         () => cause.split(" (os error").next().unwrap_or_default().to_owned(),
     }
 }

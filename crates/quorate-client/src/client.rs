@@ -4,10 +4,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_api::{
     Action, CancelRequest, Changed, ChangedWrapper, Cluster, FinishRequest, FinishedJobWrapper,
-    FinishedJobsWrapper, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper,
-    LeaderRequest, Matches, MemberRequest, NewJob, Operation, OperationRequest, OperationWrapper,
-    OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Settings, SettingsRequest,
-    Status, TouchRequest, WorkersWrapper,
+    FinishedJobsWrapper, Health, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobWrapper,
+    JobsWrapper, LeaderRequest, Matches, MemberRequest, NewJob, Operation, OperationRequest,
+    OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper,
+    Settings, SettingsRequest, Status, TouchRequest, WorkersWrapper,
 };
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -420,11 +420,11 @@ impl Client {
         self.read(&call).await
     }
 
-    /// Asks one node, the one that this client uses now, once, and waits so long for its answer: is it well?
+    /// Asks one node, the one that this client uses now, once, and waits so long for its answer: is it well? Says what it said.
     ///
     /// # Errors
     /// What it said instead.
-    pub async fn probe(&self, probe: Probe, patience: Duration) -> Result<(), NotWell> {
+    pub async fn probe(&self, probe: Probe, patience: Duration) -> Result<Health, NotWell> {
         let path = match probe {
             Probe::Alive => "healthz",
             Probe::Ready => "readyz",

@@ -1,12 +1,19 @@
 use std::fmt;
 use std::time::Duration;
 
+use quorate_tls::{Identity, Trust};
+
 /// How to reach a cluster, and how long to try.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ClientConfig {
-    /// The nodes: `10.0.0.1:8080`, or base URLs without the `/v1`, as `http://10.0.0.1:8080`. More than one, so that the client has
-    /// somewhere to go when a node is down.
+    /// The nodes: `10.0.0.1:8080`, or base URLs without the `/v1`, as `https://10.0.0.1:8080`. More than one, so that the client has
+    /// somewhere to go when a node is down. What is no URL is spoken to over TLS if `trust` or `identity` is given, and
+    /// else without.
     pub nodes: Vec<String>,
+    /// Of whose authorities a node's certificate must be, over TLS; of those that this machine trusts, if it is not given.
+    pub trust: Option<Trust>,
+    /// Who this client is, where a node asks for a certificate.
+    pub identity: Option<Identity>,
     /// Sent as `Authorization: Bearer …` if given.
     pub token: Option<String>,
     /// How long one call may take with all its attempts (a consume: on top of its `wait`).
@@ -29,11 +36,23 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
+    /// What the connections to nodes need that are spoken to over TLS.
+    pub fn tls(&self) -> quorate_tls::rustls::ClientConfig {
+        quorate_tls::client(self.trust.as_ref(), self.identity.as_ref(), &[b"http/1.1"])
+    }
+
+    /// Whether a node that is no URL is spoken to over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.trust.is_some() || self.identity.is_some()
+    }
+
     /// The defaults for these nodes: 30 s for a call, 7 s for an attempt, of which a node may wait 5 s for a leader as it
     /// does by default, 1 s for a connection.
     pub fn new(nodes: impl IntoIterator<Item = impl Into<String>>) -> ClientConfig {
         ClientConfig {
             nodes: nodes.into_iter().map(Into::into).collect(),
+            trust: None,
+            identity: None,
             token: None,
             deadline: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(7),
@@ -51,6 +70,8 @@ impl fmt::Debug for ClientConfig {
         let token = self.token.as_ref().map(|_| "…");
         f.debug_struct("ClientConfig")
             .field("nodes", &self.nodes)
+            .field("trust", &self.trust)
+            .field("identity", &self.identity)
             .field("token", &token)
             .finish_non_exhaustive()
     }

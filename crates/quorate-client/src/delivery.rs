@@ -3,12 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_api::ErrorWrapper;
+use quorate_api::{ErrorWrapper, Health};
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use crate::attempt::{Failure, Setback, attempt, begin, quote, words};
+use crate::attempt::{Failure, Setback, Unreachable, attempt, begin, quote, words};
 use crate::call::{Call, Repeat};
 use crate::download::Download;
 use crate::limits;
@@ -19,6 +19,8 @@ use crate::{ClientConfig, Error, Keyed, NotWell, Refused, RefusedKind};
 
 /// How long the node may wait before it answers, in seconds.
 const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
+/// The node does not know the token, or misses it.
+const UNAUTHORIZED: u16 = 401;
 
 /// Gets a call to a node that carries it out: asks one after the other, round after round, until the deadline.
 #[derive(Debug)]
@@ -66,7 +68,12 @@ impl Delivery {
         }
         let shortest = config.attempt_timeout.min(config.deadline / limits::LAST_ATTEMPT_PART);
         let connect = config.connect_timeout.min((shortest / 2).max(limits::SHORTEST_CONNECT));
-        let http = reqwest::Client::builder()
+        let nodes = Nodes::new(&config.nodes, config.is_tls(), config.shuffle)?;
+        let http = match nodes.is_any_https() {
+            true => reqwest::Client::builder().use_preconfigured_tls(config.tls()),
+            false => reqwest::Client::builder(),
+        };
+        let http = http
             .default_headers(headers)
             .connect_timeout(connect)
             .tcp_nodelay(true)
@@ -77,7 +84,7 @@ impl Delivery {
             .map_err(|error| Error::Config(error.to_string()))?;
         Ok(Delivery {
             http,
-            nodes: Arc::new(Nodes::new(&config.nodes, config.shuffle)?),
+            nodes: Arc::new(nodes),
             presence: Arc::default(),
             deadline: config.deadline,
             attempt_timeout: config.attempt_timeout,
@@ -121,7 +128,8 @@ impl Delivery {
             let first = self.nodes.current();
             let mut retry_after = None;
             let mut last = String::new();
-            let mut may_be_lost = false;
+            let (mut may_be_lost, mut is_tls) = (false, true);
+            let mut strangers: Vec<(usize, Refused)> = Vec::new();
             for step in 0..self.nodes.len() {
                 let node = (first + step) % self.nodes.len();
                 let answered = A::ask(self, node, call, deadline).await;
@@ -136,13 +144,13 @@ impl Delivery {
                         }
                         return Ok(answered);
                     }
-                    Err(Failure::Refused(refused)) => {
-                        let error = match in_doubt && !settles(&refused, call) {
-                            true => Error::Unknown(format!("{}: {refused}", self.nodes.name(node))),
-                            false => refused.into(),
-                        };
-                        return Err(Failed { error, in_doubt });
+                    // Nodes hear of a new token one after the other: it is final when every node that is there says so.
+                    Err(Failure::Refused(refused)) if refused.status == UNAUTHORIZED => {
+                        let setback = Setback::new(format!("401: {refused}"));
+                        strangers.push((node, refused));
+                        (setback, false)
                     }
+                    Err(Failure::Refused(refused)) => return Err(self.refused(node, refused, call, in_doubt)),
                     Err(Failure::Foreign { what, is_success }) => {
                         let what = format!("{}: {what}", self.nodes.name(node));
                         let error = match in_doubt || (is_success && call.is_write()) {
@@ -152,8 +160,9 @@ impl Delivery {
                         return Err(Failed { error, in_doubt });
                     }
                     Err(Failure::Busy(setback)) => (setback, true),
-                    Err(Failure::Unreachable { setback, is_final }) => {
-                        may_be_lost |= !is_final;
+                    Err(Failure::Unreachable { setback, how }) => {
+                        may_be_lost |= how == Unreachable::Silent;
+                        is_tls &= how == Unreachable::Tls;
                         unreachable.insert(node, setback.why.clone());
                         (setback, false)
                     }
@@ -175,6 +184,11 @@ impl Delivery {
                     break;
                 }
             }
+            if strangers.len() + unreachable.len() == self.nodes.len()
+                && let Some((node, refused)) = strangers.pop()
+            {
+                return Err(self.refused(node, refused, call, in_doubt));
+            }
             let nobody = unreachable.len() == self.nodes.len();
             if nobody {
                 self.presence.note_nobody(&self.each(&unreachable));
@@ -184,6 +198,7 @@ impl Delivery {
             if give_up || Instant::now() + pause >= last_attempt {
                 let error = match (in_doubt, nobody) {
                     (true, _) => Error::Unknown(last),
+                    (false, true) if is_tls => Error::Tls(self.each(&unreachable)),
                     (false, true) => Error::Unreachable(self.each(&unreachable)),
                     (false, false) => Error::Unavailable(last),
                 };
@@ -191,6 +206,15 @@ impl Delivery {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// How a call ends that a node refused.
+    fn refused(&self, node: usize, refused: Refused, call: &Call<'_>, in_doubt: bool) -> Failed {
+        let error = match in_doubt && !settles(&refused, call) {
+            true => Error::Unknown(format!("{}: {refused}", self.nodes.name(node))),
+            false => refused.into(),
+        };
+        Failed { error, in_doubt }
     }
 
     /// Nodes with what is the matter with each, in the order of their names; what is the matter with several is said once.
@@ -207,7 +231,7 @@ impl Delivery {
     }
 
     /// Asks the current node for `path`, once.
-    pub(crate) async fn probe(&self, path: &str, patience: Duration) -> Result<(), NotWell> {
+    pub(crate) async fn probe(&self, path: &str, patience: Duration) -> Result<Health, NotWell> {
         let node = self.nodes.current();
         self.ask_well(node, path, patience).await.map_err(|unwell| match unwell {
             Unwell::Answers(why) | Unwell::Foreign(why) | Unwell::Silent(why) | Unwell::Unreachable(why) => {
@@ -217,7 +241,12 @@ impl Delivery {
     }
 
     /// Asks a node for `path`, once.
-    pub(crate) async fn ask_well(&self, node: usize, path: &str, patience: Duration) -> Result<(), Unwell> {
+    pub(crate) async fn ask_well(
+        &self,
+        node: usize,
+        path: &str,
+        patience: Duration,
+    ) -> Result<Health, Unwell> {
         let mut url = self.nodes.url(node).clone();
         url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push(path);
         let answer = self.http.get(url).timeout(patience).send().await;
@@ -226,10 +255,10 @@ impl Delivery {
             false => Unwell::Silent(words(&error)),
         })?;
         let status = answer.status();
-        if status.is_success() {
-            return Ok(());
-        }
         let body = answer.bytes().await.unwrap_or_default();
+        if status.is_success() {
+            return Ok(serde_json::from_slice(&body).unwrap_or_default());
+        }
         Err(match serde_json::from_slice::<ErrorWrapper>(&body) {
             Ok(said) => Unwell::Answers(format!("{status}: {}", said.error.message.trim())),
             Err(_) => Unwell::Foreign(format!("{status}: {}", quote(&body).trim())),

@@ -10,6 +10,10 @@ pub enum Error {
     /// No node took a connection: nothing listens at these addresses, or nothing leads there. Nothing was done.
     #[error("no node can be reached: {0}")]
     Unreachable(String),
+    /// No node could be spoken to securely: its certificate is not one to trust, or it does not take this client's. Nothing was
+    /// done.
+    #[error("no secure connection: {0}")]
+    Tls(String),
     /// It may or may not have been done. Look before you repeat it.
     #[error("the outcome is not known: {0}")]
     Unknown(String),
@@ -23,12 +27,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// Certainly nothing was done, and the same call may go well later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Error::Unavailable(_) | Error::Unreachable(_) | Error::Tls(_))
+    }
+
     /// What was refused and why, if that is what happened.
     pub fn refused(&self) -> Option<&Refused> {
         match self {
             Error::Refused(refused) => Some(refused),
             Error::Unavailable(_)
             | Error::Unreachable(_)
+            | Error::Tls(_)
             | Error::Unknown(_)
             | Error::Protocol(_)
             | Error::Config(_) => None,

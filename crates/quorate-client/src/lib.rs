@@ -15,6 +15,7 @@ mod nodes;
 mod pause;
 mod presence;
 mod requests;
+mod tls;
 mod watch;
 
 pub use client::Client;

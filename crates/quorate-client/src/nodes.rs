@@ -15,8 +15,11 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    pub(crate) fn new(nodes: &[String], shuffle: bool) -> Result<Nodes, Error> {
-        let mut urls = nodes.iter().map(|node| base_url(node)).collect::<Result<Vec<Url>, Error>>()?;
+    /// `is_tls`: so are nodes that are no URLs.
+    pub(crate) fn new(nodes: &[String], is_tls: bool, shuffle: bool) -> Result<Nodes, Error> {
+        let scheme = if is_tls { "https" } else { "http" };
+        let mut urls =
+            nodes.iter().map(|node| base_url(node, scheme)).collect::<Result<Vec<Url>, Error>>()?;
         if urls.is_empty() {
             return Err(Error::Config("no nodes were given".into()));
         }
@@ -44,6 +47,11 @@ impl Nodes {
         &self.urls[node]
     }
 
+    /// Whether any is spoken to over TLS.
+    pub(crate) fn is_any_https(&self) -> bool {
+        self.urls.iter().any(|url| url.scheme() == "https")
+    }
+
     /// Leaves a node that failed. When many calls fail at once on the same node, one of them moves on for all.
     pub(crate) fn leave(&self, node: usize) {
         let next = (node + 1) % self.urls.len();
@@ -52,13 +60,13 @@ impl Nodes {
 }
 
 /// `HOST:PORT`, or a URL: without a port it has that of its scheme.
-fn base_url(node: &str) -> Result<Url, Error> {
+fn base_url(node: &str, scheme: &str) -> Result<Url, Error> {
     let wrong = |why: &str| {
         let node = node.escape_debug();
-        Error::Config(format!("`{node}` {why}: write HOST:PORT or http://HOST:PORT"))
+        Error::Config(format!("`{node}` {why}: write HOST:PORT, http://HOST:PORT or https://HOST:PORT"))
     };
     let is_url = node.contains("://");
-    let text = if is_url { node.to_owned() } else { format!("http://{node}") };
+    let text = if is_url { node.to_owned() } else { format!("{scheme}://{node}") };
     if node.parse::<u64>().is_ok() {
         return Err(wrong("is no node, but a number"));
     }
@@ -66,10 +74,7 @@ fn base_url(node: &str) -> Result<Url, Error> {
         return Err(wrong("is no node"));
     }
     let url: Url = text.parse().map_err(|_| wrong("is no node"))?;
-    if url.scheme() == "https" {
-        return Err(wrong("needs TLS, which this program does not speak"));
-    }
-    if url.scheme() != "http" {
+    if !["http", "https"].contains(&url.scheme()) {
         return Err(wrong("is no node"));
     }
     if !is_url && !has_port(node) {
@@ -93,7 +98,7 @@ mod tests {
     use super::*;
 
     fn nodes(n: usize) -> Nodes {
-        Nodes::new(&(0..n).map(|i| format!("http://n{i}:8080")).collect::<Vec<_>>(), true)
+        Nodes::new(&(0..n).map(|i| format!("http://n{i}:8080")).collect::<Vec<_>>(), false, true)
             .expect("these are URLs")
     }
 
@@ -136,10 +141,13 @@ mod tests {
             ("[::1]:8080", "http://[::1]:8080/"),
             ("http://h", "http://h/"),
             ("http://h:8081/quorate", "http://h:8081/quorate"),
+            ("https://h", "https://h/"),
         ];
         for (node, url) in table {
-            assert_eq!(base_url(node).expect("a node").as_str(), url, "{node}");
+            assert_eq!(base_url(node, "http").expect("a node").as_str(), url, "{node}");
         }
+        assert_eq!(base_url("h:443", "https").expect("a node").as_str(), "https://h/");
+        assert_eq!(base_url("http://h", "https").expect("a node").as_str(), "http://h/");
     }
 
     #[test]
@@ -149,7 +157,6 @@ mod tests {
             ("a b:1", "is no node"),
             ("ftp://a", "is no node"),
             ("http://", "is no node"),
-            ("https://h", "needs TLS, which this program does not speak"),
             ("h:99999", "is no node"),
             ("localhost", "has no port"),
             ("::1", "is no node"),
@@ -161,11 +168,11 @@ mod tests {
             ("a\nb", "`a\\nb`"),
         ];
         for (bad, why) in table {
-            let Err(Error::Config(said)) = Nodes::new(&[bad.to_owned()], true) else {
+            let Err(Error::Config(said)) = Nodes::new(&[bad.to_owned()], false, true) else {
                 panic!("{bad:?} was taken")
             };
             assert!(said.contains(why), "{bad:?}: {said}");
         }
-        assert!(matches!(Nodes::new(&[], true), Err(Error::Config(_))));
+        assert!(matches!(Nodes::new(&[], false, true), Err(Error::Config(_))));
     }
 }

@@ -32,7 +32,7 @@ impl Delivery {
         let (mut not_ready, mut silent, mut is_reached) = (BTreeMap::new(), BTreeMap::new(), false);
         while let Some((node, answer)) = asked.next().await {
             match answer {
-                Ok(()) => return self.presence.note_ready(self.nodes.name(node)),
+                Ok(_) => return self.presence.note_ready(self.nodes.name(node)),
                 // Nobody says how the cluster is.
                 Err(Unwell::Foreign(_)) => return,
                 Err(Unwell::Answers(why)) => {

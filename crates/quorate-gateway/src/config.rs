@@ -1,6 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::limits::PAYLOAD_BYTES;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Access, Traces, limits};
@@ -33,6 +35,10 @@ pub struct GatewayConfig {
     pub access: Access,
     /// Names by which a browser may call this node; all other clients may call it as they like.
     pub hosts: Vec<String>,
+    /// This node lets strangers in, as it was told to: `/readyz` says so.
+    pub insecure: bool,
+    /// With it, [`crate::Gateway::serve`] speaks TLS and nothing else.
+    pub tls: Option<Arc<ServerConfig>>,
     /// What is told of requests.
     pub traces: Traces,
     /// When it is cancelled, consumes that wait are answered early, and [`crate::Gateway::serve`] ends.
@@ -61,6 +67,8 @@ impl Default for GatewayConfig {
             waiting_consumes: limits::WAITING_CONSUMES,
             access: Access::open(),
             hosts: Vec::new(),
+            insecure: false,
+            tls: None,
             traces: Traces::default(),
             shutdown: CancellationToken::new(),
         }

@@ -1,7 +1,10 @@
 //! The gateway as HTTP: its routes with their edge, and the server around them.
 
+use std::sync::Arc;
+
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::access::Access;
 use crate::browser::Hosts;
@@ -14,14 +17,15 @@ impl<B: Backend> Gateway<B> {
     /// Serves every route on `listener` until [`crate::GatewayConfig::shutdown`], and then until what was in flight has been
     /// answered, in bounded time.
     pub async fn serve(self, listener: TcpListener, limits: ConnectionLimits) {
-        let access = self.config().access.clone();
-        self.serve_routes(routes::all(), access, listener, limits).await;
+        let (access, tls) = (self.config().access.clone(), self.config().tls.clone());
+        self.serve_routes(routes::all(), access, listener, limits, tls).await;
     }
 
     /// Serves, in the same way, only what concerns those who watch this node, and to whoever reaches it: `/metrics` and its health.
+    /// Never over TLS.
     pub async fn serve_watchers(self, listener: TcpListener) {
         let (access, limits) = (Access::open(), ConnectionLimits::for_watchers());
-        self.serve_routes(routes::for_watchers(), access, listener, limits).await;
+        self.serve_routes(routes::for_watchers(), access, listener, limits, None).await;
     }
 
     async fn serve_routes(
@@ -30,10 +34,12 @@ impl<B: Backend> Gateway<B> {
         access: Access,
         listener: TcpListener,
         limits: ConnectionLimits,
+        tls: Option<Arc<ServerConfig>>,
     ) {
         let server = Server {
             router: self.around(routes, access),
             limits,
+            tls,
             shutdown: self.config().shutdown.clone(),
             memories: self.memories(),
         };

@@ -63,6 +63,8 @@ pub(crate) const RESERVED_HEADER_READ: Duration = Duration::from_secs(1);
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// What is handed to hyper at once of an answer's body: the client must take so much in the time in which it may take none.
 pub(crate) const OUTGOING_BYTES: usize = 64 << 10;
+/// Bytes that a TLS connection takes to send before its socket does: a record.
+pub(crate) const TLS_OUTGOING_BYTES: usize = 16 << 10;
 /// Bytes of bodies that an HTTP/2 connection may send before they are read.
 pub(crate) const H2_WINDOW_BYTES: u32 = 128 << 10;
 /// Bytes of an answer that an HTTP/2 stream keeps until its client takes them, besides the piece in hand.
@@ -138,6 +140,8 @@ pub struct ConnectionLimits {
 
 /// What a connection holds besides its header, at most: hyper's state and the kernel's for HTTP/1.
 const CONNECTION_BYTES: usize = 8 << 10;
+/// What TLS holds of each besides, at most: its state, and a record on its way in and out.
+const TLS_CONNECTION_BYTES: usize = 48 << 10;
 /// What a request holds besides its body and its answer, at most: its task, and an answer that is small whatever was asked.
 /// Most that was seen are those that wait for a job.
 const REQUEST_BYTES: usize = 12 << 10;
@@ -157,8 +161,9 @@ pub(crate) const REQUEST_ID_BYTES: usize = 128;
 impl ConnectionLimits {
     /// The sum of what all connections and their requests hold in memory, at most, in bytes; bodies and answers come on top
     /// ([`crate::GatewayConfig::memory_bytes`]).
-    pub fn memory_bytes(&self) -> usize {
-        (self.connections + self.reserved) * (self.header_bytes + CONNECTION_BYTES)
+    pub fn memory_bytes(&self, is_tls: bool) -> usize {
+        let tls = if is_tls { TLS_CONNECTION_BYTES } else { 0 };
+        (self.connections + self.reserved) * (self.header_bytes + CONNECTION_BYTES + tls)
             + self.requests * REQUEST_BYTES
     }
 }

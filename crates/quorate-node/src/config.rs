@@ -20,6 +20,8 @@ pub struct NodeConfig {
     /// The members' names and the addresses at which peers reach them, `host:port`, this node's included: the same
     /// list at every node. The first one makes the cluster, when all of them are there.
     pub peers: Vec<(String, String)>,
+    /// It lets strangers in, as it was told to: the cluster's status warns of it.
+    pub insecure: bool,
     /// What is kept free of the data directory's disk; `None`: what [`Reserve::on`] says of it.
     pub reserve: Option<Reserve>,
     /// Most bytes of the log, or an eighth of the disk if that is less.
@@ -56,6 +58,7 @@ impl NodeConfig {
             peer_listen: peer_listen.into(),
             http_addr: http_addr.into(),
             peers,
+            insecure: false,
             reserve: None,
             log_bytes: limits::RAFT_LOG_BYTES,
             open_files: None,

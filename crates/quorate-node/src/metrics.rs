@@ -275,7 +275,8 @@ fn describe_node() {
     describe_gauge!(
         CERTIFICATE_EXPIRES,
         Unit::Seconds,
-        "How long a certificate lasts: this node's for its peers (`peer`), and the last of those that vouch for them (`peer_ca`)."
+        "How long a certificate lasts, 0: it has expired. This node's for its peers (`peer`), the last of those that vouch for them (`peer_ca`), and \
+         for clients (`rest`)."
     );
     describe_gauge!(DISK_STATE, Unit::Count, "1 for the state that the disk is in: room, short or full.");
 }

@@ -20,7 +20,9 @@ pub(crate) async fn give_back(client: &Client, worker: &str, shutdown: &Shutdown
                 tracing::warn!(worker, "an earlier runner's jobs are not given back: {error}");
                 return;
             }
-            Err(error @ (Error::Unavailable(_) | Error::Unreachable(_) | Error::Unknown(_))) => {
+            Err(
+                error @ (Error::Unavailable(_) | Error::Unreachable(_) | Error::Tls(_) | Error::Unknown(_)),
+            ) => {
                 if pause.fails_first() {
                     tracing::warn!(worker, "an earlier runner's jobs are not given back yet: {error}");
                 }

@@ -95,7 +95,7 @@ impl Report {
                     }
                 },
                 Error::Unknown(_) => may_have_taken = take.is_some(),
-                Error::Unavailable(_) | Error::Unreachable(_) | Error::Protocol(_) => {}
+                Error::Unavailable(_) | Error::Unreachable(_) | Error::Tls(_) | Error::Protocol(_) => {}
                 Error::Config(_) => return Err(Outcome::Unreported(error.to_string())),
             }
             if Instant::now() > deadline || shutdown.is_stopping() {

@@ -4,7 +4,7 @@ use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::trust::AnyName;
 use crate::{Identity, Trust};
@@ -42,12 +42,15 @@ fn serve(
     config
 }
 
-/// Of a client, TLS 1.2 and 1.3, that believes a server whose certificate bears the name it was called by. With `identity` it shows
-/// its own certificate where it is asked for.
-pub fn client(trust: &Trust, identity: Option<&Identity>, alpn: &[&[u8]]) -> ClientConfig {
+/// Of a client, TLS 1.2 and 1.3, that believes a server whose certificate bears the name it was called by, and is of `trust` or else
+/// of whom this machine trusts, which takes a moment to find out. With `identity` it shows its own certificate where it is asked for.
+pub fn client(trust: Option<&Trust>, identity: Option<&Identity>, alpn: &[&[u8]]) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12]);
     let builder = builder.expect("the provider has suites for these versions");
-    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust.clone()));
+    let builder = match trust {
+        Some(trust) => builder.dangerous().with_custom_certificate_verifier(Arc::new(trust.clone())),
+        None => builder.with_root_certificates(machine()),
+    };
     let mut config = match identity {
         Some(identity) => builder.with_client_cert_resolver(Arc::new(identity.clone())),
         None => builder.with_no_client_auth(),
@@ -67,6 +70,13 @@ pub fn peer_client(identity: &Identity, peers: &Trust) -> ClientConfig {
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
     config
+}
+
+fn machine() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    // What cannot be read of it is nobody to trust.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 fn provider() -> Arc<CryptoProvider> {

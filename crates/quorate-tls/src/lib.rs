@@ -24,5 +24,7 @@ pub use limits::EXPIRES_SOON;
 pub use rustls;
 pub use trust::Trust;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;

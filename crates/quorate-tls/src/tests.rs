@@ -1,44 +1,13 @@
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::testing::{ca, issue, open, trust};
 use crate::{Identity, TlsError, Trust, client, lasts, peer_client, peer_server, server};
-
-type Ca = CertifiedIssuer<'static, KeyPair>;
-
-fn ca() -> Ca {
-    let mut params = CertificateParams::new([]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// Writes `NAME.pem` and `NAME.key`.
-fn issue(dir: &Path, ca: &Ca, name: &str, until: Option<i32>) {
-    let mut params = CertificateParams::new([name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    if let Some(year) = until {
-        params.not_after = date_time_ymd(year, 1, 1);
-    }
-    let key = KeyPair::generate().unwrap();
-    let cert = params.signed_by(&key, ca).unwrap();
-    fs::write(dir.join(name).with_extension("pem"), cert.pem()).unwrap();
-    fs::write(dir.join(name).with_extension("key"), key.serialize_pem()).unwrap();
-}
-
-fn open(dir: &Path, name: &str) -> Result<Identity, TlsError> {
-    Identity::open(dir.join(name).with_extension("pem"), dir.join(name).with_extension("key"))
-}
-
-fn trust(dir: &Path, cas: &[&Ca]) -> Trust {
-    let file = dir.join("ca.pem");
-    fs::write(&file, cas.iter().map(|ca| ca.pem()).collect::<String>()).unwrap();
-    Trust::open(file).unwrap()
-}
 
 /// Whether both sides come to an understanding, about a server of this name.
 async fn shake_hands(server: ServerConfig, client: ClientConfig, name: &str) -> bool {
@@ -133,11 +102,11 @@ async fn only_who_an_authority_vouches_for_is_let_in() {
     assert!(!peers(&n1, &old).await && !peers(&old, &n1).await);
     assert!(!peers(&n1, &other).await && !peers(&other, &n1).await);
 
-    let ask = async |name| shake_hands(server(&n1, None, &[]), client(&trust, None, &[]), name).await;
+    let ask = async |name| shake_hands(server(&n1, None, &[]), client(Some(&trust), None, &[]), name).await;
     assert!(ask("n1").await && ask("127.0.0.1").await);
     assert!(!ask("n2").await, "clients mean a server by its name");
-    assert!(!shake_hands(server(&n1, Some(&trust), &[]), client(&trust, None, &[]), "n1").await);
-    assert!(shake_hands(server(&n1, Some(&trust), &[]), client(&trust, Some(&n1), &[]), "n1").await);
+    assert!(!shake_hands(server(&n1, Some(&trust), &[]), client(Some(&trust), None, &[]), "n1").await);
+    assert!(shake_hands(server(&n1, Some(&trust), &[]), client(Some(&trust), Some(&n1), &[]), "n1").await);
 }
 
 #[tokio::test]

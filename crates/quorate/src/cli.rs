@@ -1,8 +1,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    backup, bench, cluster, completions, demo, dev, health, job, manual, operation, queue, recover, restore,
-    run, serve, token, worker,
+    backup, bench, cert, cluster, completions, demo, dev, health, job, manual, operation, queue, recover,
+    restore, run, serve, token, worker,
 };
 
 /// A job queue that is there as long as a quorum of its nodes is.
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Worker(worker::WorkerArgs),
     /// Make tokens, by which nodes know their callers.
     Token(token::TokenArgs),
+    /// Make certificates, by which nodes know each other.
+    Cert(cert::CertArgs),
     /// Look at the cluster and its settings.
     Cluster(cluster::ClusterArgs),
     Backup(backup::BackupArgs),

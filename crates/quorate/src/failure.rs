@@ -78,7 +78,7 @@ fn code(error: &Error) -> u8 {
             RefusedKind::Conflict => exit_code::REFUSED,
             RefusedKind::Invalid | RefusedKind::Unauthorized | RefusedKind::TooLarge => exit_code::FAILED,
         },
-        Error::Unavailable(_) | Error::Unreachable(_) => exit_code::UNAVAILABLE,
+        Error::Unavailable(_) | Error::Unreachable(_) | Error::Tls(_) => exit_code::UNAVAILABLE,
         Error::Unknown(_) => exit_code::UNKNOWN,
         Error::Protocol(_) => exit_code::FAILED,
         Error::Config(_) => exit_code::USAGE,
@@ -94,6 +94,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Unreachable(_) => Some(
             "Nothing was done. Name the nodes of a cluster that runs with --nodes HOST:PORT,… (QUORATE_NODES), or start one \
              on this machine: `quorate dev`.",
+        ),
+        Error::Tls(_) => Some(
+            "Nothing was done. --ca FILE (QUORATE_CA) names the authority of the nodes' certificates, --cert and --cert-key this client's own.",
         ),
         Error::Unknown(_) => Some("Look with `quorate job list` before you repeat it."),
         Error::Refused(_) | Error::Protocol(_) | Error::Config(_) => None,

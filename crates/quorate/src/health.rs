@@ -3,12 +3,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use quorate_client::{Client, ClientConfig, Probe};
+use quorate_client::api::Health;
+use quorate_client::{Client, Probe};
 
 use crate::duration::{HumanDuration, within};
 use crate::limits::{LONGEST_WAIT, READY_POLL, READY_PROBE};
 use crate::output::{self, Output};
 use crate::runtime;
+use crate::target::Tls;
 
 /// Ask one node whether it is well.
 ///
@@ -18,6 +20,8 @@ pub(crate) struct HealthArgs {
     /// The node, HOST:PORT or a URL.
     #[arg(long, env = "QUORATE_HEALTH_URL", value_name = "NODE", default_value = "127.0.0.1:8080")]
     url: String,
+    #[command(flatten)]
+    tls: Tls,
     /// Ask whether it can serve (it has recovered, and reaches a majority through the leader), not only whether it lives.
     #[arg(long)]
     ready: bool,
@@ -32,10 +36,14 @@ pub(crate) struct HealthArgs {
 /// The node is not well, or not in time.
 pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let (probe, word) = if args.ready { (Probe::Ready, "ready") } else { (Probe::Alive, "alive") };
-    let client = client(&args.url)?;
-    runtime::on_one_thread(wait_until_well(&client, probe, word, args.wait))?;
+    let config = args.tls.config(std::slice::from_ref(&args.url))?;
+    let client = Client::new(config).context("url")?;
+    let said = runtime::on_one_thread(wait_until_well(&client, probe, word, args.wait))?;
     let mut out = Output::default();
     out.line(word);
+    if said.insecure {
+        output::remark("warning: the node is open (--insecure): whoever reaches its ports may do everything");
+    }
     out.end(None)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -45,12 +53,15 @@ async fn wait_until_well(
     probe: Probe,
     word: &str,
     wait: Option<HumanDuration>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Health> {
     let started = Instant::now();
     let left = || wait.map_or(READY_PROBE, |wait| wait.0.saturating_sub(started.elapsed()));
     let mut earlier = None;
     loop {
-        let Err(said) = client.probe(probe, left().min(READY_PROBE)).await else { return Ok(()) };
+        let said = match client.probe(probe, left().min(READY_PROBE)).await {
+            Ok(said) => return Ok(said),
+            Err(said) => said,
+        };
         let Some(wait) = wait else { return Err(said.into()) };
         if left() <= READY_POLL {
             // A probe that was cut short says less than one before it.
@@ -63,8 +74,4 @@ async fn wait_until_well(
         earlier = Some(said);
         tokio::time::sleep(READY_POLL).await;
     }
-}
-
-fn client(url: &str) -> anyhow::Result<Client> {
-    Client::new(ClientConfig::new([url])).context("url")
 }

@@ -70,6 +70,16 @@ pub(crate) const TOKEN_BYTES: usize = 32;
 pub(crate) const TOKENS_FILE_BYTES: u64 = 4 << 20;
 /// How often a node looks whether it has changed.
 pub(crate) const TOKENS_LOOK: Duration = Duration::from_secs(1);
+/// Days for which a cluster's CA holds: ten years.
+pub(crate) const CA_DAYS: u32 = 3_652;
+/// … and a certificate that it makes may.
+pub(crate) const CERTIFICATE_DAYS: RangeInclusive<u32> = 1..=CA_DAYS;
+/// … which it does for so many, if nothing is said.
+pub(crate) const CERTIFICATE_YEAR: u32 = 365;
+/// A certificate that has this part of its time left, or less, is due.
+pub(crate) const CERTIFICATE_DUE: i64 = 3;
+/// Bytes of a file with certificates or a key.
+pub(crate) const PEM_BYTES: u64 = 1 << 20;
 /// How long a write may be set to wait.
 pub(crate) const WRITE_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(60);

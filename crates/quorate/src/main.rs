@@ -6,7 +6,7 @@
 //! failure      what went wrong becomes words and an exit code
 //! completions, manual             what is made of the tree
 //! serve/       a node … dev/, demo/, bench/: several on this machine … run: a runner
-//! restore, recover     the data directory of a node that does not run
+//! restore, recover     the data directory of a node that does not run … token/, cert/: what it knows its callers and peers by
 //! job/, operation/, queue/, worker/, cluster/, backup/, health  what speaks to a cluster … target: to which, and how
 //! wrong_usage  what cannot be … environment: settings from variables … ending: signals … runtime: threads
 //! logging, output                 what is said … background, clean: by a thread, without steering a terminal
@@ -18,6 +18,7 @@
 mod background;
 mod backup;
 mod bench;
+mod cert;
 mod clean;
 mod cli;
 mod cluster;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         Command::Operation(args) => operation::main(args),
         Command::Worker(args) => worker::main(args),
         Command::Token(args) => token::main(args),
+        Command::Cert(args) => cert::main(args),
         Command::Cluster(args) => cluster::main(args),
         Command::Backup(args) => backup::main(&args),
         Command::Restore(args) => restore::main(&args),

@@ -17,7 +17,7 @@ use crate::environment::{Item, items};
 use crate::job::word;
 use crate::logging::{self, LogFormat};
 use crate::number::{decimal, number};
-use crate::target::{NODES, Token};
+use crate::target::{NODES, Tls, Token, keep_fresh};
 use crate::wrong_usage::{WrongUsage, wrong_usage};
 use crate::{limits, runtime, worker};
 
@@ -34,6 +34,8 @@ pub(crate) struct RunArgs {
     nodes: Vec<Item<String>>,
     #[command(flatten)]
     token: Token,
+    #[command(flatten)]
+    tls: Tls,
     /// The queues to take jobs from: `a,b`, the first of these that has one; `a:5,b:1`, drawn by weight; `*`, all [default: default].
     #[arg(long, env = "QUORATE_QUEUE", value_name = "QUEUE,…", value_parser = queues)]
     queue: Option<String>,
@@ -121,7 +123,8 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             .map_err(|why| wrong_usage(format!("one runner cannot ask for all that: {why}")))?;
     }
     let config =
-        ClientConfig { token: args.token.read()?, shuffle: !args.in_order, ..ClientConfig::new(&nodes) };
+        ClientConfig { token: args.token.read()?, shuffle: !args.in_order, ..args.tls.config(&nodes)? };
+    keep_fresh(&config);
     let client = Client::new(config).context("nodes")?;
     // A consume that waits does not see that its cluster is silent.
     let watched = client.clone();
@@ -196,7 +199,7 @@ async fn cluster_id(client: &Client) -> String {
             Ok(cluster) if !cluster.id.is_empty() => return cluster.id,
             Ok(_before_its_bootstrap) => {}
             // The client says it.
-            Err(Error::Unreachable(_)) => {}
+            Err(Error::Unreachable(_) | Error::Tls(_)) => {}
             Err(error @ (Error::Unavailable(_) | Error::Unknown(_))) => {
                 tracing::warn!("the cluster's id is not known yet: {error}");
             }

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::Args;
 use quorate_client::{Client, ClientConfig};
+use quorate_tls::{Identity, Trust};
+use tokio::sync::watch;
 
 use crate::duration::{HumanDuration, within};
 use crate::environment::{Item, items};
@@ -45,10 +47,50 @@ impl Token {
     }
 }
 
+/// How this program speaks TLS.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Tls {
+    /// Speak TLS to nodes whose certificate is of an authority in this PEM file, and to no others [default: to those with an https://
+    /// in front, by the authorities that this machine trusts].
+    #[arg(long, env = "QUORATE_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// This program's certificate, in PEM, for nodes that ask for one.
+    #[arg(long, env = "QUORATE_CERT", value_name = "FILE", requires = "cert_key")]
+    cert: Option<PathBuf>,
+    /// The key to it, in PEM.
+    #[arg(long, env = "QUORATE_CERT_KEY", value_name = "FILE", requires = "cert")]
+    cert_key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// A client's configuration that is of this kind.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is not what it should be.
+    pub(crate) fn config(&self, nodes: &[String]) -> anyhow::Result<ClientConfig> {
+        let trust = self.ca.as_ref().map(Trust::open).transpose().context("ca")?;
+        let identity = self.cert.as_ref().zip(self.cert_key.as_ref());
+        let identity = identity.map(|(cert, key)| Identity::open(cert, key)).transpose().context("cert")?;
+        Ok(ClientConfig { trust, identity, ..ClientConfig::new(nodes) })
+    }
+}
+
+/// Has a client that goes on for long follow its files.
+pub(crate) fn keep_fresh(config: &ClientConfig) {
+    // Nobody asks for a look besides.
+    let (_, never) = watch::channel(());
+    if let Some(trust) = config.trust.clone() {
+        tokio::spawn(quorate_tls::keep_fresh("ca", trust, never.clone()));
+    }
+    if let Some(identity) = config.identity.clone() {
+        tokio::spawn(quorate_tls::keep_fresh("cert", identity, never));
+    }
+}
+
 /// Which cluster to speak to, and how to print what it says.
 #[derive(Args, Clone)]
 pub(crate) struct Target {
-    /// The nodes, HOST:PORT or URLs, separated by commas; any of them will do, more of them survive a dead one.
+    /// The nodes, HOST:PORT or URLs (http://, https://), separated by commas; any of them will do, more of them survive a dead one.
     #[arg(long, env = "QUORATE_NODES", value_delimiter = ',', value_name = "NODE,…", default_value = NODES)]
     pub(crate) nodes: Vec<Item<String>>,
     /// How long a command may take, retries included.
@@ -56,6 +98,8 @@ pub(crate) struct Target {
     pub(crate) deadline: HumanDuration,
     #[command(flatten)]
     pub(crate) token: Token,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
     /// Print JSON, for machines.
     #[arg(long)]
     pub(crate) json: bool,
@@ -81,7 +125,7 @@ impl Target {
     pub(crate) fn client_of(&self, nodes: Vec<String>) -> anyhow::Result<Client> {
         let HumanDuration(deadline) = self.deadline;
         let token = self.token.read()?;
-        let config = ClientConfig { token, deadline, wait_for_nodes: false, ..ClientConfig::new(nodes) };
+        let config = ClientConfig { token, deadline, wait_for_nodes: false, ..self.tls.config(&nodes)? };
         Client::new(config).context("nodes")
     }
 }

@@ -218,6 +218,7 @@ fn no_error_says_its_cause_twice() {
     node[6] = "127.0.0.1:0".to_owned();
     node[8] = "198.51.100.1:1".to_owned();
     node[10] = "n0=198.51.100.1:1".to_owned();
+    node.push("--insecure".to_owned());
     let node: Vec<&str> = node.iter().map(String::as_str).collect();
     let file = dir.path().join("file.toml");
     std::fs::write(&file, "name = 5\n").unwrap();

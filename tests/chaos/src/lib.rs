@@ -14,6 +14,7 @@ mod convert;
 mod draw;
 mod fault;
 mod hosts;
+mod keys;
 mod limits;
 mod nemesis;
 mod observe;

@@ -87,10 +87,10 @@ impl<H: Host> Nemesis<H> {
     pub(crate) fn new(host: H, shared: Arc<Shared>, clock: Clock, seed: u64) -> anyhow::Result<Nemesis<H>> {
         Ok(Nemesis {
             host,
-            observer: Observer::new()?,
+            observer: Observer::new(&shared.nodes)?,
             runner: None,
+            rest: Arc::new(Rest::new(clock, &shared.nodes)?),
             shared,
-            rest: Arc::new(Rest::new(clock)?),
             clock,
             rng: StdRng::seed_from_u64(seed.rotate_left(17)),
             probes: Arc::new(AtomicU32::new(FIRST_PROBE)),

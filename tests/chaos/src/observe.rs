@@ -4,7 +4,7 @@ use quorate_check::DEFAULT_QUEUE;
 use tokio::time::{Instant, timeout};
 
 use crate::hosts::{Host, Node};
-use crate::limits;
+use crate::{keys, limits};
 
 /// The product did not do in time what it must: a finding, not an error of the harness.
 #[derive(Debug, thiserror::Error)]
@@ -15,12 +15,11 @@ pub(crate) struct Stuck(pub(crate) String);
 pub(crate) struct Observer(reqwest::Client);
 
 impl Observer {
-    pub(crate) fn new() -> anyhow::Result<Observer> {
-        let http = reqwest::Client::builder()
+    pub(crate) fn new(nodes: &[Node]) -> anyhow::Result<Observer> {
+        let http = keys::http(nodes)
             .timeout(limits::ATTEMPT)
             .connect_timeout(limits::CONNECT)
-            .pool_max_idle_per_host(0)
-            .no_proxy();
+            .pool_max_idle_per_host(0);
         Ok(Observer(http.build()?))
     }
 

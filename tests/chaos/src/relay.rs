@@ -56,7 +56,7 @@ impl Relay {
     /// There are no free ports.
     pub(crate) async fn start(shared: Arc<Shared>, clock: Clock) -> anyhow::Result<Relay> {
         let (next, ended) = (AtomicU32::new(FIRST_RELAYED), AtomicU32::new(0));
-        let rest = Rest::new(clock)?;
+        let rest = Rest::new(clock, &shared.nodes)?;
         let wire = Arc::new(Wire { shared, rest, clock, next, ended, failed: Mutex::new(None) });
         let (mut urls, mut listeners) = (Vec::new(), JoinSet::new());
         for node in 0..wire.shared.nodes.len() {

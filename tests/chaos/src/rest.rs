@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::convert;
 use crate::hosts::Node;
-use crate::limits;
+use crate::{keys, limits};
 
 /// Sends requests, each once, and says exactly what is known of each. That is why it is not `quorate-client`, which
 /// repeats and picks nodes by itself.
@@ -32,13 +32,12 @@ pub(crate) struct Answer {
 }
 
 impl Rest {
-    pub(crate) fn new(clock: Clock) -> anyhow::Result<Rest> {
-        let http = reqwest::Client::builder()
+    pub(crate) fn new(clock: Clock, nodes: &[Node]) -> anyhow::Result<Rest> {
+        let http = keys::http(nodes)
             .timeout(limits::ATTEMPT)
             .connect_timeout(limits::CONNECT)
             .pool_idle_timeout(limits::IDLE)
             .tcp_nodelay(true)
-            .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Rest { http, clock })

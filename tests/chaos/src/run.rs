@@ -15,7 +15,6 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::draw::new_job;
 use crate::hosts::{Compose, Host, Processes, Snapshots};
-use crate::limits;
 use crate::nemesis::{Injected, Nemesis};
 use crate::observe::Stuck;
 use crate::queues;
@@ -31,6 +30,7 @@ use crate::schedule::{Plan, Schedule};
 use crate::setter::Setter;
 use crate::shared::{Phase, Shared};
 use crate::sweeper::Sweeper;
+use crate::{keys, limits};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -199,20 +199,20 @@ async fn harm_and_heal(
     nemesis.host.start(&all).await?;
     nemesis.observer.healed(&mut nemesis.host).await?;
 
-    queues::set_up(&Rest::new(clock)?, &nodes[0]).await?;
+    queues::set_up(&Rest::new(clock, &shared.nodes)?, &nodes[0]).await?;
     if let Some(binary) = runner {
         let runner = Runner::start(binary, &options.dir, Arc::clone(&shared), clock).await?;
         nemesis.runner = Some(runner);
     }
     let mut clients = JoinSet::new();
     for number in 0..options.clients {
-        let client = Client::new(number, options.seed, Rest::new(clock)?, Arc::clone(&shared));
+        let client = Client::new(number, options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared));
         clients.spawn(client.run());
     }
-    clients.spawn(Setter::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
-    clients.spawn(Rated::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
-    clients.spawn(Sweeper::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
-    clients.spawn(Returner::new(options.seed, Rest::new(clock)?, Arc::clone(&shared)).run());
+    clients.spawn(Setter::new(options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared)).run());
+    clients.spawn(Rated::new(options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared)).run());
+    clients.spawn(Sweeper::new(options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared)).run());
+    clients.spawn(Returner::new(options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared)).run());
     let mut rounds = Rounds::new(Arc::clone(&shared), clock, options.clients, options.seed)?;
     let harmed = async {
         let harmed = harm(nemesis, &shared, clock, options, &mut clients).await;
@@ -251,7 +251,7 @@ async fn harm_and_heal(
     for (node, scan) in nodes.iter().zip(&scans) {
         shared.recorder.scan(&node.name, scan.index, scan.at, &scan.jobs)?;
     }
-    let http = reqwest::Client::builder().timeout(limits::REST).no_proxy().build()?;
+    let http = keys::http(&nodes).timeout(limits::REST).build()?;
     for node in &nodes {
         let counts = counts(&http, node, u64::MAX).await?.context("a node at rest applies something")?;
         shared.recorder.counts(&counts)?;
@@ -270,7 +270,8 @@ async fn harm(
 ) -> anyhow::Result<Vec<Injected>> {
     for number in 0..if options.bulk { limits::BULK_CLIENTS } else { 0 } {
         let number = FIRST_BULK + number;
-        let client = BulkClient::new(number, options.seed, Rest::new(clock)?, Arc::clone(shared));
+        let client =
+            BulkClient::new(number, options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(shared));
         clients.spawn(client.run());
     }
     let mut injected = Vec::new();
@@ -324,7 +325,7 @@ async fn bulk_passes(nemesis: &mut Nemesis<impl Host>, shared: &Shared) -> anyho
 
 /// One write and one read through every node, now that the faults are over.
 async fn greet(shared: &Shared, clock: Clock, client: u32) -> anyhow::Result<()> {
-    let rest = Rest::new(clock)?;
+    let rest = Rest::new(clock, &shared.nodes)?;
     for node in &shared.nodes {
         let tag = format!("greeting-{}", node.name);
         let op = rest.attempt(client, node, Call::Enqueue { jobs: vec![new_job(&tag)] }, None, None).await?;

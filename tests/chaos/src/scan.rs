@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use crate::clock::Clock;
 use crate::convert;
 use crate::hosts::Node;
-use crate::limits;
 use crate::observe::Stuck;
+use crate::{keys, limits};
 
 const STATUSES: [&str; 6] = ["delayed", "queued", "running", "success", "error", "cancelled"];
 
@@ -27,7 +27,7 @@ pub(crate) struct NodeScan {
 /// # Errors
 /// [`Stuck`] if they do not come to rest; a node that does not answer.
 pub(crate) async fn scan(nodes: &[Node], clock: Clock) -> anyhow::Result<Vec<NodeScan>> {
-    let http = reqwest::Client::builder().timeout(limits::REST).no_proxy().build()?;
+    let http = keys::http(nodes).timeout(limits::REST).build()?;
     let deadline = Instant::now() + limits::REST;
     loop {
         let mut scans = Vec::new();

@@ -9,6 +9,7 @@ mod common;
 mod console;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use console::Step;
@@ -28,7 +29,8 @@ fn every_command_of_the_compose_page_does_what_the_page_says() {
     let _alone = quorate_chaos::alone(PROJECT).expect("nobody else tests the page");
     let page = fs::read_to_string(common::root().join("docs/operations/compose.md")).expect("the page");
     let ports = quorate_chaos::free_ports(5).expect("free ports");
-    let steps = console::steps(&renamed(&page, &ports));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let steps = console::steps(&renamed(&page, &ports, dir.path()));
     assert!(steps.len() > 20, "the page has commands");
     for Step { command, .. } in &steps {
         let others = ["deploy_", "deploy-", " -p ", "quorate:latest", "quorate:before", "127.0.0.1:80"];
@@ -52,7 +54,8 @@ fn every_command_of_the_compose_page_does_what_the_page_says() {
 }
 
 /// The page with names that nobody else uses.
-fn renamed(page: &str, ports: &[u16]) -> String {
+fn renamed(page: &str, ports: &[u16], dir: &Path) -> String {
+    let page = page.replace("/tmp/quorate", dir.join("quorate").to_str().expect("a path that is text"));
     let mut page = page.replace("make image", "true").replace("deploy_", &format!("{PROJECT}_"));
     page = page.replace("quorate:latest", common::IMAGE).replace("quorate:before", IMAGE_BEFORE);
     for (port, known) in ports.iter().zip(8080..) {

@@ -3,4 +3,5 @@
 mod nodes;
 mod repeats;
 mod support;
+mod tls;
 mod wire;

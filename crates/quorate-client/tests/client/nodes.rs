@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use quorate_client::{Client, ClientConfig, Consume, Error};
+use quorate_client::{Client, ClientConfig, Consume, Error, RefusedKind};
 
 use crate::support::{Answer, Cluster, error, job, jobs, one_job, unavailable};
 
@@ -220,4 +220,33 @@ async fn a_held_consume_is_not_a_slow_node() {
     let client = Client::new(config).expect("a good configuration");
     let consume = quorate_client::Consume { wait: 60, ..Default::default() };
     assert_eq!(client.consume(&consume).await.expect("a job").answer.len(), 1);
+}
+
+/// Nodes hear of a new token one after the other.
+#[tokio::test]
+async fn a_token_that_one_node_does_not_know_yet_is_shown_to_the_next() {
+    let unknown = || error(401, "this token is not known here");
+    let cluster = Cluster::start(3, [unknown(), jobs(&["a"]), jobs(&["b"])]).await;
+    let client = cluster.client();
+    client.enqueue(&[], None).await.expect("the second node knows it");
+    client.enqueue(&[], None).await.expect("the second node knows it");
+    let nodes: Vec<usize> = cluster.seen().iter().map(|seen| seen.node).collect();
+    assert_ne!(nodes[0], nodes[1]);
+    assert_eq!(nodes[1], nodes[2], "the client went back to the node that does not know it");
+}
+
+#[tokio::test]
+async fn a_token_that_no_node_knows_is_final() {
+    let unknown = || error(401, "this token is not known here");
+    let cluster = Cluster::start(2, [unknown(), unknown()]).await;
+    let mut config = cluster.config();
+    config.nodes.push(dead_node().await);
+    let result = Client::new(config).expect("a good configuration").enqueue(&[], None).await;
+    let Err(Error::Refused(refused)) = &result else { panic!("{result:?}") };
+    assert_eq!((refused.status, refused.kind), (401, RefusedKind::Unauthorized));
+    assert_eq!(cluster.seen().len(), 2, "each node that is there was to be asked once");
+
+    // What a node without a leader would say of the token is not known yet.
+    let cluster = Cluster::start(2, [unknown(), unavailable("not_applied"), unknown(), jobs(&["a"])]).await;
+    cluster.client().enqueue(&[], None).await.expect("the second node knows it");
 }

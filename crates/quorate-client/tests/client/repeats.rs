@@ -152,7 +152,7 @@ async fn after_a_lost_answer_only_the_word_of_the_cluster_settles_what_became_of
 }
 
 async fn after(first: &Answer, second: Answer) -> Result<(), Error> {
-    let cluster = Cluster::start(2, [first.clone(), second]).await;
+    let cluster = Cluster::start(2, [first.clone(), second.clone(), second.clone(), second]).await;
     cluster.client().enqueue(&[], None).await.map(|_| ())
 }
 

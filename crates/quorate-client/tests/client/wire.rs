@@ -246,7 +246,6 @@ async fn the_token_is_sent() {
 async fn a_refusal_is_not_repeated_and_says_what_it_is() {
     let kinds = [
         (400, RefusedKind::Invalid),
-        (401, RefusedKind::Unauthorized),
         (403, RefusedKind::Unauthorized),
         (404, RefusedKind::NotFound),
         (405, RefusedKind::Invalid),

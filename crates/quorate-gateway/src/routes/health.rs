@@ -1,5 +1,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use quorate_api::{ErrorWrapper, Health};
 
 use crate::error::{Answer, ApiError};
@@ -21,7 +22,7 @@ pub(crate) async fn healthz<B: Backend>(State(gateway): State<Gateway<B>>) -> An
         false => {
             Err(ApiError::NotWell { message: "the Raft core of this node does not answer".into() }.into())
         }
-        true => Ok(response::json(StatusCode::OK, None, &Health { status: "ok".into() })),
+        true => Ok(well(&gateway)),
     }
 }
 
@@ -42,6 +43,11 @@ pub(crate) async fn readyz<B: Backend>(State(gateway): State<Gateway<B>>) -> Ans
     }
     match gateway.backend().health().unready().await {
         Some(why) => Err(ApiError::NotWell { message: why.into() }.into()),
-        None => Ok(response::json(StatusCode::OK, None, &Health { status: "ok".into() })),
+        None => Ok(well(&gateway)),
     }
+}
+
+fn well<B: Backend>(gateway: &Gateway<B>) -> Response {
+    let insecure = gateway.config().insecure;
+    response::json(StatusCode::OK, None, &Health { status: "ok".into(), insecure })
 }

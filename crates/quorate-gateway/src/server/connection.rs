@@ -9,6 +9,7 @@ use axum::extract::Request;
 use hyper::Version;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -21,6 +22,7 @@ use super::outgoing::Outgoing;
 use super::progress::{Idle, InFlight, Progress};
 use super::slots::{OnlyHealth, Slot};
 use super::socket::Socket;
+use super::tls::{self, Plain};
 use super::watch::Watch;
 use crate::limits::LINGER;
 use crate::trace::Client;
@@ -40,17 +42,52 @@ pub(super) struct Connection {
 impl Connection {
     /// Serves it to its end.
     pub(super) async fn serve(self, stream: TcpStream) {
-        let Connection { client, slot, router, write_stall, requests, shutdown, watch } = self;
-        let header_read = slot.header_read;
+        let (begun, client) = (Instant::now(), self.client);
         // Answers are small and somebody waits for each.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%client, %error, "the connection was gone before its first request");
             return;
         }
         let progress = Arc::new(Progress::default());
-        let mut stream = TimeoutStream::new(Socket::new(stream, Arc::clone(&progress)));
-        stream.set_write_timeout(Some(write_stall));
+        let Some(tls) = self.slot.tls.clone() else {
+            let stream = self.plain(stream, &progress);
+            return self.serve_http(stream, progress, begun).await;
+        };
+        let accepting = async {
+            let is_tls = tls::begins(&stream).await?;
+            let stream = self.plain(stream, &progress);
+            if is_tls {
+                return tls::accept(&tls, stream).await.map(Some);
+            }
+            tls::is_asked_for(stream).await;
+            Ok(None)
+        };
+        let accepted = tokio::select! {
+            accepted = tokio::time::timeout_at(begun + self.slot.header_read, accepting) => accepted,
+            () = self.shutdown.cancelled() => return,
+        };
+        match accepted.unwrap_or_else(|late| Err(late.into())) {
+            Ok(Some(stream)) => self.serve_http(stream, progress, begun).await,
+            Ok(None) => tracing::debug!(%client, "HTTP without TLS, where TLS is spoken"),
+            Err(error) => tracing::debug!(%client, %error, "no secure connection"),
+        }
+    }
 
+    fn plain(&self, stream: TcpStream, progress: &Arc<Progress>) -> Plain {
+        let mut stream = TimeoutStream::new(Socket::new(stream, Arc::clone(progress)));
+        stream.set_write_timeout(Some(self.write_stall));
+        Box::pin(stream)
+    }
+
+    /// Serves what comes on a stream that was accepted at `begun`.
+    async fn serve_http(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        progress: Arc<Progress>,
+        begun: Instant,
+    ) {
+        let Connection { client, slot, router, write_stall: _, requests, shutdown, watch } = self;
+        let header_read = slot.header_read;
         let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
             if !slot.is_usual() {
                 request.extensions_mut().insert(OnlyHealth);
@@ -67,10 +104,10 @@ impl Connection {
                 Ok::<_, h2::Error>(Outgoing::of(response, progress, watch, in_flight))
             }
         });
-        let mut connection = pin!(slot.http.serve_connection(TokioIo::new(Box::pin(stream)), service));
+        let mut connection = pin!(slot.http.serve_connection(TokioIo::new(stream), service));
         // For who never asks: hyper's timeout for headers begins once it knows the version of HTTP, which it learns from the
         // first bytes. And for idle connections of HTTP/2, which hyper keeps for ever.
-        let mut look = pin!(tokio::time::sleep(header_read));
+        let mut look = pin!(tokio::time::sleep_until(begun + header_read));
         let (mut looks, mut is_ending) = (true, false);
         let ended = loop {
             tokio::select! {

@@ -7,6 +7,7 @@ mod outgoing;
 mod progress;
 mod slots;
 mod socket;
+mod tls;
 mod watch;
 
 use std::io;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +32,8 @@ use watch::Watch;
 pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) limits: ConnectionLimits,
+    /// Speak TLS so.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     /// When it is cancelled, nothing more is accepted, and what is in flight is answered.
     pub(crate) shutdown: CancellationToken,
     /// What requests and answers hold.
@@ -37,10 +41,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves HTTP/1.1 and HTTP/2 without TLS until shutdown, and then until what was in flight has been answered, or
+    /// Serves HTTP/1.1 and HTTP/2 until shutdown, and then until what was in flight has been answered, or
     /// [`ConnectionLimits::drain`] has passed. A client that is slow does not get so much time.
     pub(crate) async fn run(self, listener: TcpListener) {
-        let slots = Slots::new(&self.limits);
+        let slots = Slots::new(&self.limits, self.tls.as_ref());
         let requests = Arc::new(Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)));
         let connections = TaskTracker::new();
         let watch = Arc::new(Watch::default());

@@ -477,6 +477,7 @@ impl NodeHealth for Fake {
                 applied_index: Some(5),
                 reachable: true,
                 draining: false,
+                insecure: false,
                 clock_offset_ms: None,
                 disk: None,
                 feature_level: Some(1),

@@ -28,6 +28,7 @@ mod queues;
 mod running_log;
 mod selection;
 mod server;
+mod tls;
 mod turns;
 mod unique;
 mod wire;

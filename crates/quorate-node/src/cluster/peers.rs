@@ -79,6 +79,7 @@ impl Peers {
                 .map(|(id, node)| pb::KnownMember { node_id: *id, name: node.name.clone() })
                 .collect(),
             certificate_expires_ms: self.process.config.tls.as_ref().map_or(0, expires_ms),
+            insecure: self.process.config.insecure,
         }
     }
 

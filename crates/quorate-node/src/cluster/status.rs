@@ -100,6 +100,8 @@ pub struct Member {
     pub reachable: bool,
     /// It is being drained.
     pub draining: bool,
+    /// It lets strangers in, as it was told to.
+    pub insecure: bool,
     /// By how many milliseconds its wall clock is ahead of the answering node's, where that was seen lately.
     pub clock_offset_ms: Option<i64>,
     /// How its disk is, and the free bytes there, what the node keeps for itself included; `None` where unknown.
@@ -178,6 +180,7 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
             applied_index: says.as_ref().map(|says| says.applied_index),
             reachable: says.is_some(),
             draining: says.as_ref().is_some_and(|says| says.draining),
+            insecure: says.as_ref().is_some_and(|says| says.insecure),
             feature_level: says.as_ref().map(|says| FeatureLevel(says.feature_level)),
             disk: says.as_ref().and_then(peers::disk_of),
             certificate_lasts: says

@@ -9,6 +9,8 @@ use crate::limits;
 /// What an operator should see to, in a cluster that may take writes all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
+    /// A member lets strangers in, as it was told to.
+    Insecure(String),
     /// An even number of voters: the last one makes nothing safer.
     EvenVoters(usize),
     /// The next failure stops the cluster, and it was meant to survive one.
@@ -76,6 +78,7 @@ impl Warning {
     /// The word for it, for machines.
     pub fn kind(&self) -> &'static str {
         match self {
+            Warning::Insecure(_) => "insecure",
             Warning::EvenVoters(_) => "even_voters",
             Warning::NoFailureSurvived => "no_failure_survived",
             Warning::Lagging { .. } => "lagging",
@@ -95,6 +98,11 @@ impl Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Warning::Insecure(name) => write!(
+                f,
+                "{name} is open (--insecure): whoever reaches its ports may do everything; give it tokens (`quorate token new`) and \
+                 certificates (`quorate cert init`)"
+            ),
             Warning::EvenVoters(voters) => write!(
                 f,
                 "{voters} voters survive no more failures than {} would: add one, or remove one",
@@ -156,6 +164,8 @@ pub(crate) fn of(cluster: &Cluster, half_changed: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let voters = cluster.members.iter().filter(|member| member.role != Role::Learner).count();
     let well = || cluster.members.iter().filter(|member| member.reachable);
+    warnings
+        .extend(well().filter(|member| member.insecure).map(|member| Warning::Insecure(member.name.clone())));
     if voters > 1 && cluster.tolerates == 0 {
         warnings.push(Warning::NoFailureSurvived);
     }
@@ -231,6 +241,7 @@ mod tests {
             applied_index: Some(100),
             reachable: true,
             draining: false,
+            insecure: false,
             clock_offset_ms: Some(0),
             disk: Some((DiskState::Room, 1 << 30)),
             feature_level: None,
@@ -276,6 +287,7 @@ mod tests {
         }
         assert_eq!(of_three(&|cluster| cluster.members[1].version = Some("2".into())), ["mixed_versions"]);
         assert_eq!(of_three(&|cluster| cluster.members[1].draining = true), ["draining"]);
+        assert_eq!(of_three(&|cluster| cluster.members[1].insecure = true), ["insecure"]);
         for (removed, kind) in [(false, "applicant"), (true, "removed_runs")] {
             let outsider = Outsider { name: "n4".into(), id: 4, peer_addr: "a:1".into(), removed };
             assert_eq!(of_three(&|cluster| cluster.outsiders = vec![outsider.clone()]), [kind]);

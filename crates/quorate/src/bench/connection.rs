@@ -1,22 +1,74 @@
-use anyhow::{Context, bail, ensure};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
+use quorate_client::ClientConfig;
+use quorate_tls::rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// A keep-alive connection to one node, without what a careful client does beside the request: the load should cost little.
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    /// Where it leads.
-    addr: (String, u16),
+    to: Node,
     host: HeaderValue,
     /// The value of `Authorization`.
     token: Option<HeaderValue>,
+}
+
+/// Where a connection leads, and how.
+#[derive(Clone)]
+pub(super) struct Node {
+    host: String,
+    port: u16,
+    /// `None`: without TLS.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     /// What stands before every path, where the API is not at the root.
     base: String,
+}
+
+impl Node {
+    /// The nodes that a client with this configuration would speak to.
+    ///
+    /// # Errors
+    /// One is neither `HOST:PORT` nor a URL.
+    pub(super) fn all(config: &ClientConfig) -> anyhow::Result<Vec<Node>> {
+        // All connections share what goes on of an earlier one.
+        let mut tls = None;
+        let nodes = config.nodes.iter().map(|node| {
+            let scheme = if config.is_tls() { "https" } else { "http" };
+            let url = if node.contains("://") { node.to_owned() } else { format!("{scheme}://{node}") };
+            let uri: Uri = url.parse().with_context(|| format!("{node} is no URL"))?;
+            let is_tls = uri.scheme_str() == Some("https");
+            let Some(host) = uri.host().map(|host| host.trim_matches(['[', ']']).to_owned()) else {
+                bail!("{node} has no host")
+            };
+            let connector = is_tls
+                .then(|| tls.get_or_insert_with(|| Arc::new(config.tls())).clone())
+                .map(TlsConnector::from);
+            let name = || ServerName::try_from(host.clone()).map_err(|_| anyhow!("{node} has no name"));
+            let tls = connector.map(|connector| anyhow::Ok((connector, name()?))).transpose()?;
+            let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+            let base = uri.path().trim_end_matches('/').to_owned();
+            Ok(Node { host, port, tls, base })
+        });
+        nodes.collect()
+    }
+
+    async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => speak(stream).await,
+            Some((connector, name)) => speak(connector.connect(name.clone(), stream).await?).await,
+        }
+    }
 }
 
 /// A path of the API, ready to be sent again and again.
@@ -30,23 +82,18 @@ impl Path {
 }
 
 impl Connection {
-    /// Connects to a node, `host:port` or `http://host:port`.
+    /// Connects to a node.
     ///
     /// # Errors
-    /// It is none of that form, or nobody listens there.
-    pub(super) async fn open(node: &str, token: Option<&str>) -> anyhow::Result<Connection> {
-        let url = if node.contains("://") { node.to_owned() } else { format!("http://{node}") };
-        let uri: Uri = url.parse().with_context(|| format!("{node} is no URL"))?;
-        ensure!(uri.scheme_str() == Some("http"), "{node}: bench measures http:// only");
-        let (Some(host), port) = (uri.host(), uri.port_u16().unwrap_or(80)) else {
-            bail!("{node} has no host")
+    /// Nobody listens there, or it is not to be trusted.
+    pub(super) async fn open(to: &Node, token: Option<&str>) -> anyhow::Result<Connection> {
+        let at = match to.host.contains(':') {
+            true => format!("[{}]:{}", to.host, to.port),
+            false => format!("{}:{}", to.host, to.port),
         };
-        let addr = (host.trim_matches(['[', ']']).to_owned(), port);
-        let sender = connect(&addr).await.with_context(|| format!("cannot connect to {node}"))?;
-        let host = HeaderValue::from_str(&format!("{host}:{port}"))?;
-        let base = uri.path().trim_end_matches('/').to_owned();
+        let sender = to.connect().await.with_context(|| format!("cannot connect to {at}"))?;
         let token = token.map(|token| HeaderValue::try_from(format!("Bearer {token}"))).transpose()?;
-        Ok(Connection { sender, addr, host, token, base })
+        Ok(Connection { sender, to: to.clone(), host: HeaderValue::try_from(at)?, token })
     }
 
     /// Sends a request with a JSON body, or with none, and says what the answer's body is.
@@ -90,14 +137,14 @@ impl Connection {
     async fn send(&mut self, mut request: Request<Full<Bytes>>) -> anyhow::Result<Bytes> {
         // A node closes a connection that was idle for long.
         if self.sender.ready().await.is_err() {
-            self.sender = connect(&self.addr).await?;
+            self.sender = self.to.connect().await?;
             self.sender.ready().await?;
         }
         if let Some(token) = &self.token {
             request.headers_mut().insert(AUTHORIZATION, token.clone());
         }
-        if !self.base.is_empty() {
-            *request.uri_mut() = format!("{}{}", self.base, request.uri()).parse()?;
+        if !self.to.base.is_empty() {
+            *request.uri_mut() = format!("{}{}", self.to.base, request.uri()).parse()?;
         }
         let answer = self.sender.send_request(request).await?;
         let status = answer.status();
@@ -107,9 +154,9 @@ impl Connection {
     }
 }
 
-async fn connect((host, port): &(String, u16)) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect((host.as_str(), *port)).await?;
-    stream.set_nodelay(true)?;
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> anyhow::Result<SendRequest<Full<Bytes>>> {
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Its end shows in the next request.
     tokio::spawn(connection);

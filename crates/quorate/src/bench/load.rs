@@ -5,7 +5,7 @@ use futures::future::try_join_all;
 use hdrhistogram::Histogram;
 
 use super::BenchArgs;
-use super::connection::Connection;
+use super::connection::{Connection, Node};
 use super::cpu::{Cpu, Processes};
 use super::profile::{Ends, Profile, Worker};
 use super::requests::{Requests, Spread};
@@ -49,7 +49,7 @@ impl Load {
     pub(super) async fn connect(args: &BenchArgs, nodes: &[String]) -> anyhow::Result<Load> {
         let spread = Spread { queues: args.queues, keys: args.keys, prefix: "bench" };
         let requests = Requests::new(args.profile.batch(args.batch), args.payload, spread)?;
-        let token = args.token.read()?;
+        let (token, nodes) = (args.token.read()?, Node::all(&args.tls.config(nodes)?)?);
         // No other run has had it, in whatever container.
         let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
         let connect = nodes.iter().cycle().take(args.clients).enumerate().map(async |(number, node)| {

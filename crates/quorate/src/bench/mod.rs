@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use quorate_client::{Client, ClientConfig};
+use quorate_client::Client;
 
 use crate::dev::LocalCluster;
 use crate::dev::wait_until_ready;
@@ -20,7 +20,7 @@ use crate::environment::{Item, items};
 use crate::limits::FIRST_PORT;
 use crate::number::{decimal, number};
 use crate::runtime;
-use crate::target::Token;
+use crate::target::{Tls, Token};
 use cpu::Processes;
 use load::{Load, Round};
 use profile::Profile;
@@ -37,6 +37,8 @@ pub(crate) struct BenchArgs {
     nodes: Vec<Item<String>>,
     #[command(flatten)]
     token: Token,
+    #[command(flatten)]
+    tls: Tls,
     /// What each client does, over and over.
     #[arg(long, value_enum, default_value_t = Profile::Cycle)]
     profile: Profile,
@@ -98,7 +100,7 @@ async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let nodes = items(&args.nodes);
     if !nodes.is_empty() {
         // Says which of them is no node.
-        Client::new(ClientConfig::new(&nodes)).context("nodes")?;
+        Client::new(args.tls.config(&nodes)?).context("nodes")?;
         let rounds = measure(&args, &nodes, &Processes::default()).await?;
         return report::print(&args, &nodes, &rounds);
     }

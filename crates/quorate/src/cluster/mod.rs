@@ -154,7 +154,7 @@ pub(crate) fn status(StatusArgs { watch, target }: &StatusArgs) -> anyhow::Resul
                 }
                 Ok(_) => {}
                 // It may come back.
-                Err(error @ (Error::Unavailable(_) | Error::Unreachable(_))) => output::remark(error),
+                Err(error) if error.is_unavailable() => output::remark(error),
                 Err(error) => return Err(error),
             }
         }

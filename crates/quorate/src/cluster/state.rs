@@ -153,6 +153,7 @@ mod tests {
                 term: None,
                 applied_index: None,
                 draining: false,
+                insecure: false,
                 reachable: !member.ends_with('-'),
                 clock_offset_ms: None,
                 feature_level: None,

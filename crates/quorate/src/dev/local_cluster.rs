@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -6,9 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use quorate_client::ClientConfig;
+use quorate_tls::Trust;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::node_log::NodeLog;
+use crate::cert::{Authority, Made, Owner};
+use crate::limits::CERTIFICATE_YEAR;
 use crate::wrong_usage::{Lines, wrong_usage};
 
 /// How long a node gets to end after SIGTERM: longer than it takes at most (docs/timeouts.md).
@@ -21,6 +26,8 @@ pub(crate) struct LocalCluster {
     nodes: Vec<LocalNode>,
     peers: String,
     log_level: String,
+    /// Who vouches for the nodes, where they speak TLS.
+    trust: Option<Trust>,
 }
 
 /// One of its nodes.
@@ -29,6 +36,7 @@ pub(crate) struct LocalNode {
     pub(crate) http_addr: String,
     peer_addr: String,
     dir: PathBuf,
+    certificate: Option<Made>,
     child: Option<Child>,
     log: Option<NodeLog>,
     /// The pipe that the child reads; apart from `child`, which would close it when it is waited for.
@@ -38,7 +46,8 @@ pub(crate) struct LocalNode {
 impl LocalNode {
     /// Its base URL.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.http_addr)
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.http_addr)
     }
 
     /// Its process id, while it runs.
@@ -88,6 +97,7 @@ impl LocalCluster {
                 http_addr: format!("127.0.0.1:{}", http_port + n),
                 peer_addr: format!("127.0.0.1:{}", peer_port + n),
                 dir: dir.join(format!("n{}", n + 1)),
+                certificate: None,
                 child: None,
                 log: None,
                 lifeline: None,
@@ -95,7 +105,29 @@ impl LocalCluster {
             .collect();
         let peers: Vec<String> =
             nodes.iter().map(|node| format!("{}={}", node.name, node.peer_addr)).collect();
-        Ok(LocalCluster { nodes, peers: peers.join(","), log_level: log_level.to_owned() })
+        Ok(LocalCluster { nodes, peers: peers.join(","), log_level: log_level.to_owned(), trust: None })
+    }
+
+    /// Has them speak TLS, to each other and to clients, with certificates of a CA in a folder `tls` of this directory; makes what is not
+    /// there. Says where the CA's certificate is.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    pub(crate) fn speak_tls(&mut self, dir: &Path) -> anyhow::Result<PathBuf> {
+        let dir = dir.join("tls");
+        let (authority, _) = Authority::init(&dir)?;
+        for node in &mut self.nodes {
+            let owner = Owner::Node { name: &node.name, hosts: &[] };
+            node.certificate = Some(authority.certify(&owner, &dir, CERTIFICATE_YEAR, true)?);
+        }
+        let (ca, _) = authority.files();
+        self.trust = Some(Trust::open(&ca)?);
+        Ok(ca)
+    }
+
+    /// How to speak to one of them.
+    pub(crate) fn client_config(&self, url: &str) -> ClientConfig {
+        ClientConfig { trust: self.trust.clone(), ..ClientConfig::new([url]) }
     }
 
     /// The nodes, in the order of their names.
@@ -136,6 +168,7 @@ impl LocalCluster {
             .args(["--peer-addr", &node.peer_addr])
             .args(["--peers", &peers])
             .args(["--log-level", &log_level])
+            .args(node.certificate.iter().flat_map(flags))
             .arg("--until-stdin-closes")
             .process_group(0) // Ctrl-C reaches this process alone, which ends them in order
             .stdin(Stdio::piped())
@@ -147,7 +180,17 @@ impl LocalCluster {
             command.env("MALLOC_ARENA_MAX", "2");
         }
         // Settings of the environment that would make the nodes differ from what was asked for.
-        for setting in ["CONFIG", "HTTP_ADVERTISE"] {
+        let own = [
+            "CONFIG",
+            "HTTP_ADVERTISE",
+            "PEER_CERT",
+            "PEER_KEY",
+            "PEER_CA",
+            "TLS_CERT",
+            "TLS_KEY",
+            "TLS_CLIENT_CA",
+        ];
+        for setting in own {
             command.env_remove(format!("QUORATE_{setting}"));
         }
         let mut child = command.spawn().with_context(|| format!("cannot start {}", node.name))?;
@@ -251,6 +294,24 @@ impl LocalCluster {
     fn node(&mut self, position: usize) -> anyhow::Result<&mut LocalNode> {
         self.nodes.get_mut(position).with_context(|| format!("there is no node {position}"))
     }
+}
+
+/// What a node is told of its certificate: the same for peers and for clients.
+fn flags(made: &Made) -> [&OsStr; 10] {
+    let (certificate, key) = (made.certificate.as_os_str(), made.key.as_os_str());
+    let flag = OsStr::new;
+    [
+        flag("--peer-cert"),
+        certificate,
+        flag("--peer-key"),
+        key,
+        flag("--peer-ca"),
+        made.ca.as_os_str(),
+        flag("--tls-cert"),
+        certificate,
+        flag("--tls-key"),
+        key,
+    ]
 }
 
 fn killed(status: ExitStatus) -> bool {

@@ -36,6 +36,9 @@ pub(crate) struct DevArgs {
     /// Where the nodes keep everything, a folder for each.
     #[arg(long, value_name = "DIR", default_value = "quorate-dev")]
     data_dir: PathBuf,
+    /// Speak TLS: to clients, and among the nodes. A CA and certificates for it are made in the data directory, in `tls`.
+    #[arg(long)]
+    tls: bool,
     /// What the nodes log, to a file for each in the data directory.
     #[arg(long, default_value = logging::LEVEL, value_parser = logging::level)]
     log_level: String,
@@ -57,11 +60,16 @@ async fn run(args: DevArgs, said: &Background, remarks: &Background) -> anyhow::
     let peer_port = args.peer_port.unwrap_or_else(|| args.http_port.saturating_add(1_000));
     let mut cluster =
         LocalCluster::new(args.nodes, args.http_port, peer_port, &args.data_dir, &args.log_level)?;
+    let ca = args.tls.then(|| cluster.speak_tls(&args.data_dir)).transpose()?;
     let mut ending = Ending::listen()?;
     cluster.start_all()?;
     for node in cluster.nodes() {
         let (pid, log) = (node.pid().unwrap_or(0), node.log_file());
         said.line(format_args!("{}  {}  pid {pid}  log {}", node.name, node.url(), log.display()));
+    }
+    if let Some(ca) = &ca {
+        let (nodes, ca) = (cluster.urls().join(","), ca.display());
+        remarks.line(format_args!("for commands: export QUORATE_NODES={nodes} QUORATE_CA={ca}"));
     }
     remarks.line("waiting until all of them are ready");
     tokio::select! {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use quorate_client::{Client, ClientConfig, Probe};
+use quorate_client::{Client, Probe};
 use tokio::time::Instant;
 
 use super::LocalCluster;
@@ -14,7 +14,7 @@ use crate::limits::{READY_POLL, READY_PROBE};
 pub(crate) async fn wait_until_ready(cluster: &mut LocalCluster, patience: Duration) -> anyhow::Result<()> {
     let deadline = Instant::now() + patience;
     for (position, url) in cluster.urls().into_iter().enumerate() {
-        let client = Client::new(ClientConfig::new([&url])).context("url")?;
+        let client = Client::new(cluster.client_config(&url)).context("url")?;
         while let Err(error) = client.probe(Probe::Ready, READY_PROBE).await {
             cluster.check_running().await?;
             if cluster.was_killed(position)? {

@@ -34,6 +34,7 @@ impl From<&Error> for Fate {
             Error::Refused(_)
             | Error::Unavailable(_)
             | Error::Unreachable(_)
+            | Error::Tls(_)
             | Error::Protocol(_)
             | Error::Config(_) => Fate::NotEnqueued,
         }

@@ -84,7 +84,7 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
                 }
                 Ok(_) => {}
                 // The cluster may come back.
-                Err(error @ (Error::Unavailable(_) | Error::Unreachable(_))) => output::remark(error),
+                Err(error) if error.is_unavailable() => output::remark(error),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -50,7 +50,7 @@ async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error
                     Status::Delayed | Status::Queued | Status::Running => {}
                 }
             }
-            Err(error @ (Error::Unavailable(_) | Error::Unreachable(_))) if was_answered => {
+            Err(error) if error.is_unavailable() && was_answered => {
                 if !is_silent {
                     output::remark(error);
                 }

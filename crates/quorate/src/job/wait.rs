@@ -160,7 +160,7 @@ impl Wait {
 
 /// The cluster may answer again.
 fn may_come_back(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(Error::Unavailable(_) | Error::Unreachable(_)))
+    error.downcast_ref().is_some_and(Error::is_unavailable)
 }
 
 enum Attempt {

@@ -252,6 +252,7 @@ fn cluster(seen: quorate_node::Cluster) -> Cluster {
             applied_index: member.applied_index,
             reachable: member.reachable,
             draining: member.draining,
+            insecure: member.insecure,
             clock_offset_ms: member.clock_offset_ms,
             disk: member
                 .disk
@@ -305,10 +306,12 @@ mod tests {
             applied_index: Some(5),
             reachable: true,
             draining: false,
+            insecure: true,
             clock_offset_ms: None,
             disk: Some((DiskState::Short, 7)),
             feature_level: Some(FeatureLevel(1)),
             version: None,
+            certificate_lasts: None,
             uptime: Some(Duration::from_millis(90_500)),
         };
         let seen = quorate_node::Cluster {
@@ -335,7 +338,7 @@ mod tests {
             r#"{"id":"c1","node":"n1","standing":"member","term":3,"log_time_offset_ms":-7,"feature_level":1,"#,
             r#""members_index":9,"members":["#,
             r#"{"name":"n1","id":"18446744073709551615","role":"leader","peer_addr":"a:1","http_addr":"a:2","#,
-            r#""term":3,"applied_index":5,"reachable":true,"draining":false,"feature_level":1,"uptime_seconds":90,"#,
+            r#""term":3,"applied_index":5,"reachable":true,"draining":false,"insecure":true,"feature_level":1,"uptime_seconds":90,"#,
             r#""disk":{"state":"short","free_bytes":7}}],"#,
             r#""outsiders":[{"name":"n4","id":"4","peer_addr":"d:1","removed":false}],"quorum":1,"tolerates":0,"#,
             r#""warnings":[{"kind":"draining","message":"n1 is being drained: `quorate cluster undrain n1`, or start it again"}]}"#,

@@ -1,10 +1,13 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use quorate_gateway::{GatewayConfig, Roles};
 use quorate_node::NodeConfig;
+use quorate_tls::{Identity, Trust};
 
+use super::closed::Open;
 use super::settings::Settings;
 use super::traces::{self, Collector};
 use crate::duration::HumanDuration;
@@ -21,6 +24,10 @@ pub(crate) struct Config {
     pub(crate) http_addr: SocketAddr,
     /// Where to serve `/metrics` as well.
     pub(crate) metrics_addr: Option<SocketAddr>,
+    /// What lets strangers in, as was asked for.
+    pub(crate) open: Open,
+    /// What HTTPS is served with.
+    pub(crate) tls: Option<(Identity, Option<Trust>)>,
     /// Who has a token.
     pub(crate) tokens: Option<PathBuf>,
     /// Where traces go, if anywhere.
@@ -41,6 +48,9 @@ impl Settings {
             metrics_addr.map(|given| address("metrics-addr", Some(given), "127.0.0.1:9180")).transpose()?;
         let peer_addr = address("peer-addr", self.peer_addr.as_deref(), "127.0.0.1:9080")?;
         let name = self.name.unwrap_or_else(|| "n1".to_owned());
+        let callers_known = self.tokens.is_some() || self.tls_client_ca.is_some();
+        let open = Open::of(http_addr, callers_known, peer_addr, self.peer_cert.is_some());
+        open.allow(self.insecure.unwrap_or(false), &name)?;
         let peers = match self.peers {
             Some(list) => parse_peers(&list)?,
             None => vec![(name.clone(), peer_addr.to_string())],
@@ -48,9 +58,12 @@ impl Settings {
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("quorate-data"));
         let http_advertise = self.http_advertise.unwrap_or_else(|| http_addr.to_string());
         let http_name = http_advertise.rsplit_once(':').map(|(name, _)| name.to_owned());
+        let tls = tls(self.tls_cert, self.tls_key, self.tls_client_ca)?;
+        let http_advertise = if tls.is_some() { format!("https://{http_advertise}") } else { http_advertise };
         let mut node = NodeConfig::new(&name, data_dir, peer_addr.to_string(), http_advertise, peers);
         node.snapshot_every = self.snapshot_every.unwrap_or(node.snapshot_every);
         node.logs_kept = self.logs_kept.unwrap_or(node.logs_kept);
+        node.insecure = open.is_any();
         node.tls = peer_tls::open(&node.name, self.peer_cert, self.peer_key, self.peer_ca)?;
         node.check()?;
 
@@ -59,6 +72,9 @@ impl Settings {
             node.traces = quorate_node::Traces { parent: traces::parent, adopt: traces::adopt };
         }
         let mut gateway = GatewayConfig { node: name, ..GatewayConfig::default() };
+        gateway.tls = tls.as_ref().map(|(identity, clients)| {
+            Arc::new(quorate_tls::server(identity, clients.as_ref(), &[b"h2", b"http/1.1"]))
+        });
         if let Some(given) = self.write_timeout {
             let (least, most) = (HumanDuration(*WRITE_TIMEOUT.start()), HumanDuration(*WRITE_TIMEOUT.end()));
             ensure!(
@@ -80,6 +96,7 @@ impl Settings {
         let named = self.allowed_hosts.iter().flat_map(|list| list.split(','));
         let advertised = http_name.iter().map(String::as_str);
         let host = |name: &str| name.trim().rsplit_once(':').map_or(name.trim(), |(host, _)| host).to_owned();
+        gateway.insecure = open.is_any();
         gateway.hosts = named.map(host).chain(advertised.map(str::to_owned)).collect();
         gateway.traces.access_log = self.access_log.unwrap_or(false);
         if collector.is_some() {
@@ -94,12 +111,33 @@ impl Settings {
             gateway,
             http_addr,
             metrics_addr,
+            open,
+            tls,
             tokens: self.tokens,
             collector,
             log_format,
             log_level,
         })
     }
+}
+
+/// Both of a certificate and its key, or none; who may come only where TLS is spoken.
+fn tls(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    clients: Option<PathBuf>,
+) -> anyhow::Result<Option<(Identity, Option<Trust>)>> {
+    let (cert, key) = match (cert, key) {
+        (Some(cert), Some(key)) => (cert, key),
+        (None, None) => {
+            ensure!(clients.is_none(), "tls-client-ca: it needs tls-cert and tls-key, which are not given");
+            return Ok(None);
+        }
+        (Some(_), None) => bail!("tls-cert: it needs tls-key, which is not given"),
+        (None, Some(_)) => bail!("tls-key: it needs tls-cert, which is not given"),
+    };
+    let identity = Identity::open(cert, key).context("tls-cert")?;
+    Ok(Some((identity, clients.map(Trust::open).transpose().context("tls-client-ca")?)))
 }
 
 /// Where traces go; a ratio alone is no mistake.
@@ -216,6 +254,17 @@ mod tests {
             (
                 Settings { write_timeout: Some(HumanDuration(Duration::ZERO)), ..Default::default() },
                 "write-timeout: 0s is not between 100ms and 1m",
+            ),
+            (Settings { tls_cert: Some("c.pem".into()), ..Default::default() }, "tls-cert: it needs tls-key"),
+            (Settings { tls_key: Some("k.pem".into()), ..Default::default() }, "tls-key: it needs tls-cert"),
+            (Settings { tls_client_ca: Some("ca.pem".into()), ..Default::default() }, "tls-client-ca"),
+            (
+                Settings {
+                    tls_cert: Some("/none/c.pem".into()),
+                    tls_key: Some("/none/k.pem".into()),
+                    ..Default::default()
+                },
+                "tls-cert: /none/c.pem: it cannot be read",
             ),
             (Settings { max_payload: Some(1 << 30), ..Default::default() }, "max-payload"),
         ];

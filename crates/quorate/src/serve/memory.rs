@@ -9,8 +9,8 @@ pub(crate) fn bound(gateway: &GatewayConfig, connections: &ConnectionLimits) -> 
     PROGRAM_BYTES
         + quorate_node::MEMORY_BYTES
         + gateway.memory_bytes()
-        + connections.memory_bytes()
-        + watchers.memory_bytes()
+        + connections.memory_bytes(gateway.tls.is_some())
+        + watchers.memory_bytes(false)
 }
 
 #[cfg(test)]

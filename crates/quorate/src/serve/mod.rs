@@ -1,4 +1,6 @@
 mod backend;
+mod certificates;
+mod closed;
 mod config;
 mod exporter;
 mod memory;
@@ -10,18 +12,20 @@ mod tokens;
 mod traces;
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use quorate_gateway::{ConnectionLimits, Gateway};
 use quorate_node::{Node, StartError, StoreError};
+use quorate_tls::Identity;
 use tokio::net::TcpListener;
 
 use crate::ending::Ending;
 use crate::wrong_usage::WrongUsage;
 use crate::{logging, peer_tls, runtime};
 use backend::NodeBackend;
+use certificates::{Certificates, follow};
 use config::Config;
 use exporter::Exporter;
 use open_files::OpenFiles;
@@ -49,11 +53,23 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
-    let Config { mut node, gateway: http, http_addr, metrics_addr, tokens, .. } = config;
+    let Config { mut node, gateway: http, http_addr, metrics_addr, tls, tokens, open, .. } = config;
+    if let Some(what) = open.words() {
+        tracing::warn!("INSECURE (--insecure): {what}");
+    }
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
     let mut ending = Ending::listen()?;
-    if let Some(tls) = &node.tls {
-        peer_tls::follow(tls, &ending.reloads());
+    let mut certificates = Certificates::default();
+    if tls.is_some() || node.tls.is_some() {
+        let look = ending.reloads();
+        if let Some((identity, clients)) = tls {
+            tell_other_names(&identity, &node.http_addr);
+            certificates.own("rest", identity, &look);
+            clients.into_iter().for_each(|trust| follow("rest clients", trust, &look));
+        }
+        if let Some(tls) = &node.tls {
+            peer_tls::follow(tls, &look);
+        }
     }
     let mut ended = std::pin::pin!(async {
         tokio::select! {
@@ -67,7 +83,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         Some(addr) => Some(listen("metrics-addr", addr).await?),
         None => None,
     };
-    let exporter = Exporter::install()?;
+    let exporter = Exporter::install(certificates)?;
     tokio::spawn(exporter.clone().keep_up());
     if let Some(tokens) = tokens {
         tokio::spawn(tokens.keep_up());
@@ -81,7 +97,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         () = &mut ended => return Ok(ExitCode::SUCCESS),
     };
 
-    let closing = http.shutdown.clone();
+    let (closing, is_tls) = (http.shutdown.clone(), http.tls.is_some());
     let mut limits = ConnectionLimits::default();
     limits.reserved = limits.reserved.min(open_files.connections() / 8);
     limits.connections = limits.connections.min(open_files.connections() - limits.reserved);
@@ -91,7 +107,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     let backend = planted::Planted(backend);
     let gateway = Gateway::new(backend, http);
     tracing::info!(
-        http = %http_addr, peer = %peer_addr, open_files = open_files.all(), memory_mib, "serving"
+        http = %http_addr, tls = is_tls, peer = %peer_addr, open_files = open_files.all(), memory_mib, "serving"
     );
     let watched = watchers.map(|listener| tokio::spawn(gateway.clone().serve_watchers(listener)));
     let serving = tokio::spawn(gateway.serve(listener, limits));
@@ -106,6 +122,22 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     };
     running.shutdown(clients).await.context("the HTTP server panicked")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Clients go by the name that they call a node by.
+fn tell_other_names(identity: &Identity, http_addr: &str) {
+    let host = http_addr.trim_start_matches("https://").rsplit_once(':').map_or(http_addr, |(host, _)| host);
+    let names = identity.names();
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_named = names.bear(host)
+        || ip.is_ok_and(|ip| ip.is_unspecified() || names.ips.contains(&ip))
+        || names.dns.iter().any(|name| name.starts_with("*."));
+    if !is_named {
+        tracing::warn!(
+            http_addr,
+            "the certificate is not for this name, by which http-advertise has clients call this node"
+        );
+    }
 }
 
 async fn listen(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {

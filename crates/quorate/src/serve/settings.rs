@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     /// The HTTP address that is shown to others, host:port [default: --http-addr].
     #[arg(long, env = "QUORATE_HTTP_ADVERTISE", value_name = "HOST:PORT")]
     pub(super) http_advertise: Option<String>,
-    /// Where to serve /metrics and the health checks as well, and nothing else [default: with the rest of HTTP alone].
+    /// Where to serve /metrics and the health checks as well, and nothing else, never over TLS [default: with the rest of HTTP alone].
     #[arg(long, env = "QUORATE_METRICS_ADDR", value_name = "HOST:PORT")]
     pub(super) metrics_addr: Option<String>,
     /// Where to listen for the other nodes [default: 127.0.0.1:9080].
@@ -67,14 +67,28 @@ pub(crate) struct Settings {
     /// What to log: error, warn, info, debug, trace, or a filter such as `info,openraft=warn` [default: info].
     #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "FILTER", value_parser = logging::level)]
     pub(super) log_level: Option<String>,
+    /// Serve HTTPS, and no HTTP without TLS: a PEM file with this node's certificate, and those between it and its authority behind it. A
+    /// new one is in use without a restart.
+    #[arg(long, env = "QUORATE_TLS_CERT", value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The key to it, in PEM.
+    #[arg(long, env = "QUORATE_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Serve only those with a certificate of an authority in this PEM file [default: whoever speaks TLS].
+    #[arg(long, env = "QUORATE_TLS_CLIENT_CA", value_name = "FILE")]
+    pub(super) tls_client_ca: Option<PathBuf>,
     /// Ask for tokens: a file with their hashes, which `quorate token new` makes. Changes hold without a restart [default: everybody
-    /// may do everything].
+    /// may do everything, who is on this machine].
     #[arg(long, env = "QUORATE_TOKENS", value_name = "FILE")]
     pub(super) tokens: Option<PathBuf>,
     /// What one may do who sends no token: `submit`, `run`, `read`, `admin` [default: with --tokens nothing, else everything].
     #[arg(long, env = "QUORATE_ANONYMOUS", value_name = "ROLE,…")]
     #[serde(deserialize_with = "roles")]
     pub(super) anonymous: Option<Roles>,
+    /// Let everybody in who reaches this node's ports: without tokens on other addresses than those of this machine, and without
+    /// certificates for peers. It says so loudly.
+    #[arg(long, env = "QUORATE_INSECURE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    pub(super) insecure: Option<bool>,
     /// Names by which browsers may call this node, besides addresses, localhost and --http-advertise: against DNS rebinding. Other
     /// clients may call it as they like.
     #[arg(long, env = "QUORATE_ALLOWED_HOSTS", value_name = "HOST,…")]
@@ -109,7 +123,7 @@ pub(crate) struct Settings {
 
 const EXAMPLE: &str = "Example, one of three nodes:
   quorate serve --name n1 --data-dir /var/lib/quorate --http-addr 0.0.0.0:8080 --peer-addr 0.0.0.0:9080 \\
-    --peers n1=host1:9080,n2=host2:9080,n3=host3:9080
+    --peers n1=host1:9080,n2=host2:9080,n3=host3:9080 --tokens tokens
 
 A node alone: quorate serve --data-dir ./data";
 
@@ -127,13 +141,16 @@ impl ServeArgs {
         let is_empty = |variable| std::env::var_os(variable).is_some_and(|file| file.is_empty());
         ensure!(
             !is_empty("QUORATE_TOKENS"),
-            "QUORATE_TOKENS is empty: name the file, or unset it to let everybody do everything"
+            "QUORATE_TOKENS is empty: name the file, or unset it to ask for none"
         );
-        for variable in ["QUORATE_PEER_CERT", "QUORATE_PEER_KEY", "QUORATE_PEER_CA"] {
-            ensure!(
-                !is_empty(variable),
-                "{variable} is empty: name the file, or unset all three to have peers without certificates"
-            );
+        for variable in [
+            "QUORATE_TLS_CERT",
+            "QUORATE_TLS_CLIENT_CA",
+            "QUORATE_PEER_CERT",
+            "QUORATE_PEER_KEY",
+            "QUORATE_PEER_CA",
+        ] {
+            ensure!(!is_empty(variable), "{variable} is empty: name the file, or unset it");
         }
         let file = self.0.get_one::<PathBuf>("config");
         let mut settings = file.map(|path| read(path)).transpose()?.unwrap_or_default();

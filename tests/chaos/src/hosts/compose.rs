@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::ports::free_ports;
 use super::{Host, Node};
 use crate::fault::{Action, Fault, Victim};
+use crate::keys::Keys;
 use crate::limits;
 use crate::observe::Stuck;
 
@@ -50,13 +51,14 @@ impl Compose {
         let nodes = NODES
             .iter()
             .zip(&ports)
-            .map(|(name, port)| Node { name: (*name).to_owned(), url: format!("http://127.0.0.1:{port}") });
+            .map(|(name, port)| (name.to_string(), format!("https://127.0.0.1:{port}")))
+            .map(|(name, url)| Node { name, url, keys: Keys::default() });
         let settings = (1..).zip(&ports).map(|(node, port)| (format!("HTTP_PORT_N{node}"), port.to_string()));
         let settings = settings.chain([
             ("HTTP_BIND".to_owned(), "127.0.0.1".to_owned()),
             ("QUORATE_IMAGE".to_owned(), image.to_owned()),
         ]);
-        let compose = Compose {
+        let mut compose = Compose {
             file,
             project: project.to_owned(),
             _alone: alone,
@@ -68,7 +70,19 @@ impl Compose {
             is_down: false,
         };
         compose.compose(&["down", "--volumes", "--remove-orphans"]).await?;
+        let keys = compose.make_keys().await?;
+        compose.nodes.iter_mut().for_each(|node| node.keys = keys.clone());
         Ok(compose)
+    }
+
+    /// Has certificates and tokens made, as the first `up` does.
+    async fn make_keys(&self) -> anyhow::Result<Keys> {
+        self.compose(&["run", "--rm", "-T", "secrets"]).await?;
+        let of_admin = ["token", "ca.crt"].map(|file| format!("/etc/quorate/admin/{file}"));
+        let show = ["run", "--rm", "-T", "--entrypoint", "cat", "quorate", &of_admin[0], &of_admin[1]];
+        let shown = self.compose(&show).await?;
+        let (token, ca) = shown.split_once('\n').context("a token and a certificate")?;
+        Keys::new(token.trim(), ca)
     }
 
     async fn compose(&self, arguments: &[&str]) -> anyhow::Result<String> {

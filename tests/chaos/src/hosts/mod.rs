@@ -14,6 +14,7 @@ pub use ports::free_ports;
 pub(crate) use processes::{Processes, Snapshots};
 
 use crate::fault::Fault;
+use crate::keys::Keys;
 
 /// Where a node is reached. Nodes are named by their position in [`Host::nodes`].
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// Its base URL.
     pub(crate) url: String,
+    /// What lets a client in.
+    pub(crate) keys: Keys,
 }
 
 /// Three nodes, and the ways to harm them. Every method returns once its effect is seen to be there, and fails where

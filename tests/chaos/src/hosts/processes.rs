@@ -12,6 +12,7 @@ use super::ports::free_ports;
 use super::wall_clock::{Shim, WallClock};
 use super::{Host, LogPipe, Node};
 use crate::fault::{Action, Fault, Victim};
+use crate::keys::Keys;
 use crate::limits;
 use crate::observe::Stuck;
 
@@ -127,7 +128,7 @@ impl Processes {
                 },
             };
             let (http, peer) = (format!("127.0.0.1:{http}"), format!("127.0.0.1:{peer}"));
-            nodes.push(Node { url: format!("http://{http}"), name: name.clone() });
+            nodes.push(Node { url: format!("http://{http}"), name: name.clone(), keys: Keys::default() });
             let log = dir.join(format!("{name}.log"));
             // Of this run alone: what a node says there is looked at.
             tokio::fs::write(&log, "").await?;

@@ -1,0 +1,56 @@
+use std::io;
+use std::pin::Pin;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::socket::Socket;
+use crate::limits::TLS_OUTGOING_BYTES;
+
+/// A connection without TLS, or below it.
+pub(super) type Plain = Pin<Box<TimeoutStream<Socket>>>;
+
+/// With what a connection begins that is to be one of TLS: a record of a handshake.
+const HANDSHAKE: u8 = 22;
+
+/// Whoever speaks HTTP without TLS is told so in it.
+const SPEAK_TLS: &str = "HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    X-Content-Type-Options: nosniff\r\n\
+    Cache-Control: no-store\r\n\
+    Connection: close\r\n\
+    Content-Length: 48\r\n\r\n\
+    This port speaks HTTPS: call it with https://...";
+
+/// Whether a client begins as TLS does. It waits for its first byte, and takes nothing of it.
+pub(super) async fn begins(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    let read = stream.peek(&mut first).await?;
+    Ok(read == 0 || first == [HANDSHAKE])
+}
+
+/// Says that it has to, and ends.
+pub(super) async fn is_asked_for(mut stream: Plain) {
+    // Who has gone does not hear it.
+    let _ = stream.write_all(SPEAK_TLS.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+/// Agrees with the client on a secure connection.
+///
+/// # Errors
+/// They do not. The client has been told why, where it listens.
+pub(super) async fn accept(acceptor: &TlsAcceptor, stream: Plain) -> io::Result<TlsStream<Plain>> {
+    let accepting = acceptor.accept_with(stream, |tls| tls.set_buffer_limit(Some(TLS_OUTGOING_BYTES)));
+    match accepting.into_fallible().await {
+        Ok(stream) => Ok(stream),
+        Err((error, mut stream)) => {
+            // It may have sent more already, for which a reset would be the answer.
+            let _ = stream.shutdown().await;
+            Err(error)
+        }
+    }
+}

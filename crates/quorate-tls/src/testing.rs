@@ -1,0 +1,44 @@
+//! Authorities and certificates for tests.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "it is part of tests")]
+
+use std::fs;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+
+use crate::{Identity, TlsError, Trust};
+
+/// An authority.
+pub type Ca = CertifiedIssuer<'static, KeyPair>;
+
+/// Another one, each time.
+pub fn ca() -> Ca {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// Writes `NAME.pem` and `NAME.key`, for that name and 127.0.0.1, until that year.
+pub fn issue(dir: &Path, ca: &Ca, name: &str, until: Option<i32>) {
+    let mut params = CertificateParams::new([name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    if let Some(year) = until {
+        params.not_after = date_time_ymd(year, 1, 1);
+    }
+    let key = KeyPair::generate().unwrap();
+    let cert = params.signed_by(&key, ca).unwrap();
+    fs::write(dir.join(name).with_extension("pem"), cert.pem()).unwrap();
+    fs::write(dir.join(name).with_extension("key"), key.serialize_pem()).unwrap();
+}
+
+/// Those two.
+pub fn open(dir: &Path, name: &str) -> Result<Identity, TlsError> {
+    Identity::open(dir.join(name).with_extension("pem"), dir.join(name).with_extension("key"))
+}
+
+/// Writes `ca.pem`.
+pub fn trust(dir: &Path, cas: &[&Ca]) -> Trust {
+    let file = dir.join("ca.pem");
+    fs::write(&file, cas.iter().map(|ca| ca.pem()).collect::<String>()).unwrap();
+    Trust::open(file).unwrap()
+}

@@ -1,0 +1,91 @@
+//! A node lets nobody in by accident.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+use common::{QUORATE, Started, ends, free_ports, quorate, serve, url, wait_until_ready};
+use serde_json::Value;
+
+/// A node alone that listens on all addresses of the machine, where it is told to.
+fn args(dir: &Path, port: u16, http: &str, peers: &str) -> Vec<String> {
+    let mut args = serve(dir, &[port], 0);
+    let mut set = |flag: &str, value: String| {
+        let at = args.iter().position(|arg| arg == flag).unwrap();
+        args[at + 1] = value;
+    };
+    set("--http-addr", format!("{http}:{port}"));
+    set("--peer-addr", format!("{peers}:{}", port + 1_000));
+    args
+}
+
+#[test]
+fn what_others_reach_is_refused_without_tokens_and_certificates() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_ports(1));
+    let tokens = dir.path().join("tokens");
+    let tokens = tokens.to_str().unwrap();
+    assert!(
+        quorate(&["token", "new", "--name", "root", "--role", "admin", "--tokens", tokens]).status.success()
+    );
+    let tokens = ["--tokens".to_owned(), tokens.to_owned()];
+    for (http, peers, besides, says) in [
+        ("0.0.0.0", "127.0.0.1", &[][..], "error: http-addr: 0.0.0.0:"),
+        ("[::]", "127.0.0.1", &[], "error: http-addr: [::]:"),
+        ("127.0.0.1", "0.0.0.0", &[], "error: peer-addr: 0.0.0.0:"),
+        ("0.0.0.0", "0.0.0.0", &tokens, "error: peer-addr: 0.0.0.0:"),
+    ] {
+        let (code, said) = ends(&[args(dir.path(), port, http, peers), besides.to_vec()].concat());
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.starts_with(says) && said.contains("--insecure (QUORATE_INSECURE=1)"), "{says}: {said}");
+    }
+    assert!(!dir.path().join("n0").exists(), "nothing was done");
+}
+
+#[test]
+fn a_node_that_is_told_to_be_open_says_so_loudly() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_ports(1));
+    let log = dir.path().join("log");
+    let mut command = Command::new(QUORATE);
+    command.args(args(dir.path(), port, "0.0.0.0", "127.0.0.1")).env("QUORATE_INSECURE", "1");
+    let _node = Started(command.stderr(File::create(&log).unwrap()).spawn().unwrap());
+    wait_until_ready(port);
+    let log = fs::read_to_string(&log).unwrap();
+    let warned = |line: &str| {
+        line.contains("WARN") && line.contains("INSECURE") && line.contains("whoever reaches 0.0.0.0:")
+    };
+    assert!(log.lines().any(warned), "{log}");
+
+    let status = quorate(&["cluster", "status", "--json", "--nodes", &url(port)]);
+    let cluster: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(
+        (&cluster["members"][0]["insecure"], &cluster["warnings"][0]["kind"]),
+        (&true.into(), &"insecure".into())
+    );
+    let status = quorate(&["cluster", "status", "--nodes", &url(port)]);
+    let words = String::from_utf8(status.stdout).unwrap();
+    assert!(words.contains("warning: n0 is open (--insecure): whoever reaches its ports"), "{words}");
+    let ready = quorate(&["health", "--ready", "--url", &url(port)]);
+    assert_eq!(ready.stdout, b"ready\n");
+    assert!(String::from_utf8(ready.stderr).unwrap().contains("warning: the node is open (--insecure)"));
+}
+
+#[test]
+fn on_this_machine_a_node_needs_no_leave_and_with_tokens_others_may_call() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_ports(1));
+    let tokens = dir.path().join("tokens");
+    let tokens = tokens.to_str().unwrap();
+    assert!(
+        quorate(&["token", "new", "--name", "root", "--role", "admin", "--tokens", tokens]).status.success()
+    );
+    let mut command = Command::new(QUORATE);
+    command.args(args(dir.path(), port, "0.0.0.0", "127.0.0.1")).args(["--tokens", tokens]);
+    // It is closed all the same: nothing is said of it.
+    let _node = Started(command.arg("--insecure").stderr(std::process::Stdio::null()).spawn().unwrap());
+    wait_until_ready(port);
+    let ready = quorate(&["health", "--ready", "--url", &url(port)]);
+    assert!(ready.stderr.is_empty(), "{}", String::from_utf8_lossy(&ready.stderr));
+}

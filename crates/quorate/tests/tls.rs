@@ -1,0 +1,189 @@
+//! A cluster over HTTPS, from the certificate to the job that is done.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{QUORATE, Started, ends, free_ports, quorate, serve, url, wait_until};
+use nix::sys::signal::Signal;
+use quorate_tls::testing::{Ca, ca, issue, trust};
+
+/// An authority and a node's certificate, in files.
+struct Files {
+    dir: tempfile::TempDir,
+    ca: Ca,
+}
+
+impl Files {
+    fn new() -> Files {
+        let (dir, ca) = (tempfile::tempdir().unwrap(), ca());
+        issue(dir.path(), &ca, "n0", None);
+        trust(dir.path(), &[&ca]);
+        Files { dir, ca }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// The command for a node with that certificate.
+    fn node(&self, port: u16, besides: &[&str]) -> Command {
+        // Without a terminal: to a node that has one, SIGHUP says that it has gone.
+        let mut command = Command::new("setsid");
+        command.arg(QUORATE);
+        command.args(serve(self.path(), &[port], 0)).args(besides);
+        command.args(["--tls-cert", &self.at("n0.pem"), "--tls-key", &self.at("n0.key")]);
+        command.stderr(File::create(self.path().join("log")).unwrap());
+        command
+    }
+
+    fn start(&self, port: u16, besides: &[&str]) -> Started {
+        let node = Started(self.node(port, besides).spawn().unwrap());
+        wait_until("ready", || self.quorate(&["health", "--ready", "--url", &secure(port)]).status.success());
+        node
+    }
+
+    /// Runs the program, which trusts the authority.
+    fn quorate(&self, args: &[&str]) -> Output {
+        Command::new(QUORATE).args(args).env("QUORATE_CA", self.at("ca.pem")).output().unwrap()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.path().join("log")).unwrap()
+    }
+}
+
+fn secure(port: u16) -> String {
+    format!("https://127.0.0.1:{port}")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+#[test]
+fn all_commands_speak_tls() {
+    let files = Files::new();
+    let (port, metrics) = (free_ports(2), free_ports(1));
+    let watchers = format!("127.0.0.1:{metrics}");
+    let mut node = files.start(port, &["--metrics-addr", &watchers]);
+    // A node that is no URL is spoken to over TLS, too, where an authority is named.
+    let nodes = format!("127.0.0.1:{port}");
+    let enqueued = files.quorate(&["job", "enqueue", "--image", "a", "--payload", "x", "--nodes", &nodes]);
+    assert!(enqueued.status.success(), "{}", said(&enqueued));
+    let mut runner = Command::new(QUORATE);
+    runner.args(["run", "--program", "a=/usr/bin/cat", "--nodes", &secure(port)]);
+    let mut runner = Started(runner.args(["--ca", &files.at("ca.pem")]).spawn().unwrap());
+    let id = String::from_utf8(enqueued.stdout).unwrap().trim().to_owned();
+    let waited = files.quorate(&["job", "wait", &id, "--nodes", &secure(port)]);
+    assert!(waited.status.success(), "{}", said(&waited));
+    runner.signal(Signal::SIGTERM);
+    assert_eq!(runner.ended("the runner ends"), Some(0));
+    let bench =
+        ["bench", "--nodes", &secure(port), "--clients", "2", "--seconds", "1", "--rounds", "1", "--json"];
+    let measured = files.quorate(&bench);
+    assert!(measured.status.success(), "{}", said(&measured));
+    // Where clients reach it, the cluster knows.
+    let status = files.quorate(&["cluster", "status", "--json", "--nodes", &secure(port)]);
+    assert!(said(&status).contains(&format!("\"http_addr\": \"{}\"", secure(port))), "{}", said(&status));
+
+    // Who watches does so without.
+    let mut stream = TcpStream::connect(&watchers).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: q\r\nConnection: close\r\n\r\n").unwrap();
+    let mut shown = String::new();
+    stream.read_to_string(&mut shown).unwrap();
+    assert!(shown.contains("quorate_certificate_expires_seconds{use=\"rest\"} "), "{shown}");
+
+    let by_another = quorate(&["job", "list", "--nodes", &secure(port)]);
+    assert_eq!(by_another.status.code(), Some(5));
+    assert!(said(&by_another).contains("its certificate is of no authority that is trusted here"));
+    assert!(said(&by_another).contains("--ca FILE"), "{}", said(&by_another));
+    let without = quorate(&["job", "list", "--nodes", &url(port)]);
+    assert!(said(&without).contains("This port speaks HTTPS"), "{}", said(&without));
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.ended("the node ends"), Some(0));
+}
+
+#[test]
+fn a_new_certificate_costs_no_request() {
+    let files = Files::new();
+    let port = free_ports(1);
+    let mut node = files.start(port, &[]);
+    let nodes = secure(port);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients = scope.spawn(|| {
+            let bench = ["bench", "--nodes", &nodes, "--clients", "4", "--seconds", "1", "--rounds"];
+            let mut runs = 0;
+            while !done.load(Ordering::Relaxed) {
+                // An error of one request is one of the whole.
+                let measured = files.quorate(&[&bench[..], &["2", "--json"]].concat());
+                assert!(measured.status.success(), "{}", said(&measured));
+                runs += 1;
+            }
+            runs
+        });
+        // Half of it: the other one is missing.
+        issue(files.path(), &files.ca, "next", None);
+        std::fs::copy(files.at("next.pem"), files.at("n0.pem")).unwrap();
+        node.signal(Signal::SIGHUP);
+        wait_until("it is refused", || files.log().contains("the certificate as it was goes on"));
+        std::fs::copy(files.at("next.key"), files.at("n0.key")).unwrap();
+        node.signal(Signal::SIGHUP);
+        wait_until("it is in use", || files.log().contains("a new certificate is in use"));
+        done.store(true, Ordering::Relaxed);
+        assert!(clients.join().unwrap() > 0);
+    });
+    assert!(node.runs(), "SIGHUP ends no node that has certificates");
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.ended("the node ends"), Some(0));
+}
+
+#[test]
+fn with_an_authority_of_clients_only_they_are_served() {
+    let files = Files::new();
+    issue(files.path(), &files.ca, "known", None);
+    let port = free_ports(1);
+    let client_ca = files.at("ca.pem");
+    let (cert, key) = (files.at("known.pem"), files.at("known.key"));
+    let own = ["--cert", cert.as_str(), "--cert-key", key.as_str()];
+    let _node = Started(files.node(port, &["--tls-client-ca", &client_ca]).spawn().unwrap());
+    let health = ["health", "--ready", "--url", &secure(port)];
+    wait_until("ready", || files.quorate(&[&health[..], &own].concat()).status.success());
+    let list = ["job", "list", "--nodes", &secure(port)];
+    assert!(files.quorate(&[&list[..], &own].concat()).status.success());
+    let refused = files.quorate(&list);
+    assert_eq!(refused.status.code(), Some(5));
+    assert!(said(&refused).contains("it asks for a certificate of this client"), "{}", said(&refused));
+}
+
+#[test]
+fn what_cannot_be_served_is_said_at_the_start() {
+    let files = Files::new();
+    let with = |settings: &[&str]| {
+        let settings = settings.iter().map(|setting| (*setting).to_owned());
+        ends(&serve(files.path(), &[free_ports(1)], 0).into_iter().chain(settings).collect::<Vec<_>>())
+    };
+    issue(files.path(), &files.ca, "other", None);
+    let (cert, key) = (files.at("n0.pem"), files.at("other.key"));
+    for (settings, why) in [
+        (vec!["--tls-cert", &cert], "tls-cert: it needs tls-key"),
+        (vec!["--tls-cert", &cert, "--tls-key", &key], "this is not the key of the certificate"),
+        (vec!["--tls-client-ca", &cert], "tls-client-ca: it needs tls-cert and tls-key"),
+    ] {
+        let (code, said) = with(&settings);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+}
