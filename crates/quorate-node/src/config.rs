@@ -157,7 +157,7 @@ impl NodeConfig {
 }
 
 /// Whether it can be a node's name. It goes into headers, logs and the list of peers.
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     name.len() <= NAME_BYTES
         && name.chars().all(fits)

@@ -53,7 +53,7 @@ mod trace;
 pub use cluster::order::{Done, Order, OrderError, Refused, Why};
 pub use cluster::status::{Cluster, Member, Outsider, Role, Standing};
 pub use cluster::warnings::Warning;
-pub use config::NodeConfig;
+pub use config::{NodeConfig, is_name as is_node_name};
 pub use disk::DiskState;
 pub use disk::reserve::Reserve;
 pub use error::StartError;

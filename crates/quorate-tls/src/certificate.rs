@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{ASN1Time, FromDer, GeneralName, X509Certificate};
 
 /// The names for which a certificate was made: its subject alternative names. What stands in its subject is nobody's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,17 @@ pub fn expires_at(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let seconds = certificate.validity().not_after.timestamp();
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+/// When a certificate begins to hold; `None`: it is none.
+pub(crate) fn begins_at(certificate: &CertificateDer<'_>) -> Option<ASN1Time> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(certificate.validity().not_before)
+}
+
+/// Whether a certificate is one of an authority, by its basic constraints.
+pub(crate) fn is_authority(certificate: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| certificate.is_ca())
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {

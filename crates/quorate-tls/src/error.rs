@@ -44,6 +44,14 @@ pub enum TlsError {
         /// Whose it should be.
         name: String,
     },
+    /// A new certificate is not valid yet, so that the one in use is not given up for it before its time.
+    #[error("{}: it is not valid before {from}; the clocks differ, or wait: it is taken then", file.display())]
+    NotYet {
+        /// Which one.
+        file: PathBuf,
+        /// When it begins.
+        from: String,
+    },
     /// A new certificate is no longer valid, so that the one in use is not given up for it.
     #[error("{}: it has expired; make a new one", file.display())]
     Expired {

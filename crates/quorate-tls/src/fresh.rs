@@ -56,7 +56,8 @@ pub fn lasts(expires_at: SystemTime) -> Duration {
 }
 
 /// Looks every few seconds, and whenever `look` changes, whether files say something else, and has new connections use it. It never
-/// returns. Files that cannot be used change nothing: the log says so, once; and of a certificate that ends soon, once a day.
+/// returns. Files that cannot be used change nothing: the log says so, once; and of a certificate that ends soon,
+/// or has ended, at once and then once a day.
 /// `of`: whose it is, for the log.
 pub async fn keep_fresh(of: &'static str, kept: impl Kept, mut look: watch::Receiver<()>) {
     let mut refused = None;
@@ -88,14 +89,19 @@ pub async fn keep_fresh(of: &'static str, kept: impl Kept, mut look: watch::Rece
     }
 }
 
-fn warn_of_end(of: &str, kept: &impl Kept, warned: &mut Option<Instant>) {
+/// What was said last of a certificate's end, and when.
+#[derive(Clone, Copy)]
+struct Warned {
+    ended: bool,
+    at: Instant,
+}
+
+fn warn_of_end(of: &str, kept: &impl Kept, warned: &mut Option<Warned>) {
     let lasts = lasts(kept.expires_at());
-    if lasts > EXPIRES_SOON || warned.is_some_and(|at| at.elapsed() < WARN_AGAIN) {
-        return;
-    }
-    *warned = Some(Instant::now());
+    let Some(now) = warning(lasts, *warned, Instant::now()) else { return };
+    *warned = Some(now);
     let file = kept.file().display();
-    if lasts.is_zero() {
+    if now.ended {
         tracing::error!(of, %file, "the certificate has expired: put a new one there, no restart is needed");
     } else {
         let days = days(lasts);
@@ -103,6 +109,38 @@ fn warn_of_end(of: &str, kept: &impl Kept, warned: &mut Option<Instant>) {
     }
 }
 
+/// What is to be said now, if anything: the same once a day, something else at once.
+fn warning(lasts: Duration, warned: Option<Warned>, at: Instant) -> Option<Warned> {
+    let ended = lasts.is_zero();
+    let is_said = warned.is_some_and(|said| said.ended == ended && at.duration_since(said.at) < WARN_AGAIN);
+    (lasts <= EXPIRES_SOON && !is_said).then_some(Warned { ended, at })
+}
+
 fn days(time: Duration) -> u64 {
     time.as_secs() / (24 * 3_600)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_at_once_and_again_each_day() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        let start = Instant::now();
+        let mut warned = None;
+        for (hour, lasts, expected) in [
+            (0, EXPIRES_SOON + HOUR, None),
+            (1, EXPIRES_SOON, Some(false)),
+            (24, HOUR, None),
+            (25, HOUR / 2, Some(false)),
+            (26, Duration::ZERO, Some(true)),
+            (27, Duration::ZERO, None),
+            (50, Duration::ZERO, Some(true)),
+        ] {
+            let said = warning(lasts, warned, start + hour * HOUR);
+            assert_eq!(said.map(|said| said.ended), expected, "after {hour} hours");
+            warned = said.or(warned);
+        }
+    }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::RwLock;
 use rustls::client::ResolvesClientCert;
@@ -10,8 +10,9 @@ use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
+use x509_parser::prelude::ASN1Time;
 
-use crate::certificate::expires_at;
+use crate::certificate::{begins_at, expires_at};
 use crate::{Names, TlsError, pem};
 
 /// Who this process is: a certificate with those that vouch for it, and its key. A clone is the same one.
@@ -31,11 +32,13 @@ struct Files {
 struct Loaded {
     certified: Arc<CertifiedKey>,
     names: Names,
+    begins_at: ASN1Time,
     expires_at: SystemTime,
 }
 
 impl Identity {
-    /// That of two PEM files: the certificate, its issuers behind it, and the key. One that has expired is taken, too.
+    /// That of two PEM files: the certificate, its issuers behind it, and the key. One that has expired, or is not valid
+    /// yet, is taken, too.
     ///
     /// # Errors
     /// One cannot be read or used, or they do not belong together.
@@ -59,14 +62,23 @@ impl Identity {
     /// Reads the files again. `true`: there is a new certificate, which new connections use.
     ///
     /// # Errors
-    /// As of [`Identity::open`], or the new one has expired. The one that was in use goes on.
+    /// As of [`Identity::open`], or the new one has expired, or is not valid yet. The one that was in use goes on.
     pub fn reload(&self) -> Result<bool, TlsError> {
+        self.reload_at(SystemTime::now())
+    }
+
+    pub(crate) fn reload_at(&self, now: SystemTime) -> Result<bool, TlsError> {
         let loaded = load(&self.0.cert, &self.0.key, self.0.name.as_deref())?;
         if loaded.certified.cert == self.0.current.read().certified.cert {
             return Ok(false);
         }
-        if loaded.expires_at <= SystemTime::now() {
+        if loaded.expires_at <= now {
             return Err(TlsError::Expired { file: self.0.cert.clone() });
+        }
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        if u64::try_from(loaded.begins_at.timestamp()).is_ok_and(|begins| begins > seconds) {
+            let from = loaded.begins_at.to_string();
+            return Err(TlsError::NotYet { file: self.0.cert.clone(), from });
         }
         *self.0.current.write() = loaded;
         self.0.version.fetch_add(1, Ordering::Relaxed);
@@ -109,18 +121,24 @@ fn load(cert: &Path, key: &Path, name: Option<&str>) -> Result<Loaded, TlsError>
     }
     let ends: Option<Vec<_>> = chain.iter().map(expires_at).collect();
     let expires_at = ends.and_then(|ends| ends.into_iter().min()).ok_or_else(broken)?;
+    let begins: Option<Vec<_>> = chain.iter().map(begins_at).collect();
+    let begins_at = begins.and_then(|begins| begins.into_iter().max()).ok_or_else(broken)?;
     let certified = CertifiedKey::from_der(chain, private, &ring::default_provider());
     let certified = certified.map_err(|error| match error {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             TlsError::AnotherKey { cert: cert.to_owned(), key: key.to_owned() }
         }
+        Error::InvalidCertificate(why) => TlsError::Unusable {
+            file: cert.to_owned(),
+            reason: format!("this certificate cannot be used ({why}); make another one"),
+        },
         // Of a key, rustls says what kind it cannot use, never what is in it.
         error => TlsError::Unusable {
             file: key.to_owned(),
             reason: format!("this key cannot be used ({error}); make an ECDSA, Ed25519 or RSA key"),
         },
     })?;
-    Ok(Loaded { certified: Arc::new(certified), names, expires_at })
+    Ok(Loaded { certified: Arc::new(certified), names, begins_at, expires_at })
 }
 
 impl fmt::Debug for Identity {

@@ -25,6 +25,11 @@ pub fn issue(dir: &Path, ca: &Ca, name: &str, until: Option<i32>) {
     if let Some(year) = until {
         params.not_after = date_time_ymd(year, 1, 1);
     }
+    write(dir, name, ca, &params);
+}
+
+/// Writes `NAME.pem` and `NAME.key`, of a certificate like that.
+pub fn write(dir: &Path, name: &str, ca: &Ca, params: &CertificateParams) {
     let key = KeyPair::generate().unwrap();
     let cert = params.signed_by(&key, ca).unwrap();
     fs::write(dir.join(name).with_extension("pem"), cert.pem()).unwrap();

@@ -2,11 +2,12 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::testing::{ca, issue, open, trust};
+use crate::testing::{ca, issue, open, trust, write};
 use crate::{Identity, TlsError, Trust, client, lasts, peer_client, peer_server, server};
 
 /// Whether both sides come to an understanding, about a server of this name.
@@ -55,6 +56,15 @@ fn files_that_are_none_are_told_apart() {
     fs::write(at("cut"), &fs::read(at("n1.pem")).unwrap()[..200]).unwrap();
     assert!(matches!(Identity::open(at("cut"), at("n1.key")), Err(TlsError::Unusable { .. })));
     assert!(matches!(Trust::open(at("cut")), Err(TlsError::Unusable { .. })));
+    let said = Trust::open(at("n1.pem")).unwrap_err().to_string();
+    assert!(said.contains("n1.pem: ") && said.contains("give the CA's certificate"), "{said}");
+    let mut strange = CertificateParams::new(["n1".to_owned()]).unwrap();
+    let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+    extension.set_criticality(true);
+    strange.custom_extensions.push(extension);
+    write(dir.path(), "strange", &ca, &strange);
+    let said = open(dir.path(), "strange").unwrap_err().to_string();
+    assert!(said.contains("strange.pem: this certificate cannot be used ("), "{said}");
     let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     fs::write(at("locked"), locked).unwrap();
     let said = Identity::open(at("n1.pem"), at("locked")).unwrap_err().to_string();
@@ -84,6 +94,23 @@ fn a_new_certificate_takes_the_place_of_the_old_one_as_a_whole_or_not_at_all() {
     assert!(matches!(identity.reload(), Err(TlsError::Expired { .. })));
     assert!(identity.names().bear("n2"));
     assert!(lasts(open(dir.path(), "old").unwrap().expires_at()).is_zero());
+}
+
+#[test]
+fn a_new_certificate_waits_for_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    issue(dir.path(), &ca, "n1", None);
+    let identity = open(dir.path(), "n1").unwrap();
+    let mut later = CertificateParams::new(["later".to_owned()]).unwrap();
+    later.not_before = date_time_ymd(2080, 1, 1);
+    write(dir.path(), "n1", &ca, &later);
+    let said = identity.reload().unwrap_err().to_string();
+    assert!(said.contains("not valid before Jan  1 00:00:00 2080"), "{said}");
+    let begins = SystemTime::UNIX_EPOCH + Duration::from_secs(3_471_292_800);
+    assert!(matches!(identity.reload_at(begins - Duration::from_secs(1)), Err(TlsError::NotYet { .. })));
+    assert!(identity.names().bear("n1"));
+    assert!(identity.reload_at(begins).unwrap() && identity.names().bear("later"));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 
-use crate::certificate::expires_at;
+use crate::certificate::{expires_at, is_authority};
 use crate::{TlsError, pem};
 
 /// Whose word on a certificate counts: the authorities of a PEM file, old and new ones while one replaces the other. A clone is the
@@ -105,6 +105,10 @@ fn load(path: &Path) -> Result<Loaded, TlsError> {
     };
     let mut roots = RootCertStore::empty();
     for certificate in &certificates {
+        // Of a node's own, webpki would believe whatever its key has signed.
+        if !is_authority(certificate) {
+            return Err(broken(&"by its basic constraints; give the CA's certificate"));
+        }
         roots.add(certificate.clone()).map_err(|error| broken(&error))?;
     }
     let ends = certificates.iter().filter_map(expires_at).max();

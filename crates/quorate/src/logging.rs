@@ -121,6 +121,13 @@ pub(crate) fn flush() {
     }
 }
 
+/// Writes a warning into the log that no filter may keep from it.
+pub(crate) fn warn(message: &str) {
+    if let Some(log) = LOG.get() {
+        log.lines.push(line(log.format, "WARN", message).as_bytes());
+    }
+}
+
 /// Writes the error that ends this process into its log; says whether it has one.
 pub(crate) fn end(error: &str) -> bool {
     let Some(log) = LOG.get() else { return false };

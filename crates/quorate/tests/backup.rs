@@ -41,6 +41,11 @@ fn back_up(file: &Path, node: u16) -> Value {
 fn restore(file: &Path, dir: &Path, ports: &[u16], node: usize) -> Output {
     let mut args = serve(dir, ports, node);
     args[0] = "restore".to_owned();
+    // It opens no port, so that it needs no leave for what others reach.
+    for flag in ["--http-addr", "--peer-addr"] {
+        let at = args.iter().position(|arg| arg == flag).unwrap();
+        args[at + 1] = args[at + 1].replace("127.0.0.1", "0.0.0.0");
+    }
     args.extend([file.to_str().unwrap().to_owned(), "--json".to_owned()]);
     quorate(&args.iter().map(String::as_str).collect::<Vec<_>>())
 }

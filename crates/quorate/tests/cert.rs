@@ -101,12 +101,14 @@ fn what_is_there_stays_unless_it_should_be_another() {
         "{}",
         said(&other)
     );
-    let client = run(dir, "cert client n1 --dir ca");
-    assert!(
-        said(&client).contains("and it is for") && said(&client).contains("--renew"),
-        "{}",
-        said(&client)
-    );
+    for client in ["cert client n1 --dir ca", "cert client n1 --dir ca --renew"] {
+        let client = said(&run(dir, client));
+        assert!(client.contains("for another purpose (server, client), and stays"), "{client}");
+    }
+    for command in ["client ca", "client CA", "node ca", "node Ca"] {
+        let output = run(dir, &format!("cert {command} --dir ca --renew"));
+        assert!(said(&output).contains("is the name of the CA's own files"), "{}", said(&output));
+    }
     let after =
         (read(dir, "ca/ca.crt"), read(dir, "ca/ca.key"), read(dir, "ca/n1.crt"), read(dir, "ca/n1.key"));
     assert!(before == after, "a file was written");
@@ -118,11 +120,11 @@ fn what_is_there_stays_unless_it_should_be_another() {
         ("cert node n2 --dir nowhere", "nowhere has no CA: make one with `quorate cert init nowhere`"),
         ("cert node n1 --dir other --out ca", "ca/ca.crt is another CA's"),
         ("cert node localhost --dir ca", "can be no node's name"),
-        ("cert node a_b-.c --dir ca", "can be no node's name"),
+        ("cert node 10.0.0.1 --dir ca", "can be no node's name"),
+        ("cert node .n1 --dir ca", "can be no node's name"),
         ("cert node ../n1 --dir ca", "letters, digits"),
         ("cert node n2 --dir ca --host 10.0.0.1:8080", "without a port"),
         ("cert node n2 --dir ca --days 0", "a whole number from 1 to 3652"),
-        ("cert client ca --dir ca", "ca/ca.crt is there already"),
         ("cert show ca/n1.key", "has no certificate in it"),
         ("cert show nowhere", "nowhere is not there"),
     ] {
@@ -135,6 +137,79 @@ fn what_is_there_stays_unless_it_should_be_another() {
     fs::copy(dir.join("ca/n1.key"), dir.join("other/ca.key")).unwrap();
     let wrong = run(dir, "cert node n2 --dir other");
     assert!(said(&wrong).contains("other/ca.key is not the key of other/ca.crt"), "{}", said(&wrong));
+}
+
+#[test]
+fn a_host_is_the_same_however_it_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    done(dir, "cert init ca");
+    let made = json(dir, "cert node n1 --dir ca --host FD00:0::1,Queue.Example.com.,queue.example.com");
+    let names = ["n1", "localhost", "127.0.0.1", "::1", "fd00::1", "queue.example.com"];
+    assert_eq!(made["names"], Value::from(names.to_vec()));
+    for hosts in ["FD00:0::1,Queue.Example.com.", "queue.example.com,fd00::1"] {
+        assert_eq!(json(dir, &format!("cert node n1 --dir ca --host {hosts}"))["made"], false, "{hosts}");
+    }
+}
+
+#[test]
+fn whatever_a_node_may_be_called_its_certificate_has_that_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    done(dir, "cert init ca");
+    for name in ["1", "node.1", "a-", "a_b-.c", "N1"] {
+        let again = format!("cert node {name} --dir ca");
+        assert_eq!(json(dir, &again)["names"][0], name);
+        assert_eq!(json(dir, &again)["made"], false, "{name}");
+        let own = format!("ca/{name}");
+        for host in ["localhost", "127.0.0.1"] {
+            let outcome = handshake(dir, &own, host, &own);
+            assert!(outcome.is_ok(), "{name}, called as {host}: {outcome:?}");
+        }
+    }
+}
+
+/// Writes a CA that ends so many days from now.
+fn authority(dir: &Path, name: &str, days: i64) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    let end = jiff::Zoned::now().date().checked_add(jiff::Span::new().days(days)).unwrap();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = rcgen::date_time_ymd(end.year().into(), end.month() as u8, end.day() as u8);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    fs::create_dir(dir.join(name)).unwrap();
+    fs::write(dir.join(name).join("ca.crt"), certificate.pem()).unwrap();
+    fs::write(dir.join(name).join("ca.key"), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn a_ca_that_ends_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    authority(dir, "ending", 40);
+    let said_of_it = done(dir, "cert node n1 --dir ending");
+    assert!(said_of_it.contains(", when its CA ends, which is sooner than was asked for"), "{said_of_it}");
+    assert_eq!(json(dir, "cert node n2 --dir ending")["cut"], true);
+    assert_eq!(json(dir, "cert node n3 --dir ending --days 20")["cut"], false);
+    authority(dir, "ended", -2);
+    for command in ["cert node n1 --dir ended", "cert client shop --dir ended --renew"] {
+        let output = run(dir, command);
+        assert!(!output.status.success() && said(&output).contains("the CA in ended has ended, on "), "{}", said(&output));
+    }
+    assert!(!dir.join("ended/n1.crt").exists());
+}
+
+#[test]
+fn of_a_ca_only_certificates_are_given_to_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    done(dir, "cert init ca");
+    done(dir, "cert init other");
+    let all = [read(dir, "ca/ca.crt"), read(dir, "other/ca.crt")].concat();
+    fs::write(dir.join("ca/ca.crt"), [&all[..], &read(dir, "ca/ca.key")].concat()).unwrap();
+    done(dir, "cert client shop --dir ca --out shop");
+    assert_eq!(read(dir, "shop/ca.crt"), all);
 }
 
 #[test]

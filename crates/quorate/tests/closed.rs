@@ -31,12 +31,16 @@ fn what_others_reach_is_refused_without_tokens_and_certificates() {
     assert!(
         quorate(&["token", "new", "--name", "root", "--role", "admin", "--tokens", tokens]).status.success()
     );
-    let tokens = ["--tokens".to_owned(), tokens.to_owned()];
+    let tokens = ["--tokens", tokens].map(str::to_owned);
+    let [generous, watched] = [["--anonymous", "read,admin"], ["--metrics-addr", "0.0.0.0:9180"]]
+        .map(|besides| [&tokens[..], &besides.map(str::to_owned)].concat());
     for (http, peers, besides, says) in [
         ("0.0.0.0", "127.0.0.1", &[][..], "error: http-addr: 0.0.0.0:"),
         ("[::]", "127.0.0.1", &[], "error: http-addr: [::]:"),
         ("127.0.0.1", "0.0.0.0", &[], "error: peer-addr: 0.0.0.0:"),
         ("0.0.0.0", "0.0.0.0", &tokens, "error: peer-addr: 0.0.0.0:"),
+        ("0.0.0.0", "127.0.0.1", &generous, "error: http-addr: 0.0.0.0:"),
+        ("0.0.0.0", "127.0.0.1", &watched, "error: metrics-addr: 0.0.0.0:"),
     ] {
         let (code, said) = ends(&[args(dir.path(), port, http, peers), besides.to_vec()].concat());
         assert_eq!(code, Some(2), "{said}");
@@ -51,6 +55,7 @@ fn a_node_that_is_told_to_be_open_says_so_loudly() {
     let log = dir.path().join("log");
     let mut command = Command::new(QUORATE);
     command.args(args(dir.path(), port, "0.0.0.0", "127.0.0.1")).env("QUORATE_INSECURE", "1");
+    command.args(["--log-level", "off"]);
     let _node = Started(command.stderr(File::create(&log).unwrap()).spawn().unwrap());
     wait_until_ready(port);
     let log = fs::read_to_string(&log).unwrap();
@@ -88,4 +93,17 @@ fn on_this_machine_a_node_needs_no_leave_and_with_tokens_others_may_call() {
     wait_until_ready(port);
     let ready = quorate(&["health", "--ready", "--url", &url(port)]);
     assert!(ready.stderr.is_empty(), "{}", String::from_utf8_lossy(&ready.stderr));
+}
+
+#[test]
+fn what_strangers_may_counts_and_not_how_it_is_said() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_ports(1));
+    let mut command = Command::new(QUORATE);
+    command.args(args(dir.path(), port, "0.0.0.0", "127.0.0.1")).args(["--anonymous", "read"]);
+    let _node = Started(command.stderr(std::process::Stdio::null()).spawn().unwrap());
+    wait_until_ready(port);
+    let status = quorate(&["cluster", "status", "--nodes", &url(port)]);
+    assert!(status.status.success() && !String::from_utf8_lossy(&status.stdout).contains("insecure"));
+    let paused = quorate(&["queue", "pause", "--nodes", &url(port)]);
+    assert!(!paused.status.success(), "{}", String::from_utf8_lossy(&paused.stdout));
 }

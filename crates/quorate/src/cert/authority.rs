@@ -5,7 +5,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData,
+    KeyUsagePurpose, PublicKeyData, SanType,
 };
 use rustls::pki_types::CertificateDer;
 
@@ -17,6 +17,7 @@ use crate::limits::CA_DAYS;
 pub(crate) struct Authority {
     directory: PathBuf,
     certificate: CertificateDer<'static>,
+    /// All of `ca.crt`, and nothing else that is in the file.
     pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -33,6 +34,8 @@ pub(crate) enum Owner<'a> {
 pub(crate) struct Made {
     /// False where it was there already.
     pub(crate) made: bool,
+    /// It ends with the CA, before the days are over that were asked for.
+    pub(crate) cut: bool,
     /// `NAME.crt`.
     pub(crate) certificate: PathBuf,
     /// `NAME.key`.
@@ -42,7 +45,8 @@ pub(crate) struct Made {
     pub(super) seen: Seen,
 }
 
-const CA: &str = "ca";
+/// The name of its files.
+pub(super) const CA: &str = "ca";
 
 impl Authority {
     /// Makes a new one, if the directory has none. True: it was made.
@@ -74,7 +78,9 @@ impl Authority {
             let directory = directory.display();
             bail!("{directory} has no CA: make one with `quorate cert init {directory}`");
         };
-        let certificate = seen::certificates(&pem, &pair.certificate)?.swap_remove(0);
+        let mut certificates = seen::certificates(&pem, &pair.certificate)?;
+        let pem = seen::pem(&certificates);
+        let certificate = certificates.swap_remove(0);
         let key = KeyPair::from_pem(&key)
             .map_err(|why| anyhow!("{} is no private key: {why}", pair.key.display()))?;
         {
@@ -102,8 +108,8 @@ impl Authority {
     /// and has time left stays.
     ///
     /// # Errors
-    /// There is one that should be made anew, and it was not said that it may be; or the name can be in no certificate, or the
-    /// directory cannot be written.
+    /// There is one that should be made anew, and it was not said that it may be, or one for another purpose; or the CA has ended, or
+    /// the directory cannot be written.
     pub(crate) fn certify(
         &self,
         owner: &Owner<'_>,
@@ -111,12 +117,21 @@ impl Authority {
         days: u32,
         renew: bool,
     ) -> anyhow::Result<Made> {
+        let ends = seen::parse(&self.certificate)?.validity().not_after.to_datetime();
+        let end = self.seen()?.expires;
+        ensure!(
+            Timestamp::now() < end,
+            "the CA in {} has ended, on {}: make another one in another directory, with `quorate cert init`",
+            self.directory.display(),
+            end.to_zoned(TimeZone::UTC).date()
+        );
         files::make_directory(into)?;
         let pair = Pair::of(into, owner.name());
         let ca = self.copy_to(into)?;
         let there = pair.read()?;
         let had = there.is_some();
         if let Some((certificate, key)) = there {
+            owner.owns(&certificate, &pair)?;
             let seen = match self.fits(owner, &certificate, &key, &pair) {
                 Ok(seen) => Some(seen),
                 Err(_) if renew => None,
@@ -127,18 +142,18 @@ impl Authority {
             };
             if let Some(seen) = seen {
                 let Pair { certificate, key } = pair;
-                return Ok(Made { made: false, certificate, key, ca, seen });
+                return Ok(Made { made: false, cut: false, certificate, key, ca, seen });
             }
         }
         let key = KeyPair::generate().context("no key can be drawn")?;
         let mut params = owner.params(days)?;
-        let authority = seen::parse(&self.certificate)?;
-        params.not_after = params.not_after.min(authority.validity().not_after.to_datetime());
+        let cut = ends < params.not_after;
+        params.not_after = params.not_after.min(ends);
         let certificate = params.signed_by(&key, &self.issuer).context("it cannot be signed")?;
         pair.write(&certificate.pem(), &key.serialize_pem(), had)?;
         let seen = Seen::of(certificate.der())?;
         let Pair { certificate, key } = pair;
-        Ok(Made { made: true, certificate, key, ca, seen })
+        Ok(Made { made: true, cut, certificate, key, ca, seen })
     }
 
     /// Where nodes and clients are that trust this CA, its certificate is; there may be others in the file.
@@ -171,14 +186,13 @@ impl Authority {
         ensure!(parsed.public_key().raw == key.subject_public_key_info(), "its key is another one's");
         let seen = Seen::of(&der)?;
         let has: BTreeSet<&String> = seen.names.iter().collect();
-        let names = owner.names()?;
+        let names: Vec<String> = owner.names()?.iter().map(seen::san).collect();
         if let Some(missing) = names.iter().find(|name| !has.contains(name)) {
             bail!("it is not for {missing}");
         }
         if let Some(more) = has.into_iter().find(|name| !names.contains(name)) {
             bail!("it is for {more}, too");
         }
-        ensure!(seen.uses == owner.uses(), "it is made for another purpose ({})", seen.uses.join(", "));
         let now = Timestamp::now();
         ensure!(!seen.is_due(now), "it has {} days left", seen.days_left(now));
         Ok(seen)
@@ -192,13 +206,30 @@ impl Owner<'_> {
         }
     }
 
+    /// One for another purpose, as the CA's own, is never replaced: only what would be made here may be.
+    ///
+    /// # Errors
+    /// The certificate in its place is such a one.
+    fn owns(&self, certificate: &str, pair: &Pair) -> anyhow::Result<()> {
+        let Ok(there) = seen::certificates(certificate, &pair.certificate) else { return Ok(()) };
+        let Some(Ok(seen)) = there.first().map(|der| Seen::of(der)) else { return Ok(()) };
+        ensure!(
+            seen.uses == self.uses(),
+            "{} is there already, for another purpose ({}), and stays: choose another name, or another directory",
+            pair.certificate.display(),
+            seen.uses.join(", ")
+        );
+        Ok(())
+    }
+
     /// What clients look for in a node's, and peers. A client's has none: it must not pass for a node.
-    fn names(&self) -> anyhow::Result<Vec<String>> {
+    fn names(&self) -> anyhow::Result<Vec<SanType>> {
         let Owner::Node { name, hosts } = self else { return Ok(Vec::new()) };
-        let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let hosts = hosts.iter().map(|host| host.to_ascii_lowercase());
-        let mut names = vec![(*name).to_owned()];
-        for name in own.into_iter().chain(hosts) {
+        let dns = |name: &str| name.try_into().map(SanType::DnsName).context("a name can be in no certificate");
+        // A node's own is one even where no host could be called so, such as `1`: peers look for it as it is.
+        let mut names = vec![dns(name)?];
+        for host in ["localhost", "127.0.0.1", "::1"].into_iter().chain(hosts.iter().map(String::as_str)) {
+            let name = host.parse().map_or_else(|_| dns(host), |address| Ok(SanType::IpAddress(address)))?;
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -214,13 +245,12 @@ impl Owner<'_> {
     }
 
     fn params(&self, days: u32) -> anyhow::Result<CertificateParams> {
-        let names = CertificateParams::new(self.names()?).context("a name can be in no certificate")?;
         let purposes = self.uses().iter().map(|purpose| match *purpose {
             "server" => ExtendedKeyUsagePurpose::ServerAuth,
             _ => ExtendedKeyUsagePurpose::ClientAuth,
         });
         let mut params = params(self.name(), days)?;
-        params.subject_alt_names = names.subject_alt_names;
+        params.subject_alt_names = self.names()?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = purposes.collect();
         params.use_authority_key_identifier_extension = true;

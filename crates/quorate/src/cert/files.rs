@@ -1,9 +1,10 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use tempfile::NamedTempFile;
 
 use crate::limits::PEM_BYTES;
 
@@ -42,26 +43,31 @@ impl Pair {
         }
     }
 
-    /// Puts both in their places: the key, which only its owner can read, before the certificate that tells of it.
+    /// Puts both in their places, once both are on the disk: the key, which only its owner can read, before the certificate that tells
+    /// of it.
     ///
     /// # Errors
     /// They cannot be written; or there are such files, and they are not to be replaced.
     pub(super) fn write(&self, certificate: &str, key: &str, replace: bool) -> anyhow::Result<()> {
-        place(&self.key, key, PRIVATE, replace)?;
-        place(&self.certificate, certificate, PUBLIC, replace)
+        let key = Waiting::write(&self.key, key, PRIVATE, replace)?;
+        let certificate = Waiting::write(&self.certificate, certificate, PUBLIC, replace)?;
+        key.place()?;
+        certificate.place()
     }
 }
 
 /// Who can read a key, and a certificate.
 const PRIVATE: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
+/// A node's user may read its key by its group: that stays so.
+const GROUP: u32 = 0o040;
 
 /// Puts a certificate that others may read in its place, unless there is a file already.
 ///
 /// # Errors
 /// It cannot be written.
 pub(super) fn publish(path: &Path, certificate: &str) -> anyhow::Result<()> {
-    place(path, certificate, PUBLIC, false)
+    Waiting::write(path, certificate, PUBLIC, false)?.place()
 }
 
 /// Makes a directory that only its owner may enter, if it is not there.
@@ -91,15 +97,80 @@ fn read_if_there(path: &Path) -> anyhow::Result<Option<String>> {
     fs::read_to_string(path).map(Some).with_context(unreadable)
 }
 
-/// Whoever reads it meanwhile sees all of it, or what was there before.
-fn place(path: &Path, text: &str, mode: u32, replace: bool) -> anyhow::Result<()> {
-    let unwritable = || format!("cannot write {}", path.display());
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory).with_context(unwritable)?;
-    file.as_file().set_permissions(Permissions::from_mode(mode)).with_context(unwritable)?;
-    file.write_all(text.as_bytes()).with_context(unwritable)?;
-    file.as_file().sync_all().with_context(unwritable)?;
-    let placed = if replace { file.persist(path) } else { file.persist_noclobber(path) };
-    placed.map_err(|error| error.error).with_context(unwritable)?;
-    File::open(directory).and_then(|directory| directory.sync_all()).with_context(unwritable)
+/// A file on the disk that is not in its place yet. Whoever reads that sees all of it, or what was there before.
+struct Waiting<'a> {
+    path: &'a Path,
+    file: NamedTempFile,
+    replace: bool,
+}
+
+impl Waiting<'_> {
+    /// It belongs to whom the one belongs that it is to replace: the user that a node runs as can read its new key, too.
+    fn write<'a>(path: &'a Path, text: &str, mode: u32, replace: bool) -> anyhow::Result<Waiting<'a>> {
+        let unwritable = || format!("cannot write {}", path.display());
+        let mut file = NamedTempFile::new_in(directory(path)).with_context(unwritable)?;
+        let mut mode = mode;
+        if replace {
+            let old = fs::metadata(path).with_context(unwritable)?;
+            mode |= old.mode() & GROUP;
+            let (user, group) = (old.uid(), old.gid());
+            fchown(file.as_file(), Some(user), Some(group)).with_context(|| {
+                format!(
+                    "cannot give another {} to user {user} and group {group}, whose it is: do this as that user, or as root",
+                    path.display()
+                )
+            })?;
+        }
+        file.as_file().set_permissions(Permissions::from_mode(mode)).with_context(unwritable)?;
+        file.write_all(text.as_bytes()).with_context(unwritable)?;
+        file.as_file().sync_all().with_context(unwritable)?;
+        Ok(Waiting { path, file, replace })
+    }
+
+    fn place(self) -> anyhow::Result<()> {
+        let Waiting { path, file, replace } = self;
+        let unwritable = || format!("cannot write {}", path.display());
+        let placed = if replace { file.persist(path) } else { file.persist_noclobber(path) };
+        placed.map_err(|error| error.error).with_context(unwritable)?;
+        File::open(directory(path)).and_then(|directory| directory.sync_all()).with_context(unwritable)
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::chown;
+
+    use super::*;
+
+    #[test]
+    fn where_a_certificate_cannot_be_written_the_old_key_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let pair = Pair::of(dir.path(), "n1");
+        pair.write("old", "old", false).unwrap();
+        let torn = Pair { certificate: dir.path().join("none/n1.crt"), ..Pair::of(dir.path(), "n1") };
+        assert!(torn.write("new", "new", true).is_err());
+        assert_eq!(pair.read().unwrap(), Some(("old".to_owned(), "old".to_owned())));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
+        pair.write("new", "new", true).unwrap();
+        assert_eq!(pair.read().unwrap(), Some(("new".to_owned(), "new".to_owned())));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_file_can_be_read_by_whom_that_could() {
+        let dir = tempfile::tempdir().unwrap();
+        let pair = Pair::of(dir.path(), "n1");
+        pair.write("old", "old", false).unwrap();
+        fs::set_permissions(&pair.key, Permissions::from_mode(0o644)).unwrap();
+        let is_root = chown(&pair.key, Some(7_070), Some(7_071)).is_ok();
+        pair.write("new", "new", true).unwrap();
+        let key = fs::metadata(&pair.key).unwrap();
+        assert_eq!(key.mode() & 0o777, 0o640, "its group, and nobody else");
+        if is_root {
+            assert_eq!((key.uid(), key.gid()), (7_070, 7_071));
+        }
+    }
 }

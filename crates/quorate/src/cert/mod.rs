@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::{Timestamp, tz::TimeZone};
 use quorate_gateway::tokens::check_name;
+use quorate_node::is_node_name;
 use rustls::pki_types::DnsName;
 use serde_json::json;
 
@@ -18,6 +19,7 @@ use crate::number::number;
 use crate::output::Output;
 use crate::wrong_usage::wrong_usage;
 pub(crate) use authority::{Authority, Made, Owner};
+use authority::CA;
 use seen::Seen;
 
 /// Make certificates, by which nodes know each other and clients know nodes.
@@ -61,7 +63,6 @@ enum Command {
     /// It lets a client in that has it, and says nothing of what it may do: that is a token's.
     Client {
         /// Whose it is.
-        #[arg(value_parser = check_name)]
         name: String,
         #[command(flatten)]
         how: How,
@@ -109,7 +110,7 @@ pub(crate) fn main(args: CertArgs) -> anyhow::Result<ExitCode> {
             made.then_some("the CA is made")
         }
         Command::Node { name, host, how } => {
-            check_node(&name)?;
+            check_node(&name).map_err(wrong_usage)?;
             let made = make(&Owner::Node { name: &name, hosts: &host }, &how)?;
             show_made(&mut out, &name, &made, how.json);
             if made.made && !how.json {
@@ -122,6 +123,7 @@ pub(crate) fn main(args: CertArgs) -> anyhow::Result<ExitCode> {
             made.made.then_some("the certificate is made")
         }
         Command::Client { name, how } => {
+            check_file(&name).map_err(wrong_usage)?;
             let made = make(&Owner::Client { name: &name }, &how)?;
             show_made(&mut out, &name, &made, how.json);
             made.made.then_some("the certificate is made")
@@ -140,22 +142,40 @@ fn make(owner: &Owner<'_>, how: &How) -> anyhow::Result<Made> {
     Authority::open(&how.dir)?.certify(owner, into, how.days, how.renew)
 }
 
-/// Peers look for the node's name in its certificate as for a host's.
-fn check_node(name: &str) -> anyhow::Result<()> {
-    check_name(name).map_err(wrong_usage)?;
-    ensure!(
-        DnsName::try_from(name).is_ok() && !name.eq_ignore_ascii_case("localhost"),
-        wrong_usage(format!(
-            "`{name}` can be no node's name in a certificate: that is one like n1 or n1.example.com, and not localhost"
-        ))
-    );
-    Ok(())
+/// Whether a node of this name can have a certificate: any that `serve --name` takes, but `localhost` and `ca`, and no address.
+///
+/// # Errors
+/// It can have none: why.
+pub(crate) fn check_node(name: &str) -> Result<(), String> {
+    check_file(name)?;
+    let is_other = name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok();
+    match is_node_name(name) && !is_other {
+        true => Ok(()),
+        false => Err(format!(
+            "`{name}` can be no node's name in a certificate: that is one like n1 or n1.example.com, a letter or digit first, and \
+             neither localhost nor an address"
+        )),
+    }
 }
 
+/// Whether `NAME.crt` and `NAME.key` can be somebody's.
+fn check_file(name: &str) -> Result<(), String> {
+    check_name(name)?;
+    match name.eq_ignore_ascii_case(CA) {
+        true => Err(format!("`{name}` is the name of the CA's own files: choose another one")),
+        false => Ok(()),
+    }
+}
+
+/// In one form alone, so that the same command means the same certificate again.
 fn host(given: &str) -> Result<String, String> {
-    let fits = given.parse::<IpAddr>().is_ok() || DnsName::try_from(given).is_ok();
-    fits.then(|| given.to_owned())
-        .ok_or_else(|| "it is no name of a host and no address (without a port)".into())
+    let none = || "it is no name of a host and no address (without a port)".to_owned();
+    if let Ok(address) = given.parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    let name = given.strip_suffix('.').unwrap_or(given).to_ascii_lowercase();
+    DnsName::try_from(name.as_str()).map_err(|_| none())?;
+    Ok(name)
 }
 
 fn show_authority(
@@ -190,10 +210,11 @@ fn show_authority(
 }
 
 fn show_made(out: &mut Output, name: &str, made: &Made, json: bool) {
-    let Made { made, certificate, key, ca, seen } = made;
+    let Made { made, cut, certificate, key, ca, seen } = made;
     if json {
         return out.json(&json!({
             "made": made, "certificate": certificate, "key": key, "ca": ca, "names": seen.names, "expires": seen.expires.to_string(),
+            "cut": cut,
         }));
     }
     let (certificate, key) = (certificate.display(), key.display());
@@ -205,7 +226,8 @@ fn show_made(out: &mut Output, name: &str, made: &Made, json: bool) {
     }
     let names =
         if seen.names.is_empty() { String::new() } else { format!(", for {}", seen.names.join(", ")) };
-    out.line(format_args!("it holds until {}{names}", day(seen.expires)));
+    let cut = if *cut { ", when its CA ends, which is sooner than was asked for" } else { "" };
+    out.line(format_args!("it holds until {}{cut}{names}", day(seen.expires)));
 }
 
 fn show(out: &mut Output, path: &Path, as_json: bool) -> anyhow::Result<()> {

@@ -2,7 +2,10 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, ensure};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
+use rcgen::SanType;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
@@ -87,6 +90,24 @@ pub(super) fn certificates(pem: &str, path: &Path) -> anyhow::Result<Vec<Certifi
     Ok(all)
 }
 
+/// These certificates as PEM.
+pub(super) fn pem(certificates: &[CertificateDer<'_>]) -> String {
+    let mut pem = String::new();
+    for certificate in certificates {
+        pem += "-----BEGIN CERTIFICATE-----\n";
+        let text = BASE64_STANDARD.encode(certificate);
+        for line in text.as_bytes().chunks(PEM_LINE) {
+            pem.extend(line.iter().copied().map(char::from));
+            pem.push('\n');
+        }
+        pem += "-----END CERTIFICATE-----\n";
+    }
+    pem
+}
+
+/// By RFC 7468.
+const PEM_LINE: usize = 64;
+
 /// # Errors
 /// It is no certificate.
 pub(super) fn parse(der: &[u8]) -> anyhow::Result<X509Certificate<'_>> {
@@ -109,6 +130,15 @@ fn text(name: &GeneralName<'_>) -> String {
             _ => name.to_string(),
         },
         other => other.to_string(),
+    }
+}
+
+/// A name that is to be in a certificate, as [`Seen::names`] will have it.
+pub(super) fn san(name: &SanType) -> String {
+    match name {
+        SanType::DnsName(name) => name.to_string(),
+        SanType::IpAddress(address) => address.to_string(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use quorate_gateway::{GatewayConfig, Roles};
+use quorate_gateway::{GatewayConfig, Role, Roles};
 use quorate_node::NodeConfig;
 use quorate_tls::{Identity, Trust};
 
@@ -24,8 +24,10 @@ pub(crate) struct Config {
     pub(crate) http_addr: SocketAddr,
     /// Where to serve `/metrics` as well.
     pub(crate) metrics_addr: Option<SocketAddr>,
-    /// What lets strangers in, as was asked for.
+    /// What lets strangers in.
     pub(crate) open: Open,
+    /// … as was asked for.
+    pub(crate) insecure: bool,
     /// What HTTPS is served with.
     pub(crate) tls: Option<(Identity, Option<Trust>)>,
     /// Who has a token.
@@ -48,9 +50,13 @@ impl Settings {
             metrics_addr.map(|given| address("metrics-addr", Some(given), "127.0.0.1:9180")).transpose()?;
         let peer_addr = address("peer-addr", self.peer_addr.as_deref(), "127.0.0.1:9080")?;
         let name = self.name.unwrap_or_else(|| "n1".to_owned());
-        let callers_known = self.tokens.is_some() || self.tls_client_ca.is_some();
-        let open = Open::of(http_addr, callers_known, peer_addr, self.peer_cert.is_some());
-        open.allow(self.insecure.unwrap_or(false), &name)?;
+        let strangers = match (self.anonymous, &self.tokens) {
+            (Some(roles), _) => roles,
+            (None, Some(_)) => Roles::default(),
+            (None, None) => Roles::ALL,
+        };
+        let callers_known = !strangers.has(Role::Admin) || self.tls_client_ca.is_some();
+        let open = Open::of(http_addr, callers_known, peer_addr, self.peer_cert.is_some(), metrics_addr);
         let peers = match self.peers {
             Some(list) => parse_peers(&list)?,
             None => vec![(name.clone(), peer_addr.to_string())],
@@ -63,7 +69,7 @@ impl Settings {
         let mut node = NodeConfig::new(&name, data_dir, peer_addr.to_string(), http_advertise, peers);
         node.snapshot_every = self.snapshot_every.unwrap_or(node.snapshot_every);
         node.logs_kept = self.logs_kept.unwrap_or(node.logs_kept);
-        node.insecure = open.is_any();
+        node.insecure = open.lets_in();
         node.tls = peer_tls::open(&node.name, self.peer_cert, self.peer_key, self.peer_ca)?;
         node.check()?;
 
@@ -88,15 +94,11 @@ impl Settings {
             ensure!(MAX_PAYLOAD.contains(&bytes), "max-payload: {bytes} is above {}", MAX_PAYLOAD.end());
             gateway.payload_bytes = bytes;
         }
-        gateway.access.anonymous = match (self.anonymous, &self.tokens) {
-            (Some(roles), _) => roles,
-            (None, Some(_)) => Roles::default(),
-            (None, None) => Roles::ALL,
-        };
+        gateway.access.anonymous = strangers;
         let named = self.allowed_hosts.iter().flat_map(|list| list.split(','));
         let advertised = http_name.iter().map(String::as_str);
         let host = |name: &str| name.trim().rsplit_once(':').map_or(name.trim(), |(host, _)| host).to_owned();
-        gateway.insecure = open.is_any();
+        gateway.insecure = open.lets_in();
         gateway.hosts = named.map(host).chain(advertised.map(str::to_owned)).collect();
         gateway.traces.access_log = self.access_log.unwrap_or(false);
         if collector.is_some() {
@@ -112,6 +114,7 @@ impl Settings {
             http_addr,
             metrics_addr,
             open,
+            insecure: self.insecure.unwrap_or(false),
             tls,
             tokens: self.tokens,
             collector,

@@ -41,6 +41,7 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let settings = args.settings().context(WrongUsage)?;
     let until_stdin_closes = settings.until_stdin_closes;
     let config = settings.check().context(WrongUsage)?;
+    config.open.allow(config.insecure, &config.node.name).context(WrongUsage)?;
     runtime::on_threads(async move {
         let traces = config.collector.as_ref().map(|to| Traces::start(to, &config.node.name)).transpose()?;
         logging::start(config.log_format, &config.log_level, traces.as_ref().map(Traces::layer))?;
@@ -55,7 +56,7 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
     let Config { mut node, gateway: http, http_addr, metrics_addr, tls, tokens, open, .. } = config;
     if let Some(what) = open.words() {
-        tracing::warn!("INSECURE (--insecure): {what}");
+        logging::warn(&format!("INSECURE (--insecure): {what}"));
     }
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
     let mut ending = Ending::listen()?;
