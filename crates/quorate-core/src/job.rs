@@ -69,6 +69,12 @@ impl Job {
         self.state.status()
     }
 
+    /// True for a new job, and for one that retries another by hand; false for what goes on by itself: an automatic retry, and what was given
+    /// back.
+    pub fn was_asked_for(&self) -> bool {
+        self.attempt == 1 && self.releases == 0
+    }
+
     /// True for a job that ended in error and that no other was made to go on from: nobody has retried it, nor will the cluster. A
     /// retry that was deleted since counts all the same.
     pub fn is_dead(&self) -> bool {

@@ -63,7 +63,7 @@ pub enum Refusal {
         /// What it is.
         status: Status,
     },
-    /// A failed job that had automatic retries left is not retried by hand, but the last one of these.
+    /// A job from which others went on by themselves is not retried by hand, but the last of these.
     RetriedAutomatically,
     /// The Idempotency-Key was used for another request.
     KeyReused,

@@ -264,7 +264,7 @@ impl ApiError {
                 format!("the job's status does not allow it: it is {}", status.as_str()).into()
             }
             ApiError::RetriedAutomatically => {
-                "it was retried automatically, and that retry has ended: retry the job that its retry_id names".into()
+                "others went on from it by themselves, and they have ended: retry the last of them, by retry_id".into()
             }
             ApiError::ReleasedTooOften => {
                 "it was given back too often: fail it, or let it time out".into()

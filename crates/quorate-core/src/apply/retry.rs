@@ -3,8 +3,8 @@ use crate::{Job, JobId, Lane, Refusal, Reply, Selection, State, Table, limits};
 use super::step::{Abort, Step, refuse};
 use super::{birth, lookup};
 
-/// Enqueues a finished job again, as a new job with the same number of automatic retries, or with all again. While an earlier retry of it
-/// is active, answers that one: it is queued now, if it waits for its time.
+/// Enqueues a finished job again, as a new job with the same number of automatic retries, or with all again. While one that goes on from
+/// it is active, answers that one: it is queued now, if it waits for its time.
 pub(super) fn retry<T: Table>(
     step: &mut Step<'_, T>,
     id: JobId,
@@ -15,19 +15,20 @@ pub(super) fn retry<T: Table>(
     if !job.status().is_final() {
         return lookup::wrong_status(step, &job);
     }
+    let is_automatic = matches!(job.state, State::Error { .. }) && job.max_retries > 0;
     match latest(step, &job)? {
         Some(latest) if matches!(latest.state, State::Delayed { .. }) => queue_now(step, &latest),
         Some(latest) if !latest.status().is_final() => Ok(Reply::Job(Box::new(latest))),
-        Some(_) if matches!(job.state, State::Error { .. }) && job.max_retries > 0 => {
+        Some(latest) if is_automatic || job.retry_id != Some(latest.id) => {
             refuse(Refusal::RetriedAutomatically)
         }
         Some(_) | None => again(step, &job, new_id, anew),
     }
 }
 
-/// The same of one of many jobs, with all automatic retries again, which may have come to this one before: only where no other job goes on from it, or one that waits
-/// for its time. Where the other one is gone, a job that was named is retried again; one that fits a filter is not, as the other one
-/// may have done its work.
+/// The same of one of many jobs, with all automatic retries again, which may have come to this one before: only where no other job goes
+/// on from it, or one that waits for its time. Where the other one is gone, a job that was named is retried again; one that fits a
+/// filter is not, as the other one may have done its work.
 pub(super) fn retry_first<T: Table>(
     step: &mut Step<'_, T>,
     selection: &Selection,
@@ -46,12 +47,24 @@ pub(super) fn retry_first<T: Table>(
     }
 }
 
-/// The latest job that goes on from this one, if it is still there.
+/// Most jobs that go on from one before somebody has to ask: the one that was asked for, its automatic retries, and what is given back.
+const MOST_THAT_GO_ON: u32 = 1 + limits::MAX_RETRIES + limits::RELEASES;
+
+/// The latest job that goes on from this one, as far as they are still there: its retry, and what nobody asked for behind that.
 fn latest<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Option<Job>, T::Error> {
-    match job.retry_id {
-        Some(latest) => lookup::current(step, latest),
-        None => Ok(None),
+    let mut next = job.retry_id;
+    let mut latest: Option<Job> = None;
+    for _ in 0..MOST_THAT_GO_ON {
+        let Some(id) = next else { break };
+        match lookup::current(step, id)? {
+            Some(job) if latest.is_none() || !job.was_asked_for() => {
+                next = job.retry_id;
+                latest = Some(job);
+            }
+            Some(_) | None => break,
+        }
     }
+    Ok(latest)
 }
 
 /// Has a job not wait for its time.

@@ -128,11 +128,24 @@ impl Watched {
                 of.status() != Status::Error || of.max_retries == 0 || latest.is_none(),
                 "a job was retried by hand beside its automatic retry"
             );
-            assert!(
-                latest.is_none_or(|latest| latest.status().is_final()),
-                "two retries of one job are active"
-            );
+            let on = self.that_go_on_from(predecessor);
+            assert!(on.iter().all(|job| job.status().is_final()), "two retries of one job are active: {on:?}");
+            let behind = |latest: &Job| on.iter().any(|job| job.retry_of == Some(latest.id));
+            assert!(!latest.is_some_and(behind), "a job was retried by hand beside what goes on from its retry");
         }
+    }
+
+    /// What retries a job, and what goes on from these by itself, by their links back.
+    fn that_go_on_from(&self, id: JobId) -> Vec<&Job> {
+        let all = || self.model.jobs().values();
+        let mut found: Vec<&Job> = all().filter(|job| job.retry_of == Some(id)).collect();
+        let mut place = 0;
+        while let Some(job) = found.get(place).map(|job| job.id) {
+            let by_itself = |next: &&Job| next.attempt > 1 || next.releases > 0;
+            found.extend(all().filter(|next| next.retry_of == Some(job)).filter(by_itself));
+            place += 1;
+        }
+        found
     }
 
     fn check_change(&self, before: &Job, after: &Job) {
