@@ -4,7 +4,7 @@ use openraft::SnapshotPolicy;
 use quorate_core::{FEATURE_LEVEL, FeatureLevel};
 
 use crate::limits::{self, ADDR_BYTES, NAME_BYTES, PEERS};
-use crate::{Reserve, StartError, Traces};
+use crate::{PeerTls, Reserve, StartError, Traces};
 
 /// How one node is to run. [`NodeConfig::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct NodeConfig {
     pub snapshot_every: u64,
     /// Log entries that are kept behind a snapshot, for followers that lag.
     pub logs_kept: u64,
+    /// The certificates by which peers know each other; `None`: whoever reaches a peer port is believed.
+    pub tls: Option<PeerTls>,
     /// How spans become traces.
     pub traces: Traces,
     /// The feature level that this program passes for understanding: another one in tests alone.
@@ -60,6 +62,7 @@ impl NodeConfig {
             peer_connections: limits::PEER_CONNECTIONS,
             snapshot_every: limits::SNAPSHOT_EVERY,
             logs_kept: limits::LOGS_KEPT,
+            tls: None,
             traces: Traces::default(),
             feature_level: FEATURE_LEVEL,
         }
@@ -117,6 +120,10 @@ impl NodeConfig {
             let reason =
                 format!("this node's name `{}` is not among them; list all nodes, this one too", self.name);
             return refuse("peers", reason);
+        }
+        if self.tls.as_ref().is_some_and(|tls| !tls.identity.names().bear(&self.name)) {
+            let reason = format!("it does not bear this node's name, {}, as a DNS name", self.name);
+            return refuse("peer-cert", reason);
         }
         Ok(())
     }

@@ -89,6 +89,7 @@ impl Group {
         }
         let leadership = Leadership::new(identity.node_id, &raft);
         transport.book.follow(leadership.clone());
+        transport.roster.follow(leadership.clone());
         let (applied, level) = (observer.watch_applied(), observer.watch_level());
 
         let batcher = Batcher::start(raft.clone(), leadership.clone(), clock.clone(), disk.clone(), tasks);

@@ -85,6 +85,13 @@ pub(crate) const PEER_SILENCE: Duration = Duration::from_secs(30);
 pub(crate) const CONNECTIONS_LOOK: Duration = Duration::from_secs(1);
 /// After a connection that could not be accepted: the next one hardly can.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections that were greeted before the authorities changed are closed so much later: those who have a new certificate use it
+/// by then.
+pub(crate) const RENEWAL: Duration = Duration::from_secs(5);
+/// What a member has said of others counts for so long; it is asked again every [`WATCH`].
+pub(crate) const TOLD_AGE: Duration = Duration::from_secs(30);
+/// Of so many nodes.
+pub(crate) const TOLD: usize = 4 * PEERS;
 /// For a message to come, from its first byte to its last.
 pub(crate) const MESSAGE: Duration = Duration::from_secs(30);
 /// For an append frame to be answered. The answer waits for the follower's disk.

@@ -114,6 +114,10 @@ fn record_group(group: &Group) {
     }
     gauge!(names::RECOVERED).set(one_if(group.recovered.load(Ordering::Relaxed)));
     gauge!(names::DISK_TOTAL).set(process.disk.total() as f64);
+    if let Some(tls) = &process.config.tls {
+        quorate_tls::record_end("peer", tls.identity.expires_at());
+        quorate_tls::record_end("peer_ca", tls.trust.expires_at());
+    }
 }
 
 fn role_name(role: ServerState) -> &'static str {

@@ -21,7 +21,7 @@ use crate::cluster::order;
 use crate::command::proposal::{Proposal, Proposer, Verdict};
 use crate::group::Group;
 use crate::limits;
-use crate::peer::connections::{Connections, Ticket};
+use crate::peer::connections::{Connections, Door, Ticket};
 use crate::peer::frames::Frames;
 use crate::peer::sound::{Judge, Unsound};
 use crate::peer::unfinished::{Bounded, Unfinished};
@@ -67,17 +67,26 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
         .max_decoding_message_size(limits::MESSAGE_BYTES)
         .max_encoding_message_size(limits::MESSAGE_BYTES);
     let caller: fn(&Extensions) -> NodeId =
-        |extensions| extensions.get::<Caller>().expect("every call is checked").0;
+        |extensions| extensions.get::<Caller>().expect("every call is checked").id;
+    let roster = service.process.transport.roster.clone();
     let peer = Bounded { service: peer, unfinished: Unfinished::default(), caller };
     let checked =
         tonic::service::interceptor::InterceptedService::new(peer, move |mut request: Request<()>| {
             let from = header::check(&identity, request.metadata())?;
-            ticket(request.extensions()).is_members()?;
-            request.extensions_mut().insert(Caller(from));
+            let ticket = ticket(request.extensions());
+            let is_member = ticket.names().is_none_or(|names| roster.admits(from, names));
+            if is_member {
+                ticket.is_members(from)?
+            } else {
+                ticket.called()
+            }
+            request.extensions_mut().insert(Caller { id: from, is_member });
             Ok(request)
         });
     let discovery = DiscoveryServer::new(service.clone()).max_decoding_message_size(limits::DISCOVER_BYTES);
-    let incoming = Connections::new(service.process.config.peer_connections).incoming(listener);
+    let config = &service.process.config;
+    let door = config.tls.as_ref().map(|tls| Door::new(tls, service.process.transport.roster.clone()));
+    let incoming = Connections::new(config.peer_connections, door).incoming(listener);
     let server = Server::builder()
         .http2_keepalive_interval(Some(limits::KEEPALIVE))
         .http2_keepalive_timeout(Some(limits::KEEPALIVE_TIMEOUT))
@@ -101,10 +110,24 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
 
 /// Who calls: put there by the check.
 #[derive(Clone, Copy)]
-struct Caller(NodeId);
+struct Caller {
+    id: NodeId,
+    /// By its certificate; everybody is, where there are none.
+    is_member: bool,
+}
 
-fn caller<T>(request: &Request<T>) -> NodeId {
-    request.extensions().get::<Caller>().expect("every call is checked").0
+/// Which member calls.
+///
+/// # Errors
+/// Who calls has not its certificate.
+fn member<T>(request: &Request<T>) -> Result<NodeId, Status> {
+    match request.extensions().get() {
+        Some(Caller { id, is_member: true }) => Ok(*id),
+        Some(Caller { id, is_member: false }) => Err(Status::permission_denied(format!(
+            "this node knows no member {id} that has the caller's certificate"
+        ))),
+        None => Err(Status::internal("a call that was not checked")),
+    }
 }
 
 /// The connection that a call came over.
@@ -141,7 +164,7 @@ impl Peer for Service {
         &self,
         request: Request<Streaming<pb::AppendFrame>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
-        let from = caller(&request);
+        let from = member(&request)?;
         let frames = Frames::new(from, self.judge(), &self.process, request.into_inner());
         let (heard, refusal) = (frames.heard(), frames.refusal());
         let results = self.group.raft.stream_append(frames.accepted()).map(move |result| match result {
@@ -157,7 +180,7 @@ impl Peer for Service {
     }
 
     async fn vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
-        let from = caller(&request);
+        let from = member(&request)?;
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
         self.judge().vote(from, &request).map_err(|unsound| refuse(from, unsound))?;
         let response = self.group.raft.vote(request).await.map_err(unavailable)?;
@@ -168,7 +191,7 @@ impl Peer for Service {
         &self,
         request: Request<pb::VoteRequest>,
     ) -> Result<Response<pb::VoteResponse>, Status> {
-        let from = caller(&request);
+        let from = member(&request)?;
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
         self.judge().vote(from, &request).map_err(|unsound| refuse(from, unsound))?;
         let response = self.group.raft.pre_vote(request).await.map_err(unavailable)?;
@@ -179,7 +202,7 @@ impl Peer for Service {
         &self,
         request: Request<pb::TransferLeaderRequest>,
     ) -> Result<Response<pb::TransferLeaderResponse>, Status> {
-        let from = caller(&request);
+        let from = member(&request)?;
         let request = messages::transfer_request(request.into_inner()).map_err(malformed)?;
         self.judge().transfer(from, &request).map_err(|unsound| refuse(from, unsound))?;
         let response = self.group.raft.handle_transfer_leader(request).await.map_err(unavailable)?;
@@ -190,7 +213,7 @@ impl Peer for Service {
         &self,
         request: Request<Streaming<pb::SnapshotFrame>>,
     ) -> Result<Response<pb::SnapshotResponse>, Status> {
-        let from = caller(&request);
+        let from = member(&request)?;
         let receiver = self.snapshots.receive().await.map_err(|error| Status::aborted(error.to_string()))?;
         let holds = |bytes| if self.process.disk.holds(bytes) { Ok(()) } else { Err(no_room()) };
         let received = snapshot::receive(request.into_inner(), receiver, &self.judge(), from, holds).await?;
@@ -204,7 +227,7 @@ impl Peer for Service {
         &self,
         request: Request<Streaming<pb::ForwardFrame>>,
     ) -> Result<Response<Self::ForwardStream>, Status> {
-        let from = caller(&request);
+        let from = member(&request)?;
         let mut frames = request.into_inner();
         let (verdicts, settled) = mpsc::unbounded_channel(); // bounded by the batcher's room
         let (batcher, level) = (self.group.intake.batcher.clone(), self.group.level.clone());
@@ -249,7 +272,7 @@ impl Peer for Service {
         &self,
         request: Request<pb::ReadIndexRequest>,
     ) -> Result<Response<pb::ReadIndexResponse>, Status> {
-        let from = caller(&request);
+        let from = member(&request)?;
         let vote = messages::read_index_request(request.into_inner()).map_err(malformed)?;
         self.judge().asker(&vote).map_err(|unsound| refuse(from, unsound))?;
         let index = self.group.commit_index.confirmed(Some((from, vote))).await.map_err(unavailable)?;
@@ -258,17 +281,24 @@ impl Peer for Service {
 
     async fn current_vote(
         &self,
-        _request: Request<pb::CurrentVoteRequest>,
+        request: Request<pb::CurrentVoteRequest>,
     ) -> Result<Response<pb::CurrentVoteResponse>, Status> {
+        member(&request)?;
         let vote = self.group.commit_index.current_vote().await?;
         Ok(Response::new(pb::CurrentVoteResponse { vote: Some(vote.to_message()) }))
     }
 
     async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {
-        let from = caller(&request);
+        let names = ticket(request.extensions()).names().cloned();
+        let Some(&Caller { id: from, .. }) = request.extensions().get() else {
+            return Err(Status::internal("a call that was not checked"));
+        };
         let pb::JoinRequest { member, feature_level } = request.into_inner();
         let member = member.filter(|member| member.node_id == from);
         let member = member.ok_or_else(|| Status::invalid_argument("a node can only join for itself"))?;
+        if let Some(names) = names {
+            self.process.transport.roster.check(from, &member.name, &names)?;
+        }
         let step = self.group.admission.step(member, FeatureLevel(feature_level)).await;
         Ok(Response::new(match step {
             Ok(()) => pb::JoinResponse { voter: true, ..Default::default() },
@@ -280,12 +310,14 @@ impl Peer for Service {
     }
 
     async fn order(&self, request: Request<pb::OrderRequest>) -> Result<Response<pb::OrderResponse>, Status> {
+        member(&request)?;
         let (order, expected) = order::from_message(request.into_inner()).map_err(malformed)?;
         let outcome = self.group.orders.carry_out(order, expected).await;
         Ok(Response::new(order::outcome_message(outcome)))
     }
 
     async fn drain(&self, request: Request<pb::DrainRequest>) -> Result<Response<pb::DrainResponse>, Status> {
+        member(&request)?;
         let leads = self.group.drain.set(request.into_inner().mode()).await;
         Ok(Response::new(pb::DrainResponse { leads }))
     }
@@ -297,8 +329,12 @@ impl Discovery for Service {
         &self,
         request: Request<pb::DiscoverRequest>,
     ) -> Result<Response<pb::DiscoverResponse>, Status> {
-        ticket(request.extensions()).called();
+        let ticket = ticket(request.extensions()).clone();
+        ticket.called();
         let asker = request.into_inner();
+        if let Some(names) = ticket.names() {
+            self.process.transport.roster.check(asker.node_id, &asker.name, names)?;
+        }
         self.group.peers.hear(&asker);
         Ok(Response::new(self.group.peers.introduce(&asker)))
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::NodeConfig;
 use crate::disk::Disk;
 use crate::machine::Machine;
-use crate::peer::{Identity, Run, Transport};
+use crate::peer::{Identity, Roster, Run, Transport};
 use crate::task::Tasks;
 use crate::time::clock::LogClock;
 use crate::time::recall::Recall;
@@ -52,8 +52,12 @@ impl Process {
         };
         let lost_data = dir.was_set_aside()?;
         Ok(Process {
+            transport: Transport::new(
+                identity.clone(),
+                Roster::new(identity.node_id, &config),
+                config.tls.clone(),
+            ),
             config: Arc::new(config),
-            transport: Transport::new(identity.clone()),
             identity,
             machine,
             clock,

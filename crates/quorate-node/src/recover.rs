@@ -1,13 +1,16 @@
 use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use quorate_core::FEATURE_LEVEL;
 use quorate_proto::peer::v1::{DiscoverRequest, DiscoverResponse};
 use quorate_store::{LogId, StoreError, Survey};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::limits;
-use crate::peer::{Identity, Run, Transport};
+use crate::peer::{Identity, PeerTls, Roster, Run, Transport};
 use crate::restore::draw_cluster_id;
 
 /// A node that does not run and may go on alone, since the majority of its cluster is lost for good. Its data directory is locked.
@@ -68,6 +71,13 @@ pub enum Answering {
     /// The node itself: it runs on another directory, and this one is a copy or was copied.
     Itself {
         /// Where.
+        addr: String,
+    },
+    /// Somebody who speaks TLS alone, where a member was: it cannot be asked without a certificate.
+    Masked {
+        /// The member's name,
+        name: String,
+        /// and where it was.
         addr: String,
     },
     /// A node of a cluster that was restored or recovered from this one before.
@@ -168,16 +178,15 @@ impl Recovery {
         }
     }
 
-    /// Who answers where the node knows members, itself included. Asks for some seconds.
-    pub async fn who_answers(&self) -> Vec<Answering> {
+    /// Who answers where the node knows members, itself included. Asks for some seconds, by the node's certificate where they have one.
+    pub async fn who_answers(&self, tls: Option<PeerTls>) -> Vec<Answering> {
         let found = self.found();
         let cluster_id = Arc::new(OnceLock::from(found.cluster_id.clone()));
-        let transport = Transport::new(Identity {
-            node_id: found.node_id,
-            cluster_id,
-            run: Run::NONE,
-            former: Arc::default(),
-        });
+        let identity =
+            Identity { node_id: found.node_id, cluster_id, run: Run::NONE, former: Arc::default() };
+        let names = found.members.iter().map(|member| member.name.clone()).collect();
+        let has_certificate = tls.is_some();
+        let transport = Transport::new(identity, Roster::of(found.node_id, &found.name, names), tls);
         let question = DiscoverRequest {
             node_id: found.node_id,
             cluster_id: found.cluster_id.clone(),
@@ -194,7 +203,9 @@ impl Recovery {
                     return found.understand(&member.peer_addr, answer);
                 }
             }
-            None
+            let FoundMember { name, peer_addr: addr, .. } = member.clone();
+            let masked = !has_certificate && speaks_tls(&addr).await.unwrap_or(false);
+            masked.then_some(Answering::Masked { name, addr })
         });
         futures::future::join_all(asks).await.into_iter().flatten().collect()
     }
@@ -209,6 +220,16 @@ impl Recovery {
         let last = self.0.force_single(&cluster_id, FEATURE_LEVEL)?.into();
         Ok(Recovered { cluster_id, last })
     }
+}
+
+/// Whether who listens there takes the beginning of HTTP/2 for a broken handshake: the answer is an alert of TLS.
+async fn speaks_tls(addr: &str) -> io::Result<bool> {
+    let asked = async {
+        let mut stream = TcpStream::connect(addr).await?;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
+        Ok(stream.read_u16().await? == 0x15_03)
+    };
+    tokio::time::timeout(limits::ASK, asked).await.unwrap_or(Ok(false))
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -36,8 +37,21 @@ impl Names {
     }
 }
 
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self
+            .dns
+            .iter()
+            .map(|name| format!("{name:?}"))
+            .chain(self.ips.iter().map(IpAddr::to_string))
+            .collect();
+        f.write_str(if all.is_empty() { "nobody" } else { "" })?;
+        f.write_str(&all.join(", "))
+    }
+}
+
 /// When a certificate ends; `None`: it is none.
-pub(crate) fn expires_at(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+pub fn expires_at(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let seconds = certificate.validity().not_after.timestamp();
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))

@@ -36,6 +36,14 @@ pub enum TlsError {
         /// The key's.
         key: PathBuf,
     },
+    /// The certificate is somebody else's.
+    #[error("{}: it does not bear the name {name}; give a certificate that has it among its DNS names", file.display())]
+    Unnamed {
+        /// Which one.
+        file: PathBuf,
+        /// Whose it should be.
+        name: String,
+    },
     /// A new certificate is no longer valid, so that the one in use is not given up for it.
     #[error("{}: it has expired; make a new one", file.display())]
     Expired {

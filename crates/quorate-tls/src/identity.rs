@@ -1,14 +1,15 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use parking_lot::RwLock;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
-use tokio::sync::watch;
 
 use crate::certificate::expires_at;
 use crate::{Names, TlsError, pem};
@@ -20,7 +21,10 @@ pub struct Identity(Arc<Files>);
 struct Files {
     cert: PathBuf,
     key: PathBuf,
-    current: watch::Sender<Loaded>,
+    /// Which it must bear.
+    name: Option<String>,
+    version: AtomicU64,
+    current: RwLock<Loaded>,
 }
 
 #[derive(Clone)]
@@ -36,9 +40,20 @@ impl Identity {
     /// # Errors
     /// One cannot be read or used, or they do not belong together.
     pub fn open(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Identity, TlsError> {
-        let (cert, key) = (cert.into(), key.into());
-        let current = watch::Sender::new(load(&cert, &key)?);
-        Ok(Identity(Arc::new(Files { cert, key, current })))
+        Identity::read(cert.into(), key.into(), None)
+    }
+
+    /// The same, of somebody who has this name, now and when the files change.
+    ///
+    /// # Errors
+    /// As of [`Identity::open`], or the certificate does not bear the name.
+    pub fn of(name: &str, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Identity, TlsError> {
+        Identity::read(cert.into(), key.into(), Some(name.to_owned()))
+    }
+
+    fn read(cert: PathBuf, key: PathBuf, name: Option<String>) -> Result<Identity, TlsError> {
+        let current = RwLock::new(load(&cert, &key, name.as_deref())?);
+        Ok(Identity(Arc::new(Files { cert, key, name, version: AtomicU64::new(0), current })))
     }
 
     /// Reads the files again. `true`: there is a new certificate, which new connections use.
@@ -46,25 +61,26 @@ impl Identity {
     /// # Errors
     /// As of [`Identity::open`], or the new one has expired. The one that was in use goes on.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let loaded = load(&self.0.cert, &self.0.key)?;
-        if loaded.certified.cert == self.0.current.borrow().certified.cert {
+        let loaded = load(&self.0.cert, &self.0.key, self.0.name.as_deref())?;
+        if loaded.certified.cert == self.0.current.read().certified.cert {
             return Ok(false);
         }
         if loaded.expires_at <= SystemTime::now() {
             return Err(TlsError::Expired { file: self.0.cert.clone() });
         }
-        self.0.current.send_replace(loaded);
+        *self.0.current.write() = loaded;
+        self.0.version.fetch_add(1, Ordering::Relaxed);
         Ok(true)
     }
 
     /// For which names the certificate was made.
     pub fn names(&self) -> Names {
-        self.0.current.borrow().names.clone()
+        self.0.current.read().names.clone()
     }
 
     /// When the first of the chain ends.
     pub fn expires_at(&self) -> SystemTime {
-        self.0.current.borrow().expires_at
+        self.0.current.read().expires_at
     }
 
     /// The file of the certificate.
@@ -72,27 +88,25 @@ impl Identity {
         &self.0.cert
     }
 
-    /// Returns when there is a new certificate, each time after the last.
-    pub fn changes(&self) -> impl AsyncFnMut() + Send + use<> {
-        let mut changes = self.0.current.subscribe();
-        async move || {
-            if changes.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+    /// How often it has changed so far.
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Relaxed)
     }
 
     fn certified(&self) -> Arc<CertifiedKey> {
-        self.0.current.borrow().certified.clone()
+        self.0.current.read().certified.clone()
     }
 }
 
-fn load(cert: &Path, key: &Path) -> Result<Loaded, TlsError> {
+fn load(cert: &Path, key: &Path, name: Option<&str>) -> Result<Loaded, TlsError> {
     let chain = pem::certificates(cert, &pem::read(cert)?)?;
     let private = pem::key(key, &pem::read(key)?)?;
     let broken =
         || TlsError::Unusable { file: cert.to_owned(), reason: "a certificate in it is broken".to_owned() };
     let names = chain.first().and_then(Names::of).ok_or_else(broken)?;
+    if let Some(name) = name.filter(|name| !names.bear(name)) {
+        return Err(TlsError::Unnamed { file: cert.to_owned(), name: name.to_owned() });
+    }
     let ends: Option<Vec<_>> = chain.iter().map(expires_at).collect();
     let expires_at = ends.and_then(|ends| ends.into_iter().min()).ok_or_else(broken)?;
     let certified = CertifiedKey::from_der(chain, private, &ring::default_provider());

@@ -51,6 +51,7 @@ fn files_that_are_none_are_told_apart() {
     assert!(matches!(Identity::open(at("n1.key"), at("n1.key")), Err(TlsError::Missing { .. })));
     assert!(matches!(Identity::open(at("n1.pem"), at("n1.pem")), Err(TlsError::Missing { .. })));
     assert!(matches!(Identity::open(at("n1.pem"), at("n2.key")), Err(TlsError::AnotherKey { .. })));
+    assert!(matches!(Identity::of("n2", at("n1.pem"), at("n1.key")), Err(TlsError::Unnamed { .. })));
     fs::write(at("cut"), &fs::read(at("n1.pem")).unwrap()[..200]).unwrap();
     assert!(matches!(Identity::open(at("cut"), at("n1.key")), Err(TlsError::Unusable { .. })));
     assert!(matches!(Trust::open(at("cut")), Err(TlsError::Unusable { .. })));
@@ -69,13 +70,15 @@ fn a_new_certificate_takes_the_place_of_the_old_one_as_a_whole_or_not_at_all() {
     issue(dir.path(), &ca, "old", Some(2000));
     let at = |name: &str| dir.path().join(name);
     let identity = open(dir.path(), "n1").unwrap();
+    let named = Identity::of("n1", at("n1.pem"), at("n1.key")).unwrap();
     assert!(!identity.reload().unwrap());
     fs::copy(at("n2.pem"), at("n1.pem")).unwrap();
     assert!(matches!(identity.reload(), Err(TlsError::AnotherKey { .. })));
     assert!(identity.names().bear("n1"));
     fs::copy(at("n2.key"), at("n1.key")).unwrap();
     assert!(identity.reload().unwrap());
-    assert!(identity.names().bear("n2"));
+    assert!(identity.names().bear("n2") && identity.version() == 1);
+    assert!(matches!(named.reload(), Err(TlsError::Unnamed { .. })));
     fs::copy(at("old.pem"), at("n1.pem")).unwrap();
     fs::copy(at("old.key"), at("n1.key")).unwrap();
     assert!(matches!(identity.reload(), Err(TlsError::Expired { .. })));

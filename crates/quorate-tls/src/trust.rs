@@ -1,8 +1,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use parking_lot::RwLock;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
@@ -11,7 +13,6 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
-use tokio::sync::watch;
 
 use crate::certificate::expires_at;
 use crate::{TlsError, pem};
@@ -24,7 +25,8 @@ pub struct Trust(Arc<File>);
 struct File {
     path: PathBuf,
     provider: CryptoProvider,
-    current: watch::Sender<Loaded>,
+    version: AtomicU64,
+    current: RwLock<Loaded>,
 }
 
 #[derive(Clone)]
@@ -43,8 +45,13 @@ impl Trust {
     /// It cannot be read or used.
     pub fn open(file: impl Into<PathBuf>) -> Result<Trust, TlsError> {
         let path = file.into();
-        let current = watch::Sender::new(load(&path)?);
-        Ok(Trust(Arc::new(File { path, provider: ring::default_provider(), current })))
+        let current = RwLock::new(load(&path)?);
+        Ok(Trust(Arc::new(File {
+            path,
+            provider: ring::default_provider(),
+            version: AtomicU64::new(0),
+            current,
+        })))
     }
 
     /// Reads the file again. `true`: it says something else, which holds for new connections.
@@ -53,16 +60,17 @@ impl Trust {
     /// As of [`Trust::open`]. What was in use goes on.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let loaded = load(&self.0.path)?;
-        if loaded.certificates == self.0.current.borrow().certificates {
+        if loaded.certificates == self.0.current.read().certificates {
             return Ok(false);
         }
-        self.0.current.send_replace(loaded);
+        *self.0.current.write() = loaded;
+        self.0.version.fetch_add(1, Ordering::Relaxed);
         Ok(true)
     }
 
     /// When the last of the authorities ends: the others may be there for as long as they are replaced.
     pub fn expires_at(&self) -> SystemTime {
-        self.0.current.borrow().expires_at
+        self.0.current.read().expires_at
     }
 
     /// Which file.
@@ -70,14 +78,9 @@ impl Trust {
         &self.0.path
     }
 
-    /// Returns when the file says something else, each time after the last.
-    pub fn changes(&self) -> impl AsyncFnMut() + Send + use<> {
-        let mut changes = self.0.current.subscribe();
-        async move || {
-            if changes.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+    /// How often it has changed so far.
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Relaxed)
     }
 
     /// Whether an authority vouches for a certificate, for servers, of whatever name.
@@ -87,7 +90,7 @@ impl Trust {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        let roots = self.0.current.borrow().roots.clone();
+        let roots = self.0.current.read().roots.clone();
         let parsed = ParsedCertificate::try_from(certificate)?;
         let algorithms = self.0.provider.signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, algorithms)
@@ -170,7 +173,7 @@ impl ServerCertVerifier for Trust {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let current = self.0.current.borrow().servers.clone();
+        let current = self.0.current.read().servers.clone();
         current.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
@@ -189,7 +192,7 @@ impl ClientCertVerifier for Trust {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let current = self.0.current.borrow().clients.clone();
+        let current = self.0.current.read().clients.clone();
         current.verify_client_cert(end_entity, intermediates, now)
     }
 

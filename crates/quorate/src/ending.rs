@@ -1,13 +1,17 @@
+use std::fs::File;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 /// The signals that ask a process to end in order: SIGTERM, Ctrl-C, and the SIGHUP of a terminal that goes away.
 pub(crate) struct Ending {
     terminate: Signal,
     interrupt: Signal,
-    /// `None` under `nohup`: to listen would undo it. Or where it means something else.
+    /// `None` under `nohup`: to listen would undo it.
     hang_up: Option<Signal>,
+    /// Told of a SIGHUP that is no terminal's, once somebody listens: daemons are told so to read their files again.
+    reload: Option<watch::Sender<()>>,
 }
 
 impl Ending {
@@ -16,28 +20,35 @@ impl Ending {
     /// # Errors
     /// They cannot be listened for.
     pub(crate) fn listen() -> io::Result<Ending> {
-        let hang_up = (!ignored(SignalKind::hangup())).then(|| signal(SignalKind::hangup())).transpose()?;
-        Ok(Ending { hang_up, ..Ending::listen_but_to_hang_up()? })
-    }
-
-    /// The same without SIGHUP, which asks for something else.
-    ///
-    /// # Errors
-    /// See [`Ending::listen`].
-    pub(crate) fn listen_but_to_hang_up() -> io::Result<Ending> {
         Ok(Ending {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hang_up: None,
+            hang_up: if ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) },
+            reload: None,
         })
+    }
+
+    /// Has a process without a terminal go on at a SIGHUP, of which this tells.
+    pub(crate) fn reloads(&mut self) -> watch::Receiver<()> {
+        // Who has a terminal is sent one when it goes away.
+        let reload = watch::Sender::new(());
+        let reloads = reload.subscribe();
+        if File::open("/dev/tty").is_err() {
+            self.reload = Some(reload);
+        }
+        reloads
     }
 
     /// Waits for the next one.
     pub(crate) async fn wait(&mut self) {
         let hang_up = async {
-            match &mut self.hang_up {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
+            let Some(signal) = &mut self.hang_up else { return std::future::pending().await };
+            loop {
+                signal.recv().await;
+                match &self.reload {
+                    Some(reload) => reload.send_replace(()),
+                    None => return,
+                }
             }
         };
         tokio::select! {

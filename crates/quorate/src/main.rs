@@ -38,6 +38,7 @@ mod names;
 mod number;
 mod operation;
 mod output;
+mod peer_tls;
 mod queue;
 mod recover;
 mod restore;

@@ -8,8 +8,8 @@ use quorate_node::{Answering, Found, FoundMember, Place, Recovered, Recovery};
 use serde::Serialize;
 
 use crate::output::Output;
-use crate::runtime;
 use crate::wrong_usage::wrong_usage;
+use crate::{peer_tls, runtime};
 
 /// Let one node go on alone, since the majority of its cluster is lost for good.
 ///
@@ -37,6 +37,15 @@ pub(crate) struct RecoverArgs {
     /// Do it.
     #[arg(long, requires = "name", requires = "cluster_id")]
     yes_i_lose_what_the_others_had: bool,
+    /// Where nodes have certificates: that of this one, as `quorate serve` was given it. Without, nobody of them is heard.
+    #[arg(long, value_name = "FILE", requires_all = ["peer_key", "peer_ca"])]
+    peer_cert: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires = "peer_cert")]
+    peer_key: Option<PathBuf>,
+    /// Whose certificates nodes have.
+    #[arg(long, value_name = "FILE", requires = "peer_cert")]
+    peer_ca: Option<PathBuf>,
     /// Change nothing, whatever else is given.
     #[arg(long)]
     dry_run: bool,
@@ -98,7 +107,9 @@ pub(crate) fn main(args: &RecoverArgs) -> anyhow::Result<ExitCode> {
             found.cluster_id
         );
     }
-    let answering = runtime::on_one_thread(async { Ok(recovery.who_answers().await) })?;
+    let (cert, key, ca) = (args.peer_cert.clone(), args.peer_key.clone(), args.peer_ca.clone());
+    let tls = peer_tls::open(&found.name, cert, key, ca)?;
+    let answering = runtime::on_one_thread(async { Ok(recovery.who_answers(tls).await) })?;
     let sure = args.yes_i_lose_what_the_others_had && !args.dry_run;
     let recovered = match sure {
         true => {
@@ -155,6 +166,10 @@ fn is_lost(found: &Found, answering: &[Answering]) -> anyhow::Result<()> {
                  have with this command",
                 found.name
             ),
+            Answering::Masked { name, addr } => bail!(
+                "where {name} was, at {addr}, somebody speaks TLS: give this node's certificate (--peer-cert, --peer-key, --peer-ca), so that \
+                 it can be asked"
+            ),
             Answering::Member { .. } => {}
         }
     }
@@ -182,7 +197,7 @@ fn is_lost(found: &Found, answering: &[Answering]) -> anyhow::Result<()> {
 fn members(answering: &[Answering]) -> Vec<(&FoundMember, u64)> {
     let members = answering.iter().filter_map(|answer| match answer {
         Answering::Member { member, applied_index } => Some((member, *applied_index)),
-        Answering::Itself { .. } | Answering::Successor { .. } => None,
+        Answering::Itself { .. } | Answering::Masked { .. } | Answering::Successor { .. } => None,
     });
     members.collect()
 }

@@ -10,7 +10,7 @@ use quorate_proto::peer::v1::{DiscoverRequest, DiscoverResponse};
 use quorate_store::{LogId, ProtoForm, StoredMembership, Vote};
 use tokio::time::Instant;
 
-use crate::peer::{Identity, Run, Transport};
+use crate::peer::{Identity, Run};
 use crate::process::Process;
 use crate::{StartError, limits};
 
@@ -105,7 +105,7 @@ async fn ask(process: &Process, addrs: &BTreeSet<String>) -> Vec<(String, Discov
         run: Some(Run::NONE.into()),
         ..DiscoverRequest::default()
     };
-    let transport = Transport::new(process.identity.clone());
+    let transport = process.transport.anew();
     let asks = addrs.iter().map(async |addr| {
         let answer =
             tokio::time::timeout(limits::LOOK_AROUND, transport.discover(addr, question.clone())).await;

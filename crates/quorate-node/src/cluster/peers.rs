@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use quorate_proto::log::v1::Member;
@@ -8,7 +8,6 @@ use quorate_proto::peer::v1 as pb;
 use quorate_store::{LogEnd, Node, NodeId, ProtoForm};
 use tokio::sync::{Semaphore, watch};
 
-use crate::DiskState;
 use crate::cluster::meeting::{Double, Position};
 use crate::cluster::outsiders::Outsiders;
 use crate::cluster::presence::Absent;
@@ -18,6 +17,7 @@ use crate::leadership::Leadership;
 use crate::peer;
 use crate::process::Process;
 use crate::task::die;
+use crate::{DiskState, PeerTls};
 
 /// What this node tells others of itself, and what it asks them.
 #[derive(Clone)]
@@ -74,6 +74,11 @@ impl Peers {
             outsiders: self.outsiders.beside(|id| membership.get_node(&id).is_some()),
             last_log_id: last.map(|last| last.to_message()),
             vote: vote.map(|vote| vote.to_message()),
+            members: membership
+                .nodes()
+                .map(|(id, node)| pb::KnownMember { node_id: *id, name: node.name.clone() })
+                .collect(),
+            certificate_expires_ms: self.process.config.tls.as_ref().map_or(0, expires_ms),
         }
     }
 
@@ -205,7 +210,12 @@ impl Peers {
             let is_of = |own: &str| own == asker.cluster_id;
             let is_meant = asker.invited == self.process.identity.node_id
                 && self.cluster_id().map_or(!asker.cluster_id.is_empty(), is_of);
-            if is_meant && is_addr(&addr) && !self.is_initialised() && !self.station.is_removed() {
+            if is_meant
+                && self.may_invite(asker)
+                && is_addr(&addr)
+                && !self.is_initialised()
+                && !self.station.is_removed()
+            {
                 *self.inviters.lock() = BTreeSet::from([addr]);
             }
             return;
@@ -228,6 +238,14 @@ impl Peers {
             let this = self.clone();
             tokio::spawn(async move { this.ask(&addr).await });
         }
+    }
+
+    /// Whether who asks, by its certificate, is one that this node would follow.
+    fn may_invite(&self, asker: &pb::DiscoverRequest) -> bool {
+        let roster = &self.process.transport.roster;
+        let is_known =
+            || roster.introduces(&asker.name) || roster.name_of(asker.node_id).as_ref() == Some(&asker.name);
+        self.process.config.tls.is_none() || is_known()
     }
 
     /// Ends this process if the one that has answered is the same node and has more.
@@ -301,6 +319,11 @@ impl Peers {
             }
         }
     }
+}
+
+fn expires_ms(tls: &PeerTls) -> u64 {
+    let since = tls.identity.expires_at().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 fn disk_state(state: DiskState) -> pb::DiskState {

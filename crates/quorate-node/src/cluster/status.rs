@@ -108,6 +108,8 @@ pub struct Member {
     pub feature_level: Option<FeatureLevel>,
     /// The version of its program; `None` where it did not answer.
     pub version: Option<String>,
+    /// How long its certificate for peers lasts; zero: no longer. `None` where it has none, or did not answer.
+    pub certificate_lasts: Option<Duration>,
     /// How long it has run; `None` where it did not answer.
     pub uptime: Option<Duration>,
 }
@@ -178,6 +180,11 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
             draining: says.as_ref().is_some_and(|says| says.draining),
             feature_level: says.as_ref().map(|says| FeatureLevel(says.feature_level)),
             disk: says.as_ref().and_then(peers::disk_of),
+            certificate_lasts: says
+                .as_ref()
+                .map(|says| says.certificate_expires_ms)
+                .filter(|ms| *ms > 0)
+                .map(|ms| Duration::from_millis(ms.saturating_sub(peers.process.clock.wall_ms()))),
             uptime: says.as_ref().map(|says| Duration::from_millis(says.uptime_ms)),
             version: says.map(|says| says.version),
             clock_offset_ms: if id == own_id { Some(0) } else { peers.process.clock.offset_ms(id) },

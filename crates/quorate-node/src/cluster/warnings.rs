@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use crate::DiskState;
 use crate::cluster::status::{Cluster, Member, Role};
@@ -34,6 +35,13 @@ pub enum Warning {
         state: DiskState,
         /// Its free bytes.
         free_bytes: u64,
+    },
+    /// A member's certificate ends soon, or has: then no other one talks to it.
+    CertificateExpires {
+        /// Its name.
+        name: String,
+        /// How long it lasts; zero: no longer.
+        lasts: Duration,
     },
     /// The members run different versions.
     MixedVersions(BTreeSet<String>),
@@ -73,6 +81,7 @@ impl Warning {
             Warning::Lagging { .. } => "lagging",
             Warning::ClockOff { .. } => "clock_off",
             Warning::DiskShort { .. } => "disk_short",
+            Warning::CertificateExpires { .. } => "certificate_expires",
             Warning::MixedVersions(_) => "mixed_versions",
             Warning::HalfChanged => "half_changed",
             Warning::Draining(_) => "draining",
@@ -104,6 +113,14 @@ impl fmt::Display for Warning {
                 "the disk of {name} is nearly full ({}, {} MiB free): make room",
                 state.as_str(),
                 free_bytes >> 20
+            ),
+            Warning::CertificateExpires { name, lasts } if lasts.is_zero() => {
+                write!(f, "the certificate of {name} for peers has expired: put a new one in its place, no restart is needed")
+            }
+            Warning::CertificateExpires { name, lasts } => write!(
+                f,
+                "the certificate of {name} for peers expires in {} days: put a new one in its place, no restart is needed",
+                lasts.as_secs() / (24 * 3_600)
             ),
             Warning::MixedVersions(versions) => {
                 let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
@@ -148,6 +165,11 @@ pub(crate) fn of(cluster: &Cluster, half_changed: bool) -> Vec<Warning> {
     for Member { name, disk, .. } in well() {
         if let Some((state @ (DiskState::Short | DiskState::Full), free_bytes)) = *disk {
             warnings.push(Warning::DiskShort { name: name.clone(), state, free_bytes });
+        }
+    }
+    for Member { name, certificate_lasts, .. } in well() {
+        if let Some(lasts) = certificate_lasts.filter(|lasts| *lasts <= quorate_tls::EXPIRES_SOON) {
+            warnings.push(Warning::CertificateExpires { name: name.clone(), lasts });
         }
     }
     let newest = well().filter_map(|member| member.applied_index).max().unwrap_or(0);
@@ -213,6 +235,7 @@ mod tests {
             disk: Some((DiskState::Room, 1 << 30)),
             feature_level: None,
             version: Some("1".into()),
+            certificate_lasts: None,
             uptime: None,
         });
         let tolerates = voters.saturating_sub(voters / 2 + 1);
@@ -245,6 +268,12 @@ mod tests {
         let newest = Some(limits::LAG_WORTH_A_WARNING + 101);
         assert_eq!(of_three(&|cluster| cluster.members[0].applied_index = newest), ["lagging", "lagging"]);
         assert_eq!(of_three(&|cluster| cluster.members[1].disk = Some((DiskState::Full, 1))), ["disk_short"]);
+        let lasts = |days: u64| Some(Duration::from_secs(days * 24 * 3_600));
+        assert_eq!(of_three(&|cluster| cluster.members[1].certificate_lasts = lasts(15)), [""; 0]);
+        for days in [14, 0] {
+            let expires = of_three(&|cluster| cluster.members[1].certificate_lasts = lasts(days));
+            assert_eq!(expires, ["certificate_expires"]);
+        }
         assert_eq!(of_three(&|cluster| cluster.members[1].version = Some("2".into())), ["mixed_versions"]);
         assert_eq!(of_three(&|cluster| cluster.members[1].draining = true), ["draining"]);
         for (removed, kind) in [(false, "applicant"), (true, "removed_runs")] {

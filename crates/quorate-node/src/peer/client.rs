@@ -188,15 +188,17 @@ mod tests {
 
     use super::*;
     use crate::machine::ThisMachine;
-    use crate::peer::Identity;
+    use crate::peer::{Identity, Roster};
 
     #[tokio::test]
     async fn a_link_is_not_tried_while_openraft_pauses() {
         let cluster_id = Arc::new(OnceLock::from("a".to_owned()));
         let identity =
             Identity { node_id: 1, cluster_id, run: crate::peer::Run::NONE, former: Arc::default() };
-        let mut network =
-            Network { transport: Transport::new(identity), clock: LogClock::new(Arc::new(ThisMachine)) };
+        let mut network = Network {
+            transport: Transport::new(identity, Roster::of(1, "n1", Default::default()), None),
+            clock: LogClock::new(Arc::new(ThisMachine)),
+        };
         // To try it would fail at once.
         let node = Node { peer_addr: "no address".to_owned(), ..Node::default() };
         let mut client = network.new_client(2, &node).await;

@@ -5,19 +5,24 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::Stream;
 use parking_lot::Mutex;
+use quorate_store::NodeId;
+use quorate_tls::Names;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::transport::server::Connected;
 
+use super::roster::Roster;
+use super::tls::{Greeted, PeerTls, Shaking};
 use crate::limits;
 
 /// The connections of peers: those over which a member has called, and newcomers, of which nothing is known yet. A newcomer is always
@@ -29,7 +34,39 @@ pub(crate) struct Connections(Arc<Inner>);
 struct Inner {
     /// Most members' connections, and most newcomers.
     most: (usize, usize),
+    door: Option<Door>,
     open: Mutex<Open>,
+}
+
+/// Where certificates are asked for.
+pub(crate) struct Door {
+    acceptor: TlsAcceptor,
+    tls: PeerTls,
+    roster: Roster,
+    /// When somebody was last said to have been turned away.
+    said: Mutex<Option<Instant>>,
+}
+
+impl Door {
+    pub(crate) fn new(tls: &PeerTls, roster: Roster) -> Door {
+        Door { acceptor: tls.acceptor(), tls: tls.clone(), roster, said: Mutex::default() }
+    }
+
+    fn turned_away(&self, addr: IpAddr, error: &io::Error) {
+        let mut said = self.said.lock();
+        // Anybody can have it said.
+        if said.is_none_or(|at| at.elapsed() >= limits::WATCH) {
+            *said = Some(Instant::now());
+            tracing::warn!(%addr, %error, "a connection without a certificate that peers have is refused");
+        }
+    }
+
+    /// Whether a connection may go on by its certificate: that one lasts, and its caller is still who it may be.
+    fn admits(&self, known: &Known) -> bool {
+        let Some(Greeted { names, until }) = known.greeted.get() else { return true };
+        let may_speak = known.caller.is_none_or(|id| self.roster.admits(id, names));
+        may_speak && !quorate_tls::lasts(*until).is_zero()
+    }
 }
 
 #[derive(Default)]
@@ -48,6 +85,13 @@ struct Known {
     /// When something came over it last.
     read: Instant,
     close: CancellationToken,
+    /// Whom it was found to be, by its certificate.
+    greeted: Arc<OnceLock<Greeted>>,
+    /// The member that has called.
+    caller: Option<NodeId>,
+    /// The authorities by which it was let in, and until when it may go on by those of before.
+    trust: u64,
+    until: Option<Instant>,
 }
 
 /// One connection, as those see it who serve its calls.
@@ -55,13 +99,14 @@ struct Known {
 pub(crate) struct Ticket {
     connections: Connections,
     id: u64,
+    greeted: Arc<OnceLock<Greeted>>,
 }
 
 impl Connections {
     /// So many in all: a quarter of them for newcomers.
-    pub(crate) fn new(most: usize) -> Connections {
+    pub(crate) fn new(most: usize, door: Option<Door>) -> Connections {
         let newcomers = (most / 4).max(1);
-        Connections(Arc::new(Inner { most: (most - newcomers, newcomers), open: Mutex::default() }))
+        Connections(Arc::new(Inner { most: (most - newcomers, newcomers), door, open: Mutex::default() }))
     }
 
     /// What is accepted.
@@ -102,13 +147,30 @@ impl Connections {
         }
         let (id, now, close) = (open.next, Instant::now(), CancellationToken::new());
         open.next += 1;
-        open.all.insert(id, Known { addr, member: false, called: now, read: now, close: close.clone() });
+        let greeted = Arc::new(OnceLock::new());
+        let known = Known {
+            addr,
+            member: false,
+            called: now,
+            read: now,
+            close: close.clone(),
+            greeted: Arc::clone(&greeted),
+            caller: None,
+            trust: self.0.door.as_ref().map_or(0, |door| door.tls.trust.version()),
+            until: None,
+        };
+        open.all.insert(id, known);
         drop(open);
-        let ticket = Ticket { connections: self.clone(), id };
-        Connection { stream, closed: Box::pin(close.cancelled_owned()), ticket }
+        let stream = match &self.0.door {
+            None => Way::Open(Box::new(stream)),
+            // It is greeted when it is read: whoever says nothing is closed like any other newcomer.
+            Some(door) => Way::Door(Box::new(door.acceptor.accept(stream))),
+        };
+        let ticket = Ticket { connections: self.clone(), id, greeted };
+        Connection { stream, addr, closed: Box::pin(close.cancelled_owned()), ticket }
     }
 
-    /// Closes what has not made a call in time, and what is not there any more.
+    /// Closes what has not made a call in time, what is not there any more, and what would not be let in now.
     fn close_idle(&self) {
         let now = Instant::now();
         self.0.open.lock().all.retain(|_, known| {
@@ -116,9 +178,16 @@ impl Connections {
                 true => (known.read, limits::PEER_SILENCE),
                 false => (known.called, limits::FIRST_CALL),
             };
-            let stays = now.duration_since(since) <= most;
+            let mut stays = now.duration_since(since) <= most;
+            if let Some(door) = &self.0.door {
+                if known.trust != door.tls.trust.version() {
+                    known.trust = door.tls.trust.version();
+                    known.until = Some(now + limits::RENEWAL);
+                }
+                stays &= known.until.is_none_or(|until| now < until) && door.admits(known);
+            }
             if !stays {
-                tracing::debug!(addr = %known.addr, member = known.member, "an idle connection is closed");
+                tracing::debug!(addr = %known.addr, member = known.member, "a connection is closed");
                 known.close.cancel();
             }
             stays
@@ -144,11 +213,16 @@ impl Ticket {
         }
     }
 
+    /// Who is there, by its certificate; `None` where none is asked for.
+    pub(crate) fn names(&self) -> Option<&Names> {
+        self.greeted.get().map(|greeted| &greeted.names)
+    }
+
     /// A member calls: its connection stays.
     ///
     /// # Errors
     /// Members have all the connections that they may have, and all of them are alive.
-    pub(crate) fn is_members(&self) -> Result<(), Status> {
+    pub(crate) fn is_members(&self, id: NodeId) -> Result<(), Status> {
         let mut open = self.connections.0.open.lock();
         // One that is closed answers no more; its caller will notice.
         let Some(known) = open.all.get(&self.id).filter(|known| !known.member) else { return Ok(()) };
@@ -168,7 +242,7 @@ impl Ticket {
             return Err(Status::resource_exhausted("members have too many connections to this node"));
         }
         if let Some(known) = open.all.get_mut(&self.id) {
-            known.member = true;
+            (known.member, known.caller) = (true, Some(id));
         }
         Ok(())
     }
@@ -189,9 +263,51 @@ impl Known {
 
 /// A connection to the peer port. It ends when its place is needed.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Way,
+    addr: IpAddr,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
     ticket: Ticket,
+}
+
+/// How far it has come in.
+enum Way {
+    Door(Box<Shaking>),
+    Open(Box<dyn Socket>),
+    Refused,
+}
+
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
+
+impl Connection {
+    /// What there is to read and write, once who has connected has been greeted.
+    fn open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Socket>>> {
+        if let Way::Door(shaking) = &mut self.stream {
+            let shaken = ready!(Pin::new(shaking).poll(cx));
+            let greeted = shaken.and_then(|stream| {
+                let greeted = Greeted::by(stream.get_ref().1.peer_certificates())?;
+                Ok((stream, greeted))
+            });
+            match greeted {
+                Ok((stream, greeted)) => {
+                    self.ticket.greeted.get_or_init(|| greeted);
+                    self.stream = Way::Open(Box::new(stream));
+                }
+                Err(error) => {
+                    self.stream = Way::Refused;
+                    if let Some(door) = &self.ticket.connections.0.door {
+                        door.turned_away(self.addr, &error);
+                    }
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        Poll::Ready(match &mut self.stream {
+            Way::Open(stream) => Ok(Pin::new(stream.as_mut())),
+            Way::Door(_) | Way::Refused => Err(io::ErrorKind::NotConnected.into()),
+        })
+    }
 }
 
 impl Drop for Connection {
@@ -218,7 +334,7 @@ impl AsyncRead for Connection {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let read = ready!(self.open(cx))?.poll_read(cx, buf);
         if buf.filled().len() > before {
             self.ticket.read();
         }
@@ -228,15 +344,18 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        ready!(self.open(cx))?.poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        ready!(self.open(cx))?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Way::Open(stream) => Pin::new(stream).poll_shutdown(cx),
+            Way::Door(_) | Way::Refused => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_write_vectored(
@@ -244,11 +363,12 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        ready!(self.open(cx))?.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        // Of TLS and TCP alike.
+        true
     }
 }
 

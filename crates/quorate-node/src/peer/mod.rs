@@ -1,7 +1,8 @@
 //! gRPC to the other nodes. What a call means is openraft's matter or the node's; here are connections, deadlines, sizes, the
 //! form of the messages, and the check that a call is meant for this node. Who answers is `peer_server.rs`.
 //!
-//! A transport that is encrypted needs a change in two places: [`Transport::channel`] and [`crate::peer_server::serve`].
+//! Where there are certificates, `tls.rs` greets the other side, and `roster.rs` says which name its certificate must bear: in every
+//! call, both ways.
 //!
 //! What comes is judged by `sound.rs` before anything comes of it; `connections.rs` and `unfinished.rs` bound what others can make this
 //! node hold.
@@ -14,13 +15,17 @@ pub(crate) mod frames;
 pub(crate) mod header;
 mod identity;
 pub(crate) mod messages;
+pub(crate) mod roster;
 pub(crate) mod snapshot;
 pub(crate) mod sound;
 mod target;
+pub(crate) mod tls;
 mod transport;
 pub(crate) mod unfinished;
 
 pub(crate) use client::Network;
 pub(crate) use identity::{Identity, Run};
 pub(crate) use messages::{log_time, log_time_message};
+pub(crate) use roster::Roster;
+pub use tls::PeerTls;
 pub(crate) use transport::Transport;

@@ -19,8 +19,8 @@ impl Target {
     /// The way to it. The address that openraft has may be an old one.
     pub(super) fn peer(&self, purpose: Purpose) -> Result<PeerClient<Channel>, Status> {
         match self.transport.book.of(self.id) {
-            Some(addr) => self.transport.peer_at(&addr, purpose),
-            None => self.transport.peer_at(&self.node.peer_addr, purpose),
+            Some(addr) => self.transport.peer_at(self.id, &addr, purpose),
+            None => self.transport.peer_at(self.id, &self.node.peer_addr, purpose),
         }
     }
 }

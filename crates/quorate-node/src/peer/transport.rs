@@ -10,12 +10,15 @@ use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
 use quorate_proto::peer::v1::peer_client::PeerClient;
 use quorate_store::{NodeId, ProtoForm, Vote};
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use super::address_book::AddressBook;
 use super::header;
 use super::identity::Identity;
+use super::roster::Roster;
+use super::tls::{Connector, Meant, PeerTls};
 use crate::limits;
 
 /// This node's connections to its peers: made when first used, made again when they break.
@@ -23,7 +26,24 @@ use crate::limits;
 pub(crate) struct Transport {
     identity: Identity,
     pub(crate) book: AddressBook,
-    channels: Arc<Mutex<HashMap<(String, Purpose), Channel>>>,
+    pub(crate) roster: Roster,
+    tls: Option<(PeerTls, TlsConnector)>,
+    channels: Arc<Mutex<Channels>>,
+}
+
+#[derive(Default)]
+struct Channels {
+    open: HashMap<Way, (Channel, Meant)>,
+    /// The version of the certificates with which they were made.
+    version: u64,
+}
+
+/// What a channel is for: to where, for what, and to whom, if that is known.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Way {
+    addr: String,
+    purpose: Purpose,
+    name: Option<String>,
 }
 
 /// Calls of different urgency do not share a connection.
@@ -42,42 +62,85 @@ pub(crate) enum Purpose {
 }
 
 impl Transport {
-    pub(crate) fn new(identity: Identity) -> Transport {
-        Transport { identity, book: AddressBook::default(), channels: Arc::default() }
+    pub(crate) fn new(identity: Identity, roster: Roster, tls: Option<PeerTls>) -> Transport {
+        let tls = tls.map(|tls| (tls.clone(), tls.connector()));
+        Transport { identity, book: AddressBook::default(), roster, tls, channels: Arc::default() }
     }
 
-    /// Lets go of connections to all other addresses.
+    /// The same, without a connection so far.
+    pub(crate) fn anew(&self) -> Transport {
+        Transport { channels: Arc::default(), ..self.clone() }
+    }
+
+    /// Lets go of connections to all other addresses, and of all that were made with certificates that are not in use any more: calls
+    /// under way end on them.
     pub(crate) fn keep(&self, addrs: &BTreeSet<String>) {
-        self.channels.lock().retain(|(addr, _), _| addrs.contains(addr));
+        let mut channels = self.channels.lock();
+        let version = self.tls.as_ref().map_or(0, |(tls, _)| tls.version());
+        let is_new = std::mem::replace(&mut channels.version, version) != version;
+        channels.open.retain(|way, _| !is_new && addrs.contains(&way.addr));
     }
 
-    pub(super) fn channel(&self, addr: &str, purpose: Purpose) -> Result<Channel, Status> {
-        if let Some(channel) = self.channels.lock().get(&(addr.to_owned(), purpose)) {
+    /// To whoever is at an address, or to the node of that name alone: there is no name where there is no TLS.
+    fn channel(
+        &self,
+        addr: &str,
+        purpose: Purpose,
+        name: Option<String>,
+    ) -> Result<(Channel, Meant), Status> {
+        let way = Way { addr: addr.to_owned(), purpose, name };
+        if let Some(channel) = self.channels.lock().open.get(&way) {
             return Ok(channel.clone());
         }
         let endpoint = Endpoint::from_shared(format!("http://{addr}"))
             .map_err(|error| Status::invalid_argument(format!("{addr}: {error}")))?;
-        let channel = endpoint
+        let endpoint = endpoint
             .connect_timeout(limits::CONNECT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(limits::KEEPALIVE)
             .keep_alive_timeout(limits::KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
             .initial_stream_window_size(limits::STREAM_WINDOW)
-            .initial_connection_window_size(limits::CONNECTION_WINDOW)
-            .connect_lazy();
-        self.channels.lock().insert((addr.to_owned(), purpose), channel.clone());
-        Ok(channel)
+            .initial_connection_window_size(limits::CONNECTION_WINDOW);
+        let meant = way.name.clone().map_or_else(|| Meant::Anybody(Arc::default()), Meant::Named);
+        let channel = match &self.tls {
+            None => endpoint.connect_lazy(),
+            Some((_, tls)) => {
+                let connector = Connector::new(tls.clone(), meant.clone());
+                endpoint
+                    .connect_with_connector_lazy(tower::service_fn(move |to| connector.clone().connect(to)))
+            }
+        };
+        self.channels.lock().open.insert(way, (channel.clone(), meant.clone()));
+        Ok((channel, meant))
+    }
+
+    /// Which name the certificate of a node must bear, where there are certificates.
+    fn name_of(&self, id: NodeId) -> Result<Option<String>, Status> {
+        match &self.tls {
+            None => Ok(None),
+            Some(_) => match self.roster.name_of(id) {
+                Some(name) => Ok(Some(name)),
+                None => Err(Status::unavailable("its name is not known")),
+            },
+        }
     }
 
     /// The way to a member, wherever it is now.
     pub(super) fn peer(&self, id: NodeId, purpose: Purpose) -> Result<PeerClient<Channel>, Status> {
         let addr = self.book.of(id).ok_or_else(|| Status::unavailable("its address is not known"))?;
-        self.peer_at(&addr, purpose)
+        self.peer_at(id, &addr, purpose)
     }
 
-    pub(super) fn peer_at(&self, addr: &str, purpose: Purpose) -> Result<PeerClient<Channel>, Status> {
-        Ok(PeerClient::new(self.channel(addr, purpose)?)
+    /// The way to a node that is reached at this address.
+    pub(super) fn peer_at(
+        &self,
+        id: NodeId,
+        addr: &str,
+        purpose: Purpose,
+    ) -> Result<PeerClient<Channel>, Status> {
+        let (channel, _) = self.channel(addr, purpose, self.name_of(id)?)?;
+        Ok(PeerClient::new(channel)
             .max_decoding_message_size(limits::MESSAGE_BYTES)
             .max_encoding_message_size(limits::MESSAGE_BYTES))
     }
@@ -128,20 +191,35 @@ impl Transport {
     ) -> Result<pb::JoinResponse, Status> {
         let join = pb::JoinRequest { member: Some(member), feature_level: understood.0 };
         let request = self.request(to, join)?;
-        let mut peer = self.peer_at(addr, Purpose::Control)?;
+        let mut peer = self.peer_at(to, addr, Purpose::Control)?;
         within(limits::JOIN, peer.join(request)).await
     }
 
-    /// Asks whoever listens at `addr` who it is; with the time that the question took.
+    /// Asks whoever listens at `addr` who it is; with the time that the question took. Where there are certificates, the one there
+    /// bears the name that is answered.
     pub(crate) async fn discover(
         &self,
         addr: &str,
         question: pb::DiscoverRequest,
     ) -> Result<(pb::DiscoverResponse, Duration), Status> {
-        let mut discovery = DiscoveryClient::new(self.channel(addr, Purpose::Control)?);
+        let (channel, met) = self.channel(addr, Purpose::Control, None)?;
         let asked = Instant::now();
-        let answer = within(limits::ASK, discovery.discover(question)).await?;
-        Ok((answer, asked.elapsed()))
+        let answer = within(limits::ASK, DiscoveryClient::new(channel).discover(question)).await;
+        let took = asked.elapsed();
+        let believed = match (answer, &met) {
+            (Ok(answer), Meant::Anybody(met)) if self.tls.is_some() => {
+                let unknown = || Status::unavailable("nobody was met there");
+                let names = met.get().ok_or_else(unknown);
+                names.and_then(|names| self.roster.hear(&answer, names)).map(|()| answer)
+            }
+            (answer, _) => answer,
+        };
+        if believed.is_err() && self.tls.is_some() {
+            // Somebody else may be there next time.
+            let way = Way { addr: addr.to_owned(), purpose: Purpose::Control, name: None };
+            self.channels.lock().open.remove(&way);
+        }
+        Ok((believed?, took))
     }
 
     /// Has the leader carry out what an operator asks.
@@ -190,13 +268,14 @@ mod tests {
     async fn connections_to_addresses_that_nobody_has_are_let_go() {
         let cluster_id = Arc::new(OnceLock::from("a".to_owned()));
         let identity = Identity { node_id: 1, cluster_id, run: Run::NONE, former: Arc::default() };
-        let transport = Transport::new(identity);
+        let transport = Transport::new(identity, Roster::of(1, "n1", BTreeSet::new()), None);
         for addr in ["127.0.0.1:1", "127.0.0.1:2"] {
-            transport.channel(addr, Purpose::Control).unwrap();
-            transport.channel(addr, Purpose::Log).unwrap();
+            transport.channel(addr, Purpose::Control, None).unwrap();
+            transport.channel(addr, Purpose::Log, None).unwrap();
         }
         transport.keep(&BTreeSet::from(["127.0.0.1:2".to_owned(), "127.0.0.1:3".to_owned()]));
-        let kept: BTreeSet<String> = transport.channels.lock().keys().map(|(addr, _)| addr.clone()).collect();
+        let kept: BTreeSet<String> =
+            transport.channels.lock().open.keys().map(|way| way.addr.clone()).collect();
         assert_eq!(kept, BTreeSet::from(["127.0.0.1:2".to_owned()]));
     }
 }

@@ -18,21 +18,21 @@ const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
 const HOUR_MS: u64 = 3_600 * 1_000;
 
 /// Nothing has come of it: all nodes are there, in the same term, with the same log, and write.
-struct Unharmed {
+pub(crate) struct Unharmed {
     term: u64,
     last: u64,
     time: Timestamp,
 }
 
 impl Unharmed {
-    async fn so_far(cluster: &Cluster) -> Unharmed {
+    pub(crate) async fn so_far(cluster: &Cluster) -> Unharmed {
         put(cluster.at(0), 1).await;
         cluster.converged().await;
         let gauges = cluster.at(0).gauges();
         Unharmed { term: gauges.term, last: gauges.last_log_index, time: cluster.at(0).log_time() }
     }
 
-    async fn still(self, mut cluster: Cluster) {
+    pub(crate) async fn still(self, mut cluster: Cluster) {
         for at in cluster.up() {
             let gauges = cluster.at(at).gauges();
             assert_eq!((gauges.term, gauges.last_log_index), (self.term, self.last), "node {at}");

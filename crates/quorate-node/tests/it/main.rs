@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test is not simulated")]
 
 mod addresses;
+mod certificates;
 mod common;
 mod compaction;
 mod connections;

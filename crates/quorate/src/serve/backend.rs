@@ -310,6 +310,7 @@ mod tests {
             feature_level: Some(FeatureLevel(1)),
             version: None,
             uptime: Some(Duration::from_millis(90_500)),
+            certificate_lasts: None,
         };
         let seen = quorate_node::Cluster {
             id: "c1".into(),

@@ -1,30 +1,28 @@
 mod backend;
-mod certificates;
 mod config;
 mod exporter;
 mod memory;
 mod open_files;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod rest_tls;
 mod settings;
 mod tokens;
 mod traces;
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use quorate_gateway::{ConnectionLimits, Gateway};
 use quorate_node::{Node, StartError, StoreError};
-use quorate_tls::Identity;
 use tokio::net::TcpListener;
 
 use crate::ending::Ending;
 use crate::wrong_usage::WrongUsage;
-use crate::{logging, runtime};
+use crate::{logging, peer_tls, runtime};
 use backend::NodeBackend;
-use certificates::Certificates;
 use config::Config;
 use exporter::Exporter;
 use open_files::OpenFiles;
@@ -54,18 +52,14 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
     let Config { mut node, gateway: http, http_addr, metrics_addr, tls, tokens, .. } = config;
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
-    let mut certificates = Certificates::default();
-    if let Some((identity, clients)) = tls {
-        tell_other_names(&identity, &node.http_addr);
-        certificates.own("rest", identity);
-        clients.into_iter().for_each(|trust| certificates.keep("rest clients", trust));
+    let mut ending = Ending::listen()?;
+    if node.tls.is_some() || tls.is_some() {
+        let reloads = ending.reloads();
+        node.tls.iter().for_each(|tls| peer_tls::follow(tls, &reloads));
+        tls.iter().for_each(|tls| tls.follow(&reloads));
     }
-    let mut ending = match certificates.is_empty() {
-        true => Ending::listen()?,
-        false => Ending::listen_but_to_hang_up()?,
-    };
-    if !certificates.is_empty() {
-        certificates.look_on_hang_up()?;
+    if let Some(tls) = &tls {
+        tls.tell_other_names(&node.http_addr);
     }
     let mut ended = std::pin::pin!(async {
         tokio::select! {
@@ -79,7 +73,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         Some(addr) => Some(listen("metrics-addr", addr).await?),
         None => None,
     };
-    let exporter = Exporter::install(certificates)?;
+    let exporter = Exporter::install(tls)?;
     tokio::spawn(exporter.clone().keep_up());
     if let Some(tokens) = tokens {
         tokio::spawn(tokens.keep_up());
@@ -118,22 +112,6 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     };
     running.shutdown(clients).await.context("the HTTP server panicked")?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Clients go by the name that they call a node by.
-fn tell_other_names(identity: &Identity, http_addr: &str) {
-    let host = http_addr.trim_start_matches("https://").rsplit_once(':').map_or(http_addr, |(host, _)| host);
-    let names = identity.names();
-    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    let is_named = names.bear(host)
-        || ip.is_ok_and(|ip| ip.is_unspecified() || names.ips.contains(&ip))
-        || names.dns.iter().any(|name| name.starts_with("*."));
-    if !is_named {
-        tracing::warn!(
-            http_addr,
-            "the certificate is not for this name, by which http-advertise has clients call this node"
-        );
-    }
 }
 
 async fn listen(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {

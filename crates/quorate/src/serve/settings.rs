@@ -43,6 +43,17 @@ pub(crate) struct Settings {
     /// nobody a member: `quorate cluster member add` does.
     #[arg(long, env = "QUORATE_PEERS", value_name = "NAME=HOST:PORT,…")]
     pub(super) peers: Option<String>,
+    /// This node's certificate for its peers, with those that lead to --peer-ca behind it: it bears this node's name as a DNS name.
+    /// With these three, nodes speak TLS with each other, and nobody else is answered. Changes hold without a restart [default: whoever
+    /// reaches the peer port is believed].
+    #[arg(long, env = "QUORATE_PEER_CERT", value_name = "FILE")]
+    pub(super) peer_cert: Option<PathBuf>,
+    /// The key of that certificate.
+    #[arg(long, env = "QUORATE_PEER_KEY", value_name = "FILE")]
+    pub(super) peer_key: Option<PathBuf>,
+    /// Whose certificates nodes have: one authority or several, in one PEM file.
+    #[arg(long, env = "QUORATE_PEER_CA", value_name = "FILE")]
+    pub(super) peer_ca: Option<PathBuf>,
     /// How long a write waits for a leader and a majority before it is answered 503 [default: 5s].
     #[arg(long, env = "QUORATE_WRITE_TIMEOUT", value_name = "DURATION", value_parser = within(WRITE_TIMEOUT))]
     #[serde(deserialize_with = "duration")]
@@ -123,14 +134,21 @@ impl ServeArgs {
     /// The file cannot be read, or is not made of settings; the message names it, and the setting.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         // Elsewhere an empty variable is none; here it would open what somebody meant to close.
+        let is_empty = |variable| std::env::var_os(variable).is_some_and(|file| file.is_empty());
         ensure!(
-            !std::env::var_os("QUORATE_TOKENS").is_some_and(|file| file.is_empty()),
+            !is_empty("QUORATE_TOKENS"),
             "QUORATE_TOKENS is empty: name the file, or unset it to let everybody do everything"
         );
-        for variable in ["QUORATE_TLS_CERT", "QUORATE_TLS_CLIENT_CA"] {
+        for variable in ["QUORATE_PEER_CERT", "QUORATE_PEER_KEY", "QUORATE_PEER_CA"] {
             ensure!(
-                !std::env::var_os(variable).is_some_and(|file| file.is_empty()),
-                "{variable} is empty: name the file, or unset it"
+                !is_empty(variable),
+                "{variable} is empty: name the file, or unset all three to have peers without certificates"
+            );
+        }
+        for variable in ["QUORATE_TLS_CERT", "QUORATE_TLS_KEY", "QUORATE_TLS_CLIENT_CA"] {
+            ensure!(
+                !is_empty(variable),
+                "{variable} is empty: name the file, or unset it to serve HTTP without TLS, or whoever speaks it"
             );
         }
         let file = self.0.get_one::<PathBuf>("config");

@@ -5,7 +5,7 @@ use prost::Message;
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::peer_client::PeerClient;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
 use super::{Cluster, LONG, call};
@@ -25,10 +25,16 @@ pub struct Intruder {
 impl Intruder {
     /// In the name of the node at `from`, at the one at `to`.
     pub async fn new(cluster: &Cluster, from: usize, to: usize) -> Intruder {
+        let addr = format!("http://{}", cluster.config(to).peers[to].1);
+        Intruder::over(Endpoint::from_shared(addr).unwrap().connect().await.unwrap(), cluster, from, to).await
+    }
+
+    /// The same, over this connection.
+    pub async fn over(channel: Channel, cluster: &Cluster, from: usize, to: usize) -> Intruder {
         cluster.converged().await;
         let seen = cluster.at(to).cluster().await;
         let id = |at: usize| seen.members.iter().find(|m| m.name == cluster.config(at).name).unwrap();
-        let peer = PeerClient::connect(format!("http://{}", id(to).peer_addr)).await.unwrap();
+        let peer = PeerClient::new(channel);
         let last = log::LogId { term: seen.term, index: cluster.at(to).gauges().last_log_index };
         Intruder {
             peer,

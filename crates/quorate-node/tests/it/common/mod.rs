@@ -1,6 +1,7 @@
 //! Clusters of real nodes in one process, over loopback, with data directories of their own.
 #![allow(unreachable_pub, reason = "the tests beside it use it")]
 
+pub mod authority;
 pub mod follower;
 pub mod hands;
 pub mod intruder;

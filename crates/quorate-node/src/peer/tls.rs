@@ -1,0 +1,142 @@
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use quorate_tls::rustls::pki_types::{CertificateDer, ServerName};
+use quorate_tls::{Identity, Names, Trust};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor, TlsConnector};
+use tonic::transport::Uri;
+
+/// How nodes know each other: the certificate of this one, which bears its name, and who vouches for those of the others. Whoever
+/// gives them keeps them fresh ([`quorate_tls::keep_fresh`]).
+#[derive(Clone, Debug)]
+pub struct PeerTls {
+    /// This node's.
+    pub identity: Identity,
+    /// The authorities of all nodes.
+    pub trust: Trust,
+}
+
+/// The other side of a connection, by its certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct Greeted {
+    pub(crate) names: Names,
+    /// When the certificate ends.
+    pub(crate) until: SystemTime,
+}
+
+impl PeerTls {
+    /// Greets who has connected.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::new(quorate_tls::peer_server(&self.identity, &self.trust)))
+    }
+
+    /// Greets whom this node connects to.
+    pub(crate) fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::new(quorate_tls::peer_client(&self.identity, &self.trust)))
+    }
+
+    /// How often either has changed.
+    pub(crate) fn version(&self) -> u64 {
+        self.identity.version() + self.trust.version()
+    }
+}
+
+impl Greeted {
+    /// By what came out of a handshake.
+    pub(crate) fn by(certificates: Option<&[CertificateDer<'_>]>) -> io::Result<Greeted> {
+        let first = certificates.and_then(<[_]>::first);
+        let greeted = first.and_then(|first| {
+            Some(Greeted { names: Names::of(first)?, until: quorate_tls::expires_at(first)? })
+        });
+        greeted.ok_or_else(|| io::Error::other("a certificate that cannot be read"))
+    }
+}
+
+/// What is shaking hands, as somebody who has connected.
+pub(crate) type Shaking = Accept<TcpStream>;
+
+/// Whom a connection is to reach.
+#[derive(Clone, Debug)]
+pub(crate) enum Meant {
+    /// The node of this name.
+    Named(String),
+    /// Whoever is there. All connections of one channel reach the same: the first one says who it is.
+    Anybody(Arc<OnceLock<Names>>),
+}
+
+/// Connects to a peer by TLS.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tls: TlsConnector,
+    meant: Meant,
+    /// Why it failed last: said once.
+    said: Arc<Mutex<String>>,
+}
+
+impl Connector {
+    pub(crate) fn new(tls: TlsConnector, meant: Meant) -> Connector {
+        Connector { tls, meant, said: Arc::default() }
+    }
+
+    pub(crate) async fn connect(self, to: Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
+        let (Some(host), Some(port)) = (to.host(), to.port_u16()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        match self.greet(stream).await {
+            Ok(stream) => {
+                self.said.lock().clear();
+                Ok(TokioIo::new(stream))
+            }
+            Err(error) => {
+                let now = error.to_string();
+                if std::mem::replace(&mut *self.said.lock(), now.clone()) != now {
+                    tracing::warn!(addr = %format_args!("{host}:{port}"), meant = %self.meant, "a peer is not believed: {now}");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn greet(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        // It is not sent, and the name is looked at below.
+        let nobody = ServerName::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let stream = self.tls.connect(nobody, stream).await?;
+        let Greeted { names, .. } = Greeted::by(stream.get_ref().1.peer_certificates())?;
+        let is_meant = match &self.meant {
+            Meant::Named(name) => names.bear(name),
+            Meant::Anybody(met) => *met.get_or_init(|| names.clone()) == names,
+        };
+        if is_meant { Ok(stream) } else { Err(io::Error::other(Stranger(names))) }
+    }
+}
+
+/// Who is there has another certificate.
+#[derive(Debug)]
+struct Stranger(Names);
+
+impl std::error::Error for Stranger {}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its certificate is of {}", self.0)
+    }
+}
+
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Meant::Named(name) => name,
+            Meant::Anybody(_) => "whoever is there",
+        })
+    }
+}

@@ -1,0 +1,308 @@
+//! Nodes that know each other by certificates: who has none gets nothing, and nobody speaks for another one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::common::authority::{Authority, connect, mask};
+use crate::common::follower::Follower;
+use crate::common::intruder::{Intruder, open};
+use crate::common::*;
+use crate::hostile::Unharmed;
+use quorate_node::{Order, PeerTls, Role, StartError};
+use quorate_proto::log::v1 as log;
+use quorate_proto::peer::v1 as pb;
+use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_with_certificates_make_a_cluster_elect_and_come_back() {
+    let authority = Authority::new();
+    let mut cluster = authority.cluster().await;
+    for at in 0..3 {
+        put(cluster.at(at), at as u64).await;
+    }
+    let leader = cluster.leader().await;
+    cluster.crash(leader).await;
+    let next = cluster.leader().await;
+    assert_ne!(next, leader);
+    put(cluster.at(next), 10).await;
+    cluster.start(leader).await;
+    eventually("it is back", async || cluster.at(leader).ready().await).await;
+    put(cluster.at(leader), 11).await;
+    // With all it had on its disk, a node is let in again in its own place.
+    std::fs::remove_dir_all({
+        cluster.crash(leader).await;
+        cluster.dir(leader)
+    })
+    .unwrap();
+    cluster.start(leader).await;
+    eventually("a new one has its place", async || cluster.at(leader).ready().await).await;
+    cluster.converged().await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_joins_by_its_name_and_one_that_nobody_asked_for_does_not() {
+    let authority = Authority::new();
+    let mut cluster = Cluster::tuned(4, |config| authority.certify(config));
+    for at in 0..3 {
+        cluster.configure(at, |config| config.peers.truncate(3));
+        cluster.start(at).await;
+    }
+    cluster.leader().await;
+    cluster.start(3).await;
+    eventually("it applies", async || {
+        cluster.at(0).cluster().await.outsiders.iter().any(|outsider| outsider.name == "n4")
+    })
+    .await;
+    assert_eq!(cluster.voter_names(0).await, ["n1", "n2", "n3"]);
+    cluster.order(0, Order::Add { name: "n4".into(), peer_addr: None, replaces: None }).await.unwrap();
+    eventually("it is a member", async || cluster.at(3).ready().await).await;
+    put(cluster.at(3), 1).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_does_not_start_with_the_certificate_of_another_one() {
+    let authority = Authority::new();
+    let cluster = Cluster::tuned(1, |config| config.tls = Some(authority.issue(&["n2"])));
+    let refused = quorate_node::Node::start(cluster.config(0).clone()).await;
+    assert!(matches!(refused, Err(StartError::Config { setting: "peer-cert", .. })));
+}
+
+/// What each call of a member's is answered, with what would be done if it were one's.
+async fn call_all(intruder: &mut Intruder) -> Vec<(&'static str, Status)> {
+    let vote = Some(log::Vote { term: intruder.term + 1, node_id: intruder.from, committed: false });
+    let elected = intruder.elected(intruder.term + 1);
+    let (last_log_id, to_node_id) = (Some(intruder.last), intruder.to);
+    let ask = pb::VoteRequest { vote, last_log_id, leadership_transfer: true };
+    let transfer = pb::TransferLeaderRequest { from_leader: elected, to_node_id, last_log_id };
+    let frame = intruder.frame(&[]);
+    let start = pb::SnapshotStart { vote: elected, last_log_id, ..Default::default() };
+    let snapshot = pb::SnapshotFrame { frame: Some(pb::snapshot_frame::Frame::Start(start)) };
+    let remove = pb::order_request::RemoveMember { name: "n3".into() };
+    let order = pb::OrderRequest { members_index: 0, order: Some(pb::order_request::Order::Remove(remove)) };
+    let drain = pb::DrainRequest { mode: pb::drain_request::Mode::Leave.into() };
+    let mut answers = Vec::new();
+    macro_rules! call {
+        ($name:ident, $message:expr) => {
+            let request = intruder.request($message);
+            let answer = intruder.peer.$name(request).await.map(|_| ());
+            answers.push((stringify!($name), answer.err().unwrap_or_else(|| Status::ok("answered"))));
+        };
+    }
+    call!(vote, ask);
+    call!(pre_vote, ask);
+    call!(transfer_leader, transfer);
+    call!(append, open(vec![frame]));
+    call!(snapshot, open(vec![snapshot]));
+    call!(forward, open(vec![pb::ForwardFrame::default()]));
+    call!(read_index, pb::ReadIndexRequest { vote });
+    call!(current_vote, pb::CurrentVoteRequest {});
+    call!(order, order);
+    call!(drain, drain);
+    answers
+}
+
+/// Somebody who says it is the member at `from`, and has this certificate.
+async fn intruder(cluster: &Cluster, from: usize, to: usize, tls: &PeerTls) -> Intruder {
+    let channel = connect(&cluster.config(to).peers[to].1, tls).await.unwrap();
+    Intruder::over(channel, cluster, from, to).await
+}
+
+async fn gets_nothing(cluster: &Cluster, from: usize, to: usize, tls: &PeerTls) {
+    for (call, status) in call_all(&mut intruder(cluster, from, to, tls).await).await {
+        assert_eq!(status.code(), Code::PermissionDenied, "{call}: {status}");
+    }
+}
+
+async fn joins(intruder: &mut Intruder, id: u64, name: &str) -> Result<pb::JoinResponse, Status> {
+    let member =
+        log::Member { node_id: id, name: name.into(), peer_addr: "127.0.0.1:1".into(), ..Default::default() };
+    intruder.from = id;
+    let request = intruder.request(pb::JoinRequest { member: Some(member), feature_level: 99 });
+    intruder.peer.join(request).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_speaks_for_another_node() {
+    let authority = Authority::new();
+    let cluster = authority.cluster().await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let (n2, n9) = (authority.issue(&["n2"]), authority.issue(&["n9"]));
+    for to in [1, 2] {
+        gets_nothing(&cluster, 0, to, &n2).await;
+        gets_nothing(&cluster, 0, to, &n9).await;
+    }
+    // A star is no node.
+    gets_nothing(&cluster, 0, 2, &authority.issue(&["*", "*.n1", "N1"])).await;
+    let leader = cluster.leader().await;
+    let mut stranger = intruder(&cluster, 0, leader, &n9).await;
+    let id = stranger.from;
+    for (id, name) in [(id, "n9"), (id, "n1"), (99, "n1")] {
+        let refused = joins(&mut stranger, id, name).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied, "{id} {name}: {refused}");
+    }
+    let applies = joins(&mut stranger, 99, "n9").await.unwrap();
+    assert!(applies.applicant && !applies.voter, "{applies:?}");
+    // Nor does it get more once it has asked.
+    for (call, status) in call_all(&mut stranger).await {
+        assert_eq!(status.code(), Code::PermissionDenied, "{call}: {status}");
+    }
+    let mut discovery = discovery(&cluster, leader, &n9).await;
+    for (node_id, name) in [(id, "n9"), (99, "n1")] {
+        let question = pb::DiscoverRequest { node_id, name: name.into(), ..Default::default() };
+        assert_eq!(discovery.discover(question).await.unwrap_err().code(), Code::PermissionDenied);
+    }
+    // The test could fail: a member itself is heard.
+    let mut member = intruder(&cluster, 1, 0, &n2).await;
+    let request = member.request(pb::CurrentVoteRequest {});
+    member.peer.current_vote(request).await.unwrap();
+    unharmed.still(cluster).await;
+}
+
+async fn discovery(cluster: &Cluster, to: usize, tls: &PeerTls) -> DiscoveryClient<Channel> {
+    DiscoveryClient::new(connect(&cluster.config(to).peers[to].1, tls).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_valid_certificate_is_not_heard_at_all() {
+    let authority = Authority::new();
+    let cluster = authority.cluster().await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let addr = cluster.config(1).peers[1].1.clone();
+    let question = pb::DiscoverRequest { name: "n1".into(), ..Default::default() };
+    let plain = tonic::transport::Endpoint::from_shared(format!("http://{addr}")).unwrap().connect_lazy();
+    DiscoveryClient::new(plain).discover(question.clone()).await.unwrap_err();
+    let theirs = Authority::new();
+    let ours = authority.issue(&["n1"]);
+    let foreign = PeerTls { trust: ours.trust.clone(), ..theirs.issue(&["n1"]) };
+    for tls in [foreign, authority.expired("n1")] {
+        // In TLS 1.3 who connects is done before it is judged.
+        if let Ok(channel) = connect(&addr, &tls).await {
+            DiscoveryClient::new(channel).discover(question.clone()).await.unwrap_err();
+        }
+    }
+    // The test could fail: with the right one it is.
+    DiscoveryClient::new(connect(&addr, &ours).await.unwrap()).discover(question).await.unwrap();
+    unharmed.still(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_removed_gets_nothing_even_over_a_connection_that_it_had() {
+    let authority = Authority::new();
+    let mut cluster = authority.cluster().await;
+    cluster.leader().await;
+    let n3 = cluster.config(2).tls.clone().unwrap();
+    let mut before = intruder(&cluster, 2, 0, &n3).await;
+    let id = before.from;
+    let request = before.request(pb::CurrentVoteRequest {});
+    before.peer.current_vote(request).await.unwrap();
+    let request = before.request(open(Vec::<pb::ForwardFrame>::new()));
+    let mut stream = before.peer.forward(request).await.unwrap().into_inner();
+    cluster.order(0, Order::Remove { name: "n3".into() }).await.unwrap();
+    eventually("it is removed", async || cluster.voter_names(0).await == ["n1", "n2"]).await;
+    let ended = tokio::time::timeout(LONG, stream.message()).await.expect("its streams end");
+    assert!(!matches!(ended, Ok(Some(_))), "{ended:?}");
+    cluster.stop(2).await;
+    eventually("everybody knows", async || {
+        let mut after = Intruder { from: id, ..intruder(&cluster, 0, 1, &n3).await };
+        let request = after.request(pb::CurrentVoteRequest {});
+        after.peer.current_vote(request).await.is_err()
+    })
+    .await;
+    for to in [0, 1] {
+        let mut after = Intruder { from: id, ..intruder(&cluster, 0, to, &n3).await };
+        for (call, status) in call_all(&mut after).await {
+            assert_eq!(status.code(), Code::PermissionDenied, "{call}: {status}");
+        }
+    }
+    put(cluster.at(0), 1).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_listens_in_a_members_place_is_not_taken_for_it() {
+    let authority = Authority::new();
+    let mut cluster = authority.cluster().await;
+    let leader = cluster.leader().await;
+    let members = cluster.at(leader).cluster().await.members;
+    let mut member = members.into_iter().find(|member| member.role == Role::Follower).unwrap();
+    let at = cluster.with_id(member.id).await;
+    cluster.crash(at).await;
+    // It says that it is this member.
+    let addr = std::mem::replace(&mut member.peer_addr, free_addrs(1).remove(0));
+    let follower = Follower::serve(&member).await;
+    let masked = mask(&addr, &authority.issue(&["n9"]), member.peer_addr.clone()).await;
+    eventually("it is found to be away", async || {
+        let members = cluster.at(leader).cluster().await.members;
+        members.iter().any(|one| one.id == member.id && !one.reachable)
+    })
+    .await;
+    for number in 0..20 {
+        put(cluster.at(leader), number).await;
+    }
+    assert_eq!(follower.followed(), log::Vote::default(), "nothing was sent to it");
+    assert_eq!(follower.seen().questions, 0);
+    // The test could fail: with the member's certificate it gets what the member would.
+    masked.abort();
+    let _ = masked.await;
+    let own = cluster.config(at).tls.clone().unwrap();
+    let masked = mask(&addr, &own, member.peer_addr.clone()).await;
+    eventually("it is taken for it", async || follower.followed() != log::Vote::default()).await;
+    masked.abort();
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_and_authorities_are_replaced_while_writes_go_on() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let mut cluster = old.cluster().await;
+    cluster.leader().await;
+    let ends = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (ends, handle) = (ends.clone(), cluster.at(0).clone());
+        tokio::spawn(async move {
+            let mut number = 1_000;
+            while !ends.load(Ordering::Relaxed) {
+                put(&handle, number).await;
+                number += 1;
+            }
+            number
+        })
+    };
+    let old_one = old.issue(&["other"]);
+    old.trusts("other", &[&old, &new]);
+    old_one.trust.reload().unwrap();
+    let mut stranger = discovery(&cluster, 0, &old_one).await;
+    let question = pb::DiscoverRequest { name: "other".into(), ..Default::default() };
+    stranger.discover(question.clone()).await.unwrap();
+    for step in 0..3 {
+        for at in 0..3 {
+            let config = cluster.config(at);
+            match step {
+                0 => old.trusts(&config.name, &[&old, &new]),
+                1 => old.reissued_by(&new, &config.name),
+                _ => old.trusts(&config.name, &[&new]),
+            }
+            let tls = config.tls.as_ref().unwrap();
+            assert!(tls.trust.reload().unwrap() || tls.identity.reload().unwrap(), "step {step}");
+            put(cluster.at(at), step * 10 + at as u64).await;
+        }
+    }
+    // Who had a certificate of the old one loses even the connection that it has.
+    eventually("the old certificate is nothing any more", async || {
+        stranger.discover(question.clone()).await.is_err()
+    })
+    .await;
+    ends.store(true, Ordering::Relaxed);
+    writer.await.unwrap();
+    let leader = cluster.leader().await;
+    cluster.crash(leader).await;
+    cluster.start(leader).await;
+    eventually("it is back", async || cluster.at(leader).ready().await).await;
+    put(cluster.at(leader), 500).await;
+    cluster.converged().await;
+    cluster.stop_all().await;
+}
