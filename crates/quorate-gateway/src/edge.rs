@@ -30,6 +30,8 @@ use crate::shares::Shares;
 use crate::trace::{RequestId, Traces};
 use crate::{browser, head, patience, routes};
 
+/// A browser loads nothing for an answer, and shows it in no other page.
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 const QUORATE_NODE: HeaderName = HeaderName::from_static("quorate-node");
 
 /// The edge of a router. A clone is the same edge.
@@ -115,7 +117,9 @@ impl Edge {
         id.put(response.headers_mut());
         let headers = response.headers_mut();
         headers.insert(QUORATE_NODE, edge.node);
+        // No answer is a page, whatever a job wrote into it.
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use quorate_api::{ConsumeRequest, JobsWrapper};
 use quorate_core::{IdempotencyKey, Take};
@@ -118,8 +118,6 @@ impl Taking {
     async fn answer<B: Backend>(self, gateway: &Gateway<B>) -> Answer {
         gateway.takes_polls_of(self.wait)?;
         let (jobs, index) = long_poll::consume(gateway, &self.take, self.wait, self.key).await?;
-        let mut response = Jobs::of(gateway, jobs).answer(StatusCode::OK, index, Claim::AfterWrite).await?;
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
+        Jobs::of(gateway, jobs).answer(StatusCode::OK, index, Claim::AfterWrite).await
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use quorate_api::{Ended, Error, FinishRequest, FinishedJobsWrapper};
@@ -188,8 +188,5 @@ async fn answer<B: Backend>(
     (name, value): (&str, &[u8]),
     taken: Vec<Job>,
 ) -> Result<Response, Failure> {
-    let jobs = Jobs::behind(gateway, name, value, taken);
-    let mut response = jobs.answer(StatusCode::OK, index, Claim::AfterWrite).await?;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Jobs::behind(gateway, name, value, taken).answer(StatusCode::OK, index, Claim::AfterWrite).await
 }

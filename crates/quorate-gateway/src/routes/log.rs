@@ -2,7 +2,7 @@ use std::io;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
@@ -72,10 +72,7 @@ async fn find<B: Backend>(
 }
 
 fn with_log(index: Index, log: Body) -> Response {
-    let mut response = response::with_type(StatusCode::OK, Some(index), TEXT, log);
-    // It is whatever a job wrote: no browser shall take it for a page.
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    response::with_type(StatusCode::OK, Some(index), TEXT, log)
 }
 
 /// The log as it comes. A job that has not begun to run is waited for.

@@ -65,6 +65,14 @@ impl Api {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().into();
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ] {
+            assert_eq!(parts.headers[name], value, "every answer keeps browsers from taking it for a page");
+        }
+        assert!(!parts.headers.contains_key("strict-transport-security"));
         Answered { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
