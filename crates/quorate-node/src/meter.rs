@@ -115,10 +115,8 @@ fn record_group(group: &Group) {
     gauge!(names::RECOVERED).set(one_if(group.recovered.load(Ordering::Relaxed)));
     gauge!(names::DISK_TOTAL).set(process.disk.total() as f64);
     if let Some(tls) = &process.config.tls {
-        for (kind, expires_at) in [("peer", tls.identity.expires_at()), ("peer_ca", tls.trust.expires_at())] {
-            gauge!(names::CERTIFICATE_EXPIRES, "use" => kind)
-                .set(quorate_tls::lasts(expires_at).as_secs_f64());
-        }
+        quorate_tls::record_end("peer", tls.identity.expires_at());
+        quorate_tls::record_end("peer_ca", tls.trust.expires_at());
     }
 }
 

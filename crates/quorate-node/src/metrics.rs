@@ -51,7 +51,6 @@ pub(crate) const LOG_TIME_OFFSET: &str = "quorate_log_time_offset_seconds";
 pub(crate) const DISK_FREE: &str = "quorate_disk_free_bytes";
 pub(crate) const DISK_TOTAL: &str = "quorate_disk_total_bytes";
 pub(crate) const DISK_STATE: &str = "quorate_disk_state";
-pub(crate) const CERTIFICATE_EXPIRES: &str = "quorate_certificate_expires_seconds";
 
 /// What is counted as it happens.
 pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
@@ -272,11 +271,5 @@ fn describe_node() {
         "The free bytes of the data directory's disk, the ballast included."
     );
     describe_gauge!(DISK_TOTAL, Unit::Bytes, "The size of that disk.");
-    describe_gauge!(
-        CERTIFICATE_EXPIRES,
-        Unit::Seconds,
-        "How long a certificate lasts, 0: it has expired. This node's for its peers (`peer`), the last of those that vouch for them (`peer_ca`), and \
-         for clients (`rest`)."
-    );
     describe_gauge!(DISK_STATE, Unit::Count, "1 for the state that the disk is in: room, short or full.");
 }

@@ -1,11 +1,14 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use metrics::{Unit, describe_gauge, gauge};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::limits::{LOOK, WARN_AGAIN};
 use crate::{EXPIRES_SOON, Identity, TlsError, Trust};
+
+const EXPIRES: &str = "quorate_certificate_expires_seconds";
 
 /// What is read from files again.
 pub trait Kept: Clone + Send + 'static {
@@ -53,6 +56,16 @@ impl Kept for Trust {
 /// How long a certificate still lasts; none that has ended.
 pub fn lasts(expires_at: SystemTime) -> Duration {
     expires_at.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+/// Puts into a metric how long a certificate still lasts; `of`: what it is used for.
+pub fn record_end(of: &'static str, expires_at: SystemTime) {
+    describe_gauge!(
+        EXPIRES,
+        Unit::Seconds,
+        "How long a certificate of this node lasts, by what it is for; of authorities (`…_ca`) the last. 0: it has expired."
+    );
+    gauge!(EXPIRES, "use" => of).set(lasts(expires_at).as_secs_f64());
 }
 
 /// Looks every few seconds, and whenever `look` changes, whether files say something else, and has new connections use it. It never

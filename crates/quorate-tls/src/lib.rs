@@ -17,7 +17,7 @@ mod trust;
 pub use certificate::{Names, expires_at};
 pub use config::{client, peer_client, peer_server, server};
 pub use error::TlsError;
-pub use fresh::{Kept, keep_fresh, lasts};
+pub use fresh::{Kept, keep_fresh, lasts, record_end};
 pub use identity::Identity;
 pub use limits::EXPIRES_SOON;
 /// As this workspace uses it: with one crypto provider.

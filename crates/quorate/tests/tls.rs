@@ -39,10 +39,9 @@ impl Files {
 
     /// The command for a node with that certificate.
     fn node(&self, port: u16, besides: &[&str]) -> Command {
-        // Without a terminal: to a node that has one, SIGHUP says that it has gone.
+        // Without a terminal, which would end it by SIGHUP.
         let mut command = Command::new("setsid");
-        command.arg(QUORATE);
-        command.args(serve(self.path(), &[port], 0)).args(besides);
+        command.arg(QUORATE).args(serve(self.path(), &[port], 0)).args(besides);
         command.args(["--tls-cert", &self.at("n0.pem"), "--tls-key", &self.at("n0.key")]);
         command.stderr(File::create(self.path().join("log")).unwrap());
         command
@@ -145,7 +144,7 @@ fn a_new_certificate_costs_no_request() {
         done.store(true, Ordering::Relaxed);
         assert!(clients.join().unwrap() > 0);
     });
-    assert!(node.runs(), "SIGHUP ends no node that has certificates");
+    assert!(node.runs(), "SIGHUP ends no node that has certificates, and no terminal");
     node.signal(Signal::SIGTERM);
     assert_eq!(node.ended("the node ends"), Some(0));
 }

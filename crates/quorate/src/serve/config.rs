@@ -1,13 +1,12 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use quorate_gateway::{GatewayConfig, Role, Roles};
 use quorate_node::NodeConfig;
-use quorate_tls::{Identity, Trust};
 
 use super::closed::Open;
+use super::rest_tls::RestTls;
 use super::settings::Settings;
 use super::traces::{self, Collector};
 use crate::duration::HumanDuration;
@@ -29,7 +28,7 @@ pub(crate) struct Config {
     /// … as was asked for.
     pub(crate) insecure: bool,
     /// What HTTPS is served with.
-    pub(crate) tls: Option<(Identity, Option<Trust>)>,
+    pub(crate) tls: Option<RestTls>,
     /// Who has a token.
     pub(crate) tokens: Option<PathBuf>,
     /// Where traces go, if anywhere.
@@ -64,7 +63,7 @@ impl Settings {
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("quorate-data"));
         let http_advertise = self.http_advertise.unwrap_or_else(|| http_addr.to_string());
         let http_name = http_advertise.rsplit_once(':').map(|(name, _)| name.to_owned());
-        let tls = tls(self.tls_cert, self.tls_key, self.tls_client_ca)?;
+        let tls = RestTls::open(self.tls_cert, self.tls_key, self.tls_client_ca)?;
         let http_advertise = if tls.is_some() { format!("https://{http_advertise}") } else { http_advertise };
         let mut node = NodeConfig::new(&name, data_dir, peer_addr.to_string(), http_advertise, peers);
         node.snapshot_every = self.snapshot_every.unwrap_or(node.snapshot_every);
@@ -78,9 +77,7 @@ impl Settings {
             node.traces = quorate_node::Traces { parent: traces::parent, adopt: traces::adopt };
         }
         let mut gateway = GatewayConfig { node: name, ..GatewayConfig::default() };
-        gateway.tls = tls.as_ref().map(|(identity, clients)| {
-            Arc::new(quorate_tls::server(identity, clients.as_ref(), &[b"h2", b"http/1.1"]))
-        });
+        gateway.tls = tls.as_ref().map(RestTls::server);
         if let Some(given) = self.write_timeout {
             let (least, most) = (HumanDuration(*WRITE_TIMEOUT.start()), HumanDuration(*WRITE_TIMEOUT.end()));
             ensure!(
@@ -122,25 +119,6 @@ impl Settings {
             log_level,
         })
     }
-}
-
-/// Both of a certificate and its key, or none; who may come only where TLS is spoken.
-fn tls(
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
-    clients: Option<PathBuf>,
-) -> anyhow::Result<Option<(Identity, Option<Trust>)>> {
-    let (cert, key) = match (cert, key) {
-        (Some(cert), Some(key)) => (cert, key),
-        (None, None) => {
-            ensure!(clients.is_none(), "tls-client-ca: it needs tls-cert and tls-key, which are not given");
-            return Ok(None);
-        }
-        (Some(_), None) => bail!("tls-cert: it needs tls-key, which is not given"),
-        (None, Some(_)) => bail!("tls-key: it needs tls-cert, which is not given"),
-    };
-    let identity = Identity::open(cert, key).context("tls-cert")?;
-    Ok(Some((identity, clients.map(Trust::open).transpose().context("tls-client-ca")?)))
 }
 
 /// Where traces go; a ratio alone is no mistake.

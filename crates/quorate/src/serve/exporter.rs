@@ -7,7 +7,7 @@ use metrics_process::Collector;
 use quorate_node::Handle;
 use tokio::sync::Mutex;
 
-use super::certificates::Certificates;
+use super::rest_tls::RestTls;
 use crate::limits::METRICS_UPKEEP;
 
 /// What this process measures, as Prometheus reads it: what it has counted, and what it reads when it is asked.
@@ -15,7 +15,7 @@ use crate::limits::METRICS_UPKEEP;
 pub(crate) struct Exporter {
     counted: PrometheusHandle,
     process: Collector,
-    certificates: Arc<Certificates>,
+    tls: Option<RestTls>,
     /// One reads at a time: whoever asks often costs no more than one processor.
     turn: Arc<Mutex<()>>,
 }
@@ -35,7 +35,7 @@ impl Exporter {
     ///
     /// # Errors
     /// Somebody else has done that.
-    pub(crate) fn install(certificates: Certificates) -> anyhow::Result<Exporter> {
+    pub(crate) fn install(tls: Option<RestTls>) -> anyhow::Result<Exporter> {
         let recorder = PrometheusBuilder::new()
             .set_buckets(COUNTS)?
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?
@@ -44,12 +44,7 @@ impl Exporter {
         metrics::set_global_recorder(recorder).context("this process counts already")?;
         quorate_node::register_metrics();
         quorate_gateway::register_metrics();
-        Ok(Exporter {
-            counted,
-            process: Collector::new("quorate_"),
-            certificates: Arc::new(certificates),
-            turn: Arc::default(),
-        })
+        Ok(Exporter { counted, process: Collector::new("quorate_"), tls, turn: Arc::default() })
     }
 
     /// Puts durations into their buckets now and then: until then each is kept.
@@ -70,7 +65,7 @@ impl Exporter {
             let now = PrometheusBuilder::new().build_recorder();
             metrics::with_local_recorder(&now, || {
                 node.record_metrics();
-                exporter.certificates.record_metrics();
+                exporter.tls.iter().for_each(RestTls::record_metrics);
                 exporter.record_process();
             });
             exporter.counted.render() + &now.handle().render()

@@ -1,5 +1,4 @@
 mod backend;
-mod certificates;
 mod closed;
 mod config;
 mod exporter;
@@ -7,25 +6,24 @@ mod memory;
 mod open_files;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod rest_tls;
 mod settings;
 mod tokens;
 mod traces;
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use quorate_gateway::{ConnectionLimits, Gateway};
 use quorate_node::{Node, StartError, StoreError};
-use quorate_tls::Identity;
 use tokio::net::TcpListener;
 
 use crate::ending::Ending;
 use crate::wrong_usage::WrongUsage;
 use crate::{logging, peer_tls, runtime};
 use backend::NodeBackend;
-use certificates::{Certificates, follow};
 use config::Config;
 use exporter::Exporter;
 use open_files::OpenFiles;
@@ -60,17 +58,13 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     }
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
     let mut ending = Ending::listen()?;
-    let mut certificates = Certificates::default();
-    if tls.is_some() || node.tls.is_some() {
-        let look = ending.reloads();
-        if let Some((identity, clients)) = tls {
-            tell_other_names(&identity, &node.http_addr);
-            certificates.own("rest", identity, &look);
-            clients.into_iter().for_each(|trust| follow("rest clients", trust, &look));
-        }
-        if let Some(tls) = &node.tls {
-            peer_tls::follow(tls, &look);
-        }
+    if node.tls.is_some() || tls.is_some() {
+        let reloads = ending.reloads();
+        node.tls.iter().for_each(|tls| peer_tls::follow(tls, &reloads));
+        tls.iter().for_each(|tls| tls.follow(&reloads));
+    }
+    if let Some(tls) = &tls {
+        tls.tell_other_names(&node.http_addr);
     }
     let mut ended = std::pin::pin!(async {
         tokio::select! {
@@ -84,7 +78,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         Some(addr) => Some(listen("metrics-addr", addr).await?),
         None => None,
     };
-    let exporter = Exporter::install(certificates)?;
+    let exporter = Exporter::install(tls)?;
     tokio::spawn(exporter.clone().keep_up());
     if let Some(tokens) = tokens {
         tokio::spawn(tokens.keep_up());
@@ -123,22 +117,6 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     };
     running.shutdown(clients).await.context("the HTTP server panicked")?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Clients go by the name that they call a node by.
-fn tell_other_names(identity: &Identity, http_addr: &str) {
-    let host = http_addr.trim_start_matches("https://").rsplit_once(':').map_or(http_addr, |(host, _)| host);
-    let names = identity.names();
-    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    let is_named = names.bear(host)
-        || ip.is_ok_and(|ip| ip.is_unspecified() || names.ips.contains(&ip))
-        || names.dns.iter().any(|name| name.starts_with("*."));
-    if !is_named {
-        tracing::warn!(
-            http_addr,
-            "the certificate is not for this name, by which http-advertise has clients call this node"
-        );
-    }
 }
 
 async fn listen(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -143,14 +143,17 @@ impl ServeArgs {
             !is_empty("QUORATE_TOKENS"),
             "QUORATE_TOKENS is empty: name the file, or unset it to ask for none"
         );
-        for variable in [
-            "QUORATE_TLS_CERT",
-            "QUORATE_TLS_CLIENT_CA",
-            "QUORATE_PEER_CERT",
-            "QUORATE_PEER_KEY",
-            "QUORATE_PEER_CA",
-        ] {
-            ensure!(!is_empty(variable), "{variable} is empty: name the file, or unset it");
+        for variable in ["QUORATE_PEER_CERT", "QUORATE_PEER_KEY", "QUORATE_PEER_CA"] {
+            ensure!(
+                !is_empty(variable),
+                "{variable} is empty: name the file, or unset all three to have peers without certificates"
+            );
+        }
+        for variable in ["QUORATE_TLS_CERT", "QUORATE_TLS_KEY", "QUORATE_TLS_CLIENT_CA"] {
+            ensure!(
+                !is_empty(variable),
+                "{variable} is empty: name the file, or unset it to serve HTTP without TLS, or whoever speaks it"
+            );
         }
         let file = self.0.get_one::<PathBuf>("config");
         let mut settings = file.map(|path| read(path)).transpose()?.unwrap_or_default();
