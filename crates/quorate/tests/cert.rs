@@ -195,7 +195,11 @@ fn a_ca_that_ends_says_so() {
     authority(dir, "ended", -2);
     for command in ["cert node n1 --dir ended", "cert client shop --dir ended --renew"] {
         let output = run(dir, command);
-        assert!(!output.status.success() && said(&output).contains("the CA in ended has ended, on "), "{}", said(&output));
+        assert!(
+            !output.status.success() && said(&output).contains("the CA in ended has ended, on "),
+            "{}",
+            said(&output)
+        );
     }
     assert!(!dir.join("ended/n1.crt").exists());
 }

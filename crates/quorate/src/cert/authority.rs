@@ -225,7 +225,8 @@ impl Owner<'_> {
     /// What clients look for in a node's, and peers. A client's has none: it must not pass for a node.
     fn names(&self) -> anyhow::Result<Vec<SanType>> {
         let Owner::Node { name, hosts } = self else { return Ok(Vec::new()) };
-        let dns = |name: &str| name.try_into().map(SanType::DnsName).context("a name can be in no certificate");
+        let dns =
+            |name: &str| name.try_into().map(SanType::DnsName).context("a name can be in no certificate");
         // A node's own is one even where no host could be called so, such as `1`: peers look for it as it is.
         let mut names = vec![dns(name)?];
         for host in ["localhost", "127.0.0.1", "::1"].into_iter().chain(hosts.iter().map(String::as_str)) {

@@ -18,8 +18,8 @@ use crate::limits::{CERTIFICATE_DAYS, CERTIFICATE_YEAR};
 use crate::number::number;
 use crate::output::Output;
 use crate::wrong_usage::wrong_usage;
-pub(crate) use authority::{Authority, Made, Owner};
 use authority::CA;
+pub(crate) use authority::{Authority, Made, Owner};
 use seen::Seen;
 
 /// Make certificates, by which nodes know each other and clients know nodes.

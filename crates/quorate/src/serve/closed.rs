@@ -45,7 +45,9 @@ impl Open {
         let peers =
             self.peers.map(|addr| format!("whoever reaches {addr} passes for a node, without a certificate"));
         let metrics = self.metrics.map(|addr| {
-            format!("whoever reaches {addr} reads the metrics, and in them the names of queues, tokens and nodes")
+            format!(
+                "whoever reaches {addr} reads the metrics, and in them the names of queues, tokens and nodes"
+            )
         });
         let all: Vec<String> = http.into_iter().chain(peers).chain(metrics).collect();
         (!all.is_empty()).then(|| all.join("; "))
@@ -138,7 +140,10 @@ mod tests {
         }
         assert!(all.allow(true, "n7").is_ok());
         let words = all.words().unwrap();
-        assert!([http, peers, metrics].iter().all(|addr: &SocketAddr| words.contains(&addr.to_string())), "{words}");
+        assert!(
+            [http, peers, metrics].iter().all(|addr: &SocketAddr| words.contains(&addr.to_string())),
+            "{words}"
+        );
         assert!(Open::default().allow(false, "n7").is_ok() && Open::default().words().is_none());
         let numbers = Open::of(http, true, peers, true, Some(metrics));
         assert!(all.lets_in() && !numbers.lets_in() && numbers.allow(false, "n7").is_err());
