@@ -60,9 +60,11 @@ pub enum Bug {
     ForgetTurns,
     /// A step of work on many jobs ends behind a job that it was not done to.
     StepTooFar,
+    /// A step of work on many jobs is left out where there are no jobs for it, also the last one.
+    NoEmptyStep,
 }
 
-const BUGS: [(Bug, &str); 24] = [
+const BUGS: [(Bug, &str); 25] = [
     (Bug::AckBeforeFsync, "ack-before-fsync"),
     (Bug::ForgetVote, "forget-vote"),
     (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
@@ -87,6 +89,7 @@ const BUGS: [(Bug, &str); 24] = [
     (Bug::NoChance, "no-chance"),
     (Bug::ForgetTurns, "forget-turns"),
     (Bug::StepTooFar, "step-too-far"),
+    (Bug::NoEmptyStep, "no-empty-step"),
 ];
 
 /// True in a test build in which this bug was asked for.

@@ -347,7 +347,7 @@ fn a_job_that_was_given_back_was_not_called_off() {
         curl(&node, "POST", &format!("/v1/job/{id}/release"), "");
     }
     let shown = node.says(&format!("job get {start}"));
-    assert_eq!(shown.matches("- ").count(), 31, "{shown}");
+    assert_eq!(shown.matches(" - ").count(), 31, "{shown}");
     let last = shown.lines().last().unwrap().trim();
     let last = last.strip_prefix("there are more behind these: quorate job get ").unwrap().to_owned();
     let shown = node.says(&format!("job get {last}"));

@@ -27,7 +27,7 @@ pub struct Experiment {
 }
 
 /// All of them, the control first.
-pub const EXPERIMENTS: [Experiment; 25] = [
+pub const EXPERIMENTS: [Experiment; 26] = [
     Experiment {
         bug: None,
         faults: &[
@@ -70,6 +70,7 @@ pub const EXPERIMENTS: [Experiment; 25] = [
     Experiment::new("no-chance", &[(Kill, Follower, 4)], "`weights`"),
     Experiment::new("forget-turns", &[(Kill, Follower, 2)], "`turns`"),
     Experiment::new("step-too-far", &[(Kill, Follower, 2)], "`operations`"),
+    Experiment::new("no-empty-step", &[(Kill, Follower, 2)], "`operation-ends`"),
 ];
 
 /// What came of an experiment.
