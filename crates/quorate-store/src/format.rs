@@ -4,9 +4,9 @@ use crate::StoreError;
 use crate::files::durable::replace_file;
 
 /// The format of the rows and files of a data directory. Backups name it, too.
-pub(crate) const NUMBER: u32 = 7;
+pub(crate) const NUMBER: u32 = 8;
 /// The whole content of a data directory's `FORMAT` file. Another content is another format.
-const FORMAT: &str = "quorate data directory, format 7\n";
+const FORMAT: &str = "quorate data directory, format 8\n";
 
 /// Whether there is a `FORMAT` file, of this version.
 pub(crate) fn check(path: &Path) -> Result<bool, StoreError> {

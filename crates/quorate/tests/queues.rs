@@ -308,6 +308,15 @@ fn ids_alone_are_printed_where_they_are_known() {
     let new = node.says(&format!("job retry {one} {two} -q"));
     let retries = [one, two].map(|id| node.json(&format!("job get {id}"))["retry_id"].clone());
     assert_eq!(new.lines().collect::<Vec<_>>(), retries.map(|id| id.as_str().unwrap().to_owned()));
+    node.says(&format!("job cancel {}", c.trim()));
+    let some = node.run(&format!("job retry {one} {} -q", c.trim()));
+    let newest = node.json(&format!("job get {}", c.trim()))["retry_id"].clone();
+    let says = String::from_utf8(some.stdout).unwrap();
+    assert_eq!(
+        (some.status.code(), json!(says.trim())),
+        (Some(5), newest),
+        "the other one was not retried again"
+    );
     assert_eq!(node.says(&format!("job delete {one} {two} -q")), format!("{a}{b}"));
     let operation = node.says("job cancel --status queued -q");
     assert_eq!(node.json(&format!("operation show {}", operation.trim()))["done"], 3);

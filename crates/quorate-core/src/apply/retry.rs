@@ -38,8 +38,13 @@ pub(super) fn retry_first<T: Table>(
         Selection::Filter(_) => false,
         Selection::Ids(_) => true,
     };
-    match latest(step, job)? {
-        Some(latest) if matches!(latest.state, State::Delayed { .. }) => queue_now(step, &latest),
+    let next = match job.retry_id {
+        // What goes on behind that is among the many itself, or was not named.
+        Some(next) => lookup::current(step, next)?,
+        None => None,
+    };
+    match next {
+        Some(next) if matches!(next.state, State::Delayed { .. }) => queue_now(step, &next),
         None if may_repeat || job.retry_id.is_none() => {
             again(step, job, birth::id_of_successor(step, job.id), true)
         }

@@ -129,9 +129,15 @@ impl Watched {
                 "a job was retried by hand beside its automatic retry"
             );
             let on = self.that_go_on_from(predecessor);
-            assert!(on.iter().all(|job| job.status().is_final()), "two retries of one job are active: {on:?}");
+            assert!(
+                on.iter().all(|job| job.status().is_final()),
+                "two retries of one job are active: {on:?}"
+            );
             let behind = |latest: &Job| on.iter().any(|job| job.retry_of == Some(latest.id));
-            assert!(!latest.is_some_and(behind), "a job was retried by hand beside what goes on from its retry");
+            assert!(
+                !latest.is_some_and(behind),
+                "a job was retried by hand beside what goes on from its retry"
+            );
         }
     }
 

@@ -208,7 +208,8 @@ impl BackupCheck {
         if !end.header_hash.is_empty() && end.header_hash != rows.header_hash {
             return Err(self.altered("its header is another one than it was made with"));
         }
-        self.fit.end().map_err(|reason| self.altered(reason))?;
+        let keys = rows.header.table.as_ref().map_or(0, |table| table.key_count);
+        self.fit.end(keys).map_err(|reason| self.altered(reason))?;
         let found: u64 = self.fit.jobs.iter().sum();
         let BackupHeader { version, data_format, cluster_id, table, jobs, made_at_ms, former_cluster_ids } =
             rows.header;

@@ -271,7 +271,7 @@ fn what_is_no_backup_is_told_from_one_of_another_format() {
         (b"quorate ba", "truncated"),
         (LINE.as_bytes(), "truncated"),
         (b"PK\x03\x04 and so on", "no backup"),
-        (b"quorate data directory, format 7\n", "no backup"),
+        (b"quorate data directory, format 8\n", "no backup"),
         (
             b"quorate backup, format 2\nwhatever",
             "of another format: it begins with \"quorate backup, format 2\"",
@@ -401,6 +401,7 @@ fn misfit(change: impl Fn(&mut Vec<(Family, Vec<u8>, Vec<u8>)>)) -> Option<Strin
             Ok(())
         })
         .unwrap();
+    let keys = rows.iter().filter(|(_, key, _)| key[0] == Prefix::IdempotencyKey as u8).count() as u64;
     change(&mut rows);
     let mut fit = RowCheck::default();
     for (family, key, value) in rows {
@@ -408,7 +409,7 @@ fn misfit(change: impl Fn(&mut Vec<(Family, Vec<u8>, Vec<u8>)>)) -> Option<Strin
             return Some(error.to_string());
         }
     }
-    fit.end().err().map(str::to_owned)
+    fit.end(keys).err().map(str::to_owned)
 }
 
 #[test]
@@ -439,6 +440,37 @@ fn rows_that_do_not_fit_each_other_are_noticed() {
         assert_eq!(without(prefix), indexes, "{:#x}", prefix as u8);
     }
     assert_eq!(without(Prefix::Queue).as_deref(), Some("the queues count other jobs than there are"));
+    // What is there of another job, or counts one more.
+    let last_changed = |prefix: Prefix, of_key: bool| {
+        misfit(|rows| {
+            let row = rows.iter_mut().find(|(_, key, _)| key[0] == prefix as u8);
+            let (_, key, value) = row.unwrap_or_else(|| panic!("there is one of {:#x}", prefix as u8));
+            *if of_key { key } else { value }.last_mut().unwrap() ^= 4;
+        })
+    };
+    for (prefix, said) in [
+        (Prefix::LaneMark, "the lanes are not those of the jobs that wait"),
+        (Prefix::RunningOfKey, "other jobs of keys run than are counted"),
+        (Prefix::Payload, "the payloads are held by other jobs than there are"),
+        (Prefix::Holders, "the payloads are held by other jobs than there are"),
+        (Prefix::Worker, "workers hold other jobs than run"),
+        (Prefix::Held, "workers hold other jobs than run"),
+    ] {
+        assert_eq!(without(prefix).as_deref(), Some(said), "{:#x}", prefix as u8);
+    }
+    for (prefix, of_key, said) in [
+        (Prefix::LaneMark, false, "the lanes are not those of the jobs that wait"),
+        (Prefix::RunningOfKey, false, "other jobs of keys run than are counted"),
+        (Prefix::RunningOfKey, true, "other jobs of keys run than are counted"),
+        (Prefix::Holders, false, "the payloads are held by other jobs than there are"),
+        (Prefix::Held, true, "workers hold other jobs than run"),
+        (Prefix::Listed, false, "the indexes are not those of the records"),
+    ] {
+        assert_eq!(last_changed(prefix, of_key).as_deref(), Some(said), "{:#x}", prefix as u8);
+    }
+    let none_unique = misfit(|rows| rows.retain(|(_, key, _)| key[0] != Prefix::Unique as u8));
+    assert_eq!(none_unique.as_deref(), Some("the unique keys are not those of the jobs"));
+    assert_eq!(RowCheck::default().end(1), Err("other Idempotency-Keys are counted than there are"));
     // Two jobs whose rows were taken for each other.
     let swapped = misfit(|rows| {
         let is_finished = |row: &(Family, Vec<u8>, Vec<u8>)| {

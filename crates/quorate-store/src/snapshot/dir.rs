@@ -25,7 +25,7 @@ struct Inner {
 
 impl SnapshotDir {
     /// The version of what a snapshot's files hold. A node refuses a snapshot with another one.
-    pub const FORMAT: u32 = 6;
+    pub const FORMAT: u32 = 7;
 
     /// The snapshot in `dir`: all files that belong to one are there.
     pub(super) fn read(dir: RemovableDir, level: FeatureLevel) -> Result<SnapshotDir, StoreError> {

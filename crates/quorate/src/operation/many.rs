@@ -91,10 +91,14 @@ pub(crate) fn main(
     }
     let named = request.ids.as_deref().filter(|_| how.quiet && !how.no_wait);
     let (operation, ids) = target.block_on(async |client| {
+        let before = match (action, named) {
+            (Action::Retry, Some(named)) => retries(client, named).await?,
+            (Action::Cancel | Action::Delete, _) | (_, None) => Vec::new(),
+        };
         let started = client.start_operation(action, &request, None).await?.answer;
         let operation = if how.no_wait { started } else { follow(client, &started.id).await? };
         let ids = match named {
-            Some(named) => became(client, action, named).await?,
+            Some(named) => became(client, action, named, &before).await?,
             None => vec![operation.id.clone()],
         };
         Ok::<_, Error>((operation, ids))
@@ -170,12 +174,29 @@ pub(super) async fn follow(client: &Client, id: &str) -> Result<Operation, Error
     }
 }
 
-/// The ids of the new jobs of those that were retried, and of those that are cancelled now, or gone.
-async fn became(client: &Client, action: Action, named: &[String]) -> Result<Vec<String>, Error> {
+/// The jobs that retry these and do not wait for their time: a retry leaves them as they are.
+async fn retries(client: &Client, named: &[String]) -> Result<Vec<String>, Error> {
+    let mut ids = Vec::new();
+    for id in named {
+        let Some(retry) = job::find(client, id).await?.and_then(|job| job.retry_id) else { continue };
+        let retry = job::find(client, &retry).await?;
+        ids.extend(retry.filter(|retry| retry.status != Status::Delayed).map(|retry| retry.id));
+    }
+    Ok(ids)
+}
+
+/// The ids of the jobs that were queued as those were retried, and of those that are cancelled now, or gone. `before` is what retried
+/// them before.
+async fn became(
+    client: &Client,
+    action: Action,
+    named: &[String],
+    before: &[String],
+) -> Result<Vec<String>, Error> {
     let mut ids = Vec::new();
     for id in named {
         ids.extend(match (action, job::find(client, id).await?) {
-            (Action::Retry, Some(job)) => job.retry_id,
+            (Action::Retry, Some(job)) => job.retry_id.filter(|retry| !before.contains(retry)),
             (Action::Cancel, Some(job)) if job.status == Status::Cancelled => Some(job.id),
             (Action::Delete, None) => Some(id.clone()),
             (Action::Retry, None) | (Action::Cancel | Action::Delete, _) => None,

@@ -38,6 +38,10 @@ impl Stay<'_> {
 /// history does not tell of (a touch that was not answered).
 const DUE_PER_BATCH: usize = quorate_core::limits::DUE_PER_BATCH / 2;
 
+/// Jobs that go on from one that was asked for, at the most.
+const MOST_THAT_GO_ON: usize =
+    (quorate_core::limits::MAX_RETRIES + quorate_core::limits::RELEASES) as usize + 1;
+
 /// The stay of every job.
 pub(super) fn stays<'h>(facts: &Facts<'h>) -> Vec<Stay<'h>> {
     let released = Releases::new(facts);
@@ -127,9 +131,10 @@ pub(crate) fn delay(facts: &Facts<'_>, job: &JobRecord) -> Option<u64> {
         Came::Automatically => u64::from(job.retries_delay) * 1_000,
         Came::GivenBack(delay) => delay,
     };
-    // Who retries the one that it goes on from does not let it wait.
-    let is_retried = job.retry_of.as_deref().is_some_and(|of| is_retried(facts, of));
-    (!is_retried).then_some(millis)
+    // Who retries one that it goes on from does not let it wait, however far that is behind.
+    let of = |id: &str| facts.life(id)?.latest()?.job.retry_of.as_deref();
+    let mut behind = std::iter::successors(job.retry_of.as_deref(), |id| of(id)).take(MOST_THAT_GO_ON);
+    (!behind.any(|of| is_retried(facts, of))).then_some(millis)
 }
 
 /// True where a client may have retried a job by hand.

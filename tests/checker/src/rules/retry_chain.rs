@@ -3,7 +3,7 @@
 
 use crate::call::Call;
 use crate::event::{Op, Outcome};
-use crate::facts::{At, Facts, Life, Sighting, may_be_by_hand};
+use crate::facts::{At, Came, Facts, Life, Sighting, came, may_be_by_hand};
 use crate::job::{JobRecord, Status};
 use crate::rule::{Findings, Rule};
 
@@ -97,6 +97,12 @@ fn by_hand(
     if !retries.iter().all(|retry| may_be_by_hand(facts, seen.job, retry.job)) {
         return Some("has a retry by hand with another number of retries");
     }
+    if !has_all_again(facts, life, &retries) {
+        return Some("is among many that were retried, and has not all its retries again");
+    }
+    if beside_what_goes_on(facts, &retries) {
+        return Some("has a second retry beside what goes on from the first");
+    }
     let both_active = retries.windows(2).any(|pair| {
         let first = facts.life(&pair[0].job.id);
         first.is_some_and(|first| {
@@ -114,6 +120,31 @@ fn by_hand(
         })
     });
     (!linked).then_some("is not linked to its latest retry")
+}
+
+/// False where only work on many jobs can have retried a job, and a retry has less than all automatic retries again.
+fn has_all_again(facts: &Facts<'_>, life: &Life<'_>, retries: &[Sighting<'_>]) -> bool {
+    let mut asked = life.calls.iter().map(|op| facts.op(*op));
+    let alone = |op: &Op| matches!(op.call, Call::Retry { .. } | Call::Release { .. }) && !op.implied;
+    if asked.any(|op| alone(op) && op.outcome != Outcome::Fail) {
+        return true;
+    }
+    let all = |retry: &Sighting<'_>| facts.asked.get(&*retry.job.tag).map(|asked| asked.new.max_retries);
+    retries.iter().all(|retry| all(retry).is_none_or(|all| retry.job.max_retries == all))
+}
+
+/// True where a job was retried again though something that nobody asked for went on from the retry before, and both are still there.
+fn beside_what_goes_on(facts: &Facts<'_>, retries: &[Sighting<'_>]) -> bool {
+    let goes_on_from = |first: &Life<'_>| {
+        let next = first.retries.iter().map(|next| &facts.lives[*next]).filter(|next| next.scans > 0);
+        let by_itself =
+            |job: &JobRecord| matches!(came(facts, job), Some(Came::Automatically | Came::GivenBack(_)));
+        first.scans > 0 && next.filter_map(|next| next.latest()).any(|next| by_itself(next.job))
+    };
+    retries.windows(2).any(|pair| {
+        // Of two at the same time either may be the later one.
+        pair[0].job.created < pair[1].job.created && facts.life(&pair[0].job.id).is_some_and(goes_on_from)
+    })
 }
 
 /// True where the retry of a job may have been deleted before anybody saw it: by somebody who knew its id, or with many.

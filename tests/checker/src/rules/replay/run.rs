@@ -156,8 +156,7 @@ impl Chain<'_, '_> {
             Call::Retry { id: of } => {
                 let of = *self.ids.get(&self.facts.number(of)?)?;
                 self.ids.entry(step.life).or_insert(new_id);
-                // One of many has all its automatic retries again.
-                Command::Retry { id: of, new_id, anew: asked.implied, key }
+                Command::Retry { id: of, new_id, anew: false, key }
             }
             Call::Release { id: of, delay } => {
                 let of = *self.ids.get(&self.facts.number(of)?)?;
