@@ -125,10 +125,11 @@ impl Group {
             applied: applied.clone(),
             log: log.end(),
             station: station.clone(),
-            outsiders: Outsiders::default(),
+            outsiders: Outsiders::new(config.tls.is_some()),
             absent: Absent::default(),
             looks: Arc::new(Semaphore::new(1)),
             inviters: Arc::default(),
+            denied: Arc::default(),
         };
         let handover = Handover { raft: raft.clone(), peers: peers.clone() };
         let admission = Admission::new(handover.clone(), level.clone());

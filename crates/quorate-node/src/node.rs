@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use openraft::storage::RaftStateMachine;
-use quorate_store::Meter;
+use openraft::storage::{RaftStateMachine, StorageHelper};
+use quorate_store::{Meter, StoredMembership};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::meeting::{self, Position};
@@ -60,7 +60,17 @@ impl Node {
         let meter = Meter::new(&log, &table);
         let recall = Recall::open(&dir, &machine, &clock);
         let process = Process::new(config, &dir, machine, clock, disk)?;
-        let (_, stored) = table.applied_state().await.map_err(|error| StartError::Raft(error.to_string()))?;
+        let (applied, stored) =
+            table.applied_state().await.map_err(|error| StartError::Raft(error.to_string()))?;
+        if let Some(old) = unborne(&process, &stored) {
+            // That may be long ago: the log has what was not applied.
+            let since = applied.map_or(0, |log_id| log_id.index + 1);
+            let later = StorageHelper::new(&mut log.clone(), &mut table).last_membership_in_log(since).await;
+            let later = later.map_err(|error| StartError::Raft(error.to_string()))?;
+            if let Some(old) = later.last().map_or(Some(old), |stored| unborne(&process, stored)) {
+                return Err(needs_both_names(&old, &process.config.name));
+            }
+        }
         meeting::look_around(&process, &stored, Position::from(log.end().now()?)).await?;
         let listener = socket.listen(limits::BACKLOG).map_err(listen)?;
         let group = Group::start(&process, Arc::clone(&dir), log.clone(), table, &observer).await?;
@@ -92,4 +102,18 @@ impl Node {
         };
         Ok((Handle::new(group, reader, meter), running))
     }
+}
+
+/// The name under which the others know this node, if its certificate does not bear that.
+fn unborne(process: &Process, stored: &StoredMembership) -> Option<String> {
+    let node = stored.membership().get_node(&process.identity.node_id)?;
+    let names = process.config.tls.as_ref()?.identity.names();
+    (!names.bear(&node.name)).then(|| node.name.clone())
+}
+
+fn needs_both_names(old: &str, new: &str) -> StartError {
+    let reason = format!(
+        "the others know this node as {old}, and it does not bear that name: start it with a certificate of both names, {old} and {new},          until `quorate cluster status` shows it as {new}"
+    );
+    StartError::Config { setting: "peer-cert", reason }
 }

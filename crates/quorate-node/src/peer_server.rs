@@ -12,7 +12,6 @@ use quorate_store::{NodeId, ProtoForm, SnapshotStore, Vote};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tonic::codegen::http::Extensions;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
@@ -21,11 +20,12 @@ use crate::cluster::order::message;
 use crate::command::proposal::{Proposal, Proposer, Verdict};
 use crate::group::Group;
 use crate::limits;
-use crate::peer::connections::{Connections, Door, Ticket};
+use crate::peer::connections::{Connections, Door};
 use crate::peer::frames::Frames;
+use crate::peer::gate::{self, Gate};
 use crate::peer::sound::{Judge, Unsound};
 use crate::peer::unfinished::{Bounded, Unfinished};
-use crate::peer::{header, messages, snapshot};
+use crate::peer::{messages, snapshot};
 use crate::process::Process;
 use crate::trace;
 
@@ -62,27 +62,15 @@ pub(crate) async fn bind(addr: &str) -> io::Result<TcpSocket> {
 /// Serves peers until the service hangs up.
 pub(crate) async fn serve(service: Service, listener: TcpListener) {
     let hang_up = service.hang_up.clone();
-    let identity = service.process.identity.clone();
     let peer = PeerServer::new(service.clone())
         .max_decoding_message_size(limits::MESSAGE_BYTES)
         .max_encoding_message_size(limits::MESSAGE_BYTES);
-    let caller: fn(&Extensions) -> NodeId =
-        |extensions| extensions.get::<Caller>().expect("every call is checked").id;
-    let roster = service.process.transport.roster.clone();
-    let peer = Bounded { service: peer, unfinished: Unfinished::default(), caller };
-    let checked =
-        tonic::service::interceptor::InterceptedService::new(peer, move |mut request: Request<()>| {
-            let from = header::check(&identity, request.metadata())?;
-            let ticket = ticket(request.extensions());
-            let is_member = ticket.names().is_none_or(|names| roster.admits(from, names));
-            if is_member {
-                ticket.is_members(from)?
-            } else {
-                ticket.called()
-            }
-            request.extensions_mut().insert(Caller { id: from, is_member });
-            Ok(request)
-        });
+    let peer = Gate {
+        members: Bounded { service: peer, unfinished: Unfinished::default(), caller: gate::caller },
+        others: PeerServer::new(service.clone()).max_decoding_message_size(limits::DISCOVER_BYTES),
+        identity: service.process.identity.clone(),
+        roster: service.process.transport.roster.clone(),
+    };
     let discovery = DiscoveryServer::new(service.clone()).max_decoding_message_size(limits::DISCOVER_BYTES);
     let config = &service.process.config;
     let door = config.tls.as_ref().map(|tls| Door::new(tls, service.process.transport.roster.clone()));
@@ -93,7 +81,7 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
         .initial_stream_window_size(Some(limits::STREAM_WINDOW))
         .initial_connection_window_size(Some(limits::CONNECTION_WINDOW))
         .max_concurrent_streams(Some(limits::STREAMS_PER_PEER))
-        .add_service(checked)
+        .add_service(peer)
         .add_service(discovery)
         .serve_with_incoming_shutdown(incoming, hang_up.clone().cancelled_owned());
     let stuck = async {
@@ -106,33 +94,6 @@ pub(crate) async fn serve(service: Service, listener: TcpListener) {
         },
         () = stuck => {}
     }
-}
-
-/// Who calls: put there by the check.
-#[derive(Clone, Copy)]
-struct Caller {
-    id: NodeId,
-    /// By its certificate; everybody is, where there are none.
-    is_member: bool,
-}
-
-/// Which member calls.
-///
-/// # Errors
-/// Who calls has not its certificate.
-fn member<T>(request: &Request<T>) -> Result<NodeId, Status> {
-    match request.extensions().get() {
-        Some(Caller { id, is_member: true }) => Ok(*id),
-        Some(Caller { id, is_member: false }) => Err(Status::permission_denied(format!(
-            "this node knows no member {id} that has the caller's certificate"
-        ))),
-        None => Err(Status::internal("a call that was not checked")),
-    }
-}
-
-/// The connection that a call came over.
-fn ticket(extensions: &Extensions) -> &Ticket {
-    extensions.get().expect("every call comes over a connection")
 }
 
 impl Service {
@@ -164,7 +125,7 @@ impl Peer for Service {
         &self,
         request: Request<Streaming<pb::AppendFrame>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
-        let from = member(&request)?;
+        let from = gate::caller(request.extensions());
         let frames = Frames::new(from, self.judge(), &self.process, request.into_inner());
         let (heard, refusal) = (frames.heard(), frames.refusal());
         let results = self.group.raft.stream_append(frames.accepted()).map(move |result| match result {
@@ -180,7 +141,7 @@ impl Peer for Service {
     }
 
     async fn vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
-        let from = member(&request)?;
+        let from = gate::caller(request.extensions());
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
         self.judge().vote(from, &request).map_err(|unsound| refuse(from, unsound))?;
         let response = self.group.raft.vote(request).await.map_err(unavailable)?;
@@ -191,7 +152,7 @@ impl Peer for Service {
         &self,
         request: Request<pb::VoteRequest>,
     ) -> Result<Response<pb::VoteResponse>, Status> {
-        let from = member(&request)?;
+        let from = gate::caller(request.extensions());
         let request = messages::vote_request(request.into_inner()).map_err(malformed)?;
         self.judge().vote(from, &request).map_err(|unsound| refuse(from, unsound))?;
         let response = self.group.raft.pre_vote(request).await.map_err(unavailable)?;
@@ -202,7 +163,7 @@ impl Peer for Service {
         &self,
         request: Request<pb::TransferLeaderRequest>,
     ) -> Result<Response<pb::TransferLeaderResponse>, Status> {
-        let from = member(&request)?;
+        let from = gate::caller(request.extensions());
         let request = messages::transfer_request(request.into_inner()).map_err(malformed)?;
         self.judge().transfer(from, &request).map_err(|unsound| refuse(from, unsound))?;
         let response = self.group.raft.handle_transfer_leader(request).await.map_err(unavailable)?;
@@ -213,7 +174,7 @@ impl Peer for Service {
         &self,
         request: Request<Streaming<pb::SnapshotFrame>>,
     ) -> Result<Response<pb::SnapshotResponse>, Status> {
-        let from = member(&request)?;
+        let from = gate::caller(request.extensions());
         let receiver = self.snapshots.receive().await.map_err(|error| Status::aborted(error.to_string()))?;
         let holds = |bytes| if self.process.disk.holds(bytes) { Ok(()) } else { Err(no_room()) };
         let received = snapshot::receive(request.into_inner(), receiver, &self.judge(), from, holds).await?;
@@ -227,7 +188,7 @@ impl Peer for Service {
         &self,
         request: Request<Streaming<pb::ForwardFrame>>,
     ) -> Result<Response<Self::ForwardStream>, Status> {
-        let from = member(&request)?;
+        let from = gate::caller(request.extensions());
         let mut frames = request.into_inner();
         let (verdicts, settled) = mpsc::unbounded_channel(); // bounded by the batcher's room
         let (batcher, level) = (self.group.intake.batcher.clone(), self.group.level.clone());
@@ -272,7 +233,7 @@ impl Peer for Service {
         &self,
         request: Request<pb::ReadIndexRequest>,
     ) -> Result<Response<pb::ReadIndexResponse>, Status> {
-        let from = member(&request)?;
+        let from = gate::caller(request.extensions());
         let vote = messages::read_index_request(request.into_inner()).map_err(malformed)?;
         self.judge().asker(&vote).map_err(|unsound| refuse(from, unsound))?;
         let index = self.group.commit_index.confirmed(Some((from, vote))).await.map_err(unavailable)?;
@@ -281,18 +242,15 @@ impl Peer for Service {
 
     async fn current_vote(
         &self,
-        request: Request<pb::CurrentVoteRequest>,
+        _: Request<pb::CurrentVoteRequest>,
     ) -> Result<Response<pb::CurrentVoteResponse>, Status> {
-        member(&request)?;
         let vote = self.group.commit_index.current_vote().await?;
         Ok(Response::new(pb::CurrentVoteResponse { vote: Some(vote.to_message()) }))
     }
 
     async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {
-        let names = ticket(request.extensions()).names().cloned();
-        let Some(&Caller { id: from, .. }) = request.extensions().get() else {
-            return Err(Status::internal("a call that was not checked"));
-        };
+        let from = gate::caller(request.extensions());
+        let names = gate::ticket(request.extensions()).names().cloned();
         let pb::JoinRequest { member, feature_level } = request.into_inner();
         let member = member.filter(|member| member.node_id == from);
         let member = member.ok_or_else(|| Status::invalid_argument("a node can only join for itself"))?;
@@ -310,14 +268,12 @@ impl Peer for Service {
     }
 
     async fn order(&self, request: Request<pb::OrderRequest>) -> Result<Response<pb::OrderResponse>, Status> {
-        member(&request)?;
         let (order, expected) = message::order_of(request.into_inner()).map_err(malformed)?;
         let outcome = self.group.orders.carry_out(order, expected).await;
         Ok(Response::new(message::outcome(outcome)))
     }
 
     async fn drain(&self, request: Request<pb::DrainRequest>) -> Result<Response<pb::DrainResponse>, Status> {
-        member(&request)?;
         let leads = self.group.drain.set(request.into_inner().mode()).await;
         Ok(Response::new(pb::DrainResponse { leads }))
     }
@@ -329,14 +285,14 @@ impl Discovery for Service {
         &self,
         request: Request<pb::DiscoverRequest>,
     ) -> Result<Response<pb::DiscoverResponse>, Status> {
-        let ticket = ticket(request.extensions()).clone();
+        let ticket = gate::ticket(request.extensions()).clone();
         ticket.called();
         let asker = request.into_inner();
         if let Some(names) = ticket.names() {
             self.process.transport.roster.check(asker.node_id, &asker.name, names)?;
         }
         self.group.peers.hear(&asker);
-        Ok(Response::new(self.group.peers.introduce(&asker)))
+        Ok(Response::new(self.group.peers.answer(&asker)))
     }
 }
 

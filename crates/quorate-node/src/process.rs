@@ -54,7 +54,7 @@ impl Process {
         Ok(Process {
             transport: Transport::new(
                 identity.clone(),
-                Roster::new(identity.node_id, &config),
+                Roster::new(identity.clone(), &config),
                 config.tls.clone(),
             ),
             config: Arc::new(config),

@@ -186,7 +186,8 @@ impl Recovery {
             Identity { node_id: found.node_id, cluster_id, run: Run::NONE, former: Arc::default() };
         let names = found.members.iter().map(|member| member.name.clone()).collect();
         let has_certificate = tls.is_some();
-        let transport = Transport::new(identity, Roster::of(found.node_id, &found.name, names), tls);
+        let roster = Roster::of(identity.clone(), &found.name, names);
+        let transport = Transport::new(identity, roster, tls);
         let question = DiscoverRequest {
             node_id: found.node_id,
             cluster_id: found.cluster_id.clone(),

@@ -10,7 +10,7 @@ use quorate_proto::peer::v1::{DiscoverRequest, DiscoverResponse};
 use quorate_store::{LogId, ProtoForm, StoredMembership, Vote};
 use tokio::time::Instant;
 
-use crate::peer::{Identity, Run};
+use crate::peer::{Identity, Roster, Run};
 use crate::process::Process;
 use crate::{StartError, limits};
 
@@ -28,9 +28,13 @@ pub(crate) async fn look_around(
     let configured = process.config.peers.iter().map(|(_, addr)| addr.clone());
     let members = stored.membership().nodes().map(|(_, node)| node.peer_addr.clone());
     let known: BTreeSet<String> = configured.chain(members).filter(|addr| !addr.is_empty()).collect();
+    // Raft does not run yet: those of the membership are known as those of the configuration are.
+    let names = process.config.peers.iter().map(|(name, _)| name);
+    let names = names.chain(stored.membership().nodes().map(|(_, node)| &node.name)).cloned().collect();
+    let roster = Roster::of(process.identity.clone(), &process.config.name, names);
     let until = Instant::now() + limits::GIVEN_UP;
     loop {
-        let answers = ask_around(process, known.clone()).await;
+        let answers = ask_around(process, &roster, known.clone()).await;
         match judge(own_cluster, process.identity.node_id, own, answers) {
             // One of its own may be about to answer.
             Err(StartError::GivenUp { .. }) if Instant::now() < until => {
@@ -42,11 +46,15 @@ pub(crate) async fn look_around(
 }
 
 /// Who answers, at which address.
-async fn ask_around(process: &Process, mut next: BTreeSet<String>) -> Vec<(String, DiscoverResponse)> {
+async fn ask_around(
+    process: &Process,
+    roster: &Roster,
+    mut next: BTreeSet<String>,
+) -> Vec<(String, DiscoverResponse)> {
     let (mut asked, mut answers) = (BTreeSet::new(), Vec::new());
     // Others know where this identity was met last.
     while !next.is_empty() {
-        let said = ask(process, &next).await;
+        let said = ask(process, roster, &next).await;
         asked.append(&mut next);
         let elsewhere = said.iter().map(|(_, answer)| answer.asker_addr.clone());
         next.extend(elsewhere.filter(|addr| !addr.is_empty() && !asked.contains(addr)));
@@ -95,7 +103,11 @@ fn judge(
     Ok(())
 }
 
-async fn ask(process: &Process, addrs: &BTreeSet<String>) -> Vec<(String, DiscoverResponse)> {
+async fn ask(
+    process: &Process,
+    roster: &Roster,
+    addrs: &BTreeSet<String>,
+) -> Vec<(String, DiscoverResponse)> {
     let question = DiscoverRequest {
         node_id: process.identity.node_id,
         cluster_id: process.identity.cluster_id.get().cloned().unwrap_or_default(),
@@ -105,7 +117,7 @@ async fn ask(process: &Process, addrs: &BTreeSet<String>) -> Vec<(String, Discov
         run: Some(Run::NONE.into()),
         ..DiscoverRequest::default()
     };
-    let transport = process.transport.anew();
+    let transport = process.transport.anew(roster.clone());
     let asks = addrs.iter().map(async |addr| {
         let answer =
             tokio::time::timeout(limits::LOOK_AROUND, transport.discover(addr, question.clone())).await;

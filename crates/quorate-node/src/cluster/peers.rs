@@ -7,6 +7,7 @@ use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1 as pb;
 use quorate_store::{LogEnd, Node, NodeId, ProtoForm};
 use tokio::sync::{Semaphore, watch};
+use tonic::Code;
 
 use crate::cluster::meeting::{Double, Position};
 use crate::cluster::outsiders::Outsiders;
@@ -34,10 +35,36 @@ pub(crate) struct Peers {
     pub(crate) looks: Arc<Semaphore>,
     /// Where somebody led, lately, who has taken this node in.
     pub(crate) inviters: Arc<Mutex<BTreeSet<String>>>,
+    /// Where one side did not take the other for a node that it knows, when it was asked last: that was said.
+    pub(crate) denied: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Peers {
-    /// Who this node is, to whoever asks.
+    /// Who this node is, to whoever asks: to one that it does not know, no more than who applies must know, or was removed.
+    pub(crate) fn answer(&self, question: &pb::DiscoverRequest) -> pb::DiscoverResponse {
+        let all = self.introduce(question);
+        if self.knows(question) {
+            return all;
+        }
+        pb::DiscoverResponse {
+            name: all.name,
+            node_id: all.node_id,
+            cluster_id: all.cluster_id,
+            former_cluster_ids: all.former_cluster_ids,
+            initialised: all.initialised,
+            leads: all.leads,
+            leader: all.leader,
+            wall_ms: all.wall_ms,
+            members: all.members,
+            effective_members_index: all.effective_members_index,
+            members_index: all.members_index,
+            has_asker: all.has_asker,
+            knows_asker: all.knows_asker,
+            ..pb::DiscoverResponse::default()
+        }
+    }
+
+    /// Who this node is, and all that it knows.
     pub(crate) fn introduce(&self, question: &pb::DiscoverRequest) -> pb::DiscoverResponse {
         let leader = self.leadership.now();
         let stored = self.leadership.membership();
@@ -78,6 +105,7 @@ impl Peers {
                 .nodes()
                 .map(|(id, node)| pb::KnownMember { node_id: *id, name: node.name.clone() })
                 .collect(),
+            effective_members_index: stored.log_id().map_or(0, |log_id| log_id.index),
             certificate_expires_ms: self.process.config.tls.as_ref().map_or(0, expires_ms),
             insecure: self.process.config.insecure,
         }
@@ -115,10 +143,16 @@ impl Peers {
         }
     }
 
-    /// Asks whoever listens at `addr` who it is; `None` if nobody answers. Where it is and what it says of the time are
+    /// Asks the node that listens at `addr` who it is; `None` if nobody answers whom this node knows. Where it is and what it says of the time are
     /// noted.
     pub(crate) async fn ask(&self, addr: &str) -> Option<pb::DiscoverResponse> {
         self.ask_on(addr, pb::Errand::Unspecified, 0).await
+    }
+
+    /// The same of one that nobody may know: what it says is of itself alone, and its certificate bears no more than its name.
+    pub(crate) async fn ask_anybody(&self, addr: &str) -> Option<pb::DiscoverResponse> {
+        let question = self.question(pb::Errand::Unspecified, 0);
+        Some(self.process.transport.discover_anybody(addr, question).await.ok()?.answer)
     }
 
     /// Tells a node that it is a member.
@@ -137,6 +171,7 @@ impl Peers {
     ) -> Option<pb::DiscoverResponse> {
         match self.process.transport.discover(addr, self.question(errand, invited)).await {
             Ok((answer, round_trip)) => {
+                self.denied.lock().remove(addr);
                 self.meet(addr, &answer);
                 if self.is_other_of_cluster(&answer.cluster_id, answer.node_id) {
                     self.process.transport.book.found(answer.node_id, addr);
@@ -148,10 +183,25 @@ impl Peers {
                 Some(answer)
             }
             Err(status) => {
+                if status.code() == Code::PermissionDenied && self.denied.lock().insert(addr.to_owned()) {
+                    self.say_denied(addr, status.message());
+                }
                 tracing::debug!(addr, %status, "a peer does not answer");
                 self.process.transport.book.lost(addr);
                 None
             }
+        }
+    }
+
+    fn say_denied(&self, addr: &str, why: &str) {
+        if self.is_initialised() && self.leadership.now().is_none() {
+            tracing::error!(
+                addr,
+                "nothing is heard of the node there: {why}. If no leader is found, and this node was away while the others were replaced, \
+                 wipe its data directory: it joins again"
+            );
+        } else {
+            tracing::warn!(addr, "nothing is heard of the node there: {why}");
         }
     }
 
@@ -212,7 +262,7 @@ impl Peers {
             let is_meant = asker.invited == self.process.identity.node_id
                 && self.cluster_id().map_or(!asker.cluster_id.is_empty(), is_of);
             if is_meant
-                && self.may_invite(asker)
+                && self.knows(asker)
                 && is_addr(&addr)
                 && !self.is_initialised()
                 && !self.station.is_removed()
@@ -224,7 +274,7 @@ impl Peers {
         if !self.is_other_of_cluster(&asker.cluster_id, id) || !self.is_initialised() {
             return;
         }
-        if asker.errand() == pb::Errand::Dismiss {
+        if asker.errand() == pb::Errand::Dismiss && self.knows(asker) {
             self.station.look_soon();
         }
         if self.leadership.membership().membership().get_node(&id).is_none() {
@@ -241,12 +291,9 @@ impl Peers {
         }
     }
 
-    /// Whether who asks, by its certificate, is one that this node would follow.
-    fn may_invite(&self, asker: &pb::DiscoverRequest) -> bool {
-        let roster = &self.process.transport.roster;
-        let is_known =
-            || roster.introduces(&asker.name) || roster.name_of(asker.node_id).as_ref() == Some(&asker.name);
-        self.process.config.tls.is_none() || is_known()
+    /// Whether who asks is one that this node knows; everybody is, where there are no certificates.
+    fn knows(&self, asker: &pb::DiscoverRequest) -> bool {
+        self.process.config.tls.is_none() || self.process.transport.roster.knows(asker.node_id, &asker.name)
     }
 
     /// Ends this process if the one that has answered is the same node and has more.

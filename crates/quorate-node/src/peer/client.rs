@@ -196,7 +196,7 @@ mod tests {
         let identity =
             Identity { node_id: 1, cluster_id, run: crate::peer::Run::NONE, former: Arc::default() };
         let mut network = Network {
-            transport: Transport::new(identity, Roster::of(1, "n1", Default::default()), None),
+            transport: Transport::new(identity.clone(), Roster::of(identity, "n1", Default::default()), None),
             clock: LogClock::new(Arc::new(ThisMachine)),
         };
         // To try it would fail at once.

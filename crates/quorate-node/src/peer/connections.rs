@@ -281,8 +281,12 @@ trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
 
 impl Connection {
-    /// What there is to read and write, once who has connected has been greeted.
+    /// What there is to read and write, once who has connected has been greeted, and until it is to be closed: HTTP/2 may wait for either
+    /// alone.
     fn open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Socket>>> {
+        if self.closed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if let Way::Door(shaking) = &mut self.stream {
             let shaken = ready!(Pin::new(shaking).poll(cx));
             let greeted = shaken.and_then(|stream| {
@@ -330,9 +334,6 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.closed.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
         let before = buf.filled().len();
         let read = ready!(self.open(cx))?.poll_read(cx, buf);
         if buf.filled().len() > before {

@@ -12,6 +12,7 @@ mod append;
 mod client;
 pub(crate) mod connections;
 pub(crate) mod frames;
+pub(crate) mod gate;
 pub(crate) mod header;
 mod identity;
 pub(crate) mod messages;

@@ -1,17 +1,22 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use quorate_tls::rustls::pki_types::{CertificateDer, ServerName};
 use quorate_tls::{Identity, Names, Trust};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor, TlsConnector};
 use tonic::transport::Uri;
+
+use crate::limits;
 
 /// How nodes know each other: the certificate of this one, which bears its name, and who vouches for those of the others. Whoever
 /// gives them keeps them fresh ([`quorate_tls::keep_fresh`]).
@@ -74,18 +79,19 @@ pub(crate) enum Meant {
 /// Connects to a peer by TLS.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    tls: TlsConnector,
+    tls: PeerTls,
+    connector: TlsConnector,
     meant: Meant,
     /// Why it failed last: said once.
     said: Arc<Mutex<String>>,
 }
 
 impl Connector {
-    pub(crate) fn new(tls: TlsConnector, meant: Meant) -> Connector {
-        Connector { tls, meant, said: Arc::default() }
+    pub(crate) fn new(tls: PeerTls, connector: TlsConnector, meant: Meant) -> Connector {
+        Connector { tls, connector, meant, said: Arc::default() }
     }
 
-    pub(crate) async fn connect(self, to: Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
+    pub(crate) async fn connect(self, to: Uri) -> io::Result<TokioIo<Outgoing>> {
         let (Some(host), Some(port)) = (to.host(), to.port_u16()) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
@@ -107,16 +113,85 @@ impl Connector {
         }
     }
 
-    async fn greet(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    async fn greet(&self, stream: TcpStream) -> io::Result<Outgoing> {
+        let trust = self.tls.trust.version();
         // It is not sent, and the name is looked at below.
         let nobody = ServerName::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let stream = self.tls.connect(nobody, stream).await?;
-        let Greeted { names, .. } = Greeted::by(stream.get_ref().1.peer_certificates())?;
+        let stream = self.connector.connect(nobody, stream).await?;
+        let Greeted { names, until } = Greeted::by(stream.get_ref().1.peer_certificates())?;
         let is_meant = match &self.meant {
             Meant::Named(name) => names.bear(name),
             Meant::Anybody(met) => *met.get_or_init(|| names.clone()) == names,
         };
-        if is_meant { Ok(stream) } else { Err(io::Error::other(Stranger(names))) }
+        if !is_meant {
+            return Err(io::Error::other(Stranger(names)));
+        }
+        let outlived = outlived(self.tls.trust.clone(), trust, until);
+        Ok(Outgoing { stream, outlived: Some(Box::pin(outlived)) })
+    }
+}
+
+/// Ends when a connection may not go on that was made by these authorities, with somebody whose certificate ends then: as those do that
+/// others have made.
+async fn outlived(trust: Trust, version: u64, until: SystemTime) {
+    while !quorate_tls::lasts(until).is_zero() {
+        if trust.version() != version {
+            return tokio::time::sleep(limits::RENEWAL).await;
+        }
+        tokio::time::sleep(limits::CONNECTIONS_LOOK).await;
+    }
+}
+
+/// A connection to a peer, for as long as it may go on.
+pub(crate) struct Outgoing {
+    stream: TlsStream<TcpStream>,
+    /// Gone once it may not.
+    outlived: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Outgoing {
+    fn open(&mut self, cx: &mut Context<'_>) -> io::Result<Pin<&mut TlsStream<TcpStream>>> {
+        if self.outlived.as_mut().is_none_or(|outlived| outlived.as_mut().poll(cx).is_ready()) {
+            self.outlived = None;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(Pin::new(&mut self.stream))
+    }
+}
+
+impl AsyncRead for Outgoing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.open(cx)?.poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Outgoing {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.open(cx)?.poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.open(cx)?.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.open(cx)?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

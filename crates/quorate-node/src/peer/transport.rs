@@ -61,15 +61,23 @@ pub(crate) enum Purpose {
     Control,
 }
 
+/// Who has answered at an address.
+pub(crate) struct Met {
+    pub(crate) answer: pb::DiscoverResponse,
+    took: Duration,
+    /// This node knows that there is such a node; of all, where there are no certificates.
+    is_known: bool,
+}
+
 impl Transport {
     pub(crate) fn new(identity: Identity, roster: Roster, tls: Option<PeerTls>) -> Transport {
         let tls = tls.map(|tls| (tls.clone(), tls.connector()));
         Transport { identity, book: AddressBook::default(), roster, tls, channels: Arc::default() }
     }
 
-    /// The same, without a connection so far.
-    pub(crate) fn anew(&self) -> Transport {
-        Transport { channels: Arc::default(), ..self.clone() }
+    /// The same, without a connection so far, of a node that knows these.
+    pub(crate) fn anew(&self, roster: Roster) -> Transport {
+        Transport { roster, channels: Arc::default(), ..self.clone() }
     }
 
     /// Lets go of connections to all other addresses, and of all that were made with certificates that are not in use any more: calls
@@ -105,8 +113,8 @@ impl Transport {
         let meant = way.name.clone().map_or_else(|| Meant::Anybody(Arc::default()), Meant::Named);
         let channel = match &self.tls {
             None => endpoint.connect_lazy(),
-            Some((_, tls)) => {
-                let connector = Connector::new(tls.clone(), meant.clone());
+            Some((tls, connector)) => {
+                let connector = Connector::new(tls.clone(), connector.clone(), meant.clone());
                 endpoint
                     .connect_with_connector_lazy(tower::service_fn(move |to| connector.clone().connect(to)))
             }
@@ -195,13 +203,28 @@ impl Transport {
         within(limits::JOIN, peer.join(request)).await
     }
 
-    /// Asks whoever listens at `addr` who it is; with the time that the question took. Where there are certificates, the one there
-    /// bears the name that is answered.
+    /// Asks the node that listens at `addr` who it is, and what it knows; with the time that the question took. Where there are
+    /// certificates, who is there is one that this node [knows](Roster::knows).
     pub(crate) async fn discover(
         &self,
         addr: &str,
         question: pb::DiscoverRequest,
     ) -> Result<(pb::DiscoverResponse, Duration), Status> {
+        match self.discover_anybody(addr, question).await? {
+            Met { answer, took, is_known: true } => Ok((answer, took)),
+            Met { answer: pb::DiscoverResponse { name, node_id, .. }, .. } => Err(Status::permission_denied(
+                format!("this node does not know the one there, {name}, of the id {node_id}"),
+            )),
+        }
+    }
+
+    /// Asks whoever listens at `addr` who it is. Where there are certificates, the one there bears the name that is answered; the rest
+    /// of the answer is the word of whoever has that.
+    pub(crate) async fn discover_anybody(
+        &self,
+        addr: &str,
+        question: pb::DiscoverRequest,
+    ) -> Result<Met, Status> {
         let (channel, met) = self.channel(addr, Purpose::Control, None)?;
         let asked = Instant::now();
         let answer = within(limits::ASK, DiscoveryClient::new(channel).discover(question)).await;
@@ -209,17 +232,18 @@ impl Transport {
         let believed = match (answer, &met) {
             (Ok(answer), Meant::Anybody(met)) if self.tls.is_some() => {
                 let unknown = || Status::unavailable("nobody was met there");
-                let names = met.get().ok_or_else(unknown);
-                names.and_then(|names| self.roster.hear(&answer, names)).map(|()| answer)
+                let is_known =
+                    met.get().ok_or_else(unknown).and_then(|names| self.roster.hear(&answer, names));
+                is_known.map(|is_known| Met { answer, took, is_known })
             }
-            (answer, _) => answer,
+            (answer, _) => answer.map(|answer| Met { answer, took, is_known: true }),
         };
         if believed.is_err() && self.tls.is_some() {
             // Somebody else may be there next time.
             let way = Way { addr: addr.to_owned(), purpose: Purpose::Control, name: None };
             self.channels.lock().open.remove(&way);
         }
-        Ok((believed?, took))
+        believed
     }
 
     /// Has the leader carry out what an operator asks.
@@ -268,7 +292,7 @@ mod tests {
     async fn connections_to_addresses_that_nobody_has_are_let_go() {
         let cluster_id = Arc::new(OnceLock::from("a".to_owned()));
         let identity = Identity { node_id: 1, cluster_id, run: Run::NONE, former: Arc::default() };
-        let transport = Transport::new(identity, Roster::of(1, "n1", BTreeSet::new()), None);
+        let transport = Transport::new(identity.clone(), Roster::of(identity, "n1", BTreeSet::new()), None);
         for addr in ["127.0.0.1:1", "127.0.0.1:2"] {
             transport.channel(addr, Purpose::Control, None).unwrap();
             transport.channel(addr, Purpose::Log, None).unwrap();

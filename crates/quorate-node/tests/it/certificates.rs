@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::common::authority::{Authority, connect, mask};
 use crate::common::follower::Follower;
 use crate::common::intruder::{Intruder, open};
+use crate::common::liar::Liar;
 use crate::common::*;
+use crate::connections::unfinished;
 use crate::hostile::Unharmed;
-use quorate_node::{Order, PeerTls, Role, StartError};
+use futures::StreamExt;
+use quorate_node::{Order, PeerTls, Role, Standing, StartError};
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
@@ -69,6 +72,33 @@ async fn a_node_does_not_start_with_the_certificate_of_another_one() {
     let cluster = Cluster::tuned(1, |config| config.tls = Some(authority.issue(&["n2"])));
     let refused = quorate_node::Node::start(cluster.config(0).clone()).await;
     assert!(matches!(refused, Err(StartError::Config { setting: "peer-cert", .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_renamed_has_both_names_until_the_others_know_it() {
+    let authority = Authority::new();
+    let mut cluster = authority.cluster().await;
+    cluster.stop(2).await;
+    cluster.configure(2, |config| {
+        config.name = "n9".into();
+        config.peers[2].0 = "n9".into();
+        config.tls = Some(authority.issue(&["n9"]));
+    });
+    let refused = quorate_node::Node::start(cluster.config(2).clone()).await.err().unwrap();
+    assert!(
+        matches!(&refused, StartError::Config { setting: "peer-cert", reason } if reason.contains("both names, n3 and n9")),
+        "{refused}"
+    );
+    cluster.configure(2, |config| config.tls = Some(authority.issue(&["n9", "n3"])));
+    cluster.start(2).await;
+    eventually("it is taken over", async || cluster.voter_names(0).await == ["n1", "n2", "n9"]).await;
+    eventually("all know it", async || cluster.voter_names(2).await == ["n1", "n2", "n9"]).await;
+    put(cluster.at(2), 1).await;
+    cluster.stop(2).await;
+    cluster.configure(2, |config| config.tls = Some(authority.issue(&["n9"])));
+    cluster.start(2).await;
+    eventually("it is back", async || cluster.at(2).ready().await).await;
+    cluster.stop_all().await;
 }
 
 /// What each call of a member's is answered, with what would be done if it were one's.
@@ -155,6 +185,17 @@ async fn nobody_speaks_for_another_node() {
         let question = pb::DiscoverRequest { node_id, name: name.into(), ..Default::default() };
         assert_eq!(discovery.discover(question).await.unwrap_err().code(), Code::PermissionDenied);
     }
+    // Who asks in his own name hears what one that applies must know.
+    let question = pb::DiscoverRequest {
+        node_id: 99,
+        name: "n9".into(),
+        cluster_id: stranger.cluster_id.clone(),
+        ..Default::default()
+    };
+    let answer = discovery.discover(question).await.unwrap().into_inner();
+    assert_eq!((answer.node_id, answer.leads, answer.has_asker), (stranger.to, true, false), "{answer:?}");
+    assert_eq!((answer.log_time, answer.last_log_id, answer.vote, answer.run), (None, None, None, None));
+    assert_eq!((answer.version, answer.http_addr, answer.disk_free_bytes), ("".into(), "".into(), 0));
     // The test could fail: a member itself is heard.
     let mut member = intruder(&cluster, 1, 0, &n2).await;
     let request = member.request(pb::CurrentVoteRequest {});
@@ -202,16 +243,13 @@ async fn who_was_removed_gets_nothing_even_over_a_connection_that_it_had() {
     let request = before.request(open(Vec::<pb::ForwardFrame>::new()));
     let mut stream = before.peer.forward(request).await.unwrap().into_inner();
     cluster.order(0, Order::Remove { name: "n3".into() }).await.unwrap();
-    eventually("it is removed", async || cluster.voter_names(0).await == ["n1", "n2"]).await;
+    for at in [0, 1] {
+        eventually("it is removed", async || cluster.at(at).cluster().await.members.len() == 2).await;
+    }
+    cluster.stop(2).await;
     let ended = tokio::time::timeout(LONG, stream.message()).await.expect("its streams end");
     assert!(!matches!(ended, Ok(Some(_))), "{ended:?}");
-    cluster.stop(2).await;
-    eventually("everybody knows", async || {
-        let mut after = Intruder { from: id, ..intruder(&cluster, 0, 1, &n3).await };
-        let request = after.request(pb::CurrentVoteRequest {});
-        after.peer.current_vote(request).await.is_err()
-    })
-    .await;
+    // Whatever somebody has said a moment ago who did not know it yet.
     for to in [0, 1] {
         let mut after = Intruder { from: id, ..intruder(&cluster, 0, to, &n3).await };
         for (call, status) in call_all(&mut after).await {
@@ -220,6 +258,73 @@ async fn who_was_removed_gets_nothing_even_over_a_connection_that_it_had() {
     }
     put(cluster.at(0), 1).await;
     cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_removed_tells_the_others_nothing() {
+    let authority = Authority::new();
+    let mut cluster = authority.cluster().await;
+    cluster.leader().await;
+    let before = cluster.at(0).cluster().await;
+    let id = before.members.iter().find(|member| member.name == "n3").unwrap().id;
+    cluster.order(0, Order::Remove { name: "n3".into() }).await.unwrap();
+    for at in [0, 1] {
+        eventually("it is removed", async || cluster.at(at).cluster().await.members.len() == 2).await;
+    }
+    cluster.stop(2).await;
+    // It says that they were removed, and who is a member.
+    let lie = pb::DiscoverResponse {
+        name: "n3".into(),
+        node_id: id,
+        cluster_id: before.id.clone(),
+        initialised: true,
+        leads: true,
+        members_index: 1 << 63,
+        effective_members_index: 1 << 63,
+        members: vec![pb::KnownMember { node_id: 99, name: "n9".into() }],
+        ..Default::default()
+    };
+    let behind = free_addrs(1).remove(0);
+    let liar = Liar::serve(&behind, lie).await;
+    let addr = cluster.config(2).peers[2].1.clone();
+    let masked = mask(&addr, cluster.config(2).tls.as_ref().unwrap(), behind).await;
+    // Whoever asks again has taken what it was answered.
+    eventually("all have heard it", async || ["n1", "n2"].iter().all(|name| liar.asked_by(name) > 1)).await;
+    for at in [0, 1] {
+        assert_eq!(cluster.at(at).cluster().await.standing, Standing::Member);
+        put(cluster.at(at), at as u64).await;
+        let n9 = authority.issue(&["n9"]);
+        let mut stranger = Intruder { from: 99, ..intruder(&cluster, 0, at, &n9).await };
+        for (call, status) in call_all(&mut stranger).await {
+            assert_eq!(status.code(), Code::PermissionDenied, "{call}: {status}");
+        }
+    }
+    masked.drop().await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_member_holds_no_memory_in_a_members_name() {
+    let authority = Authority::new();
+    let cluster = authority.cluster().await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let n9 = authority.issue(&["n9"]);
+    let mut calls = futures::stream::FuturesUnordered::new();
+    for (path, code) in [("Vote", Code::PermissionDenied), ("Join", Code::OutOfRange)] {
+        for _ in 0..3 {
+            let stranger = intruder(&cluster, 0, 1, &n9).await;
+            let channel = connect(&cluster.config(1).peers[1].1, &n9).await.unwrap();
+            calls.push(async move { (code, unfinished(channel, &stranger, path).await) });
+        }
+    }
+    // None waits for the rest of its message.
+    while let Some((code, refused)) =
+        tokio::time::timeout(LONG / 2, calls.next()).await.expect("all are refused")
+    {
+        assert_eq!(refused.code(), code, "{refused}");
+    }
+    drop(calls);
+    unharmed.still(cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,12 +351,11 @@ async fn who_listens_in_a_members_place_is_not_taken_for_it() {
     assert_eq!(follower.followed(), log::Vote::default(), "nothing was sent to it");
     assert_eq!(follower.seen().questions, 0);
     // The test could fail: with the member's certificate it gets what the member would.
-    masked.abort();
-    let _ = masked.await;
+    masked.drop().await;
     let own = cluster.config(at).tls.clone().unwrap();
     let masked = mask(&addr, &own, member.peer_addr.clone()).await;
     eventually("it is taken for it", async || follower.followed() != log::Vote::default()).await;
-    masked.abort();
+    masked.drop().await;
     cluster.stop_all().await;
 }
 
@@ -304,5 +408,36 @@ async fn certificates_and_authorities_are_replaced_while_writes_go_on() {
     eventually("it is back", async || cluster.at(leader).ready().await).await;
     put(cluster.at(leader), 500).await;
     cluster.converged().await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_spoken_to_any_more_whose_authority_is_none_any_more() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let mut cluster = old.cluster().await;
+    let leader = cluster.leader().await;
+    let members = cluster.at(leader).cluster().await.members;
+    let mut member = members.into_iter().find(|member| member.role == Role::Follower).unwrap();
+    let at = cluster.with_id(member.id).await;
+    cluster.crash(at).await;
+    let addr = std::mem::replace(&mut member.peer_addr, free_addrs(1).remove(0));
+    let follower = Follower::serve(&member).await;
+    let masked = mask(&addr, cluster.config(at).tls.as_ref().unwrap(), member.peer_addr.clone()).await;
+    eventually("it follows", async || follower.followed() != log::Vote::default()).await;
+    for step in 0..3 {
+        for at in cluster.up() {
+            let config = cluster.config(at);
+            match step {
+                0 => old.trusts(&config.name, &[&old, &new]),
+                1 => old.reissued_by(&new, &config.name),
+                _ => old.trusts(&config.name, &[&new]),
+            }
+            let tls = config.tls.as_ref().unwrap();
+            assert!(tls.trust.reload().unwrap() || tls.identity.reload().unwrap(), "step {step}");
+        }
+    }
+    eventually("nobody is connected to it", async || masked.open() == 0).await;
+    put(cluster.at(leader), 1).await;
+    masked.drop().await;
     cluster.stop_all().await;
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::common::authority::Authority;
 use crate::common::intruder::Intruder;
 use crate::common::*;
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 /// Of the connections that a node of the tests lets have.
@@ -27,7 +28,20 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_over_which_nothing_is_said_keep_nobody_out_and_do_not_stay() {
-    let mut cluster = Cluster::tuned(3, |config| config.peer_connections = MOST);
+    keep_nobody_out(Cluster::tuned(3, |config| config.peer_connections = MOST)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_where_certificates_are_asked_for() {
+    let authority = Authority::new();
+    let tuned = Cluster::tuned(3, |config| {
+        config.peer_connections = MOST;
+        authority.certify(config);
+    });
+    keep_nobody_out(tuned).await;
+}
+
+async fn keep_nobody_out(mut cluster: Cluster) {
     cluster.start_all().await;
     let leader = cluster.leader().await;
     let addr = cluster.config(leader).peers[leader].1.clone();
@@ -60,7 +74,7 @@ async fn connections_over_which_nothing_is_said_keep_nobody_out_and_do_not_stay(
 }
 
 /// A frame of the longest kind that never ends, and how its call does.
-async fn unfinished(cluster: &Cluster, intruder: &Intruder, at: usize) -> Status {
+pub(crate) async fn unfinished(mut channel: Channel, intruder: &Intruder, call: &str) -> Status {
     const ANNOUNCED: u32 = 32 << 20;
     let head = Bytes::from([&[0][..], &ANNOUNCED.to_be_bytes()].concat());
     let piece = Bytes::from(vec![0; 1 << 20]);
@@ -72,11 +86,12 @@ async fn unfinished(cluster: &Cluster, intruder: &Intruder, at: usize) -> Status
     *request.headers_mut() = intruder.request(()).metadata().clone().into_headers();
     request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
     request.headers_mut().insert("te", "trailers".parse().unwrap());
-    let addr = format!("http://{}", cluster.config(at).peers[at].1);
-    *request.uri_mut() = format!("{addr}/quorate.peer.v1.Peer/Append").parse().unwrap();
-    let mut channel = Endpoint::from_shared(addr).unwrap().connect().await.unwrap();
+    *request.uri_mut() = format!("/quorate.peer.v1.Peer/{call}").parse().unwrap();
     std::future::poll_fn(|cx| channel.poll_ready(cx)).await.unwrap();
     let answer = channel.call(request).await.unwrap();
+    if let Some(status) = Status::from_header_map(answer.headers()) {
+        return status;
+    }
     let answer = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap();
     let trailers = answer.trailers().cloned().unwrap_or_default();
     Status::from_header_map(&trailers).unwrap()
@@ -88,8 +103,12 @@ async fn what_messages_that_do_not_end_hold_is_bounded() {
     let leader = cluster.leader().await;
     let from = cluster.follower().await;
     let intruder = Intruder::new(&cluster, from, leader).await;
-    let mut calls: futures::stream::FuturesUnordered<_> =
-        (0..6).map(|_| unfinished(&cluster, &intruder, leader)).collect();
+    let addr = format!("http://{}", cluster.config(leader).peers[leader].1);
+    let calls = (0..6).map(async |_| {
+        let channel = Endpoint::from_shared(addr.clone()).unwrap().connect().await.unwrap();
+        unfinished(channel, &intruder, "Append").await
+    });
+    let mut calls: futures::stream::FuturesUnordered<_> = calls.collect();
     // One at most fits into what a caller may have open.
     for _ in 0..5 {
         let refused = tokio::time::timeout(LONG, calls.next()).await.expect("one is refused").unwrap();

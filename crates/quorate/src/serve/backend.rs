@@ -311,7 +311,6 @@ mod tests {
             disk: Some((DiskState::Short, 7)),
             feature_level: Some(FeatureLevel(1)),
             version: None,
-            certificate_lasts: None,
             uptime: Some(Duration::from_millis(90_500)),
             certificate_lasts: None,
         };

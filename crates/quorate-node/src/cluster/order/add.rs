@@ -107,7 +107,7 @@ impl Orders {
         membership: &Membership,
     ) -> Result<pb::DiscoverResponse, Refused> {
         let unfit = |message: String| Err(Refused::new(Why::Unfit, message));
-        let Some(answer) = self.peers().ask(addr).await else {
+        let Some(answer) = self.peers().ask_anybody(addr).await else {
             return unfit(format!("{name} does not answer at {addr}"));
         };
         if answer.name != name {

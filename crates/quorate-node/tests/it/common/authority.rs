@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper_util::rt::TokioIo;
 use quorate_node::{NodeConfig, PeerTls};
@@ -10,6 +11,7 @@ use quorate_tls::{Identity, Trust};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tonic::transport::{Channel, Endpoint, Error, Uri};
 
@@ -110,18 +112,42 @@ pub async fn connect(addr: &str, tls: &PeerTls) -> Result<Channel, Error> {
         .await
 }
 
+/// Somebody who listens with a certificate in another one's place.
+pub struct Mask {
+    task: JoinHandle<()>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Mask {
+    /// It takes no more connections; those that it has end by themselves.
+    pub async fn drop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    /// The connections that it has.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
 /// Listens at an address with a certificate, and passes on what comes to one without.
-pub async fn mask(addr: &str, tls: &PeerTls, behind: String) -> tokio::task::JoinHandle<()> {
+pub async fn mask(addr: &str, tls: &PeerTls, behind: String) -> Mask {
+    let open = Arc::<AtomicUsize>::default();
     let acceptor = TlsAcceptor::from(Arc::new(quorate_tls::peer_server(&tls.identity, &tls.trust)));
     let listener = TcpListener::bind(addr).await.unwrap();
-    tokio::spawn(async move {
+    let all = open.clone();
+    let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, behind) = (acceptor.clone(), behind.clone());
+            let (acceptor, behind, all) = (acceptor.clone(), behind.clone(), all.clone());
             tokio::spawn(async move {
                 let Ok(mut outside) = acceptor.accept(stream).await else { return };
                 let mut inside = TcpStream::connect(behind).await.unwrap();
+                all.fetch_add(1, Ordering::Relaxed);
                 let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
+                all.fetch_sub(1, Ordering::Relaxed);
             });
         }
-    })
+    });
+    Mask { task, open }
 }

@@ -5,6 +5,7 @@ pub mod authority;
 pub mod follower;
 pub mod hands;
 pub mod intruder;
+pub mod liar;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
