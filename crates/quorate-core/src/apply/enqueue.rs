@@ -50,11 +50,11 @@ fn check_room<T: Table>(step: &Step<'_, T>, jobs: &[NewJob]) -> Result<(), Abort
     if dispatch.queue_count() + new.len() > limits::QUEUES && !new.is_empty() {
         return refuse(Refusal::TooManyQueues);
     }
-    if dispatch.lane_count() + jobs.len() <= limits::LANES {
+    if dispatch.lane_count() + jobs.len() <= dispatch.most_lanes() {
         return Ok(());
     }
     let new: BTreeSet<_> = jobs.iter().filter(|job| !dispatch.has_lane_for(job)).map(NewJob::lane).collect();
-    if dispatch.lane_count() + new.len() > limits::LANES && !new.is_empty() {
+    if dispatch.lane_count() + new.len() > dispatch.most_lanes() && !new.is_empty() {
         return refuse(Refusal::TooManyLanes);
     }
     Ok(())

@@ -1,4 +1,4 @@
-use crate::{Job, JobId, Lane, Refusal, Reply, Selection, State, Table, limits};
+use crate::{Job, JobId, Lane, Refusal, Reply, Selection, State, Table};
 
 use super::step::{Abort, Step, refuse};
 use super::{birth, lookup};
@@ -98,7 +98,7 @@ fn again<T: Table>(
 /// Refuses where a job would wait in a lane too many.
 fn check_room<T: Table>(step: &Step<'_, T>, job: &Job) -> Result<(), Abort<T::Error>> {
     let dispatch = step.table.dispatch();
-    match dispatch.lane_count() >= limits::LANES && dispatch.mark(&Lane::of(job)).is_none() {
+    match dispatch.lane_count() >= dispatch.most_lanes() && dispatch.mark(&Lane::of(job)).is_none() {
         true => refuse(Refusal::TooManyLanes),
         false => Ok(()),
     }

@@ -4,7 +4,7 @@ use super::open::Open;
 use super::rank::Waiting;
 use super::workers::Workers;
 use super::{Dispatch, Lane, LaneMark, Untold, Unwritten, Worker};
-use crate::{ImageId, JobId, Priority, Queue, QueueId, QueueName, Timestamp};
+use crate::{ImageId, JobId, Priority, Queue, QueueId, QueueName, Timestamp, limits};
 
 /// A key of a priority of a queue.
 pub type KeyTurn = (QueueId, Priority, Box<str>);
@@ -48,6 +48,7 @@ impl Dispatch {
             names: BTreeMap::new(),
             next_queue: kept.next_queue.max(QueueId::DEFAULT.0 + 1),
             lanes: 0,
+            most_lanes: limits::LANES,
             workers: Workers::restore(kept.workers),
             open: Open::default(),
             open_by_image: BTreeMap::new(),

@@ -37,6 +37,7 @@ pub struct Dispatch {
     names: BTreeMap<QueueName, QueueId>,
     next_queue: u64,
     lanes: usize,
+    most_lanes: usize,
     workers: Workers,
     /// Queues that a consumer would get something from.
     open: Open,
@@ -147,6 +148,16 @@ impl Dispatch {
     /// How many lanes are not empty.
     pub fn lane_count(&self) -> usize {
         self.lanes
+    }
+
+    /// How many may be so before new jobs are refused that need one more.
+    pub(crate) fn most_lanes(&self) -> usize {
+        self.most_lanes
+    }
+
+    /// Has that be fewer than [`crate::limits::LANES`], for tests: on all replicas alike, and of each restored one anew.
+    pub fn bound_lanes(&mut self, most: usize) {
+        self.most_lanes = most;
     }
 
     /// Whether other jobs wait where this one will.

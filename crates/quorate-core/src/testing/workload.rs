@@ -52,6 +52,14 @@ impl Workload {
         Workload { rng, model: Model::new(), index: 0, envelopes: VecDeque::new(), ids: Vec::new() }
     }
 
+    /// The same where few lanes may be: jobs are refused that need one more, and work on many jobs has to wait for one. Whatever follows
+    /// it is told so, too: [`crate::Dispatch::bound_lanes`].
+    pub fn crowded(seed: u64, lanes: usize) -> Workload {
+        let mut workload = Workload::new(seed);
+        workload.model.dispatch_mut().bound_lanes(lanes);
+        workload
+    }
+
     /// The table after the last batch.
     pub fn model(&self) -> &Model {
         &self.model

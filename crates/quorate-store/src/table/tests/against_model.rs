@@ -1,24 +1,28 @@
+use quorate_core::limits::LANES;
 use quorate_core::model::Model;
-use quorate_core::testing::{Rng, Workload};
+use quorate_core::testing::{self as workload, Rng, Workload};
 use quorate_core::{
-    Filter, ImageId, JobsQuery, Order, Period, QueueId, QueueView, Reason, Status, Table, Timestamp,
-    next_due_at, next_timer_at,
+    Command, Filter, ImageId, JobsQuery, Order, Period, QueueId, QueueView, Reason, Refusal, Status, Table,
+    Timestamp, next_due_at, next_timer_at,
 };
 
 use super::harness::{Harness, assert_same, small};
 use crate::reader::list::{Bounds, page};
+use crate::table::tuning::Tuning;
 
 /// Two replicas follow one history, in other portions, through restarts; one of them misses parts and gets snapshots
 /// instead. After each portion both hold what the model holds, and gave its answers.
-async fn follow(seed: u64, portions: usize) {
+async fn follow(seed: u64, portions: usize, most_lanes: usize, no_lane: &mut NoLane) {
     let mut rng = Rng::new(seed ^ 0x5eed);
-    let mut workload = Workload::new(seed);
+    let mut workload = Workload::crowded(seed, most_lanes);
+    let small = |rng: &mut Rng| Tuning { most_lanes, ..small(rng) };
     let mut steady = Harness::new(small(&mut rng));
     let mut lagging = Harness::new(small(&mut rng));
     let mut missing = false;
     for portion in 0..portions {
         let batches: Vec<_> = workload.by_ref().take(1 + usize::try_from(rng.below(6)).unwrap()).collect();
         let expected: Vec<_> = batches.iter().map(|entry| entry.applied.clone()).collect();
+        batches.iter().for_each(|entry| no_lane.count(entry));
         let entries = || batches.iter().map(|entry| (entry.index, entry.batch.clone()));
         let model = workload.model();
 
@@ -51,6 +55,28 @@ async fn follow(seed: u64, portions: usize) {
                     &before,
                     &format!("seed {seed}, portion {portion}, opened again"),
                 );
+            }
+        }
+    }
+}
+
+/// What was refused since it would need a lane too many.
+#[derive(Debug, Default)]
+struct NoLane {
+    jobs: u32,
+    retries: u32,
+    steps: u32,
+}
+
+impl NoLane {
+    fn count(&mut self, entry: &workload::Entry) {
+        for (envelope, answer) in entry.batch.envelopes.iter().zip(&entry.applied.answers) {
+            if answer.outcome == Err(Refusal::TooManyLanes) {
+                match envelope.command {
+                    Command::Enqueue { .. } => self.jobs += 1,
+                    Command::Retry { .. } => self.retries += 1,
+                    _ => self.steps += 1,
+                }
             }
         }
     }
@@ -145,12 +171,21 @@ fn check_published(replica: &mut Harness, model: &mut Model) {
 
 #[tokio::test]
 async fn replicas_hold_what_the_model_holds() {
-    for seed in 0..5 {
-        follow(seed, 120).await;
+    for seed in 0..4 {
+        follow(seed, 120, LANES, &mut NoLane::default()).await;
     }
+}
+
+#[tokio::test]
+async fn replicas_hold_what_the_model_holds_where_there_is_no_room_for_all() {
+    let mut no_lane = NoLane::default();
+    for seed in 0..2 {
+        follow(seed, 120, 8, &mut no_lane).await;
+    }
+    assert!(no_lane.jobs > 0 && no_lane.retries > 0 && no_lane.steps > 0, "{no_lane:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_hold_what_the_model_holds_on_many_threads() {
-    follow(1_000, 60).await;
+    follow(1_000, 60, LANES, &mut NoLane::default()).await;
 }
