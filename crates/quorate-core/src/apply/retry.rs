@@ -1,4 +1,4 @@
-use crate::{Job, JobId, Lane, Refusal, Reply, Selection, State, Table};
+use crate::{Job, JobId, Lane, Refusal, Reply, Selection, State, Table, limits};
 
 use super::step::{Abort, Step, refuse};
 use super::{birth, lookup};
