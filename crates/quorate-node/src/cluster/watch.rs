@@ -30,6 +30,8 @@ impl Watch {
             let committed = leadership.committed_membership();
             if committed.membership().get_node(&self.peers.process.identity.node_id).is_some() {
                 *self.was_member_at.lock() = committed.log_id().map(|log_id| log_id.index);
+                // Whoever took it in may be gone before it could say so.
+                self.peers.station.set_applies(None);
             }
             leadership.changed().await;
         }
