@@ -220,7 +220,9 @@ impl Seen {
         println!("{:#?}", self.0);
         assert_eq!(self.0.len(), 35, "all outcomes were met: {:?}", self.0);
         for (what, times) in &self.0 {
-            assert!(*times >= 100, "{what} was met only {times} times");
+            // The lanes fill up between two steps of one operation: that is rare, and the same in every run.
+            let least = if *what == "no lane for a step of an operation" { 5 } else { 100 };
+            assert!(*times >= least, "{what} was met only {times} times");
         }
     }
 }
