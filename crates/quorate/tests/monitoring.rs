@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::{QUORATE, Started, enqueue, free_ports, has, quorate, serve, wait_until, wait_until_ready};
+use quorate_tls::testing::{ca, issue, trust};
 
 const DASHBOARD: &str = "deploy/grafana/quorate.json";
 const RULES: &str = "deploy/prometheus/alerts.yaml";
@@ -76,9 +77,20 @@ fn every_metric_that_is_named_somewhere_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let first = free_ports(3);
     let ports = [first, first + 1, first + 2];
-    // Snapshots are made early enough to be seen.
-    let often = ["--snapshot-every", "3"];
-    let nodes: Vec<Started> = (0..3).map(|node| start(dir.path(), &ports, node, &often)).collect();
+    let ca = ca();
+    trust(dir.path(), &[&ca]);
+    let nodes: Vec<Started> = (0..3)
+        .map(|node| {
+            let name = format!("n{node}");
+            issue(dir.path(), &ca, &name, None);
+            let at = |file: &str| dir.path().join(file).to_str().unwrap().to_owned();
+            let [cert, key, ca] = [&format!("{name}.pem"), &format!("{name}.key"), "ca.pem"].map(at);
+            // Snapshots are made early enough to be seen.
+            let besides =
+                ["--snapshot-every", "3", "--peer-cert", &cert, "--peer-key", &key, "--peer-ca", &ca];
+            start(dir.path(), &ports, node, &besides)
+        })
+        .collect();
     ports.into_iter().for_each(wait_until_ready);
 
     let texts: Vec<String> = [DASHBOARD, RULES, PAGE].into_iter().map(text).collect();
@@ -226,7 +238,8 @@ fn prometheus_takes_the_rules_and_they_fire_when_they_should() {
     }
     let there = root().join("deploy/prometheus");
     for args in [
-        ["check", "config", "prometheus.yaml"].as_slice(),
+        // The files that it names are in the stack.
+        ["check", "config", "--syntax-only", "prometheus.yaml"].as_slice(),
         &["check", "rules", "alerts.yaml"],
         &["test", "rules", "alerts_test.yaml"],
     ] {
