@@ -1,15 +1,13 @@
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use quorate_core::FEATURE_LEVEL;
 use quorate_proto::peer::v1::{DiscoverRequest, DiscoverResponse};
 use quorate_store::{LogId, StoreError, Survey};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::limits;
+use crate::peer::tls::speaks_tls;
 use crate::peer::{Identity, PeerTls, Roster, Run, Transport};
 use crate::restore::draw_cluster_id;
 
@@ -221,16 +219,6 @@ impl Recovery {
         let last = self.0.force_single(&cluster_id, FEATURE_LEVEL)?.into();
         Ok(Recovered { cluster_id, last })
     }
-}
-
-/// Whether who listens there takes the beginning of HTTP/2 for a broken handshake: the answer is an alert of TLS.
-async fn speaks_tls(addr: &str) -> io::Result<bool> {
-    let asked = async {
-        let mut stream = TcpStream::connect(addr).await?;
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
-        Ok(stream.read_u16().await? == 0x15_03)
-    };
-    tokio::time::timeout(limits::ASK, asked).await.unwrap_or(Ok(false))
 }
 
 #[cfg(test)]

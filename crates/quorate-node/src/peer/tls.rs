@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use quorate_tls::rustls::pki_types::{CertificateDer, ServerName};
 use quorate_tls::{Identity, Names, Trust};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor, TlsConnector};
@@ -91,6 +91,7 @@ impl Connector {
         Connector { tls, connector, meant, said: Arc::default() }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the edge")]
     pub(crate) async fn connect(self, to: Uri) -> io::Result<TokioIo<Outgoing>> {
         let (Some(host), Some(port)) = (to.host(), to.port_u16()) else {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -214,4 +215,15 @@ impl fmt::Display for Meant {
             Meant::Anybody(_) => "whoever is there",
         })
     }
+}
+
+/// Whether who listens there takes the beginning of HTTP/2 for a broken handshake: the answer is an alert of TLS.
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
+pub(crate) async fn speaks_tls(addr: &str) -> io::Result<bool> {
+    let asked = async {
+        let mut stream = TcpStream::connect(addr).await?;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
+        Ok(stream.read_u16().await? == 0x15_03)
+    };
+    tokio::time::timeout(limits::ASK, asked).await.unwrap_or(Ok(false))
 }
