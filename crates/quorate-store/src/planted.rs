@@ -60,8 +60,8 @@ pub enum Bug {
     ForgetTurns,
     /// A step of work on many jobs ends behind a job that it was not done to.
     StepTooFar,
-    /// A step of work on many jobs is left out where there are no jobs for it, also the last one.
-    NoEmptyStep,
+    /// Work on many jobs waits until its next step is a full one.
+    OnlyFullSteps,
 }
 
 const BUGS: [(Bug, &str); 25] = [
@@ -89,7 +89,7 @@ const BUGS: [(Bug, &str); 25] = [
     (Bug::NoChance, "no-chance"),
     (Bug::ForgetTurns, "forget-turns"),
     (Bug::StepTooFar, "step-too-far"),
-    (Bug::NoEmptyStep, "no-empty-step"),
+    (Bug::OnlyFullSteps, "only-full-steps"),
 ];
 
 /// True in a test build in which this bug was asked for.

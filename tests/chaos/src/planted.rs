@@ -70,7 +70,7 @@ pub const EXPERIMENTS: [Experiment; 26] = [
     Experiment::new("no-chance", &[(Kill, Follower, 4)], "`weights`"),
     Experiment::new("forget-turns", &[(Kill, Follower, 2)], "`turns`"),
     Experiment::new("step-too-far", &[(Kill, Follower, 2)], "`operations`"),
-    Experiment::new("no-empty-step", &[(Kill, Follower, 2)], "`operation-ends`"),
+    Experiment::new("only-full-steps", &[(Kill, Follower, 2)], "`operation-ends`"),
 ];
 
 /// What came of an experiment.

@@ -76,7 +76,7 @@ impl Operations {
             Ok(next) => next,
             Err(error) => die(&format!("the job table cannot be read: {error}")),
         };
-        if jobs.is_empty() && planted(Bug::NoEmptyStep) {
+        if jobs.len() < OPERATION_JOBS_PER_STEP && planted(Bug::OnlyFullSteps) {
             return Stepped::NotNow;
         }
         let Operation { id, action, cursor: from, .. } = *operation;
