@@ -184,7 +184,8 @@ impl Seen {
                 (Err(Refusal::ReleasedTooOften), _) => "released too often",
                 (Err(Refusal::NoSuchQueue), _) => "no such queue",
                 (Err(Refusal::QueueInUse), _) => "queue in use",
-                (Err(Refusal::TooManyQueues | Refusal::TooManyOperations), _) => "too many",
+                // Seldom, if ever.
+                (Err(Refusal::TooManyQueues | Refusal::TooManyOperations), _) => continue,
                 (Err(Refusal::TooManyLanes), Command::Enqueue { .. }) => "no lane for a new job",
                 (Err(Refusal::TooManyLanes), Command::Retry { .. }) => "no lane for a retry",
                 (Err(Refusal::TooManyLanes), _) => "no lane for a step of an operation",
@@ -220,9 +221,7 @@ impl Seen {
         println!("{:#?}", self.0);
         assert_eq!(self.0.len(), 35, "all outcomes were met: {:?}", self.0);
         for (what, times) in &self.0 {
-            // The lanes fill up between two steps of one operation: that is rare, and the same in every run.
-            let least = if *what == "no lane for a step of an operation" { 5 } else { 100 };
-            assert!(*times >= least, "{what} was met only {times} times");
+            assert!(*times >= 100, "{what} was met only {times} times");
         }
     }
 }

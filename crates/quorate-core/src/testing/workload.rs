@@ -60,6 +60,10 @@ impl Workload {
         workload
     }
 
+    fn is_crowded(&self) -> bool {
+        self.model.dispatch().most_lanes() < limits::LANES
+    }
+
     /// The table after the last batch.
     pub fn model(&self) -> &Model {
         &self.model
@@ -112,6 +116,9 @@ impl Workload {
 
     fn command(&mut self, now: Timestamp) -> Command {
         let full = self.ids.len() > MANY_JOBS;
+        if self.is_crowded() && self.rng.one_in(8) {
+            return self.operation_command(now);
+        }
         match self.rng.below(100) {
             0..25 if !full => self.enqueue(now),
             0..43 => Command::Consume { take: self.take(), key: self.key(b'c') },
@@ -161,7 +168,9 @@ impl Workload {
             (2..6, Some(running), _) => self.step(running),
             (6, _, Some(any)) => self.step(any),
             (_, _, any) => {
-                let action = self.rng.pick(&Action::ALL).copied().unwrap_or(Action::Retry);
+                let retries = self.is_crowded() && self.rng.one_in(2);
+                let action =
+                    self.rng.pick(&Action::ALL).copied().filter(|_| !retries).unwrap_or(Action::Retry);
                 let taken = any.filter(|_| self.rng.one_in(20)).map(|any| any.id);
                 let operation = NewOperation {
                     id: taken.unwrap_or(OperationId(self.rng.bytes16())),
