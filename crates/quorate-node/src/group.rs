@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use openraft::LogIdOptionExt;
-use parking_lot::Mutex;
 use quorate_core::{FeatureLevel, Unavailable};
 use quorate_store::{DataDir, JobTable, LogStore};
 use tokio::sync::{Semaphore, watch};
@@ -173,12 +172,7 @@ impl Group {
         };
         let ticker =
             Ticker { leadership: leadership.clone(), clock: clock.clone(), batcher, reader, applied };
-        let watch = Watch {
-            peers: group.peers.clone(),
-            raft: group.raft.clone(),
-            dir: Arc::clone(&dir),
-            was_member_at: Mutex::default(),
-        };
+        let watch = Watch { peers: group.peers.clone(), raft: group.raft.clone(), dir: Arc::clone(&dir) };
         let formation = Formation {
             peers: group.peers.clone(),
             raft: group.raft.clone(),

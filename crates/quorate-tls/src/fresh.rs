@@ -25,33 +25,26 @@ pub trait Kept: Clone + Send + 'static {
     fn file(&self) -> &Path;
 }
 
-impl Kept for Identity {
-    fn reload(&self) -> Result<bool, TlsError> {
-        self.reload()
-    }
+macro_rules! kept {
+    ($kind:ty) => {
+        impl Kept for $kind {
+            fn reload(&self) -> Result<bool, TlsError> {
+                self.reload()
+            }
 
-    fn expires_at(&self) -> SystemTime {
-        self.expires_at()
-    }
+            fn expires_at(&self) -> SystemTime {
+                self.expires_at()
+            }
 
-    fn file(&self) -> &Path {
-        self.file()
-    }
+            fn file(&self) -> &Path {
+                self.file()
+            }
+        }
+    };
 }
 
-impl Kept for Trust {
-    fn reload(&self) -> Result<bool, TlsError> {
-        self.reload()
-    }
-
-    fn expires_at(&self) -> SystemTime {
-        self.expires_at()
-    }
-
-    fn file(&self) -> &Path {
-        self.file()
-    }
-}
+kept!(Identity);
+kept!(Trust);
 
 /// How long a certificate still lasts; none that has ended.
 pub fn lasts(expires_at: SystemTime) -> Duration {

@@ -83,6 +83,10 @@ impl Trust {
         self.0.version.load(Ordering::Relaxed)
     }
 
+    fn provider(&self) -> &CryptoProvider {
+        &self.0.provider
+    }
+
     /// Whether an authority vouches for a certificate, for servers, of whatever name.
     fn vouches_for_server(
         &self,
@@ -131,7 +135,7 @@ impl fmt::Debug for Trust {
     }
 }
 
-/// What the two kinds of verifiers have in common.
+/// What the three kinds of verifiers have in common.
 macro_rules! signatures {
     () => {
         fn verify_tls12_signature(
@@ -144,7 +148,7 @@ macro_rules! signatures {
                 message,
                 cert,
                 signature,
-                &self.0.provider.signature_verification_algorithms,
+                &self.provider().signature_verification_algorithms,
             )
         }
 
@@ -158,12 +162,12 @@ macro_rules! signatures {
                 message,
                 cert,
                 signature,
-                &self.0.provider.signature_verification_algorithms,
+                &self.provider().signature_verification_algorithms,
             )
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.0.provider.signature_verification_algorithms.supported_schemes()
+            self.provider().signature_verification_algorithms.supported_schemes()
         }
     };
 }
@@ -206,6 +210,12 @@ impl ClientCertVerifier for Trust {
 /// A server of whatever name: who uses it looks at the name by itself, once it knows whom it has met.
 pub(crate) struct AnyName(pub(crate) Trust);
 
+impl AnyName {
+    fn provider(&self) -> &CryptoProvider {
+        self.0.provider()
+    }
+}
+
 impl fmt::Debug for AnyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -224,25 +234,5 @@ impl ServerCertVerifier for AnyName {
         self.0.vouches_for_server(end_entity, intermediates, now).map(|()| ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        ServerCertVerifier::verify_tls12_signature(&self.0, message, cert, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        ServerCertVerifier::verify_tls13_signature(&self.0, message, cert, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ServerCertVerifier::supported_verify_schemes(&self.0)
-    }
+    signatures!();
 }

@@ -14,22 +14,22 @@ pub(crate) struct Watch {
     pub(crate) peers: Peers,
     pub(crate) raft: Raft,
     pub(crate) dir: Arc<DataDir>,
-    /// The index of the last committed membership that had this node.
-    pub(crate) was_member_at: Mutex<Option<u64>>,
 }
 
 impl Watch {
     pub(crate) async fn run(self) {
-        tokio::join!(self.ask_in_rounds(), self.follow_membership());
+        // The index of the last committed membership that had this node.
+        let was_member_at = Mutex::default();
+        tokio::join!(self.ask_in_rounds(&was_member_at), self.follow_membership(&was_member_at));
     }
 
     /// A node may be taken in and removed again between two rounds.
-    async fn follow_membership(&self) {
+    async fn follow_membership(&self, was_member_at: &Mutex<Option<u64>>) {
         let mut leadership = self.peers.leadership.clone();
         loop {
             let committed = leadership.committed_membership();
             if committed.membership().get_node(&self.peers.process.identity.node_id).is_some() {
-                *self.was_member_at.lock() = committed.log_id().map(|log_id| log_id.index);
+                *was_member_at.lock() = committed.log_id().map(|log_id| log_id.index);
                 // Whoever took it in may be gone before it could say so.
                 self.peers.station.set_applies(None);
             }
@@ -37,7 +37,7 @@ impl Watch {
         }
     }
 
-    async fn ask_in_rounds(&self) {
+    async fn ask_in_rounds(&self, was_member_at: &Mutex<Option<u64>>) {
         let mut round = tokio::time::interval(limits::WATCH);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut wall_clock, mut log_time) = (Alarm::default(), Alarm::default());
@@ -50,7 +50,9 @@ impl Watch {
             let answers = self.peers.ask_all(&addrs).await;
             self.peers.absent.note(&self.peers.members(), &addrs, &answers);
             self.peers.process.transport.keep(&self.peers.addresses().into_iter().collect());
-            self.look_for_removal(answers.iter().flatten());
+            if let Some(at) = *was_member_at.lock() {
+                self.look_for_removal(at, answers.iter().flatten());
+            }
 
             let (clock, others) = (&self.peers.process.clock, self.peers.other_voters());
             let offset_ms = clock.own_offset_ms(&others);
@@ -80,11 +82,10 @@ impl Watch {
         }
     }
 
-    /// A node that knows a later membership than the last one that had this node, and has it no more, knows that it was removed.
+    /// A node that knows a later membership than the last one that had this node, which was `at`, and has it no more, knows that it was removed.
     /// Both are committed: nobody takes them back.
-    fn look_for_removal<'a>(&self, answers: impl Iterator<Item = &'a DiscoverResponse>) {
+    fn look_for_removal<'a>(&self, at: u64, answers: impl Iterator<Item = &'a DiscoverResponse>) {
         let node_id = self.peers.process.identity.node_id;
-        let Some(at) = *self.was_member_at.lock() else { return };
         if self.peers.station.is_removed() {
             return;
         }
