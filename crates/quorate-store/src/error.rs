@@ -38,7 +38,7 @@ pub enum StoreError {
     },
     /// The log is shorter than what this node has promised to remember: it must not vote under this id again. Set
     /// the directory aside and rejoin as a new node.
-    #[error("the Raft log has lost entries: the high-water mark says {marked}, the log has {found}")]
+    #[error("the Raft log has lost entries or votes: the high-water mark says {marked}, the log has {found}")]
     LostEntries {
         /// What the high-water mark says.
         marked: String,

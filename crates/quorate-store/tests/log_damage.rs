@@ -129,6 +129,23 @@ async fn a_log_cut_anywhere_is_refused() {
     }
 }
 
+/// Its node could vote twice in that term, whatever its mark says.
+#[tokio::test]
+async fn a_vote_from_before_the_last_entry_is_refused() {
+    let good = a_log().await;
+    for vote in [None, Some(Vote::new(2, 1))] {
+        let spoilt = TempDir::new().unwrap();
+        let mut log = open(spoilt.path()).unwrap();
+        for vote in vote {
+            log.save_vote(&vote).await.unwrap();
+        }
+        log.blocking_append([entry(0)]).await.unwrap();
+        log.close().unwrap();
+        assert!(matches!(open(spoilt.path()), Err(StoreError::LostEntries { .. })), "{vote:?}");
+    }
+    assert!(open(copy(good.path()).path()).is_ok());
+}
+
 /// The last flush had no mark on the disk yet when the machine stopped, and was torn.
 #[tokio::test]
 async fn a_torn_last_group_without_a_mark_is_forgotten() {

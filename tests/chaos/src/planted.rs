@@ -149,7 +149,7 @@ impl Experiment {
         let found = match run(&options).await? {
             Verdict::Good(_) => None,
             Verdict::Broken(summary, _, _) => Some(format!("`{}`", summary.broken.join("`, `"))),
-            Verdict::Stuck(what) => Some(what),
+            Verdict::Stuck(what) => Some(format!("{what}{}", errors(&dir)?)),
             Verdict::Skipped(why) => bail!("{why}"),
         };
         let log = std::fs::read_to_string(dir.join("n1.log")).context("the log of n1")?;
@@ -160,6 +160,17 @@ impl Experiment {
         );
         Ok(found)
     }
+}
+
+/// The last error that each node has logged.
+fn errors(dir: &Path) -> anyhow::Result<String> {
+    let mut errors = String::new();
+    for node in ["n1", "n2", "n3"] {
+        let log = std::fs::read_to_string(dir.join(format!("{node}.log")))?;
+        let last = log.lines().rev().find_map(|line| line.split_once(" ERROR "));
+        errors.extend(last.map(|(_, error)| format!("; {node}: {error}")));
+    }
+    Ok(errors)
 }
 
 #[cfg(test)]

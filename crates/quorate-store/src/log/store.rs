@@ -184,7 +184,7 @@ impl Drop for WriterThread {
     }
 }
 
-/// Refuses a log that has less than its mark says.
+/// Refuses a log that has less than its mark says, or a vote before its own entries: whoever appends has voted for their leader.
 pub(super) fn check_mark(disk: &disk::Disk, mark: Mark, recovered: &Recovered) -> Result<(), StoreError> {
     let &Recovered { purged, last, vote, .. } = recovered;
     let has_entry = match mark.last {
@@ -196,7 +196,9 @@ pub(super) fn check_mark(disk: &disk::Disk, mark: Mark, recovered: &Recovered) -
             entry.is_some_and(|entry| entry.log_id == id)
         }
     };
-    let has_vote = mark.vote.is_none_or(|marked| vote.is_some_and(|vote| vote >= marked));
+    let voted = vote.map_or(0, |vote| vote.leader_id.term);
+    let has_vote = mark.vote.is_none_or(|marked| vote.is_some_and(|vote| vote >= marked))
+        && last.is_none_or(|last| last.leader_id.term <= voted);
     if has_entry && has_vote {
         return Ok(());
     }
