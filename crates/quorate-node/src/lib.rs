@@ -63,7 +63,6 @@ pub use machine::{Machine, ThisMachine};
 pub use metrics::register_metrics;
 pub use node::Node;
 pub use peer::PeerTls;
-#[cfg(feature = "planted-bugs")]
 pub use quorate_store::planted;
 pub use quorate_store::{BackupCheck, BackupError, BackupSummary, RestoreError, Restored, StoreError};
 pub use read::turns::{Look, Turn};

@@ -62,9 +62,15 @@ pub enum Bug {
     StepTooFar,
     /// Work on many jobs waits until its next step is a full one.
     OnlyFullSteps,
+    /// A node shows its peers the certificate that it was started with.
+    KeepCertificate,
+    /// A node believes the authorities of peers that it was started with.
+    KeepAuthority,
+    /// A token that is removed from the file is known until one is added.
+    KeepToken,
 }
 
-const BUGS: [(Bug, &str); 25] = [
+const BUGS: [(Bug, &str); 28] = [
     (Bug::AckBeforeFsync, "ack-before-fsync"),
     (Bug::ForgetVote, "forget-vote"),
     (Bug::IgnoreHighWaterMark, "ignore-high-water-mark"),
@@ -90,6 +96,9 @@ const BUGS: [(Bug, &str); 25] = [
     (Bug::ForgetTurns, "forget-turns"),
     (Bug::StepTooFar, "step-too-far"),
     (Bug::OnlyFullSteps, "only-full-steps"),
+    (Bug::KeepCertificate, "keep-certificate"),
+    (Bug::KeepAuthority, "keep-authority"),
+    (Bug::KeepToken, "keep-token"),
 ];
 
 /// True in a test build in which this bug was asked for.

@@ -3,17 +3,22 @@ use std::fmt::Write;
 use quorate_check::Op;
 
 use crate::client::is_answered;
-use crate::nemesis::Injected;
+use crate::injected::Injected;
+use crate::rest::{FORBIDDEN, UNAUTHORIZED};
 
 /// Failures that are shown.
 const SHOWN: usize = 5;
 
 /// Requests that got no answer, or one that says that the cluster cannot, although a majority lived, through nodes that
-/// nobody had harmed. An election is no excuse: requests wait for it.
+/// nobody had harmed. An election is no excuse: requests wait for it. To be refused for a token is one, too, where that was not removed.
 pub(crate) fn failures<'o>(ops: &'o [Op], injected: &[Injected]) -> Vec<&'o Op> {
     let is_excused =
         |op: &Op| injected.iter().any(|one| (one.meets(op) && !one.fault.leaves_majority()) || one.harms(op));
-    ops.iter().filter(|op| !op.implied && !op.left && !is_answered(op) && !is_excused(op)).collect()
+    let is_failure = |op: &Op| match op.status {
+        Some(UNAUTHORIZED | FORBIDDEN) => !injected.iter().any(|one| one.refuses(op)),
+        _ => !is_answered(op) && !is_excused(op),
+    };
+    ops.iter().filter(|op| !op.implied && !op.left && is_failure(op)).collect()
 }
 
 /// The failures in words; nothing if there are none.
@@ -55,6 +60,7 @@ mod tests {
             took_leader: false,
             leaderless: false,
             turns: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -85,5 +91,21 @@ mod tests {
         assert!(failed("n1", 160), "it is well again");
         assert!(failed("n2", 110), "it was not its turn");
         assert!(failed("n3", 120));
+    }
+
+    #[test]
+    fn a_token_is_refused_to_those_alone_who_lose_it_and_after_it_was_removed() {
+        let mut revoked = injected(Victim::All, &[], 100);
+        revoked.fault = Fault::new(Action::RevokeToken, Victim::All);
+        revoked.refused = vec![1];
+        let failed = |client, invoke, status| {
+            let op = Op { client, ..op("n1", invoke, Outcome::Fail, Some(status)) };
+            !failures(&[op], &[revoked.clone()]).is_empty()
+        };
+        assert!(!failed(1, 105, 401) && !failed(1, 150, 401), "while it is removed, from 110 to 150");
+        assert!(failed(1, 90, 401), "it was not removed yet");
+        assert!(failed(1, 151, 401), "it has another one");
+        assert!(failed(2, 120, 401), "it never had that one");
+        assert!(failed(1, 120, 403) && failed(1, 120, 503));
     }
 }

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use crate::draw::{enqueue, failure, finish, new_job, success};
 use crate::limits;
 use crate::queues::{self, KEYS, Uses};
-use crate::rest::Rest;
+use crate::rest::{Rest, UNAUTHORIZED};
 use crate::shared::{Phase, Shared};
 
 /// How many of the requests with a key are sent again although they were answered.
@@ -120,6 +120,12 @@ impl Client {
     }
 
     fn learn(&mut self, op: Op) {
+        // Nothing came of it, and it has another token now. A job that is not enqueued again must never show.
+        if op.status == Some(UNAUTHORIZED) {
+            let is_enqueue = matches!(op.call, Call::Enqueue { .. });
+            self.again = (op.key.is_some() || !is_enqueue).then(|| Next::new(op.call, op.key));
+            return;
+        }
         if !is_answered(&op) {
             // Who goes away is not always one who comes back.
             if op.left && self.rng.random_bool(0.5) {

@@ -41,6 +41,10 @@ pub enum Action {
     Roll,
     /// Removed from the cluster by command, ended, its data removed, and added again by command.
     Rejoin,
+    /// All nodes get certificates of another authority while they run; then a follower is killed, and comes back with its own.
+    RotateCerts,
+    /// Some clients' token is removed from what all nodes know, after they were given another one.
+    RevokeToken,
 }
 
 /// To which nodes.
@@ -63,7 +67,7 @@ pub struct Fault {
     pub victim: Victim,
 }
 
-const ACTIONS: [(Action, &str); 17] = [
+const ACTIONS: [(Action, &str); 19] = [
     (Action::Kill, "kill"),
     (Action::Crash, "crash"),
     (Action::Pause, "pause"),
@@ -81,6 +85,8 @@ const ACTIONS: [(Action, &str); 17] = [
     (Action::Recreate, "recreate"),
     (Action::Roll, "roll"),
     (Action::Rejoin, "rejoin"),
+    (Action::RotateCerts, "rotate-certs"),
+    (Action::RevokeToken, "revoke-token"),
 ];
 
 const VICTIMS: [(Victim, &str); 5] = [
@@ -110,7 +116,9 @@ impl Action {
             | Action::Disconnect
             | Action::Recreate
             | Action::Roll
-            | Action::Rejoin => false,
+            | Action::Rejoin
+            | Action::RotateCerts
+            | Action::RevokeToken => false,
         }
     }
 
@@ -133,7 +141,9 @@ impl Action {
             | Action::Disconnect
             | Action::Recreate
             | Action::Roll
-            | Action::Rejoin => None,
+            | Action::Rejoin
+            | Action::RotateCerts
+            | Action::RevokeToken => None,
         }
     }
 }
@@ -144,9 +154,9 @@ impl Fault {
         Fault { action, victim }
     }
 
-    /// True where it comes to one node after the other, each when the one before is well again.
+    /// True where no more than one node is away at a time, each in its turn, if any.
     pub(crate) fn is_in_turn(self) -> bool {
-        matches!(self.action, Action::Recreate | Action::Roll)
+        matches!(self.action, Action::Recreate | Action::Roll | Action::RotateCerts | Action::RevokeToken)
     }
 
     /// True where most nodes go on, so that requests through them must succeed.

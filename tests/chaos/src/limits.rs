@@ -61,8 +61,8 @@ pub(crate) const RUNNER_JOBS: u32 = 3;
 pub(crate) const ENOUGH_TIME: u32 = 20;
 /// A relay gives up on a request: later than the runner.
 pub(crate) const RELAYED: Duration = Duration::from_secs(90);
-/// A client gives up on a connection.
-pub(crate) const CONNECT: Duration = Duration::from_secs(1);
+/// A client gives up on a connection that has not shaken hands.
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// A client closes an idle connection before the node does, which would make a request's outcome unknown.
 pub(crate) const IDLE: Duration = Duration::from_secs(4);
 /// All nodes must be ready so soon after a fault is over; later, the cluster counts as stuck.
@@ -79,6 +79,13 @@ pub(crate) const START_AGAIN: Duration = Duration::from_secs(30);
 pub(crate) const ORDER: Duration = Duration::from_secs(180);
 /// A node that was asked to end must have ended.
 pub(crate) const STOP: Duration = Duration::from_secs(30);
+/// A node must have taken up a file that says whom it trusts or who it is: it looks every 5 s, and again where it came in between two
+/// files that belong together.
+pub(crate) const TAKEN_UP: Duration = Duration::from_secs(20);
+/// A node must know what has become of tokens: 3 s, it says, where it has the time.
+pub(crate) const TOKENS_KNOWN: Duration = Duration::from_secs(10);
+/// Between two connections that only look at a node's certificate.
+pub(crate) const SEE_EVERY: Duration = Duration::from_millis(500);
 /// Between two looks at something that is waited for.
 pub(crate) const POLL: Duration = Duration::from_millis(100);
 /// Between two probes of how soon writes are acknowledged again.

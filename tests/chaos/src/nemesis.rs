@@ -2,73 +2,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, ensure};
-use quorate_check::Op;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
-use crate::fault::{Action, Fault, Victim};
+use crate::fault::{Action, Victim};
 use crate::hosts::{Host, Node};
+use crate::injected::Injected;
+use crate::keys::Who;
 use crate::limits;
 use crate::observe::{Observer, Stuck};
 use crate::probes::{FIRST_PROBE, probe};
 use crate::rest::Rest;
+use crate::revoke::revoke_token;
 use crate::runner::Runner;
 use crate::schedule::Step;
 use crate::shared::Shared;
-
-/// A fault that took hold and is over.
-#[derive(Clone, Debug)]
-pub(crate) struct Injected {
-    pub(crate) fault: Fault,
-    /// Names of the nodes that were harmed.
-    pub(crate) victims: Vec<String>,
-    /// Just before it began, on the clock of the run.
-    pub(crate) from: u64,
-    /// When it was seen to have taken hold.
-    pub(crate) struck: u64,
-    /// When nodes were told to go on as before.
-    pub(crate) over: u64,
-    /// When all nodes were seen to be well again.
-    pub(crate) healed: u64,
-    /// True where it took the leader and left a majority.
-    pub(crate) took_leader: bool,
-    /// True where it took the leader or a majority.
-    pub(crate) leaderless: bool,
-    /// When each victim was away, where that was in turn: from and until, on the clock of the run.
-    pub(crate) turns: Vec<(String, u64, u64)>,
-}
-
-impl Injected {
-    /// As the history has it.
-    pub(crate) fn record(&self) -> quorate_check::Fault {
-        quorate_check::Fault {
-            name: self.fault.to_string().into(),
-            nodes: self.victims.iter().map(|name| name.as_str().into()).collect(),
-            leaderless: self.leaderless,
-            from: self.from,
-            until: self.healed,
-        }
-    }
-
-    /// True where the request was under way while this lasted or healed.
-    pub(crate) fn meets(&self, op: &Op) -> bool {
-        op.invoke <= self.healed && op.returned >= self.from
-    }
-
-    /// True where the request was under way at a node while that was harmed, or healed.
-    pub(crate) fn harms(&self, op: &Op) -> bool {
-        let is_away = |(name, from, until): &(String, u64, u64)| {
-            **name == *op.node && op.invoke <= *until && op.returned >= *from
-        };
-        match self.fault.is_in_turn() {
-            true => self.turns.iter().any(is_away),
-            false => self.meets(op) && self.victims.iter().any(|victim| **victim == *op.node),
-        }
-    }
-}
 
 /// Does the harm.
 pub(crate) struct Nemesis<H> {
@@ -89,7 +40,7 @@ impl<H: Host> Nemesis<H> {
             host,
             observer: Observer::new(&shared.nodes)?,
             runner: None,
-            rest: Arc::new(Rest::new(clock, &shared.nodes)?),
+            rest: Arc::new(Rest::new(clock, &shared.nodes, Who::Client)?),
             shared,
             clock,
             rng: StdRng::seed_from_u64(seed.rotate_left(17)),
@@ -118,7 +69,7 @@ impl<H: Host> Nemesis<H> {
         }
         let survivors: Vec<usize> = (0..nodes.len()).filter(|node| !victims.contains(node)).collect();
         let took_leader = fault.leaves_majority() && !fault.is_in_turn() && victims.contains(&leader);
-        let mut turns = Vec::new();
+        let (mut turns, mut refused) = (Vec::new(), Vec::new());
         let from = self.clock.now();
         let probes = took_leader.then(|| {
             let (rest, shared) = (Arc::clone(&self.rest), Arc::clone(&self.shared));
@@ -253,6 +204,24 @@ impl<H: Host> Nemesis<H> {
                 (from, self.clock.now())
             }
             Action::Rejoin => self.rejoin(victims[0], survivors[0]).await?,
+            Action::RotateCerts => {
+                let rotated = self.host.rotate_certificates().await;
+                self.or_ended(rotated).await?;
+                let (struck, leader) = (self.clock.now(), self.observer.leader(&nodes).await?);
+                victims = self.victims(Victim::Follower, leader);
+                self.host.kill(&victims).await?;
+                self.host.start(&victims).await?;
+                self.observer.healed(&mut self.host).await?;
+                let over = self.clock.now();
+                turns.extend(victims.iter().map(|node| (nodes[*node].name.clone(), struck, over)));
+                (from, over)
+            }
+            Action::RevokeToken => {
+                victims.clear();
+                refused.extend(nodes[0].keys.guests().map(|guests| guests.all()).into_iter().flatten());
+                let revoked = revoke_token(&mut self.host, &self.observer, &nodes, self.clock).await;
+                self.or_ended(revoked).await?
+            }
         };
         self.observer.healed(&mut self.host).await?;
         for node in &victims {
@@ -261,7 +230,15 @@ impl<H: Host> Nemesis<H> {
         let leaderless = !fault.leaves_majority() || victims.contains(&leader);
         let victims = victims.into_iter().map(|node| nodes[node].name.clone()).collect();
         let healed = self.clock.now();
-        Ok(Injected { fault, victims, from, struck, over, healed, took_leader, leaderless, turns })
+        Ok(Injected { fault, victims, from, struck, over, healed, took_leader, leaderless, turns, refused })
+    }
+
+    /// Where a node has ended meanwhile, that is what went wrong.
+    async fn or_ended<T>(&mut self, done: anyhow::Result<T>) -> anyhow::Result<T> {
+        match self.host.ended().await? {
+            Some(ended) => Err(Stuck(ended).into()),
+            None => done,
+        }
     }
 
     /// A member is removed, ended and wiped, and a new node is added under its name. Says from when to when it was none.

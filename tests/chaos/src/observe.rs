@@ -1,10 +1,13 @@
 use anyhow::Context;
 use quorate_api::{Cluster, Job, JobsWrapper};
 use quorate_check::DEFAULT_QUEUE;
+use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use tokio::time::{Instant, timeout};
 
 use crate::hosts::{Host, Node};
-use crate::{keys, limits};
+use crate::keys::{self, Who};
+use crate::limits;
 
 /// The product did not do in time what it must: a finding, not an error of the harness.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +19,7 @@ pub(crate) struct Observer(reqwest::Client);
 
 impl Observer {
     pub(crate) fn new(nodes: &[Node]) -> anyhow::Result<Observer> {
-        let http = keys::http(nodes)
+        let http = keys::http(nodes, Who::Admin)
             .timeout(limits::ATTEMPT)
             .connect_timeout(limits::CONNECT)
             .pool_max_idle_per_host(0);
@@ -129,6 +132,42 @@ impl Observer {
             tokio::time::sleep(limits::POLL).await;
         }
         Ok(())
+    }
+
+    /// Waits until all nodes know a token that was added, or none knows one that was removed.
+    ///
+    /// # Errors
+    /// [`Stuck`] if that takes too long.
+    pub(crate) async fn until_token(
+        &self,
+        nodes: &[Node],
+        token: &HeaderValue,
+        known: bool,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limits::TOKENS_KNOWN;
+        for node in nodes {
+            while self.knows(node, token).await != Some(known) {
+                if Instant::now() >= deadline {
+                    let what = if known {
+                        "does not know a token that was added"
+                    } else {
+                        "goes on to know a token that was removed"
+                    };
+                    let seconds = limits::TOKENS_KNOWN.as_secs();
+                    return Err(Stuck(format!("{} {what} {seconds} s ago", node.name)).into());
+                }
+                tokio::time::sleep(limits::POLL).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// None where the node does not say it.
+    async fn knows(&self, node: &Node, token: &HeaderValue) -> Option<bool> {
+        let url = format!("{}/v1/jobs?n=1", node.url);
+        let status = self.0.get(url).header(AUTHORIZATION, token).send().await.ok()?.status();
+        let refused = status == StatusCode::UNAUTHORIZED;
+        (refused || status.is_success()).then_some(!refused)
     }
 
     /// Waits until every node is a member, ready, and answers as of now.

@@ -2,7 +2,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::fault::Action::{ClockAhead, FillDisk, Kill, LoseLog, LoseTail, Pause, PowerCut, Restart, Wipe};
+use crate::fault::Action::{
+    ClockAhead, FillDisk, Kill, LoseLog, LoseTail, Pause, PowerCut, Restart, RevokeToken, RotateCerts, Wipe,
+};
 use crate::fault::Victim::{All, Follower, Leader, Runner};
 use crate::fault::{Action, Fault, Victim};
 use crate::run::{HostKind, Options, Verdict, run};
@@ -27,7 +29,7 @@ pub struct Experiment {
 }
 
 /// All of them, the control first.
-pub const EXPERIMENTS: [Experiment; 26] = [
+pub const EXPERIMENTS: [Experiment; 29] = [
     Experiment {
         bug: None,
         faults: &[
@@ -42,6 +44,8 @@ pub const EXPERIMENTS: [Experiment; 26] = [
             (FillDisk, Leader, 1),
             (FillDisk, All, 1),
             (LoseLog, Runner, 1),
+            (RotateCerts, All, 1),
+            (RevokeToken, All, 1),
         ],
         shows: "",
         bulk: false,
@@ -71,6 +75,9 @@ pub const EXPERIMENTS: [Experiment; 26] = [
     Experiment::new("forget-turns", &[(Kill, Follower, 2)], "`turns`"),
     Experiment::new("step-too-far", &[(Kill, Follower, 2)], "`operations`"),
     Experiment::new("only-full-steps", &[(Kill, Follower, 2)], "`operation-ends`"),
+    Experiment::new("keep-certificate", &[(RotateCerts, All, 1)], "does not show its new certificate"),
+    Experiment::new("keep-authority", &[(RotateCerts, All, 1)], "does not believe two authorities"),
+    Experiment::new("keep-token", &[(RevokeToken, All, 1)], "a token that was removed"),
 ];
 
 /// What came of an experiment.

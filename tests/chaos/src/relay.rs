@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::HeaderName;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::convert::log_of;
+use crate::keys::Who;
 use crate::limits;
 use crate::rest::{Answer, Rest, forget};
 use crate::shared::{Phase, Shared};
@@ -56,7 +57,7 @@ impl Relay {
     /// There are no free ports.
     pub(crate) async fn start(shared: Arc<Shared>, clock: Clock) -> anyhow::Result<Relay> {
         let (next, ended) = (AtomicU32::new(FIRST_RELAYED), AtomicU32::new(0));
-        let rest = Rest::new(clock, &shared.nodes)?;
+        let rest = Rest::new(clock, &shared.nodes, Who::Nobody)?;
         let wire = Arc::new(Wire { shared, rest, clock, next, ended, failed: Mutex::new(None) });
         let (mut urls, mut listeners) = (Vec::new(), JoinSet::new());
         for node in 0..wire.shared.nodes.len() {
@@ -125,7 +126,8 @@ impl Wire {
         let body = body.to_bytes();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         if head.method == Method::GET {
-            return Ok(self.ask(&format!("{}{path}", self.shared.nodes[node].url)).await);
+            let url = format!("{}{path}", self.shared.nodes[node].url);
+            return Ok(self.ask(&url, head.headers.get(AUTHORIZATION)).await);
         }
         let call = call(&head.method, path, &body).with_context(|| format!("{} {path}", head.method))?;
         if call.takes()
@@ -163,8 +165,9 @@ impl Wire {
 impl Wire {
     /// Passes on what a runner only asks: whether the node is ready, what has become of a job. That is no part of the history: a job
     /// comes without its payload, by which the history knows it.
-    async fn ask(&self, url: &str) -> Option<Response<Full<Bytes>>> {
+    async fn ask(&self, url: &str, token: Option<&HeaderValue>) -> Option<Response<Full<Bytes>>> {
         let asked = self.rest.http(Method::GET, url.to_owned()).timeout(limits::RELAYED);
+        let asked = token.into_iter().fold(asked, |asked, token| asked.header(AUTHORIZATION, token));
         let answer = asked.send().await.ok()?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await.ok()?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use quorate_check::{Call, History, JobRecord, Op, Report};
 
 use crate::fault::Fault;
+use crate::injected::Injected;
 use crate::limits;
-use crate::nemesis::Injected;
 use crate::probes::gap;
 
 /// What a run amounts to.

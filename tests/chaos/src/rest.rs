@@ -7,21 +7,30 @@ use quorate_api::{
     NewJobsWrapper, OperationWrapper, WriteOutcome,
 };
 use quorate_check::{Call, Ending, Op, Outcome, Reason};
-use reqwest::header::HeaderMap;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, RequestBuilder, StatusCode};
 
 use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::convert;
+use crate::guests::Guest;
 use crate::hosts::Node;
-use crate::{keys, limits};
+use crate::keys::{self, Who};
+use crate::limits;
+
+/// A token is missing, or is not known.
+pub(crate) const UNAUTHORIZED: u16 = 401;
+/// A token's roles are others.
+pub(crate) const FORBIDDEN: u16 = 403;
 
 /// Sends requests, each once, and says exactly what is known of each. That is why it is not `quorate-client`, which
 /// repeats and picks nodes by itself.
 pub(crate) struct Rest {
     http: reqwest::Client,
     clock: Clock,
+    /// Whose token may be removed.
+    guest: Option<Guest>,
 }
 
 /// An answer, whole.
@@ -32,15 +41,20 @@ pub(crate) struct Answer {
 }
 
 impl Rest {
-    pub(crate) fn new(clock: Clock, nodes: &[Node]) -> anyhow::Result<Rest> {
-        let http = keys::http(nodes)
+    pub(crate) fn new(clock: Clock, nodes: &[Node], who: Who) -> anyhow::Result<Rest> {
+        let http = keys::http(nodes, who)
             .timeout(limits::ATTEMPT)
             .connect_timeout(limits::CONNECT)
             .pool_idle_timeout(limits::IDLE)
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Rest { http, clock })
+        Ok(Rest { http, clock, guest: None })
+    }
+
+    /// For the client of this number, with its token.
+    pub(crate) fn of_client(clock: Clock, nodes: &[Node], number: u32) -> anyhow::Result<Rest> {
+        Ok(Rest { guest: keys::guest(nodes, number), ..Rest::new(clock, nodes, Who::Client)? })
     }
 
     /// One attempt. The call says all that is sent: payloads and logs follow from tags and ids. A client that `leaves`
@@ -61,6 +75,9 @@ impl Rest {
         if let Some(key) = &key {
             request = request.header("Idempotency-Key", &**key);
         }
+        if let Some(guest) = &self.guest {
+            request = request.header(AUTHORIZATION, guest.token());
+        }
         let mut op = Op::sent(client, &node.name, self.clock.now(), call, key);
         let sent = self.send(request, &mut op);
         match leaves {
@@ -74,6 +91,9 @@ impl Rest {
             },
         }
         op.returned = self.clock.now();
+        if let Some(guest) = self.guest.as_ref().filter(|_| op.status == Some(UNAUTHORIZED)) {
+            guest.refused();
+        }
         Ok(op)
     }
 

@@ -9,11 +9,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
 use crate::draw::{new_job, success};
+use crate::keys::{self, Who};
+use crate::limits;
 use crate::observe::Observer;
 use crate::rest::Rest;
 use crate::scan::counts;
 use crate::shared::{Phase, Shared};
-use crate::{keys, limits};
 
 /// The first of so many rounds is one of each kind.
 const KINDS: u32 = 2;
@@ -38,8 +39,8 @@ pub(crate) struct Rounds {
 impl Rounds {
     pub(crate) fn new(shared: Arc<Shared>, clock: Clock, clients: u32, seed: u64) -> anyhow::Result<Rounds> {
         let rng = StdRng::seed_from_u64(seed.rotate_left(31));
-        let (observer, rest) = (Observer::new(&shared.nodes)?, Rest::new(clock, &shared.nodes)?);
-        let http = keys::http(&shared.nodes).timeout(limits::COUNT).build()?;
+        let (observer, rest) = (Observer::new(&shared.nodes)?, Rest::new(clock, &shared.nodes, Who::Client)?);
+        let http = keys::http(&shared.nodes, Who::Reader).timeout(limits::COUNT).build()?;
         Ok(Rounds { shared, observer, rest, http, rng, number: clients + 1, clients, sent: 0 })
     }
 

@@ -15,7 +15,10 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::draw::new_job;
 use crate::hosts::{Compose, Host, Processes, Snapshots};
-use crate::nemesis::{Injected, Nemesis};
+use crate::injected::Injected;
+use crate::keys::{self, Who};
+use crate::limits;
+use crate::nemesis::Nemesis;
 use crate::observe::Stuck;
 use crate::queues;
 use crate::rated::Rated;
@@ -30,7 +33,6 @@ use crate::schedule::{Plan, Schedule};
 use crate::setter::Setter;
 use crate::shared::{Phase, Shared};
 use crate::sweeper::Sweeper;
-use crate::{keys, limits};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -119,7 +121,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Verdict> {
             if options.bulk && host.skipped().iter().any(|what| what.contains("disks")) {
                 return Ok(Verdict::Skipped(host.skipped().join("; ")));
             }
-            run_on(host, Some(binary), options).await
+            let token = host.runner_token();
+            run_on(host, Some((binary, token)), options).await
         }
         HostKind::Compose { file, image, project } => {
             run_on(Compose::new(file, image, project).await?, None, options).await
@@ -127,7 +130,12 @@ pub async fn run(options: &Options) -> anyhow::Result<Verdict> {
     }
 }
 
-async fn run_on(host: impl Host, runner: Option<&Path>, options: &Options) -> anyhow::Result<Verdict> {
+/// `runner`: the binary of a runner that there can be, and the file with its token.
+async fn run_on(
+    host: impl Host,
+    runner: Option<(&Path, PathBuf)>,
+    options: &Options,
+) -> anyhow::Result<Verdict> {
     for skipped in host.skipped() {
         eprintln!("{skipped}");
     }
@@ -189,7 +197,7 @@ async fn run_on(host: impl Host, runner: Option<&Path>, options: &Options) -> an
 /// The run itself, up to the last line of the history.
 async fn harm_and_heal(
     nemesis: &mut Nemesis<impl Host>,
-    runner: Option<&Path>,
+    runner: Option<(&Path, PathBuf)>,
     shared: Arc<Shared>,
     clock: Clock,
     options: &Options,
@@ -199,20 +207,22 @@ async fn harm_and_heal(
     nemesis.host.start(&all).await?;
     nemesis.observer.healed(&mut nemesis.host).await?;
 
-    queues::set_up(&Rest::new(clock, &shared.nodes)?, &nodes[0]).await?;
-    if let Some(binary) = runner {
-        let runner = Runner::start(binary, &options.dir, Arc::clone(&shared), clock).await?;
+    queues::set_up(&Rest::new(clock, &shared.nodes, Who::Admin)?, &nodes[0]).await?;
+    if let Some((binary, token)) = runner {
+        let runner = Runner::start(binary, &options.dir, token, Arc::clone(&shared), clock).await?;
         nemesis.runner = Some(runner);
     }
     let mut clients = JoinSet::new();
     for number in 0..options.clients {
-        let client = Client::new(number, options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared));
+        let rest = Rest::of_client(clock, &shared.nodes, number)?;
+        let client = Client::new(number, options.seed, rest, Arc::clone(&shared));
         clients.spawn(client.run());
     }
-    clients.spawn(Setter::new(options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared)).run());
-    clients.spawn(Rated::new(options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared)).run());
-    clients.spawn(Sweeper::new(options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared)).run());
-    clients.spawn(Returner::new(options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(&shared)).run());
+    let rest = |who| Rest::new(clock, &shared.nodes, who);
+    clients.spawn(Setter::new(options.seed, rest(Who::Admin)?, Arc::clone(&shared)).run());
+    clients.spawn(Rated::new(options.seed, rest(Who::Client)?, Arc::clone(&shared)).run());
+    clients.spawn(Sweeper::new(options.seed, rest(Who::Admin)?, Arc::clone(&shared)).run());
+    clients.spawn(Returner::new(options.seed, rest(Who::Client)?, Arc::clone(&shared)).run());
     let mut rounds = Rounds::new(Arc::clone(&shared), clock, options.clients, options.seed)?;
     let harmed = async {
         let harmed = harm(nemesis, &shared, clock, options, &mut clients).await;
@@ -251,7 +261,7 @@ async fn harm_and_heal(
     for (node, scan) in nodes.iter().zip(&scans) {
         shared.recorder.scan(&node.name, scan.index, scan.at, &scan.jobs)?;
     }
-    let http = keys::http(&nodes).timeout(limits::REST).build()?;
+    let http = keys::http(&nodes, Who::Reader).timeout(limits::REST).build()?;
     for node in &nodes {
         let counts = counts(&http, node, u64::MAX).await?.context("a node at rest applies something")?;
         shared.recorder.counts(&counts)?;
@@ -270,8 +280,12 @@ async fn harm(
 ) -> anyhow::Result<Vec<Injected>> {
     for number in 0..if options.bulk { limits::BULK_CLIENTS } else { 0 } {
         let number = FIRST_BULK + number;
-        let client =
-            BulkClient::new(number, options.seed, Rest::new(clock, &shared.nodes)?, Arc::clone(shared));
+        let client = BulkClient::new(
+            number,
+            options.seed,
+            Rest::new(clock, &shared.nodes, Who::Client)?,
+            Arc::clone(shared),
+        );
         clients.spawn(client.run());
     }
     let mut injected = Vec::new();
@@ -325,7 +339,7 @@ async fn bulk_passes(nemesis: &mut Nemesis<impl Host>, shared: &Shared) -> anyho
 
 /// One write and one read through every node, now that the faults are over.
 async fn greet(shared: &Shared, clock: Clock, client: u32) -> anyhow::Result<()> {
-    let rest = Rest::new(clock, &shared.nodes)?;
+    let rest = Rest::new(clock, &shared.nodes, Who::Client)?;
     for node in &shared.nodes {
         let tag = format!("greeting-{}", node.name);
         let op = rest.attempt(client, node, Call::Enqueue { jobs: vec![new_job(&tag)] }, None, None).await?;

@@ -36,6 +36,8 @@ pub(crate) struct Runner {
     binary: PathBuf,
     program: PathBuf,
     log: PathBuf,
+    /// The file with its token.
+    token: PathBuf,
     relay: Relay,
     running: Option<(Child, LogPipe)>,
 }
@@ -48,6 +50,7 @@ impl Runner {
     pub(crate) async fn start(
         binary: &Path,
         dir: &Path,
+        token: PathBuf,
         shared: Arc<Shared>,
         clock: Clock,
     ) -> anyhow::Result<Runner> {
@@ -56,7 +59,7 @@ impl Runner {
         tokio::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).await?;
         tokio::fs::write(&log, "").await?;
         let relay = Relay::start(shared, clock).await?;
-        let mut runner = Runner { binary: binary.to_owned(), program, log, relay, running: None };
+        let mut runner = Runner { binary: binary.to_owned(), program, log, token, relay, running: None };
         runner.spawn()?;
         Ok(runner)
     }
@@ -67,6 +70,8 @@ impl Runner {
             .args(["--nodes", &self.relay.urls.join(",")])
             .args(["--program", &format!("chaos={}", self.program.display())])
             .args(["--concurrency", "4"])
+            .arg("--token-file")
+            .arg(&self.token)
             .process_group(0) // Ctrl-C reaches the harness alone
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep};
 use crate::clock::Clock;
 use crate::convert;
 use crate::hosts::Node;
+use crate::keys::{self, Who};
+use crate::limits;
 use crate::observe::Stuck;
-use crate::{keys, limits};
 
 const STATUSES: [&str; 6] = ["delayed", "queued", "running", "success", "error", "cancelled"];
 
@@ -27,7 +28,7 @@ pub(crate) struct NodeScan {
 /// # Errors
 /// [`Stuck`] if they do not come to rest; a node that does not answer.
 pub(crate) async fn scan(nodes: &[Node], clock: Clock) -> anyhow::Result<Vec<NodeScan>> {
-    let http = keys::http(nodes).timeout(limits::REST).build()?;
+    let http = keys::http(nodes, Who::Reader).timeout(limits::REST).build()?;
     let deadline = Instant::now() + limits::REST;
     loop {
         let mut scans = Vec::new();

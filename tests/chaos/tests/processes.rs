@@ -5,7 +5,7 @@ mod common;
 use quorate_chaos::{Action, HostKind, Victim};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn acknowledged_jobs_survive_kills_pauses_restarts_and_lost_data() {
+async fn acknowledged_jobs_survive_kills_pauses_restarts_lost_data_and_new_certificates_and_tokens() {
     let host = HostKind::Processes { binary: common::binary(), planted_bug: None };
     let faults = [
         (Action::Kill, Victim::Leader),
@@ -18,6 +18,8 @@ async fn acknowledged_jobs_survive_kills_pauses_restarts_and_lost_data() {
         (Action::LoseTail, Victim::Follower),
         (Action::Roll, Victim::All),
         (Action::Rejoin, Victim::Leader),
+        (Action::RotateCerts, Victim::All),
+        (Action::RevokeToken, Victim::All),
     ];
     common::every_rule_holds(host, &faults).await;
 }

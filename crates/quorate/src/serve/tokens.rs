@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use quorate_gateway::Access;
 use quorate_gateway::tokens::Tokens;
+use quorate_node::planted::{Bug, planted};
 
 use crate::limits::TOKENS_LOOK;
 use crate::token::read;
@@ -69,6 +70,8 @@ impl TokensFile {
         self.last = now;
         if rests
             && now != self.read
+            && !(planted(Bug::KeepToken)
+                && now.map(|(.., length, _)| length) < self.read.map(|(.., length, _)| length))
             && let Err(error) = self.load()
         {
             tracing::error!(file = %self.path.display(), "the tokens as they were go on: {error:#}");

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::process::Command;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use super::order::run;
 use super::ports::free_ports;
 use super::{Host, Node};
 use crate::fault::{Action, Fault, Victim};
@@ -31,6 +31,8 @@ pub(crate) struct Compose {
     containers: [String; NODES.len()],
     /// How often the engine was made to start each of them again by itself, since somebody else did.
     restarts: [u64; NODES.len()],
+    /// How many tokens guests have had.
+    guests: u32,
     is_down: bool,
 }
 
@@ -67,6 +69,7 @@ impl Compose {
             program,
             containers: Default::default(),
             restarts: Default::default(),
+            guests: 0,
             is_down: false,
         };
         compose.compose(&["down", "--volumes", "--remove-orphans"]).await?;
@@ -76,13 +79,19 @@ impl Compose {
     }
 
     /// Has certificates and tokens made, as the first `up` does.
-    async fn make_keys(&self) -> anyhow::Result<Keys> {
+    async fn make_keys(&mut self) -> anyhow::Result<Keys> {
         self.compose(&["run", "--rm", "-T", "secrets"]).await?;
         let of_admin = ["token", "ca.crt"].map(|file| format!("/etc/quorate/admin/{file}"));
         let show = ["run", "--rm", "-T", "--entrypoint", "cat", "quorate", &of_admin[0], &of_admin[1]];
         let shown = self.compose(&show).await?;
         let (token, ca) = shown.split_once('\n').context("a token and a certificate")?;
-        Keys::new(token.trim(), ca)
+        Keys::of_one(token.trim(), self.add_guest().await?, ca)
+    }
+
+    /// Has a command change the tokens that all nodes know.
+    async fn token(&self, command: &[&str]) -> anyhow::Result<String> {
+        let token = ["run", "--rm", "-T", "--entrypoint", "quorate", "secrets", "token"];
+        self.compose(&[&token[..], command, &["--tokens", "nodes/tokens"]].concat()).await
     }
 
     async fn compose(&self, arguments: &[&str]) -> anyhow::Result<String> {
@@ -150,7 +159,7 @@ impl Host for Compose {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        use Action::{Crash, Disconnect, Kill, Pause, Recreate, Restart, Wipe};
+        use Action::{Crash, Disconnect, Kill, Pause, Recreate, Restart, RevokeToken, Wipe};
         use Victim::{All, Follower, Leader, Majority};
         let crashes: &[_] = if may_crash() { &[(Crash, Leader), (Crash, Follower)] } else { &[] };
         let others = [
@@ -165,6 +174,7 @@ impl Host for Compose {
             (Restart, All),
             (Wipe, Follower),
             (Recreate, All),
+            (RevokeToken, All),
         ];
         let all = others.iter().chain(crashes);
         all.map(|&(action, victim)| Fault::new(action, victim)).collect()
@@ -296,6 +306,21 @@ impl Host for Compose {
         Ok(())
     }
 
+    async fn rotate_certificates(&mut self) -> anyhow::Result<()> {
+        bail!("the containers' certificates stay as they were made")
+    }
+
+    async fn add_guest(&mut self) -> anyhow::Result<String> {
+        self.guests += 1;
+        let name = format!("guests-{}", self.guests);
+        let token = self.token(&["new", "--name", &name, "--role", "submit,run,read"]).await?;
+        Ok(token.trim().to_owned())
+    }
+
+    async fn remove_guest(&mut self) -> anyhow::Result<()> {
+        self.token(&["remove", &format!("guests-{}", self.guests - 1)]).await.map(drop)
+    }
+
     async fn snapshots_received(&self, node: usize) -> anyhow::Result<usize> {
         let log = docker(&["logs", &self.containers[node]]).await?;
         Ok(log.matches("received a snapshot").count())
@@ -354,15 +379,4 @@ async fn docker(arguments: &[&str]) -> anyhow::Result<String> {
 
 async fn inspect(container: &str, format: &str) -> anyhow::Result<String> {
     Ok(docker(&["inspect", "--format", format, container]).await?.trim().to_owned())
-}
-
-async fn run(command: std::process::Command) -> anyhow::Result<String> {
-    let what = format!("{command:?}");
-    let output = Command::from(command).kill_on_drop(true).output();
-    let output = timeout(limits::ORDER, output).await.with_context(|| format!("{what} does not end"))?;
-    let output = output.with_context(|| format!("{what} cannot be run"))?;
-    if !output.status.success() {
-        bail!("{what}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -3,8 +3,10 @@
 mod compose;
 mod disk;
 mod log_pipe;
+mod order;
 mod ports;
 mod processes;
+mod secrets;
 mod wall_clock;
 
 pub(crate) use compose::Compose;
@@ -87,6 +89,15 @@ pub(crate) trait Host {
 
     /// Makes a node anew on its old data.
     async fn recreate(&mut self, node: usize) -> anyhow::Result<()>;
+
+    /// Has another authority vouch for all nodes, while they run, and waits until they do as they are told.
+    async fn rotate_certificates(&mut self) -> anyhow::Result<()>;
+
+    /// Adds another token for guests to what all nodes are to know, and says it.
+    async fn add_guest(&mut self) -> anyhow::Result<String>;
+
+    /// Removes the one that guests had before.
+    async fn remove_guest(&mut self) -> anyhow::Result<()>;
 
     /// How many snapshots a node has been sent by others so far.
     async fn snapshots_received(&self, node: usize) -> anyhow::Result<usize>;

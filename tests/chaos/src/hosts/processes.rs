@@ -9,10 +9,10 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::disk::Disk;
 use super::ports::free_ports;
+use super::secrets::{Place, Secrets};
 use super::wall_clock::{Shim, WallClock};
 use super::{Host, LogPipe, Node};
 use crate::fault::{Action, Fault, Victim};
-use crate::keys::Keys;
 use crate::limits;
 use crate::observe::Stuck;
 
@@ -25,6 +25,7 @@ pub(crate) struct Processes {
     nodes: Vec<Node>,
     local: Vec<Local>,
     peers: String,
+    secrets: Secrets,
     snapshots: Snapshots,
     /// Why nodes have no disks of their own here.
     no_disks: Option<String>,
@@ -100,11 +101,17 @@ impl Processes {
             Ok(shim) => (Some(shim), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
+        let place = |(number, (http, peer))| Place {
+            name: format!("n{number}"),
+            http: format!("127.0.0.1:{http}"),
+            peer: format!("127.0.0.1:{peer}"),
+        };
+        let secrets =
+            Secrets::make(binary, dir, (1..).zip(http.iter().zip(peer)).map(place).collect()).await?;
         let mut nodes = Vec::new();
         let mut local = Vec::new();
-        for (position, (http, peer)) in http.iter().zip(peer).enumerate() {
-            let name = format!("n{}", position + 1);
-            let root = dir.join(&name);
+        for Place { name, http, peer } in secrets.places() {
+            let root = dir.join(name);
             if tokio::fs::try_exists(&root).await? {
                 tokio::fs::remove_dir_all(&root)
                     .await
@@ -127,8 +134,11 @@ impl Processes {
                     }
                 },
             };
-            let (http, peer) = (format!("127.0.0.1:{http}"), format!("127.0.0.1:{peer}"));
-            nodes.push(Node { url: format!("http://{http}"), name: name.clone(), keys: Keys::default() });
+            nodes.push(Node {
+                url: format!("https://{http}"),
+                name: name.clone(),
+                keys: secrets.keys().clone(),
+            });
             let log = dir.join(format!("{name}.log"));
             // Of this run alone: what a node says there is looked at.
             tokio::fs::write(&log, "").await?;
@@ -136,6 +146,7 @@ impl Processes {
                 Some(shim) => Some(WallClock::new(shim.clone(), dir.join(format!("{name}.clock")))?),
                 None => None,
             };
+            let (http, peer) = (http.clone(), peer.clone());
             local.push(Local { dir: root.join("data"), log, http, peer, disk, clock, running: None });
         }
         let peers: Vec<String> =
@@ -146,10 +157,16 @@ impl Processes {
             nodes,
             local,
             peers: peers.join(","),
+            secrets,
             snapshots,
             no_disks,
             no_clocks,
         })
+    }
+
+    /// The file with the token of runners.
+    pub(crate) fn runner_token(&self) -> PathBuf {
+        self.secrets.runner_token()
     }
 
     fn spawn(&mut self, node: usize) -> anyhow::Result<()> {
@@ -164,6 +181,7 @@ impl Processes {
             .args(["--http-addr", &local.http])
             .args(["--peer-addr", &local.peer])
             .args(["--peers", &self.peers])
+            .args(self.secrets.arguments(node))
             .args(["--log-level", "info,openraft=warn"])
             .args(match self.snapshots {
                 Snapshots::Often => vec![
@@ -237,7 +255,7 @@ impl Host for Processes {
     fn faults(&self) -> Vec<Fault> {
         use Action::{
             ClockAhead, ClockBehind, ClockRight, FillDisk, Kill, LoseLog, LoseTail, Outage, Pause, PowerCut,
-            Rejoin, Restart, Roll, Wipe,
+            Rejoin, Restart, RevokeToken, Roll, RotateCerts, Wipe,
         };
         use Victim::{All, Follower, Leader, Majority, Runner};
         let mut faults: Vec<Fault> = [
@@ -260,6 +278,8 @@ impl Host for Processes {
             (LoseLog, Leader),
             (LoseLog, Follower),
             (LoseLog, Runner),
+            (RotateCerts, All),
+            (RevokeToken, All),
         ]
         .map(|(action, victim)| Fault::new(action, victim))
         .into();
@@ -415,6 +435,18 @@ impl Host for Processes {
 
     async fn recreate(&mut self, _: usize) -> anyhow::Result<()> {
         bail!("a process has no container")
+    }
+
+    async fn rotate_certificates(&mut self) -> anyhow::Result<()> {
+        self.secrets.rotate().await
+    }
+
+    async fn add_guest(&mut self) -> anyhow::Result<String> {
+        self.secrets.add_guest().await
+    }
+
+    async fn remove_guest(&mut self) -> anyhow::Result<()> {
+        self.secrets.remove_guest().await
     }
 
     async fn snapshots_received(&self, node: usize) -> anyhow::Result<usize> {
