@@ -7,8 +7,8 @@ use quorate_tls::{Identity, Trust};
 #[derive(Clone)]
 pub struct ClientConfig {
     /// The nodes: `10.0.0.1:8080`, or base URLs without the `/v1`, as `https://10.0.0.1:8080`. More than one, so that the client has
-    /// somewhere to go when a node is down. What is no URL is spoken to over TLS if `trust` or `identity` is given, and
-    /// else without.
+    /// somewhere to go when a node is down. Where `trust` or `identity` is given, all are spoken to over TLS, and `http://` is refused;
+    /// else what is no URL is spoken to without.
     pub nodes: Vec<String>,
     /// Of whose authorities a node's certificate must be, over TLS; of those that this machine trusts, if it is not given.
     pub trust: Option<Trust>,
@@ -41,7 +41,7 @@ impl ClientConfig {
         quorate_tls::client(self.trust.as_ref(), self.identity.as_ref(), &[b"http/1.1"])
     }
 
-    /// Whether a node that is no URL is spoken to over TLS.
+    /// Whether all nodes are spoken to over TLS, also those that are no URLs.
     pub fn is_tls(&self) -> bool {
         self.trust.is_some() || self.identity.is_some()
     }

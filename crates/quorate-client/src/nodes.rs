@@ -15,11 +15,10 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// `is_tls`: so are nodes that are no URLs.
+    /// `is_tls`: so must all be, also those that are no URLs.
     pub(crate) fn new(nodes: &[String], is_tls: bool, shuffle: bool) -> Result<Nodes, Error> {
-        let scheme = if is_tls { "https" } else { "http" };
         let mut urls =
-            nodes.iter().map(|node| base_url(node, scheme)).collect::<Result<Vec<Url>, Error>>()?;
+            nodes.iter().map(|node| base_url(node, is_tls)).collect::<Result<Vec<Url>, Error>>()?;
         if urls.is_empty() {
             return Err(Error::Config("no nodes were given".into()));
         }
@@ -60,7 +59,8 @@ impl Nodes {
 }
 
 /// `HOST:PORT`, or a URL: without a port it has that of its scheme.
-fn base_url(node: &str, scheme: &str) -> Result<Url, Error> {
+fn base_url(node: &str, is_tls: bool) -> Result<Url, Error> {
+    let scheme = if is_tls { "https" } else { "http" };
     let wrong = |why: &str| {
         let node = node.escape_debug();
         Error::Config(format!("`{node}` {why}: write HOST:PORT, http://HOST:PORT or https://HOST:PORT"))
@@ -76,6 +76,13 @@ fn base_url(node: &str, scheme: &str) -> Result<Url, Error> {
     let url: Url = text.parse().map_err(|_| wrong("is no node"))?;
     if !["http", "https"].contains(&url.scheme()) {
         return Err(wrong("is no node"));
+    }
+    if url.scheme() != "https" && is_tls {
+        let (node, https) = (node.escape_debug(), url.as_str().replacen("http:", "https:", 1));
+        let https = https.trim_end_matches('/').to_owned();
+        return Err(Error::Config(format!(
+            "`{node}` is without TLS, where an authority or a certificate is given: nothing is sent there. Write {https}, or give neither"
+        )));
     }
     if !is_url && !has_port(node) {
         return Err(wrong("has no port"));
@@ -144,10 +151,19 @@ mod tests {
             ("https://h", "https://h/"),
         ];
         for (node, url) in table {
-            assert_eq!(base_url(node, "http").expect("a node").as_str(), url, "{node}");
+            assert_eq!(base_url(node, false).expect("a node").as_str(), url, "{node}");
         }
-        assert_eq!(base_url("h:443", "https").expect("a node").as_str(), "https://h/");
-        assert_eq!(base_url("http://h", "https").expect("a node").as_str(), "http://h/");
+        for node in ["h:443", "https://h", "HTTPS://h"] {
+            assert_eq!(base_url(node, true).expect("a node").as_str(), "https://h/");
+        }
+    }
+
+    #[test]
+    fn where_tls_is_meant_nothing_is_sent_without() {
+        for node in ["http://h:8080", "HTTP://h:8080", "http://h:8080/"] {
+            let Err(Error::Config(said)) = base_url(node, true) else { panic!("{node} was taken") };
+            assert!(said.contains(node) && said.contains("Write https://h:8080, or"), "{said}");
+        }
     }
 
     #[test]

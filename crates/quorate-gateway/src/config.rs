@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::limits::PAYLOAD_BYTES;
+use quorate_tls::Trust;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,8 @@ pub struct GatewayConfig {
     pub insecure: bool,
     /// With it, [`crate::Gateway::serve`] speaks TLS and nothing else.
     pub tls: Option<Arc<ServerConfig>>,
+    /// Whose clients `tls` lets in, where it asks for certificates: a connection ends when its client would not be let in any more.
+    pub tls_clients: Option<Trust>,
     /// What is told of requests.
     pub traces: Traces,
     /// When it is cancelled, consumes that wait are answered early, and [`crate::Gateway::serve`] ends.
@@ -69,6 +72,7 @@ impl Default for GatewayConfig {
             hosts: Vec::new(),
             insecure: false,
             tls: None,
+            tls_clients: None,
             traces: Traces::default(),
             shutdown: CancellationToken::new(),
         }

@@ -1,24 +1,22 @@
 //! The gateway as HTTP: its routes with their edge, and the server around them.
 
-use std::sync::Arc;
-
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio_rustls::rustls::ServerConfig;
 
 use crate::access::Access;
 use crate::browser::Hosts;
 use crate::edge::Edge;
 use crate::routes::Routes;
-use crate::server::Server;
+use crate::server::{Door, Server};
 use crate::{Backend, ConnectionLimits, Gateway, routes};
 
 impl<B: Backend> Gateway<B> {
     /// Serves every route on `listener` until [`crate::GatewayConfig::shutdown`], and then until what was in flight has been
     /// answered, in bounded time.
     pub async fn serve(self, listener: TcpListener, limits: ConnectionLimits) {
-        let (access, tls) = (self.config().access.clone(), self.config().tls.clone());
-        self.serve_routes(routes::all(), access, listener, limits, tls).await;
+        let (access, clients) = (self.config().access.clone(), self.config().tls_clients.clone());
+        let door = self.config().tls.clone().map(|tls| Door::new(tls, clients));
+        self.serve_routes(routes::all(), access, listener, limits, door).await;
     }
 
     /// Serves, in the same way, only what concerns those who watch this node, and to whoever reaches it: `/metrics` and its health.
@@ -34,12 +32,12 @@ impl<B: Backend> Gateway<B> {
         access: Access,
         listener: TcpListener,
         limits: ConnectionLimits,
-        tls: Option<Arc<ServerConfig>>,
+        door: Option<Door>,
     ) {
         let server = Server {
             router: self.around(routes, access),
             limits,
-            tls,
+            door,
             shutdown: self.config().shutdown.clone(),
             memories: self.memories(),
         };

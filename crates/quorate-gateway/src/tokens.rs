@@ -20,7 +20,7 @@ pub struct Tokens {
 }
 
 /// The SHA-256 of a token. Tokens are random, so that nothing slower is needed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hash([u8; 32]);
 
 /// A line of the file: `NAME ROLE,… sha256:HEX`.
@@ -53,9 +53,9 @@ impl Tokens {
         self.owners.len()
     }
 
-    /// Their names, with their roles.
-    pub fn owners(&self) -> impl Iterator<Item = (&str, Roles)> {
-        self.owners.values().map(|(_, owner)| (&*owner.name, owner.roles))
+    /// Their names, with their roles and what is kept of their tokens.
+    pub fn owners(&self) -> impl Iterator<Item = (&str, Roles, Hash)> {
+        self.owners.values().map(|(hash, owner)| (&*owner.name, owner.roles, *hash))
     }
 
     /// True where nobody has one.

@@ -1,6 +1,7 @@
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -290,10 +291,10 @@ impl DataDir {
     }
 }
 
-/// Makes a directory and those that it is in, unless they are there; durable when it returns.
+/// Makes a directory and those that it is in, unless they are there, for this user alone: payloads are in it. Durable when it returns.
 fn create(dir: &Path) -> io::Result<()> {
     let missing = dir.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists()).count();
-    fs::create_dir_all(dir)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     dir.ancestors()
         .take(missing.max(1))
         .try_for_each(|made| made.canonicalize()?.parent().map_or(Ok(()), durable::sync))

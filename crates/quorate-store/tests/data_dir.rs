@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use quorate_core::Timestamp;
 use quorate_store::{DataDir, LogStore, LogTimeFile, LogTimeNote, StoreError};
@@ -30,6 +30,7 @@ fn a_new_directory_is_a_new_node_and_stays_it() {
     assert_ne!(identity.node_id, 0);
     assert_eq!(identity.cluster_id, None);
     assert_eq!(open(&path).unwrap().identity(), identity);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700, "nobody else looks into it");
     let other = open(&temp.path().join("other")).unwrap().identity();
     assert_ne!(other.node_id, identity.node_id);
 }

@@ -56,6 +56,8 @@ pub fn client(trust: Option<&Trust>, identity: Option<&Identity>, alpn: &[&[u8]]
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    // A session that goes on would do so with somebody whom `trust`, read anew, may not vouch for any more.
+    config.resumption = Resumption::disabled();
     config
 }
 

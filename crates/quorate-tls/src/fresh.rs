@@ -5,8 +5,8 @@ use metrics::{Unit, describe_gauge, gauge};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::limits::{LOOK, WARN_AGAIN};
-use crate::{EXPIRES_SOON, Identity, TlsError, Trust};
+use crate::limits::{LOOK, REST, WARN_AGAIN};
+use crate::{EXPIRES_SOON, Identity, Seen, TlsError, Trust};
 
 const EXPIRES: &str = "quorate_certificate_expires_seconds";
 
@@ -23,6 +23,9 @@ pub trait Kept: Clone + Send + 'static {
 
     /// The file, for the log.
     fn file(&self) -> &Path;
+
+    /// All of its files.
+    fn files(&self) -> Vec<&Path>;
 }
 
 macro_rules! kept {
@@ -38,6 +41,10 @@ macro_rules! kept {
 
             fn file(&self) -> &Path {
                 self.file()
+            }
+
+            fn files(&self) -> Vec<&Path> {
+                self.files()
             }
         }
     };
@@ -61,22 +68,36 @@ pub fn record_end(of: &'static str, expires_at: SystemTime) {
     gauge!(EXPIRES, "use" => of).set(lasts(expires_at).as_secs_f64());
 }
 
-/// Looks every few seconds, and whenever `look` changes, whether files say something else, and has new connections use it. It never
-/// returns. Files that cannot be used change nothing: the log says so, once; and of a certificate that ends soon,
-/// or has ended, at once and then once a day.
+/// Looks every few seconds whether files say something else, and has new connections use it, once the files have come to rest: somebody
+/// may still write. Whenever `look` changes it reads them at once. It never returns. Files that cannot be used change nothing: the log
+/// says so, once; and of a certificate that ends soon, or has ended, at once and then once a day.
 /// `of`: whose it is, for the log.
 pub async fn keep_fresh(of: &'static str, kept: impl Kept, mut look: watch::Receiver<()>) {
     let mut refused = None;
     let mut warned = None;
+    let (mut seen, mut rests) = (Vec::new(), true);
     loop {
         warn_of_end(of, &kept, &mut warned);
-        if let Ok(Err(_nobody_tells_any_more)) = timeout(LOOK, look.changed()).await {
-            sleep(LOOK).await;
-        }
-        let reading = kept.clone();
+        let wait = if rests { LOOK } else { REST };
+        let told = match timeout(wait, look.changed()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(_nobody_tells_any_more)) => {
+                sleep(wait).await;
+                false
+            }
+            Err(_nobody_tells) => false,
+        };
+        let (reading, before) = (kept.clone(), std::mem::take(&mut seen));
         // A disk may take its time.
-        let Ok(read) = tokio::task::spawn_blocking(move || reading.reload()).await else { return };
+        let read = tokio::task::spawn_blocking(move || {
+            let now: Vec<_> = reading.files().into_iter().map(Seen::of).collect();
+            let rests = told || now == before;
+            (now, rests.then(|| reading.reload()))
+        });
+        let Ok((now, read)) = read.await else { return };
+        (seen, rests) = (now, read.is_some());
         let file = kept.file().display();
+        let Some(read) = read else { continue };
         match read {
             Ok(false) => refused = None,
             Ok(true) => {

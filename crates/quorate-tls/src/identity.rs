@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::RwLock;
-use rustls::client::ResolvesClientCert;
+use rustls::client::{ResolvesClientCert, verify_server_name};
 use rustls::crypto::ring;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::ServerName;
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
 use x509_parser::prelude::ASN1Time;
@@ -98,6 +99,19 @@ impl Identity {
     /// The file of the certificate.
     pub fn file(&self) -> &Path {
         &self.0.cert
+    }
+
+    /// All of its files.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        vec![&self.0.cert, &self.0.key]
+    }
+
+    /// Whether a client that calls its server by this name, or address, takes the certificate for that server's.
+    pub fn is_for(&self, host: &str) -> bool {
+        let Ok(name) = ServerName::try_from(host.trim_matches(['[', ']'])) else { return false };
+        let certified = self.certified();
+        let own = certified.end_entity_cert().and_then(ParsedCertificate::try_from);
+        own.and_then(|own| verify_server_name(&own, &name)).is_ok()
     }
 
     /// How often it has changed so far.

@@ -5,22 +5,25 @@ use std::path::Path;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::TlsError;
 use crate::limits::FILE_BYTES;
+use crate::{Seen, TlsError};
 
-/// The bytes of a file that is not too long.
+/// The bytes of a file that is not too long, and that nobody writes meanwhile: of several certificates some would be whole.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
-    let mut bytes = Vec::new();
-    let read = File::open(file).and_then(|file| file.take(FILE_BYTES + 1).read_to_end(&mut bytes));
-    let read = read.and_then(|length| {
+    let read = || {
+        let mut bytes = Vec::new();
+        let opened = File::open(file)?;
+        let before = opened.metadata()?;
+        let length = opened.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
         if length as u64 > FILE_BYTES {
-            Err(Error::new(ErrorKind::FileTooLarge, "it is too long"))
-        } else {
-            Ok(())
+            return Err(Error::new(ErrorKind::FileTooLarge, "it is too long"));
         }
-    });
-    read.map_err(|source| TlsError::Unreadable { file: file.to_owned(), source })?;
-    Ok(bytes)
+        if before.is_file() && Seen::of(file) != Some(Seen::from(&before)) {
+            return Err(Error::new(ErrorKind::ResourceBusy, "somebody writes it just now"));
+        }
+        Ok(bytes)
+    };
+    read().map_err(|source| TlsError::Unreadable { file: file.to_owned(), source })
 }
 
 /// All certificates of a PEM file, at least one.

@@ -4,8 +4,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::thread::ThreadId;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 
 use crate::{Identity, TlsError, Trust};
 
@@ -28,6 +33,13 @@ pub fn issue(dir: &Path, ca: &Ca, name: &str, until: Option<i32>) {
     write(dir, name, ca, &params);
 }
 
+/// The same, from now on for so long.
+pub fn issue_for(dir: &Path, ca: &Ca, name: &str, lasts: Duration) {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.not_after = (SystemTime::now() + lasts).into();
+    write(dir, name, ca, &params);
+}
+
 /// Writes `NAME.pem` and `NAME.key`, of a certificate like that.
 pub fn write(dir: &Path, name: &str, ca: &Ca, params: &CertificateParams) {
     let key = KeyPair::generate().unwrap();
@@ -46,4 +58,29 @@ pub fn trust(dir: &Path, cas: &[&Ca]) -> Trust {
     let file = dir.join("ca.pem");
     fs::write(&file, cas.iter().map(|ca| ca.pem()).collect::<String>()).unwrap();
     Trust::open(file).unwrap()
+}
+
+/// A server's certificate that knows on which thread somebody was about to sign with it. Clones know the same.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    identity: Identity,
+    thread: Arc<OnceLock<ThreadId>>,
+}
+
+impl Watched {
+    pub fn new(identity: Identity) -> Watched {
+        Watched { identity, thread: Arc::default() }
+    }
+
+    /// The first one.
+    pub fn thread(&self) -> Option<ThreadId> {
+        self.thread.get().copied()
+    }
+}
+
+impl ResolvesServerCert for Watched {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.thread.get_or_init(|| std::thread::current().id());
+        ResolvesServerCert::resolve(&self.identity, hello)
+    }
 }

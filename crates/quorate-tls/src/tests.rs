@@ -1,14 +1,20 @@
 use std::fs;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, CustomExtension, date_time_ymd};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ServerConfig};
+use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::testing::{ca, issue, open, trust, write};
-use crate::{Identity, TlsError, Trust, client, lasts, peer_client, peer_server, server};
+use crate::limits::REST;
+use crate::testing::{Watched, ca, issue, open, trust, write};
+use crate::{
+    Handshakes, Identity, TlsError, Trust, client, keep_fresh, lasts, peer_client, peer_server, server,
+};
 
 /// Whether both sides come to an understanding, about a server of this name.
 async fn shake_hands(server: ServerConfig, client: ClientConfig, name: &str) -> bool {
@@ -152,4 +158,105 @@ async fn what_is_configured_follows_the_files() {
     trust(dir.path(), &[&old, &new]);
     assert!(trusted.reload().unwrap());
     assert!(meet().await);
+}
+
+#[tokio::test]
+async fn a_server_that_is_trusted_no_more_is_met_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (ca(), ca());
+    issue(dir.path(), &old, "n1", None);
+    let identity = open(dir.path(), "n1").unwrap();
+    let trusted = trust(dir.path(), &[&old]);
+    let (server, client) = (server(&identity, None, &[]), client(Some(&trusted), None, &[]));
+    let meet = async || shake_hands(server.clone(), client.clone(), "n1").await;
+    assert!(meet().await && meet().await);
+    trust(dir.path(), &[&new]);
+    assert!(trusted.reload().unwrap());
+    assert!(!meet().await, "what they agreed on before does not count");
+}
+
+#[tokio::test]
+async fn a_client_is_expelled_once_nobody_vouches_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (ca(), ca());
+    issue(dir.path(), &old, "known", None);
+    issue(dir.path(), &old, "ended", Some(2000));
+    let trusted = trust(dir.path(), &[&old]);
+    let chain =
+        |name: &str| [CertificateDer::from_pem_file(dir.path().join(name).with_extension("pem")).unwrap()];
+    trusted.expels(&chain("ended")).await;
+    let known = chain("known");
+    let mut expelled = pin!(trusted.expels(&known));
+    let mut stays = || {
+        let mut waiting = std::task::Context::from_waker(std::task::Waker::noop());
+        expelled.as_mut().poll(&mut waiting).is_pending()
+    };
+    assert!(stays());
+    trust(dir.path(), &[&old, &new]);
+    assert!(trusted.reload().unwrap() && stays());
+    trust(dir.path(), &[&new]);
+    assert!(trusted.reload().unwrap() && !stays());
+}
+
+/// Of two certificates the first one alone is a whole file, too.
+#[tokio::test(start_paused = true)]
+async fn a_file_is_read_once_nobody_writes_it_any_more_or_when_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (ca(), ca());
+    let trusted = trust(dir.path(), &[&old, &new]);
+    let (look, looks) = watch::channel(());
+    tokio::spawn(keep_fresh("ca", trusted.clone(), looks));
+    for written in 0..100 {
+        fs::write(trusted.file(), old.pem() + &"\n".repeat(written)).unwrap();
+        tokio::time::sleep(REST / 3).await;
+    }
+    assert_eq!(trusted.version(), 0, "it has never come to rest");
+    let mut changes = trusted.changes();
+    changes.changed().await.unwrap();
+    trust(dir.path(), &[&new]);
+    let told = tokio::time::Instant::now();
+    look.send(()).unwrap();
+    changes.changed().await.unwrap();
+    assert!(told.elapsed() < REST);
+}
+
+#[test]
+fn a_certificate_is_for_whom_clients_take_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    let names = ["n1", "*.example.com", "10.0.0.1", "::1"].map(str::to_owned);
+    write(dir.path(), "n1", &ca, &CertificateParams::new(names).unwrap());
+    let identity = open(dir.path(), "n1").unwrap();
+    for own in ["n1", "N1", "a.example.com", "10.0.0.1", "::1", "[::1]"] {
+        assert!(identity.is_for(own), "{own}");
+    }
+    for other in ["n2", "example.com", "a.b.example.com", "a.example.org", "10.0.0.2", "::2", ""] {
+        assert!(!identity.is_for(other), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn hands_are_shaken_on_a_thread_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    issue(dir.path(), &ca, "n1", None);
+    let (identity, trusted) = (open(dir.path(), "n1").unwrap(), trust(dir.path(), &[&ca]));
+    let (mut served, watched) = (server(&identity, None, &[]), Watched::new(identity));
+    served.cert_resolver = Arc::new(watched.clone());
+    let (one, other) = tokio::io::duplex(1 << 16);
+    let handshakes = Handshakes::start();
+    let accepting = handshakes.run(TlsAcceptor::from(Arc::new(served)).accept(one));
+    let connector = TlsConnector::from(Arc::new(client(Some(&trusted), None, &[])));
+    let connecting = connector.connect(ServerName::try_from("n1").unwrap(), other);
+    let (accepted, connected) = tokio::join!(accepting, connecting);
+    assert!(accepted.is_ok() && connected.is_ok());
+    assert!(watched.thread().is_some_and(|thread| thread != std::thread::current().id()));
+    // Whoever is dropped with its client's end is given up.
+    let (client, silent) = tokio::io::duplex(1);
+    drop(handshakes.run(async move {
+        let _held = silent;
+        std::future::pending::<std::io::Result<()>>().await
+    }));
+    let mut client = client;
+    assert_eq!(tokio::io::AsyncReadExt::read(&mut client, &mut [0]).await.unwrap(), 0);
 }

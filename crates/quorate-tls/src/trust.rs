@@ -1,8 +1,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::RwLock;
 use rustls::client::WebPkiServerVerifier;
@@ -13,9 +12,12 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::certificate::{expires_at, is_authority};
-use crate::{TlsError, pem};
+use crate::limits::{JUDGED_AGAIN, LAST_SECOND};
+use crate::{TlsError, lasts, pem};
 
 /// Whose word on a certificate counts: the authorities of a PEM file, old and new ones while one replaces the other. A clone is the
 /// same one. It is what rustls asks about the other side, of connections that are made.
@@ -25,7 +27,7 @@ pub struct Trust(Arc<File>);
 struct File {
     path: PathBuf,
     provider: CryptoProvider,
-    version: AtomicU64,
+    version: watch::Sender<u64>,
     current: RwLock<Loaded>,
 }
 
@@ -49,7 +51,7 @@ impl Trust {
         Ok(Trust(Arc::new(File {
             path,
             provider: ring::default_provider(),
-            version: AtomicU64::new(0),
+            version: watch::Sender::new(0),
             current,
         })))
     }
@@ -64,7 +66,7 @@ impl Trust {
             return Ok(false);
         }
         *self.0.current.write() = loaded;
-        self.0.version.fetch_add(1, Ordering::Relaxed);
+        self.0.version.send_modify(|version| *version += 1);
         Ok(true)
     }
 
@@ -78,9 +80,31 @@ impl Trust {
         &self.0.path
     }
 
+    /// All of its files.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        vec![&self.0.path]
+    }
+
     /// How often it has changed so far.
     pub fn version(&self) -> u64 {
-        self.0.version.load(Ordering::Relaxed)
+        *self.0.version.borrow()
+    }
+
+    /// Ends once a client would not be let in any more that has shown this chain: its certificate has ended, or nobody here vouches
+    /// for it.
+    pub async fn expels(&self, chain: &[CertificateDer<'_>]) {
+        let mut changes = self.changes();
+        let Some((own, between)) = chain.split_first() else { return };
+        while self.verify_client_cert(own, between, UnixTime::now()).is_ok() {
+            let lasts = expires_at(own).map_or(Duration::ZERO, lasts) + LAST_SECOND;
+            // Whether it has changed or not: it is judged again.
+            let _ = timeout(lasts.min(JUDGED_AGAIN), changes.changed()).await;
+        }
+    }
+
+    /// Changes with them.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.version.subscribe()
     }
 
     fn provider(&self) -> &CryptoProvider {

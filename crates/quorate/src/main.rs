@@ -40,6 +40,7 @@ mod number;
 mod operation;
 mod output;
 mod peer_tls;
+mod private;
 mod queue;
 mod recover;
 mod restore;

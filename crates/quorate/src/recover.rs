@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::output::Output;
 use crate::wrong_usage::wrong_usage;
-use crate::{peer_tls, runtime};
+use crate::{peer_tls, private, runtime};
 
 /// Let one node go on alone, since the majority of its cluster is lost for good.
 ///
@@ -98,6 +98,7 @@ struct Done<'a> {
 /// # Errors
 /// The node runs, there is nothing to recover, what was given is another node, or the majority is not lost.
 pub(crate) fn main(args: &RecoverArgs) -> anyhow::Result<ExitCode> {
+    private::keep_files_private();
     let recovery = Recovery::of(&args.data_dir).context("data-dir")?;
     let found = recovery.found();
     if found.is_alone && !found.has_lost {

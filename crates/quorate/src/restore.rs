@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::backup::progress;
 use crate::output::Output;
+use crate::private;
 use crate::serve::ServeArgs;
 use crate::wrong_usage::WrongUsage;
 
@@ -52,6 +53,7 @@ struct Done {
 /// The backup is not whole, or the directory is not empty.
 pub(crate) fn main(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let config = args.node.settings().context(WrongUsage)?.check().context(WrongUsage)?.node;
+    private::keep_files_private();
     let bar = progress();
     let restored = quorate_node::restore(&args.file, &config, |come, all| {
         bar.set_length(all.unwrap_or(come));

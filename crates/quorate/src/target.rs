@@ -63,6 +63,11 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
+    /// Whether all is to go over TLS.
+    fn is_given(&self) -> bool {
+        self.ca.is_some() || self.cert.is_some()
+    }
+
     /// A client's configuration that is of this kind.
     ///
     /// # Errors
@@ -118,14 +123,54 @@ impl Target {
         runtime::on_one_thread(async { calls(&client).await.map_err(Into::into) })
     }
 
+    /// A client of nodes that one of these has named, as this one would be otherwise.
+    ///
+    /// # Errors
+    /// They are no nodes' URLs.
+    pub(crate) fn client_of_named(&self, nodes: &[String]) -> anyhow::Result<Client> {
+        self.client_of(self.spoken_to(nodes))
+    }
+
+    /// Where these are spoken to over TLS, those are, too: a node behind a proxy that ends TLS names addresses without.
+    fn spoken_to(&self, named: &[String]) -> Vec<String> {
+        let is_tls =
+            self.tls.is_given() || items(&self.nodes).iter().any(|node| node.starts_with("https://"));
+        let https = |node: &String| format!("https://{}", node.rsplit("://").next().unwrap_or(node));
+        if is_tls { named.iter().map(https).collect() } else { named.to_vec() }
+    }
+
     /// A client of these nodes, as this one would be otherwise.
     ///
     /// # Errors
     /// They are no nodes' URLs.
-    pub(crate) fn client_of(&self, nodes: Vec<String>) -> anyhow::Result<Client> {
+    fn client_of(&self, nodes: Vec<String>) -> anyhow::Result<Client> {
         let HumanDuration(deadline) = self.deadline;
         let token = self.token.read()?;
         let config = ClientConfig { token, deadline, wait_for_nodes: false, ..self.tls.config(&nodes)? };
         Client::new(config).context("nodes")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_goes_over_tls_goes_nowhere_without() {
+        let spoken_to = |nodes: &[&str], tls: Tls| {
+            let target = Target {
+                nodes: nodes.iter().map(|node| node.parse().unwrap()).collect(),
+                deadline: "1s".parse().unwrap(),
+                token: Token { token: Some("qt_x".to_owned()), token_file: None },
+                tls,
+                json: false,
+            };
+            target.spoken_to(&["n1:8080", "http://n2:8080", "https://n3:8080"].map(str::to_owned))
+        };
+        let secure = ["https://n1:8080", "https://n2:8080", "https://n3:8080"];
+        let ca = Tls { ca: Some("ca.pem".into()), ..Tls::default() };
+        assert_eq!(spoken_to(&["https://proxy", "n2:8080"], Tls::default()), secure);
+        assert_eq!(spoken_to(&["n1:8080"], ca), secure);
+        assert_eq!(spoken_to(&["n1:8080"], Tls::default())[0], "n1:8080");
     }
 }

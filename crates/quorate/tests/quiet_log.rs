@@ -5,6 +5,8 @@
 mod common;
 
 use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -71,4 +73,53 @@ fn an_end_with_nobody_to_hand_over_to_says_so_once() {
     let nobody = said.iter().filter(|line| line.contains("there is nobody to hand the leadership over to"));
     // None, where it took so long that the leader did not lead any more.
     assert!(nobody.count() <= 1, "{}", said.join("\n"));
+}
+
+/// Sends a request head as it is; says what comes back.
+fn exchange(port: u16, head: &[&[u8]]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(&[&head.concat()[..], b"\r\nHost: q\r\nConnection: close\r\n\r\n"].concat()).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+#[test]
+fn what_clients_send_steers_no_terminal_and_forges_no_line() {
+    for format in ["human", "json"] {
+        let (dir, port) = (tempfile::tempdir().unwrap(), free_ports(1));
+        let log = log_of(dir.path(), 0);
+        let mut command = Command::new(QUORATE);
+        command.args(serve(dir.path(), &[port], 0)).args(["--access-log", "--log-format", format]);
+        command.args(["--log-level", "debug"]);
+        let mut node = Started(command.stderr(File::create(&log).unwrap()).spawn().unwrap());
+        wait_until_ready(port);
+        // CSI as one character, marks that turn the text, the ends of lines that are no ASCII; spelled by percent, and as they are.
+        let evil = "\u{9b}2J\u{202e}\u{2028}\u{85}".as_bytes();
+        for head in [
+            &[b"GET /v1/job/", evil, b"?x=", evil, b" HTTP/1.1"][..],
+            &[b"GET /v1/job/%1b%5b2J%0aERROR%20forged%0d HTTP/1.1"],
+            &[b"GET /nowhere HTTP/1.1\r\nX-Request-Id: ", evil, b"\r\nAuthorization: Bearer ", evil],
+            &[b"GET /v1/queue/", evil, b" HTTP/1.1\r\ntraceparent: ", evil],
+            &[b"GET /v1/jobs?tag=a%0a%1b[2J HTTP/1.1"],
+            &[b"GE", evil, b" / HTTP/1.1"],
+            &[b"GET /\x1b[2J HTTP/1.1"],
+        ] {
+            let answer = exchange(port, head);
+            assert!(answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
+        }
+        let done = "GET /v1/jobs?last HTTP/1.1";
+        assert!(exchange(port, &[done.as_bytes()]).starts_with(b"HTTP/1.1 "));
+        node.signal(Signal::SIGTERM);
+        assert_eq!(node.ended("the node ends"), Some(0));
+        let text = std::fs::read_to_string(&log).expect("it is UTF-8");
+        assert!(text.lines().filter(|line| line.contains("quorate::access")).count() >= 5, "{text}");
+        let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        assert!(text.contains("u009b2J"), "it is spelled out: {text}");
+        for line in text.lines() {
+            assert!(!line.chars().any(|c| c.is_control() || turns(c)), "{line:?}");
+            assert!(!line.trim_start().starts_with("ERROR"), "{line:?}");
+            assert!(format != "json" || serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line:?}");
+        }
+    }
 }

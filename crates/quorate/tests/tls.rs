@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{QUORATE, Started, ends, free_ports, quorate, serve, url, wait_until};
 use nix::sys::signal::Signal;
-use quorate_tls::testing::{Ca, ca, issue, trust};
+use quorate_tls::testing::{Ca, ca, issue, trust, write};
+use rcgen::CertificateParams;
 
 /// An authority and a node's certificate, in files.
 struct Files {
@@ -184,5 +185,23 @@ fn what_cannot_be_served_is_said_at_the_start() {
         let (code, said) = with(&settings);
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains(why), "{said}");
+    }
+}
+
+#[test]
+fn a_certificate_for_other_names_than_the_advertised_one_is_told() {
+    let files = Files::new();
+    let wild = CertificateParams::new(["*.example.com".to_owned()]).unwrap();
+    write(files.path(), "n0", &files.ca, &wild);
+    for (advertised, is_told) in
+        [("n0.example.com", false), ("n0.example.org", true), ("a.n0.example.com", true)]
+    {
+        let advertise = format!("{advertised}:8080");
+        let mut node = Started(files.node(free_ports(1), &["--http-advertise", &advertise]).spawn().unwrap());
+        wait_until("it serves", || files.log().contains("serving"));
+        let told = files.log().contains("the certificate is not for the name");
+        assert_eq!(told, is_told, "{advertised}: {}", files.log());
+        node.signal(Signal::SIGTERM);
+        assert_eq!(node.ended("the node ends"), Some(0));
     }
 }

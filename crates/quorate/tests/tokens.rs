@@ -82,6 +82,18 @@ fn a_token_opens_what_its_role_may_until_it_is_taken_away() {
         said(&with(&shop, port, &enqueue)).contains("this token is not known here")
     });
     assert!(with(&admin, port, &["job", "list"]).status.success());
+    // Another token of the same name and roles.
+    let elsewhere = dir.path().join("elsewhere");
+    let fleet_again = new(elsewhere.to_str().unwrap(), "fleet-a", "run");
+    let line = |path: &Path, name: &str| {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines().find(|line| line.starts_with(name)).unwrap().to_owned()
+    };
+    std::fs::write(&path, format!("{}\n{}\n", line(&path, "root"), line(&elsewhere, "fleet-a"))).unwrap();
+    wait_until("the new one is known", || {
+        let refused = said(&with(&fleet_again, port, &enqueue));
+        refused.contains("the token `fleet-a` lacks the role")
+    });
     // A mistake takes nothing from anybody.
     std::fs::write(&path, "root admin qt_oops\n").unwrap();
     let log = || std::fs::read_to_string(dir.path().join("log")).unwrap();
@@ -97,8 +109,14 @@ fn a_token_opens_what_its_role_may_until_it_is_taken_away() {
         assert!(audit[0].contains(part), "{part}: {}", audit[0]);
     }
     assert!(log.contains("gone=\"shop (submit)\""), "who lost his token is told: {log}");
+    let replaced =
+        |line: &str| line.contains("new=\"fleet-a (run)\"") && line.contains("gone=\"fleet-a (run)\"");
+    assert!(log.lines().any(replaced), "whose token was replaced is told: {log}");
     assert!(log.lines().any(|line| line.contains("quorate::access") && line.contains("token=\"shop\"")));
-    assert!(![&admin, &fleet, &shop, "oops"].iter().any(|token| log.contains(*token)), "no token is logged");
+    assert!(
+        ![&admin, &fleet, &fleet_again, &shop, "oops"].iter().any(|token| log.contains(*token)),
+        "no token is logged"
+    );
 }
 
 #[test]

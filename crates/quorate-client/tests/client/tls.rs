@@ -90,10 +90,11 @@ async fn a_node_of_a_trusted_authority_is_spoken_to() {
         let config = ClientConfig { trust: Some(certificates.trust.clone()), ..config(node) };
         assert_eq!(get(config).await.expect("an answer"), "a");
     }
-    // And what is one without TLS, without.
+    // And nothing goes to one without TLS.
     let cluster = Cluster::start(1, [one_job("a", "queued")]).await;
     let config = ClientConfig { trust: Some(certificates.trust.clone()), ..cluster.config() };
-    assert_eq!(get(config).await.expect("an answer"), "a");
+    assert!(matches!(Client::new(config), Err(Error::Config(said)) if said.contains("without TLS")));
+    assert!(cluster.seen().is_empty());
 }
 
 #[tokio::test]

@@ -49,15 +49,15 @@ impl Connection {
             return;
         }
         let progress = Arc::new(Progress::default());
-        let Some(tls) = self.slot.tls.clone() else {
+        let Some(door) = self.slot.door.clone() else {
             let stream = self.plain(stream, &progress);
-            return self.serve_http(stream, progress, begun).await;
+            return self.serve_http(stream, progress, begun, std::future::pending()).await;
         };
         let accepting = async {
             let is_tls = tls::begins(&stream).await?;
             let stream = self.plain(stream, &progress);
             if is_tls {
-                return tls::accept(&tls, stream).await.map(Some);
+                return door.accept(stream).await.map(Some);
             }
             tls::is_asked_for(stream).await;
             Ok(None)
@@ -67,7 +67,10 @@ impl Connection {
             () = self.shutdown.cancelled() => return,
         };
         match accepted.unwrap_or_else(|late| Err(late.into())) {
-            Ok(Some(stream)) => self.serve_http(stream, progress, begun).await,
+            Ok(Some(stream)) => {
+                let expelled = door.expels(&stream);
+                self.serve_http(stream, progress, begun, expelled).await;
+            }
             Ok(None) => tracing::debug!(%client, "HTTP without TLS, where TLS is spoken"),
             Err(error) => tracing::debug!(%client, %error, "no secure connection"),
         }
@@ -79,12 +82,13 @@ impl Connection {
         Box::pin(stream)
     }
 
-    /// Serves what comes on a stream that was accepted at `begun`.
+    /// Serves what comes on a stream that was accepted at `begun`. Once its client is `expelled`, nothing new is taken.
     async fn serve_http(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         progress: Arc<Progress>,
         begun: Instant,
+        expelled: impl Future<Output = ()>,
     ) {
         let Connection { client, slot, router, write_stall: _, requests, shutdown, watch } = self;
         let header_read = slot.header_read;
@@ -93,7 +97,10 @@ impl Connection {
                 request.extensions_mut().insert(OnlyHealth);
             }
             request.extensions_mut().insert(Client(client));
-            let in_flight = InFlight::new(&progress, &requests);
+            let in_flight = match progress.expelled.load(Ordering::Relaxed) {
+                true => None,
+                false => InFlight::new(&progress, &requests),
+            };
             progress.http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             let answer = router.clone().oneshot(Leftover::of(request, &progress, &shutdown));
             let (progress, watch) = (Arc::clone(&progress), Arc::clone(&watch));
@@ -108,13 +115,22 @@ impl Connection {
         // For who never asks: hyper's timeout for headers begins once it knows the version of HTTP, which it learns from the
         // first bytes. And for idle connections of HTTP/2, which hyper keeps for ever.
         let mut look = pin!(tokio::time::sleep_until(begun + header_read));
-        let (mut looks, mut is_ending) = (true, false);
+        let mut expelled = pin!(expelled);
+        let (mut looks, mut is_ending, mut is_expelled) = (true, false, false);
         let ended = loop {
             tokio::select! {
                 ended = &mut connection => break ended,
                 () = progress.end.cancelled() => {
                     tracing::debug!(%client, "the client is too slow");
                     return;
+                }
+                // What is under way goes on. Who would not hear of the end could ask for more.
+                () = &mut expelled, if !is_expelled => {
+                    tracing::debug!(%client, "the client would not be let in any more");
+                    (looks, is_ending, is_expelled) = (true, true, true);
+                    progress.expelled.store(true, Ordering::Relaxed);
+                    connection.as_mut().graceful_shutdown();
+                    look.as_mut().reset(Instant::now() + LINGER);
                 }
                 () = shutdown.cancelled(), if !is_ending => {
                     (looks, is_ending) = (true, true);

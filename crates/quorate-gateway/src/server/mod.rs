@@ -16,7 +16,6 @@ use std::sync::Arc;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,14 +25,15 @@ use crate::memory::Memory;
 use connection::Connection;
 pub(crate) use slots::OnlyHealth;
 use slots::{Slot, Slots};
+pub(crate) use tls::Door;
 use watch::Watch;
 
 /// A server. [`crate::Gateway::serve`] runs it.
 pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) limits: ConnectionLimits,
-    /// Speak TLS so.
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Through which clients come where TLS is spoken.
+    pub(crate) door: Option<Door>,
     /// When it is cancelled, nothing more is accepted, and what is in flight is answered.
     pub(crate) shutdown: CancellationToken,
     /// What requests and answers hold.
@@ -44,7 +44,7 @@ impl Server {
     /// Serves HTTP/1.1 and HTTP/2 until shutdown, and then until what was in flight has been answered, or
     /// [`ConnectionLimits::drain`] has passed. A client that is slow does not get so much time.
     pub(crate) async fn run(self, listener: TcpListener) {
-        let slots = Slots::new(&self.limits, self.tls.as_ref());
+        let slots = Slots::new(&self.limits, self.door.as_ref());
         let requests = Arc::new(Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)));
         let connections = TaskTracker::new();
         let watch = Arc::new(Watch::default());

@@ -13,6 +13,8 @@ pub(super) struct Progress {
     pub(super) end: CancellationToken,
     /// Something came that belongs to a request which has not been read to its end.
     pub(super) unread: AtomicBool,
+    /// Its client would not be let in any more: nothing new is taken.
+    pub(super) expelled: AtomicBool,
     /// It speaks HTTP/2.
     pub(super) http2: AtomicBool,
     requests: Mutex<Requests>,

@@ -4,9 +4,8 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
+use super::tls::Door;
 use crate::ConnectionLimits;
 use crate::limits::{H2_SEND_BYTES, H2_WINDOW_BYTES, HEADER_FIELDS, RESERVED_HEADER_READ};
 
@@ -22,7 +21,7 @@ struct Room {
     is_usual: bool,
     header_read: Duration,
     http: Arc<auto::Builder<TokioExecutor>>,
-    tls: Option<TlsAcceptor>,
+    door: Option<Door>,
 }
 
 /// A connection's slot, until it is dropped.
@@ -32,7 +31,7 @@ pub(super) struct Slot {
     /// Longest time to the end of a request's header, from the connection's start or the last answer.
     pub(super) header_read: Duration,
     pub(super) http: Arc<auto::Builder<TokioExecutor>>,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) door: Option<Door>,
 }
 
 impl Slot {
@@ -43,44 +42,39 @@ impl Slot {
 }
 
 impl Slots {
-    pub(super) fn new(limits: &ConnectionLimits, tls: Option<&Arc<ServerConfig>>) -> Slots {
+    pub(super) fn new(limits: &ConnectionLimits, door: Option<&Door>) -> Slots {
         let permits = |slots: usize| Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS)));
         let quickly = limits.header_read.min(RESERVED_HEADER_READ);
         let mut once = http(limits, quickly).http1_only();
         once.http1().keep_alive(false);
-        let tls_once = tls.map(|tls| {
-            let mut tls = ServerConfig::clone(tls);
-            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-            TlsAcceptor::from(Arc::new(tls))
-        });
         Slots {
             usual: Room {
                 permits: permits(limits.connections),
                 is_usual: true,
                 header_read: limits.header_read,
                 http: Arc::new(http(limits, limits.header_read)),
-                tls: tls.cloned().map(TlsAcceptor::from),
+                door: door.cloned(),
             },
             reserved: Room {
                 permits: permits(limits.reserved),
                 is_usual: false,
                 header_read: quickly,
                 http: Arc::new(once),
-                tls: tls_once,
+                door: door.map(Door::for_http1),
             },
         }
     }
 
     /// A slot, if there is one.
     pub(super) fn take(&self) -> Option<Slot> {
-        let Room { permits, is_usual, header_read, http, tls } = match self.usual.permits.available_permits()
+        let Room { permits, is_usual, header_read, http, door } = match self.usual.permits.available_permits()
         {
             0 => &self.reserved,
             _ => &self.usual,
         };
         let permit = Arc::clone(permits).try_acquire_owned().ok()?;
-        let (http, tls) = (Arc::clone(http), tls.clone());
-        Some(Slot { _permit: permit, is_usual: *is_usual, header_read: *header_read, http, tls })
+        let (http, door) = (Arc::clone(http), door.clone());
+        Some(Slot { _permit: permit, is_usual: *is_usual, header_read: *header_read, http, door })
     }
 }
 

@@ -1,8 +1,12 @@
 //! Heads that are refused whatever they ask for, over real sockets.
 
+use std::time::Duration;
+
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use quorate_gateway::{ConnectionLimits, GatewayConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::wire::Server;
@@ -139,4 +143,41 @@ async fn the_same_holds_for_http_2() {
         let body = answered.into_body().collect().await.unwrap().to_bytes();
         assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok());
     }
+}
+
+/// The flood of CONTINUATION frames, CVE-2024-27316.
+#[tokio::test]
+async fn a_head_of_http_2_that_never_ends_ends_its_connection() {
+    const LONG: Duration = Duration::from_secs(60);
+    const GO_AWAY: u8 = 7;
+    // Nothing else ends it.
+    let limits = ConnectionLimits { header_read: 60 * LONG, ..ConnectionLimits::default() };
+    let server = Server::with(GatewayConfig::default(), limits).await;
+    let stream = TcpStream::connect(server.addr).await.unwrap();
+    let (mut from, mut to) = stream.into_split();
+    let frame = |kind: u8, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, 0, 0, 0, 0, u8::from(kind != 4)], payload].concat()
+    };
+    let begin =
+        [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(4, b""), &frame(1, b"\x82\x86\x84")].concat();
+    let goes_on = frame(9, &b"\0\x01x\x01y".repeat(3_000));
+    let writer = tokio::spawn(async move {
+        to.write_all(&begin).await.unwrap();
+        while to.write_all(&goes_on).await.is_ok() {}
+    });
+    let mut said = Vec::new();
+    // It may be reset.
+    let _ = tokio::time::timeout(LONG, from.read_to_end(&mut said)).await.expect("it ends");
+    let mut frames = &said[..];
+    let mut code = None;
+    while let [a, b, c, kind, _, _, _, _, _, rest @ ..] = frames {
+        let (payload, next) = rest.split_at(u32::from_be_bytes([0, *a, *b, *c]) as usize);
+        code = code.or((*kind == GO_AWAY).then(|| payload[4..8].to_vec()));
+        frames = next;
+    }
+    assert!(code.is_some_and(|code| code != [0; 4]), "{said:?}");
+    drop(from);
+    tokio::time::timeout(LONG, writer).await.expect("nobody reads it").unwrap();
+    server.exchange("GET /v1/jobs HTTP/1.1\r\nHost: q\r\n\r\n").await.expect(200);
 }

@@ -12,10 +12,10 @@ use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use quorate_gateway::{ConnectionLimits, GatewayConfig};
 use quorate_tls::rustls::pki_types::ServerName;
-use quorate_tls::testing::{Ca, ca, issue, open, trust};
+use quorate_tls::testing::{Ca, Watched, ca, issue, issue_for, open, trust};
 use quorate_tls::{Identity, Trust};
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -36,8 +36,9 @@ impl Secure {
         let (dir, ca) = (tempfile::tempdir().unwrap(), ca());
         issue(dir.path(), &ca, "n1", None);
         let (identity, trust) = (open(dir.path(), "n1").unwrap(), trust(dir.path(), &[&ca]));
-        let tls = quorate_tls::server(&identity, asks_clients.then_some(&trust), &[b"h2", b"http/1.1"]);
-        let config = GatewayConfig { tls: Some(Arc::new(tls)), ..GatewayConfig::default() };
+        let tls_clients = asks_clients.then(|| trust.clone());
+        let tls = quorate_tls::server(&identity, tls_clients.as_ref(), &[b"h2", b"http/1.1"]);
+        let config = GatewayConfig { tls: Some(Arc::new(tls)), tls_clients, ..GatewayConfig::default() };
         let server = Server::with(config, limits).await;
         Secure { server, identity, trust, ca, dir }
     }
@@ -201,4 +202,123 @@ async fn an_end_waits_for_nobody_who_has_not_shaken_hands() {
     secure.server.shutdown.cancel();
     secure.server.served.await.unwrap();
     assert!(silent.is_cut_off().await);
+}
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// No connection ends by itself.
+fn patient() -> ConnectionLimits {
+    ConnectionLimits { header_read: Duration::from_secs(3_600), ..ConnectionLimits::default() }
+}
+
+#[tokio::test]
+async fn who_would_not_be_let_in_any_more_has_to_leave() {
+    let secure = Secure::start(true, patient()).await;
+    issue(secure.path(), &secure.ca, "known", None);
+    let known = open(secure.path(), "known").unwrap();
+    let stream = secure.connect(Some(&known), &[b"h2"]).await.unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let ask = async || sender.clone().send_request(secure.get("/v1/jobs")).await;
+    assert_eq!(ask().await.unwrap().status(), 200);
+    let waiting = tokio::spawn(sender.clone().send_request(secure.get("/v1/jobs/consume?wait=60")));
+    secure.server.backend.somebody_waits().await;
+
+    // Others count as well: it stays.
+    let other = ca();
+    trust(secure.path(), &[&secure.ca, &other]);
+    assert!(secure.trust.reload().unwrap());
+    issue(secure.path(), &other, "other", None);
+    let one_of_them = open(secure.path(), "other").unwrap();
+    let trusting = Trust::open(secure.path().join("ca.pem")).unwrap();
+    let config = quorate_tls::client(Some(&trusting), Some(&one_of_them), &[b"http/1.1"]);
+    let stream = TcpStream::connect(secure.server.addr).await.unwrap();
+    let name = ServerName::try_from("n1").unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    assert_eq!(status(http1(stream).await.send_request(secure.get("/v1/jobs"))).await, 200);
+    assert_eq!(ask().await.unwrap().status(), 200);
+
+    // Others alone: it goes, and what is under way goes on.
+    trust(secure.path(), &[&other]);
+    assert!(secure.trust.reload().unwrap());
+    let refused = async { while ask().await.is_ok() {} };
+    tokio::time::timeout(LONG, refused).await.expect("it is asked to leave");
+    assert!(!waiting.is_finished());
+    secure.server.shutdown.cancel();
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    let _ = tokio::time::timeout(LONG, connection).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_clients_certificate() {
+    let secure = Secure::start(true, patient()).await;
+    issue_for(secure.path(), &secure.ca, "brief", Duration::from_secs(3));
+    let brief = open(secure.path(), "brief").unwrap();
+    let mut stream = secure.connect(Some(&brief), &[b"http/1.1"]).await.unwrap();
+    stream.write_all(b"GET /v1/jobs HTTP/1.1\r\nHost: q\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(LONG, stream.read_to_end(&mut answer)).await.expect("it ends");
+    assert!(ended.is_ok() && answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    assert!(quorate_tls::lasts(brief.expires_at()).is_zero(), "and not before");
+}
+
+/// A client that does not hear of the end, and asks on: it answers no ping.
+#[tokio::test]
+async fn nothing_is_taken_from_who_was_asked_to_leave() {
+    const RESET: u8 = 3;
+    let secure = Secure::start(true, patient()).await;
+    issue(secure.path(), &secure.ca, "known", None);
+    let known = open(secure.path(), "known").unwrap();
+    let mut stream = secure.connect(Some(&known), &[b"h2"]).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    // GET /v1/jobs, by the fields of HPACK's table.
+    let head = [&[0x82, 0x87, 0x04, 8][..], b"/v1/jobs", &[0x01, 1], b"q"].concat();
+    let mut request = async |id: u32| {
+        let mut frame = vec![0, 0, u8::try_from(head.len()).unwrap(), 1, 0x5];
+        frame.extend(id.to_be_bytes());
+        frame.extend(&head);
+        stream.write_all(&frame).await.unwrap();
+        // Its head, or its end.
+        loop {
+            let mut frame = [0; 9];
+            stream.read_exact(&mut frame).await.unwrap();
+            let mut rest = vec![0; usize::from(u16::from_be_bytes([frame[1], frame[2]]))];
+            stream.read_exact(&mut rest).await.unwrap();
+            if frame[5..] == id.to_be_bytes() && [1, 3].contains(&frame[3]) {
+                break frame[3];
+            }
+        }
+    };
+    assert_ne!(request(1).await, RESET);
+    trust(secure.path(), &[&ca()]);
+    assert!(secure.trust.reload().unwrap());
+    let refused = async {
+        let mut id = 3;
+        while request(id).await != RESET {
+            id += 2;
+        }
+    };
+    tokio::time::timeout(LONG, refused).await.expect("it is refused");
+    let mut rest = Vec::new();
+    // As it does not end it itself, it is cut off.
+    let _ = tokio::time::timeout(LONG, stream.read_to_end(&mut rest)).await.expect("the connection ends");
+}
+
+#[tokio::test]
+async fn hands_are_shaken_beside_everything_else() {
+    let (dir, ca) = (tempfile::tempdir().unwrap(), ca());
+    issue(dir.path(), &ca, "n1", None);
+    let watched = Watched::new(open(dir.path(), "n1").unwrap());
+    let trust = trust(dir.path(), &[&ca]);
+    let mut tls = quorate_tls::server(&open(dir.path(), "n1").unwrap(), None, &[b"http/1.1"]);
+    tls.cert_resolver = Arc::new(watched.clone());
+    let config = GatewayConfig { tls: Some(Arc::new(tls)), ..GatewayConfig::default() };
+    let server = Server::with(config, ConnectionLimits::default()).await;
+    let config = quorate_tls::client(Some(&trust), None, &[]);
+    let stream = TcpStream::connect(server.addr).await.unwrap();
+    let name = ServerName::try_from("n1").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    assert!(watched.thread().is_some_and(|thread| thread != std::thread::current().id()));
 }

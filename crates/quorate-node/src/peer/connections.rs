@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::Stream;
 use parking_lot::Mutex;
 use quorate_store::NodeId;
-use quorate_tls::Names;
+use quorate_tls::{Handshakes, Names};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -41,6 +41,7 @@ struct Inner {
 /// Where certificates are asked for.
 pub(crate) struct Door {
     acceptor: TlsAcceptor,
+    handshakes: Handshakes,
     tls: PeerTls,
     roster: Roster,
     /// When somebody was last said to have been turned away.
@@ -49,7 +50,8 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(tls: &PeerTls, roster: Roster) -> Door {
-        Door { acceptor: tls.acceptor(), tls: tls.clone(), roster, said: Mutex::default() }
+        let (acceptor, handshakes) = (tls.acceptor(), Handshakes::start());
+        Door { acceptor, handshakes, tls: tls.clone(), roster, said: Mutex::default() }
     }
 
     fn turned_away(&self, addr: IpAddr, error: &io::Error) {
@@ -163,8 +165,8 @@ impl Connections {
         drop(open);
         let stream = match &self.0.door {
             None => Way::Open(Box::new(stream)),
-            // It is greeted when it is read: whoever says nothing is closed like any other newcomer.
-            Some(door) => Way::Door(Box::new(door.acceptor.accept(stream))),
+            // Whoever says nothing is closed like any other newcomer, and given up there.
+            Some(door) => Way::Door(Box::pin(door.handshakes.run(door.acceptor.accept(stream)))),
         };
         let ticket = Ticket { connections: self.clone(), id, greeted };
         Connection { stream, addr, closed: Box::pin(close.cancelled_owned()), ticket }
@@ -271,7 +273,7 @@ pub(crate) struct Connection {
 
 /// How far it has come in.
 enum Way {
-    Door(Box<Shaking>),
+    Door(Shaking),
     Open(Box<dyn Socket>),
     Refused,
 }
@@ -288,7 +290,7 @@ impl Connection {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         if let Way::Door(shaking) = &mut self.stream {
-            let shaken = ready!(Pin::new(shaking).poll(cx));
+            let shaken = ready!(shaking.as_mut().poll(cx));
             let greeted = shaken.and_then(|stream| {
                 let greeted = Greeted::by(stream.get_ref().1.peer_certificates())?;
                 Ok((stream, greeted))
@@ -374,3 +376,48 @@ impl AsyncWrite for Connection {
 }
 
 const _: () = assert!(Duration::as_millis(&limits::FIRST_CALL) > Duration::as_millis(&limits::WATCH));
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::pin::pin;
+
+    use futures::StreamExt;
+    use quorate_tls::rustls::pki_types::ServerName;
+    use quorate_tls::testing::{Watched, ca, issue, open, trust};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+    use crate::peer::{Identity, Run};
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "this is the edge")]
+    async fn hands_are_shaken_beside_everything_else() {
+        let (dir, ca) = (tempfile::tempdir().unwrap(), ca());
+        issue(dir.path(), &ca, "n1", None);
+        let tls = PeerTls { identity: open(dir.path(), "n1").unwrap(), trust: trust(dir.path(), &[&ca]) };
+        let identity =
+            Identity { node_id: 1, cluster_id: Arc::default(), run: Run::NONE, former: Arc::default() };
+        let mut door = Door::new(&tls, Roster::of(identity, "n1", BTreeSet::default()));
+        let (mut config, watched) =
+            (quorate_tls::peer_server(&tls.identity, &tls.trust), Watched::new(tls.identity.clone()));
+        config.cert_resolver = Arc::new(watched.clone());
+        door.acceptor = TlsAcceptor::from(Arc::new(config));
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut incoming = pin!(Connections::new(4, Some(door)).incoming(listener));
+        let calling = tokio::spawn(async move {
+            let stream = TcpStream::connect(addr).await.unwrap();
+            let name = ServerName::try_from("n1").unwrap();
+            let mut stream = tls.connector().connect(name, stream).await.unwrap();
+            stream.write_all(b"!").await.unwrap();
+            stream
+        });
+        let mut connection = incoming.next().await.unwrap().unwrap();
+        assert_eq!(connection.read_u8().await.unwrap(), b'!');
+        assert!(watched.thread().is_some_and(|thread| thread != std::thread::current().id()));
+        drop(calling.await);
+    }
+}

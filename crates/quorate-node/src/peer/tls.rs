@@ -13,7 +13,7 @@ use quorate_tls::{Identity, Names, Trust};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::{Accept, TlsAcceptor, TlsConnector};
+use tokio_rustls::{TlsAcceptor, TlsConnector, server};
 use tonic::transport::Uri;
 
 use crate::limits;
@@ -65,7 +65,7 @@ impl Greeted {
 }
 
 /// What is shaking hands, as somebody who has connected.
-pub(crate) type Shaking = Accept<TcpStream>;
+pub(crate) type Shaking = Pin<Box<dyn Future<Output = io::Result<server::TlsStream<TcpStream>>> + Send>>;
 
 /// Whom a connection is to reach.
 #[derive(Clone, Debug)]

@@ -150,7 +150,8 @@ async fn wait_for_vote(
         if cluster.standing == "removed" {
             // It is the replaced one, and learns of nothing any more.
             let others = cluster.members.iter().filter(|member| member.name != cluster.node);
-            stays = Some(target.client_of(others.map(|member| member.http_addr.clone()).collect())?);
+            let others: Vec<String> = others.map(|member| member.http_addr.clone()).collect();
+            stays = Some(target.client_of_named(&others)?);
         }
         let votes = voters(&cluster).any(|voter| voter.name == *name && voter.reachable);
         let replaced = |old: &String| !voters(&cluster).any(|voter| voter.name == *old);

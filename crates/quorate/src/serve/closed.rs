@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use anyhow::ensure;
+use quorate_gateway::{Role, Roles};
 
 use crate::cert::check_node;
 use crate::wrong_usage::Lines;
@@ -51,6 +52,28 @@ impl Open {
         });
         let all: Vec<String> = http.into_iter().chain(peers).chain(metrics).collect();
         (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// What is worth a warning of what callers may without a token, and was asked for. `strangers`: what they may, and whether that was
+    /// said. `known`: they must have certificates.
+    pub(super) fn remark(
+        http: SocketAddr,
+        (strangers, was_said): (Roles, bool),
+        known: bool,
+    ) -> Option<String> {
+        let is_all = strangers.has(Role::Admin);
+        let is_here = http.ip().to_canonical().is_loopback();
+        match (known, is_all) {
+            (true, true) if !was_said => Some(
+                "whoever has a certificate of --tls-client-ca may do everything: tell them apart by --tokens, or say --anonymous admin"
+                    .to_owned(),
+            ),
+            (false, false) if !is_here && !strangers.is_empty() => {
+                Some(format!("whoever reaches {http} may {strangers} without a token (--anonymous)"))
+            }
+            // As was said; or it is open, which is refused, or warned of.
+            (true | false, true | false) => None,
+        }
     }
 
     /// Nobody is let in by accident.
@@ -147,5 +170,24 @@ mod tests {
         assert!(Open::default().allow(false, "n7").is_ok() && Open::default().words().is_none());
         let numbers = Open::of(http, true, peers, true, Some(metrics));
         assert!(all.lets_in() && !numbers.lets_in() && numbers.allow(false, "n7").is_err());
+    }
+
+    #[test]
+    fn what_callers_may_without_a_token_is_told_unless_they_are_known_and_it_was_said() {
+        let [here, elsewhere] = ["127.0.0.1:1", "0.0.0.0:1"].map(|addr| addr.parse().unwrap());
+        let some: Roles = "submit,run".parse().unwrap();
+        let remark = |http, strangers, known| Open::remark(http, strangers, known).unwrap_or_default();
+        assert!(remark(elsewhere, (some, true), false).contains("0.0.0.0:1 may submit,run without a token"));
+        for http in [here, elsewhere] {
+            assert!(
+                remark(http, (Roles::ALL, false), true)
+                    .contains("may do everything: tell them apart by --tokens")
+            );
+            assert_eq!(remark(http, (Roles::ALL, true), true), "");
+            assert_eq!(remark(http, (some, true), true), "");
+            assert_eq!(remark(http, (Roles::default(), false), false), "");
+        }
+        assert_eq!(remark(here, (some, true), false), "");
+        assert_eq!(remark(here, (Roles::ALL, false), false), "");
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) open: Open,
     /// … as was asked for.
     pub(crate) insecure: bool,
+    /// What the log says of callers without a token.
+    pub(crate) remark: Option<String>,
     /// What HTTPS is served with.
     pub(crate) tls: Option<RestTls>,
     /// Who has a token.
@@ -54,7 +56,9 @@ impl Settings {
             (None, Some(_)) => Roles::default(),
             (None, None) => Roles::ALL,
         };
-        let callers_known = !strangers.has(Role::Admin) || self.tls_client_ca.is_some();
+        let ask_certificates = self.tls_client_ca.is_some();
+        let remark = Open::remark(http_addr, (strangers, self.anonymous.is_some()), ask_certificates);
+        let callers_known = !strangers.has(Role::Admin) || ask_certificates;
         let open = Open::of(http_addr, callers_known, peer_addr, self.peer_cert.is_some(), metrics_addr);
         let peers = match self.peers {
             Some(list) => parse_peers(&list)?,
@@ -78,6 +82,7 @@ impl Settings {
         }
         let mut gateway = GatewayConfig { node: name, ..GatewayConfig::default() };
         gateway.tls = tls.as_ref().map(RestTls::server);
+        gateway.tls_clients = tls.as_ref().and_then(RestTls::clients);
         if let Some(given) = self.write_timeout {
             let (least, most) = (HumanDuration(*WRITE_TIMEOUT.start()), HumanDuration(*WRITE_TIMEOUT.end()));
             ensure!(
@@ -112,6 +117,7 @@ impl Settings {
             metrics_addr,
             open,
             insecure: self.insecure.unwrap_or(false),
+            remark,
             tls,
             tokens: self.tokens,
             collector,

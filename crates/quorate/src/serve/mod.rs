@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::ending::Ending;
 use crate::wrong_usage::WrongUsage;
-use crate::{logging, peer_tls, runtime};
+use crate::{logging, peer_tls, private, runtime};
 use backend::NodeBackend;
 use config::Config;
 use exporter::Exporter;
@@ -40,6 +40,7 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let until_stdin_closes = settings.until_stdin_closes;
     let config = settings.check().context(WrongUsage)?;
     config.open.allow(config.insecure, &config.node.name).context(WrongUsage)?;
+    private::keep_files_private();
     runtime::on_threads(async move {
         let traces = config.collector.as_ref().map(|to| Traces::start(to, &config.node.name)).transpose()?;
         logging::start(config.log_format, &config.log_level, traces.as_ref().map(Traces::layer))?;
@@ -52,9 +53,12 @@ pub(crate) fn main(args: ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCode> {
-    let Config { mut node, gateway: http, http_addr, metrics_addr, tls, tokens, open, .. } = config;
+    let Config { mut node, gateway: http, http_addr, metrics_addr, tls, tokens, open, remark, .. } = config;
     if let Some(what) = open.words() {
         logging::warn(&format!("INSECURE (--insecure): {what}"));
+    }
+    if let Some(remark) = remark {
+        tracing::warn!("{remark}");
     }
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
     let mut ending = Ending::listen()?;

@@ -11,7 +11,6 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub(crate) struct RestTls {
     identity: Identity,
-    /// Whose clients are served; `None`: whoever speaks TLS.
     clients: Option<Trust>,
 }
 
@@ -49,6 +48,11 @@ impl RestTls {
         Arc::new(quorate_tls::server(&self.identity, self.clients.as_ref(), &[b"h2", b"http/1.1"]))
     }
 
+    /// Whose clients are served; `None`: whoever speaks TLS.
+    pub(crate) fn clients(&self) -> Option<Trust> {
+        self.clients.clone()
+    }
+
     /// Follows the files from now on, and looks at once whenever `look` changes.
     pub(crate) fn follow(&self, look: &watch::Receiver<()>) {
         tokio::spawn(keep_fresh("rest", self.identity.clone(), look.clone()));
@@ -69,12 +73,10 @@ impl RestTls {
     pub(crate) fn tell_other_names(&self, http_addr: &str) {
         let authority = http_addr.trim_start_matches("https://");
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        let names = self.identity.names();
         let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
-        let is_named = names.bear(host)
-            || ip.is_ok_and(|ip| ip.is_unspecified() || names.ips.contains(&ip))
-            || names.dns.iter().any(|name| name.starts_with("*."));
-        if !is_named {
+        let is_called_otherwise = ip.is_ok_and(|ip| ip.is_unspecified());
+        if !is_called_otherwise && !self.identity.is_for(host) {
+            let names = self.identity.names();
             tracing::warn!(host, %names, "the certificate is not for the name by which http-advertise has clients call this node");
         }
     }

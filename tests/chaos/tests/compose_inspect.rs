@@ -1,0 +1,74 @@
+//! How little the containers of the compose stack may do, as the engine says it: they are made, and not started.
+
+mod common;
+
+use std::process::Command;
+
+use serde_json::Value;
+
+const PROJECT: &str = "quorate-inspect";
+
+fn compose(arguments: &[&str]) -> String {
+    let mut command = Command::new("docker-compose");
+    command
+        .current_dir(common::root())
+        .env("COMPOSE_PROJECT_NAME", PROJECT)
+        .env("QUORATE_IMAGE", common::IMAGE);
+    command.args(["-f", "deploy/compose.yaml", "-f", "deploy/compose.five.yaml"]).args(arguments);
+    let output = command.output().expect("docker-compose");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn containers_may_do_little() {
+    let ready = match common::succeeds("docker-compose", &["version"]) {
+        true => common::image(),
+        false => Err("docker-compose is missing".to_owned()),
+    };
+    if let Err(why) = ready {
+        println!("SKIPPED: {why}");
+        return;
+    }
+    let _alone = quorate_chaos::alone(PROJECT).expect("nobody else inspects");
+    compose(&["down", "--volumes"]);
+    compose(&["up", "--no-start"]);
+    let containers: Vec<String> = compose(&["ps", "-q"]).lines().map(str::to_owned).collect();
+    let inspected = Command::new("docker").arg("inspect").args(&containers).output().expect("docker");
+    compose(&["down", "--volumes"]);
+    let inspected: Vec<Value> = serde_json::from_slice(&inspected.stdout).expect("a list");
+    let found: Vec<&str> = inspected
+        .iter()
+        .filter_map(|one| one["Config"]["Labels"]["com.docker.compose.service"].as_str())
+        .collect();
+    assert!(["n1", "n5", "runner1", "secrets"].iter().all(|service| found.contains(service)), "{found:?}");
+    for one in &inspected {
+        let (name, host, config) = (&one["Name"], &one["HostConfig"], &one["Config"]);
+        assert_eq!(host["ReadonlyRootfs"], true, "{name}");
+        assert_eq!(host["CapDrop"], serde_json::json!(["ALL"]), "{name}");
+        assert_eq!((&host["CapAdd"], &host["Privileged"]), (&Value::Null, &Value::Bool(false)), "{name}");
+        assert_eq!(host["SecurityOpt"], serde_json::json!(["no-new-privileges:true"]), "{name}");
+        assert!(host["PidsLimit"].as_i64().is_some_and(|most| most > 0), "{name}: {}", host["PidsLimit"]);
+        assert!(host["NetworkMode"] != "host" && host["PidMode"] == "", "{name}");
+        let user = config["User"].as_str().unwrap_or_default();
+        assert!(!["", "0", "root"].contains(&user.split(':').next().unwrap_or_default()), "{name}: {user}");
+        let is_once = config["Labels"]["com.docker.compose.service"] == "secrets";
+        assert!(
+            is_once || host["Memory"].as_i64().is_some_and(|most| most > 0),
+            "{name}: {}",
+            host["Memory"]
+        );
+        // What clients call, on this machine alone; no peer port.
+        for (port, at) in host["PortBindings"].as_object().into_iter().flatten() {
+            assert_eq!((port.as_str(), &at[0]["HostIp"]), ("8080/tcp", &"127.0.0.1".into()), "{name}");
+        }
+        let mounts = one["Mounts"].as_array().into_iter().flatten();
+        assert!(mounts.filter_map(|mount| mount["Type"].as_str()).all(|kind| kind == "volume"), "{name}");
+        // Files with secrets, and none itself.
+        for variable in config["Env"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let (setting, value) = variable.split_once('=').unwrap_or_default();
+            let is_secret = ["TOKEN", "KEY", "PASSWORD"].iter().any(|word| setting.contains(word));
+            assert!(!is_secret || value.starts_with("/etc/quorate/"), "{name}: {variable}");
+        }
+    }
+}
