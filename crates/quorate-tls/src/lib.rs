@@ -24,6 +24,8 @@ pub use limits::EXPIRES_SOON;
 pub use rustls;
 pub use trust::Trust;
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
