@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use quorate_tls::{Identity, Trust};
 
+use crate::Token;
+
 /// How to reach a cluster, and how long to try.
 #[derive(Clone)]
 pub struct ClientConfig {
@@ -14,8 +16,8 @@ pub struct ClientConfig {
     pub trust: Option<Trust>,
     /// Who this client is, where a node asks for a certificate.
     pub identity: Option<Identity>,
-    /// Sent as `Authorization: Bearer …` if given.
-    pub token: Option<String>,
+    /// Sent as `Authorization: Bearer …` if given. One of a file is looked for again where a node does not take it.
+    pub token: Option<Token>,
     /// How long one call may take with all its attempts (a consume: on top of its `wait`).
     pub deadline: Duration,
     /// How long one node gets to answer before the next one is asked (a consume: on top of its `wait`). The node is told,
@@ -64,15 +66,13 @@ impl ClientConfig {
     }
 }
 
-/// Without the token.
 impl fmt::Debug for ClientConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let token = self.token.as_ref().map(|_| "…");
         f.debug_struct("ClientConfig")
             .field("nodes", &self.nodes)
             .field("trust", &self.trust)
             .field("identity", &self.identity)
-            .field("token", &token)
+            .field("token", &self.token)
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_api::{ErrorWrapper, Health};
 use reqwest::RequestBuilder;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use tokio::time::Instant;
 
 use crate::attempt::{Failure, Setback, Unreachable, attempt, begin, quote, words};
@@ -15,7 +15,7 @@ use crate::limits;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
 use crate::presence::Presence;
-use crate::{ClientConfig, Error, Keyed, NotWell, Refused, RefusedKind};
+use crate::{ClientConfig, Error, Keyed, NotWell, Refused, RefusedKind, Token};
 
 /// How long the node may wait before it answers, in seconds.
 const QUORATE_TIMEOUT: &str = "Quorate-Timeout";
@@ -26,6 +26,7 @@ const UNAUTHORIZED: u16 = 401;
 #[derive(Debug)]
 pub(crate) struct Delivery {
     http: reqwest::Client,
+    token: Option<Token>,
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) presence: Arc<Presence>,
     deadline: Duration,
@@ -59,13 +60,6 @@ impl From<Failed> for Error {
 
 impl Delivery {
     pub(crate) fn new(config: &ClientConfig) -> Result<Delivery, Error> {
-        let mut headers = HeaderMap::new();
-        if let Some(token) = &config.token {
-            let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-                .map_err(|_| Error::Config("the token has characters that no header may have".into()))?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
         let shortest = config.attempt_timeout.min(config.deadline / limits::LAST_ATTEMPT_PART);
         let connect = config.connect_timeout.min((shortest / 2).max(limits::SHORTEST_CONNECT));
         let nodes = Nodes::new(&config.nodes, config.is_tls(), config.shuffle)?;
@@ -74,7 +68,6 @@ impl Delivery {
             false => reqwest::Client::builder(),
         };
         let http = http
-            .default_headers(headers)
             .connect_timeout(connect)
             .tcp_nodelay(true)
             .pool_idle_timeout(limits::CONNECTION_IDLE)
@@ -84,6 +77,7 @@ impl Delivery {
             .map_err(|error| Error::Config(error.to_string()))?;
         Ok(Delivery {
             http,
+            token: config.token.clone(),
             nodes: Arc::new(nodes),
             presence: Arc::default(),
             deadline: config.deadline,
@@ -96,6 +90,7 @@ impl Delivery {
     pub(crate) fn within(&self, deadline: Duration) -> Delivery {
         Delivery {
             http: self.http.clone(),
+            token: self.token.clone(),
             nodes: self.nodes.clone(),
             presence: self.presence.clone(),
             deadline: self.deadline.min(deadline),
@@ -124,8 +119,9 @@ impl Delivery {
         let mut in_doubt = false;
         // What is known of each by the last attempt there: the last round may end before it has asked all.
         let mut unreachable: BTreeMap<usize, String> = BTreeMap::new();
-        loop {
+        'rounds: loop {
             let first = self.nodes.current();
+            let sent = self.token.as_ref().map(Token::header);
             let mut retry_after = None;
             let mut last = String::new();
             let (mut may_be_lost, mut is_tls) = (false, true);
@@ -144,8 +140,15 @@ impl Delivery {
                         }
                         return Ok(answered);
                     }
-                    // Nodes hear of a new token one after the other: it is final when every node that is there says so.
-                    Err(Failure::Refused(refused)) if refused.status == UNAUTHORIZED => {
+                    Err(Failure::Refused(refused)) if refused.kind == RefusedKind::Unauthorized => {
+                        // Its file may have another token by now.
+                        if Instant::now() < last_attempt && self.renews(sent.as_ref()).await {
+                            continue 'rounds;
+                        }
+                        if refused.status != UNAUTHORIZED {
+                            return Err(self.refused(node, refused, call, in_doubt));
+                        }
+                        // Nodes hear of a new token one after the other: it is final when every node that is there says so.
                         let setback = Setback::new(format!("401: {refused}"));
                         strangers.push((node, refused));
                         (setback, false)
@@ -208,6 +211,14 @@ impl Delivery {
         }
     }
 
+    /// Whether there is another token than the one that was sent.
+    async fn renews(&self, sent: Option<&HeaderValue>) -> bool {
+        match (&self.token, sent) {
+            (Some(token), Some(sent)) => token.renew(sent).await,
+            (None, _) | (_, None) => false,
+        }
+    }
+
     /// How a call ends that a node refused.
     fn refused(&self, node: usize, refused: Refused, call: &Call<'_>, in_doubt: bool) -> Failed {
         let error = match in_doubt && !settles(&refused, call) {
@@ -249,7 +260,7 @@ impl Delivery {
     ) -> Result<Health, Unwell> {
         let mut url = self.nodes.url(node).clone();
         url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push(path);
-        let answer = self.http.get(url).timeout(patience).send().await;
+        let answer = self.authorized(self.http.get(url)).timeout(patience).send().await;
         let answer = answer.map_err(|error| match error.is_connect() {
             true => Unwell::Unreachable(words(&error)),
             false => Unwell::Silent(words(&error)),
@@ -269,7 +280,14 @@ impl Delivery {
     fn request(&self, node: usize, call: &Call<'_>, limit: Duration) -> RequestBuilder {
         let patience = patience(limit).as_secs_f64();
         let request = self.http.request(call.method.clone(), call.url(self.nodes.url(node)));
-        request.header(QUORATE_TIMEOUT, format!("{patience:.3}"))
+        self.authorized(request).header(QUORATE_TIMEOUT, format!("{patience:.3}"))
+    }
+
+    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.token {
+            Some(token) => request.header(AUTHORIZATION, token.header()),
+            None => request,
+        }
     }
 }
 

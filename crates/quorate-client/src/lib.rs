@@ -16,6 +16,7 @@ mod pause;
 mod presence;
 mod requests;
 mod tls;
+mod token;
 mod watch;
 
 pub use client::Client;
@@ -25,3 +26,4 @@ pub use error::{Error, NotWell, Refused, RefusedKind};
 pub use keyed::Keyed;
 pub use quorate_api as api;
 pub use requests::{Consume, JobFailure, ListImages, ListJobs, ListQueues, ListWorkers, Probe};
+pub use token::Token;

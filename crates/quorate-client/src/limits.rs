@@ -32,5 +32,9 @@ pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(1_500);
 pub(crate) const WATCH_OTHERS: Duration = Duration::from_millis(500);
 /// How long a node gets to say whether it is ready. It asks others itself, for up to 2 s.
 pub(crate) const WATCH_PATIENCE: Duration = Duration::from_millis(2_500);
+/// Most bytes of a file with a token that are read.
+pub(crate) const TOKEN_FILE_BYTES: u64 = 4 << 10;
+/// Between two looks whether it has another one.
+pub(crate) const TOKEN_LOOK: Duration = Duration::from_secs(5);
 /// How long a node may take for a change of the cluster, on top of what any call may.
 pub(crate) const CHANGE: Duration = Duration::from_secs(15);

@@ -95,6 +95,10 @@ impl NodeConfig {
         if !is_name(&self.name) {
             return refuse("name", no_name(&self.name));
         }
+        if !is_http_addr(&self.http_addr) {
+            let reason = format!("`{}` is not HOST:PORT", self.http_addr.escape_debug());
+            return refuse("http-advertise", reason);
+        }
         for (at, (name, addr)) in self.peers.iter().enumerate() {
             if !is_name(name) {
                 return refuse("peers", no_name(name));
@@ -169,6 +173,11 @@ pub(crate) fn is_addr(addr: &str) -> bool {
     let uri = format!("http://{addr}").parse::<tonic::transport::Uri>();
     let parts = uri.ok().and_then(|uri| Some(format!("{}:{}", uri.host()?, uri.port()?)));
     addr.len() <= ADDR_BYTES && parts.as_deref() == Some(addr)
+}
+
+/// Whether it can be where clients reach a node, with a scheme or without; empty: nowhere.
+pub(crate) fn is_http_addr(addr: &str) -> bool {
+    addr.len() <= "https://".len() + ADDR_BYTES && addr.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -164,6 +164,8 @@ pub(crate) const DISK_WATCH: Duration = Duration::from_millis(250);
 pub(crate) const PEERS: usize = 9;
 /// Longest address of a node: a DNS name, and a port.
 pub(crate) const ADDR_BYTES: usize = 253 + 6;
+/// Longest id of a cluster, or name of a version.
+pub(crate) const ID_BYTES: usize = 64;
 /// Longest name of a node.
 pub(crate) const NAME_BYTES: usize = 63;
 /// What is kept free of a large disk, in bytes; of a small one a quarter.

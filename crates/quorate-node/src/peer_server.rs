@@ -25,7 +25,7 @@ use crate::peer::frames::Frames;
 use crate::peer::gate::{self, Gate};
 use crate::peer::sound::{Judge, Unsound};
 use crate::peer::unfinished::{Bounded, Unfinished};
-use crate::peer::{messages, snapshot};
+use crate::peer::{introduction, messages, snapshot};
 use crate::process::Process;
 use crate::trace;
 
@@ -251,13 +251,11 @@ impl Peer for Service {
     async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {
         let from = gate::caller(request.extensions());
         let names = gate::ticket(request.extensions()).names().cloned();
-        let pb::JoinRequest { member, feature_level } = request.into_inner();
-        let member = member.filter(|member| member.node_id == from);
-        let member = member.ok_or_else(|| Status::invalid_argument("a node can only join for itself"))?;
+        let (member, understood) = introduction::join(request.into_inner(), from)?;
         if let Some(names) = names {
             self.process.transport.roster.check(from, &member.name, &names)?;
         }
-        let step = self.group.admission.step(member, FeatureLevel(feature_level)).await;
+        let step = self.group.admission.step(member, understood).await;
         Ok(Response::new(match step {
             Ok(()) => pb::JoinResponse { voter: true, ..Default::default() },
             Err(not_yet) => {
@@ -287,7 +285,7 @@ impl Discovery for Service {
     ) -> Result<Response<pb::DiscoverResponse>, Status> {
         let ticket = gate::ticket(request.extensions()).clone();
         ticket.called();
-        let asker = request.into_inner();
+        let asker = introduction::question(request.into_inner())?;
         if let Some(names) = ticket.names() {
             self.process.transport.roster.check(asker.node_id, &asker.name, names)?;
         }

@@ -90,7 +90,9 @@ impl Report {
                         (may_take, may_have_taken) = (!may_have_taken, false);
                         continue;
                     }
-                    RefusedKind::TooLarge | RefusedKind::Invalid | RefusedKind::Unauthorized => {
+                    // Another token may take the place of this one before it is too late.
+                    RefusedKind::Unauthorized => {}
+                    RefusedKind::TooLarge | RefusedKind::Invalid => {
                         return Err(Outcome::Unreported(error.to_string()));
                     }
                 },

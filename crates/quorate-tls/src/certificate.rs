@@ -63,6 +63,14 @@ pub(crate) fn begins_at(certificate: &CertificateDer<'_>) -> Option<ASN1Time> {
     Some(certificate.validity().not_before)
 }
 
+/// Whether a certificate says of itself that it is for servers and for clients, as a node's does: that of a client is for clients
+/// alone, and one that says nothing may be anybody's.
+pub(crate) fn is_of_node(certificate: &CertificateDer<'_>) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
+    let uses = certificate.extended_key_usage().ok().flatten();
+    uses.is_some_and(|uses| uses.value.server_auth && uses.value.client_auth)
+}
+
 /// Whether a certificate is one of an authority, by its basic constraints.
 pub(crate) fn is_authority(certificate: &CertificateDer<'_>) -> bool {
     X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| certificate.is_ca())

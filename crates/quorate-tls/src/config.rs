@@ -3,38 +3,41 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use crate::trust::AnyName;
+use crate::trust::Peers;
 use crate::{Identity, Trust};
 
 /// Of a server for anybody, TLS 1.2 and 1.3. With `clients`, only who has a certificate of theirs is let in. `alpn`: its protocols, the
 /// best first.
 pub fn server(identity: &Identity, clients: Option<&Trust>, alpn: &[&[u8]]) -> ServerConfig {
+    let clients = clients.map(|clients| Arc::new(clients.clone()) as Arc<dyn ClientCertVerifier>);
     serve(identity, clients, alpn, &[&TLS13, &TLS12])
 }
 
-/// Of a server for peers: TLS 1.3, and only for those with a certificate.
+/// Of a server for peers: TLS 1.3, and only for those with a node's certificate, which is for servers and clients.
 pub fn peer_server(identity: &Identity, peers: &Trust) -> ServerConfig {
-    serve(identity, Some(peers), &[b"h2"], &[&TLS13])
+    serve(identity, Some(Arc::new(Peers(peers.clone()))), &[b"h2"], &[&TLS13])
 }
 
 fn serve(
     identity: &Identity,
-    clients: Option<&Trust>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
     alpn: &[&[u8]],
     versions: &[&'static SupportedProtocolVersion],
 ) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions);
     let builder = builder.expect("the provider has suites for these versions");
+    let is_known = clients.is_some();
     let builder = match clients {
-        Some(trust) => builder.with_client_cert_verifier(Arc::new(trust.clone())),
+        Some(clients) => builder.with_client_cert_verifier(clients),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(identity.clone()));
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    if clients.is_some() {
+    if is_known {
         // A session that goes on would do so by a certificate that may have ended, or whose authority has.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -61,11 +64,11 @@ pub fn client(trust: Option<&Trust>, identity: Option<&Identity>, alpn: &[&[u8]]
     config
 }
 
-/// Of a client among peers: TLS 1.3. It believes a certificate of `peers`, of **whatever name**: the caller looks at that.
+/// Of a client among peers: TLS 1.3. It believes a node's certificate of `peers`, of **whatever name**: the caller looks at that.
 pub fn peer_client(identity: &Identity, peers: &Trust) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
     let builder = builder.expect("the provider has suites for this version");
-    let verifier = Arc::new(AnyName(peers.clone()));
+    let verifier = Arc::new(Peers(peers.clone()));
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = builder.with_client_cert_resolver(Arc::new(identity.clone()));
     config.alpn_protocols = vec![b"h2".to_vec()];

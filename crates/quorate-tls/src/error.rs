@@ -44,6 +44,16 @@ pub enum TlsError {
         /// Whose it should be.
         name: String,
     },
+    /// The certificate is none of a node.
+    #[error(
+        "{}: it does not say that it is for servers and for clients (extended key usage: serverAuth, clientAuth), as a node's must; \
+         `quorate cert node` makes one",
+        file.display()
+    )]
+    NotOfNode {
+        /// Which one.
+        file: PathBuf,
+    },
     /// A new certificate is not valid yet, so that the one in use is not given up for it before its time.
     #[error("{}: it is not valid before {from}; the clocks differ, or wait: it is taken then", file.display())]
     NotYet {

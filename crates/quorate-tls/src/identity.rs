@@ -13,7 +13,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
 use x509_parser::prelude::ASN1Time;
 
-use crate::certificate::{begins_at, expires_at};
+use crate::certificate::{begins_at, expires_at, is_of_node};
 use crate::{Names, TlsError, pem};
 
 /// Who this process is: a certificate with those that vouch for it, and its key. A clone is the same one.
@@ -47,10 +47,10 @@ impl Identity {
         Identity::read(cert.into(), key.into(), None)
     }
 
-    /// The same, of somebody who has this name, now and when the files change.
+    /// The same, of the node that has this name, now and when the files change.
     ///
     /// # Errors
-    /// As of [`Identity::open`], or the certificate does not bear the name.
+    /// As of [`Identity::open`], or the certificate does not bear the name, or is none of a node.
     pub fn of(name: &str, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Identity, TlsError> {
         Identity::read(cert.into(), key.into(), Some(name.to_owned()))
     }
@@ -132,6 +132,9 @@ fn load(cert: &Path, key: &Path, name: Option<&str>) -> Result<Loaded, TlsError>
     let names = chain.first().and_then(Names::of).ok_or_else(broken)?;
     if let Some(name) = name.filter(|name| !names.bear(name)) {
         return Err(TlsError::Unnamed { file: cert.to_owned(), name: name.to_owned() });
+    }
+    if name.is_some() && !chain.first().is_some_and(is_of_node) {
+        return Err(TlsError::NotOfNode { file: cert.to_owned() });
     }
     let ends: Option<Vec<_>> = chain.iter().map(expires_at).collect();
     let expires_at = ends.and_then(|ends| ends.into_iter().min()).ok_or_else(broken)?;

@@ -28,6 +28,8 @@ pub use rustls;
 pub use seen::Seen;
 pub use trust::Trust;
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

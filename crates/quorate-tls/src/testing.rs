@@ -8,7 +8,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
 use std::time::{Duration, SystemTime};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
+};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
@@ -24,9 +27,9 @@ pub fn ca() -> Ca {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// Writes `NAME.pem` and `NAME.key`, for that name and 127.0.0.1, until that year.
+/// Writes `NAME.pem` and `NAME.key` of a node of that name, at 127.0.0.1, until that year.
 pub fn issue(dir: &Path, ca: &Ca, name: &str, until: Option<i32>) {
-    let mut params = CertificateParams::new([name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let mut params = node(name);
     if let Some(year) = until {
         params.not_after = date_time_ymd(year, 1, 1);
     }
@@ -38,6 +41,14 @@ pub fn issue_for(dir: &Path, ca: &Ca, name: &str, lasts: Duration) {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.not_after = (SystemTime::now() + lasts).into();
     write(dir, name, ca, &params);
+}
+
+/// What a node's certificate has.
+pub fn node(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params
 }
 
 /// Writes `NAME.pem` and `NAME.key`, of a certificate like that.

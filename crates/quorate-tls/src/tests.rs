@@ -3,6 +3,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use rcgen::{CertificateParams, CustomExtension, date_time_ymd};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::limits::REST;
-use crate::testing::{Watched, ca, issue, open, trust, write};
+use crate::testing::{Watched, ca, issue, node, open, trust, write};
 use crate::{
     Handshakes, Identity, TlsError, Trust, client, keep_fresh, lasts, peer_client, peer_server, server,
 };
@@ -140,6 +141,39 @@ async fn only_who_an_authority_vouches_for_is_let_in() {
     assert!(!ask("n2").await, "clients mean a server by its name");
     assert!(!shake_hands(server(&n1, Some(&trust), &[]), client(Some(&trust), None, &[]), "n1").await);
     assert!(shake_hands(server(&n1, Some(&trust), &[]), client(Some(&trust), Some(&n1), &[]), "n1").await);
+}
+
+#[tokio::test]
+async fn only_a_node_is_a_peer() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    issue(dir.path(), &ca, "n1", None);
+    let trust = trust(dir.path(), &[&ca]);
+    let n1 = open(dir.path(), "n1").unwrap();
+    let at = |end: &str| dir.path().join(format!("n2.{end}"));
+    for (uses, is_node) in [
+        (vec![ServerAuth, ClientAuth], true),
+        (vec![ClientAuth], false),
+        (vec![ServerAuth], false),
+        (vec![], false),
+    ] {
+        // Its name alone makes nobody a node.
+        let params = CertificateParams { extended_key_usages: uses.clone(), ..node("n2") };
+        write(dir.path(), "n2", &ca, &params);
+        let n2 = open(dir.path(), "n2").unwrap();
+        for (server, client) in [(&n1, &n2), (&n2, &n1)] {
+            let met = shake_hands(peer_server(server, &trust), peer_client(client, &trust), "any.name").await;
+            assert_eq!(met, is_node, "{uses:?}");
+        }
+        let of_node = Identity::of("n2", at("pem"), at("key"));
+        assert_eq!(of_node.is_ok(), is_node, "{uses:?}");
+        let why = of_node.err();
+        assert!(why.is_none_or(|why| matches!(why, TlsError::NotOfNode { .. })), "{uses:?}");
+        // Where clients are asked for certificates, it lets in whom it should.
+        let server = server(&n1, Some(&trust), &[]);
+        let met = shake_hands(server, client(Some(&trust), Some(&n2), &[]), "n1").await;
+        assert_eq!(met, uses.is_empty() || uses.contains(&ClientAuth), "{uses:?}");
+    }
 }
 
 #[tokio::test]

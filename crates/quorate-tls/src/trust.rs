@@ -11,11 +11,13 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
+};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::certificate::{expires_at, is_authority};
+use crate::certificate::{expires_at, is_authority, is_of_node};
 use crate::limits::{JUDGED_AGAIN, LAST_SECOND};
 use crate::{TlsError, lasts, pem};
 
@@ -159,7 +161,7 @@ impl fmt::Debug for Trust {
     }
 }
 
-/// What the three kinds of verifiers have in common.
+/// What all verifiers have in common.
 macro_rules! signatures {
     () => {
         fn verify_tls12_signature(
@@ -231,22 +233,23 @@ impl ClientCertVerifier for Trust {
     signatures!();
 }
 
-/// A server of whatever name: who uses it looks at the name by itself, once it knows whom it has met.
-pub(crate) struct AnyName(pub(crate) Trust);
+/// Nodes among each other: what their authority has given to nodes counts, and nothing that it has given to clients. Of whatever name:
+/// who uses it looks at that by itself, once it knows whom it has met.
+pub(crate) struct Peers(pub(crate) Trust);
 
-impl AnyName {
+impl Peers {
     fn provider(&self) -> &CryptoProvider {
         self.0.provider()
     }
 }
 
-impl fmt::Debug for AnyName {
+impl fmt::Debug for Peers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Peers {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -255,8 +258,31 @@ impl ServerCertVerifier for AnyName {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.0.vouches_for_server(end_entity, intermediates, now).map(|()| ServerCertVerified::assertion())
+        self.0.vouches_for_server(end_entity, intermediates, now)?;
+        must_be_of_node(end_entity).map(|()| ServerCertVerified::assertion())
     }
 
     signatures!();
+}
+
+impl ClientCertVerifier for Peers {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        ClientCertVerifier::root_hint_subjects(&self.0)
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.0.verify_client_cert(end_entity, intermediates, now)?;
+        must_be_of_node(end_entity).map(|()| verified)
+    }
+
+    signatures!();
+}
+
+fn must_be_of_node(certificate: &CertificateDer<'_>) -> Result<(), Error> {
+    is_of_node(certificate).then_some(()).ok_or(CertificateError::InvalidPurpose.into())
 }

@@ -10,7 +10,7 @@ use crate::duration::{HumanDuration, within};
 use crate::limits::{LONGEST_WAIT, READY_POLL, READY_PROBE};
 use crate::output::{self, Output};
 use crate::runtime;
-use crate::target::Tls;
+use crate::target::{Tls, keep_fresh};
 
 /// Ask one node whether it is well.
 ///
@@ -37,8 +37,11 @@ pub(crate) struct HealthArgs {
 pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let (probe, word) = if args.ready { (Probe::Ready, "ready") } else { (Probe::Alive, "alive") };
     let config = args.tls.config(std::slice::from_ref(&args.url))?;
-    let client = Client::new(config).context("url")?;
-    let said = runtime::on_one_thread(wait_until_well(&client, probe, word, args.wait))?;
+    let said = runtime::on_one_thread(async {
+        keep_fresh(&config);
+        let client = Client::new(config).context("url")?;
+        wait_until_well(&client, probe, word, args.wait).await
+    })?;
     let mut out = Output::default();
     out.line(word);
     if said.insecure {

@@ -19,6 +19,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::background::Background;
 use crate::clean;
+use crate::number::{counted, form};
 
 /// How events are written to standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -56,8 +57,9 @@ pub(crate) fn start(
     let filter = filter(level).map_err(|why| anyhow!("log-level: `{level}`: {why}"))?;
     // A descriptor of its own: a write that waits must not hold the lock of `std::io::stderr`.
     let stderr = File::from(io::stderr().as_fd().try_clone_to_owned().context("standard error")?);
-    let notice = move |lost| {
-        line(format, "WARN", &format!("{lost} lines of this log are lost: they could not be written"))
+    let notice = move |lost: u64| {
+        let (lines, are, they) = (counted(lost, "line"), form(lost, "is", "are"), form(lost, "it", "they"));
+        line(format, "WARN", &format!("{lines} of this log {are} lost: {they} could not be written"))
     };
     let lines = Background::start(stderr, notice).context("a thread for the log")?;
     let log = LOG.get_or_init(|| Log { lines, format });

@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::Serialize;
 
 use crate::background::Background;
+use crate::number::{counted, form};
 use crate::{clean, limits};
 
 /// Standard output of a command.
@@ -203,7 +204,7 @@ pub(crate) fn background_remarks() -> anyhow::Result<Background> {
 fn in_background(to: impl AsFd) -> anyhow::Result<Background> {
     // A descriptor of its own: a write that waits must not hold the lock of `std::io::stdout`.
     let to = File::from(to.as_fd().try_clone_to_owned()?);
-    Ok(Background::start(to, |lost| format!("{lost} lines are lost\n"))?)
+    Ok(Background::start(to, |lost| format!("{} {} lost\n", counted(lost, "line"), form(lost, "is", "are")))?)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use clap::Args;
 use quorate_node::{Answering, Found, FoundMember, Place, Recovered, Recovery};
 use serde::Serialize;
 
+use crate::number::counted;
 use crate::output::Output;
 use crate::wrong_usage::wrong_usage;
 use crate::{peer_tls, private, runtime};
@@ -212,7 +213,8 @@ fn show(out: &mut Output, found: &Found, answering: &[Answering]) {
         place.map_or("nothing".to_owned(), |Place { term, index }| format!("term {term}, entry {index}"))
     };
     let is_voter = found.members.iter().any(|member| member.id == found.node_id && member.votes);
-    let agree = |voters: &BTreeSet<u64>| format!("{} of {} voters", voters.len() / 2 + 1, voters.len());
+    let agree =
+        |voters: &BTreeSet<u64>| format!("{} of {}", voters.len() / 2 + 1, counted(voters.len(), "voter"));
     let quorums = found.voter_sets.iter().map(agree).collect::<Vec<_>>().join(" and ");
     let vote = found.vote.map_or_else(
         || "none".to_owned(),
@@ -261,7 +263,9 @@ fn show(out: &mut Output, found: &Found, answering: &[Answering]) {
         place(found.last)
     ));
     out.line(format_args!(
-        "kept         everything up to there; {beyond} entries of it may never have been acknowledged, and count from now on"
+        "kept         everything up to there; {} of it may never have been acknowledged, and {} from now on",
+        counted(beyond, "entry"),
+        if beyond == 1 { "counts" } else { "count" }
     ));
     if found.has_lost && found.marked <= found.last {
         out.line("damage       this node's own log has lost what it had promised to keep; its table has the entries, up to the mark");

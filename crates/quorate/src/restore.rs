@@ -6,7 +6,8 @@ use clap::Args;
 use quorate_node::RestoreError;
 use serde::Serialize;
 
-use crate::backup::progress;
+use crate::backup::{progress, tell};
+use crate::number::counted;
 use crate::output::Output;
 use crate::private;
 use crate::serve::ServeArgs;
@@ -55,10 +56,7 @@ pub(crate) fn main(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let config = args.node.settings().context(WrongUsage)?.check().context(WrongUsage)?.node;
     private::keep_files_private();
     let bar = progress();
-    let restored = quorate_node::restore(&args.file, &config, |come, all| {
-        bar.set_length(all.unwrap_or(come));
-        bar.set_position(come);
-    });
+    let restored = quorate_node::restore(&args.file, &config, |come, all| tell(&bar, (come, all)));
     bar.finish_and_clear();
     let restored = restored.map_err(|error| {
         let what = match &error {
@@ -83,7 +81,8 @@ pub(crate) fn main(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     } else {
         let Done { name, jobs, cluster_id, former_cluster_id, backup_index, .. } = &done;
         out.line(format_args!(
-            "restored     {jobs} jobs, as of log index {backup_index} of the cluster {former_cluster_id}"
+            "restored     {}, as of log index {backup_index} of the cluster {former_cluster_id}",
+            counted(jobs, "job")
         ));
         out.line(format_args!("into         {}", done.data_dir.display()));
         out.line(format_args!("new cluster  {cluster_id}, of which {name} is the only member"));

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Args;
 use quorate_client::{Client, ClientConfig};
 use quorate_tls::{Identity, Trust};
@@ -10,7 +10,6 @@ use crate::duration::{HumanDuration, within};
 use crate::environment::{Item, items};
 use crate::limits::DEADLINE;
 use crate::runtime;
-use crate::wrong_usage::wrong_usage;
 
 /// The nodes of `quorate dev`.
 pub(crate) const NODES: &str = "127.0.0.1:8080,127.0.0.1:8081,127.0.0.1:8082";
@@ -21,7 +20,7 @@ pub(crate) struct Token {
     /// The token to send. Other users of this machine see what stands on a command line: use the variable, or --token-file.
     #[arg(long, env = "QUORATE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// A file with the token alone; it wins over a token.
+    /// A file with the token alone, which is followed; it wins over a token.
     #[arg(long, env = "QUORATE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
@@ -31,19 +30,13 @@ impl Token {
     ///
     /// # Errors
     /// The file cannot be read, or what is given can be no token.
-    pub(crate) fn read(&self) -> anyhow::Result<Option<String>> {
-        let (token, from) = match (&self.token, &self.token_file) {
-            (None, None) => return Ok(None),
-            (Some(token), None) => (token.clone(), "token"),
-            (_, Some(path)) => {
-                let read = std::fs::read_to_string(path);
-                (read.with_context(|| format!("token-file: cannot read {}", path.display()))?, "token-file")
-            }
-        };
-        let token = token.trim();
-        let fits = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        ensure!(fits, wrong_usage(format!("{from}: it is no token: those are visible ASCII without spaces")));
-        Ok(Some(token.to_owned()))
+    pub(crate) fn read(&self) -> anyhow::Result<Option<quorate_client::Token>> {
+        use quorate_client::Token;
+        match (&self.token, &self.token_file) {
+            (None, None) => Ok(None),
+            (Some(token), None) => Token::new(token).context("token").map(Some),
+            (_, Some(path)) => Token::open(path).context("token-file").map(Some),
+        }
     }
 }
 
@@ -80,8 +73,11 @@ impl Tls {
     }
 }
 
-/// Has a client that goes on for long follow its files.
+/// Has a client follow its files, for as long as it goes on: the token's too.
 pub(crate) fn keep_fresh(config: &ClientConfig) {
+    if let Some(token) = config.token.clone() {
+        tokio::spawn(token.keep_fresh());
+    }
     // Nobody asks for a look besides.
     let (_, never) = watch::channel(());
     if let Some(trust) = config.trust.clone() {
@@ -119,8 +115,10 @@ impl Target {
         &self,
         calls: impl AsyncFnOnce(&Client) -> Result<T, E>,
     ) -> anyhow::Result<T> {
-        let client = self.client_of(items(&self.nodes))?;
-        runtime::on_one_thread(async { calls(&client).await.map_err(Into::into) })
+        runtime::on_one_thread(async {
+            let client = self.client_of(items(&self.nodes))?;
+            calls(&client).await.map_err(Into::into)
+        })
     }
 
     /// A client of nodes that one of these has named, as this one would be otherwise.
@@ -139,7 +137,7 @@ impl Target {
         if is_tls { named.iter().map(https).collect() } else { named.to_vec() }
     }
 
-    /// A client of these nodes, as this one would be otherwise.
+    /// A client of these nodes, as this one would be otherwise. It is made where there is a runtime, on which it follows its files.
     ///
     /// # Errors
     /// They are no nodes' URLs.
@@ -147,6 +145,7 @@ impl Target {
         let HumanDuration(deadline) = self.deadline;
         let token = self.token.read()?;
         let config = ClientConfig { token, deadline, wait_for_nodes: false, ..self.tls.config(&nodes)? };
+        keep_fresh(&config);
         Client::new(config).context("nodes")
     }
 }

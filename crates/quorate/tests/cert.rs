@@ -11,6 +11,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use common::{has, quorate};
+use quorate_tls::{Identity, Trust, peer_client, peer_server};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -291,7 +292,10 @@ fn handshake(dir: &Path, server: &str, name: &str, client: &str) -> Result<(), r
     let (chain, key) = identity(client);
     let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let client = client.with_root_certificates(roots).with_client_auth_cert(chain, key)?;
+    meet(server, client, name)
+}
 
+fn meet(server: ServerConfig, client: ClientConfig, name: &str) -> Result<(), rustls::Error> {
     let mut server = ServerConnection::new(Arc::new(server))?;
     let mut client = ClientConnection::new(Arc::new(client), ServerName::try_from(name.to_owned()).unwrap())?;
     // Once more than TLS needs: an alert of the server comes last.
@@ -311,6 +315,27 @@ fn handshake(dir: &Path, server: &str, name: &str, client: &str) -> Result<(), r
     }
     assert!(!client.is_handshaking() && !server.is_handshaking());
     Ok(())
+}
+
+#[test]
+fn a_client_is_no_peer() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    done(dir, "cert init ca");
+    let next = done(dir, "cert node n1 --dir ca");
+    let flags = "--peer-cert ca/n1.crt --peer-key ca/n1.key --peer-ca ca/ca.crt --tls-cert ca/n1.crt --tls-key ca/n1.key\n";
+    assert!(next.contains(flags), "{next}");
+    done(dir, "cert node n2 --dir ca");
+    done(dir, "cert client shop --dir ca");
+    let trust = Trust::open(dir.join("ca/ca.crt")).unwrap();
+    let identity = |name: &str| {
+        Identity::open(dir.join(format!("ca/{name}.crt")), dir.join(format!("ca/{name}.key"))).unwrap()
+    };
+    for (server, client, expected) in [("n1", "n2", true), ("n1", "shop", false), ("shop", "n1", false)] {
+        let server_config = peer_server(&identity(server), &trust);
+        let met = meet(server_config, peer_client(&identity(client), &trust), "any.name");
+        assert_eq!(met.is_ok(), expected, "{client} calls {server}: {met:?}");
+    }
 }
 
 #[test]

@@ -400,7 +400,7 @@ fn wait_waits_for_the_last_attempt_and_its_code_says_how_it_went() {
     assert_eq!(String::from_utf8(failed.stdout).unwrap(), format!("{retried}  error (bad_exit)\n"));
     let queued = node.enqueue(&[]);
     let over = node.run(&["job", "wait", &second, &queued, "--wait", "300ms"]);
-    assert_eq!((over.status.code(), stderr(&over).as_str()), (Some(8), "1 of 2 jobs have not ended\n"));
+    assert_eq!((over.status.code(), stderr(&over).as_str()), (Some(8), "1 of 2 jobs has not ended\n"));
     node.says(&["job", "cancel", &queued]);
     assert_eq!(node.run(&["job", "wait", &second, &queued]).status.code(), Some(7));
     assert_eq!(node.run(&["job", "wait", "00000000-0000-7000-8000-000000000000"]).status.code(), Some(3));
@@ -461,7 +461,7 @@ fn wait_outlives_a_node_that_does_not_answer_and_ends_when_its_time_is_up() {
 
     // The client's own deadline is longer.
     let over = node.run(&["job", "wait", &queued, "--wait", "1s"]);
-    let said = "1 of 1 jobs are not known to have ended\n";
+    let said = "1 of 1 job is not known to have ended\n";
     assert_eq!((over.status.code(), stderr(&over).as_str()), (Some(8), said));
 
     node.node.signal(Signal::SIGCONT);
@@ -492,7 +492,7 @@ fn a_replay_says_which_jobs_are_no_longer_there() {
     node.says(&["job", "cancel", second]);
     node.says(&["job", "rm", second]);
     let again = lines();
-    let says = "error: 1 of 3 jobs were enqueued before under this key, and are no longer there: the ids are those of the \
+    let says = "error: 1 of 3 jobs was enqueued before under this key, and is no longer there: the ids are those of the \
                 others, fewer than lines\n";
     assert_eq!((again.status.code(), stderr(&again).as_str()), (Some(3), says));
     assert_eq!(ids(again), first.replace(&format!("{second}\n"), ""));

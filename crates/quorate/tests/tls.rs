@@ -151,6 +151,43 @@ fn a_new_certificate_costs_no_request() {
 }
 
 #[test]
+fn a_runner_and_whoever_watches_follow_the_authorities() {
+    let files = Files::new();
+    let port = free_ports(1);
+    let mut node = files.start(port, &[]);
+    let nodes = secure(port);
+    // As an operator who changes it has it: the clients' file first, then the nodes' certificates.
+    let clients = files.path().join("clients");
+    std::fs::create_dir(&clients).unwrap();
+    trust(&clients, &[&files.ca]);
+    let own = clients.join("ca.pem");
+    let log = |name: &str| std::fs::read_to_string(files.path().join(name)).unwrap();
+    let by_file = |args: &[&str], name: &str| {
+        let mut command = Command::new(QUORATE);
+        command.args(args).args(["--nodes", &nodes, "--ca", own.to_str().unwrap()]);
+        command.stdout(File::create(files.path().join(format!("{name}.out"))).unwrap());
+        Started(
+            command.stderr(File::create(files.path().join(format!("{name}.err"))).unwrap()).spawn().unwrap(),
+        )
+    };
+    let mut runner = by_file(&["run", "--program", "a=/usr/bin/cat"], "runner");
+    let mut watcher = by_file(&["job", "list", "--watch"], "watcher");
+    wait_until("it watches", || !log("watcher.out").is_empty());
+    let next = ca();
+    trust(&clients, &[&files.ca, &next]);
+    wait_until("it is in use", || log("runner.err").contains("a new certificate is in use"));
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.ended("the node ends"), Some(0));
+    issue(files.path(), &next, "n0", None);
+    trust(files.path(), &[&next]);
+    let _node = files.start(port, &[]);
+    let enqueued = files.quorate(&["job", "enqueue", "--image", "a", "--payload", "x", "--nodes", &nodes]);
+    assert!(enqueued.status.success(), "{}", said(&enqueued));
+    wait_until("it is done, and seen", || log("watcher.out").contains("success"));
+    assert!(runner.runs() && watcher.runs());
+}
+
+#[test]
 fn with_an_authority_of_clients_only_they_are_served() {
     let files = Files::new();
     issue(files.path(), &files.ca, "known", None);

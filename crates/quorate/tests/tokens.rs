@@ -119,6 +119,81 @@ fn a_token_opens_what_its_role_may_until_it_is_taken_away() {
     );
 }
 
+/// Puts another token in the place of the one that is there.
+fn replace(file: &Path, token: &str) {
+    let next = file.with_extension("next");
+    std::fs::write(&next, token).unwrap();
+    std::fs::rename(next, file).unwrap();
+}
+
+#[test]
+fn a_runner_and_whoever_watches_go_on_with_another_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let tokens = at("tokens");
+    let file = tokens.to_str().unwrap();
+    let (admin, first) = (new(file, "root", "admin"), new(file, "first", "run,read"));
+    let port = free_ports(1);
+    let _node = start(dir.path(), port, &["--tokens", file]);
+    let own = at("own");
+    replace(&own, &first);
+    // The job is done as soon as somebody has written there.
+    nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let program = format!("a=/usr/bin/cat {}", at("pipe").display());
+    let by_file = |args: &[&str], name: &str| {
+        let mut command = Command::new(QUORATE);
+        command.args(args).args(["--nodes", &url(port), "--token-file", own.to_str().unwrap()]);
+        command.stdout(File::create(at(&format!("{name}.out"))).unwrap());
+        Started(command.stderr(File::create(at(&format!("{name}.err"))).unwrap()).spawn().unwrap())
+    };
+    let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+    let mut runner = by_file(&["run", "--program", &program], "runner");
+    let mut watcher = by_file(&["job", "list", "--watch"], "watcher");
+    let enqueue = || {
+        let made = with(&admin, port, &["job", "enqueue", "--image", "a", "--payload", "x"]);
+        assert!(made.status.success(), "{}", said(&made));
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
+    };
+    let is = |id: &str, status: &str| {
+        said(&with(&admin, port, &["job", "get", id, "--json"]))
+            .contains(&format!("\"status\": \"{status}\""))
+    };
+    let forget = |name: &str, token: &str| {
+        assert!(quorate(&["token", "remove", name, "--tokens", file]).status.success());
+        wait_until("it is forgotten", || {
+            said(&with(token, port, &["job", "list"])).contains("not known here")
+        });
+    };
+
+    // In its order: the new one is known before anybody sends it, and the old one until nobody does.
+    let running = enqueue();
+    wait_until("it runs", || is(&running, "running"));
+    let second = new(file, "second", "run,read");
+    wait_until("the second one is known", || with(&second, port, &["job", "list"]).status.success());
+    replace(&own, &second);
+    forget("first", &first);
+    std::fs::write(at("pipe"), "done").unwrap();
+    wait_until("it is reported", || is(&running, "success"));
+    wait_until("it is seen", || read("watcher.out").contains("success"));
+
+    // And too early: what ends meanwhile is reported once there is another one.
+    let running = enqueue();
+    wait_until("it runs", || is(&running, "running"));
+    forget("second", &second);
+    std::fs::write(at("pipe"), "done").unwrap();
+    wait_until("it is refused", || read("runner.err").contains("the outcome could not be reported yet"));
+    assert_eq!(watcher.ended("who watches ends"), Some(1));
+    assert!(read("watcher.err").contains("this token is not known here"), "{}", read("watcher.err"));
+    replace(&own, &new(file, "third", "run"));
+    wait_until("it is reported", || is(&running, "success"));
+    assert!(runner.runs(), "{}", read("runner.err"));
+    assert_eq!(read("runner.err").matches("a new token is in use").count(), 2, "{}", read("runner.err"));
+    let errors = with(&admin, port, &["job", "list", "--status", "error", "--quiet"]);
+    assert_eq!(said(&errors), "", "no job was run twice");
+    runner.signal(Signal::SIGTERM);
+    assert_eq!(runner.ended("the runner ends"), Some(0));
+}
+
 #[test]
 fn who_sends_none_may_what_the_operator_says() {
     let dir = tempfile::tempdir().unwrap();

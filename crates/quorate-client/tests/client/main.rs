@@ -4,4 +4,5 @@ mod nodes;
 mod repeats;
 mod support;
 mod tls;
+mod tokens;
 mod wire;

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use quorate_client::api::{JobFilter, NewJob, Progress, QueueRequest, Reason, SettingsRequest, Status};
 use quorate_client::{
-    Client, ClientConfig, Consume, Error, JobFailure, ListImages, ListJobs, ListQueues, ListWorkers, Refused,
-    RefusedKind,
+    Consume, Error, JobFailure, ListImages, ListJobs, ListQueues, ListWorkers, Refused, RefusedKind,
 };
 
 use crate::support::{Answer, Cluster, Seen, error, job, jobs, one_job};
@@ -235,14 +234,6 @@ async fn a_piece_of_a_log_says_where_it_belongs() {
 }
 
 #[tokio::test]
-async fn the_token_is_sent() {
-    let cluster = Cluster::start(1, [one_job("a", "queued")]).await;
-    let config = ClientConfig { token: Some("secret".into()), ..cluster.config() };
-    Client::new(config).expect("a good configuration").get("a").await.expect("an answer");
-    assert_eq!(cluster.only().headers["authorization"], "Bearer secret");
-}
-
-#[tokio::test]
 async fn a_refusal_is_not_repeated_and_says_what_it_is() {
     let kinds = [
         (400, RefusedKind::Invalid),
@@ -285,10 +276,4 @@ async fn what_is_not_this_api_is_said_to_be_so() {
         }
         cluster.only();
     }
-}
-
-#[test]
-fn what_can_not_be_sent_is_refused_before() {
-    let bad_token = ClientConfig { token: Some("a\nb".into()), ..ClientConfig::new(["http://a"]) };
-    assert!(matches!(Client::new(bad_token), Err(Error::Config(_))));
 }

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use quorate_core::testing::mutate;
+use quorate_gateway::tokens::{Hash, entries};
 
 use crate::api::{Api, request};
 
@@ -191,5 +192,29 @@ proptest! {
         is_running in any::<bool>(),
     ) {
         send(call, content_type, &query, body, is_running);
+    }
+    /// The file of those who have tokens.
+    #[test]
+    fn a_file_of_tokens_is_refused_or_says_what_it_said(
+        lines in vec((select(&["a", "b-1", "", "#", "a b"][..]), select(&["run", "read,submit", "root", ""][..]), any::<u8>()), 0..5),
+        changes in vec(any::<(u32, u8, u8)>(), 0..3),
+    ) {
+        let line = |(name, roles, token): (&str, &str, u8)| format!("{name} {roles} {}\n", Hash::of(&[token]));
+        let mut file = lines.into_iter().map(line).collect::<String>().into_bytes();
+        mutate(&mut file, &changes);
+        let file = String::from_utf8_lossy(&file);
+        match entries(&file) {
+            Err(said) => prop_assert!(said.starts_with("line "), "{}", said),
+            Ok(found) => {
+                let written: Vec<String> = found.iter().map(ToString::to_string).collect();
+                let again: Vec<String> = entries(&written.join("\n")).unwrap().iter().map(ToString::to_string).collect();
+                prop_assert_eq!(&again, &written);
+                for entry in &found {
+                    prop_assert!(file.contains(&entry.name), "{}", entry.name);
+                    prop_assert!(file.to_ascii_lowercase().contains(&entry.hash.to_string()), "{}", entry.hash);
+                    prop_assert!(!entry.roles.to_string().is_empty(), "a token that may do nothing");
+                }
+            }
+        }
     }
 }

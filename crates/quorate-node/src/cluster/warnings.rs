@@ -125,11 +125,14 @@ impl fmt::Display for Warning {
             Warning::CertificateExpires { name, lasts } if lasts.is_zero() => {
                 write!(f, "the certificate of {name} for peers has expired: put a new one in its place, no restart is needed")
             }
-            Warning::CertificateExpires { name, lasts } => write!(
-                f,
-                "the certificate of {name} for peers expires in {} days: put a new one in its place, no restart is needed",
-                lasts.as_secs() / (24 * 3_600)
-            ),
+            Warning::CertificateExpires { name, lasts } => {
+                let within = match lasts.as_secs() / (24 * 3_600) {
+                    0 => "within a day".to_owned(),
+                    1 => "in 1 day".to_owned(),
+                    days => format!("in {days} days"),
+                };
+                write!(f, "the certificate of {name} for peers expires {within}: put a new one in its place, no restart is needed")
+            }
             Warning::MixedVersions(versions) => {
                 let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
                 write!(f, "the members run different versions: {}", versions.join(", "))

@@ -4,8 +4,8 @@
 //! Where there are certificates, `tls.rs` greets the other side, and `roster.rs` says which name its certificate must bear: in every
 //! call, both ways.
 //!
-//! What comes is judged by `sound.rs` before anything comes of it; `connections.rs` and `unfinished.rs` bound what others can make this
-//! node hold.
+//! What comes is judged by `sound.rs`, and what nodes say of themselves by `introduction.rs`, before anything comes of it;
+//! `connections.rs` and `unfinished.rs` bound what others can make this node hold.
 
 mod address_book;
 mod append;
@@ -15,6 +15,7 @@ pub(crate) mod frames;
 pub(crate) mod gate;
 pub(crate) mod header;
 mod identity;
+pub(crate) mod introduction;
 pub(crate) mod messages;
 pub(crate) mod roster;
 pub(crate) mod snapshot;

@@ -3,7 +3,7 @@
 //! written, and before a clock moves. What is refused ends its call or its stream, and nothing else.
 
 #[cfg(test)]
-mod fuzz;
+pub(super) mod fuzz;
 
 use bytes::Bytes;
 use openraft::EntryPayload;

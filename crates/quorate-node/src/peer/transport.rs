@@ -15,10 +15,10 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use super::address_book::AddressBook;
-use super::header;
 use super::identity::Identity;
 use super::roster::Roster;
 use super::tls::{Connector, Meant, PeerTls};
+use super::{header, introduction};
 use crate::limits;
 
 /// This node's connections to its peers: made when first used, made again when they break.
@@ -229,6 +229,7 @@ impl Transport {
         let asked = Instant::now();
         let answer = within(limits::ASK, DiscoveryClient::new(channel).discover(question)).await;
         let took = asked.elapsed();
+        let answer = answer.and_then(introduction::answer);
         let believed = match (answer, &met) {
             (Ok(answer), Meant::Anybody(met)) if self.tls.is_some() => {
                 let unknown = || Status::unavailable("nobody was met there");

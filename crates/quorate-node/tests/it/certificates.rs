@@ -219,7 +219,8 @@ async fn who_has_no_valid_certificate_is_not_heard_at_all() {
     let theirs = Authority::new();
     let ours = authority.issue(&["n1"]);
     let foreign = PeerTls { trust: ours.trust.clone(), ..theirs.issue(&["n1"]) };
-    for tls in [foreign, authority.expired("n1")] {
+    // A client's of the same authority is none, whatever name it bears.
+    for tls in [foreign, authority.expired("n1"), authority.client(&["n1"])] {
         // In TLS 1.3 who connects is done before it is judged.
         if let Ok(channel) = connect(&addr, &tls).await {
             DiscoveryClient::new(channel).discover(question.clone()).await.unwrap_err();
@@ -299,6 +300,54 @@ async fn who_was_removed_tells_the_others_nothing() {
             assert_eq!(status.code(), Code::PermissionDenied, "{call}: {status}");
         }
     }
+    masked.drop().await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_member_has_another_look_whether_it_was_removed() {
+    let authority = Authority::new();
+    let mut cluster = authority.cluster().await;
+    cluster.leader().await;
+    let members = cluster.at(0).cluster().await;
+    let member = |name: &str| members.members.iter().find(|member| member.name == name).unwrap();
+    let (n2, n3) = (member("n2").clone(), member("n3").clone());
+    cluster.crash(2).await;
+    // It counts how often n1 looks.
+    let behind = free_addrs(1).remove(0);
+    let answer = pb::DiscoverResponse {
+        name: "n3".into(),
+        node_id: n3.id,
+        cluster_id: members.id.clone(),
+        initialised: true,
+        ..Default::default()
+    };
+    let counter = Liar::serve(&behind, answer).await;
+    let masked = mask(&n3.peer_addr, cluster.config(2).tls.as_ref().unwrap(), behind).await;
+    eventually("it looks by itself", async || counter.asked_by("n1") > 0).await;
+
+    // How often it is dismissed until it has looked twice.
+    let dismissed = async |tls: &PeerTls, node_id: u64, name: &str, peer_addr: &str| {
+        let mut discovery = discovery(&cluster, 0, tls).await;
+        let question = pb::DiscoverRequest {
+            node_id,
+            name: name.into(),
+            peer_addr: peer_addr.into(),
+            cluster_id: members.id.clone(),
+            errand: pb::Errand::Dismiss.into(),
+            ..Default::default()
+        };
+        let (before, mut times) = (counter.asked_by("n1"), 0_u64);
+        while counter.asked_by("n1") < before + 2 {
+            discovery.discover(question.clone()).await.unwrap();
+            times += 1;
+        }
+        times
+    };
+    let by_member = dismissed(cluster.config(1).tls.as_ref().unwrap(), n2.id, "n2", &n2.peer_addr).await;
+    let by_stranger = dismissed(&authority.issue(&["n9"]), 99, "n9", "127.0.0.1:1").await;
+    // It looks every few seconds whoever says what.
+    assert!(by_stranger > 5 * by_member, "{by_stranger} by a stranger, {by_member} by a member");
     masked.drop().await;
     cluster.stop_all().await;
 }

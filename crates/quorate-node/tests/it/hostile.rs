@@ -403,3 +403,40 @@ async fn who_asks_as_the_node_that_is_asked_ends_it_not() {
     }
     unharmed.still(cluster).await;
 }
+
+/// Names and addresses go into the membership, into logs and before operators.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_called_or_found_as_no_node_is() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let from = (leader + 1) % 3;
+    let mut intruder = Intruder::new(&cluster, from, leader).await;
+    // A member that has moved, as it says.
+    let own = cluster.config(from);
+    let (name, addr) = (own.name.as_str(), own.peers[from].1.as_str());
+    for (name, peer_addr, http_addr) in [
+        (name, addr, "\u{1b}[2J"),
+        (name, addr, &*"n".repeat(1_000)),
+        (name, "n9:9080/\n", ""),
+        (name, "", ""),
+        ("n\n9", addr, ""),
+        ("", addr, ""),
+    ] {
+        let (node_id, name, peer_addr) = (intruder.from, name.to_owned(), peer_addr.to_owned());
+        let member = log::Member { node_id, name, peer_addr, http_addr: http_addr.to_owned(), replaces: 0 };
+        let request = intruder.request(pb::JoinRequest { member: Some(member), feature_level: 99 });
+        let refused = intruder.peer.join(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
+    let to = format!("http://{}", cluster.config(leader).peers[leader].1);
+    let mut discovery = DiscoveryClient::connect(to).await.unwrap();
+    for (name, peer_addr) in [("n\n9", "127.0.0.1:1"), ("n9", "n9:9080/\n")] {
+        let (name, peer_addr, cluster_id) =
+            (name.to_owned(), peer_addr.to_owned(), intruder.cluster_id.clone());
+        let question =
+            pb::DiscoverRequest { name, peer_addr, cluster_id, applies: true, ..Default::default() };
+        assert_eq!(discovery.discover(question).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    unharmed.still(cluster).await;
+}

@@ -109,7 +109,7 @@ async fn take(
     while let Some(piece) = download.chunk().await? {
         check.push(&piece)?;
         write(&piece)?;
-        tell(&bar, &check);
+        tell(&bar, check.progress());
     }
     bar.finish_and_clear();
     let summary = check.end()?;
@@ -130,7 +130,7 @@ fn verify(path: &Path) -> Result<BackupSummary, BackupError> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(BackupError::Read(error)),
         }
-        tell(&bar, &check);
+        tell(&bar, check.progress());
     }
     bar.finish_and_clear();
     check.end()
@@ -138,14 +138,21 @@ fn verify(path: &Path) -> Result<BackupSummary, BackupError> {
 
 /// On a terminal.
 pub(crate) fn progress() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {pos} of {len} jobs {wide_bar}");
-    ProgressBar::new(0).with_style(style.expect("a template of known fields"))
+    ProgressBar::no_length().with_style(style("{spinner} {msg}")).with_message("waiting for the first jobs")
 }
 
-fn tell(bar: &ProgressBar, check: &BackupCheck) {
-    let (come, all) = check.progress();
-    bar.set_length(all.unwrap_or(come));
+/// Says how many jobs have come of all, once there are any.
+pub(crate) fn tell(bar: &ProgressBar, (come, all): (u64, Option<u64>)) {
+    let Some(all) = all.filter(|all| *all > 0) else { return };
+    if bar.length() != Some(all) {
+        bar.set_length(all);
+        bar.set_style(style("{spinner} jobs: {pos} of {len} {wide_bar}"));
+    }
     bar.set_position(come);
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("a template of known fields")
 }
 
 /// The words of the API for statuses, in the core's order.

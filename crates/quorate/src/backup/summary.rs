@@ -5,6 +5,7 @@ use quorate_node::BackupSummary;
 use serde::Serialize;
 
 use super::statuses;
+use crate::number::counted;
 use crate::output::Output;
 
 /// A backup, for machines.
@@ -60,7 +61,10 @@ pub(crate) fn shown(out: &mut Output, summary: &BackupSummary, json: bool) {
         ("made by", format!("version {}, data format {}", summary.version, summary.data_format)),
         ("level", summary.feature_level.to_string()),
         ("jobs", jobs),
-        ("size", format!("{} bytes, of {} bytes in {} rows", summary.size, summary.bytes, summary.rows)),
+        (
+            "size",
+            format!("{} bytes, of {} bytes in {}", summary.size, summary.bytes, counted(summary.rows, "row")),
+        ),
         ("state hash", state_hash),
     ] {
         out.line(format_args!("{name:<12} {value}"));
@@ -70,7 +74,12 @@ pub(crate) fn shown(out: &mut Output, summary: &BackupSummary, json: bool) {
 /// In a part of a line.
 pub(crate) fn in_short(summary: &BackupSummary) -> String {
     let jobs: u64 = summary.jobs.iter().sum();
-    format!("{jobs} jobs of the cluster {} as of log index {}", summary.cluster_id, summary.index)
+    format!(
+        "{} of the cluster {} as of log index {}",
+        counted(jobs, "job"),
+        summary.cluster_id,
+        summary.index
+    )
 }
 
 fn time(ms: u64) -> String {

@@ -7,7 +7,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
-use quorate_client::ClientConfig;
+use quorate_client::{ClientConfig, Token};
 use quorate_tls::rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,8 +18,7 @@ pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     to: Node,
     host: HeaderValue,
-    /// The value of `Authorization`.
-    token: Option<HeaderValue>,
+    token: Option<Token>,
 }
 
 /// Where a connection leads, and how.
@@ -86,13 +85,12 @@ impl Connection {
     ///
     /// # Errors
     /// Nobody listens there, or it is not to be trusted.
-    pub(super) async fn open(to: &Node, token: Option<&str>) -> anyhow::Result<Connection> {
+    pub(super) async fn open(to: &Node, token: Option<Token>) -> anyhow::Result<Connection> {
         let at = match to.host.contains(':') {
             true => format!("[{}]:{}", to.host, to.port),
             false => format!("{}:{}", to.host, to.port),
         };
         let sender = to.connect().await.with_context(|| format!("cannot connect to {at}"))?;
-        let token = token.map(|token| HeaderValue::try_from(format!("Bearer {token}"))).transpose()?;
         Ok(Connection { sender, to: to.clone(), host: HeaderValue::try_from(at)?, token })
     }
 
@@ -141,7 +139,7 @@ impl Connection {
             self.sender.ready().await?;
         }
         if let Some(token) = &self.token {
-            request.headers_mut().insert(AUTHORIZATION, token.clone());
+            request.headers_mut().insert(AUTHORIZATION, token.header());
         }
         if !self.to.base.is_empty() {
             *request.uri_mut() = format!("{}{}", self.to.base, request.uri()).parse()?;

@@ -3,12 +3,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
+use quorate_client::ClientConfig;
 
 use super::BenchArgs;
 use super::connection::{Connection, Node};
 use super::cpu::{Cpu, Processes};
 use super::profile::{Ends, Profile, Worker};
 use super::requests::{Requests, Spread};
+use crate::target::keep_fresh;
 
 /// What one round took.
 pub(super) struct Round {
@@ -49,11 +51,13 @@ impl Load {
     pub(super) async fn connect(args: &BenchArgs, nodes: &[String]) -> anyhow::Result<Load> {
         let spread = Spread { queues: args.queues, keys: args.keys, prefix: "bench" };
         let requests = Requests::new(args.profile.batch(args.batch), args.payload, spread)?;
-        let (token, nodes) = (args.token.read()?, Node::all(&args.tls.config(nodes)?)?);
+        let config = ClientConfig { token: args.token.read()?, ..args.tls.config(nodes)? };
+        keep_fresh(&config);
+        let nodes = Node::all(&config)?;
         // No other run has had it, in whatever container.
         let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
         let connect = nodes.iter().cycle().take(args.clients).enumerate().map(async |(number, node)| {
-            let connection = Connection::open(node, token.as_deref()).await?;
+            let connection = Connection::open(node, config.token.clone()).await?;
             let keys = args.idempotency_keys.then(|| (format!("bench-{run:x}-{number}"), 0));
             anyhow::Ok(Worker {
                 connection,

@@ -120,8 +120,9 @@ async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
 async fn measure(args: &BenchArgs, nodes: &[String], processes: &Processes) -> anyhow::Result<Vec<Round>> {
     let mut load = Load::connect(args, nodes).await?;
     let beside = Spread { queues: args.beside, keys: 0, prefix: "beside" };
-    for (spread, jobs) in [(load.spread, args.depth), (beside, if args.beside > 0 { args.depth } else { 0 })]
-    {
+    let beside_depth = if args.beside > 0 { args.depth } else { 0 };
+    let fills = [(load.spread, args.depth), (beside, beside_depth)];
+    for (spread, jobs) in fills.into_iter().filter(|(_, jobs)| *jobs > 0) {
         let bar = bar(jobs, "{spinner} {msg} {wide_bar} {pos}/{len} jobs, {eta} left");
         bar.set_message("filling the queues");
         load.fill(spread, jobs, |jobs| bar.inc(jobs)).await?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::BenchArgs;
 use super::load::{Latencies, Round};
 use super::profile::Profile;
+use crate::number::counted;
 use crate::output::{Output, Table};
 
 #[derive(Serialize)]
@@ -111,14 +112,14 @@ fn show(out: &mut Output, report: &Report<'_>) {
     let each: Vec<String> =
         report.jobs_per_second_of_rounds.iter().map(|rate| format!("{rate:.0}")).collect();
     out.line(format_args!(
-        "{:.0} jobs/s, the median of {} rounds of {} s ({}); {} clients over {} nodes, {} B payloads, \
+        "{:.0} jobs/s, the median of {} of {} s ({}); {} over {}, {} B payloads, \
          every write fsynced on a majority before its answer",
         report.jobs_per_second,
-        report.rounds,
+        counted(report.rounds, "round"),
         report.seconds,
         each.join(", "),
-        report.clients,
-        report.nodes.len(),
+        counted(report.clients, "client"),
+        counted(report.nodes.len(), "node"),
         report.payload_bytes,
     ));
     let what = if report.operations.len() > 1 { "for all of these together" } else { "a request" };

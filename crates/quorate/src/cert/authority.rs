@@ -12,6 +12,7 @@ use rustls::pki_types::CertificateDer;
 use super::files::{self, Pair};
 use super::seen::{self, Seen};
 use crate::limits::CA_DAYS;
+use crate::number::counted;
 
 /// A cluster's own certificate authority, `ca.crt` and `ca.key` in a directory: who has a certificate of it belongs to the cluster.
 pub(crate) struct Authority {
@@ -194,7 +195,7 @@ impl Authority {
             bail!("it is for {more}, too");
         }
         let now = Timestamp::now();
-        ensure!(!seen.is_due(now), "it has {} days left", seen.days_left(now));
+        ensure!(!seen.is_due(now), "it has {} left", counted(seen.days_left(now), "day"));
         Ok(seen)
     }
 }

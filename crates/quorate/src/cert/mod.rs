@@ -15,7 +15,7 @@ use rustls::pki_types::DnsName;
 use serde_json::json;
 
 use crate::limits::{CERTIFICATE_DAYS, CERTIFICATE_YEAR};
-use crate::number::number;
+use crate::number::{counted, number};
 use crate::output::Output;
 use crate::wrong_usage::wrong_usage;
 use authority::CA;
@@ -60,7 +60,7 @@ enum Command {
     },
     /// Make a client's certificate: `NAME.crt` and `NAME.key`, where nodes ask clients for one (`serve --tls-client-ca`).
     ///
-    /// It lets a client in that has it, and says nothing of what it may do: that is a token's.
+    /// It lets a client in that has it, and says nothing of what it may do: that is a token's. Nodes take it for no node's.
     Client {
         /// Whose it is.
         name: String,
@@ -117,7 +117,8 @@ pub(crate) fn main(args: CertArgs) -> anyhow::Result<ExitCode> {
                 let (certificate, key, ca) =
                     (made.certificate.display(), made.key.display(), made.ca.display());
                 out.line(format_args!(
-                    "next, at {name}: quorate serve --name {name} --peer-cert {certificate} --peer-key {key} --peer-ca {ca}"
+                    "next, at {name}, for its peers and for HTTPS: quorate serve --name {name} --peer-cert {certificate} --peer-key {key} \
+                     --peer-ca {ca} --tls-cert {certificate} --tls-key {key}"
                 ));
             }
             made.made.then_some("the certificate is made")
@@ -244,7 +245,7 @@ fn show(out: &mut Output, path: &Path, as_json: bool) -> anyhow::Result<()> {
         let left = match (now < seen.not_before, now >= seen.expires) {
             (true, _) => format!("NOT YET: it begins {}", day(seen.not_before)),
             (_, true) => "EXPIRED".to_owned(),
-            _ => format!("in {} days", seen.days_left(now)),
+            _ => format!("in {}", counted(seen.days_left(now), "day")),
         };
         out.line(format_args!("{}", seen.subject));
         out.line(format_args!("  names    {}", or_none(seen.names.join(", "))));

@@ -9,6 +9,7 @@ use quorate_client::api::{Changed, Cluster, Member, MemberRequest};
 use super::show_change;
 use crate::duration::{HumanDuration, within};
 use crate::limits::{LONGEST_WAIT, MEMBER_LOOK};
+use crate::number::counted;
 use crate::output::{self, Output};
 use crate::target::Target;
 
@@ -166,7 +167,7 @@ async fn wait_for_vote(
             Some(Member { reachable: false, .. }) => format!("{name} does not answer"),
             Some(member) => {
                 let behind = newest - member.applied_index.unwrap_or(0);
-                format!("{name} catches up: {behind} log entries behind")
+                format!("{name} catches up: {} behind", counted(behind, "log entry"))
             }
         };
         if begun.elapsed() >= wait.0 {

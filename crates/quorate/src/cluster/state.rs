@@ -2,6 +2,8 @@ use std::fmt;
 
 use quorate_client::api::{Cluster, Member};
 
+use crate::number::counted;
+
 /// How a cluster is, as one of its nodes sees it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum State<'a> {
@@ -73,7 +75,7 @@ impl fmt::Display for State<'_> {
         let some = |some: &[&str], voters: &usize, one: &str, several: &str| {
             let (count, names) = (some.len(), some.join(", "));
             let what = if count == 1 { one } else { several };
-            format!("{count} of {voters} voters {what} ({names})")
+            format!("{count} of {} {what} ({names})", counted(voters, "voter"))
         };
         let silent_ones =
             |silent: &[&str], voters: &usize| some(silent, voters, "does not answer", "do not answer");

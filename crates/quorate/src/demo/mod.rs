@@ -16,7 +16,7 @@ use crate::dev::LocalCluster;
 use crate::dev::wait_until_ready;
 use crate::limits::FIRST_PORT;
 use crate::logging;
-use crate::number::number;
+use crate::number::{counted, form, number};
 use crate::output::Output;
 use crate::runtime;
 
@@ -85,7 +85,9 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let leader = leader(&cluster, &clients).await?;
     let name = format!("n{}", leader + 1);
     let ran = programs.runs()?.len();
-    bar.suspend(|| out.line(format_args!("{ran} jobs ran; killing the leader {name} with SIGKILL")));
+    bar.suspend(|| {
+        out.line(format_args!("{} ran; killing the leader {name} with SIGKILL", counted(ran, "job")))
+    });
     cluster.kill(leader).await?;
     let killed = Instant::now();
     let survivors: Vec<Client> = others(&clients, leader);
@@ -99,7 +101,11 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let seconds = failover.as_secs_f64();
     bar.suspend(|| {
         out.line(format_args!("the first write was acknowledged {seconds:.2} s after the kill"));
-        out.line(format_args!("{during} jobs have run, with two nodes; starting {name} again"));
+        out.line(format_args!(
+            "{} {} run, with two nodes; starting {name} again",
+            counted(during, "job"),
+            form(during, "has", "have")
+        ));
     });
     cluster.start(leader)?;
     bar.set_message(format!("{name} comes back"));

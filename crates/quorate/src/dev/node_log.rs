@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::background::Background;
 use crate::limits;
+use crate::number::{counted, form};
 
 /// What a node writes to standard error, kept in a file.
 ///
@@ -20,7 +21,9 @@ impl NodeLog {
     /// # Errors
     /// The file cannot be written.
     pub(super) fn keep(from: io::PipeReader, path: &Path) -> io::Result<NodeLog> {
-        let file = Background::start(LogFile::open(path)?, |lost| format!("{lost} lines are lost\n"))?;
+        let file = Background::start(LogFile::open(path)?, |lost| {
+            format!("{} {} lost\n", counted(lost, "line"), form(lost, "is", "are"))
+        })?;
         let mut from = BufReader::new(Receiver::from_owned_fd(from.into())?);
         Ok(NodeLog(tokio::spawn(async move {
             let mut line = Vec::new();

@@ -15,7 +15,7 @@ use super::input::InputArgs;
 use super::tags::{check_tags, tag};
 use crate::duration::seconds;
 use crate::limits::BYTES_PER_REQUEST;
-use crate::number::number;
+use crate::number::{form, number};
 use crate::output::{self, Output};
 use crate::queue;
 use crate::target::Target;
@@ -213,7 +213,12 @@ pub(super) fn main(args: EnqueueArgs) -> anyhow::Result<ExitCode> {
 fn already_there(there: usize, of: usize) -> String {
     match of {
         1 => "a job of this key was there already, and nothing is enqueued".to_owned(),
-        _ => format!("{there} of {of} jobs were there already, by their key, and are not enqueued"),
+        _ => format!(
+            "{there} of {of} jobs {}, by {} key, and {} not enqueued",
+            form(there, "was there already", "were there already"),
+            form(there, "its", "their"),
+            form(there, "is", "are")
+        ),
     }
 }
 
@@ -223,8 +228,10 @@ fn no_longer_there(gone: usize, of: usize) -> Error {
         1 => "the job was enqueued before under this key, and is no longer there; nothing is enqueued now"
             .to_owned(),
         _ => format!(
-            "{gone} of {of} jobs were enqueued before under this key, and are no longer there: the ids are those of the \
-             others, fewer than lines"
+            "{gone} of {of} jobs {} enqueued before under this key, and {} no longer there: the ids are those of the \
+             others, fewer than lines",
+            form(gone, "was", "were"),
+            form(gone, "is", "are")
         ),
     };
     Error::Refused(Refused { kind: RefusedKind::NotFound, status: 404, message, fields: None })

@@ -2,6 +2,8 @@ use std::fmt;
 
 use quorate_client::{Error, RefusedKind};
 
+use crate::number::form;
+
 /// A request failed, of jobs that were to be enqueued: what became of them all.
 #[derive(Debug)]
 pub(crate) struct Incomplete {
@@ -72,7 +74,7 @@ impl fmt::Display for Incomplete {
         if *of == 1 {
             return write!(f, "job");
         }
-        write!(f, "{done} of {of} jobs are enqueued")?;
+        write!(f, "{done} of {of} jobs {} enqueued", form(*done, "is", "are"))?;
         if *earlier > 0 {
             write!(f, " ({earlier} of them before)")?;
         }

@@ -11,6 +11,7 @@ use super::{attempts, prefix, show};
 use crate::duration::{HumanDuration, within};
 use crate::exit_code::{JOB_NOT_WELL, TIME_IS_UP};
 use crate::limits::{JOBS_WAITED_FOR, LONGEST_WAIT, OUTCOME_HELD_SECONDS, POLL_EVERY};
+use crate::number::{counted, form};
 use crate::output::{self, Output};
 use crate::target::Target;
 use crate::wrong_usage::wrong_usage;
@@ -60,8 +61,12 @@ pub(super) fn main(args: WaitArgs) -> anyhow::Result<ExitCode> {
     }
     out.end(None)?;
     if left > 0 {
-        let are = if is_current { "have not" } else { "are not known to have" };
-        output::remark(format_args!("{left} of {} jobs {are} ended", left + ended.len()));
+        let have = if is_current {
+            form(left, "has not", "have not")
+        } else {
+            form(left, "is not known to have", "are not known to have")
+        };
+        output::remark(format_args!("{left} of {} {have} ended", counted(left + ended.len(), "job")));
         return Ok(ExitCode::from(TIME_IS_UP));
     }
     let well = ended.iter().all(|job| job.status == Status::Success);

@@ -8,6 +8,7 @@ use quorate_store::{Membership, Node, NodeId, StoredMembership};
 use crate::cluster::membership::successor;
 use crate::cluster::order::carry_out::{No, Orders, bearers, may_change, unchanged};
 use crate::cluster::order::{Done, Refused, Why};
+use crate::config::{is_addr, is_name};
 use crate::limits;
 
 impl Orders {
@@ -20,6 +21,10 @@ impl Orders {
         expected: Option<u64>,
     ) -> Result<Done, No> {
         let membership = stored.membership();
+        if !is_name(name) || !peer_addr.as_deref().is_none_or(is_addr) {
+            let message = "a node has a name of letters, digits, `-`, `_`, `.`, and is at HOST:PORT";
+            return Err(Refused::new(Why::Unfit, message.to_owned()).into());
+        }
         if let Some(message) = added(membership, name, replaces)? {
             self.invite_again(name, membership).await;
             return Ok(self.done(false, message));

@@ -110,8 +110,8 @@ impl Orders {
         Err(Refused::new(
             Why::Unsafe,
             format!(
-                "without {name} {must} of {} voters must answer and be up to date, and {} are not: see to them first",
-                stay.len(),
+                "without {name} {must} of {} must answer and be up to date; not so: {}. See to that first",
+                if stay.len() == 1 { "1 voter".to_owned() } else { format!("{} voters", stay.len()) },
                 unwell.join(", ")
             ),
         ))

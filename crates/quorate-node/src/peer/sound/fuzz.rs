@@ -58,7 +58,7 @@ fn frame() -> impl Strategy<Value = pb::AppendFrame> {
 }
 
 /// Messages of this kind: as they are, changed a little, or no messages.
-fn message<M: Message + Default + std::fmt::Debug>(
+pub(in crate::peer) fn message<M: Message + Default + std::fmt::Debug>(
     valid: impl Strategy<Value = M>,
 ) -> impl Strategy<Value = Option<M>> {
     let nearly = (valid, vec(any::<(u32, u8, u8)>(), 0..4)).prop_map(|(message, changes)| {

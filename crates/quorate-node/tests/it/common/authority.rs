@@ -8,6 +8,7 @@ use hyper_util::rt::TokioIo;
 use quorate_node::{NodeConfig, PeerTls};
 use quorate_tls::rustls::pki_types::ServerName;
 use quorate_tls::{Identity, Trust};
+use rcgen::ExtendedKeyUsagePurpose::{self, ClientAuth, ServerAuth};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tonic::transport::{Channel, Endpoint, Error, Uri};
 
 use super::Cluster;
+
+/// What a node's certificate is for.
+const NODE: &[ExtendedKeyUsagePurpose] = &[ServerAuth, ClientAuth];
 
 /// An authority of nodes, with the directory where their files are.
 pub struct Authority {
@@ -45,22 +49,31 @@ impl Authority {
 
     /// A certificate of these names, in files of the first one.
     pub fn issue(&self, names: &[&str]) -> PeerTls {
-        self.write(self.dir.path(), names, 2090);
+        self.write(self.dir.path(), names, 2090, NODE);
         self.open(names[0])
+    }
+
+    /// One of these names that is for a client: it is nobody's among nodes.
+    pub fn client(&self, names: &[&str]) -> PeerTls {
+        let dir = self.dir.path().join("clients");
+        std::fs::create_dir_all(&dir).unwrap();
+        self.write(&dir, names, 2090, &[ClientAuth]);
+        std::fs::write(dir.join("ca"), self.issuer.pem()).unwrap();
+        open(&dir, names[0])
     }
 
     /// One that has ended.
     pub fn expired(&self, name: &str) -> PeerTls {
         let dir = self.dir.path().join("expired");
         std::fs::create_dir_all(&dir).unwrap();
-        self.write(&dir, &[name], 2001);
+        self.write(&dir, &[name], 2001, NODE);
         std::fs::write(dir.join("ca"), self.issuer.pem()).unwrap();
         open(&dir, name)
     }
 
     /// Another authority gives somebody of this one a new certificate, in the files that there are.
     pub fn reissued_by(&self, other: &Authority, name: &str) {
-        other.write(self.dir.path(), &[name], 2090);
+        other.write(self.dir.path(), &[name], 2090, NODE);
     }
 
     /// From now on, a node of this name here believes these.
@@ -78,9 +91,10 @@ impl Authority {
         }
     }
 
-    fn write(&self, dir: &Path, names: &[&str], until: i32) {
+    fn write(&self, dir: &Path, names: &[&str], until: i32, uses: &[ExtendedKeyUsagePurpose]) {
         let mut params =
             CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        params.extended_key_usages = uses.to_vec();
         params.not_before = date_time_ymd(2000, 1, 1);
         params.not_after = date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().unwrap();
