@@ -214,7 +214,7 @@ impl Caller {
     pub(crate) fn whose(&self, request: &Request) -> Option<Whose> {
         match &self.name {
             Some(name) => Some(Whose::Token(Arc::clone(name))),
-            None => request.extensions().get().map(|Client(client)| Whose::at(client.ip())),
+            None => request.extensions().get().map(|client: &Client| Whose::at(client.address.ip())),
         }
     }
 

@@ -149,6 +149,8 @@ const REQUEST_BYTES: usize = 12 << 10;
 /// Requests of one caller in flight, a quarter of all: by its token, or by its address where it has none. Long polls are among
 /// them, so that nobody has all of those either.
 pub(crate) const REQUESTS_PER_CALLER: usize = 5_000;
+/// Most characters of a certificate's name that a line of the log shows.
+pub(crate) const CERTIFICATE_CHARS: usize = 100;
 /// Tokens of one node.
 pub(crate) const TOKENS: usize = 10_000;
 /// Longest token that is looked at; those that are made here have 46 characters.

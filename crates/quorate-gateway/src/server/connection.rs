@@ -51,7 +51,7 @@ impl Connection {
         let progress = Arc::new(Progress::default());
         let Some(tls) = self.slot.tls.clone() else {
             let stream = self.plain(stream, &progress);
-            return self.serve_http(stream, progress, begun).await;
+            return self.serve_http(stream, None, progress, begun).await;
         };
         let accepting = async {
             let is_tls = tls::begins(&stream).await?;
@@ -67,7 +67,10 @@ impl Connection {
             () = self.shutdown.cancelled() => return,
         };
         match accepted.unwrap_or_else(|late| Err(late.into())) {
-            Ok(Some(stream)) => self.serve_http(stream, progress, begun).await,
+            Ok(Some(stream)) => {
+                let certificate = tls::certificate(&stream);
+                self.serve_http(stream, certificate, progress, begun).await;
+            }
             Ok(None) => tracing::debug!(%client, "HTTP without TLS, where TLS is spoken"),
             Err(error) => tracing::debug!(%client, %error, "no secure connection"),
         }
@@ -79,10 +82,11 @@ impl Connection {
         Box::pin(stream)
     }
 
-    /// Serves what comes on a stream that was accepted at `begun`.
+    /// Serves what comes on a stream that was accepted at `begun`, of a client whose certificate calls it so.
     async fn serve_http(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        certificate: Option<Arc<str>>,
         progress: Arc<Progress>,
         begun: Instant,
     ) {
@@ -92,7 +96,7 @@ impl Connection {
             if !slot.is_usual() {
                 request.extensions_mut().insert(OnlyHealth);
             }
-            request.extensions_mut().insert(Client(client));
+            request.extensions_mut().insert(Client { address: client, certificate: certificate.clone() });
             let in_flight = InFlight::new(&progress, &requests);
             progress.http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             let answer = router.clone().oneshot(Leftover::of(request, &progress, &shutdown));

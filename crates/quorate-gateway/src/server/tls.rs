@@ -1,5 +1,6 @@
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -8,7 +9,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::socket::Socket;
-use crate::limits::TLS_OUTGOING_BYTES;
+use crate::limits::{CERTIFICATE_CHARS, TLS_OUTGOING_BYTES};
+use crate::quote::shortened;
 
 /// A connection without TLS, or below it.
 pub(super) type Plain = Pin<Box<TimeoutStream<Socket>>>;
@@ -53,4 +55,11 @@ pub(super) async fn accept(acceptor: &TlsAcceptor, stream: Plain) -> io::Result<
             Err(error)
         }
     }
+}
+
+/// What the client's certificate calls it, if it was asked for one: then it has been verified.
+pub(super) fn certificate(stream: &TlsStream<Plain>) -> Option<Arc<str>> {
+    let (_, tls) = stream.get_ref();
+    let name = quorate_tls::label(tls.peer_certificates()?.first()?)?;
+    Some(shortened(&name, CERTIFICATE_CHARS).into())
 }
