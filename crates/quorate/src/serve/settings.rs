@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
-use quorate_gateway::Roles;
+use quorate_gateway::{CALLER_RATE, Roles};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -61,6 +61,10 @@ pub(crate) struct Settings {
     /// Longest payload of a job in bytes [default: 1048576, at most that].
     #[arg(long, env = "QUORATE_MAX_PAYLOAD", value_name = "BYTES", value_parser = number(MAX_PAYLOAD))]
     pub(super) max_payload: Option<usize>,
+    /// How many jobs a second one caller may enqueue through this node, in the long run: by its token, which may say another number
+    /// (`quorate token new --rate`), or its address. What is above is answered 429 [default: as many as it likes].
+    #[arg(long, env = "QUORATE_CALLER_RATE", value_name = "JOBS_PER_SECOND", value_parser = number(CALLER_RATE))]
+    pub(super) caller_rate: Option<u32>,
     /// How to log to standard error [default: human].
     #[arg(long, env = "QUORATE_LOG_FORMAT", value_enum)]
     pub(super) log_format: Option<LogFormat>,

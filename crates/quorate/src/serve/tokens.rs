@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use quorate_gateway::Access;
 use quorate_gateway::tokens::Tokens;
+use quorate_gateway::{Access, Roles};
 
 use crate::limits::TOKENS_LOOK;
 use crate::token::read;
@@ -80,7 +80,11 @@ impl TokensFile {
 /// Tells, for the audit log, who has come and who is gone.
 fn tell_changes(before: &Tokens, now: &Tokens) {
     let owners = |tokens: &Tokens| -> BTreeSet<String> {
-        tokens.owners().map(|(name, roles)| format!("{name} ({roles})")).collect()
+        let said = |(name, roles, rate): (&str, Roles, Option<u32>)| match rate {
+            None => format!("{name} ({roles})"),
+            Some(rate) => format!("{name} ({roles}, {rate} jobs/s)"),
+        };
+        tokens.owners().map(said).collect()
     };
     let (before, now) = (owners(before), owners(now));
     let list = |of: &BTreeSet<String>, without: &BTreeSet<String>| {
