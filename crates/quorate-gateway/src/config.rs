@@ -36,7 +36,7 @@ pub struct GatewayConfig {
     pub caller_rate: Option<u32>,
     /// Who may ask for what.
     pub access: Access,
-    /// Names by which a browser may call this node; all other clients may call it as they like.
+    /// Names by which a browser may call this node, and on this machine whoever sends no token.
     pub hosts: Vec<String>,
     /// This node lets strangers in, as it was told to: `/readyz` says so.
     pub insecure: bool,

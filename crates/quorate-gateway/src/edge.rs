@@ -170,6 +170,9 @@ impl Edge {
             needs @ Needs::OneOf(_) => {
                 let caller = caller?;
                 caller.may(needs)?;
+                if caller.name.is_none() {
+                    self.hosts.check_stranger(&request)?;
+                }
                 let behalf = caller.behalf(&request);
                 let take = |Behalf { whose, .. }: &Behalf| self.shares.take(whose.clone(), needs);
                 let share = behalf.as_ref().map(|behalf| take(behalf).ok_or(ApiError::CallerOverloaded));

@@ -251,7 +251,9 @@ impl ApiError {
                 format!("the token `{token}` lacks the role that this needs: {needs}").into()
             }
             ApiError::Misdirected => {
-                "a browser may not call this node by this name: use its address, or have serve --allowed-hosts name it".into()
+                "this node is not known to be called so: use its address, send a token if you are no browser, or have serve \
+                 --allowed-hosts name it"
+                    .into()
             }
             ApiError::OtherSite => "this is not for pages of other sites".into(),
             ApiError::NoSuchRoute { meant: Some(meant) } => {

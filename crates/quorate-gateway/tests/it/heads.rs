@@ -3,6 +3,7 @@
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use quorate_gateway::{ConnectionLimits, GatewayConfig};
 use tokio::net::TcpStream;
 
 use crate::wire::Server;
@@ -74,7 +75,8 @@ async fn a_head_that_cannot_be_parsed_is_a_400() {
 
 #[tokio::test]
 async fn heads_that_are_well() {
-    let server = Server::start().await;
+    let config = GatewayConfig { hosts: vec!["my_node-1.local".into()], ..GatewayConfig::default() };
+    let server = Server::with(config, ConnectionLimits::default()).await;
     for head in [
         "GET /v1/jobs HTTP/1.0",
         "GET /v1/jobs HTTP/1.1\r\nHost:",

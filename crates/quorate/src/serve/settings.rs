@@ -93,8 +93,8 @@ pub(crate) struct Settings {
     /// certificates for peers. It says so loudly.
     #[arg(long, env = "QUORATE_INSECURE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub(super) insecure: Option<bool>,
-    /// Names by which browsers may call this node, besides addresses, localhost and --http-advertise: against DNS rebinding. Other
-    /// clients may call it as they like.
+    /// Names by which browsers may call this node, besides addresses, localhost and --http-advertise: against DNS rebinding. From
+    /// this machine itself they bind whoever sends no token; other clients may call it as they like.
     #[arg(long, env = "QUORATE_ALLOWED_HOSTS", value_name = "HOST,…")]
     pub(super) allowed_hosts: Option<String>,
     /// Log a line for every request: who sent it, what it was answered and how long that took.
