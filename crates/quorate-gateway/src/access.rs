@@ -13,9 +13,9 @@ use metrics::Counter;
 use crate::error::ApiError;
 use crate::limits::TOKEN_CHARS;
 use crate::metrics::requests_of;
-use crate::shares::Whose;
 use crate::tokens::Tokens;
 use crate::trace::Client;
+use crate::whose::{Behalf, Whose};
 
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,12 +173,12 @@ impl Access {
     /// 401: the token is none of a caller that is known, or `Authorization` is no bearer token.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let Some(given) = headers.get(header::AUTHORIZATION) else {
-            return Ok(Caller { name: None, roles: self.anonymous });
+            return Ok(Caller { name: None, roles: self.anonymous, rate: None });
         };
         let tokens = self.tokens.load();
         // Clients of Titan send what they were once given: where there are no tokens, it has no meaning.
         if tokens.is_empty() {
-            return Ok(Caller { name: None, roles: self.anonymous });
+            return Ok(Caller { name: None, roles: self.anonymous, rate: None });
         }
         let refused = |reason| ApiError::Unauthenticated { reason };
         let token = given
@@ -191,7 +191,7 @@ impl Access {
         }
         let owner = tokens.owner(token.trim_ascii()).ok_or(refused("this token is not known here"))?;
         owner.requests.increment(1);
-        Ok(Caller { name: Some(Arc::clone(&owner.name)), roles: owner.roles })
+        Ok(Caller { name: Some(Arc::clone(&owner.name)), roles: owner.roles, rate: owner.rate })
     }
 }
 
@@ -207,15 +207,17 @@ pub(crate) struct Caller {
     /// Of the token; `None` without one.
     pub(crate) name: Option<Arc<str>>,
     roles: Roles,
+    rate: Option<u32>,
 }
 
 impl Caller {
-    /// Whose share a request is of; `None` where it came over no connection.
-    pub(crate) fn whose(&self, request: &Request) -> Option<Whose> {
-        match &self.name {
+    /// On whose behalf a request is worked on; `None` where it came over no connection.
+    pub(crate) fn behalf(&self, request: &Request) -> Option<Behalf> {
+        let whose = match &self.name {
             Some(name) => Some(Whose::Token(Arc::clone(name))),
-            None => request.extensions().get().map(|Client(client)| Whose::at(client.ip())),
-        }
+            None => request.extensions().get().map(|client: &Client| Whose::at(client.address.ip())),
+        };
+        whose.map(|whose| Behalf { whose, rate: self.rate })
     }
 
     /// Lets a request pass that needs this.
@@ -244,12 +246,14 @@ impl Caller {
 pub(crate) struct Owner {
     pub(crate) name: Arc<str>,
     pub(crate) roles: Roles,
+    /// Jobs that it may enqueue in a second through this node, where that is said of it.
+    pub(crate) rate: Option<u32>,
     requests: Counter,
 }
 
 impl Owner {
-    pub(crate) fn new(name: &str, roles: Roles) -> Owner {
-        Owner { name: name.into(), roles, requests: requests_of(name) }
+    pub(crate) fn new(name: &str, roles: Roles, rate: Option<u32>) -> Owner {
+        Owner { name: name.into(), roles, rate, requests: requests_of(name) }
     }
 }
 
@@ -261,14 +265,14 @@ mod tests {
     fn admin_may_all_and_nobody_else_what_is_admins() {
         for needs in [Needs::SUBMIT, Needs::RUN, Needs::READ, Needs::ADMIN, Needs::ANY, Needs::Nothing] {
             for role in Role::ALL {
-                let caller = Caller { name: Some("x".into()), roles: Roles::one(role) };
+                let caller = Caller { name: Some("x".into()), roles: Roles::one(role), rate: None };
                 let expected = match needs {
                     Needs::Nothing => true,
                     Needs::OneOf(roles) => roles.has(role) || role == Role::Admin,
                 };
                 assert_eq!(caller.may(needs).is_ok(), expected, "{role:?} {needs:?}");
             }
-            let nobody = Caller { name: None, roles: Roles::default() };
+            let nobody = Caller { name: None, roles: Roles::default(), rate: None };
             assert_eq!(nobody.may(needs).is_ok(), needs == Needs::Nothing);
         }
     }

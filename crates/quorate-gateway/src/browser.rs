@@ -7,6 +7,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 use crate::error::ApiError;
+use crate::trace::Client;
 
 /// A browser's own word for where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -20,8 +21,8 @@ impl Hosts {
     }
 
     /// Lets everything pass but what a browser sends on behalf of another site: by a name that somebody has made to mean this
-    /// node's address (DNS rebinding), or from a page that is not this node's. By what browsers say of themselves: who makes his
-    /// browser lie is kept out by tokens alone.
+    /// node's address (DNS rebinding), or from a page that is not this node's. By what browsers say of themselves, in which a page
+    /// can have some lie: see [`Hosts::check_stranger`].
     ///
     /// # Errors
     /// 421, 403.
@@ -34,17 +35,28 @@ impl Hosts {
         if origin.is_none() && !is_a_browsers(headers) {
             return Ok(());
         }
-        let host = match request.uri().authority() {
-            Some(authority) => Some(authority.clone()),
-            None => headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok()),
-        };
-        let Some(host) = host else { return Ok(()) }; // an empty one, which names nobody
+        let Some(host) = host(request) else { return Ok(()) };
         if !self.are_called(host.host()) {
             return Err(ApiError::Misdirected);
         }
         match origin {
             Some(origin) if !is_of(origin, &host) => Err(ApiError::OtherSite),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Lets pass who sends no token, but where he is on this machine and calls it by a name that somebody may have made to mean it:
+    /// a page at such a name reads what it asks for, and has some browsers (Firefox, Safari) say that they are none. Names without a
+    /// dot nobody can have in the Internet: proxies and containers use them.
+    ///
+    /// # Errors
+    /// 421.
+    pub(crate) fn check_stranger<B>(&self, request: &Request<B>) -> Result<(), ApiError> {
+        let is_here = |client: &Client| client.address.ip().to_canonical().is_loopback();
+        let may_be_a_sites = |host: Authority| host.host().contains('.') && !self.are_called(host.host());
+        match request.extensions().get().is_some_and(is_here) && host(request).is_some_and(may_be_a_sites) {
+            true => Err(ApiError::Misdirected),
+            false => Ok(()),
         }
     }
 
@@ -64,6 +76,14 @@ pub(crate) fn check_effect(headers: &HeaderMap) -> Result<(), ApiError> {
     match is_a_browsers(headers) && !headers.contains_key(SEC_FETCH_SITE) {
         true => Err(ApiError::OtherSite),
         false => Ok(()),
+    }
+}
+
+/// What the client calls this node. `None`: an empty name, or none as in HTTP/1.0.
+fn host<B>(request: &Request<B>) -> Option<Authority> {
+    match request.uri().authority() {
+        Some(authority) => Some(authority.clone()),
+        None => Authority::try_from(request.headers().get(header::HOST)?.as_bytes()).ok(),
     }
 }
 

@@ -32,9 +32,12 @@ pub struct GatewayConfig {
     pub answer_memory_small: usize,
     /// Consumes that wait at once; more are answered with 429.
     pub waiting_consumes: usize,
+    /// Jobs that one caller may enqueue in a second through this node, in the long run; more are answered with 429. `None`: as many as
+    /// it likes. What its token says goes before it.
+    pub caller_rate: Option<u32>,
     /// Who may ask for what.
     pub access: Access,
-    /// Names by which a browser may call this node; all other clients may call it as they like.
+    /// Names by which a browser may call this node, and on this machine whoever sends no token.
     pub hosts: Vec<String>,
     /// This node lets strangers in, as it was told to: `/readyz` says so.
     pub insecure: bool,
@@ -68,6 +71,7 @@ impl Default for GatewayConfig {
             answer_memory: limits::ANSWER_MEMORY_BYTES,
             answer_memory_small: limits::ANSWER_MEMORY_SMALL_BYTES,
             waiting_consumes: limits::WAITING_CONSUMES,
+            caller_rate: None,
             access: Access::open(),
             hosts: Vec::new(),
             insecure: false,

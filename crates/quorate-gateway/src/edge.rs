@@ -28,6 +28,7 @@ use crate::routes::{Known, Taken};
 use crate::server::OnlyHealth;
 use crate::shares::Shares;
 use crate::trace::{RequestId, Traces};
+use crate::whose::Behalf;
 use crate::{browser, head, patience, routes};
 
 /// A browser loads nothing for an answer, and shows it in no other page.
@@ -133,7 +134,7 @@ impl Edge {
         path: Option<&Path>,
     ) -> Response {
         let response = match check(&request).and_then(|()| self.hosts.check(&request)) {
-            Ok(()) => guarded(answer(&self.shares, caller, request, next, path)).await,
+            Ok(()) => guarded(self.answer_on(caller, request, next, path)).await,
             Err(error) => closing(error, request.version()),
         };
         match path {
@@ -146,39 +147,45 @@ impl Edge {
             _ => response,
         }
     }
-}
 
-/// Answers a request on this path, if it is one of a route: if its caller may ask that, with its query parsed by the parameters
-/// that the route's description lists, and for as long as its client waits.
-async fn answer(
-    shares: &Shares,
-    caller: Result<Caller, ApiError>,
-    mut request: Request,
-    next: Next,
-    path: Option<&Path>,
-) -> Result<Response, ApiError> {
-    let Some(Taken { parameters, needs, has_effect, .. }) =
-        path.and_then(|path| path.known.of(request.method()))
-    else {
-        return Ok(next.run(request).await);
-    };
-    if *has_effect {
-        browser::check_effect(request.headers())?;
-    }
-    let _share = match *needs {
-        Needs::Nothing => None, // health checks are answered in any case
-        needs @ Needs::OneOf(_) => {
-            let caller = caller?;
-            caller.may(needs)?;
-            caller.whose(&request).map(|whose| shares.take(whose).ok_or(ApiError::Overloaded)).transpose()?
+    /// Answers a request on this path, if it is one of a route: if its caller may ask that, with its query parsed by the parameters
+    /// that the route's description lists, on its caller's behalf, and for as long as its client waits.
+    async fn answer_on(
+        &self,
+        caller: Result<Caller, ApiError>,
+        mut request: Request,
+        next: Next,
+        path: Option<&Path>,
+    ) -> Result<Response, ApiError> {
+        let Some(Taken { parameters, needs, has_effect, .. }) =
+            path.and_then(|path| path.known.of(request.method()))
+        else {
+            return Ok(next.run(request).await);
+        };
+        if *has_effect {
+            browser::check_effect(request.headers())?;
         }
-    };
-    let until = patience::until(request.headers())?;
-    if let Some(raw) = request.uri().query() {
-        let query = Query::parse(raw, parameters)?;
-        request.extensions_mut().insert(query);
+        let (behalf, _share) = match *needs {
+            Needs::Nothing => (None, None), // health checks are answered in any case
+            needs @ Needs::OneOf(_) => {
+                let caller = caller?;
+                caller.may(needs)?;
+                if caller.name.is_none() {
+                    self.hosts.check_stranger(&request)?;
+                }
+                let behalf = caller.behalf(&request);
+                let take = |Behalf { whose, .. }: &Behalf| self.shares.take(whose.clone(), needs);
+                let share = behalf.as_ref().map(|behalf| take(behalf).ok_or(ApiError::CallerOverloaded));
+                (behalf, share.transpose()?)
+            }
+        };
+        let until = patience::until(request.headers())?;
+        if let Some(raw) = request.uri().query() {
+            let query = Query::parse(raw, parameters)?;
+            request.extensions_mut().insert(query);
+        }
+        Ok(Behalf::answered(behalf, patience::answered(until, next.run(request))).await)
     }
-    Ok(patience::answered(until, next.run(request)).await)
 }
 
 async fn guarded(answer: impl Future<Output = Result<Response, ApiError>>) -> Response {

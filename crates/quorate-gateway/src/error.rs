@@ -10,7 +10,7 @@ use quorate_api::{Error, ErrorWrapper, WriteOutcome};
 use quorate_core::limits::{LANES, OPERATIONS_RUNNING, QUEUES};
 use quorate_core::{Refusal, Status, Unavailable};
 
-use crate::limits;
+use crate::limits::{self, RETRY_AFTER_SECONDS};
 use crate::memory::Full;
 use crate::metrics::METRICS;
 use crate::quote::{quoted, shortened};
@@ -90,6 +90,14 @@ pub(crate) enum ApiError {
     HeaderTooLarge,
     /// Too much in flight. Nothing was done.
     Overloaded,
+    /// As much is in flight of this caller as may be of one. Nothing was done.
+    CallerOverloaded,
+    /// This caller has enqueued as many jobs as it may, and more may come in so many seconds. Nothing was done.
+    CallerTooFast {
+        /// Jobs a second.
+        rate: u32,
+        seconds: u64,
+    },
     /// A bug: it is logged where it is found. Nothing of it goes to the client.
     Internal,
     /// A Transfer-Encoding other than `chunked`.
@@ -173,9 +181,11 @@ impl ApiError {
             | ApiError::KeyReused => StatusCode::CONFLICT,
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ApiError::Overloaded | ApiError::TooManyLanes | ApiError::TooManyOperations => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            ApiError::Overloaded
+            | ApiError::CallerOverloaded
+            | ApiError::CallerTooFast { .. }
+            | ApiError::TooManyLanes
+            | ApiError::TooManyOperations => StatusCode::TOO_MANY_REQUESTS,
             ApiError::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
@@ -190,6 +200,8 @@ impl ApiError {
     fn refusals(&self) -> Option<&'static Counter> {
         match self {
             ApiError::Overloaded => Some(&METRICS.overloaded),
+            ApiError::CallerOverloaded => Some(&METRICS.caller_overloaded),
+            ApiError::CallerTooFast { .. } => Some(&METRICS.caller_rate),
             ApiError::TooManyQueues => Some(&METRICS.too_many_queues),
             ApiError::TooManyLanes => Some(&METRICS.too_many_lanes),
             ApiError::TooManyOperations => Some(&METRICS.too_many_operations),
@@ -239,7 +251,9 @@ impl ApiError {
                 format!("the token `{token}` lacks the role that this needs: {needs}").into()
             }
             ApiError::Misdirected => {
-                "a browser may not call this node by this name: use its address, or have serve --allowed-hosts name it".into()
+                "this node is not known to be called so: use its address, send a token if you are no browser, or have serve \
+                 --allowed-hosts name it"
+                    .into()
             }
             ApiError::OtherSite => "this is not for pages of other sites".into(),
             ApiError::NoSuchRoute { meant: Some(meant) } => {
@@ -293,6 +307,13 @@ impl ApiError {
                 format!("the request has more than {} header fields", limits::HEADER_FIELDS).into()
             }
             ApiError::Overloaded => "too many requests are in flight".into(),
+            ApiError::CallerOverloaded => {
+                "too many requests, or bytes, of yours are in flight: wait for their answers before you send more".into()
+            }
+            ApiError::CallerTooFast { rate, seconds } => format!(
+                "you may enqueue {rate} jobs a second through this node, and have enqueued more: wait {seconds} s"
+            )
+            .into(),
             ApiError::Internal => "the server made a mistake; it is in its log".into(),
             ApiError::UnsupportedTransferEncoding => {
                 "the only Transfer-Encoding known here is chunked".into()
@@ -335,8 +356,11 @@ impl From<Refusal> for ApiError {
 }
 
 impl From<Full> for ApiError {
-    fn from(_full: Full) -> ApiError {
-        ApiError::Overloaded
+    fn from(full: Full) -> ApiError {
+        match full {
+            Full::All => ApiError::Overloaded,
+            Full::Own => ApiError::CallerOverloaded,
+        }
     }
 }
 
@@ -378,6 +402,8 @@ impl IntoResponse for ApiError {
             ApiError::Unavailable { outcome, .. } => (None, Some(*outcome)),
             ApiError::BodyTooSlow
             | ApiError::Overloaded
+            | ApiError::CallerOverloaded
+            | ApiError::CallerTooFast { .. }
             | ApiError::TooManyLanes
             | ApiError::TooManyOperations
             | ApiError::DiskFull
@@ -417,9 +443,12 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static(limits::RETRY_AFTER_SECONDS));
+            let seconds = if let ApiError::CallerTooFast { seconds, .. } = self {
+                seconds
+            } else {
+                RETRY_AFTER_SECONDS
+            };
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -485,6 +514,8 @@ mod tests {
                 | ApiError::UnsupportedMediaType { .. }
                 | ApiError::HeaderTooLarge
                 | ApiError::Overloaded
+                | ApiError::CallerOverloaded
+                | ApiError::CallerTooFast { .. }
                 | ApiError::Internal
                 | ApiError::UnsupportedTransferEncoding
                 | ApiError::Unavailable { .. }
@@ -522,6 +553,8 @@ mod tests {
             ApiError::UnsupportedMediaType { accepted: "JSON" },
             ApiError::HeaderTooLarge,
             ApiError::Overloaded,
+            ApiError::CallerOverloaded,
+            ApiError::CallerTooFast { rate: 1, seconds: 7 },
             ApiError::Internal,
             ApiError::UnsupportedTransferEncoding,
             ApiError::from(Unavailable::Unknown),

@@ -9,6 +9,7 @@ use crate::body::BodyReader;
 use crate::error::{ApiError, Failure};
 use crate::heavy::Heavy;
 use crate::memory::Memory;
+use crate::rates::Rates;
 use crate::response::Index;
 use crate::{Backend, GatewayConfig, NodeHealth, Reads, limits, patience};
 
@@ -24,6 +25,7 @@ struct Inner<B> {
     bodies: BodyReader,
     body_memory: Arc<Memory>,
     answers: Arc<Memory>,
+    rates: Rates,
     heavy: Heavy,
     waiting: Arc<Semaphore>,
     backups: Arc<Semaphore>,
@@ -47,8 +49,9 @@ impl<B: Backend> Gateway<B> {
         let waiting = Arc::new(Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS)));
         let answers = Memory::new(config.answer_memory, config.answer_memory_small);
         let backups = Arc::new(Semaphore::new(limits::BACKUPS));
-        let heavy = Heavy::new();
-        let inner = Inner { backend, config, node, bodies, body_memory, answers, heavy, waiting, backups };
+        let (rates, heavy) = (Rates::new(config.caller_rate), Heavy::new());
+        let inner =
+            Inner { backend, config, node, bodies, body_memory, answers, rates, heavy, waiting, backups };
         Gateway { inner: Arc::new(inner) }
     }
 
@@ -77,6 +80,11 @@ impl<B: Backend> Gateway<B> {
     /// Memory for answers.
     pub(crate) fn answers(&self) -> &Arc<Memory> {
         &self.inner.answers
+    }
+
+    /// How many jobs each caller enqueues.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.inner.rates
     }
 
     pub(crate) fn heavy(&self) -> &Heavy {

@@ -20,7 +20,7 @@
 //! convert/     between the REST vocabulary and the core's … fields, cursor, ids, ranges: what is in both
 //! patience     how long the client waits
 //! error        what a request is answered instead … response: as HTTP has it
-//! memory       what requests and answers may hold … heavy: when work on much of it is done
+//! memory/      what requests and answers may hold … heavy: when work on much of it is done; rates: how many jobs a caller enqueues; whose: which caller
 //! unknown      names that nobody knows … meant: a path; quote: what a client sent, fit to be shown
 //! looks        when who waits looks again … metrics: what is measured
 //! backend      what all of this needs of the node … config, limits: and of whoever sets it up
@@ -59,6 +59,7 @@ mod patience;
 mod query;
 mod quote;
 mod ranges;
+mod rates;
 mod response;
 mod routes;
 mod selection;
@@ -67,12 +68,13 @@ mod shares;
 pub mod tokens;
 mod trace;
 mod unknown;
+mod whose;
 
 pub use access::{Access, Role, Roles};
 pub use backend::{Backend, Look, NodeAdmin, NodeHealth, Order, OrderError, Reads, Refused, Wakeups};
 pub use config::GatewayConfig;
 pub use gateway::Gateway;
-pub use limits::ConnectionLimits;
+pub use limits::{CALLER_RATE, ConnectionLimits};
 pub use metrics::register_metrics;
 pub use quorate_api::{Changed, Cluster, Disk, Member, Outsider, Warning};
 pub use selection::{check_consumer, check_queues};

@@ -1,5 +1,6 @@
 //! What bounds the HTTP side; the maxima of the contract are in [`quorate_core::limits`].
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Jobs that a dry run looks at together.
@@ -113,7 +114,7 @@ pub(crate) const MEANT_CHARS: usize = 64;
 /// Most characters in the name of a field that a message shows.
 pub(crate) const NAMED_CHARS: usize = 64;
 /// What a client is told to wait before it tries again, in seconds.
-pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
+pub(crate) const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// Bounds of [`crate::Gateway::serve`], per listener.
 #[derive(Clone, Debug)]
@@ -149,6 +150,18 @@ const REQUEST_BYTES: usize = 12 << 10;
 /// Requests of one caller in flight, a quarter of all: by its token, or by its address where it has none. Long polls are among
 /// them, so that nobody has all of those either.
 pub(crate) const REQUESTS_PER_CALLER: usize = 5_000;
+/// So many of them at most bring jobs, cancel or delete them: the others are for what touches and ends jobs.
+pub(crate) const SUBMITS_PER_CALLER: usize = REQUESTS_PER_CALLER - REQUESTS_PER_CALLER / 8;
+/// Of each kind of memory one caller has this part: a quarter, as of the requests. A request that needs more has it alone.
+pub(crate) const CALLERS_PART: usize = 4;
+/// What a caller's rate may be set to, in jobs a second: more than a cluster takes.
+pub const CALLER_RATE: RangeInclusive<u32> = 1..=1_000_000;
+/// So much of its rate a caller may enqueue at once that has enqueued nothing before.
+pub(crate) const RATE_BURST: Duration = Duration::from_secs(1);
+/// Callers of whom it is known how much they have enqueued of late. More than tokens.
+pub(crate) const RATED_CALLERS: usize = 2 * TOKENS;
+/// Most characters of a certificate's name that a line of the log shows.
+pub(crate) const CERTIFICATE_CHARS: usize = 100;
 /// Tokens of one node.
 pub(crate) const TOKENS: usize = 10_000;
 /// Longest token that is looked at; those that are made here have 46 characters.

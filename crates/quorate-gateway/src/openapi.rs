@@ -285,8 +285,8 @@ pub(crate) enum WriteErrors {
     /// The body's type is not one that this call takes.
     #[response(status = 415)]
     UnsupportedMediaType(ErrorWrapper),
-    /// Too much is in flight, or there are as many queues, or jobs of different keys, as there may be; nothing was done; see
-    /// `Retry-After`.
+    /// Too much is in flight, of all or of this caller, or it enqueues faster than it may, or there are as many queues, or jobs of
+    /// different keys, as there may be; nothing was done; see `Retry-After`.
     #[response(status = 429)]
     Overloaded(ErrorWrapper),
     /// The server made a mistake.

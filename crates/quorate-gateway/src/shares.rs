@@ -1,19 +1,11 @@
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::limits::REQUESTS_PER_CALLER;
-
-/// Whose request it is, where no caller gets all the room that there is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Whose {
-    /// His who has the token of this name, wherever he is.
-    Token(Arc<str>),
-    /// Of one without, at this address: of IPv6, of its network, of which one has all addresses.
-    Address(IpAddr),
-}
+use crate::access::Needs;
+use crate::limits::{REQUESTS_PER_CALLER, SUBMITS_PER_CALLER};
+use crate::whose::Whose;
 
 /// How many requests of each caller are in flight, those that wait for a job included.
 #[derive(Clone, Debug, Default)]
@@ -26,26 +18,16 @@ pub(crate) struct Share {
     whose: Whose,
 }
 
-impl Whose {
-    pub(crate) fn at(address: IpAddr) -> Whose {
-        Whose::Address(match address {
-            IpAddr::V6(address) => match address.to_ipv4_mapped() {
-                Some(address) => IpAddr::V4(address),
-                None => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            },
-            IpAddr::V4(_) => address,
-        })
-    }
-}
-
 impl Shares {
-    /// One more request of this caller, if its share has room.
-    pub(crate) fn take(&self, whose: Whose) -> Option<Share> {
+    /// One more request of this caller, if its share has room: what brings jobs leaves some to what touches and ends them.
+    pub(crate) fn take(&self, whose: Whose, needs: Needs) -> Option<Share> {
+        let most = if needs == Needs::SUBMIT { SUBMITS_PER_CALLER } else { REQUESTS_PER_CALLER };
         let mut all = self.0.lock();
-        let taken = all.entry(whose.clone()).or_default();
-        if *taken >= REQUESTS_PER_CALLER {
+        // One that has none has room.
+        if all.get(&whose).is_some_and(|taken| *taken >= most) {
             return None;
         }
+        let taken = all.entry(whose.clone()).or_default();
         *taken += 1;
         drop(all);
         Some(Share { shares: self.clone(), whose })
@@ -73,12 +55,15 @@ mod tests {
         let shares = Shares::default();
         let at = |address: &str| Whose::at(address.parse().unwrap());
         let (one, other) = (at("10.0.0.1"), at("10.0.0.2"));
-        let mut all: Vec<Share> = std::iter::from_fn(|| shares.take(one.clone())).collect();
-        assert_eq!(all.len(), REQUESTS_PER_CALLER);
-        assert!(shares.take(at("::ffff:10.0.0.1")).is_none(), "it is the same");
-        assert!(shares.take(other).is_some() && shares.take(Whose::Token("a".into())).is_some());
+        let mut all: Vec<Share> = std::iter::from_fn(|| shares.take(one.clone(), Needs::SUBMIT)).collect();
+        assert_eq!(all.len(), SUBMITS_PER_CALLER);
+        all.extend(std::iter::from_fn(|| shares.take(one.clone(), Needs::RUN)));
+        assert_eq!(all.len(), REQUESTS_PER_CALLER, "what ends jobs has some left");
+        assert!(shares.take(at("::ffff:10.0.0.1"), Needs::RUN).is_none(), "it is the same");
+        assert!(shares.take(other, Needs::SUBMIT).is_some());
+        assert!(shares.take(Whose::Token("a".into()), Needs::SUBMIT).is_some());
         all.pop();
-        assert!(shares.take(one).is_some());
+        assert!(shares.take(one, Needs::RUN).is_some());
         drop(all);
         assert_eq!(shares.0.lock().len(), 0, "nothing is left of who is gone");
         assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:2"));

@@ -7,10 +7,14 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::access::{Owner, Roles};
-use crate::limits::{TOKEN_NAME_BYTES, TOKENS};
+use crate::limits::{CALLER_RATE, TOKEN_NAME_BYTES, TOKENS};
 
 /// What stands before a hash.
 const SHA256: &str = "sha256:";
+/// What stands before a rate.
+const RATE: &str = "rate=";
+
+const NO_ENTRY: &str = "it is not `NAME ROLE,… sha256:HASH`, maybe with `rate=JOBS_PER_SECOND` behind it";
 
 /// Those who have a token, found by it.
 #[derive(Default)]
@@ -23,7 +27,7 @@ pub struct Tokens {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hash([u8; 32]);
 
-/// A line of the file: `NAME ROLE,… sha256:HEX`.
+/// A line of the file: `NAME ROLE,… sha256:HEX`, maybe with `rate=N` behind it.
 #[derive(Clone)]
 pub struct Entry {
     /// Whose token it is.
@@ -32,6 +36,8 @@ pub struct Entry {
     pub roles: Roles,
     /// What is kept of it.
     pub hash: Hash,
+    /// Jobs a second that its owner may enqueue through a node, if it is not as many as all others.
+    pub rate: Option<u32>,
 }
 
 impl Tokens {
@@ -44,7 +50,8 @@ impl Tokens {
     }
 
     fn of(entries: Vec<Entry>) -> Tokens {
-        let owner = |Entry { name, roles, hash }: Entry| (hash.place(), (hash, Owner::new(&name, roles)));
+        let owner =
+            |Entry { name, roles, hash, rate }: Entry| (hash.place(), (hash, Owner::new(&name, roles, rate)));
         Tokens { owners: entries.into_iter().map(owner).collect() }
     }
 
@@ -53,9 +60,9 @@ impl Tokens {
         self.owners.len()
     }
 
-    /// Their names, with their roles and what is kept of their tokens.
-    pub fn owners(&self) -> impl Iterator<Item = (&str, Roles, Hash)> {
-        self.owners.values().map(|(hash, owner)| (&*owner.name, owner.roles, *hash))
+    /// Those who have them, and what is kept of their tokens.
+    pub fn owners(&self) -> impl Iterator<Item = (&str, Roles, Option<u32>, Hash)> {
+        self.owners.values().map(|(hash, owner)| (&*owner.name, owner.roles, owner.rate, *hash))
     }
 
     /// True where nobody has one.
@@ -107,10 +114,24 @@ pub fn entries(text: &str) -> Result<Vec<Entry>, String> {
 
 fn entry(line: &str) -> Result<Entry, String> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let [name, roles, hash] = words.as_slice() else {
-        return Err("it is not `NAME ROLE,… sha256:HASH`".to_owned());
+    let (&[name, roles, hash], rest) = words.split_first_chunk().ok_or(NO_ENTRY)?;
+    let rate = match rest {
+        [] => None,
+        [rate] => Some(rate.strip_prefix(RATE).map(check_rate).ok_or(NO_ENTRY)??),
+        _ => return Err(NO_ENTRY.to_owned()),
     };
-    Ok(Entry { name: check_name(name)?, roles: roles.parse()?, hash: Hash::parse(hash)? })
+    Ok(Entry { name: check_name(name)?, roles: roles.parse()?, hash: Hash::parse(hash)?, rate })
+}
+
+/// Jobs a second that may be a caller's rate.
+///
+/// # Errors
+/// What they should be.
+pub fn check_rate(text: &str) -> Result<u32, String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let rate = text.parse().ok().filter(|rate| digits && CALLER_RATE.contains(rate));
+    let (least, most) = (*CALLER_RATE.start(), *CALLER_RATE.end());
+    rate.ok_or_else(|| format!("a rate is a whole number of jobs a second, {least} to {most}, not `{text}`"))
 }
 
 /// A name that may be a token's.
@@ -159,7 +180,8 @@ impl Display for Hash {
 
 impl Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.name, self.roles, self.hash)
+        write!(f, "{} {} {}", self.name, self.roles, self.hash)?;
+        self.rate.map_or(Ok(()), |rate| write!(f, " {RATE}{rate}"))
     }
 }
 
@@ -173,17 +195,21 @@ mod tests {
             name: name.into(),
             roles: roles.parse().unwrap(),
             hash: Hash::of(token.as_bytes()),
+            rate: (name == "b").then_some(250),
         };
         let file = format!(
             "# fleets\n\n{}\n{} # until May\n",
             entry("a", "run", "one"),
             entry("b", "submit,read", "two")
         );
+        assert!(file.contains(" rate=250 #"), "{file}");
         let tokens = Tokens::parse(&file).unwrap();
-        let owner =
-            |token: &str| tokens.owner(token.as_bytes()).map(|owner| (&*owner.name, owner.roles.to_string()));
-        assert_eq!(owner("one"), Some(("a", "run".to_owned())));
-        assert_eq!(owner("two"), Some(("b", "submit,read".to_owned())));
+        let owner = |token: &str| {
+            let owner = tokens.owner(token.as_bytes())?;
+            Some((&*owner.name, owner.roles.to_string(), owner.rate))
+        };
+        assert_eq!(owner("one"), Some(("a", "run".to_owned(), None)));
+        assert_eq!(owner("two"), Some(("b", "submit,read".to_owned(), Some(250))));
         for stranger in ["", "One", "three", &Hash::of(b"one").to_string()] {
             assert_eq!(owner(stranger), None, "{stranger}");
         }
@@ -199,6 +225,10 @@ mod tests {
             (format!("a root {hash}"), "line 1: `root` is no role"),
             (format!("a/b run {hash}"), "line 1: `a/b` is not 1 to 64"),
             ("a run qt_secret".to_owned(), "line 1: `sha256:` and 64 hex digits are missing"),
+            (format!("a run {hash} 5"), "line 1: it is not"),
+            (format!("a run {hash} rate=5 rate=5"), "line 1: it is not"),
+            (format!("a run {hash} rate=0"), "line 1: a rate is a whole number"),
+            (format!("a run {hash} rate=+5"), "line 1: a rate is a whole number"),
             ("a run sha256:+f".to_owned() + &"0".repeat(62), "line 1: `sha256:` and 64"),
         ] {
             let said = Tokens::parse(&file).unwrap_err();

@@ -21,8 +21,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Who sent a request: it is among a request's extensions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Client(pub(crate) SocketAddr);
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    /// What its certificate calls it, where this node asks for one and has verified it.
+    pub(crate) certificate: Option<Arc<str>>,
+}
 
 /// What is told of requests, and how their spans become parts of their clients' traces.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +74,14 @@ impl Traces {
         let is_admins = needs.is_some_and(Needs::is_admins);
         let audit = is_admins
             && caller.is_some_and(|caller| caller.name.is_some() || caller.may(Needs::ADMIN).is_ok());
+        let client: Option<&Client> = request.extensions().get();
         (self.access_log || audit).then(|| Line {
             access: self.access_log,
             audit,
             id: id.as_str().to_owned(),
             token: caller.and_then(|caller| caller.name.clone()),
-            client: request.extensions().get().map(|Client(client)| *client),
+            client: client.map(|client| client.address),
+            certificate: client.and_then(|client| client.certificate.clone()),
             method: request.method().clone(),
             path: shortened(
                 request.uri().path_and_query().map_or("", PathAndQuery::as_str),
@@ -125,6 +131,7 @@ pub(crate) struct Line {
     id: String,
     token: Option<Arc<str>>,
     client: Option<SocketAddr>,
+    certificate: Option<Arc<str>>,
     method: Method,
     path: String,
 }
@@ -138,16 +145,17 @@ impl Line {
     }
 
     fn write(&self, answer: Option<(u16, Duration)>, index: Option<&str>) {
-        let Line { access, audit, id, token, client, method, path } = self;
+        let Line { access, audit, id, token, client, certificate, method, path } = self;
         let (client, token) = (client.map(tracing::field::display), token.as_deref());
+        let certificate = certificate.as_deref();
         let (status, took) = (answer.map(|(status, _)| status), answer.map(|(_, took)| took));
         let what = if answer.is_some() { "request" } else { "the client left before the answer" };
         if *audit {
-            tracing::info!(target: "quorate::audit", %id, token, client, %method, %path, status, index, "{what}");
+            tracing::info!(target: "quorate::audit", %id, token, client, certificate, %method, %path, status, index, "{what}");
         }
         if *access {
             let took_ms = took.map(|took| took.as_micros() as f64 / 1_000.0);
-            tracing::info!(target: "quorate::access", %id, token, client, %method, %path, status, took_ms, "{what}");
+            tracing::info!(target: "quorate::access", %id, token, client, certificate, %method, %path, status, took_ms, "{what}");
         }
     }
 }

@@ -50,6 +50,24 @@ impl fmt::Display for Names {
     }
 }
 
+/// What a certificate calls its owner, for people who read a log: the common name in its subject, or else its first alternative
+/// name. Nobody is let in by it. `None`: it is none, or names nobody.
+pub fn label(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let common = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok());
+    if let Some(name) = common.filter(|name| !name.is_empty()) {
+        return Some(name.to_owned());
+    }
+    let alternatives = certificate.subject_alternative_name().ok()??;
+    alternatives.value.general_names.iter().find_map(|name| match name {
+        GeneralName::DNSName(name) | GeneralName::URI(name) | GeneralName::RFC822Name(name) => {
+            Some((*name).to_owned())
+        }
+        GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
+        _ => None,
+    })
+}
+
 /// When a certificate ends; `None`: it is none.
 pub fn expires_at(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;

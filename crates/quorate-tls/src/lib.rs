@@ -16,7 +16,7 @@ mod pem;
 mod seen;
 mod trust;
 
-pub use certificate::{Names, expires_at};
+pub use certificate::{Names, expires_at, label};
 pub use config::{client, peer_client, peer_server, server};
 pub use error::TlsError;
 pub use fresh::{Kept, keep_fresh, lasts, record_end};

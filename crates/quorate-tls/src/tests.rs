@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
-use rcgen::{CertificateParams, CustomExtension, date_time_ymd};
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, date_time_ymd};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ServerConfig};
@@ -33,6 +33,23 @@ async fn shake_hands(server: ServerConfig, client: ClientConfig, name: &str) -> 
     };
     let (server, client) = tokio::join!(server, client);
     server.is_ok() && client.is_ok()
+}
+
+#[test]
+fn a_certificate_is_called_by_its_common_name_or_else_its_first_other_one() {
+    let called = |common: Option<&str>, others: &[&str]| {
+        let others: Vec<String> = others.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(others).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        common.iter().for_each(|name| params.distinguished_name.push(DnType::CommonName, *name));
+        let key = rcgen::KeyPair::generate().unwrap();
+        crate::label(params.self_signed(&key).unwrap().der())
+    };
+    assert_eq!(called(Some("shop"), &["n1", "10.0.0.1"]).as_deref(), Some("shop"));
+    assert_eq!(called(None, &["n1", "10.0.0.1"]).as_deref(), Some("n1"));
+    assert_eq!(called(Some(""), &["10.0.0.1"]).as_deref(), Some("10.0.0.1"));
+    assert_eq!(called(None, &[]), None);
+    assert_eq!(crate::label(&rustls::pki_types::CertificateDer::from_slice(b"none")), None);
 }
 
 #[test]

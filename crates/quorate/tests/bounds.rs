@@ -32,9 +32,25 @@ fn connect(port: u16) -> TcpStream {
     stream
 }
 
+/// The same from 127.0.0.N: another caller.
+fn connect_from(n: u8, port: u16) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, n], 0).into()).unwrap();
+        socket.connect(([127, 0, 0, 1], port).into()).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
 /// Sends a request and reads until the connection ends.
 fn exchange(port: u16, request: &str) -> String {
-    let mut stream = connect(port);
+    exchange_on(connect(port), request)
+}
+
+fn exchange_on(mut stream: TcpStream, request: &str) -> String {
     // What is refused may be refused before it is sent.
     let _ = stream.write_all(request.as_bytes());
     let mut answer = Vec::new();
@@ -156,7 +172,7 @@ fn high_water(node: &Started) -> usize {
 }
 
 /// An HTTP/2 connection whose window is 0, with so many requests for the list.
-fn without_window(port: u16, requests: u32) -> TcpStream {
+fn without_window(mut stream: TcpStream, requests: u32) -> TcpStream {
     let path = b"/v1/jobs?n=1000&status=delayed";
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend_from_slice(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
@@ -166,7 +182,6 @@ fn without_window(port: u16, requests: u32) -> TcpStream {
         bytes.extend_from_slice(&(2 * request + 1).to_be_bytes());
         bytes.extend_from_slice(&fields);
     }
-    let mut stream = connect(port);
     stream.write_all(&bytes).unwrap();
     stream
 }
@@ -201,17 +216,19 @@ fn memory_stays_within_the_sum_of_its_bounds() {
         assert!(exchange(ports[0], &job).starts_with("HTTP/1.1 201"));
     }
     let mut clients = Vec::new();
-    for _ in 0..80 {
-        let mut client = connect(ports[0]);
+    // Each caller has a quarter at most: more of them have all.
+    for number in 0..80 {
+        let mut client = connect_from(2 + number % 8, ports[0]);
         client.write_all(b"GET /v1/jobs?n=1000&status=delayed HTTP/1.1\r\nHost: q\r\n\r\n").unwrap();
         clients.push(client);
     }
-    for _ in 0..4 {
-        clients.push(without_window(ports[0], 200));
+    for number in 0..4 {
+        clients.push(without_window(connect_from(2 + number, ports[0]), 200));
     }
     let name = post(format!("[{{\"{}\":1}}]", "\\u0001".repeat(1_390_000)));
     let refused = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..40).map(|_| scope.spawn(|| exchange(ports[0], &name))).collect();
+        let ask = |number: u8| exchange_on(connect_from(2 + number % 8, ports[0]), &name);
+        let clients: Vec<_> = (0..40).map(|number| scope.spawn(move || ask(number))).collect();
         clients.into_iter().map(|client| client.join().unwrap()).collect::<Vec<String>>()
     });
     assert!(refused.iter().all(|answer| answer.starts_with("HTTP/1.1 4") && answer.len() < 1_000));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use quorate_gateway::ConnectionLimits;
 
-use common::{QUORATE, Started, cluster, free_ports, has, wait_until};
+use common::{QUORATE, Started, free_ports, has, serve, wait_until, wait_until_ready};
 
 fn deploy(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(path)
@@ -82,7 +82,15 @@ fn nginx_ends_tls_in_front_of_a_cluster() {
     }
     let dir = tempfile::tempdir().unwrap();
     let first = free_ports(4);
-    let mut nodes = cluster(dir.path(), first);
+    let ports = [first, first + 1, first + 2];
+    // It is on their machine, and passes its own name on.
+    let start = |node| {
+        let mut command = Command::new(QUORATE);
+        command.args(serve(dir.path(), &ports, node)).args(["--allowed-hosts", NAME]);
+        Started(command.stderr(Stdio::null()).spawn().unwrap())
+    };
+    let mut nodes: Vec<Started> = (0..3).map(start).collect();
+    ports.into_iter().for_each(wait_until_ready);
     let proxy = Proxy::start(dir.path(), first);
 
     // A consume that waits, and gets a job through another connection.

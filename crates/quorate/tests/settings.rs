@@ -292,6 +292,8 @@ fn a_wrong_value_is_said_in_plain_words_and_is_wrong_usage() {
         (vec!["demo", "--http-port", "65535"], whole("1 to 64532")),
         (vec!["bench", "--http-port", "65535"], whole("1 to 64532")),
         (vec!["serve", "--max-payload", "x"], whole("0 to 1048576")),
+        (vec!["serve", "--caller-rate", "0"], whole("1 to 1000000")),
+        (vec!["serve", "--caller-rate", "1.5"], whole("1 to 1000000")),
         (vec!["serve", "--write-timeout", "0"], time("100ms to 1m")),
         (vec!["serve", "--write-timeout", "2m"], time("100ms to 1m")),
         (vec!["serve", "--snapshot-every", "x"], whole("1 to")),

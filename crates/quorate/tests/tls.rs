@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::{QUORATE, Started, ends, free_ports, quorate, serve, url, wait_until};
 use nix::sys::signal::Signal;
 use quorate_tls::testing::{Ca, ca, issue, trust, write};
-use rcgen::CertificateParams;
+use rcgen::{CertificateParams, DnType};
 
 /// An authority and a node's certificate, in files.
 struct Files {
@@ -190,12 +190,14 @@ fn a_runner_and_whoever_watches_follow_the_authorities() {
 #[test]
 fn with_an_authority_of_clients_only_they_are_served() {
     let files = Files::new();
-    issue(files.path(), &files.ca, "known", None);
+    let mut params = CertificateParams::new([]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "shop\n1");
+    write(files.path(), "known", &files.ca, &params);
     let port = free_ports(1);
     let client_ca = files.at("ca.pem");
     let (cert, key) = (files.at("known.pem"), files.at("known.key"));
     let own = ["--cert", cert.as_str(), "--cert-key", key.as_str()];
-    let _node = Started(files.node(port, &["--tls-client-ca", &client_ca]).spawn().unwrap());
+    let _node = Started(files.node(port, &["--tls-client-ca", &client_ca, "--access-log"]).spawn().unwrap());
     let health = ["health", "--ready", "--url", &secure(port)];
     wait_until("ready", || files.quorate(&[&health[..], &own].concat()).status.success());
     let list = ["job", "list", "--nodes", &secure(port)];
@@ -203,6 +205,16 @@ fn with_an_authority_of_clients_only_they_are_served() {
     let refused = files.quorate(&list);
     assert_eq!(refused.status.code(), Some(5));
     assert!(said(&refused).contains("it asks for a certificate of this client"), "{}", said(&refused));
+    // Who it was is told, of what administrators do, too.
+    let paused =
+        files.quorate(&[&["queue", "pause", "default", "--nodes", &secure(port)], &own[..]].concat());
+    assert!(paused.status.success(), "{}", said(&paused));
+    let log = files.log();
+    for (kind, path) in [("quorate::access", "/v1/jobs"), ("quorate::audit", "/v1/queue/default")] {
+        let line = log.lines().find(|line| line.contains(kind) && line.contains(path));
+        let line = line.unwrap_or_else(|| panic!("{kind} {path}: {log}"));
+        assert!(line.contains("certificate=") && line.contains("shop") && !line.contains("token="), "{line}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -213,6 +214,49 @@ fn who_sends_none_may_what_the_operator_says() {
 }
 
 #[test]
+fn a_token_may_have_a_rate_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tokens");
+    let file = path.to_str().unwrap();
+    let lab = new(file, "lab", "submit,read");
+    let made =
+        quorate(&["token", "new", "--name", "shop", "--role", "submit", "--rate", "2", "--tokens", file]);
+    let shop = String::from_utf8(made.stdout).unwrap().trim_end().to_owned();
+    let list = said(&quorate(&["token", "list", "--tokens", file]));
+    assert!(list.lines().any(|line| line.contains("shop") && line.trim_end().ends_with('2')), "{list}");
+    let list: serde_json::Value =
+        serde_json::from_slice(&quorate(&["token", "list", "--json", "--tokens", file]).stdout).unwrap();
+    assert_eq!((list[0].get("rate"), list[1]["rate"].as_u64()), (None, Some(2)), "{list}");
+
+    let port = free_ports(1);
+    let _node = start(dir.path(), port, &["--tokens", file, "--caller-rate", "1000"]);
+    let lines = dir.path().join("lines");
+    std::fs::write(&lines, "x\n".repeat(8)).unwrap();
+    let batch = ["job", "enqueue", "--image", "a", "--lines", lines.to_str().unwrap()];
+    let one = ["job", "enqueue", "--image", "a", "--payload", "x"];
+    assert!(with(&shop, port, &batch).status.success());
+    // A command that has no time to wait says so; one that has waits.
+    let hurried = with(&shop, port, &[&one[..], &["--deadline", "1s"]].concat());
+    assert_eq!(hurried.status.code(), Some(5), "{}", said(&hurried));
+    assert!(said(&hurried).contains("you may enqueue 2 jobs a second"), "{}", said(&hurried));
+    assert!(with(&lab, port, &one).status.success());
+    let waited = with(&shop, port, &one);
+    assert!(waited.status.success(), "{}", said(&waited));
+
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nHost: q\r\nConnection: close\r\nAuthorization: Bearer {lab}\r\n\r\n"
+    )
+    .unwrap();
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).unwrap();
+    let refused = r#"quorate_http_refusals_total{code="429",kind="caller_rate"} "#;
+    let refused = metrics.lines().find_map(|line| line.strip_prefix(refused)).unwrap();
+    assert!(refused.parse::<u32>().unwrap() >= 2, "{refused}");
+}
+
+#[test]
 fn what_is_wrong_with_a_file_or_a_name_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tokens");
@@ -221,6 +265,11 @@ fn what_is_wrong_with_a_file_or_a_name_is_said() {
     for (args, code, says) in [
         (&["token", "new", "--name", "a", "--role", "run", "--tokens", file][..], 1, "has a token of `a`"),
         (&["token", "new", "--name", "b", "--role", "root", "--tokens", file], 2, "`root` is no role"),
+        (
+            &["token", "new", "--name", "b", "--role", "run", "--rate", "0", "--tokens", file],
+            2,
+            "1 to 1000000",
+        ),
         (&["token", "new", "--name", "b c", "--role", "run", "--tokens", file], 2, "letters, digits"),
         (&["token", "remove", "b", "--tokens", file], 1, "has no token of `b`"),
         (&["token", "list", "--tokens", "/nowhere/tokens"], 1, "cannot read /nowhere/tokens"),

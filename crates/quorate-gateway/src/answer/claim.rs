@@ -23,8 +23,8 @@ impl Claim {
     /// # Errors
     /// There is no room: 429 for a read; else 503 and `unknown`.
     pub(crate) async fn resize(self, share: &mut Share, bytes: usize) -> Result<(), ApiError> {
-        share.resize(bytes, patience::within(self.wait())).await.map_err(|_full| match self {
-            Claim::Read => ApiError::Overloaded,
+        share.resize(bytes, patience::within(self.wait())).await.map_err(|full| match self {
+            Claim::Read => full.into(),
             Claim::AfterWrite => ApiError::Unavailable {
                 outcome: WriteOutcome::Unknown,
                 message: "the request took effect, but there is no room for its answer",

@@ -37,11 +37,13 @@ pub(crate) async fn enqueue<B: Backend>(State(gateway): State<Gateway<B>>, reque
             return Err(ApiError::UnsupportedMediaType { accepted: body::ONLY_JSON }.into());
         }
     }
+    gateway.rates().pay(0)?; // before its body costs anything
     let body = gateway.bodies().read(body).await?;
     let payload_bytes = gateway.config().payload_bytes;
     let parse = move |bytes: Bytes| understand(&parts.headers, &bytes, payload_bytes);
     let ((jobs, key), share) = body.understand(gateway.heavy(), parse).await?;
 
+    gateway.rates().pay(jobs.len())?;
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     let payloads = jobs.iter().map(|job| job.payload.clone()).collect();
     let (index, reply) = gateway.submit(Command::Enqueue { jobs, key }).await?;

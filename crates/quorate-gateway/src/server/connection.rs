@@ -51,7 +51,7 @@ impl Connection {
         let progress = Arc::new(Progress::default());
         let Some(door) = self.slot.door.clone() else {
             let stream = self.plain(stream, &progress);
-            return self.serve_http(stream, progress, begun, std::future::pending()).await;
+            return self.serve_http(stream, None, progress, begun, std::future::pending()).await;
         };
         let accepting = async {
             let is_tls = tls::begins(&stream).await?;
@@ -68,8 +68,8 @@ impl Connection {
         };
         match accepted.unwrap_or_else(|late| Err(late.into())) {
             Ok(Some(stream)) => {
-                let expelled = door.expels(&stream);
-                self.serve_http(stream, progress, begun, expelled).await;
+                let (certificate, expelled) = (tls::certificate(&stream), door.expels(&stream));
+                self.serve_http(stream, certificate, progress, begun, expelled).await;
             }
             Ok(None) => tracing::debug!(%client, "HTTP without TLS, where TLS is spoken"),
             Err(error) => tracing::debug!(%client, %error, "no secure connection"),
@@ -82,10 +82,12 @@ impl Connection {
         Box::pin(stream)
     }
 
-    /// Serves what comes on a stream that was accepted at `begun`. Once its client is `expelled`, nothing new is taken.
+    /// Serves what comes on a stream that was accepted at `begun`, of a client whose certificate calls it so. Once it is `expelled`,
+    /// nothing new is taken.
     async fn serve_http(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        certificate: Option<Arc<str>>,
         progress: Arc<Progress>,
         begun: Instant,
         expelled: impl Future<Output = ()>,
@@ -96,7 +98,7 @@ impl Connection {
             if !slot.is_usual() {
                 request.extensions_mut().insert(OnlyHealth);
             }
-            request.extensions_mut().insert(Client(client));
+            request.extensions_mut().insert(Client { address: client, certificate: certificate.clone() });
             let in_flight = match progress.expelled.load(Ordering::Relaxed) {
                 true => None,
                 false => InFlight::new(&progress, &requests),

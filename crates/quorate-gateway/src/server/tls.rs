@@ -11,7 +11,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
 use super::socket::Socket;
-use crate::limits::TLS_OUTGOING_BYTES;
+use crate::limits::{CERTIFICATE_CHARS, TLS_OUTGOING_BYTES};
+use crate::quote::shortened;
 
 /// A connection without TLS, or below it.
 pub(super) type Plain = Pin<Box<TimeoutStream<Socket>>>;
@@ -98,4 +99,11 @@ pub(super) async fn is_asked_for(mut stream: Plain) {
     // Who has gone does not hear it.
     let _ = stream.write_all(SPEAK_TLS.as_bytes()).await;
     let _ = stream.shutdown().await;
+}
+
+/// What the client's certificate calls it, if it was asked for one: then it has been verified.
+pub(super) fn certificate(stream: &TlsStream<Plain>) -> Option<Arc<str>> {
+    let (_, tls) = stream.get_ref();
+    let name = quorate_tls::label(tls.peer_certificates()?.first()?)?;
+    Some(shortened(&name, CERTIFICATE_CHARS).into())
 }

@@ -34,6 +34,7 @@ fn tokens() -> Tokens {
             name: format!("the-{}", role.as_str()),
             roles: Roles::one(role),
             hash: Hash::of(role.as_str().as_bytes()),
+            rate: None,
         };
         format!("{entry}\n")
     };

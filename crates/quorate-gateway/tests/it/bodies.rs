@@ -23,9 +23,9 @@ fn enqueue(bytes: usize) -> (String, Vec<u8>) {
     (head, format!("{job}{}", " ".repeat(bytes - job.len())).into_bytes())
 }
 
-/// Sends all of an enqueue but its last byte.
-async fn stalled(server: &Server, bytes: usize) -> Connection {
-    let mut connection = server.connect().await;
+/// Sends all of an enqueue but its last byte, from there.
+async fn stalled(server: &Server, from: u8, bytes: usize) -> Connection {
+    let mut connection = server.connect_from(from).await;
     let (head, body) = enqueue(bytes);
     connection.write(head).await;
     connection.write(&body[..bytes - 1]).await;
@@ -34,11 +34,16 @@ async fn stalled(server: &Server, bytes: usize) -> Connection {
 
 #[tokio::test]
 async fn stalled_uploads_take_nothing_from_those_that_come() {
-    let server = with_memory(64 * SMALL, 4 * SMALL).await;
+    // Each of its own caller; all of one, who has a quarter.
+    stalled_uploads(with_memory(64 * SMALL, 4 * SMALL).await, |upload| upload + 2).await;
+    stalled_uploads(with_memory(4 * 64 * SMALL, 4 * 4 * SMALL).await, |_| 1).await;
+}
+
+async fn stalled_uploads(server: Server, from: impl Fn(u8) -> u8) {
     // More than there is room for.
     let mut large = Vec::new();
-    for _ in 0..4 {
-        large.push(stalled(&server, 32 * SMALL).await);
+    for upload in 0..4 {
+        large.push(stalled(&server, from(upload), 32 * SMALL).await);
     }
     for _ in 0..10 {
         let (head, body) = enqueue(SMALL);
@@ -46,8 +51,8 @@ async fn stalled_uploads_take_nothing_from_those_that_come() {
     }
     // Nor do stalled small ones hold up others, nor stalled large ones another large one.
     let mut small = Vec::new();
-    for _ in 0..8 {
-        small.push(stalled(&server, SMALL).await);
+    for upload in 4..12 {
+        small.push(stalled(&server, from(upload), SMALL).await);
     }
     for bytes in [SMALL, 48 * SMALL] {
         let (head, body) = enqueue(bytes);

@@ -78,7 +78,8 @@ async fn a_head_that_cannot_be_parsed_is_a_400() {
 
 #[tokio::test]
 async fn heads_that_are_well() {
-    let server = Server::start().await;
+    let config = GatewayConfig { hosts: vec!["my_node-1.local".into()], ..GatewayConfig::default() };
+    let server = Server::with(config, ConnectionLimits::default()).await;
     for head in [
         "GET /v1/jobs HTTP/1.0",
         "GET /v1/jobs HTTP/1.1\r\nHost:",

@@ -7,6 +7,8 @@ mod answers;
 mod api;
 mod backup;
 mod bodies;
+mod browsers;
+mod callers;
 mod codes;
 mod consume;
 mod endpoints;

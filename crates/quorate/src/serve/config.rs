@@ -2,7 +2,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use quorate_gateway::{GatewayConfig, Role, Roles};
+use quorate_gateway::{CALLER_RATE, GatewayConfig, Role, Roles};
 use quorate_node::NodeConfig;
 
 use super::closed::Open;
@@ -95,6 +95,11 @@ impl Settings {
         if let Some(bytes) = self.max_payload {
             ensure!(MAX_PAYLOAD.contains(&bytes), "max-payload: {bytes} is above {}", MAX_PAYLOAD.end());
             gateway.payload_bytes = bytes;
+        }
+        if let Some(rate) = self.caller_rate {
+            let (least, most) = (*CALLER_RATE.start(), *CALLER_RATE.end());
+            ensure!(CALLER_RATE.contains(&rate), "caller-rate: {rate} is not between {least} and {most}");
+            gateway.caller_rate = Some(rate);
         }
         gateway.access.anonymous = strangers;
         let named = self.allowed_hosts.iter().flat_map(|list| list.split(','));
@@ -254,6 +259,10 @@ mod tests {
                 "tls-cert: /none/c.pem: it cannot be read",
             ),
             (Settings { max_payload: Some(1 << 30), ..Default::default() }, "max-payload"),
+            (
+                Settings { caller_rate: Some(0), ..Default::default() },
+                "caller-rate: 0 is not between 1 and 1000000",
+            ),
         ];
         for (settings, expected) in table {
             let message = refused(settings);

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
-use quorate_gateway::Roles;
+use quorate_gateway::{CALLER_RATE, Roles};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -61,6 +61,10 @@ pub(crate) struct Settings {
     /// Longest payload of a job in bytes [default: 1048576, at most that].
     #[arg(long, env = "QUORATE_MAX_PAYLOAD", value_name = "BYTES", value_parser = number(MAX_PAYLOAD))]
     pub(super) max_payload: Option<usize>,
+    /// How many jobs a second one caller may enqueue through this node, in the long run: by its token, which may say another number
+    /// (`quorate token new --rate`), or its address. What is above is answered 429 [default: as many as it likes].
+    #[arg(long, env = "QUORATE_CALLER_RATE", value_name = "JOBS_PER_SECOND", value_parser = number(CALLER_RATE))]
+    pub(super) caller_rate: Option<u32>,
     /// How to log to standard error [default: human].
     #[arg(long, env = "QUORATE_LOG_FORMAT", value_enum)]
     pub(super) log_format: Option<LogFormat>,
@@ -89,8 +93,8 @@ pub(crate) struct Settings {
     /// certificates for peers. It says so loudly.
     #[arg(long, env = "QUORATE_INSECURE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub(super) insecure: Option<bool>,
-    /// Names by which browsers may call this node, besides addresses, localhost and --http-advertise: against DNS rebinding. Other
-    /// clients may call it as they like.
+    /// Names by which browsers may call this node, besides addresses, localhost and --http-advertise: against DNS rebinding. From
+    /// this machine itself they bind whoever sends no token; other clients may call it as they like.
     #[arg(long, env = "QUORATE_ALLOWED_HOSTS", value_name = "HOST,…")]
     pub(super) allowed_hosts: Option<String>,
     /// Log a line for every request: who sent it, what it was answered and how long that took.

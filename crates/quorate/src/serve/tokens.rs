@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use quorate_gateway::Access;
 use quorate_gateway::tokens::{Hash, Tokens};
+use quorate_gateway::{Access, Roles};
 use quorate_node::planted::{Bug, planted};
 use quorate_tls::Seen;
 
@@ -79,7 +79,11 @@ impl TokensFile {
 fn tell_changes(before: &Tokens, now: &Tokens) {
     type Owners = BTreeSet<(String, Hash)>;
     let owners = |tokens: &Tokens| -> Owners {
-        tokens.owners().map(|(name, roles, hash)| (format!("{name} ({roles})"), hash)).collect()
+        let said = |(name, roles, rate, hash): (&str, Roles, Option<u32>, Hash)| match rate {
+            None => (format!("{name} ({roles})"), hash),
+            Some(rate) => (format!("{name} ({roles}, {rate} jobs/s)"), hash),
+        };
+        tokens.owners().map(said).collect()
     };
     let (before, now) = (owners(before), owners(now));
     let list = |of: &Owners, without: &Owners| {

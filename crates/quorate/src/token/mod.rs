@@ -36,6 +36,10 @@ enum Command {
         /// separate by commas.
         #[arg(long, value_name = "ROLE,…", value_delimiter = ',', required = true)]
         role: Vec<Role>,
+        /// How many jobs a second its owner may enqueue through a node, in the long run [default: as many as `serve --caller-rate`
+        /// lets each caller].
+        #[arg(long, value_name = "JOBS_PER_SECOND", value_parser = tokens::check_rate)]
+        rate: Option<u32>,
         #[command(flatten)]
         file: File,
     },
@@ -71,8 +75,9 @@ struct File {
 pub(crate) fn main(args: TokenArgs) -> anyhow::Result<ExitCode> {
     let mut out = Output::default();
     match args.command {
-        Command::New { name, role, file: File { tokens } } => {
-            let token = make(&tokens, &name, role.into_iter().fold(Roles::default(), Roles::and))?;
+        Command::New { name, role, rate, file: File { tokens } } => {
+            let roles = role.into_iter().fold(Roles::default(), Roles::and);
+            let token = make(&tokens, &name, roles, rate)?;
             out.line(token);
             out.end(Some(&format!(
                 "the token of `{name}` is made, but was not shown: remove it, and make another"
@@ -105,7 +110,7 @@ pub(crate) fn main(args: TokenArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Draws a token, and adds its hash to the file.
-fn make(path: &Path, name: &str, roles: Roles) -> anyhow::Result<String> {
+fn make(path: &Path, name: &str, roles: Roles, rate: Option<u32>) -> anyhow::Result<String> {
     let _turn = turn(path)?;
     let text = match fs::exists(path).with_context(|| unreadable(path))? {
         true => read(path)?,
@@ -117,7 +122,7 @@ fn make(path: &Path, name: &str, roles: Roles) -> anyhow::Result<String> {
         path.display()
     );
     let token = format!("qt_{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; TOKEN_BYTES]>()));
-    let entry = Entry { name: name.to_owned(), roles, hash: Hash::of(token.as_bytes()) };
+    let entry = Entry { name: name.to_owned(), roles, hash: Hash::of(token.as_bytes()), rate };
     let lines = if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" };
     replace(path, &format!("{lines}{entry}\n"))?;
     Ok(token)
@@ -176,13 +181,20 @@ fn show(out: &mut Output, entries: &[Entry], json: bool) {
     if json {
         let entries = entries.iter().map(|entry| {
             let roles: Vec<&str> = entry.roles.iter().map(Role::as_str).collect();
-            serde_json::json!({ "name": entry.name, "roles": roles })
+            let mut shown = serde_json::json!({ "name": entry.name, "roles": roles });
+            if let Some(rate) = entry.rate {
+                shown["rate"] = rate.into();
+            }
+            shown
         });
         return out.json(&entries.collect::<Vec<_>>());
     }
-    let mut table = Table::new(["name", "roles"]);
-    for entry in entries {
-        table.row([entry.name.as_str(), &entry.roles.to_string()]);
+    let has_rates = entries.iter().any(|entry| entry.rate.is_some());
+    let columns = if has_rates { 3 } else { 2 };
+    let mut table = Table::with_header(&["name", "roles", "jobs/s"][..columns]);
+    for Entry { name, roles, hash: _, rate } in entries {
+        let rate = rate.map_or_else(String::new, |rate| rate.to_string());
+        table.cells(&[name.as_str(), &roles.to_string(), &rate][..columns]);
     }
     out.table(&table);
 }

@@ -1,0 +1,141 @@
+//! What one caller may have of what is there for all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use quorate_gateway::tokens::{Entry, Hash, Tokens};
+use quorate_gateway::{Access, ConnectionLimits, GatewayConfig};
+use tower::ServiceExt;
+
+use crate::api::{Answered, Api, request};
+use crate::wire::Server;
+
+const JOB: &str = r#"[{"image":"a"}]"#;
+
+/// Tokens that are called as they are written: `shop` has a rate of its own.
+fn access() -> Access {
+    let line = |name: &str, rate: Option<u32>| {
+        let hash = Hash::of(name.as_bytes());
+        format!("{}\n", Entry { name: name.into(), roles: "submit,run".parse().unwrap(), hash, rate })
+    };
+    let access = Access::open();
+    access
+        .tokens
+        .store(Arc::new(Tokens::parse(&[line("shop", Some(5)), line("lab", None)].concat()).unwrap()));
+    access
+}
+
+async fn ask(api: &Api, token: &str, call: &str, body: impl Into<String>) -> Answered {
+    let (method, path) = call.split_once(' ').unwrap();
+    let authorization = format!("Bearer {token}");
+    let headers = [("content-type", "application/json"), ("authorization", authorization.as_str())];
+    api.call(request(method, path, &headers, body.into())).await
+}
+
+/// That many jobs in one request.
+fn batch(jobs: usize) -> String {
+    format!("[{}]", vec![r#"{"image":"a"}"#; jobs].join(","))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_floods_a_node_with_jobs_waits_and_nobody_else_does() {
+    let config = GatewayConfig { access: access(), caller_rate: Some(50), ..GatewayConfig::default() };
+    let api = Api::with(config);
+    ask(&api, "lab", "POST /v1/jobs", batch(4)).await.expect(201);
+    let taken = ask(&api, "shop", "POST /v1/jobs/consume?n=3", "").await.expect(200).json();
+    let [first, second, third] = [0, 1, 2].map(|at| taken["jobs"][at]["id"].as_str().unwrap().to_owned());
+
+    let (mut let_in, before) = (0, api.backend.submitted());
+    for _ in 0..100 {
+        let answered = ask(&api, "shop", "POST /v1/jobs", JOB).await;
+        if answered.status == 201 {
+            let_in += 1;
+            continue;
+        }
+        assert_eq!((answered.status, answered.header("retry-after")), (429, Some("1")));
+        let said = answered.json();
+        assert_eq!(said["outcome"], "not_applied");
+        let message = said["error"]["message"].as_str().unwrap();
+        assert!(message.contains("5 jobs a second") && message.ends_with("wait 1 s"), "{message}");
+    }
+    assert_eq!(let_in, 5, "a second's");
+    assert_eq!(api.backend.submitted() - before, 5, "what is refused reaches no log");
+    // What it has to work on goes on, and so does everybody else.
+    ask(&api, "shop", &format!("POST /v1/job/{first}/touch"), "").await.expect(204);
+    ask(&api, "shop", &format!("POST /v1/job/{first}/success"), "").await.expect(200);
+    let ended = format!(r#"{{"jobs":[{{"id":"{second}","status":"success"}}]}}"#);
+    ask(&api, "shop", "POST /v1/jobs/finish", ended).await.expect(200);
+    ask(&api, "shop", &format!("POST /v1/job/{third}/release"), "").await.expect(200);
+    ask(&api, "shop", "POST /v1/jobs/consume", "").await.expect(200);
+    ask(&api, "shop", &format!("GET /v1/job/{first}"), "").await.expect(200);
+    for _ in 0..20 {
+        ask(&api, "lab", "POST /v1/jobs", JOB).await.expect(201);
+    }
+    // All of a batch, whose debt is waited for; what is malformed costs nothing.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    ask(&api, "shop", "POST /v1/jobs", batch(1_000).replacen("image", "imag", 1)).await.expect(400);
+    ask(&api, "shop", "POST /v1/jobs", batch(100)).await.expect(201);
+    let refused = ask(&api, "shop", "POST /v1/jobs", JOB).await.expect(429);
+    assert_eq!(refused.header("retry-after"), Some("20"));
+    tokio::time::advance(Duration::from_secs(20)).await;
+    ask(&api, "shop", "POST /v1/jobs", JOB).await.expect(201);
+}
+
+#[tokio::test]
+async fn who_has_no_token_is_known_by_the_address() {
+    let config = GatewayConfig { caller_rate: Some(1), ..GatewayConfig::default() };
+    let server = Server::with(config, ConnectionLimits::default()).await;
+    let enqueue = async |from: u8| {
+        let mut connection = server.connect_from(from).await;
+        let body = batch(1_000);
+        let length = body.len();
+        connection
+            .write(format!("POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: {length}\r\n\r\n{body}"))
+            .await;
+        connection.answer().await
+    };
+    enqueue(2).await.expect(201);
+    let wait: u64 = enqueue(2).await.expect(429).header("retry-after").unwrap().parse().unwrap();
+    assert!((900..=1_000).contains(&wait), "{wait}");
+    enqueue(3).await.expect(201);
+}
+
+/// What follows a log holds some of the memory for answers, as long as that takes.
+#[tokio::test(start_paused = true)]
+async fn one_caller_has_a_part_of_the_memory() {
+    let (answer_memory, answer_memory_small) = (8 << 20, 1 << 20);
+    let config =
+        GatewayConfig { access: access(), answer_memory, answer_memory_small, ..GatewayConfig::default() };
+    let api = Api::with(config);
+    let enqueued = ask(&api, "lab", "POST /v1/jobs", JOB).await.expect(201).json();
+    let id = enqueued["jobs"][0]["id"].as_str().unwrap().to_owned();
+    let follow = async |token: &str| -> Response {
+        let authorization = format!("Bearer {token}");
+        let headers = [("authorization", authorization.as_str())];
+        let request = request("GET", &format!("/v1/job/{id}/log?follow=true"), &headers, "");
+        api.router.clone().oneshot(request).await.unwrap()
+    };
+    let mut following = Vec::new();
+    let refused = loop {
+        let response = follow("shop").await;
+        if response.status() != 200 {
+            break response;
+        }
+        following.push(response);
+        assert!(following.len() < 100);
+    };
+    assert_eq!((following.len(), refused.status().as_u16()), (3, 429), "a quarter of 7 MiB");
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let said = axum::body::to_bytes(refused.into_body(), 1_000).await.unwrap();
+    assert!(String::from_utf8_lossy(&said).contains("of yours are in flight"), "{said:?}");
+    // It is told how its jobs are all the same, and others have theirs.
+    ask(&api, "shop", &format!("GET /v1/job/{id}"), "").await.expect(200);
+    for _ in 0..3 {
+        let response = follow("lab").await;
+        assert_eq!(response.status(), 200);
+        following.push(response);
+    }
+    following.remove(0);
+    assert_eq!(follow("shop").await.status(), 200);
+}
