@@ -136,7 +136,7 @@ async fn a_vote_from_before_the_last_entry_is_refused() {
     for vote in [None, Some(Vote::new(2, 1))] {
         let spoilt = TempDir::new().unwrap();
         let mut log = open(spoilt.path()).unwrap();
-        for vote in vote {
+        if let Some(vote) = vote {
             log.save_vote(&vote).await.unwrap();
         }
         log.blocking_append([entry(0)]).await.unwrap();

@@ -175,7 +175,8 @@ async fn only_a_node_is_a_peer() {
         (vec![], false),
     ] {
         // Its name alone makes nobody a node.
-        let params = CertificateParams { extended_key_usages: uses.clone(), ..node("n2") };
+        let mut params = node("n2");
+        params.extended_key_usages = uses.clone();
         write(dir.path(), "n2", &ca, &params);
         let n2 = open(dir.path(), "n2").unwrap();
         for (server, client) in [(&n1, &n2), (&n2, &n1)] {
