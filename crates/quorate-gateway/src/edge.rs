@@ -26,9 +26,9 @@ use crate::metrics::{Durations, InFlight};
 use crate::query::Query;
 use crate::routes::{Known, Taken};
 use crate::server::OnlyHealth;
-use crate::shares::Shares;
-use crate::trace::{RequestId, Traces};
-use crate::{browser, head, patience, routes};
+use crate::shares::{Share, Shares, Whose};
+use crate::trace::{Client, RequestId, Traces};
+use crate::{browser, head, limits, patience, routes};
 
 /// A browser loads nothing for an answer, and shows it in no other page.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -42,6 +42,8 @@ pub(crate) struct Edge {
     access: Access,
     hosts: Arc<Hosts>,
     shares: Shares,
+    /// Of those who ask whether this node is well: whoever has all of his share must not believe that it is not.
+    watchers: Shares,
     paths: Arc<HashMap<String, Path>>,
     /// Of requests to no route.
     elsewhere: Arc<Durations>,
@@ -56,13 +58,14 @@ struct Path {
 }
 
 impl Edge {
-    /// The edge of the node `node`, around these paths.
+    /// The edge of the node `node`, around these paths, on which one caller has so many requests at most.
     pub(crate) fn new(
         node: HeaderValue,
         traces: Traces,
         access: Access,
         hosts: Hosts,
         paths: HashMap<String, Known>,
+        per_caller: usize,
     ) -> Edge {
         let path = |name: &str, known: Known| {
             let methods: Vec<&str> = known.methods().map(Method::as_str).collect();
@@ -76,7 +79,8 @@ impl Edge {
             traces,
             access,
             hosts: Arc::new(hosts),
-            shares: Shares::default(),
+            shares: Shares::new(per_caller),
+            watchers: Shares::new(limits::CHECKS_PER_CALLER),
             paths: Arc::new(paths),
             elsewhere: Arc::new(Durations::of("none")),
         }
@@ -106,7 +110,15 @@ impl Edge {
         let caller = edge.access.caller(request.headers());
         let taken = path.and_then(|path| path.known.of(&method));
         let line = edge.traces.line(&id, &request, caller.as_ref().ok(), taken.map(|taken| taken.needs));
-        let mut response = edge.answer(caller, request, next, path).instrument(span.clone()).await;
+        let mut response = match edge.share(caller.as_ref().ok(), &request) {
+            Ok(share) => {
+                let mut response = edge.answer(caller, request, next, path).instrument(span.clone()).await;
+                // The server keeps it until the client has taken all of the answer.
+                share.and_then(|share| response.extensions_mut().insert(Arc::new(share)));
+                response
+            }
+            Err(overloaded) => overloaded.into_response(),
+        };
         let took = begun.elapsed();
         span.record("status", response.status().as_u16());
         let durations = path.map_or(&*edge.elsewhere, |path| &path.durations);
@@ -124,6 +136,20 @@ impl Edge {
         response
     }
 
+    /// What a request takes of its caller's share, whoever that is and whatever it asks for: each holds as much as the others while its
+    /// answer is not taken. `None` where it came over no connection.
+    fn share(&self, caller: Option<&Caller>, request: &Request) -> Result<Option<Share>, ApiError> {
+        let address = || request.extensions().get().map(|Client(client)| Whose::at(client.ip()));
+        let Some(whose) = caller.map_or_else(address, |caller| caller.whose(request)) else {
+            return Ok(None);
+        };
+        let shares = match routes::is_for_watchers(request.uri().path()) {
+            true => &self.watchers,
+            false => &self.shares,
+        };
+        shares.take(whose).map(Some).ok_or(ApiError::Overloaded)
+    }
+
     /// Answers a request, whatever it is.
     async fn answer(
         &self,
@@ -133,7 +159,7 @@ impl Edge {
         path: Option<&Path>,
     ) -> Response {
         let response = match check(&request).and_then(|()| self.hosts.check(&request)) {
-            Ok(()) => guarded(answer(&self.shares, caller, request, next, path)).await,
+            Ok(()) => guarded(answer(caller, request, next, path)).await,
             Err(error) => closing(error, request.version()),
         };
         match path {
@@ -151,7 +177,6 @@ impl Edge {
 /// Answers a request on this path, if it is one of a route: if its caller may ask that, with its query parsed by the parameters
 /// that the route's description lists, and for as long as its client waits.
 async fn answer(
-    shares: &Shares,
     caller: Result<Caller, ApiError>,
     mut request: Request,
     next: Next,
@@ -165,14 +190,10 @@ async fn answer(
     if *has_effect {
         browser::check_effect(request.headers())?;
     }
-    let _share = match *needs {
-        Needs::Nothing => None, // health checks are answered in any case
-        needs @ Needs::OneOf(_) => {
-            let caller = caller?;
-            caller.may(needs)?;
-            caller.whose(&request).map(|whose| shares.take(whose).ok_or(ApiError::Overloaded)).transpose()?
-        }
-    };
+    match *needs {
+        Needs::Nothing => {}
+        needs @ Needs::OneOf(_) => caller?.may(needs)?,
+    }
     let until = patience::until(request.headers())?;
     if let Some(raw) = request.uri().query() {
         let query = Query::parse(raw, parameters)?;
@@ -199,7 +220,7 @@ fn check(request: &Request) -> Result<(), ApiError> {
     if request.extensions().get::<OnlyHealth>().is_some() && !routes::is_for_watchers(request.uri().path()) {
         return Err(ApiError::Unavailable {
             outcome: WriteOutcome::NotApplied,
-            message: "this node has no room for more connections",
+            message: "this node has no room for more connections or requests",
         });
     }
     Ok(())

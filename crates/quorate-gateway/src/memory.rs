@@ -132,6 +132,11 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    /// Another one of the same room, that is empty as yet.
+    pub(crate) fn another(&self) -> Share {
+        self.memory.share()
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
     }

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::limits::REQUESTS_PER_CALLER;
-
 /// Whose request it is, where no caller gets all the room that there is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Whose {
@@ -15,9 +13,14 @@ pub(crate) enum Whose {
     Address(IpAddr),
 }
 
-/// How many requests of each caller are in flight, those that wait for a job included.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Shares(Arc<Mutex<HashMap<Whose, usize>>>);
+/// How many requests of each caller are in flight, those that wait for a job included, each until its client has taken all of the
+/// answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Shares {
+    /// That one caller may have.
+    most: usize,
+    taken: Arc<Mutex<HashMap<Whose, usize>>>,
+}
 
 /// One request of a caller's share, until it is dropped.
 #[derive(Debug)]
@@ -39,14 +42,18 @@ impl Whose {
 }
 
 impl Shares {
+    pub(crate) fn new(most: usize) -> Shares {
+        Shares { most, taken: Arc::default() }
+    }
+
     /// One more request of this caller, if its share has room.
     pub(crate) fn take(&self, whose: Whose) -> Option<Share> {
-        let mut all = self.0.lock();
-        let taken = all.entry(whose.clone()).or_default();
-        if *taken >= REQUESTS_PER_CALLER {
+        let mut all = self.taken.lock();
+        // One that has none has room.
+        if all.get(&whose).is_some_and(|taken| *taken >= self.most) {
             return None;
         }
-        *taken += 1;
+        *all.entry(whose.clone()).or_default() += 1;
         drop(all);
         Some(Share { shares: self.clone(), whose })
     }
@@ -54,7 +61,7 @@ impl Shares {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut all = self.shares.0.lock();
+        let mut all = self.shares.taken.lock();
         if let Some(taken) = all.get_mut(&self.whose) {
             *taken -= 1;
             if *taken == 0 {
@@ -70,17 +77,17 @@ mod tests {
 
     #[test]
     fn a_caller_has_its_share_and_others_have_theirs() {
-        let shares = Shares::default();
+        let shares = Shares::new(3);
         let at = |address: &str| Whose::at(address.parse().unwrap());
         let (one, other) = (at("10.0.0.1"), at("10.0.0.2"));
         let mut all: Vec<Share> = std::iter::from_fn(|| shares.take(one.clone())).collect();
-        assert_eq!(all.len(), REQUESTS_PER_CALLER);
+        assert_eq!(all.len(), 3);
         assert!(shares.take(at("::ffff:10.0.0.1")).is_none(), "it is the same");
         assert!(shares.take(other).is_some() && shares.take(Whose::Token("a".into())).is_some());
         all.pop();
         assert!(shares.take(one).is_some());
         drop(all);
-        assert_eq!(shares.0.lock().len(), 0, "nothing is left of who is gone");
+        assert_eq!(shares.taken.lock().len(), 0, "nothing is left of who is gone");
         assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:2"));
         assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
     }

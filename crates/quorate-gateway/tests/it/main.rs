@@ -13,6 +13,8 @@ mod endpoints;
 mod failures;
 mod fake;
 mod finish;
+mod floods;
+mod frames;
 mod fuzz;
 mod heads;
 mod idempotency;

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use quorate_gateway::{ConnectionLimits, Gateway, GatewayConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,13 @@ impl Server {
 
     pub(crate) async fn connect(&self) -> Connection {
         Connection { stream: TcpStream::connect(self.addr).await.unwrap(), read: Vec::new() }
+    }
+
+    /// The same from 127.0.0.N: another caller.
+    pub(crate) async fn connect_from(&self, n: u8) -> Connection {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, n], 0).into()).unwrap();
+        Connection { stream: socket.connect(self.addr).await.unwrap(), read: Vec::new() }
     }
 
     /// Sends these bytes on a connection of their own and reads the answer.
@@ -119,7 +126,13 @@ impl Connection {
         !self.more().await && self.read.is_empty()
     }
 
-    async fn more(&mut self) -> bool {
+    /// What was read and not looked at.
+    pub(crate) fn seen(&self) -> &[u8] {
+        &self.read
+    }
+
+    /// Reads some more; false at the end.
+    pub(crate) async fn more(&mut self) -> bool {
         self.stream.read_buf(&mut self.read).await.unwrap_or(0) > 0
     }
 }
