@@ -12,6 +12,9 @@ use crate::api::{Api, request};
 use crate::frames::{Frames, HEADERS};
 use crate::wire::Server;
 
+/// Long enough for whatever is waited for here, on a machine that is busy.
+const DEADLINE: Duration = Duration::from_secs(120);
+
 #[tokio::test]
 async fn progress_comes_with_a_touch() {
     let api = Api::new();
@@ -95,7 +98,9 @@ async fn who_follows_sees_all_of_it_until_the_job_has_finished() {
 async fn who_follows_holds_no_memory_while_nothing_comes_and_none_for_long_that_others_need() {
     let config =
         GatewayConfig { answer_memory: 8 << 20, answer_memory_small: 1 << 20, ..GatewayConfig::default() };
-    let server = Server::with(config, ConnectionLimits::default()).await;
+    let never = 10 * DEADLINE;
+    let limits = ConnectionLimits { write_stall: never, header_read: never, ..ConnectionLimits::default() };
+    let server = Server::with(config, limits).await;
     let send = async |method: &str, path: &str, body: &str| {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: q\r\nContent-Length: {}\r\n\r\n", body.len());
         let mut connection = server.connect_from(2).await;
@@ -107,27 +112,37 @@ async fn who_follows_holds_no_memory_while_nothing_comes_and_none_for_long_that_
     let taken = send("GET", "/v1/jobs/consume", "").await.expect(200).json();
     let log = format!("/v1/job/{}/log", taken["jobs"][0]["id"].as_str().unwrap());
     let follow = format!("{log}?follow=true");
-    let mut clients = Vec::new();
-    for _ in 0..4 {
-        let mut client = Frames::without_window(server.connect().await).await;
-        for stream in 0..90 {
-            client.get(2 * stream + 1, &follow).await;
+    let stalled = async || {
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            let mut client = Frames::without_window(server.connect().await).await;
+            for stream in 0..90 {
+                client.get(2 * stream + 1, &follow).await;
+            }
+            assert!(client.answers(90).await.iter().all(|answer| answer.kind == HEADERS));
+            clients.push(client);
         }
-        assert!(client.answers(90).await.iter().all(|answer| answer.kind == HEADERS));
-        clients.push(client);
-    }
+        clients
+    };
     let list = async || send("GET", "/v1/jobs?n=100", "").await.status;
+    let silent = stalled().await;
     assert_eq!(list().await, 200, "hundreds who wait for a log hold nothing");
-    let mut reader = server.connect().await;
-    reader.write(format!("GET {follow} HTTP/1.1\r\nHost: q\r\n\r\n")).await;
-    reader.head().await.expect(200);
-    // Now each has a piece in hand, which nobody takes but one.
+    drop(silent);
+    // Now each has a piece in hand, and nobody takes it.
     let part = "l".repeat(100_000);
     send("POST", &log, &part).await.expect(204);
-    while list().await == 429 {}
-    while reader.seen().iter().filter(|byte| **byte == b'l').count() < part.len() {
-        assert!(reader.more().await, "who reads sees all of it");
-    }
+    let _stalled = stalled().await;
+    let served = async { while list().await == 429 {} };
+    tokio::time::timeout(DEADLINE, served).await.expect("the slow have lost their room");
+    let mut reader = server.connect_from(2).await;
+    reader.write(format!("GET {follow} HTTP/1.1\r\nHost: q\r\n\r\n")).await;
+    reader.head().await.expect(200);
+    let read = async {
+        while reader.seen().iter().filter(|byte| **byte == b'l').count() < part.len() {
+            assert!(reader.more().await, "who reads is not slow");
+        }
+    };
+    tokio::time::timeout(DEADLINE, read).await.expect("who reads sees all of it");
 }
 
 #[tokio::test]
