@@ -26,10 +26,10 @@ use crate::metrics::{Durations, InFlight};
 use crate::query::Query;
 use crate::routes::{Known, Taken};
 use crate::server::OnlyHealth;
-use crate::shares::Shares;
-use crate::trace::{RequestId, Traces};
-use crate::whose::Behalf;
-use crate::{browser, head, patience, routes};
+use crate::shares::{Share, Shares};
+use crate::trace::{Client, RequestId, Traces};
+use crate::whose::{Behalf, Whose};
+use crate::{browser, head, limits, patience, routes};
 
 /// A browser loads nothing for an answer, and shows it in no other page.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -43,6 +43,8 @@ pub(crate) struct Edge {
     access: Access,
     hosts: Arc<Hosts>,
     shares: Shares,
+    /// Of those who ask whether this node is well: whoever has all of his share must not believe that it is not.
+    watchers: Shares,
     paths: Arc<HashMap<String, Path>>,
     /// Of requests to no route.
     elsewhere: Arc<Durations>,
@@ -57,13 +59,14 @@ struct Path {
 }
 
 impl Edge {
-    /// The edge of the node `node`, around these paths.
+    /// The edge of the node `node`, around these paths, on which one caller has so many requests at most.
     pub(crate) fn new(
         node: HeaderValue,
         traces: Traces,
         access: Access,
         hosts: Hosts,
         paths: HashMap<String, Known>,
+        per_caller: usize,
     ) -> Edge {
         let path = |name: &str, known: Known| {
             let methods: Vec<&str> = known.methods().map(Method::as_str).collect();
@@ -77,7 +80,8 @@ impl Edge {
             traces,
             access,
             hosts: Arc::new(hosts),
-            shares: Shares::default(),
+            shares: Shares::new(per_caller),
+            watchers: Shares::new(limits::CHECKS_PER_CALLER),
             paths: Arc::new(paths),
             elsewhere: Arc::new(Durations::of("none")),
         }
@@ -107,7 +111,16 @@ impl Edge {
         let caller = edge.access.caller(request.headers());
         let taken = path.and_then(|path| path.known.of(&method));
         let line = edge.traces.line(&id, &request, caller.as_ref().ok(), taken.map(|taken| taken.needs));
-        let mut response = edge.answer(caller, request, next, path).instrument(span.clone()).await;
+        let needs = taken.map_or(Needs::Nothing, |taken| taken.needs);
+        let mut response = match edge.share(caller.as_ref().ok(), needs, &request) {
+            Ok(share) => {
+                let mut response = edge.answer(caller, request, next, path).instrument(span.clone()).await;
+                // The server keeps it until the client has taken all of the answer.
+                share.and_then(|share| response.extensions_mut().insert(Arc::new(share)));
+                response
+            }
+            Err(overloaded) => overloaded.into_response(),
+        };
         let took = begun.elapsed();
         span.record("status", response.status().as_u16());
         let durations = path.map_or(&*edge.elsewhere, |path| &path.durations);
@@ -123,6 +136,26 @@ impl Edge {
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
+    }
+
+    /// What a request takes of its caller's share, whoever that is and whatever it asks for: each holds as much as the others while its
+    /// answer is not taken. `None` where it came over no connection.
+    fn share(
+        &self,
+        caller: Option<&Caller>,
+        needs: Needs,
+        request: &Request,
+    ) -> Result<Option<Share>, ApiError> {
+        let whose = match caller {
+            Some(caller) => caller.behalf(request).map(|behalf| behalf.whose),
+            None => request.extensions().get().map(|client: &Client| Whose::at(client.address.ip())),
+        };
+        let Some(whose) = whose else { return Ok(None) };
+        let shares = match routes::is_for_watchers(request.uri().path()) {
+            true => &self.watchers,
+            false => &self.shares,
+        };
+        shares.take(whose, needs).map(Some).ok_or(ApiError::CallerOverloaded)
     }
 
     /// Answers a request, whatever it is.
@@ -165,18 +198,15 @@ impl Edge {
         if *has_effect {
             browser::check_effect(request.headers())?;
         }
-        let (behalf, _share) = match *needs {
-            Needs::Nothing => (None, None), // health checks are answered in any case
+        let behalf = match *needs {
+            Needs::Nothing => None,
             needs @ Needs::OneOf(_) => {
                 let caller = caller?;
                 caller.may(needs)?;
                 if caller.name.is_none() {
                     self.hosts.check_stranger(&request)?;
                 }
-                let behalf = caller.behalf(&request);
-                let take = |Behalf { whose, .. }: &Behalf| self.shares.take(whose.clone(), needs);
-                let share = behalf.as_ref().map(|behalf| take(behalf).ok_or(ApiError::CallerOverloaded));
-                (behalf, share.transpose()?)
+                caller.behalf(&request)
             }
         };
         let until = patience::until(request.headers())?;
@@ -206,7 +236,7 @@ fn check(request: &Request) -> Result<(), ApiError> {
     if request.extensions().get::<OnlyHealth>().is_some() && !routes::is_for_watchers(request.uri().path()) {
         return Err(ApiError::Unavailable {
             outcome: WriteOutcome::NotApplied,
-            message: "this node has no room for more connections",
+            message: "this node has no room for more connections or requests",
         });
     }
     Ok(())

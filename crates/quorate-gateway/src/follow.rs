@@ -2,9 +2,9 @@ use bytes::Bytes;
 use quorate_core::{JobId, Unavailable};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::answer::Claim;
+use crate::answer::{Claim, PieceShare};
 use crate::error::ApiError;
-use crate::limits::{PIECE_BYTES, PIECES_HELD_BYTES};
+use crate::limits::{LOOK_LONGEST, PIECE_BYTES};
 use crate::looks::Looks;
 use crate::memory::Share;
 use crate::{Backend, Gateway, Reads};
@@ -16,21 +16,22 @@ pub(crate) struct Follow<B> {
     looks: Looks,
     /// How much of the log has been sent.
     sent: usize,
+    /// Of the memory for answers. Empty: only pieces hold some, not who waits for one, maybe for ever.
+    room: Share,
+    share: PieceShare,
     /// It waits, like a consume.
     _waiting: OwnedSemaphorePermit,
 }
 
 impl<B: Backend> Follow<B> {
-    /// Follows the log of this job, and what that holds of the memory for answers.
+    /// Follows the log of this job; each piece puts there what it holds of the memory for answers.
     ///
     /// # Errors
-    /// 429: too many wait, or there is no memory.
-    pub(crate) async fn new(gateway: Gateway<B>, id: JobId) -> Result<(Follow<B>, Share), ApiError> {
+    /// 429: too many wait.
+    pub(crate) fn new(gateway: Gateway<B>, id: JobId, share: PieceShare) -> Result<Follow<B>, ApiError> {
         let waiting = gateway.may_wait()?;
-        let mut share = gateway.answers().share();
-        Claim::Read.resize(&mut share, PIECES_HELD_BYTES).await?;
-        let looks = Looks::new(&gateway);
-        Ok((Follow { gateway, id, looks, sent: 0, _waiting: waiting }, share))
+        let (looks, room) = (Looks::new(&gateway), gateway.answers().share());
+        Ok(Follow { gateway, id, looks, sent: 0, room, share, _waiting: waiting })
     }
 
     /// What comes next; `None` at the end: the job has finished or is deleted, or this node takes leave of those who wait.
@@ -42,15 +43,20 @@ impl<B: Backend> Follow<B> {
             let reads = self.gateway.backend().reads();
             // First the job: what its end brought is in the log that is read after it.
             let Some(job) = reads.job(self.id).await? else { return Ok(None) };
-            let has_more = job.log_bytes as usize > self.sent;
-            if has_more && let Some(log) = reads.log(self.id).await? {
-                let rest = log.get(self.sent..).unwrap_or_default();
-                let piece = rest.get(..PIECE_BYTES).unwrap_or(rest);
-                if !piece.is_empty() {
-                    self.sent += piece.len();
-                    self.looks.found();
-                    // The log itself may be a megabyte, and the client slow.
-                    return Ok(Some(Bytes::copy_from_slice(piece)));
+            if job.log_bytes as usize > self.sent {
+                let mut share = self.room.another();
+                let claimed = tokio::select! {
+                    biased;
+                    claimed = Claim::Read.resize(&mut share, job.log_bytes as usize) => claimed,
+                    () = self.gateway.ends_waits() => return Ok(None),
+                };
+                if claimed.is_err() {
+                    // It has time.
+                    tokio::time::sleep(LOOK_LONGEST).await;
+                    continue;
+                }
+                if let Some(piece) = self.piece(share).await? {
+                    return Ok(Some(piece));
                 }
             }
             if job.status().is_final() || self.gateway.is_ending_waits() {
@@ -61,5 +67,22 @@ impl<B: Backend> Follow<B> {
                 () = self.gateway.ends_waits() => return Ok(None),
             }
         }
+    }
+
+    /// What comes next of the log, if there is more. The share is for all of the log as it is read.
+    async fn piece(&mut self, mut share: Share) -> Result<Option<Bytes>, Unavailable> {
+        let Some(log) = self.gateway.backend().reads().log(self.id).await? else { return Ok(None) };
+        let rest = log.get(self.sent..).unwrap_or_default();
+        let piece = rest.get(..PIECE_BYTES).unwrap_or(rest);
+        // It may have grown since its share was claimed.
+        if piece.is_empty() || Claim::Read.resize(&mut share, piece.len()).await.is_err() {
+            return Ok(None);
+        }
+        // A copy: the log itself may be a megabyte, and the client slow.
+        let piece = Bytes::copy_from_slice(piece);
+        self.sent += piece.len();
+        self.looks.found();
+        self.share.put(share);
+        Ok(Some(piece))
     }
 }

@@ -35,6 +35,13 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
     host(request)
 }
 
+/// Bytes of a request's head, without what they are kept in.
+pub(crate) fn bytes<B>(request: &Request<B>) -> usize {
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    target + fields.sum::<usize>()
+}
+
 /// A server that does not know a coding cannot know where the body ends (RFC 9112, 6.1).
 fn transfer_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();

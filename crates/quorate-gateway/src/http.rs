@@ -8,7 +8,7 @@ use crate::browser::Hosts;
 use crate::edge::Edge;
 use crate::routes::Routes;
 use crate::server::{Door, Server};
-use crate::{Backend, ConnectionLimits, Gateway, routes};
+use crate::{Backend, ConnectionLimits, Gateway, limits, routes};
 
 impl<B: Backend> Gateway<B> {
     /// Serves every route on `listener` until [`crate::GatewayConfig::shutdown`], and then until what was in flight has been
@@ -35,7 +35,7 @@ impl<B: Backend> Gateway<B> {
         door: Option<Door>,
     ) {
         let server = Server {
-            router: self.around(routes, access),
+            router: self.around(routes, access, limits.caller_requests),
             limits,
             door,
             shutdown: self.config().shutdown.clone(),
@@ -47,12 +47,13 @@ impl<B: Backend> Gateway<B> {
 
     /// Every route, without a server around it.
     pub fn router(&self) -> Router {
-        self.around(routes::all(), self.config().access.clone())
+        let access = self.config().access.clone();
+        self.around(routes::all(), access, limits::REQUESTS_PER_CALLER)
     }
 
-    fn around(&self, routes: Routes<B>, access: Access) -> Router {
+    fn around(&self, routes: Routes<B>, access: Access, per_caller: usize) -> Router {
         let hosts = Hosts::new(&self.config().hosts);
-        Edge::new(self.node().clone(), self.config().traces, access, hosts, routes.known)
+        Edge::new(self.node().clone(), self.config().traces, access, hosts, routes.known, per_caller)
             .around(routes.router.with_state(self.clone()))
     }
 }

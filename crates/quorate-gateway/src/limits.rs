@@ -66,8 +66,11 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 pub(crate) const OUTGOING_BYTES: usize = 64 << 10;
 /// Bytes that a TLS connection takes to send before its socket does: a record.
 pub(crate) const TLS_OUTGOING_BYTES: usize = 16 << 10;
-/// Bytes of bodies that an HTTP/2 connection may send before they are read.
-pub(crate) const H2_WINDOW_BYTES: u32 = 128 << 10;
+/// Bytes of bodies that an HTTP/2 connection may send before they are read: as many as a client may send anyway before it knows.
+pub(crate) const H2_WINDOW_BYTES: u32 = (64 << 10) - 1;
+/// Requests of an HTTP/2 connection that its client took back before anybody has looked at them: who does so again and again is
+/// sent away.
+pub(crate) const H2_RESETS_WAITING: usize = 20;
 /// Bytes of an answer that an HTTP/2 stream keeps until its client takes them, besides the piece in hand.
 pub(crate) const H2_SEND_BYTES: usize = 64 << 10;
 /// Memory that is set aside for a body when its second piece has come, whatever its Content-Length promises.
@@ -79,7 +82,7 @@ pub(crate) const WRITE_WAIT: Duration = Duration::from_secs(5);
 pub(crate) const BODY_READ: Duration = Duration::from_secs(30);
 /// Bytes of request bodies in memory at once. This and the next ones are no settings: they have their places in the sum of all
 /// that a node holds, and what nobody uses of them costs nothing.
-pub(crate) const BODY_MEMORY_BYTES: usize = 192 << 20;
+pub(crate) const BODY_MEMORY_BYTES: usize = 180 << 20;
 /// As much of it is for bodies of at most [`SMALL_BYTES`] alone.
 pub(crate) const BODY_MEMORY_SMALL_BYTES: usize = 48 << 20;
 /// Bytes that answers hold at once.
@@ -121,8 +124,11 @@ pub(crate) const RETRY_AFTER_SECONDS: u64 = 1;
 pub struct ConnectionLimits {
     /// Open connections.
     pub connections: usize,
-    /// Connections above them, on which only health is told; more are closed as they come.
+    /// Connections above them, on which only health is told; more are closed as they come. Of the others the address that has most
+    /// loses those over which nobody waits for anything.
     pub reserved: usize,
+    /// Of the connections, those that may speak HTTP/2. When all of these are taken, TLS agrees on HTTP/1.1 with the others.
+    pub http2: usize,
     /// Longest time to the end of a request's header, from the connection's start or the last answer. It bounds idle
     /// connections too.
     pub header_read: Duration,
@@ -133,6 +139,9 @@ pub struct ConnectionLimits {
     /// Most requests at once on all connections, those that wait for a job included. HTTP/2 streams above it are refused in
     /// such a way that clients know that nothing was done.
     pub requests: usize,
+    /// Of these, at most so many of one caller: by its token, or by its address where it has none. More are answered with 429. A request
+    /// lasts until the last byte of its answer has been taken. Who asks whether the node is well has some apart from these.
+    pub caller_requests: usize,
     /// Longest time in which a client takes no byte of its answer.
     pub write_stall: Duration,
     /// Longest time that requests in flight get to end after shutdown.
@@ -143,15 +152,22 @@ pub struct ConnectionLimits {
 const CONNECTION_BYTES: usize = 8 << 10;
 /// What TLS holds of each besides, at most: its state, and a record on its way in and out.
 const TLS_CONNECTION_BYTES: usize = 48 << 10;
+/// What a connection of HTTP/2 holds besides: bodies that nobody reads yet, and what is not a whole frame on its way in and out.
+/// What it keeps of each of its streams is a part of [`REQUEST_BYTES`]: all its connections together may have no more streams than
+/// there may be requests.
+const H2_CONNECTION_BYTES: usize = H2_WINDOW_BYTES as usize + (32 << 10);
 /// What a request holds besides its body and its answer, at most: its task, and an answer that is small whatever was asked.
 /// Most that was seen are those that wait for a job.
 const REQUEST_BYTES: usize = 12 << 10;
+/// So long the head of a request of HTTP/2 may be within that: until it is understood, little else is there. A longer one counts as
+/// a request more for that time. (Over HTTP/1 it is its connection's.)
+pub(crate) const REQUEST_HEAD_BYTES: usize = 4 << 10;
 
 /// Requests of one caller in flight, a quarter of all: by its token, or by its address where it has none. Long polls are among
 /// them, so that nobody has all of those either.
 pub(crate) const REQUESTS_PER_CALLER: usize = 5_000;
-/// So many of them at most bring jobs, cancel or delete them: the others are for what touches and ends jobs.
-pub(crate) const SUBMITS_PER_CALLER: usize = REQUESTS_PER_CALLER - REQUESTS_PER_CALLER / 8;
+/// One in so many of them is left by what brings jobs, cancels or deletes them to what touches and ends jobs.
+pub(crate) const LEFT_BY_SUBMITS: usize = 8;
 /// Of each kind of memory one caller has this part: a quarter, as of the requests. A request that needs more has it alone.
 pub(crate) const CALLERS_PART: usize = 4;
 /// What a caller's rate may be set to, in jobs a second: more than a cluster takes.
@@ -162,6 +178,8 @@ pub(crate) const RATE_BURST: Duration = Duration::from_secs(1);
 pub(crate) const RATED_CALLERS: usize = 2 * TOKENS;
 /// Most characters of a certificate's name that a line of the log shows.
 pub(crate) const CERTIFICATE_CHARS: usize = 100;
+/// And so many that ask whether the node is well, each counted in the same way.
+pub(crate) const CHECKS_PER_CALLER: usize = 64;
 /// Tokens of one node.
 pub(crate) const TOKENS: usize = 10_000;
 /// Longest token that is looked at; those that are made here have 46 characters.
@@ -177,6 +195,7 @@ impl ConnectionLimits {
     pub fn memory_bytes(&self, is_tls: bool) -> usize {
         let tls = if is_tls { TLS_CONNECTION_BYTES } else { 0 };
         (self.connections + self.reserved) * (self.header_bytes + CONNECTION_BYTES + tls)
+            + self.http2.min(self.connections) * H2_CONNECTION_BYTES
             + self.requests * REQUEST_BYTES
     }
 }
@@ -184,7 +203,14 @@ impl ConnectionLimits {
 impl ConnectionLimits {
     /// Where only those connect who watch a node: some Prometheus, some people.
     pub fn for_watchers() -> ConnectionLimits {
-        ConnectionLimits { connections: 64, reserved: 0, requests: 64, ..ConnectionLimits::default() }
+        ConnectionLimits {
+            connections: 64,
+            reserved: 0,
+            http2: 0,
+            requests: 64,
+            caller_requests: 16,
+            ..ConnectionLimits::default()
+        }
     }
 }
 
@@ -193,10 +219,12 @@ impl Default for ConnectionLimits {
         ConnectionLimits {
             connections: 10_000,
             reserved: 64,
+            http2: 200,
             header_read: Duration::from_secs(10),
             header_bytes: 16 << 10,
-            streams: 200,
+            streams: 100,
             requests: 20_000,
+            caller_requests: REQUESTS_PER_CALLER,
             write_stall: Duration::from_secs(30),
             drain: Duration::from_secs(15),
         }

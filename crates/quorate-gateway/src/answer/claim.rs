@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
+use parking_lot::Mutex;
 use quorate_api::WriteOutcome;
 use quorate_core::Unavailable;
 
@@ -52,5 +53,27 @@ impl Claim {
 /// The answer with what it holds of the memory for answers: the server gives that back when the client has taken all of it.
 pub(crate) fn held(mut response: Response, share: Share) -> Response {
     response.extensions_mut().insert(Arc::new(share));
+    response
+}
+
+/// What the next piece of an answer holds, of one that claims memory for each of them: while it has none, it holds nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PieceShare(Arc<Mutex<Option<Share>>>);
+
+impl PieceShare {
+    /// The piece that comes next holds this.
+    pub(crate) fn put(&self, share: Share) {
+        *self.0.lock() = Some(share);
+    }
+
+    /// The share of the piece that has come.
+    pub(crate) fn take(&self) -> Option<Share> {
+        self.0.lock().take()
+    }
+}
+
+/// The answer whose pieces hold memory: the server gives that of each back when the client has taken it.
+pub(crate) fn held_by_pieces(mut response: Response, share: PieceShare) -> Response {
+    response.extensions_mut().insert(share);
     response
 }

@@ -4,5 +4,5 @@ mod claim;
 mod jobs;
 mod jobs_json;
 
-pub(crate) use claim::{Claim, held};
+pub(crate) use claim::{Claim, PieceShare, held, held_by_pieces};
 pub(crate) use jobs::{Jobs, RECORD_MOST};

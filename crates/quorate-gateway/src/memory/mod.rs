@@ -177,6 +177,12 @@ struct Held {
 }
 
 impl Share {
+    /// Another one of the same room and caller, that is empty as yet.
+    pub(crate) fn another(&self) -> Share {
+        let own = self.own.as_ref().map(|own| self.memory.callers.of(own.whose.clone()));
+        Share { memory: Arc::clone(&self.memory), own, kind: Kind::Small, held: None }
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.held.as_ref().map_or(0, |held| held.of_all.num_permits())
     }

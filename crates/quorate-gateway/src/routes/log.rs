@@ -10,7 +10,7 @@ use quorate_core::limits::LOG_BYTES;
 use quorate_core::{Command, JobId};
 
 use super::job::done;
-use crate::answer::{self, Claim};
+use crate::answer::{self, Claim, PieceShare};
 use crate::error::{Answer, ApiError, Failure};
 use crate::follow::Follow;
 use crate::openapi::{AppendParams, Conflict, LogParams, NoSuchJob, ReadErrors, ReadParams, WriteErrors};
@@ -85,7 +85,8 @@ async fn follow<B: Backend>(gateway: Gateway<B>, id: JobId, linearizable: bool) 
     if gateway.backend().reads().job(id).await?.is_none() {
         return Err(Failure { error: ApiError::NoSuchJob, index: Some(index) });
     }
-    let (follow, share) = Follow::new(gateway, id).await?;
+    let share = PieceShare::default();
+    let follow = Follow::new(gateway, id, share.clone())?;
     let pieces = stream::unfold(Some(follow), |follow| async {
         let mut follow = follow?;
         match follow.next_piece().await {
@@ -94,7 +95,7 @@ async fn follow<B: Backend>(gateway: Gateway<B>, id: JobId, linearizable: bool) 
             Err(unavailable) => Some((Err(io::Error::other(unavailable)), None)),
         }
     });
-    Ok(answer::held(with_log(index, Body::from_stream(pieces)), share))
+    Ok(answer::held_by_pieces(with_log(index, Body::from_stream(pieces)), share))
 }
 
 /// Adds the body, byte for byte, to the log of a running job. With `offset` it is safe to repeat: what is there from that place on is

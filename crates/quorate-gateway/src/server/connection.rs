@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use hyper::Version;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -19,12 +20,14 @@ use tower::ServiceExt;
 
 use super::leftover::Leftover;
 use super::outgoing::Outgoing;
-use super::progress::{Idle, InFlight, Progress};
+use super::progress::{Idle, InFlight};
 use super::slots::{OnlyHealth, Slot};
 use super::socket::Socket;
 use super::tls::{self, Plain};
 use super::watch::Watch;
-use crate::limits::LINGER;
+use crate::head;
+use crate::limits::{LINGER, REQUEST_HEAD_BYTES};
+use crate::shares::Share;
 use crate::trace::Client;
 
 /// One connection.
@@ -40,22 +43,29 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Serves it to its end.
+    /// Serves it to its end, or until it is ended from elsewhere.
     pub(super) async fn serve(self, stream: TcpStream) {
+        let (client, end) = (self.client, self.slot.progress.end.clone());
+        tokio::select! {
+            () = self.serve_all(stream) => {}
+            () = end.cancelled() => tracing::debug!(%client, "the client is too slow, or its place is needed"),
+        }
+    }
+
+    async fn serve_all(self, stream: TcpStream) {
         let (begun, client) = (Instant::now(), self.client);
         // Answers are small and somebody waits for each.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%client, %error, "the connection was gone before its first request");
             return;
         }
-        let progress = Arc::new(Progress::default());
-        let Some(door) = self.slot.door.clone() else {
-            let stream = self.plain(stream, &progress);
-            return self.serve_http(stream, None, progress, begun, std::future::pending()).await;
+        let Some(door) = self.slot.way.door.clone() else {
+            let stream = self.plain(stream);
+            return self.serve_http(stream, None, begun, std::future::pending()).await;
         };
         let accepting = async {
             let is_tls = tls::begins(&stream).await?;
-            let stream = self.plain(stream, &progress);
+            let stream = self.plain(stream);
             if is_tls {
                 return door.accept(stream).await.map(Some);
             }
@@ -63,21 +73,21 @@ impl Connection {
             Ok(None)
         };
         let accepted = tokio::select! {
-            accepted = tokio::time::timeout_at(begun + self.slot.header_read, accepting) => accepted,
+            accepted = tokio::time::timeout_at(begun + self.slot.way.header_read, accepting) => accepted,
             () = self.shutdown.cancelled() => return,
         };
         match accepted.unwrap_or_else(|late| Err(late.into())) {
             Ok(Some(stream)) => {
                 let (certificate, expelled) = (tls::certificate(&stream), door.expels(&stream));
-                self.serve_http(stream, certificate, progress, begun, expelled).await;
+                self.serve_http(stream, certificate, begun, expelled).await;
             }
             Ok(None) => tracing::debug!(%client, "HTTP without TLS, where TLS is spoken"),
             Err(error) => tracing::debug!(%client, %error, "no secure connection"),
         }
     }
 
-    fn plain(&self, stream: TcpStream, progress: &Arc<Progress>) -> Plain {
-        let mut stream = TimeoutStream::new(Socket::new(stream, Arc::clone(progress)));
+    fn plain(&self, stream: TcpStream) -> Plain {
+        let mut stream = TimeoutStream::new(Socket::new(stream, Arc::clone(&self.slot.progress)));
         stream.set_write_timeout(Some(self.write_stall));
         Box::pin(stream)
     }
@@ -88,32 +98,44 @@ impl Connection {
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         certificate: Option<Arc<str>>,
-        progress: Arc<Progress>,
         begun: Instant,
         expelled: impl Future<Output = ()>,
     ) {
         let Connection { client, slot, router, write_stall: _, requests, shutdown, watch } = self;
-        let header_read = slot.header_read;
+        let (header_read, progress) = (slot.way.header_read, &slot.progress);
         let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
-            if !slot.is_usual() {
+            let is_http2 = request.version() == Version::HTTP_2;
+            progress.http2.store(is_http2, Ordering::Relaxed);
+            if !is_http2 {
+                slot.needs_no_http2();
+            }
+            let is_expelled = progress.expelled.load(Ordering::Relaxed);
+            let permit = slot.way.is_usual.then(|| admit(&requests, &mut request)).flatten();
+            let has_room = permit.is_some();
+            let in_flight = InFlight::new(progress, permit);
+            if !has_room {
                 request.extensions_mut().insert(OnlyHealth);
             }
             request.extensions_mut().insert(Client { address: client, certificate: certificate.clone() });
-            let in_flight = match progress.expelled.load(Ordering::Relaxed) {
-                true => None,
-                false => InFlight::new(&progress, &requests),
-            };
-            progress.http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
-            let answer = router.clone().oneshot(Leftover::of(request, &progress, &shutdown));
-            let (progress, watch) = (Arc::clone(&progress), Arc::clone(&watch));
+            // HTTP/1 has one request a connection, and fewer connections: it is told that there is no room.
+            let is_answered = !is_expelled && (has_room || !is_http2);
+            let answer =
+                is_answered.then(|| router.clone().oneshot(Leftover::of(request, progress, &shutdown)));
+            let (progress, watch) = (Arc::clone(progress), Arc::clone(&watch));
             async move {
-                // HTTP/1 has one request a connection, and fewer connections.
-                let in_flight = in_flight.ok_or(h2::Error::from(h2::Reason::REFUSED_STREAM))?;
-                let Ok(response) = answer.await;
-                Ok::<_, h2::Error>(Outgoing::of(response, progress, watch, in_flight))
+                let answer = answer.ok_or(h2::Error::from(h2::Reason::REFUSED_STREAM))?;
+                let Ok(mut response) = answer.await;
+                let share: Option<Arc<Share>> = response.extensions_mut().remove();
+                // What is over its caller's share holds nothing of what all share. In HTTP/2, where there may be many on a
+                // connection, not even a body.
+                let in_flight = if share.is_some() { in_flight } else { in_flight.without_permit() };
+                if share.is_none() && is_http2 {
+                    *response.body_mut() = Body::empty();
+                }
+                Ok::<_, h2::Error>(Outgoing::of(response, progress, watch, (in_flight, share)))
             }
         });
-        let mut connection = pin!(slot.http.serve_connection(TokioIo::new(stream), service));
+        let mut connection = pin!(slot.way.http.serve_connection(TokioIo::new(stream), service));
         // For who never asks: hyper's timeout for headers begins once it knows the version of HTTP, which it learns from the
         // first bytes. And for idle connections of HTTP/2, which hyper keeps for ever.
         let mut look = pin!(tokio::time::sleep_until(begun + header_read));
@@ -122,10 +144,6 @@ impl Connection {
         let ended = loop {
             tokio::select! {
                 ended = &mut connection => break ended,
-                () = progress.end.cancelled() => {
-                    tracing::debug!(%client, "the client is too slow");
-                    return;
-                }
                 // What is under way goes on. Who would not hear of the end could ask for more.
                 () = &mut expelled, if !is_expelled => {
                     tracing::debug!(%client, "the client would not be let in any more");
@@ -161,4 +179,14 @@ impl Connection {
             tracing::debug!(%client, error, "a connection ended badly");
         }
     }
+}
+
+/// A permit for a request, if there is one. A long head has one of its own, which goes with it: most requests wait without theirs.
+fn admit(requests: &Arc<Semaphore>, request: &mut Request<Incoming>) -> Option<OwnedSemaphorePermit> {
+    let permit = Arc::clone(requests).try_acquire_owned().ok()?;
+    if request.version() == Version::HTTP_2 && head::bytes(request) > REQUEST_HEAD_BYTES {
+        let of_head = Arc::clone(requests).try_acquire_owned().ok()?;
+        request.extensions_mut().insert(Arc::new(of_head));
+    }
+    Some(permit)
 }

@@ -2,6 +2,7 @@
 //! limits against slow clients.
 
 mod connection;
+mod crowd;
 mod leftover;
 mod outgoing;
 mod progress;
@@ -24,7 +25,7 @@ use crate::limits::{ACCEPT_PAUSE, DRAIN_LOOK, LINGER};
 use crate::memory::Memory;
 use connection::Connection;
 pub(crate) use slots::OnlyHealth;
-use slots::{Slot, Slots};
+use slots::Slots;
 pub(crate) use tls::Door;
 use watch::Watch;
 
@@ -65,13 +66,15 @@ impl Server {
                     continue;
                 }
             };
-            let slot = slots.take();
-            let was_full = std::mem::replace(&mut full, !slot.as_ref().is_some_and(Slot::is_usual));
+            let was_full = std::mem::replace(&mut full, slots.are_taken());
             if full && !was_full {
-                tracing::warn!(connections = self.limits.connections, "no room for more connections");
+                tracing::warn!(
+                    connections = self.limits.connections,
+                    "no room for more connections: whose address has most of them loses those that are idle"
+                );
             }
             // Closed at once, rather than left to wait, a client can turn to another node.
-            let Some(slot) = slot else { continue };
+            let Some(slot) = slots.take(client).await else { continue };
             let connection = Connection {
                 client,
                 slot,

@@ -9,24 +9,29 @@ use tokio::time::Instant;
 
 use super::progress::{InFlight, Progress};
 use super::watch::{Handed, Watch};
+use crate::answer::PieceShare;
 use crate::limits::{OUTGOING_BYTES, PACE_SLACK};
 use crate::memory::{Share, Waits};
+use crate::shares;
 
 /// An answer's body on its way to the client. It knows what the client has not taken yet, and what the answer holds of the
 /// memory for answers until it has.
 pub(super) struct Outgoing {
     body: Body,
-    /// What has come out of the body and is to be handed on.
+    /// What has come out of the body and is to be handed on, and what that holds.
     rest: Bytes,
+    share: Option<Arc<Share>>,
     answer: Arc<Answer>,
 }
 
 /// What all pieces of an answer share.
 struct Answer {
     share: Option<Arc<Share>>,
+    /// Where each piece has a share of its own.
+    of_piece: Option<PieceShare>,
     progress: Arc<Progress>,
     watch: Arc<Watch>,
-    _in_flight: InFlight,
+    _in_flight: (InFlight, Option<Arc<shares::Share>>),
 }
 
 /// A piece that hyper has: dropped when the socket has taken it.
@@ -34,6 +39,7 @@ struct Piece {
     bytes: Bytes,
     _handed: Handed,
     _waits: Option<Waits>,
+    _share: Option<Arc<Share>>,
     _answer: Arc<Answer>,
 }
 
@@ -48,22 +54,31 @@ impl Outgoing {
         mut response: Response,
         progress: Arc<Progress>,
         watch: Arc<Watch>,
-        in_flight: InFlight,
+        in_flight: (InFlight, Option<Arc<shares::Share>>),
     ) -> Response<Outgoing> {
-        let share = response.extensions_mut().remove();
-        let answer = Arc::new(Answer { share, progress, watch, _in_flight: in_flight });
-        response.map(|body| Outgoing { body, rest: Bytes::new(), answer })
+        let (share, of_piece) = (response.extensions_mut().remove(), response.extensions_mut().remove());
+        let answer = Arc::new(Answer { share, of_piece, progress, watch, _in_flight: in_flight });
+        response.map(|body| Outgoing { body, rest: Bytes::new(), share: None, answer })
+    }
+
+    /// Some bytes have come out of the body.
+    fn take(&mut self, bytes: Bytes) {
+        let of_piece = self.answer.of_piece.as_ref().and_then(PieceShare::take);
+        self.share = of_piece.map(Arc::new).or_else(|| self.answer.share.clone());
+        self.rest = bytes;
     }
 
     /// The next piece of the rest.
     fn hand(&mut self) -> Bytes {
         let answer = &self.answer;
         let bytes = self.rest.split_to(self.rest.len().min(OUTGOING_BYTES));
+        let share = if self.rest.is_empty() { self.share.take() } else { self.share.clone() };
         let due = Instant::now() + PACE_SLACK;
         Bytes::from_owner(Piece {
             bytes,
             _handed: answer.watch.hand(&answer.progress.end),
-            _waits: answer.share.as_ref().map(|share| share.waits(due, answer.progress.end.clone())),
+            _waits: share.as_ref().map(|share| share.waits(due, answer.progress.end.clone())),
+            _share: share,
             _answer: Arc::clone(answer),
         })
     }
@@ -80,7 +95,7 @@ impl hyper::body::Body for Outgoing {
         while self.rest.is_empty() {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) => self.rest = bytes,
+                    Ok(bytes) => self.take(bytes),
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
                 other => return Poll::Ready(other),

@@ -1,43 +1,61 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::crowd::Crowd;
+use super::progress::Progress;
 use super::tls::Door;
 use crate::ConnectionLimits;
-use crate::limits::{H2_SEND_BYTES, H2_WINDOW_BYTES, HEADER_FIELDS, RESERVED_HEADER_READ};
+use crate::limits::{H2_RESETS_WAITING, H2_SEND_BYTES, H2_WINDOW_BYTES, HEADER_FIELDS, RESERVED_HEADER_READ};
+use crate::whose::Whose;
 
 /// Slots for connections. Some are reserved for health checks: a node whose other slots are taken must not look like one
 /// that is dead. Who has one of those asks once, and quickly.
 pub(super) struct Slots {
-    usual: Room,
-    reserved: Room,
+    usual: Arc<Semaphore>,
+    reserved: Arc<Semaphore>,
+    /// For those of the usual ones that may speak HTTP/2.
+    http2: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
+    either: Arc<Way>,
+    http1: Arc<Way>,
+    once: Arc<Way>,
 }
 
-struct Room {
-    permits: Arc<Semaphore>,
-    is_usual: bool,
-    header_read: Duration,
-    http: Arc<auto::Builder<TokioExecutor>>,
-    door: Option<Door>,
+/// How a connection is served.
+pub(super) struct Way {
+    /// False where only health is told.
+    pub(super) is_usual: bool,
+    /// Longest time to the end of a request's header, from the connection's start or the last answer.
+    pub(super) header_read: Duration,
+    pub(super) http: auto::Builder<TokioExecutor>,
+    pub(super) door: Option<Door>,
 }
 
 /// A connection's slot, until it is dropped.
 pub(super) struct Slot {
+    pub(super) way: Arc<Way>,
+    pub(super) progress: Arc<Progress>,
+    http2: Mutex<Option<OwnedSemaphorePermit>>,
     _permit: OwnedSemaphorePermit,
-    is_usual: bool,
-    /// Longest time to the end of a request's header, from the connection's start or the last answer.
-    pub(super) header_read: Duration,
-    pub(super) http: Arc<auto::Builder<TokioExecutor>>,
-    pub(super) door: Option<Door>,
 }
 
 impl Slot {
-    /// False for one on which only health is told.
-    pub(super) fn is_usual(&self) -> bool {
-        self.is_usual
+    /// Its client has chosen HTTP/1: another one may have HTTP/2.
+    pub(super) fn needs_no_http2(&self) {
+        self.http2.lock().take();
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // Before its permit comes free: who waits for that one must not wait for this connection again.
+        self.progress.is_over();
     }
 }
 
@@ -47,38 +65,53 @@ impl Slots {
         let quickly = limits.header_read.min(RESERVED_HEADER_READ);
         let mut once = http(limits, quickly).http1_only();
         once.http1().keep_alive(false);
+        let way = |is_usual, header_read, http, door: Option<&Door>| {
+            Arc::new(Way { is_usual, header_read, http, door: door.cloned() })
+        };
+        let (header_read, for_http1) = (limits.header_read, door.map(Door::for_http1));
         Slots {
-            usual: Room {
-                permits: permits(limits.connections),
-                is_usual: true,
-                header_read: limits.header_read,
-                http: Arc::new(http(limits, limits.header_read)),
-                door: door.cloned(),
-            },
-            reserved: Room {
-                permits: permits(limits.reserved),
-                is_usual: false,
-                header_read: quickly,
-                http: Arc::new(once),
-                door: door.map(Door::for_http1),
-            },
+            usual: permits(limits.connections),
+            reserved: permits(limits.reserved),
+            http2: permits(limits.http2),
+            crowd: Arc::default(),
+            either: way(true, header_read, http(limits, header_read), door),
+            http1: way(true, header_read, http(limits, header_read).http1_only(), for_http1.as_ref()),
+            once: way(false, quickly, once, for_http1.as_ref()),
         }
     }
 
-    /// A slot, if there is one.
-    pub(super) fn take(&self) -> Option<Slot> {
-        let Room { permits, is_usual, header_read, http, door } = match self.usual.permits.available_permits()
-        {
-            0 => &self.reserved,
-            _ => &self.usual,
+    /// True while all usual ones are taken.
+    pub(super) fn are_taken(&self) -> bool {
+        self.usual.available_permits() == 0
+    }
+
+    /// A slot for a connection from there, if there is one.
+    pub(super) async fn take(&self, client: SocketAddr) -> Option<Slot> {
+        let whose = Whose::at(client.ip());
+        let (permit, http2, way) = match self.usual(&whose).await {
+            Some(permit) => match Arc::clone(&self.http2).try_acquire_owned() {
+                Ok(http2) => (permit, Some(http2), &self.either),
+                Err(_) => (permit, None, &self.http1),
+            },
+            None => (Arc::clone(&self.reserved).try_acquire_owned().ok()?, None, &self.once),
         };
-        let permit = Arc::clone(permits).try_acquire_owned().ok()?;
-        let (http, door) = (Arc::clone(http), door.clone());
-        Some(Slot { _permit: permit, is_usual: *is_usual, header_read: *header_read, http, door })
+        // Who has a reserved one takes nobody's place, and loses it to nobody.
+        let crowd = if way.is_usual { Arc::clone(&self.crowd) } else { Arc::default() };
+        let progress = Progress::begin(&crowd, whose);
+        Some(Slot { way: Arc::clone(way), progress, http2: Mutex::new(http2), _permit: permit })
+    }
+
+    async fn usual(&self, whose: &Whose) -> Option<OwnedSemaphorePermit> {
+        match Arc::clone(&self.usual).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) if !self.crowd.make_room_for(whose) => None,
+            // What is ended gives its permit back as soon as its task runs.
+            Err(_) => Arc::clone(&self.usual).acquire_owned().await.ok(),
+        }
     }
 }
 
-/// Stands in the extensions of a request that came when all usual slots were taken.
+/// Stands in the extensions of a request for which there is no room: it came when all usual slots, or all requests, were taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OnlyHealth;
 
@@ -92,6 +125,7 @@ fn http(limits: &ConnectionLimits, header_read: Duration) -> auto::Builder<Tokio
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        .max_pending_accept_reset_streams(H2_RESETS_WAITING)
         .initial_stream_window_size(H2_WINDOW_BYTES)
         .initial_connection_window_size(H2_WINDOW_BYTES)
         .max_send_buf_size(H2_SEND_BYTES)

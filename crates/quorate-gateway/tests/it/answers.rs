@@ -8,10 +8,10 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use quorate_gateway::{ConnectionLimits, GatewayConfig};
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::api::{Answered, Api, request};
+use crate::frames::Frames;
 use crate::wire::Server;
 
 /// Long enough for whatever is waited for here, on a machine that is busy.
@@ -126,7 +126,7 @@ async fn who_reads_nothing_takes_nothing_from_others() {
     let list = "GET /v1/jobs?n=100 HTTP/1.1\r\nHost: q\r\n\r\n";
     let mut idle = Vec::new();
     for _ in 0..20 {
-        let mut client = NoWindow::connect(&server).await;
+        let mut client = Frames::without_window(server.connect().await).await;
         client.get(1, "/v1/jobs?n=100").await;
         idle.push(client);
     }
@@ -139,63 +139,13 @@ async fn who_reads_nothing_takes_nothing_from_others() {
     tokio::time::timeout(DEADLINE, served).await.expect("the slow have lost their room");
 }
 
-/// A client of HTTP/2, frame by frame, that allows the server to send it no byte of a body.
-struct NoWindow(TcpStream);
-
-impl NoWindow {
-    async fn connect(server: &Server) -> NoWindow {
-        let mut connection = server.connect().await;
-        connection.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-        // SETTINGS_INITIAL_WINDOW_SIZE = 0
-        connection.write([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]).await;
-        NoWindow(connection.stream)
-    }
-
-    async fn get(&mut self, stream: u32, path: &str) {
-        let mut fields = vec![0x82, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
-        fields.extend_from_slice(path.as_bytes());
-        fields.extend_from_slice(&[0x01, 1, b'q']);
-        let mut frame = vec![0, 0, u8::try_from(fields.len()).unwrap(), 1, 0x05];
-        frame.extend_from_slice(&stream.to_be_bytes());
-        frame.extend_from_slice(&fields);
-        tokio::io::AsyncWriteExt::write_all(&mut self.0, &frame).await.unwrap();
-    }
-
-    /// Answers signs of life until the server ends the connection.
-    async fn until_the_end(mut self) {
-        loop {
-            let mut head = [0; 9];
-            if self.0.read_exact(&mut head).await.is_err() {
-                return;
-            }
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-            let mut payload = vec![0; length];
-            if self.0.read_exact(&mut payload).await.is_err() {
-                return;
-            }
-            // Acknowledges SETTINGS and PING.
-            if matches!(head[3], 4 | 6) && head[4] & 1 == 0 {
-                head[4] = 1;
-                if head[3] == 4 {
-                    head[2] = 0;
-                    payload.clear();
-                }
-                let ack = [&head[..], &payload].concat();
-                if tokio::io::AsyncWriteExt::write_all(&mut self.0, &ack).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
 #[tokio::test]
 async fn who_takes_no_byte_of_an_answer_is_cut_off_over_http_2_too() {
     let limits = ConnectionLimits { write_stall: Duration::from_millis(400), ..ConnectionLimits::default() };
     for path in ["/healthz", "/openapi.json", "/v1/jobs?n=1000", "/nowhere"] {
         let server = Server::with(GatewayConfig::default(), limits.clone()).await;
-        let mut client = NoWindow::connect(&server).await;
-        for stream in 0..200 {
+        let mut client = Frames::without_window(server.connect().await).await;
+        for stream in 0..100 {
             client.get(2 * stream + 1, path).await;
         }
         tokio::time::timeout(DEADLINE, client.until_the_end()).await.expect("it is cut off");
@@ -243,7 +193,7 @@ async fn no_stalled_client_holds_the_end_up() {
         stalled.push(connection);
     }
     stalled[0].stream.readable().await.unwrap();
-    let mut client = NoWindow::connect(&server).await;
+    let mut client = Frames::without_window(server.connect().await).await;
     client.get(1, "/v1/jobs?n=20").await;
     server.exchange("GET /healthz HTTP/1.1\r\nHost: q\r\n\r\n").await.expect(200);
     server.shutdown.cancel();

@@ -15,6 +15,8 @@ mod endpoints;
 mod failures;
 mod fake;
 mod finish;
+mod floods;
+mod frames;
 mod fuzz;
 mod heads;
 mod idempotency;

@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures::StreamExt;
+use quorate_gateway::{ConnectionLimits, GatewayConfig};
 use serde_json::json;
 use tower::ServiceExt;
 
 use crate::api::{Api, request};
+use crate::frames::{Frames, HEADERS};
+use crate::wire::Server;
+
+/// Long enough for whatever is waited for here, on a machine that is busy.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn progress_comes_with_a_touch() {
@@ -86,6 +92,57 @@ async fn who_follows_sees_all_of_it_until_the_job_has_finished() {
     assert_eq!(all.len(), 3 + long.len());
     api.get("/v1/job/0198c0de-0000-7000-8000-000000000000/log?follow=true").await.expect(404);
     assert_eq!(api.get(&format!("{log}?follow=1")).await.expect(400).fields().as_deref(), Some("follow"));
+}
+
+#[tokio::test]
+async fn who_follows_holds_no_memory_while_nothing_comes_and_none_for_long_that_others_need() {
+    let config =
+        GatewayConfig { answer_memory: 8 << 20, answer_memory_small: 1 << 20, ..GatewayConfig::default() };
+    let never = 10 * DEADLINE;
+    let limits = ConnectionLimits { write_stall: never, header_read: never, ..ConnectionLimits::default() };
+    let server = Server::with(config, limits).await;
+    let send = async |method: &str, path: &str, body: &str| {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: q\r\nContent-Length: {}\r\n\r\n", body.len());
+        let mut connection = server.connect_from(2).await;
+        connection.write(head + body).await;
+        connection.answer().await
+    };
+    let job = format!(r#"[{{"image":"a","payload":"{}"}}]"#, "x".repeat(500_000));
+    send("POST", "/v1/jobs", &job).await.expect(201);
+    let taken = send("GET", "/v1/jobs/consume", "").await.expect(200).json();
+    let log = format!("/v1/job/{}/log", taken["jobs"][0]["id"].as_str().unwrap());
+    let follow = format!("{log}?follow=true");
+    let stalled = async || {
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            let mut client = Frames::without_window(server.connect().await).await;
+            for stream in 0..90 {
+                client.get(2 * stream + 1, &follow).await;
+            }
+            assert!(client.answers(90).await.iter().all(|answer| answer.kind == HEADERS));
+            clients.push(client);
+        }
+        clients
+    };
+    let list = async || send("GET", "/v1/jobs?n=100", "").await.status;
+    let silent = stalled().await;
+    assert_eq!(list().await, 200, "hundreds who wait for a log hold nothing");
+    drop(silent);
+    // Now each has a piece in hand, and nobody takes it.
+    let part = "l".repeat(100_000);
+    send("POST", &log, &part).await.expect(204);
+    let _stalled = stalled().await;
+    let served = async { while list().await == 429 {} };
+    tokio::time::timeout(DEADLINE, served).await.expect("the slow have lost their room");
+    let mut reader = server.connect_from(2).await;
+    reader.write(format!("GET {follow} HTTP/1.1\r\nHost: q\r\n\r\n")).await;
+    reader.head().await.expect(200);
+    let read = async {
+        while reader.seen().iter().filter(|byte| **byte == b'l').count() < part.len() {
+            assert!(reader.more().await, "who reads is not slow");
+        }
+    };
+    tokio::time::timeout(DEADLINE, read).await.expect("who reads sees all of it");
 }
 
 #[tokio::test]

@@ -8,9 +8,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::wire::Server;
+use crate::wire::{Connection, Server};
 
 const GET: &str = "GET /v1/jobs HTTP/1.1\r\nHost: q\r\n\r\n";
+
+/// A connection over which somebody waits: it keeps its place.
+async fn waiting(server: &Server) -> Connection {
+    let mut connection = server.connect().await;
+    connection.write("GET /v1/jobs/consume?wait=60 HTTP/1.1\r\nHost: q\r\n\r\n").await;
+    server.backend.somebody_waits().await;
+    connection
+}
+
+/// One over which somebody has asked and been answered.
+async fn idle(server: &Server, from: u8) -> Connection {
+    let mut connection = server.connect_from(from).await;
+    connection.write(GET).await;
+    connection.answer().await.expect(200);
+    connection
+}
 
 async fn impatient() -> Server {
     let limits = ConnectionLimits { header_read: Duration::from_millis(200), ..ConnectionLimits::default() };
@@ -132,17 +148,11 @@ async fn headers_are_bounded() {
 
 #[tokio::test]
 async fn connections_are_bounded_and_their_places_return() {
-    let limits = ConnectionLimits { connections: 2, ..ConnectionLimits::default() };
+    let limits = ConnectionLimits { connections: 2, reserved: 0, ..ConnectionLimits::default() };
     let server = Server::with(GatewayConfig::default(), limits).await;
-    let mut inside = [server.connect().await, server.connect().await];
-    for connection in &mut inside {
-        connection.write(GET).await;
-        connection.answer().await.expect(200);
-    }
+    let inside = [waiting(&server).await, waiting(&server).await];
     assert!(server.connect().await.is_cut_off().await);
     let [first, mut second] = inside;
-    second.write(GET).await;
-    second.answer().await.expect(200);
     drop(first);
     // The place is free once the server has seen the end of the first.
     loop {
@@ -154,17 +164,58 @@ async fn connections_are_bounded_and_their_places_return() {
             break;
         }
     }
+    server.shutdown.cancel();
+    second.answer().await.expect(200);
+}
+
+#[tokio::test]
+async fn who_opens_all_connections_keeps_nobody_out() {
+    let limits = ConnectionLimits { connections: 6, ..ConnectionLimits::default() };
+    let server = Server::with(GatewayConfig::default(), limits).await;
+    let mut few = idle(&server, 2).await;
+    let mut busy = waiting(&server).await;
+    let mut many = Vec::new();
+    for _ in 0..4 {
+        many.push(idle(&server, 1).await);
+    }
+    // One more of them takes the place of one of them.
+    let mut first = many.remove(0);
+    let mut silent = server.connect().await;
+    assert!(first.is_cut_off().await, "it has been idle for the longest time");
+    let mut others = Vec::new();
+    for from in [3, 4, 5] {
+        others.push(idle(&server, from).await);
+        assert!(many.remove(0).is_cut_off().await, "of the address that has most");
+    }
+    others.push(idle(&server, 6).await);
+    assert!(silent.is_cut_off().await, "nor is it kept for who says nothing");
+    for connection in others.iter_mut().chain([&mut few]) {
+        connection.write(GET).await;
+        connection.answer().await.expect(200);
+    }
+    server.shutdown.cancel();
+    busy.answer().await.expect(200);
+}
+
+#[tokio::test]
+async fn many_at_one_address_may_have_all_connections() {
+    let limits = ConnectionLimits { connections: 50, ..ConnectionLimits::default() };
+    let server = Server::with(GatewayConfig::default(), limits).await;
+    let mut fleet = Vec::new();
+    for _ in 0..50 {
+        fleet.push(idle(&server, 1).await);
+    }
+    for connection in &mut fleet {
+        connection.write(GET).await;
+        connection.answer().await.expect(200);
+    }
 }
 
 #[tokio::test]
 async fn health_is_told_when_all_places_are_taken() {
     let limits = ConnectionLimits { connections: 2, reserved: 64, ..ConnectionLimits::default() };
     let server = Server::with(GatewayConfig::default(), limits).await;
-    let mut inside = [server.connect().await, server.connect().await];
-    for connection in &mut inside {
-        connection.write(GET).await;
-        connection.answer().await.expect(200);
-    }
+    let _inside = [waiting(&server).await, waiting(&server).await];
     for _ in 0..5 {
         for (head, status) in [
             ("GET /healthz", 200),

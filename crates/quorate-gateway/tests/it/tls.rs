@@ -115,17 +115,37 @@ async fn http_2_is_agreed_on() {
 async fn where_only_health_is_told_http_1_is_agreed_on() {
     let limits = ConnectionLimits { connections: 1, reserved: 64, ..ConnectionLimits::default() };
     let secure = Secure::start(false, limits).await;
-    let _inside = secure.connect(None, &[]).await.unwrap();
+    let mut inside = http1(secure.connect(None, &[]).await.unwrap()).await;
+    let waiting = tokio::spawn(inside.send_request(secure.get("/v1/jobs/consume?wait=60")));
+    secure.server.backend.somebody_waits().await;
     let stream = secure.connect(None, &[b"h2", b"http/1.1"]).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     assert_eq!(status(http1(stream).await.send_request(secure.get("/healthz"))).await, 200);
+    secure.server.shutdown.cancel();
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn where_enough_speak_http_2_http_1_is_agreed_on() {
+    let limits = ConnectionLimits { http2: 1, ..ConnectionLimits::default() };
+    let secure = Secure::start(false, limits).await;
+    let alpn: [&[u8]; 2] = [b"h2", b"http/1.1"];
+    let first = secure.connect(None, &alpn).await.unwrap();
+    assert_eq!(first.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let second = secure.connect(None, &alpn).await.unwrap();
+    assert_eq!(second.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert_eq!(status(http1(second).await.send_request(secure.get("/v1/jobs"))).await, 200);
 }
 
 #[tokio::test]
 async fn connections_are_bounded_before_they_are_secure() {
     let limits = ConnectionLimits { connections: 1, reserved: 0, ..ConnectionLimits::default() };
     let secure = Secure::start(false, limits).await;
-    let _silent = secure.server.connect().await;
+    let mut silent = secure.server.connect().await;
+    let mut first = http1(secure.connect(None, &[]).await.unwrap()).await;
+    assert!(silent.is_cut_off().await, "who says nothing has no place that others need");
+    let _waiting = tokio::spawn(first.send_request(secure.get("/v1/jobs/consume?wait=60")));
+    secure.server.backend.somebody_waits().await;
     assert!(secure.server.connect().await.is_cut_off().await);
 }
 

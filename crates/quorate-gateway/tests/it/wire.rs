@@ -126,7 +126,13 @@ impl Connection {
         !self.more().await && self.read.is_empty()
     }
 
-    async fn more(&mut self) -> bool {
+    /// What was read and not looked at.
+    pub(crate) fn seen(&self) -> &[u8] {
+        &self.read
+    }
+
+    /// Reads some more; false at the end.
+    pub(crate) async fn more(&mut self) -> bool {
         self.stream.read_buf(&mut self.read).await.unwrap_or(0) > 0
     }
 }
