@@ -171,7 +171,7 @@ fn a_runner_and_whoever_watches_follow_the_authorities() {
         )
     };
     let mut runner = by_file(&["run", "--program", "a=/usr/bin/cat"], "runner");
-    let mut watcher = by_file(&["job", "list", "--watch"], "watcher");
+    let mut watcher = by_file(&["job", "list", "--status", "success", "--watch"], "watcher");
     wait_until("it watches", || !log("watcher.out").is_empty());
     let next = ca();
     trust(&clients, &[&files.ca, &next]);

@@ -149,7 +149,7 @@ fn a_runner_and_whoever_watches_go_on_with_another_token() {
     };
     let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
     let mut runner = by_file(&["run", "--program", &program], "runner");
-    let mut watcher = by_file(&["job", "list", "--watch"], "watcher");
+    let mut watcher = by_file(&["job", "list", "--status", "success", "--watch"], "watcher");
     let enqueue = || {
         let made = with(&admin, port, &["job", "enqueue", "--image", "a", "--payload", "x"]);
         assert!(made.status.success(), "{}", said(&made));

@@ -49,8 +49,8 @@ impl Progress {
         let (end, last) = (CancellationToken::new(), Instant::now());
         let place = crowd.enter(whose, last, &end);
         let requests = Mutex::new(Requests { in_flight: 0, asked: false, last, over: false });
-        let (unread, http2) = (AtomicBool::default(), AtomicBool::default());
-        Arc::new(Progress { end, unread, http2, place, requests })
+        let (unread, http2, expelled) = Default::default();
+        Arc::new(Progress { end, unread, http2, expelled, place, requests })
     }
 
     pub(super) fn idle(&self) -> Idle {
