@@ -57,6 +57,7 @@ mod tests {
         let (one, other) = (at("10.0.0.1"), at("10.0.0.2"));
         let mut all: Vec<Share> = std::iter::from_fn(|| shares.take(one.clone(), Needs::SUBMIT)).collect();
         assert_eq!(all.len(), SUBMITS_PER_CALLER);
+        assert!(all.len() < REQUESTS_PER_CALLER);
         all.extend(std::iter::from_fn(|| shares.take(one.clone(), Needs::RUN)));
         assert_eq!(all.len(), REQUESTS_PER_CALLER, "what ends jobs has some left");
         assert!(shares.take(at("::ffff:10.0.0.1"), Needs::RUN).is_none(), "it is the same");
