@@ -79,7 +79,8 @@ pub(crate) struct Seen {
 }
 
 impl Disk {
-    /// Looks at the disk for the first time, and gives the ballast back if it is full: to open the stores may need that.
+    /// Looks at the disk for the first time, and gives the ballast back if it is full: to open the stores may need that. It writes nothing
+    /// into the directory, which may be somebody else's.
     pub(crate) fn new(dir: PathBuf, reserve: Reserve) -> Disk {
         let ballast = Mutex::new(Ballast::of(&dir));
         let disk = Disk(Arc::new(Inner {
@@ -93,7 +94,7 @@ impl Disk {
             last_free: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         }));
-        disk.tend();
+        disk.tend_to(false);
         disk
     }
 
@@ -111,11 +112,15 @@ impl Disk {
 
     /// Looks, and keeps the ballast or gives it back.
     pub(crate) fn tend(&self) {
+        self.tend_to(true);
+    }
+
+    fn tend_to(&self, keeps: bool) {
         let seen = self.look();
         let free_before = self.0.last_free.swap(seen.free, Ordering::Relaxed);
         let Reserve { short, floor, ballast, .. } = self.0.reserve;
         match self.state() {
-            DiskState::Room if seen.free >= short.saturating_add(ballast) => self.keep_ballast(),
+            DiskState::Room if keeps && seen.free >= short.saturating_add(ballast) => self.keep_ballast(),
             // Not while somebody is still filling it: that would only be filled as well.
             DiskState::Full if seen.free < floor / 2 && seen.free >= free_before => self.give_ballast_back(),
             DiskState::Room | DiskState::Short | DiskState::Full => {}

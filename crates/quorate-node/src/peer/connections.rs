@@ -386,7 +386,6 @@ mod tests {
     use quorate_tls::rustls::pki_types::ServerName;
     use quorate_tls::testing::{Watched, ca, issue, open, trust};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio_rustls::TlsConnector;
 
     use super::*;
     use crate::peer::{Identity, Run};
