@@ -144,7 +144,8 @@ async fn what_is_taken_back_holds_nothing() {
     let mut client = Frames::without_window(server.connect().await).await;
     for request in 0..10 {
         client.get(2 * request + 1, "/v1/jobs/consume?wait=60").await;
-        server.backend.somebody_waits().await;
+        let waits = server.backend.somebody_waits();
+        tokio::time::timeout(DEADLINE, waits).await.expect("there is room again");
         client.send(&frame(RST_STREAM, 0, 2 * request + 1, &CANCEL.to_be_bytes())).await;
         server.backend.somebody_left().await;
     }
