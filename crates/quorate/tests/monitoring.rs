@@ -79,6 +79,10 @@ fn every_metric_that_is_named_somewhere_is_there() {
     let ports = [first, first + 1, first + 2];
     let ca = ca();
     trust(dir.path(), &[&ca]);
+    // So that one is counted by its name. Who has none may do everything all the same.
+    let tokens = dir.path().join("tokens").to_str().unwrap().to_owned();
+    let made = quorate(&["token", "new", "--name", "shop", "--role", "submit", "--tokens", &tokens]);
+    assert!(made.status.success());
     let nodes: Vec<Started> = (0..3)
         .map(|node| {
             let name = format!("n{node}");
@@ -86,9 +90,9 @@ fn every_metric_that_is_named_somewhere_is_there() {
             let at = |file: &str| dir.path().join(file).to_str().unwrap().to_owned();
             let [cert, key, ca] = [&format!("{name}.pem"), &format!("{name}.key"), "ca.pem"].map(at);
             // Snapshots are made early enough to be seen.
-            let besides =
-                ["--snapshot-every", "3", "--peer-cert", &cert, "--peer-key", &key, "--peer-ca", &ca];
-            start(dir.path(), &ports, node, &besides)
+            let peers = ["--peer-cert", &cert, "--peer-key", &key, "--peer-ca", &ca];
+            let callers = ["--tokens", &tokens, "--anonymous", "submit,run,read,admin"];
+            start(dir.path(), &ports, node, &[&["--snapshot-every", "3"], &peers[..], &callers].concat())
         })
         .collect();
     ports.into_iter().for_each(wait_until_ready);
