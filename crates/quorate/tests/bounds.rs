@@ -89,16 +89,21 @@ fn a_node_that_may_open_few_files_outlives_more_clients_than_it_has_room_for() {
     let mut node =
         Started(with_files(&serve(dir.path(), &ports, 0), 256).stderr(Stdio::null()).spawn().unwrap());
     wait_until_ready(ports[0]);
-    // They ask for something, so that they stay.
-    let waits = "GET /v1/jobs/consume?wait=60 HTTP/1.1\r\nHost: q\r\n\r\n";
-    let mut clients: Vec<TcpStream> = (0..300).map(|_| connect(ports[0])).collect();
-    for client in &mut clients {
-        let _ = client.write_all(waits.as_bytes());
-    }
+    // They ask for something, so that they stay: who is idle loses its place to who comes.
+    let waiting = |_| {
+        let mut client = connect(ports[0]);
+        let _ = client.write_all(b"GET /v1/jobs/consume?wait=60 HTTP/1.1\r\nHost: q\r\n\r\n");
+        client
+    };
+    let mut clients: Vec<TcpStream> = (0..300).map(waiting).collect();
     for path in ["/healthz", "/readyz", "/metrics"] {
         wait_until("health is told", || exchange(ports[0], &get(path)).starts_with("HTTP/1.1 200"));
     }
-    wait_until("there is no room", || exchange(ports[0], &get("/v1/jobs")).starts_with("HTTP/1.1 503"));
+    wait_until("there is no room", || {
+        // For one that had not asked yet when somebody wanted its place.
+        clients.push(waiting(0));
+        exchange(ports[0], &get("/v1/jobs")).starts_with("HTTP/1.1 503")
+    });
     assert!(node.runs());
     drop(clients);
     wait_until("there is room again", || exchange(ports[0], &get("/v1/jobs")).starts_with("HTTP/1.1 200"));

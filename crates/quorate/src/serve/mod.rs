@@ -60,6 +60,8 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     if let Some(remark) = remark {
         tracing::warn!("{remark}");
     }
+    // Before anything that counts is made: what is made earlier counts nothing.
+    let exporter = Exporter::install(tls.clone())?;
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;
     let mut ending = Ending::listen()?;
     if node.tls.is_some() || tls.is_some() {
@@ -82,7 +84,6 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         Some(addr) => Some(listen("metrics-addr", addr).await?),
         None => None,
     };
-    let exporter = Exporter::install(tls)?;
     tokio::spawn(exporter.clone().keep_up());
     if let Some(tokens) = tokens {
         tokio::spawn(tokens.keep_up());
