@@ -8,7 +8,7 @@ use rustls::{ClientConfig, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::testing::{ca, issue, open, trust, write};
-use crate::{Identity, TlsError, Trust, client, lasts, peer_client, peer_server, server};
+use crate::{Identity, TlsError, Trust, bind, client, date, lasts, peer_client, peer_server, server};
 
 /// Whether both sides come to an understanding, about a server of this name.
 async fn shake_hands(server: ServerConfig, client: ClientConfig, name: &str) -> bool {
@@ -152,4 +152,48 @@ async fn what_is_configured_follows_the_files() {
     trust(dir.path(), &[&old, &new]);
     assert!(trusted.reload().unwrap());
     assert!(meet().await);
+}
+
+#[test]
+fn a_certificate_and_authorities_that_are_bound_are_replaced_step_by_step_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (ca(), ca());
+    issue(dir.path(), &new, "n1", None);
+    let trusted = trust(dir.path(), &[&old]);
+    let said = bind(&open(dir.path(), "n1").unwrap(), &trusted).unwrap_err().to_string();
+    assert!(said.contains("n1.pem: it is of no authority in --peer-ca"), "{said}");
+    // One that has expired is of its authority all the same.
+    for until in [Some(2000), None] {
+        issue(dir.path(), &old, "n1", until);
+        bind(&open(dir.path(), "n1").unwrap(), &trust(dir.path(), &[&old])).unwrap();
+    }
+    let own = open(dir.path(), "n1").unwrap();
+    bind(&own, &trusted).unwrap();
+    // The second step before the first, and the third before the second.
+    issue(dir.path(), &new, "n1", None);
+    assert!(matches!(own.reload(), Err(TlsError::Unvouched { .. })));
+    trust(dir.path(), &[&new]);
+    assert!(matches!(trusted.reload(), Err(TlsError::Abandons { .. })));
+    assert_eq!((own.version(), trusted.version()), (0, 0));
+    trust(dir.path(), &[&old, &new]);
+    assert!(trusted.reload().unwrap() && own.reload().unwrap());
+    trust(dir.path(), &[&new]);
+    assert!(trusted.reload().unwrap());
+}
+
+#[test]
+fn who_is_alone_already_takes_what_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (ca(), ca());
+    issue(dir.path(), &old, "n1", Some(2000));
+    let (own, trusted) = (open(dir.path(), "n1").unwrap(), trust(dir.path(), &[&old]));
+    bind(&own, &trusted).unwrap();
+    issue(dir.path(), &new, "n1", None);
+    trust(dir.path(), &[&new]);
+    assert!(trusted.reload().unwrap() && own.reload().unwrap());
+}
+
+#[test]
+fn a_moment_is_said_as_a_date() {
+    assert_eq!(date(SystemTime::UNIX_EPOCH + Duration::from_secs(3_471_292_805)), "2080-01-01 00:00:05 UTC");
 }
