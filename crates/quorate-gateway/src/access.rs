@@ -172,13 +172,14 @@ impl Access {
     /// # Errors
     /// 401: the token is none of a caller that is known, or `Authorization` is no bearer token.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        let nobody = |token| Caller { name: None, roles: self.anonymous, token };
         let Some(given) = headers.get(header::AUTHORIZATION) else {
-            return Ok(Caller { name: None, roles: self.anonymous });
+            return Ok(nobody(Sent::None));
         };
         let tokens = self.tokens.load();
         // Clients of Titan send what they were once given: where there are no tokens, it has no meaning.
         if tokens.is_empty() {
-            return Ok(Caller { name: None, roles: self.anonymous });
+            return Ok(nobody(Sent::Unknown));
         }
         let refused = |reason| ApiError::Unauthenticated { reason };
         let token = given
@@ -191,7 +192,7 @@ impl Access {
         }
         let owner = tokens.owner(token.trim_ascii()).ok_or(refused("this token is not known here"))?;
         owner.requests.increment(1);
-        Ok(Caller { name: Some(Arc::clone(&owner.name)), roles: owner.roles })
+        Ok(Caller { name: Some(Arc::clone(&owner.name)), roles: owner.roles, token: Sent::Known })
     }
 }
 
@@ -207,6 +208,18 @@ pub(crate) struct Caller {
     /// Of the token; `None` without one.
     pub(crate) name: Option<Arc<str>>,
     roles: Roles,
+    token: Sent,
+}
+
+/// What a caller has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// No token.
+    None,
+    /// One, to a node that knows none at all.
+    Unknown,
+    /// One that is known.
+    Known,
 }
 
 impl Caller {
@@ -229,7 +242,14 @@ impl Caller {
         }
         match &self.name {
             None => Err(ApiError::Unauthenticated {
-                reason: "this needs a token: send Authorization: Bearer TOKEN, or set QUORATE_TOKEN for quorate",
+                reason: match self.token {
+                    Sent::Unknown => {
+                        "this token is not known here: this node knows none at all; see to its --tokens file"
+                    }
+                    Sent::None | Sent::Known => {
+                        "this needs a token: send Authorization: Bearer TOKEN, or set QUORATE_TOKEN for quorate"
+                    }
+                },
             }),
             Some(name) => Err(ApiError::Forbidden {
                 token: name.to_string(),
@@ -261,14 +281,14 @@ mod tests {
     fn admin_may_all_and_nobody_else_what_is_admins() {
         for needs in [Needs::SUBMIT, Needs::RUN, Needs::READ, Needs::ADMIN, Needs::ANY, Needs::Nothing] {
             for role in Role::ALL {
-                let caller = Caller { name: Some("x".into()), roles: Roles::one(role) };
+                let caller = Caller { name: Some("x".into()), roles: Roles::one(role), token: Sent::Known };
                 let expected = match needs {
                     Needs::Nothing => true,
                     Needs::OneOf(roles) => roles.has(role) || role == Role::Admin,
                 };
                 assert_eq!(caller.may(needs).is_ok(), expected, "{role:?} {needs:?}");
             }
-            let nobody = Caller { name: None, roles: Roles::default() };
+            let nobody = Caller { name: None, roles: Roles::default(), token: Sent::None };
             assert_eq!(nobody.may(needs).is_ok(), needs == Needs::Nothing);
         }
     }

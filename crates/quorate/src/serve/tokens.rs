@@ -3,7 +3,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use quorate_gateway::Access;
 use quorate_gateway::tokens::Tokens;
 use quorate_node::planted::{Bug, planted};
@@ -33,12 +33,21 @@ impl TokensFile {
         file.load().context("tokens")?;
         let known = file.access.tokens.load().len();
         tracing::info!(file = %file.path.display(), known, anonymous = %file.access.anonymous, "asking for tokens");
+        if known == 0 {
+            tracing::warn!(file = %file.path.display(), "nobody has a token: whoever sends one is refused, until there is one in the file");
+        }
         Ok(file)
     }
 
     fn load(&mut self) -> anyhow::Result<()> {
         self.read = self.look();
-        let parsed = Tokens::parse(&read(&self.path)?);
+        let text = read(&self.path)?;
+        ensure!(
+            !text.trim().is_empty() || self.access.tokens.load().is_empty(),
+            "{}: it is empty, as a copy is that was cut off: copy it again; if nobody is to have a token any more, leave a comment in it (# …)",
+            self.path.display()
+        );
+        let parsed = Tokens::parse(&text);
         let tokens = parsed.map_err(|why| anyhow!("{}: {why}", self.path.display()))?;
         let before = self.access.tokens.swap(Arc::new(tokens));
         tell_changes(&before, &self.access.tokens.load());

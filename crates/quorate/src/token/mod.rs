@@ -94,7 +94,8 @@ pub(crate) fn main(args: TokenArgs) -> anyhow::Result<ExitCode> {
             }
             let others = |line: &&str| line.split_whitespace().next() != Some(&name);
             let left: String = text.lines().filter(others).map(|line| format!("{line}\n")).collect();
-            replace(&tokens, &left)?;
+            // An empty file would be taken for a copy that was cut off.
+            replace(&tokens, if left.is_empty() { NOBODY } else { &left })?;
             out.line(format_args!(
                 "the token of `{name}` is taken away: a node that watches this file refuses it within 3 s"
             ));
@@ -103,6 +104,9 @@ pub(crate) fn main(args: TokenArgs) -> anyhow::Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// What a file says in which there is no token any more.
+const NOBODY: &str = "# nobody has a token\n";
 
 /// Draws a token, and adds its hash to the file.
 fn make(path: &Path, name: &str, roles: Roles) -> anyhow::Result<String> {
@@ -113,7 +117,8 @@ fn make(path: &Path, name: &str, roles: Roles) -> anyhow::Result<String> {
     };
     ensure!(
         !entries(&text, path)?.iter().any(|entry| entry.name == name),
-        "{} has a token of `{name}`: take another name, or `quorate token remove {name}` first",
+        "{} has a token of `{name}`: to change it without an outage, make one under another name, give the file to all nodes and the token \
+         to those who use it, and then `quorate token remove {name}`",
         path.display()
     );
     let token = format!("qt_{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; TOKEN_BYTES]>()));
