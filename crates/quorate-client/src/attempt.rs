@@ -14,6 +14,9 @@ use crate::{Keyed, Refused, RefusedKind};
 /// The answer repeats an earlier one.
 const REPLAYED: &str = "idempotent-replayed";
 
+/// How a node's answer begins where TLS was expected.
+const SPEAKS_HTTPS: &[u8] = b"This port speaks HTTPS";
+
 /// Why one attempt at one node did not do it.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -131,7 +134,7 @@ pub(crate) fn words(error: &reqwest::Error) -> String {
         () if error.is_timeout() => "no answer in time".into(),
         () if cause.starts_with("failed to lookup address") => "no address is found for this name".into(),
         () if cause.starts_with("invalid HTTP") => {
-            "what listens there does not speak HTTP: is it https://?".into()
+            "what listens there does not speak HTTP: call it with https:// in front".into()
         }
         () => cause.split(" (os error").next().unwrap_or_default().to_owned(),
     }
@@ -168,6 +171,13 @@ fn classify(status: StatusCode, retry_after: Option<Duration>, body: &Bytes) -> 
         Setback { why: format!("{status}: {message}"), retry_after }
     };
     match status {
+        // A node's port, before it looks at the request.
+        StatusCode::BAD_REQUEST if body.starts_with(SPEAKS_HTTPS) => Failure::Unreachable {
+            setback: Setback::new(
+                "This port speaks HTTPS: call it with https:// in front, and --ca FILE (QUORATE_CA)",
+            ),
+            how: Unreachable::Tls,
+        },
         StatusCode::TOO_MANY_REQUESTS => Failure::Busy(setback()),
         StatusCode::REQUEST_TIMEOUT | StatusCode::INSUFFICIENT_STORAGE => Failure::NotApplied(setback()),
         StatusCode::SERVICE_UNAVAILABLE => match error.as_ref().and_then(|error| error.outcome) {

@@ -172,13 +172,14 @@ impl Access {
     /// # Errors
     /// 401: the token is none of a caller that is known, or `Authorization` is no bearer token.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        let nobody = |token| Caller { name: None, roles: self.anonymous, rate: None, token };
         let Some(given) = headers.get(header::AUTHORIZATION) else {
-            return Ok(Caller { name: None, roles: self.anonymous, rate: None });
+            return Ok(nobody(Sent::None));
         };
         let tokens = self.tokens.load();
         // Clients of Titan send what they were once given: where there are no tokens, it has no meaning.
         if tokens.is_empty() {
-            return Ok(Caller { name: None, roles: self.anonymous, rate: None });
+            return Ok(nobody(Sent::Unknown));
         }
         let refused = |reason| ApiError::Unauthenticated { reason };
         let token = given
@@ -191,7 +192,8 @@ impl Access {
         }
         let owner = tokens.owner(token.trim_ascii()).ok_or(refused("this token is not known here"))?;
         owner.requests.increment(1);
-        Ok(Caller { name: Some(Arc::clone(&owner.name)), roles: owner.roles, rate: owner.rate })
+        let name = Some(Arc::clone(&owner.name));
+        Ok(Caller { name, roles: owner.roles, rate: owner.rate, token: Sent::Known })
     }
 }
 
@@ -208,6 +210,18 @@ pub(crate) struct Caller {
     pub(crate) name: Option<Arc<str>>,
     roles: Roles,
     rate: Option<u32>,
+    token: Sent,
+}
+
+/// What a caller has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// No token.
+    None,
+    /// One, to a node that knows none at all.
+    Unknown,
+    /// One that is known.
+    Known,
 }
 
 impl Caller {
@@ -231,7 +245,14 @@ impl Caller {
         }
         match &self.name {
             None => Err(ApiError::Unauthenticated {
-                reason: "this needs a token: send Authorization: Bearer TOKEN, or set QUORATE_TOKEN for quorate",
+                reason: match self.token {
+                    Sent::Unknown => {
+                        "this token is not known here: this node knows none at all; see to its --tokens file"
+                    }
+                    Sent::None | Sent::Known => {
+                        "this needs a token: send Authorization: Bearer TOKEN, or set QUORATE_TOKEN for quorate"
+                    }
+                },
             }),
             Some(name) => Err(ApiError::Forbidden {
                 token: name.to_string(),
@@ -265,14 +286,15 @@ mod tests {
     fn admin_may_all_and_nobody_else_what_is_admins() {
         for needs in [Needs::SUBMIT, Needs::RUN, Needs::READ, Needs::ADMIN, Needs::ANY, Needs::Nothing] {
             for role in Role::ALL {
-                let caller = Caller { name: Some("x".into()), roles: Roles::one(role), rate: None };
+                let name = Some("x".into());
+                let caller = Caller { name, roles: Roles::one(role), rate: None, token: Sent::Known };
                 let expected = match needs {
                     Needs::Nothing => true,
                     Needs::OneOf(roles) => roles.has(role) || role == Role::Admin,
                 };
                 assert_eq!(caller.may(needs).is_ok(), expected, "{role:?} {needs:?}");
             }
-            let nobody = Caller { name: None, roles: Roles::default(), rate: None };
+            let nobody = Caller { name: None, roles: Roles::default(), rate: None, token: Sent::None };
             assert_eq!(nobody.may(needs).is_ok(), needs == Needs::Nothing);
         }
     }

@@ -126,8 +126,10 @@ impl Handle {
             () if station.is_removed() => Some(Unready::Removed),
             () if let Some(for_what) = station.applies() => Some(Unready::Applies(for_what)),
             () if station.is_draining() => Some(Unready::Draining),
-            () if !self.caught_up() => Some(Unready::NotRecovered),
-            () if self.barrier(limits::READY).await.is_err() => Some(Unready::NoMajority),
+            () if !self.caught_up() => Some(Unready::NotRecovered(self.0.group.peers.refused_by())),
+            () if self.barrier(limits::READY).await.is_err() => {
+                Some(Unready::NoMajority(self.0.group.peers.refused_by()))
+            }
             () if !self.0.group.intake.writes(until).await => Some(Unready::NoWrites),
             () => None,
         }
@@ -238,12 +240,12 @@ pub enum Unready {
     /// It is being drained.
     #[error("this node is being drained, until it is started again or undrained")]
     Draining,
-    /// It does not know yet what it had answered before it was started.
-    #[error("this node has not recovered yet what it had before it was started")]
-    NotRecovered,
-    /// It reaches no majority.
-    #[error("this node reaches no majority through a leader")]
-    NoMajority,
+    /// It does not know yet what it had answered before it was started; with what keeps it from the others, where that is known.
+    #[error("this node has not recovered yet what it had before it was started{0}")]
+    NotRecovered(String),
+    /// It reaches no majority; with what keeps it from the others, where that is known.
+    #[error("this node reaches no majority through a leader{0}")]
+    NoMajority(String),
     /// A write through it is not answered.
     #[error("writes through this node are not answered, although it reaches a majority")]
     NoWrites,

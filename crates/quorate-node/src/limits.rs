@@ -88,6 +88,10 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that were greeted before the authorities changed are closed so much later: those who have a new certificate use it
 /// by then.
 pub(crate) const RENEWAL: Duration = Duration::from_secs(5);
+/// What is said in one [`WATCH`], at most, of those with whom no connection comes about.
+pub(crate) const SAID: usize = 16;
+/// Why one could not be spoken to is told for so long: it is tried again every [`WATCH`].
+pub(crate) const REFUSAL_AGE: Duration = Duration::from_secs(15);
 /// What a member has said of others counts for so long; it is asked again every [`WATCH`].
 pub(crate) const TOLD_AGE: Duration = Duration::from_secs(30);
 /// Of so many nodes.

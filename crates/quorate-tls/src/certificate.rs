@@ -75,6 +75,15 @@ pub fn expires_at(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
+/// A moment, as people write it.
+pub fn date(at: SystemTime) -> String {
+    let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let time = i64::try_from(seconds).ok().and_then(|seconds| ASN1Time::from_timestamp(seconds).ok());
+    let Some(time) = time.map(|time| time.to_datetime()) else { return format!("second {seconds}") };
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", time.hour(), time.minute(), time.second())
+}
+
 /// When a certificate begins to hold; `None`: it is none.
 pub(crate) fn begins_at(certificate: &CertificateDer<'_>) -> Option<ASN1Time> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;

@@ -54,6 +54,32 @@ pub enum TlsError {
         /// Which one.
         file: PathBuf,
     },
+    /// No authority that this process trusts vouches for its own certificate: whoever trusts the same would not take it.
+    #[error(
+        "{}: it is of no authority in --peer-ca ({}, as it is in use), so no peer would take it; first add the authority of this \
+         certificate there, beside the one before, at every node",
+        cert.display(),
+        ca.display()
+    )]
+    Unvouched {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The authorities'.
+        ca: PathBuf,
+    },
+    /// No authority of new ones vouches for this process's own certificate, and one of those in use does.
+    #[error(
+        "{}: the certificate of this node that is in use ({}) is of no authority in --peer-ca as it is now, so no peer would take it; first \
+         let every node trust both authorities, then give it a certificate of the new one, then leave the old one out",
+        ca.display(),
+        cert.display()
+    )]
+    Abandons {
+        /// The authorities' file.
+        ca: PathBuf,
+        /// The certificate's.
+        cert: PathBuf,
+    },
     /// A new certificate is not valid yet, so that the one in use is not given up for it before its time.
     #[error("{}: it is not valid before {from}; the clocks differ, or wait: it is taken then", file.display())]
     NotYet {

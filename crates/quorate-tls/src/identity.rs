@@ -1,8 +1,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::RwLock;
 use rustls::client::{ResolvesClientCert, verify_server_name};
@@ -13,8 +13,9 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
 use x509_parser::prelude::ASN1Time;
 
+use crate::bond::{Judge, Shown};
 use crate::certificate::{begins_at, expires_at, is_of_node};
-use crate::{Names, TlsError, pem};
+use crate::{Names, TlsError, Trust, date, pem};
 
 /// Who this process is: a certificate with those that vouch for it, and its key. A clone is the same one.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ struct Files {
     key: PathBuf,
     /// Which it must bear.
     name: Option<String>,
+    /// Who must vouch for it.
+    judge: OnceLock<Judge>,
     version: AtomicU64,
     current: RwLock<Loaded>,
 }
@@ -57,13 +60,21 @@ impl Identity {
 
     fn read(cert: PathBuf, key: PathBuf, name: Option<String>) -> Result<Identity, TlsError> {
         let current = RwLock::new(load(&cert, &key, name.as_deref())?);
-        Ok(Identity(Arc::new(Files { cert, key, name, version: AtomicU64::new(0), current })))
+        Ok(Identity(Arc::new(Files {
+            cert,
+            key,
+            name,
+            judge: OnceLock::new(),
+            version: AtomicU64::new(0),
+            current,
+        })))
     }
 
     /// Reads the files again. `true`: there is a new certificate, which new connections use.
     ///
     /// # Errors
-    /// As of [`Identity::open`], or the new one has expired, or is not valid yet. The one that was in use goes on.
+    /// As of [`Identity::open`], or the new one has expired, or is not valid yet, or nobody vouches for it to whom it is
+    /// [bound](crate::bind). The one that was in use goes on.
     pub fn reload(&self) -> Result<bool, TlsError> {
         self.reload_at(SystemTime::now())
     }
@@ -80,6 +91,11 @@ impl Identity {
         if u64::try_from(loaded.begins_at.timestamp()).is_ok_and(|begins| begins > seconds) {
             let from = loaded.begins_at.to_string();
             return Err(TlsError::NotYet { file: self.0.cert.clone(), from });
+        }
+        let trust = self.0.judge.get().and_then(Judge::trust);
+        let _turn = trust.as_ref().map(Trust::turn);
+        if let Some(trust) = &trust {
+            trust.must_vouch_for(&loaded.shown(), &self.0.cert)?;
         }
         *self.0.current.write() = loaded;
         self.0.version.fetch_add(1, Ordering::Relaxed);
@@ -114,6 +130,32 @@ impl Identity {
         own.and_then(|own| verify_server_name(&own, &name)).is_ok()
     }
 
+    /// Says in the log that the certificate does not hold yet, where that is so; `of`: what it is used for.
+    pub fn warn_if_early(&self, of: &'static str) {
+        let begins = self.0.current.read().begins();
+        if begins > SystemTime::now() {
+            tracing::warn!(
+                of, file = %self.0.cert.display(), from = date(begins),
+                "the certificate does not hold yet, and nobody takes it: wait until then, see to this machine's clock, or put another one there"
+            );
+        }
+    }
+
+    /// From now on these must vouch for it.
+    pub(crate) fn judged_by(&self, trust: &Trust) {
+        self.0.judge.get_or_init(|| Judge::new(trust));
+    }
+
+    /// The certificate in use.
+    pub(crate) fn shown(&self) -> Shown {
+        self.0.current.read().shown()
+    }
+
+    /// The file of its key.
+    pub fn key_file(&self) -> &Path {
+        &self.0.key
+    }
+
     /// How often it has changed so far.
     pub fn version(&self) -> u64 {
         self.0.version.load(Ordering::Relaxed)
@@ -121,6 +163,17 @@ impl Identity {
 
     fn certified(&self) -> Arc<CertifiedKey> {
         self.0.current.read().certified.clone()
+    }
+}
+
+impl Loaded {
+    fn begins(&self) -> SystemTime {
+        let seconds = u64::try_from(self.begins_at.timestamp()).unwrap_or(0);
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn shown(&self) -> Shown {
+        Shown { chain: self.certified.cert.clone(), begins: self.begins(), ends: self.expires_at }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Certificates of this process and of those it trusts: read from PEM files, and kept fresh, so that one is replaced without a restart.
 //!
 //! [`Identity`] is who this process is, [`Trust`] whom it believes. [`server`] and [`client`] make of them what rustls is configured
-//! with; new connections use what was read last, and [`Handshakes`] is where they begin. [`keep_fresh`] looks whether the files have changed.
+//! with; new connections use what was read last, and [`Handshakes`] is where they begin. [`bind`] keeps the two together where others trust the same. [`keep_fresh`] looks whether the files have changed.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads them")]
 
+mod bond;
 mod certificate;
 mod config;
 mod error;
@@ -16,7 +17,8 @@ mod pem;
 mod seen;
 mod trust;
 
-pub use certificate::{Names, expires_at, label};
+pub use bond::bind;
+pub use certificate::{Names, date, expires_at, label};
 pub use config::{client, peer_client, peer_server, server};
 pub use error::TlsError;
 pub use fresh::{Kept, keep_fresh, lasts, record_end};

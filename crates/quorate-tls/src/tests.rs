@@ -14,7 +14,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::limits::REST;
 use crate::testing::{Watched, ca, issue, node, open, trust, write};
 use crate::{
-    Handshakes, Identity, TlsError, Trust, client, keep_fresh, lasts, peer_client, peer_server, server,
+    Handshakes, Identity, TlsError, Trust, bind, client, date, keep_fresh, lasts, peer_client, peer_server, server,
 };
 
 /// Whether both sides come to an understanding, about a server of this name.
@@ -311,4 +311,48 @@ async fn hands_are_shaken_on_a_thread_of_their_own() {
     }));
     let mut client = client;
     assert_eq!(tokio::io::AsyncReadExt::read(&mut client, &mut [0]).await.unwrap(), 0);
+}
+
+#[test]
+fn a_certificate_and_authorities_that_are_bound_are_replaced_step_by_step_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (ca(), ca());
+    issue(dir.path(), &new, "n1", None);
+    let trusted = trust(dir.path(), &[&old]);
+    let said = bind(&open(dir.path(), "n1").unwrap(), &trusted).unwrap_err().to_string();
+    assert!(said.contains("n1.pem: it is of no authority in --peer-ca"), "{said}");
+    // One that has expired is of its authority all the same.
+    for until in [Some(2000), None] {
+        issue(dir.path(), &old, "n1", until);
+        bind(&open(dir.path(), "n1").unwrap(), &trust(dir.path(), &[&old])).unwrap();
+    }
+    let own = open(dir.path(), "n1").unwrap();
+    bind(&own, &trusted).unwrap();
+    // The second step before the first, and the third before the second.
+    issue(dir.path(), &new, "n1", None);
+    assert!(matches!(own.reload(), Err(TlsError::Unvouched { .. })));
+    trust(dir.path(), &[&new]);
+    assert!(matches!(trusted.reload(), Err(TlsError::Abandons { .. })));
+    assert_eq!((own.version(), trusted.version()), (0, 0));
+    trust(dir.path(), &[&old, &new]);
+    assert!(trusted.reload().unwrap() && own.reload().unwrap());
+    trust(dir.path(), &[&new]);
+    assert!(trusted.reload().unwrap());
+}
+
+#[test]
+fn who_is_alone_already_takes_what_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (ca(), ca());
+    issue(dir.path(), &old, "n1", Some(2000));
+    let (own, trusted) = (open(dir.path(), "n1").unwrap(), trust(dir.path(), &[&old]));
+    bind(&own, &trusted).unwrap();
+    issue(dir.path(), &new, "n1", None);
+    trust(dir.path(), &[&new]);
+    assert!(trusted.reload().unwrap() && own.reload().unwrap());
+}
+
+#[test]
+fn a_moment_is_said_as_a_date() {
+    assert_eq!(date(SystemTime::UNIX_EPOCH + Duration::from_secs(3_471_292_805)), "2080-01-01 00:00:05 UTC");
 }

@@ -1,9 +1,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
@@ -17,18 +17,23 @@ use rustls::{
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::bond::Shown;
 use crate::certificate::{expires_at, is_authority, is_of_node};
 use crate::limits::{JUDGED_AGAIN, LAST_SECOND};
-use crate::{TlsError, lasts, pem};
+use crate::{Identity, TlsError, lasts, pem};
 
 /// Whose word on a certificate counts: the authorities of a PEM file, old and new ones while one replaces the other. A clone is the
 /// same one. It is what rustls asks about the other side, of connections that are made.
 #[derive(Clone)]
 pub struct Trust(Arc<File>);
 
-struct File {
+pub(crate) struct File {
     path: PathBuf,
     provider: CryptoProvider,
+    /// For which certificate they must vouch.
+    own: OnceLock<Identity>,
+    /// Neither they nor that changes while the other one does.
+    turn: Mutex<()>,
     version: watch::Sender<u64>,
     current: RwLock<Loaded>,
 }
@@ -53,6 +58,8 @@ impl Trust {
         Ok(Trust(Arc::new(File {
             path,
             provider: ring::default_provider(),
+            own: OnceLock::new(),
+            turn: Mutex::default(),
             version: watch::Sender::new(0),
             current,
         })))
@@ -61,11 +68,20 @@ impl Trust {
     /// Reads the file again. `true`: it says something else, which holds for new connections.
     ///
     /// # Errors
-    /// As of [`Trust::open`]. What was in use goes on.
+    /// As of [`Trust::open`], or nobody in it vouches for a certificate that is [bound](crate::bind) to it, and has somebody who does so
+    /// far. What was in use goes on.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let loaded = load(&self.0.path)?;
         if loaded.certificates == self.0.current.read().certificates {
             return Ok(false);
+        }
+        let _turn = self.turn();
+        if let Some(own) = self.0.own.get() {
+            let shown = own.shown();
+            // One that is no good any more is nothing to wait for.
+            if shown.holds() && self.vouches_for(&shown) && !self.vouch(&loaded.roots, &shown) {
+                return Err(TlsError::Abandons { ca: self.0.path.clone(), cert: own.file().to_owned() });
+            }
         }
         *self.0.current.write() = loaded;
         self.0.version.send_modify(|version| *version += 1);
@@ -107,6 +123,46 @@ impl Trust {
     /// Changes with them.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.0.version.subscribe()
+    }
+
+    /// Ends with the guard.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.0.turn.lock()
+    }
+
+    /// From now on it vouches for that one.
+    pub(crate) fn bound_to(&self, own: &Identity) {
+        self.0.own.get_or_init(|| own.clone());
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<File> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(crate) fn upgrade(weak: &Weak<File>) -> Option<Trust> {
+        weak.upgrade().map(Trust)
+    }
+
+    /// # Errors
+    /// [`TlsError::Unvouched`].
+    pub(crate) fn must_vouch_for(&self, shown: &Shown, cert: &Path) -> Result<(), TlsError> {
+        let unvouched = || TlsError::Unvouched { cert: cert.to_owned(), ca: self.0.path.clone() };
+        self.vouches_for(shown).then_some(()).ok_or_else(unvouched)
+    }
+
+    fn vouches_for(&self, shown: &Shown) -> bool {
+        let roots = self.0.current.read().roots.clone();
+        self.vouch(&roots, shown)
+    }
+
+    /// Whether one of these vouches for a certificate, while that holds.
+    fn vouch(&self, roots: &RootCertStore, shown: &Shown) -> bool {
+        let Some((own, between)) = shown.chain.split_first() else { return false };
+        let algorithms = self.0.provider.signature_verification_algorithms.all;
+        let vouched = ParsedCertificate::try_from(own).and_then(|own| {
+            verify_server_cert_signed_by_trust_anchor(&own, roots, between, shown.at(), algorithms)
+        });
+        vouched.is_ok()
     }
 
     fn provider(&self) -> &CryptoProvider {

@@ -70,3 +70,53 @@ pub(crate) enum Command {
     /// Write the man pages, one for each command.
     Man(manual::ManArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The commands in the help of this one, and of those below it.
+    fn examples(of: &clap::Command) -> Vec<String> {
+        let helps = [of.get_after_help(), of.get_after_long_help()];
+        let texts = helps.into_iter().flatten().map(|help| help.to_string().replace("\\\n", ""));
+        let mut all: Vec<String> = texts.flat_map(|text| commands(&text)).collect();
+        all.extend(of.get_subcommands().flat_map(examples));
+        all
+    }
+
+    fn commands(text: &str) -> Vec<String> {
+        let lines = text.lines().map(str::trim_start);
+        let lines = lines
+            .map(|line| line.strip_prefix("sudo ").unwrap_or(line))
+            .filter(|line| line.starts_with("quorate "));
+        // What comes of it, or what is said of it, stands behind.
+        let ends = ["   ", " >", " |", " &&"];
+        lines
+            .map(|line| ends.iter().fold(line, |line, end| line.split(end).next().unwrap_or(line)).to_owned())
+            .collect()
+    }
+
+    /// As a shell has them.
+    fn words(command: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (at, part) in command.split('\'').enumerate() {
+            match at % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_example_in_a_help_is_a_command_line() {
+        let all = examples(&Cli::command());
+        assert!(all.len() > 8, "{all:?}");
+        for example in all {
+            let parsed = Cli::command().try_get_matches_from(words(&example));
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+        }
+    }
+}

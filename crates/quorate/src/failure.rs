@@ -95,9 +95,8 @@ fn hint(error: &Error) -> Option<&'static str> {
             "Nothing was done. Name the nodes of a cluster that runs with --nodes HOST:PORT,… (QUORATE_NODES), or start one \
              on this machine: `quorate dev`.",
         ),
-        Error::Tls(_) => Some(
-            "Nothing was done. --ca FILE (QUORATE_CA) names the authority of the nodes' certificates, --cert and --cert-key this client's own.",
-        ),
+        // What to do is said of each node.
+        Error::Tls(_) => Some("Nothing was done."),
         Error::Unknown(_) => Some("Look with `quorate job list` before you repeat it."),
         Error::Refused(_) | Error::Protocol(_) | Error::Config(_) => None,
     }

@@ -35,6 +35,8 @@ pub(crate) const JOBS_LISTED: u32 = quorate_core::limits::JOBS_PER_REQUEST as u3
 pub(crate) const OPERATION_LOOK: u32 = 5;
 /// Between two looks at a member that catches up.
 pub(crate) const MEMBER_LOOK: Duration = Duration::from_millis(500);
+/// For another node to say how it sees the cluster, where the first one sees none that works.
+pub(crate) const OTHER_VIEW: Duration = Duration::from_secs(5);
 /// Between two looks of a command that watches.
 pub(crate) const WATCH_EVERY: RangeInclusive<Duration> =
     Duration::from_millis(200)..=Duration::from_secs(24 * 3_600);

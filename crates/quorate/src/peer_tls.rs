@@ -3,13 +3,13 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use quorate_node::PeerTls;
 use quorate_node::planted::{Bug, planted};
-use quorate_tls::{Identity, Trust, keep_fresh};
+use quorate_tls::{Identity, Trust, bind, keep_fresh};
 use tokio::sync::watch;
 
 /// The certificates by which a node of this name and its peers know each other: all three files, or none.
 ///
 /// # Errors
-/// A file is missing, or cannot be used; the message names the setting.
+/// A file is missing, or cannot be used, or no authority vouches for the certificate; the message names the setting.
 pub(crate) fn open(
     name: &str,
     cert: Option<PathBuf>,
@@ -20,7 +20,9 @@ pub(crate) fn open(
         (None, None, None) => Ok(None),
         (Some(cert), Some(key), Some(ca)) => {
             let identity = Identity::of(name, cert, key).context("peer-cert")?;
-            Ok(Some(PeerTls { identity, trust: Trust::open(ca).context("peer-ca")? }))
+            let trust = Trust::open(ca).context("peer-ca")?;
+            bind(&identity, &trust).context("peer-cert")?;
+            Ok(Some(PeerTls { identity, trust }))
         }
         (cert, key, ca) => {
             let missing = [("peer-cert", cert), ("peer-key", key), ("peer-ca", ca)];
@@ -34,6 +36,7 @@ pub(crate) fn open(
 
 /// Follows the files from now on, and looks at once whenever `look` changes.
 pub(crate) fn follow(tls: &PeerTls, look: &watch::Receiver<()>) {
+    tls.identity.warn_if_early("peer");
     if !planted(Bug::KeepCertificate) {
         tokio::spawn(keep_fresh("peer", tls.identity.clone(), look.clone()));
     }

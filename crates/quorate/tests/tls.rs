@@ -109,7 +109,15 @@ fn all_commands_speak_tls() {
     assert_eq!(by_another.status.code(), Some(5));
     assert!(said(&by_another).contains("its certificate is of no authority that is trusted here"));
     assert!(said(&by_another).contains("--ca FILE"), "{}", said(&by_another));
+    // What to do is said, whoever asks.
+    let by_name = format!("https://localhost:{port}");
+    let why = "for other names: n0, 127.0.0.1: call it by one of these, or make it one for this name (quorate cert node NAME … --host localhost";
+    for args in [["job", "list", "--nodes", &by_name], ["health", "--ready", "--url", &by_name]] {
+        let misnamed = files.quorate(&args);
+        assert!(misnamed.status.code() == Some(5) && said(&misnamed).contains(why), "{}", said(&misnamed));
+    }
     let without = quorate(&["job", "list", "--nodes", &url(port)]);
+    assert_eq!(without.status.code(), Some(5), "{}", said(&without));
     assert!(said(&without).contains("This port speaks HTTPS"), "{}", said(&without));
     node.signal(Signal::SIGTERM);
     assert_eq!(node.ended("the node ends"), Some(0));

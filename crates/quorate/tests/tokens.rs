@@ -281,6 +281,38 @@ fn what_is_wrong_with_a_file_or_a_name_is_said() {
     }
     let list = quorate(&["token", "list", "--tokens", file]);
     assert!(said(&list).contains("a") && said(&list).contains("run,read"), "{}", said(&list));
+    let again = said(&quorate(&["token", "new", "--name", "a", "--role", "run", "--tokens", file]));
+    assert!(again.contains("make one under another name"), "{again}");
     assert!(quorate(&["token", "remove", "a", "--tokens", file]).status.success());
     assert_eq!(said(&quorate(&["token", "list", "--tokens", file, "--json"])).trim(), "[]");
+}
+
+#[test]
+fn an_empty_file_takes_no_token_away_but_one_that_says_so_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tokens");
+    let file = path.to_str().unwrap();
+    let admin = new(file, "root", "admin");
+    let port = free_ports(1);
+    let _node = start(dir.path(), port, &["--tokens", file]);
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, "").unwrap();
+    let log = || std::fs::read_to_string(dir.path().join("log")).unwrap();
+    wait_until("the node says so", || log().contains("it is empty, as a copy is that was cut off"));
+    assert!(with(&admin, port, &["job", "list"]).status.success());
+    std::fs::write(&path, whole).unwrap();
+    assert!(quorate(&["token", "remove", "root", "--tokens", file]).status.success());
+    wait_until("nobody has one", || {
+        said(&with(&admin, port, &["job", "list"]))
+            .contains("this token is not known here: this node knows none")
+    });
+    let without = said(&quorate(&["job", "list", "--nodes", &url(port)]));
+    assert!(without.contains("this needs a token"), "{without}");
+    new(file, "next", "admin");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+    let port = free_ports(1);
+    let next = tempfile::tempdir().unwrap();
+    let _other = start(next.path(), port, &["--tokens", file]);
+    let log = std::fs::read_to_string(next.path().join("log")).unwrap();
+    assert!(log.contains("everybody on this machine can write this file"), "{log}");
 }

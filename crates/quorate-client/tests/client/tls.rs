@@ -140,7 +140,7 @@ async fn a_node_that_asks_for_a_certificate_gets_it_or_says_so() {
 async fn who_mixes_up_http_and_https_is_told_so() {
     let cluster = Cluster::start(1, []).await;
     let said = refused(config(cluster.urls[0].replace("http:", "https:"))).await;
-    assert!(said.contains("does not speak TLS: is it http://?"), "{said}");
+    assert!(said.contains("does not speak TLS: call it with http://"), "{said}");
     assert!(cluster.seen().is_empty());
 
     let certificates = Certificates::new();
@@ -150,5 +150,5 @@ async fn who_mixes_up_http_and_https_is_told_so() {
         ..config(format!("http://localhost:{port}"))
     });
     let Err(error) = result.await else { panic!("it is no node without TLS") };
-    assert!(error.to_string().contains("is it https://?"), "{error}");
+    assert!(error.to_string().contains("call it with https://"), "{error}");
 }

@@ -50,6 +50,7 @@ impl Formation {
             }
             match self.step().await {
                 Ok(waits_for) => {
+                    let waits_for = waits_for + &self.peers.refused_by();
                     if told.insert(waits_for.clone()) {
                         tracing::info!("waiting for {waits_for}");
                     }

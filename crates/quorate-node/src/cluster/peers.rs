@@ -172,6 +172,7 @@ impl Peers {
         match self.process.transport.discover(addr, self.question(errand, invited)).await {
             Ok((answer, round_trip)) => {
                 self.denied.lock().remove(addr);
+                self.process.transport.refusals.forget(addr);
                 self.meet(addr, &answer);
                 if self.is_other_of_cluster(&answer.cluster_id, answer.node_id) {
                     self.process.transport.book.found(answer.node_id, addr);
@@ -311,6 +312,51 @@ impl Peers {
                 self.process.identity.node_id, answer.cluster_id
             )),
         }
+    }
+
+    /// Who cannot be spoken to, where it should be, and why, as far as that is known: by name, with its address.
+    pub(crate) fn refusals(&self) -> Vec<(String, String)> {
+        let refusals = &self.process.transport.refusals;
+        let known = self
+            .addresses()
+            .into_iter()
+            .filter_map(|addr| Some((self.who_is_at(&addr), refusals.of(&addr)?)));
+        known.collect()
+    }
+
+    /// That in words, to end a sentence about what this node cannot do; else nothing.
+    pub(crate) fn refused_by(&self) -> String {
+        let each: Vec<String> = self
+            .refusals()
+            .into_iter()
+            .map(|(who, why)| format!("{who} cannot be spoken to: {why}"))
+            .collect();
+        if each.is_empty() { String::new() } else { format!(": {}", each.join("; ")) }
+    }
+
+    fn who_is_at(&self, addr: &str) -> String {
+        let members = self.members();
+        let member = members.iter().find(|(_, node)| node.peer_addr == addr).map(|(_, node)| &node.name);
+        let configured = || self.process.config.peers.iter().find(|(_, at)| at == addr).map(|(name, _)| name);
+        match member.or_else(configured) {
+            Some(name) => format!("{name} at {addr}"),
+            None => format!("the node at {addr}"),
+        }
+    }
+
+    /// Looks, where this node has no certificate, whether those have that do not answer.
+    pub(crate) async fn look_for_tls(&self, addrs: &[String], answers: &[Option<pb::DiscoverResponse>]) {
+        if self.process.config.tls.is_some() || self.leadership.now().is_some() {
+            return;
+        }
+        let silent = addrs.iter().zip(answers).filter(|(_, answer)| answer.is_none()).map(|(addr, _)| addr);
+        futures::future::join_all(silent.map(async |addr| {
+            if peer::tls::speaks_tls(addr).await.unwrap_or(false) {
+                let why = "it speaks TLS: give this node --peer-cert, --peer-key and --peer-ca";
+                self.process.transport.refusals.note(addr, why.to_owned());
+            }
+        }))
+        .await;
     }
 
     /// Asks several at once. The answers come in the order of the addresses.

@@ -218,7 +218,9 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
         tolerates,
         warnings: Vec::new(),
     };
-    cluster.warnings = warnings::of(&cluster, membership.get_joint_config().len() > 1);
+    let refused = peers.refusals().into_iter().map(|(peer, why)| Warning::PeerRefused { peer, why });
+    let others = warnings::of(&cluster, membership.get_joint_config().len() > 1);
+    cluster.warnings = refused.chain(others).collect();
     cluster
 }
 

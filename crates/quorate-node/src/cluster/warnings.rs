@@ -9,6 +9,13 @@ use crate::limits;
 /// What an operator should see to, in a cluster that may take writes all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
+    /// The node that answers cannot speak to another one.
+    PeerRefused {
+        /// Its name and its address.
+        peer: String,
+        /// Why.
+        why: String,
+    },
     /// A member lets strangers in, as it was told to.
     Insecure(String),
     /// An even number of voters: the last one makes nothing safer.
@@ -78,6 +85,7 @@ impl Warning {
     /// The word for it, for machines.
     pub fn kind(&self) -> &'static str {
         match self {
+            Warning::PeerRefused { .. } => "peer_refused",
             Warning::Insecure(_) => "insecure",
             Warning::EvenVoters(_) => "even_voters",
             Warning::NoFailureSurvived => "no_failure_survived",
@@ -98,6 +106,7 @@ impl Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Warning::PeerRefused { peer, why } => write!(f, "{peer} cannot be spoken to: {why}"),
             Warning::Insecure(name) => write!(
                 f,
                 "{name} is open (--insecure): whoever reaches its ports may do everything; give it tokens (`quorate token new`) and \

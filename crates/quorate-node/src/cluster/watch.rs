@@ -48,6 +48,7 @@ impl Watch {
             }
             let addrs = self.peers.addresses();
             let answers = self.peers.ask_all(&addrs).await;
+            self.peers.look_for_tls(&addrs, &answers).await;
             self.peers.absent.note(&self.peers.members(), &addrs, &answers);
             self.peers.process.transport.keep(&self.peers.addresses().into_iter().collect());
             if let Some(at) = *was_member_at.lock() {

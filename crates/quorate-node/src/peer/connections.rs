@@ -22,7 +22,9 @@ use tonic::Status;
 use tonic::transport::server::Connected;
 
 use super::roster::Roster;
+use super::said::Said;
 use super::tls::{Greeted, PeerTls, Shaking};
+use super::words;
 use crate::limits;
 
 /// The connections of peers: those over which a member has called, and newcomers, of which nothing is known yet. A newcomer is always
@@ -44,22 +46,20 @@ pub(crate) struct Door {
     handshakes: Handshakes,
     tls: PeerTls,
     roster: Roster,
-    /// When somebody was last said to have been turned away.
-    said: Mutex<Option<Instant>>,
+    /// Who was turned away lately.
+    said: Said,
 }
 
 impl Door {
     pub(crate) fn new(tls: &PeerTls, roster: Roster) -> Door {
         let (acceptor, handshakes) = (tls.acceptor(), Handshakes::start());
-        Door { acceptor, handshakes, tls: tls.clone(), roster, said: Mutex::default() }
+        Door { acceptor, handshakes, tls: tls.clone(), roster, said: Said::default() }
     }
 
     fn turned_away(&self, addr: IpAddr, error: &io::Error) {
-        let mut said = self.said.lock();
-        // Anybody can have it said.
-        if said.is_none_or(|at| at.elapsed() >= limits::WATCH) {
-            *said = Some(Instant::now());
-            tracing::warn!(%addr, %error, "a connection without a certificate that peers have is refused");
+        let why = words::of_caller(error);
+        if self.said.is_due(&addr.to_string(), &why) {
+            tracing::warn!(%addr, "a connection to the port for peers is refused: {why}");
         }
     }
 

@@ -2,7 +2,8 @@
 //! form of the messages, and the check that a call is meant for this node. Who answers is `peer_server.rs`.
 //!
 //! Where there are certificates, `tls.rs` greets the other side, and `roster.rs` says which name its certificate must bear: in every
-//! call, both ways.
+//! call, both ways. `words.rs` says why two do not come together, to `said.rs`, which keeps a log from being flooded, and `refusals.rs`,
+//! which remembers it.
 //!
 //! What comes is judged by `sound.rs`, and what nodes say of themselves by `introduction.rs`, before anything comes of it;
 //! `connections.rs` and `unfinished.rs` bound what others can make this node hold.
@@ -17,13 +18,16 @@ pub(crate) mod header;
 mod identity;
 pub(crate) mod introduction;
 pub(crate) mod messages;
+mod refusals;
 pub(crate) mod roster;
+mod said;
 pub(crate) mod snapshot;
 pub(crate) mod sound;
 mod target;
 pub(crate) mod tls;
 mod transport;
 pub(crate) mod unfinished;
+mod words;
 
 pub(crate) use client::Network;
 pub(crate) use identity::{Identity, Run};

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
 use quorate_tls::rustls::pki_types::{CertificateDer, ServerName};
 use quorate_tls::{Identity, Names, Trust};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -16,6 +15,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, server};
 use tonic::transport::Uri;
 
+use super::refusals::Refusals;
+use super::words;
 use crate::limits;
 
 /// How nodes know each other: the certificate of this one, which bears its name, and who vouches for those of the others. Whoever
@@ -82,39 +83,31 @@ pub(crate) struct Connector {
     tls: PeerTls,
     connector: TlsConnector,
     meant: Meant,
-    /// Why it failed last: said once.
-    said: Arc<Mutex<String>>,
+    refusals: Refusals,
 }
 
 impl Connector {
-    pub(crate) fn new(tls: PeerTls, connector: TlsConnector, meant: Meant) -> Connector {
-        Connector { tls, connector, meant, said: Arc::default() }
+    pub(crate) fn new(tls: PeerTls, connector: TlsConnector, meant: Meant, refusals: Refusals) -> Connector {
+        Connector { tls, connector, meant, refusals }
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the edge")]
     pub(crate) async fn connect(self, to: Uri) -> io::Result<TokioIo<Outgoing>> {
-        let (Some(host), Some(port)) = (to.host(), to.port_u16()) else {
+        let (Some(host), Some(port), Some(addr)) = (to.host(), to.port_u16(), to.authority()) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((host, port)).await?;
+        let (host, addr) = (host.trim_start_matches('[').trim_end_matches(']'), addr.as_str());
+        let stream = TcpStream::connect((host, port)).await.inspect_err(|_| self.refusals.forget(addr))?;
         stream.set_nodelay(true)?;
-        match self.greet(stream).await {
-            Ok(stream) => {
-                self.said.lock().clear();
-                Ok(TokioIo::new(stream))
+        let greeted = self.greet(stream, addr).await;
+        greeted.map(TokioIo::new).inspect_err(|error| {
+            if let Some(why) = words::of_called(error) {
+                self.refusals.note(addr, why);
             }
-            Err(error) => {
-                let now = error.to_string();
-                if std::mem::replace(&mut *self.said.lock(), now.clone()) != now {
-                    tracing::warn!(addr = %format_args!("{host}:{port}"), meant = %self.meant, "a peer is not believed: {now}");
-                }
-                Err(error)
-            }
-        }
+        })
     }
 
-    async fn greet(&self, stream: TcpStream) -> io::Result<Outgoing> {
+    async fn greet(&self, stream: TcpStream, addr: &str) -> io::Result<Outgoing> {
         let trust = self.tls.trust.version();
         // It is not sent, and the name is looked at below.
         let nobody = ServerName::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -125,10 +118,11 @@ impl Connector {
             Meant::Anybody(met) => *met.get_or_init(|| names.clone()) == names,
         };
         if !is_meant {
-            return Err(io::Error::other(Stranger(names)));
+            return Err(io::Error::other(Stranger { names, meant: self.meant.clone() }));
         }
         let outlived = outlived(self.tls.trust.clone(), trust, until);
-        Ok(Outgoing { stream, outlived: Some(Box::pin(outlived)) })
+        let (addr, refusals) = (addr.to_owned(), self.refusals.clone());
+        Ok(Outgoing { stream, addr, refusals, outlived: Some(Box::pin(outlived)) })
     }
 }
 
@@ -146,6 +140,8 @@ async fn outlived(trust: Trust, version: u64, until: SystemTime) {
 /// A connection to a peer, for as long as it may go on.
 pub(crate) struct Outgoing {
     stream: TlsStream<TcpStream>,
+    addr: String,
+    refusals: Refusals,
     /// Gone once it may not.
     outlived: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -166,7 +162,13 @@ impl AsyncRead for Outgoing {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.open(cx)?.poll_read(cx, buf)
+        let read = self.open(cx)?.poll_read(cx, buf);
+        if let Poll::Ready(Err(error)) = &read
+            && let Some(why) = words::of_refusal(error)
+        {
+            self.refusals.note(&self.addr, why);
+        }
+        read
     }
 }
 
@@ -198,13 +200,16 @@ impl AsyncWrite for Outgoing {
 
 /// Who is there has another certificate.
 #[derive(Debug)]
-struct Stranger(Names);
+struct Stranger {
+    names: Names,
+    meant: Meant,
+}
 
 impl std::error::Error for Stranger {}
 
 impl fmt::Display for Stranger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "its certificate is of {}", self.0)
+        write!(f, "its certificate is of {}, and {} is meant", self.names, self.meant)
     }
 }
 
@@ -212,7 +217,7 @@ impl fmt::Display for Meant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Meant::Named(name) => name,
-            Meant::Anybody(_) => "whoever is there",
+            Meant::Anybody(_) => "whoever was there before",
         })
     }
 }

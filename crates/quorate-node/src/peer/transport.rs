@@ -16,6 +16,7 @@ use tonic::{Request, Status};
 
 use super::address_book::AddressBook;
 use super::identity::Identity;
+use super::refusals::Refusals;
 use super::roster::Roster;
 use super::tls::{Connector, Meant, PeerTls};
 use super::{header, introduction};
@@ -27,6 +28,7 @@ pub(crate) struct Transport {
     identity: Identity,
     pub(crate) book: AddressBook,
     pub(crate) roster: Roster,
+    pub(crate) refusals: Refusals,
     tls: Option<(PeerTls, TlsConnector)>,
     channels: Arc<Mutex<Channels>>,
 }
@@ -72,7 +74,8 @@ pub(crate) struct Met {
 impl Transport {
     pub(crate) fn new(identity: Identity, roster: Roster, tls: Option<PeerTls>) -> Transport {
         let tls = tls.map(|tls| (tls.clone(), tls.connector()));
-        Transport { identity, book: AddressBook::default(), roster, tls, channels: Arc::default() }
+        let (book, refusals) = (AddressBook::default(), Refusals::default());
+        Transport { identity, book, roster, refusals, tls, channels: Arc::default() }
     }
 
     /// The same, without a connection so far, of a node that knows these.
@@ -114,7 +117,8 @@ impl Transport {
         let channel = match &self.tls {
             None => endpoint.connect_lazy(),
             Some((tls, connector)) => {
-                let connector = Connector::new(tls.clone(), connector.clone(), meant.clone());
+                let connector =
+                    Connector::new(tls.clone(), connector.clone(), meant.clone(), self.refusals.clone());
                 endpoint
                     .connect_with_connector_lazy(tower::service_fn(move |to| connector.clone().connect(to)))
             }

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow, bail, ensure};
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, SanType,
@@ -260,13 +261,13 @@ impl Owner<'_> {
     }
 }
 
-/// Holds from yesterday, since clocks differ, for at least so many whole days from now.
+/// Holds from yesterday, since clocks differ, for so many whole days from now, and a minute: who looks at once sees as many.
 fn params(name: &str, days: u32) -> anyhow::Result<CertificateParams> {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let day = |date: Date| rcgen::date_time_ymd(date.year().into(), date.month() as u8, date.day() as u8);
     let mut params = CertificateParams::default();
     params.not_before = day(today.yesterday()?);
-    params.not_after = day(today.checked_add((i64::from(days) + 1).days())?);
+    params.not_after = (SystemTime::now() + Duration::from_secs(u64::from(days) * 24 * 3_600 + 60)).into();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     Ok(params)

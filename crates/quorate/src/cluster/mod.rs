@@ -1,6 +1,7 @@
 mod member;
 mod members;
 mod state;
+mod view;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use crate::limits::WATCH_EVERY;
 use crate::output::{self, Output};
 use crate::target::Target;
 use state::State;
+use view::View;
 
 /// Look at the cluster, its members and its settings, and change them.
 #[derive(Args)]
@@ -23,7 +25,8 @@ pub(crate) struct ClusterArgs {
     command: Command,
 }
 
-/// Show how the cluster is, and its members, as one node sees them.
+/// Show how the cluster is, and its members, as one node sees them: where that one sees no majority or no leader, the others of --nodes
+/// are asked, too, and the one counts that sees more.
 ///
 /// Warnings in words come last: what works, and should be seen to all the same.
 ///
@@ -136,7 +139,7 @@ fn show_change(out: &mut Output, changed: &Changed, target: &Target) {
 pub(crate) fn status(StatusArgs { watch, target }: &StatusArgs) -> anyhow::Result<ExitCode> {
     let mut out = Output::default();
     let takes_writes = target.block_on(async |client| {
-        let mut last = client.cluster().await?;
+        let mut last = View::of(client, target).await?;
         if watch.is_some() {
             out.clear();
         }
@@ -145,12 +148,12 @@ pub(crate) fn status(StatusArgs { watch, target }: &StatusArgs) -> anyhow::Resul
             && out.is_seen()
         {
             tokio::time::sleep(*every).await;
-            match client.cluster().await {
+            match View::of(client, target).await {
                 // On a terminal the times grow.
-                Ok(cluster) if !is_as(&cluster, &last) || output::is_terminal() => {
+                Ok(view) if !is_as(&view.cluster, &last.cluster) || output::is_terminal() => {
                     out.clear();
-                    show(&mut out, &cluster, target);
-                    last = cluster;
+                    show(&mut out, &view, target);
+                    last = view;
                 }
                 Ok(_) => {}
                 // It may come back.
@@ -158,17 +161,20 @@ pub(crate) fn status(StatusArgs { watch, target }: &StatusArgs) -> anyhow::Resul
                 Err(error) => return Err(error),
             }
         }
-        Ok::<_, Error>(State::of(&last).takes_writes())
+        Ok::<_, Error>(State::of(&last.cluster).takes_writes())
     })?;
     out.end(None)?;
     Ok(if takes_writes { ExitCode::SUCCESS } else { ExitCode::from(exit_code::UNAVAILABLE) })
 }
 
-fn show(out: &mut Output, cluster: &Cluster, target: &Target) {
+fn show(out: &mut Output, View { cluster, cut_off }: &View, target: &Target) {
     if target.json {
         return out.json(cluster);
     }
     out.line(State::of(cluster));
+    for node in cut_off {
+        out.line(view::words(node));
+    }
     members::show(out, cluster);
 }
 

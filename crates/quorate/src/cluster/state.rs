@@ -8,7 +8,7 @@ use crate::number::counted;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum State<'a> {
     /// It has no members yet.
-    Forming { node: &'a str },
+    Forming { node: &'a str, why: Option<&'a str> },
     /// The node that answers is no member, and nobody has asked for it.
     Applicant { node: &'a str },
     /// The node that answers was removed.
@@ -28,6 +28,9 @@ pub(super) enum State<'a> {
 /// The state of a disk on which new jobs find room; the others are `short` and `full`.
 const ROOM: &str = "room";
 
+/// The warning of a node that it cannot speak to another one.
+pub(super) const PEER_REFUSED: &str = "peer_refused";
+
 impl State<'_> {
     pub(super) fn of(cluster: &Cluster) -> State<'_> {
         let voters: Vec<&Member> = cluster.members.iter().filter(|member| member.role != "learner").collect();
@@ -43,7 +46,10 @@ impl State<'_> {
         match () {
             () if cluster.standing == "applicant" => State::Applicant { node: &cluster.node },
             () if cluster.standing == "removed" => State::Removed { node: &cluster.node },
-            () if voters == 0 => State::Forming { node: &cluster.node },
+            () if voters == 0 => {
+                let refused = cluster.warnings.iter().find(|warning| warning.kind == PEER_REFUSED);
+                State::Forming { node: &cluster.node, why: refused.map(|warning| warning.message.as_str()) }
+            }
             () if voters - silent.len() < cluster.quorum => {
                 State::NoMajority { voters, silent, quorum: cluster.quorum }
             }
@@ -53,6 +59,19 @@ impl State<'_> {
                 State::Healthy { voters, tolerates: cluster.tolerates }
             }
             () => State::Degraded { voters, silent, short, tolerates: cluster.tolerates },
+        }
+    }
+
+    /// Whether another node may see more: this one sees a cluster that takes no writes, and may be cut off from the others.
+    pub(super) fn may_be_cut_off(&self) -> bool {
+        match self {
+            State::NoMajority { .. } | State::NoLeader => true,
+            State::Forming { .. }
+            | State::Applicant { .. }
+            | State::Removed { .. }
+            | State::NoRoom { .. }
+            | State::Degraded { .. }
+            | State::Healthy { .. } => false,
         }
     }
 
@@ -80,7 +99,10 @@ impl fmt::Display for State<'_> {
         let silent_ones =
             |silent: &[&str], voters: &usize| some(silent, voters, "does not answer", "do not answer");
         match self {
-            State::Forming { node } => write!(
+            State::Forming { node, why: Some(why) } => {
+                write!(f, "forming: {node} is not in a cluster yet: {why}")
+            }
+            State::Forming { node, why: None } => write!(
                 f,
                 "forming: {node} is not in a cluster yet; its log says what it waits for (all nodes of --peers must run)"
             ),
@@ -131,7 +153,7 @@ impl fmt::Display for State<'_> {
 
 #[cfg(test)]
 mod tests {
-    use quorate_client::api::Disk;
+    use quorate_client::api::{Disk, Warning};
 
     use super::*;
 
@@ -197,6 +219,15 @@ mod tests {
             assert!(state.to_string().starts_with(says), "{state}");
             assert!(!state.takes_writes());
         }
+    }
+
+    #[test]
+    fn a_node_that_forms_no_cluster_says_who_does_not_let_it() {
+        let refused =
+            Warning { kind: PEER_REFUSED.into(), message: "n2 at a:1 cannot be spoken to: x".into() };
+        let cluster = Cluster { warnings: vec![refused], ..cluster("") };
+        let said = State::of(&cluster).to_string();
+        assert_eq!(said, "forming: n1 is not in a cluster yet: n2 at a:1 cannot be spoken to: x");
     }
 
     #[test]

@@ -2,6 +2,7 @@ mod backend;
 mod closed;
 mod config;
 mod exporter;
+mod exposed;
 mod memory;
 mod open_files;
 #[cfg(feature = "planted-bugs")]
@@ -27,6 +28,7 @@ use backend::NodeBackend;
 use config::Config;
 use exporter::Exporter;
 use open_files::OpenFiles;
+use rest_tls::RestTls;
 pub(crate) use settings::ServeArgs;
 use tokens::TokensFile;
 use traces::Traces;
@@ -60,6 +62,9 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     if let Some(remark) = remark {
         tracing::warn!("{remark}");
     }
+    let keys = node.tls.iter().map(|tls| tls.identity.key_file()).chain(tls.iter().map(RestTls::key_file));
+    exposed::warn_of_files(keys, tokens.as_deref());
+    exposed::warn_of_advertised(&node.http_addr);
     // Before anything that counts is made: what is made earlier counts nothing.
     let exporter = Exporter::install(tls.clone())?;
     let tokens = tokens.map(|file| TokensFile::open(file, http.access.clone())).transpose()?;

@@ -1,5 +1,5 @@
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
@@ -43,6 +43,11 @@ impl RestTls {
         }))
     }
 
+    /// The file of its key.
+    pub(crate) fn key_file(&self) -> &Path {
+        self.identity.key_file()
+    }
+
     /// How the gateway is to speak it.
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
         Arc::new(quorate_tls::server(&self.identity, self.clients.as_ref(), &[b"h2", b"http/1.1"]))
@@ -55,6 +60,7 @@ impl RestTls {
 
     /// Follows the files from now on, and looks at once whenever `look` changes.
     pub(crate) fn follow(&self, look: &watch::Receiver<()>) {
+        self.identity.warn_if_early("rest");
         tokio::spawn(keep_fresh("rest", self.identity.clone(), look.clone()));
         if let Some(clients) = self.clients.clone() {
             tokio::spawn(keep_fresh("rest_client_ca", clients, look.clone()));

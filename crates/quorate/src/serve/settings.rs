@@ -125,9 +125,10 @@ pub(crate) struct Settings {
     pub(super) until_stdin_closes: bool,
 }
 
-const EXAMPLE: &str = "Example, one of three nodes:
-  quorate serve --name n1 --data-dir /var/lib/quorate --http-addr 0.0.0.0:8080 --peer-addr 0.0.0.0:9080 \\
-    --peers n1=host1:9080,n2=host2:9080,n3=host3:9080 --tokens tokens
+const EXAMPLE: &str = "Example, one of three nodes (`quorate cert node --help`, `quorate token new --help` say where its files come from):
+  quorate serve --name n1 --data-dir /var/lib/quorate --http-addr 0.0.0.0:8080 --http-advertise host1:8080 \\
+    --peer-addr 0.0.0.0:9080 --peers n1=host1:9080,n2=host2:9080,n3=host3:9080 \\
+    --peer-cert n1.crt --peer-key n1.key --peer-ca ca.crt --tls-cert n1.crt --tls-key n1.key --tokens tokens
 
 A node alone: quorate serve --data-dir ./data";
 
@@ -208,6 +209,28 @@ impl Args for ServeArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cert::{Authority, Owner};
+
+    #[test]
+    fn a_node_starts_as_the_help_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (authority, _) = Authority::init(dir.path()).unwrap();
+        authority.certify(&Owner::Node { name: "n1", hosts: &[] }, dir.path(), 1, false).unwrap();
+        let text = EXAMPLE.replace("\\\n", "");
+        let commands: Vec<&str> =
+            text.lines().filter_map(|line| line.split_once("quorate serve ")).map(|(_, args)| args).collect();
+        assert_eq!(commands.len(), 2, "{text}");
+        for command in commands {
+            let at = |word: &str| match word {
+                "n1.crt" | "n1.key" | "ca.crt" => dir.path().join(word).to_str().unwrap().to_owned(),
+                _ => word.to_owned(),
+            };
+            let args: Vec<String> = command.split_whitespace().map(at).collect();
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let config = given(&args).unwrap().check().unwrap();
+            config.open.allow(config.insecure, &config.node.name).unwrap();
+        }
+    }
 
     fn given(args: &[&str]) -> anyhow::Result<Settings> {
         let command = ServeArgs::augment_args(Command::new("serve").no_binary_name(true));

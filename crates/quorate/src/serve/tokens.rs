@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use quorate_gateway::tokens::{Hash, Tokens};
 use quorate_gateway::{Access, Roles};
 use quorate_node::planted::{Bug, planted};
@@ -30,13 +30,22 @@ impl TokensFile {
         file.load().context("tokens")?;
         let known = file.access.tokens.load().len();
         tracing::info!(file = %file.path.display(), known, anonymous = %file.access.anonymous, "asking for tokens");
+        if known == 0 {
+            tracing::warn!(file = %file.path.display(), "nobody has a token: whoever sends one is refused, until there is one in the file");
+        }
         Ok(file)
     }
 
     /// Says who was known before.
     fn load(&mut self) -> anyhow::Result<Arc<Tokens>> {
         self.read = Seen::of(&self.path);
-        let parsed = Tokens::parse(&read(&self.path)?);
+        let text = read(&self.path)?;
+        ensure!(
+            !text.trim().is_empty() || self.access.tokens.load().is_empty(),
+            "{}: it is empty, as a copy is that was cut off: copy it again; if nobody is to have a token any more, leave a comment in it (# …)",
+            self.path.display()
+        );
+        let parsed = Tokens::parse(&text);
         let tokens = parsed.map_err(|why| anyhow!("{}: {why}", self.path.display()))?;
         let before = self.access.tokens.load_full();
         if planted(Bug::KeepToken) && tokens.len() < before.len() {

@@ -99,7 +99,8 @@ pub(crate) fn main(args: TokenArgs) -> anyhow::Result<ExitCode> {
             }
             let others = |line: &&str| line.split_whitespace().next() != Some(&name);
             let left: String = text.lines().filter(others).map(|line| format!("{line}\n")).collect();
-            replace(&tokens, &left)?;
+            // An empty file would be taken for a copy that was cut off.
+            replace(&tokens, if left.is_empty() { NOBODY } else { &left })?;
             out.line(format_args!(
                 "the token of `{name}` is taken away: a node that watches this file refuses it within 3 s"
             ));
@@ -108,6 +109,9 @@ pub(crate) fn main(args: TokenArgs) -> anyhow::Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// What a file says in which there is no token any more.
+const NOBODY: &str = "# nobody has a token\n";
 
 /// Draws a token, and adds its hash to the file.
 fn make(path: &Path, name: &str, roles: Roles, rate: Option<u32>) -> anyhow::Result<String> {
@@ -118,7 +122,8 @@ fn make(path: &Path, name: &str, roles: Roles, rate: Option<u32>) -> anyhow::Res
     };
     ensure!(
         !entries(&text, path)?.iter().any(|entry| entry.name == name),
-        "{} has a token of `{name}`: take another name, or `quorate token remove {name}` first",
+        "{} has a token of `{name}`: to change it without an outage, make one under another name, give the file to all nodes and the token \
+         to those who use it, and then `quorate token remove {name}`",
         path.display()
     );
     let token = format!("qt_{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; TOKEN_BYTES]>()));
