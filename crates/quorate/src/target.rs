@@ -141,7 +141,7 @@ impl Target {
     ///
     /// # Errors
     /// They are no nodes' URLs.
-    fn client_of(&self, nodes: Vec<String>) -> anyhow::Result<Client> {
+    pub(crate) fn client_of(&self, nodes: Vec<String>) -> anyhow::Result<Client> {
         let HumanDuration(deadline) = self.deadline;
         let token = self.token.read()?;
         let config = ClientConfig { token, deadline, wait_for_nodes: false, ..self.tls.config(&nodes)? };
