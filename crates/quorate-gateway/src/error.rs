@@ -90,6 +90,8 @@ pub(crate) enum ApiError {
     HeaderTooLarge,
     /// Too much in flight. Nothing was done.
     Overloaded,
+    /// This node sends a backup already. Nothing was done.
+    BackupUnderWay,
     /// A bug: it is logged where it is found. Nothing of it goes to the client.
     Internal,
     /// A Transfer-Encoding other than `chunked`.
@@ -173,9 +175,10 @@ impl ApiError {
             | ApiError::KeyReused => StatusCode::CONFLICT,
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ApiError::Overloaded | ApiError::TooManyLanes | ApiError::TooManyOperations => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            ApiError::Overloaded
+            | ApiError::BackupUnderWay
+            | ApiError::TooManyLanes
+            | ApiError::TooManyOperations => StatusCode::TOO_MANY_REQUESTS,
             ApiError::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
@@ -189,7 +192,7 @@ impl ApiError {
     /// Where it is counted, if it is no fault of the request.
     fn refusals(&self) -> Option<&'static Counter> {
         match self {
-            ApiError::Overloaded => Some(&METRICS.overloaded),
+            ApiError::Overloaded | ApiError::BackupUnderWay => Some(&METRICS.overloaded),
             ApiError::TooManyQueues => Some(&METRICS.too_many_queues),
             ApiError::TooManyLanes => Some(&METRICS.too_many_lanes),
             ApiError::TooManyOperations => Some(&METRICS.too_many_operations),
@@ -293,6 +296,9 @@ impl ApiError {
                 format!("the request has more than {} header fields", limits::HEADER_FIELDS).into()
             }
             ApiError::Overloaded => "too many requests are in flight".into(),
+            ApiError::BackupUnderWay => {
+                "this node sends a backup already: take this one from another node, or when that one is done".into()
+            }
             ApiError::Internal => "the server made a mistake; it is in its log".into(),
             ApiError::UnsupportedTransferEncoding => {
                 "the only Transfer-Encoding known here is chunked".into()
@@ -355,7 +361,7 @@ impl From<Unavailable> for ApiError {
             },
             Unavailable::NotMember => ApiError::Unavailable {
                 outcome: WriteOutcome::NotApplied,
-                message: "this node is no member of the cluster: ask another one; `quorate cluster status` says what it waits for",
+                message: "this node is no member of the cluster: ask another one; this one's /readyz says why",
             },
             Unavailable::Unknown => ApiError::Unavailable {
                 outcome: WriteOutcome::Unknown,
@@ -378,6 +384,7 @@ impl IntoResponse for ApiError {
             ApiError::Unavailable { outcome, .. } => (None, Some(*outcome)),
             ApiError::BodyTooSlow
             | ApiError::Overloaded
+            | ApiError::BackupUnderWay
             | ApiError::TooManyLanes
             | ApiError::TooManyOperations
             | ApiError::DiskFull
@@ -485,6 +492,7 @@ mod tests {
                 | ApiError::UnsupportedMediaType { .. }
                 | ApiError::HeaderTooLarge
                 | ApiError::Overloaded
+                | ApiError::BackupUnderWay
                 | ApiError::Internal
                 | ApiError::UnsupportedTransferEncoding
                 | ApiError::Unavailable { .. }
@@ -522,6 +530,7 @@ mod tests {
             ApiError::UnsupportedMediaType { accepted: "JSON" },
             ApiError::HeaderTooLarge,
             ApiError::Overloaded,
+            ApiError::BackupUnderWay,
             ApiError::Internal,
             ApiError::UnsupportedTransferEncoding,
             ApiError::from(Unavailable::Unknown),

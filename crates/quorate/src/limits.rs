@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// How long a command may take, retries included.
 pub(crate) const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
+/// Connections of clients that wait to be taken.
+pub(crate) const BACKLOG: u32 = 1024;
+/// How long a node may take to say how it sees its cluster, where several are asked.
+pub(crate) const VIEW: Duration = Duration::from_secs(5);
 /// Longest time between SIGTERM and SIGKILL for a job.
 pub(crate) const LONGEST_GRACE: Duration = Duration::from_secs(24 * 3_600);
 /// Bytes of lines that wait for whoever reads a log; beyond them lines are dropped.
