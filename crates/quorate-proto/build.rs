@@ -34,7 +34,8 @@ fn contract(files: FileDescriptorSet) -> Result<Vec<String>, Box<dyn std::error:
     };
     let fields = pool.all_messages().flat_map(|message| message.fields().map(field).collect::<Vec<_>>());
     let values = pool.all_enums().flat_map(|of| {
-        let value = |value: EnumValueDescriptor| format!("{}.{} = {}", of.full_name(), value.name(), value.number());
+        let value =
+            |value: EnumValueDescriptor| format!("{}.{} = {}", of.full_name(), value.name(), value.number());
         of.values().map(value).collect::<Vec<_>>()
     });
     let calls = pool.services().flat_map(|service| {

@@ -373,11 +373,18 @@ impl Client {
         self.change(Call::post(&["cluster", "members"], json(member), Repeat::Always)).await
     }
 
-    /// Takes a member away; `members_index`: only of those members. Repeated: one that is gone is gone.
-    pub async fn remove_member(&self, name: &str, members_index: Option<u64>) -> Result<Changed, Error> {
+    /// Takes a member away; `members_index`: only of those members; `force`: also where those that are left survive no failure any
+    /// more. Repeated: one that is gone is gone.
+    pub async fn remove_member(
+        &self,
+        name: &str,
+        members_index: Option<u64>,
+        force: bool,
+    ) -> Result<Changed, Error> {
         let path = ["cluster", "member", name];
         let mut call = Call { method: Method::DELETE, ..Call::get(&path) };
         call.query.extend(members_index.map(|index| ("members_index", index.to_string())));
+        call.query.extend(force.then(|| ("force", "true".to_owned())));
         self.change(call).await
     }
 

@@ -119,6 +119,8 @@ impl Delivery {
         let mut in_doubt = false;
         // What is known of each by the last attempt there: the last round may end before it has asked all.
         let mut unreachable: BTreeMap<usize, String> = BTreeMap::new();
+        // What a node said last: it knows more than one that takes no connection.
+        let mut said = String::new();
         'rounds: loop {
             let first = self.nodes.current();
             let sent = self.token.as_ref().map(Token::header);
@@ -180,6 +182,9 @@ impl Delivery {
                 self.nodes.leave(node);
                 retry_after = retry_after.max(asked);
                 last = format!("{}: {why}", self.nodes.name(node));
+                if !unreachable.contains_key(&node) {
+                    said.clone_from(&last);
+                }
                 if in_doubt && call.repeat == Repeat::UnlessUnknown {
                     return Err(Failed { error: Error::Unknown(last), in_doubt });
                 }
@@ -203,7 +208,10 @@ impl Delivery {
                     (true, _) => Error::Unknown(last),
                     (false, true) if is_tls => Error::Tls(self.each(&unreachable)),
                     (false, true) => Error::Unreachable(self.each(&unreachable)),
-                    (false, false) => Error::Unavailable(last),
+                    (false, false) => Error::Unavailable(match unreachable.is_empty() || said.is_empty() {
+                        true => last,
+                        false => format!("{said}; {}", self.each(&unreachable)),
+                    }),
                 };
                 return Err(Failed { error, in_doubt });
             }

@@ -29,7 +29,7 @@ impl fmt::Display for Unavailable {
             Unavailable::NotUnderstood => {
                 "some nodes of the cluster run a version that does not understand this yet"
             }
-            Unavailable::NotMember => "this node is no member of the cluster: ask another one; `quorate cluster status` says what it waits for",
+            Unavailable::NotMember => "this node is no member of the cluster: ask another one",
             Unavailable::Unknown => "the cluster gave no answer in time: the outcome is not known",
             Unavailable::Stopping => "this node is stopping",
         })

@@ -169,6 +169,8 @@ pub enum Order {
     Remove {
         /// Its name.
         name: String,
+        /// Also where those that are left survive no failure, and did before.
+        force: bool,
     },
     /// Have another voter lead.
     Transfer {

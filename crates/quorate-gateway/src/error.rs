@@ -98,6 +98,8 @@ pub(crate) enum ApiError {
         rate: u32,
         seconds: u64,
     },
+    /// This node sends a backup already. Nothing was done.
+    BackupUnderWay,
     /// A bug: it is logged where it is found. Nothing of it goes to the client.
     Internal,
     /// A Transfer-Encoding other than `chunked`.
@@ -184,6 +186,7 @@ impl ApiError {
             ApiError::Overloaded
             | ApiError::CallerOverloaded
             | ApiError::CallerTooFast { .. }
+            | ApiError::BackupUnderWay
             | ApiError::TooManyLanes
             | ApiError::TooManyOperations => StatusCode::TOO_MANY_REQUESTS,
             ApiError::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -199,7 +202,7 @@ impl ApiError {
     /// Where it is counted, if it is no fault of the request.
     fn refusals(&self) -> Option<&'static Counter> {
         match self {
-            ApiError::Overloaded => Some(&METRICS.overloaded),
+            ApiError::Overloaded | ApiError::BackupUnderWay => Some(&METRICS.overloaded),
             ApiError::CallerOverloaded => Some(&METRICS.caller_overloaded),
             ApiError::CallerTooFast { .. } => Some(&METRICS.caller_rate),
             ApiError::TooManyQueues => Some(&METRICS.too_many_queues),
@@ -314,6 +317,9 @@ impl ApiError {
                 "you may enqueue {rate} jobs a second through this node, and have enqueued more: wait {seconds} s"
             )
             .into(),
+            ApiError::BackupUnderWay => {
+                "this node sends a backup already: take this one from another node, or when that one is done".into()
+            }
             ApiError::Internal => "the server made a mistake; it is in its log".into(),
             ApiError::UnsupportedTransferEncoding => {
                 "the only Transfer-Encoding known here is chunked".into()
@@ -379,7 +385,7 @@ impl From<Unavailable> for ApiError {
             },
             Unavailable::NotMember => ApiError::Unavailable {
                 outcome: WriteOutcome::NotApplied,
-                message: "this node is no member of the cluster: ask another one; `quorate cluster status` says what it waits for",
+                message: "this node is no member of the cluster: ask another one; this one's /readyz says why",
             },
             Unavailable::Unknown => ApiError::Unavailable {
                 outcome: WriteOutcome::Unknown,
@@ -404,6 +410,7 @@ impl IntoResponse for ApiError {
             | ApiError::Overloaded
             | ApiError::CallerOverloaded
             | ApiError::CallerTooFast { .. }
+            | ApiError::BackupUnderWay
             | ApiError::TooManyLanes
             | ApiError::TooManyOperations
             | ApiError::DiskFull
@@ -516,6 +523,7 @@ mod tests {
                 | ApiError::Overloaded
                 | ApiError::CallerOverloaded
                 | ApiError::CallerTooFast { .. }
+                | ApiError::BackupUnderWay
                 | ApiError::Internal
                 | ApiError::UnsupportedTransferEncoding
                 | ApiError::Unavailable { .. }
@@ -555,6 +563,7 @@ mod tests {
             ApiError::Overloaded,
             ApiError::CallerOverloaded,
             ApiError::CallerTooFast { rate: 1, seconds: 7 },
+            ApiError::BackupUnderWay,
             ApiError::Internal,
             ApiError::UnsupportedTransferEncoding,
             ApiError::from(Unavailable::Unknown),

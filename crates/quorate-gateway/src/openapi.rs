@@ -227,6 +227,15 @@ pub(crate) struct MembersParams {
     members_index: Option<String>,
 }
 
+/// That something is meant.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct ForceParams {
+    /// Also where it takes away the last failure that the cluster survives.
+    force: Option<bool>,
+}
+
 /// How certain a read is.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

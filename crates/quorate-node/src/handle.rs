@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::DiskState;
 use crate::cluster::order::{Done, Order, OrderError, bring, drain};
+use crate::cluster::peers::Peers;
 use crate::cluster::status::{self, Cluster};
 use crate::group::Group;
 use crate::limits;
@@ -54,7 +55,8 @@ impl Handle {
     /// [`Unavailable::NotApplied`] when no majority could be reached in time, [`Unavailable::NotMember`],
     /// [`Unavailable::Stopping`].
     pub async fn barrier(&self, within: Duration) -> Result<(), Unavailable> {
-        if self.0.group.peers.station.is_no_member() {
+        let Peers { station, leadership, .. } = &self.0.group.peers;
+        if station.is_no_member() || !leadership.has_members() {
             return Err(Unavailable::NotMember);
         }
         self.0.group.read_index.barrier(within).await
@@ -125,6 +127,10 @@ impl Handle {
         match () {
             () if station.is_removed() => Some(Unready::Removed),
             () if let Some(for_what) = station.applies() => Some(Unready::Applies(for_what)),
+            () if !self.0.group.peers.is_initialised() => {
+                let for_what = station.waits_for().unwrap_or_else(|| "the nodes of its --peers".to_owned());
+                Some(Unready::Applies(for_what))
+            }
             () if station.is_draining() => Some(Unready::Draining),
             () if !self.caught_up() => Some(Unready::NotRecovered(self.0.group.peers.refused_by())),
             () if self.barrier(limits::READY).await.is_err() => {

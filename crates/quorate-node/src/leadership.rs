@@ -55,6 +55,11 @@ impl Leadership {
         Arc::clone(&self.metrics.borrow_watched().membership_config)
     }
 
+    /// Whether any are known here: a node on an empty directory knows none, and applies nothing, before it is taken in.
+    pub(crate) fn has_members(&self) -> bool {
+        self.membership().membership().nodes().next().is_some()
+    }
+
     /// The members as far as that is known to be committed.
     pub(crate) fn committed_membership(&self) -> Arc<StoredMembership> {
         Arc::clone(&self.metrics.borrow_watched().committed_membership_config)

@@ -243,7 +243,7 @@ pub(crate) const LAG_WAIT: Duration = Duration::from_secs(2);
 pub(crate) const LAG_LOOK: Duration = Duration::from_millis(20);
 /// For the cluster's feature level to be raised.
 pub(crate) const RAISE: Duration = Duration::from_secs(10);
-/// Log entries that a newcomer may lag behind and still become a voter.
+/// Log entries that a newcomer may lack, or not have applied, and still become a voter; and that a voter may not have applied, and still lead.
 pub(crate) const JOIN_LAG: u64 = 1_000;
 
 /// For requests that are under way to end, when this node stops.

@@ -55,6 +55,8 @@ impl Node {
             config.reserve.unwrap_or_else(|| Reserve::of(&config.data_dir)),
         );
         let observer = Arc::new(Observer::new(clock.clone()));
+        // It may take a while: what the table lacks of the log is applied then.
+        tracing::info!(dir = %config.data_dir.display(), "opening the data directory");
         let Stores { dir, log, mut table } = Stores::open(&config, &disk, Arc::clone(&observer)).await?;
         let (reader, snapshots, space) = (table.reader(), table.snapshots(), table.space());
         let meter = Meter::new(&log, &table);

@@ -94,6 +94,11 @@ impl DataDir {
     pub(crate) fn begin_restored(path: &Path) -> Result<DataDir, RestoreError> {
         // Before the first write into it: somebody else's directory is left as it is.
         if path.exists() {
+            if path.join(RESTORING).exists() {
+                // Another process may be about it.
+                let _is_free = lock(path)?;
+                refuse_half_restored(path)?;
+            }
             refuse_all_but_empty(path, &[])?;
         }
         create(path).map_err(StoreError::io("create", path))?;
@@ -333,13 +338,18 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes a directory without an identity a new node's. Data without an identity are nobody's: they are not touched.
-fn begin_anew(dir: &Path) -> Result<Identity, StoreError> {
+fn refuse_half_restored(dir: &Path) -> Result<(), StoreError> {
     if dir.join(RESTORING).exists() {
         let found =
             "a backup was being restored into it, and that was interrupted: empty it, and restore again";
         return Err(format::foreign(&dir.join(FORMAT), found.to_owned()));
     }
+    Ok(())
+}
+
+/// Makes a directory without an identity a new node's. Data without an identity are nobody's: they are not touched.
+fn begin_anew(dir: &Path) -> Result<Identity, StoreError> {
+    refuse_half_restored(dir)?;
     if let Some(name) = names(dir)?.iter().find(|name| [RAFT, JOBS, SNAPSHOT].contains(&name.as_str())) {
         return Err(StoreError::damaged("identity", format!("its file is missing, but there is {name}/")));
     }

@@ -89,7 +89,7 @@ fn code(error: &Error) -> u8 {
 fn hint(error: &Error) -> Option<&'static str> {
     match error {
         Error::Unavailable(_) => Some(
-            "Nothing was done. `quorate cluster status` says what one node sees: whether a majority is up, and has room on its disks.",
+            "Nothing was done. Where it lasts, `quorate cluster status` says how the cluster is: whether a majority is up, and has room on its disks.",
         ),
         Error::Unreachable(_) => Some(
             "Nothing was done. Name the nodes of a cluster that runs with --nodes HOST:PORT,… (QUORATE_NODES), or start one \

@@ -22,6 +22,9 @@ pub(crate) struct HealthArgs {
     url: String,
     #[command(flatten)]
     tls: Tls,
+    /// Print JSON, for machines.
+    #[arg(long)]
+    json: bool,
     /// Ask whether it can serve (it has recovered, and reaches a majority through the leader), not only whether it lives.
     #[arg(long)]
     ready: bool,
@@ -43,8 +46,12 @@ pub(crate) fn main(args: &HealthArgs) -> anyhow::Result<ExitCode> {
         wait_until_well(&client, probe, word, args.wait).await
     })?;
     let mut out = Output::default();
-    out.line(word);
-    if said.insecure {
+    if args.json {
+        out.json(&said);
+    } else {
+        out.line(word);
+    }
+    if said.insecure && !args.json {
         output::remark("warning: the node is open (--insecure): whoever reaches its ports may do everything");
     }
     out.end(None)?;

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// How long a command may take, retries included.
 pub(crate) const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
+/// Connections of clients that wait to be taken.
+pub(crate) const BACKLOG: u32 = 1024;
+/// How long a node may take to say how it sees its cluster, where several are asked.
+pub(crate) const VIEW: Duration = Duration::from_secs(5);
 /// Longest time between SIGTERM and SIGKILL for a job.
 pub(crate) const LONGEST_GRACE: Duration = Duration::from_secs(24 * 3_600);
 /// Bytes of lines that wait for whoever reads a log; beyond them lines are dropped.
@@ -35,8 +39,6 @@ pub(crate) const JOBS_LISTED: u32 = quorate_core::limits::JOBS_PER_REQUEST as u3
 pub(crate) const OPERATION_LOOK: u32 = 5;
 /// Between two looks at a member that catches up.
 pub(crate) const MEMBER_LOOK: Duration = Duration::from_millis(500);
-/// For another node to say how it sees the cluster, where the first one sees none that works.
-pub(crate) const OTHER_VIEW: Duration = Duration::from_secs(5);
 /// Between two looks of a command that watches.
 pub(crate) const WATCH_EVERY: RangeInclusive<Duration> =
     Duration::from_millis(200)..=Duration::from_secs(24 * 3_600);

@@ -125,10 +125,16 @@ pub(crate) fn main(args: &RecoverArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         out.json(&shown(&found, &answering, recovered.as_ref()));
     } else {
-        show(&mut out, &found, &answering);
+        // First: what would be lost is of no interest then.
+        let not_lost = is_lost(&found, &answering).err().filter(|_| recovered.is_none());
+        if let Some(not_lost) = &not_lost {
+            out.line(format_args!("Not to be done: {not_lost}"));
+            out.line("");
+        }
+        show(&mut out, &found, &answering, not_lost.is_none());
         match &recovered {
             Some(recovered) => show_done(&mut out, &found, recovered),
-            None => show_how(&mut out, &found, &answering, &args.data_dir),
+            None => show_how(&mut out, &found, not_lost.is_none(), &args.data_dir),
         }
     }
     out.end(recovered.is_some().then_some("the node is recovered"))?;
@@ -208,7 +214,8 @@ fn names<'a>(members: impl IntoIterator<Item = &'a FoundMember>) -> String {
     members.into_iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn show(out: &mut Output, found: &Found, answering: &[Answering]) {
+/// `is_lost`: with what a recovery would lose.
+fn show(out: &mut Output, found: &Found, answering: &[Answering], is_lost: bool) {
     let place = |place: Option<Place>| {
         place.map_or("nothing".to_owned(), |Place { term, index }| format!("term {term}, entry {index}"))
     };
@@ -255,6 +262,9 @@ fn show(out: &mut Output, found: &Found, answering: &[Answering]) {
     ] {
         out.line(format_args!("{name:<12} {value}"));
     }
+    if !is_lost {
+        return;
+    }
     let index = |place: Option<Place>| place.map_or(0, |place| place.index);
     let beyond = index(found.last).saturating_sub(index(found.committed));
     out.line("");
@@ -274,17 +284,16 @@ fn show(out: &mut Output, found: &Found, answering: &[Answering]) {
     }
 }
 
-fn show_how(out: &mut Output, found: &Found, answering: &[Answering], data_dir: &Path) {
+fn show_how(out: &mut Output, found: &Found, is_lost: bool, data_dir: &Path) {
     out.line("");
     out.line("Nothing was changed.");
-    match is_lost(found, answering) {
-        Ok(()) => out.line(format_args!(
+    if is_lost {
+        out.line(format_args!(
             "To do it: quorate recover --force-single --data-dir {} --name {} --cluster-id {} --yes-i-lose-what-the-others-had",
             data_dir.display(),
             found.name,
             found.cluster_id
-        )),
-        Err(not_lost) => out.line(not_lost),
+        ));
     }
 }
 

@@ -53,7 +53,9 @@ struct Done {
 /// # Errors
 /// The backup is not whole, or the directory is not empty.
 pub(crate) fn main(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
-    let config = args.node.settings().context(WrongUsage)?.check().context(WrongUsage)?.node;
+    let settings = args.node.settings().context(WrongUsage)?;
+    let is_named = settings.is_named();
+    let config = settings.check().context(WrongUsage)?.node;
     private::keep_files_private();
     let bar = progress();
     let restored = quorate_node::restore(&args.file, &config, |come, all| tell(&bar, (come, all)));
@@ -86,6 +88,11 @@ pub(crate) fn main(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         ));
         out.line(format_args!("into         {}", done.data_dir.display()));
         out.line(format_args!("new cluster  {cluster_id}, of which {name} is the only member"));
+        if !is_named {
+            out.line(format_args!(
+                "name         {name}, since --name says no other: it is started under that"
+            ));
+        }
         out.line("next         start this node with the same settings, and the others on empty directories; and ask for each: quorate cluster member add NAME");
     }
     out.end(Some("the backup is restored"))?;

@@ -262,8 +262,14 @@ fn commands_say_what_they_did_and_what_to_do_next() {
         done(port, &["member", "add", "n1"]),
         "nothing to do: n1 votes: 2 of 3 voters must agree, 1 may fail\n"
     );
-    assert_eq!(done(port, &["member", "remove", "n7"]), "nothing to do: n7 is no member\n");
-    assert_eq!(done(port, &["undrain", "n1"]), "nothing to do: n1 is not drained any more\n");
+    assert_eq!(
+        done(port, &["member", "remove", "n7"]),
+        "nothing to do: n7 is no member: the members are n0, n1, n2\n"
+    );
+    refused(&["member", "remove", ""], 2, "a value is required");
+    refused(&["member", "add", "n7", "--peer", "foo"], 2, "HOST:PORT");
+    refused(&["member", "remove", "n2"], 4, "no failure is survived any more");
+    assert_eq!(done(port, &["undrain", "n1"]), "nothing to do: n1 is not being drained\n");
 
     // What is seen meanwhile is shown anew.
     let mut watch = Command::new(QUORATE);
@@ -289,7 +295,13 @@ fn commands_say_what_they_did_and_what_to_do_next() {
     let unready = quorate(&["health", "--ready", "--url", &url(port + 1)]);
     assert!(text(&unready.stderr).contains("this node is being drained"), "{}", text(&unready.stderr));
     done(port, &["undrain", "n1"]);
-    assert_eq!(done(port, &["member", "remove", "n2"]), "n2 is removed: 2 voters are left\n");
+    let output = at(port, &["member", "remove", "n2", "--force"]);
+    assert_eq!(text(&output.stdout), "n2 is removed: 2 voters are left\n", "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("warning: no more failure is survived"),
+        "{}",
+        text(&output.stderr)
+    );
     assert_eq!(kinds(port)[..2], ["no_failure_survived", "even_voters"]);
 
     // By a node that learns of nothing any more once it is done.
@@ -299,4 +311,74 @@ fn commands_say_what_they_did_and_what_to_do_next() {
     assert_eq!(said, "n3 votes: 2 of 2 voters must agree, 0 may fail\n");
     assert_eq!(voters(port), ["n0", "n3"]);
     drop((nodes, newcomer));
+}
+
+/// The nodes of `--nodes`, of which any is asked first.
+fn nodes(ports: &[u16]) -> String {
+    ports.iter().map(|port| url(*port)).collect::<Vec<_>>().join(",")
+}
+
+/// Whichever node is asked first: it is drawn each time.
+fn status_says(ports: &[u16], code: i32, begins: &str, contains: &str) {
+    for _ in 0..8 {
+        let output = quorate(&["cluster", "status", "--nodes", &nodes(ports)]);
+        let said = text(&output.stdout);
+        assert!(said.starts_with(begins) && said.contains(contains), "{said}");
+        assert_eq!(output.status.code(), Some(code), "{said}");
+    }
+}
+
+#[test]
+fn who_is_no_member_does_not_speak_for_the_cluster() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = free_ports(4);
+    let ports: Vec<u16> = (first..first + 4).collect();
+    let mut members = cluster(dir.path(), first);
+    let knows = (leader(first) + 1) % 3;
+    let mut args = serve(dir.path(), &ports, 3);
+    *args.last_mut().unwrap() =
+        format!("n{knows}=127.0.0.1:{},n3=127.0.0.1:{}", ports[knows] + 1_000, ports[3] + 1_000);
+    let _applicant = Started(Command::new(QUORATE).args(args).stderr(Stdio::null()).spawn().unwrap());
+    wait_until("it applies", || {
+        status(first)["outsiders"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "n3"))
+    });
+    let healthy = "healthy: all 3 voters answer; 1 may fail";
+    status_says(&[ports[3], first], 0, healthy, "warning: n3 at");
+
+    done(first, &["member", "add", "n3"]);
+    done(first, &["member", "remove", "n3"]);
+    wait_until("it knows it", || status(ports[3])["standing"] == "removed");
+    status_says(&[ports[3], first], 0, healthy, "n3");
+
+    members.truncate(1);
+    let both = nodes(&[ports[3], first]);
+    wait_until("the majority is lost", || {
+        text(&quorate(&["cluster", "status", "--nodes", &both]).stdout).starts_with("NO MAJORITY")
+    });
+    status_says(&[ports[3], first], 5, "NO MAJORITY: 2 of 3 voters do not answer (n1, n2)", "was removed");
+}
+
+#[test]
+fn a_node_that_starts_takes_no_connection_before_it_can_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(1);
+    let mut node = start(dir.path(), &[port], 0, 1);
+    wait_until_ready(port);
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.ended("it has ended"), Some(0));
+
+    // Its start takes as long as the test wants: it reads a file that somebody has to write.
+    let file = dir.path().join("n0").join("identity");
+    let identity = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let mut command = Command::new(QUORATE);
+    command.args(serve(dir.path(), &[port], 0)).stderr(Stdio::piped());
+    let mut node = Started(command.spawn().unwrap());
+    let mut lines = BufReader::new(node.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("opening the data directory")), "it says what it does");
+    let connected = TcpStream::connect(("127.0.0.1", port));
+    assert_eq!(connected.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+    std::fs::write(&file, identity).unwrap();
+    wait_until_ready(port);
 }

@@ -87,9 +87,9 @@ impl Observer {
         Ok(answer.json::<JobsWrapper>().await?.jobs.is_empty())
     }
 
-    /// Has the cluster remove a member.
+    /// Has the cluster remove a member, however few are left.
     pub(crate) async fn remove(&self, asked: &Node, member: &str) -> anyhow::Result<()> {
-        self.ordered(self.0.delete(format!("{}/v1/cluster/member/{member}", asked.url))).await
+        self.ordered(self.0.delete(format!("{}/v1/cluster/member/{member}?force=true", asked.url))).await
     }
 
     /// Has the cluster take a node in that applies.

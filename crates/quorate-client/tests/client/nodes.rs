@@ -39,6 +39,20 @@ async fn nobody_there_is_said_of_every_node() {
     }
 }
 
+#[tokio::test]
+async fn what_a_node_says_is_not_lost_behind_those_that_are_dead() {
+    for _ in 0..6 {
+        let cluster = Cluster::start(1, (0..100).map(|_| unavailable("not_applied"))).await;
+        let mut config = ClientConfig { deadline: Duration::from_millis(300), ..cluster.config() };
+        let dead = dead_node().await;
+        config.nodes.push(dead.clone());
+        let result = Client::new(config).expect("a good configuration").enqueue(&[], None).await;
+        let Err(Error::Unavailable(said)) = result else { panic!("{result:?}") };
+        assert!(said.starts_with(&format!("{}: 503", cluster.urls[0])), "{said}");
+        assert!(said.contains(&format!("; {dead}: ")), "{said}");
+    }
+}
+
 /// A packet may have been lost: nothing is known of a node that does not even refuse.
 #[tokio::test]
 async fn a_node_that_says_nothing_is_tried_until_the_deadline() {

@@ -29,7 +29,7 @@ use crate::{Backend, Gateway, Reads};
     )
 )]
 pub(crate) async fn get<B: Backend>(State(gateway): State<Gateway<B>>) -> Answer {
-    let turn = gateway.backups().clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
+    let turn = gateway.backups().clone().try_acquire_owned().map_err(|_| ApiError::BackupUnderWay)?;
     let mut share = gateway.answers().share();
     Claim::Read.resize(&mut share, BACKUP_HELD_BYTES).await?;
     gateway.barrier().await?;

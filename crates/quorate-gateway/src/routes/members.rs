@@ -6,7 +6,7 @@ use quorate_core::Position;
 
 use crate::body::{self, MediaType, Object};
 use crate::error::{Answer, ApiError, Failure};
-use crate::openapi::{MembersParams, WriteErrors};
+use crate::openapi::{ForceParams, MembersParams, WriteErrors};
 use crate::query::Query;
 use crate::response::{self, Index};
 use crate::routes::path_id::{MemberPath, is_node_name};
@@ -32,12 +32,13 @@ pub(crate) async fn add<B: Backend>(State(gateway): State<Gateway<B>>, request: 
     order(&gateway, Order::Add { name, peer_addr, replaces }, members_index).await
 }
 
-/// Takes a member away for good. Refused where too few of those that are left answer. Safe to repeat.
+/// Takes a member away for good. Refused where too few of those that are left answer, and, without `force`, where they would survive no
+/// failure any more. Safe to repeat.
 #[utoipa::path(
     delete,
     path = "/v1/cluster/member/{name}",
     operation_id = "remove_member",
-    params(("name" = String, Path, description = "The member's name"), MembersParams),
+    params(("name" = String, Path, description = "The member's name"), MembersParams, ForceParams),
     responses((status = 200, description = "It is no member", body = ChangedWrapper), WriteErrors, Refusals)
 )]
 pub(crate) async fn remove<B: Backend>(
@@ -45,8 +46,8 @@ pub(crate) async fn remove<B: Backend>(
     MemberPath(name): MemberPath,
     query: Query,
 ) -> Answer {
-    let expected = query.index("members_index")?;
-    order(&gateway, Order::Remove { name }, expected).await
+    let (expected, force) = (query.index("members_index")?, query.flag("force")?);
+    order(&gateway, Order::Remove { name, force }, expected).await
 }
 
 /// Has another voter lead: the one that is named, or the one that answers and is furthest. Safe to repeat where one is named.

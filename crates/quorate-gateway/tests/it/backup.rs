@@ -32,7 +32,8 @@ async fn one_is_made_at_a_time_and_a_client_that_leaves_makes_room() {
     let api = Api::new();
     let first = api.router.clone().oneshot(request("GET", PATH, &[], "")).await.unwrap();
     assert_eq!(first.status(), 200);
-    api.get(PATH).await.expect(429);
+    let refused = api.get(PATH).await.expect(429).json();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("sends a backup already"), "{refused}");
     drop(first);
     api.get(PATH).await.expect(200);
     api.get(PATH).await.expect(200);

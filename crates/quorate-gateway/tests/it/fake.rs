@@ -502,7 +502,7 @@ impl NodeAdmin for Fake {
         self.available().map_err(OrderError::Unavailable)?;
         self.orders.lock().push((order.clone(), members_index));
         match order {
-            Order::Remove { name } if name == "last" => {
+            Order::Remove { name, .. } if name == "last" => {
                 Err(OrderError::Refused(Refused::Conflict("it is the only voter".into())))
             }
             Order::Drain { name, .. } if name == "nobody" => {

@@ -16,6 +16,7 @@ async fn orders_come_to_the_backend_as_they_are_asked() {
         replaces: replaces.map(Into::into),
     };
     let drain = |undo| Order::Drain { name: "n1".into(), undo };
+    let remove = |force| Order::Remove { name: "n1".into(), force };
     let transfer = |to: Option<&str>| Order::Transfer { to: to.map(Into::into) };
     for (method, path, body, order, index) in [
         ("POST", "/v1/cluster/members", r#"{"name":"n4"}"#, add("n4", None, None), None),
@@ -26,8 +27,9 @@ async fn orders_come_to_the_backend_as_they_are_asked() {
             add("n4", Some("a:1"), Some("n1")),
             Some(7),
         ),
-        ("DELETE", "/v1/cluster/member/n1", "", Order::Remove { name: "n1".into() }, None),
-        ("DELETE", "/v1/cluster/member/n1?members_index=9", "", Order::Remove { name: "n1".into() }, Some(9)),
+        ("DELETE", "/v1/cluster/member/n1", "", remove(false), None),
+        ("DELETE", "/v1/cluster/member/n1?members_index=9", "", remove(false), Some(9)),
+        ("DELETE", "/v1/cluster/member/n1?force=true", "", remove(true), None),
         ("POST", "/v1/cluster/member/n1/drain", "", drain(false), None),
         ("POST", "/v1/cluster/member/n1/undrain", "", drain(true), None),
         ("POST", "/v1/cluster/leader", "", transfer(None), None),

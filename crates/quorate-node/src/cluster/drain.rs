@@ -1,3 +1,4 @@
+use quorate_proto::peer::v1::DiscoverResponse;
 use quorate_proto::peer::v1::drain_request::Mode;
 
 use crate::cluster::handover::{Handover, leads_well};
@@ -21,7 +22,9 @@ impl Drain {
         let mut told = false;
         loop {
             if self.station.is_draining() && leadership.here().is_some() {
-                if !self.handover.hand_over(leads_well).await {
+                let peers = &self.handover.peers;
+                let suits = |answer: &DiscoverResponse| leads_well(answer) && peers.has_applied(answer);
+                if !self.handover.hand_over(suits).await {
                     if !std::mem::replace(&mut told, true) {
                         tracing::info!(
                             "this node leads though it is being drained: no other voter can, as it is"

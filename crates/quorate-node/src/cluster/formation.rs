@@ -6,6 +6,7 @@ use quorate_store::{DataDir, Node, NodeId, StoreError};
 
 use crate::Raft;
 use crate::cluster::membership::{Admission, is_borne};
+use crate::cluster::not_yet::NO_MAJORITY;
 use crate::cluster::peers::Peers;
 use crate::limits;
 
@@ -54,6 +55,7 @@ impl Formation {
                     if told.insert(waits_for.clone()) {
                         tracing::info!("waiting for {waits_for}");
                     }
+                    self.peers.station.set_waits_for(Some(waits_for));
                 }
                 Err(error) => {
                     if told.insert(error.to_string()) {
@@ -65,6 +67,7 @@ impl Formation {
             tokio::time::sleep(if applies { limits::APPLY_PAUSE } else { limits::JOIN_PAUSE }).await;
         }
         self.peers.station.set_applies(None);
+        self.peers.station.set_waits_for(None);
     }
 
     fn say_whether_the_name_is_borne(&self) {
@@ -135,11 +138,11 @@ impl Formation {
             self.peers.inviters.lock().retain(|inviter| !silent.contains(&inviter.as_str()));
         }
         if self.peers.is_initialised() {
-            return Ok(self.join(&seen).await);
+            return Ok(self.join(&seen, &silent).await);
         }
         if let Some((_, member)) = seen.iter().find(|(_, answer)| answer.initialised) {
             self.adopt(member)?;
-            return Ok(self.join(&seen).await);
+            return Ok(self.join(&seen, &silent).await);
         }
         if !self.peers.process.config.is_first() {
             let first = &self.peers.process.config.peers[0].0;
@@ -197,7 +200,7 @@ impl Formation {
 
     /// Asks the leader for the next step; it may be this node. One that has a vote asks only a leader that has it as a member:
     /// another one has removed it.
-    async fn join(&self, seen: &[(&str, &DiscoverResponse)]) -> String {
+    async fn join(&self, seen: &[(&str, &DiscoverResponse)], silent: &[&str]) -> String {
         let (own, understood) = (self.peers.as_member(), self.peers.process.config.feature_level);
         if self.peers.leadership.here().is_some() {
             let step = self.admission.step(own, understood).await;
@@ -208,12 +211,20 @@ impl Formation {
         let own_cluster = self.peers.cluster_id();
         let members =
             || seen.iter().filter(|(_, a)| a.initialised && Some(a.cluster_id.as_str()) == own_cluster);
-        let named = members().map(|(_, answer)| answer.leader).find(|id| *id != 0);
-        let leader = members()
-            .find(|(_, answer)| answer.leads)
-            .or_else(|| members().find(|(_, answer)| Some(answer.node_id) == named));
-        let Some((addr, leader)) = leader else { return "the cluster to have a leader".to_owned() };
-        if self.votes() && !(leader.leads && leader.knows_asker) {
+        let Some((addr, leader)) = members().find(|(_, answer)| answer.leads) else {
+            let named = members().any(|(_, answer)| answer.leader != 0);
+            // A leader that is gone is named until there is another one; but where all answer, it is one that is not listed here.
+            if named && silent.is_empty() && !self.is_member() {
+                let for_what = format!(
+                    "somebody to ask for this node, or to put the leader into its --peers: quorate cluster member add {}",
+                    own.name
+                );
+                self.peers.station.set_applies(Some(for_what.clone()));
+                return for_what;
+            }
+            return format!("the cluster to have a leader: {NO_MAJORITY}");
+        };
+        if self.votes() && !leader.knows_asker {
             return "a leader that has this node as a member".to_owned();
         }
         match self.peers.process.transport.join(leader.node_id, addr, own, understood).await {

@@ -81,7 +81,12 @@ impl Handover {
         let Some(replication) = metrics.replication else { return Vec::new() };
         let matched = |id: &NodeId| replication.get(id).cloned().flatten().index();
         let living = asked.into_iter().flatten().filter(|answer| !answer.yields && suits(answer));
-        let living = living.map(|answer| (answer.node_id, !leads_well(&answer), matched(&answer.node_id)));
+        let living = living.map(|answer| Successor {
+            id: answer.node_id,
+            unwilling: !leads_well(&answer),
+            behind: !self.peers.has_applied(&answer),
+            matched: matched(&answer.node_id),
+        });
         let living = living.collect();
         best_first(living, metrics.last_log.index())
     }
@@ -102,13 +107,24 @@ pub(crate) fn has_room(answer: &DiscoverResponse) -> bool {
     !answer.yields && answer.disk_state() == DiskState::Room
 }
 
-/// The nodes by how far their logs go, those that would give it away again last, without those that could not catch up with `last` in
-/// time.
-fn best_first(mut nodes: Vec<(NodeId, bool, Option<u64>)>, last: Option<u64>) -> Vec<NodeId> {
-    let lag = |matched: &Option<u64>| last.unwrap_or(0).saturating_sub(matched.unwrap_or(0));
-    nodes.retain(|(_, _, matched)| lag(matched) <= limits::SUCCESSOR_LAG);
-    nodes.sort_by_key(|(_, unwilling, matched)| (*unwilling, lag(matched)));
-    nodes.into_iter().map(|(id, _, _)| id).collect()
+/// One that may take over.
+struct Successor {
+    id: NodeId,
+    /// It would give the leadership away again.
+    unwilling: bool,
+    /// It has much to apply before it leads: nothing is written meanwhile.
+    behind: bool,
+    /// How far its log goes.
+    matched: Option<u64>,
+}
+
+/// The nodes by how far their logs go: behind all others those that have much to apply, and last those that would give it away again;
+/// without those that could not catch up with `last` in time.
+fn best_first(mut nodes: Vec<Successor>, last: Option<u64>) -> Vec<NodeId> {
+    let lag = |node: &Successor| last.unwrap_or(0).saturating_sub(node.matched.unwrap_or(0));
+    nodes.retain(|node| lag(node) <= limits::SUCCESSOR_LAG);
+    nodes.sort_by_key(|node| (node.unwilling, node.behind, lag(node)));
+    nodes.into_iter().map(|node| node.id).collect()
 }
 
 #[cfg(test)]
@@ -118,10 +134,14 @@ mod tests {
     #[test]
     fn the_most_advanced_comes_first_and_one_far_behind_not_at_all() {
         let last = limits::SUCCESSOR_LAG + 10;
-        let of = |id, matched| (id, false, matched);
+        let of = |id, matched| Successor { id, unwilling: false, behind: false, matched };
         let nodes = [of(1, Some(last - 1)), of(2, None), of(3, Some(last)), of(4, Some(9)), of(5, Some(10))];
-        let unwilling = (6, true, Some(last));
-        assert_eq!(best_first([unwilling].into_iter().chain(nodes).collect(), Some(last)), [3, 1, 5, 6]);
+        let unwilling = Successor { unwilling: true, ..of(6, Some(last)) };
+        let behind = Successor { behind: true, ..of(7, Some(last)) };
+        assert_eq!(
+            best_first([unwilling, behind].into_iter().chain(nodes).collect(), Some(last)),
+            [3, 1, 5, 7, 6]
+        );
         assert_eq!(best_first(vec![of(1, None)], None), [1]);
     }
 }

@@ -123,7 +123,7 @@ impl Admission {
                 false => self.add_learner(member, &stored, &bearers).await,
             };
         };
-        self.caught_up(id)?;
+        self.caught_up(id).await?;
         let mut leavers = bearers;
         leavers.extend(node.replaces.filter(|old| membership.get_node(old).is_some()));
         let own_id = self.peers.process.identity.node_id;
@@ -226,10 +226,15 @@ impl Admission {
         Err(NotYet::CatchesUp)
     }
 
-    fn caught_up(&self, id: NodeId) -> Result<(), NotYet> {
-        match self.lag(id) {
-            Some(lag) if lag <= limits::JOIN_LAG => Ok(()),
-            _ => Err(NotYet::CatchesUp),
+    /// Whether another node has the log, and has applied it: one that has not would lead only long after it was elected.
+    async fn caught_up(&self, id: NodeId) -> Result<(), NotYet> {
+        if self.lag(id).is_none_or(|lag| lag > limits::JOIN_LAG) {
+            return Err(NotYet::CatchesUp);
+        }
+        match self.peers.ask_member(id).await {
+            Some(answer) if self.peers.has_applied(&answer) => Ok(()),
+            Some(_) => Err(NotYet::Applies),
+            None => Err(NotYet::CatchesUp),
         }
     }
 
@@ -247,7 +252,7 @@ impl Admission {
             return false;
         }
         let keeps_up = async {
-            while self.caught_up(id).is_err() {
+            while self.caught_up(id).await.is_err() {
                 tokio::time::sleep(limits::LAG_LOOK).await;
             }
         };

@@ -4,12 +4,19 @@ use quorate_store::TypeConfig;
 
 use crate::limits;
 
+/// What a node waits for whose cluster has no leader.
+pub(crate) const NO_MAJORITY: &str =
+    "a majority of its members must run; where that is lost for good, see `quorate recover --help`";
+
 /// Why a node is not a voter yet, under its name and at its addresses: it asks again. Without numbers that grow: whoever waits
 /// says it once.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotYet {
     #[error("this node does not lead")]
     NotLeader,
+    /// What it leads it leads no more, and nobody else does.
+    #[error("{}", NO_MAJORITY)]
+    NoMajority,
     #[error("another change is under way")]
     ChangeUnderWay,
     #[error("a change that another leader had begun is ended first")]
@@ -29,7 +36,7 @@ pub(crate) enum NotYet {
         "somebody to ask for this node: another one, {to}, takes the place of the member that bears its name, {name}"
     )]
     PlaceGiven { name: String, to: String },
-    #[error("somebody to ask for this node, which is no member: quorate cluster member add {0}")]
+    #[error("somebody to ask for this node: quorate cluster member add {0}")]
     NotAsked(String),
     #[error("the leader, whose place it takes, hands over first")]
     HandsOver,
@@ -39,6 +46,8 @@ pub(crate) enum NotYet {
     TakenOver,
     #[error("it catches up with the log")]
     CatchesUp,
+    #[error("it applies what is in its log: so far it could not lead")]
+    Applies,
     #[error("this node is ending")]
     Ended,
 }
@@ -49,6 +58,7 @@ impl NotYet {
         match self {
             NotYet::NameBorne { .. } | NotYet::PlaceGiven { .. } | NotYet::NotAsked(_) => true,
             NotYet::NotLeader
+            | NotYet::NoMajority
             | NotYet::ChangeUnderWay
             | NotYet::InterruptedChange
             | NotYet::Changed
@@ -57,6 +67,7 @@ impl NotYet {
             | NotYet::NotThere(_)
             | NotYet::TakenOver
             | NotYet::CatchesUp
+            | NotYet::Applies
             | NotYet::Ended => false,
         }
     }
@@ -69,6 +80,7 @@ impl From<RaftError<TypeConfig, ClientWriteError<TypeConfig>>> for NotYet {
         match error {
             RaftError::Fatal(_) => NotYet::Ended,
             RaftError::APIError(error) => match error {
+                ClientWriteError::ForwardToLeader(to) if to.leader_id.is_none() => NotYet::NoMajority,
                 ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_) => {
                     NotYet::NotLeader
                 }

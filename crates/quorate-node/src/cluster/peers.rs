@@ -18,7 +18,7 @@ use crate::leadership::Leadership;
 use crate::peer;
 use crate::process::Process;
 use crate::task::die;
-use crate::{DiskState, PeerTls};
+use crate::{DiskState, PeerTls, limits};
 
 /// What this node tells others of itself, and what it asks them.
 #[derive(Clone)]
@@ -119,7 +119,7 @@ impl Peers {
 
     /// Whether this node has a membership.
     pub(crate) fn is_initialised(&self) -> bool {
-        self.leadership.membership().membership().nodes().next().is_some()
+        self.leadership.has_members()
     }
 
     /// The cluster's id, once this node belongs to one.
@@ -362,6 +362,11 @@ impl Peers {
     /// Asks several at once. The answers come in the order of the addresses.
     pub(crate) async fn ask_all(&self, addrs: &[String]) -> Vec<Option<pb::DiscoverResponse>> {
         futures::future::join_all(addrs.iter().map(|addr| self.ask(addr))).await
+    }
+
+    /// Whether another one, by what it says of itself, has applied nearly all that this node has: it can lead as soon as it is elected.
+    pub(crate) fn has_applied(&self, answer: &pb::DiscoverResponse) -> bool {
+        self.applied.borrow().saturating_sub(answer.applied_index) <= limits::JOIN_LAG
     }
 
     /// The nodes that have asked any member lately and are none.

@@ -14,6 +14,7 @@ pub(crate) struct Station(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     removed: AtomicBool,
+    waits_for: Mutex<Option<String>>,
     applies: Mutex<Option<String>>,
     draining: AtomicBool,
     ends_waits: watch::Sender<bool>,
@@ -41,6 +42,15 @@ impl Station {
 
     pub(crate) fn set_applies(&self, for_what: Option<String>) {
         *self.0.applies.lock() = for_what;
+    }
+
+    /// What it waits for while it is no voter yet, whoever it may come from.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        self.0.waits_for.lock().clone()
+    }
+
+    pub(crate) fn set_waits_for(&self, what: Option<String>) {
+        *self.0.waits_for.lock() = what;
     }
 
     /// It is being drained: it neither leads, if somebody else can, nor takes long polls.

@@ -6,6 +6,7 @@ use quorate_core::FeatureLevel;
 use crate::DiskState;
 use crate::cluster::peers::{self, Peers};
 use crate::cluster::warnings::{self, Warning};
+use crate::limits;
 
 /// The cluster as one node sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct Cluster {
     /// Voters that must agree. While a change of them is half done, a majority of the old and one of the new ones must: so many of all
     /// are both, whichever they are.
     pub quorum: usize,
-    /// Voters that may fail now without stopping the cluster.
+    /// Voters that may fail now without stopping the cluster: those that do not answer, or have much to apply, have failed already.
     pub tolerates: usize,
     /// What an operator should see to, the gravest first.
     pub warnings: Vec<Warning>,
@@ -116,6 +117,13 @@ pub struct Member {
     pub uptime: Option<Duration>,
 }
 
+impl Member {
+    /// How many log entries it has not applied that a member has which has applied up to `newest`; 0 where it did not answer.
+    pub(crate) fn behind(&self, newest: u64) -> u64 {
+        newest.saturating_sub(self.applied_index.unwrap_or(newest))
+    }
+}
+
 /// A member's part in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -194,8 +202,10 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
         })
         .collect();
     members.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
-    let up: BTreeSet<u64> =
-        members.iter().filter(|member| member.reachable).map(|member| member.id).collect();
+    // One that has much to apply is none yet that could lead.
+    let newest = warnings::newest(&members);
+    let is_up = |member: &&Member| member.reachable && member.behind(newest) <= limits::LAG_WORTH_A_WARNING;
+    let up: BTreeSet<u64> = members.iter().filter(is_up).map(|member| member.id).collect();
     let (quorum, tolerates) = strength(membership.get_joint_config(), &up);
     let standing = match () {
         () if peers.station.is_removed() => Standing::Removed,

@@ -178,7 +178,9 @@ pub(crate) fn of(cluster: &Cluster, half_changed: bool) -> Vec<Warning> {
     let well = || cluster.members.iter().filter(|member| member.reachable);
     warnings
         .extend(well().filter(|member| member.insecure).map(|member| Warning::Insecure(member.name.clone())));
-    if voters > 1 && cluster.tolerates == 0 {
+    let answer = well().filter(|member| member.role != Role::Learner).count();
+    // Else writes have stopped.
+    if voters > 1 && cluster.tolerates == 0 && answer >= cluster.quorum {
         warnings.push(Warning::NoFailureSurvived);
     }
     if half_changed {
@@ -194,11 +196,11 @@ pub(crate) fn of(cluster: &Cluster, half_changed: bool) -> Vec<Warning> {
             warnings.push(Warning::CertificateExpires { name: name.clone(), lasts });
         }
     }
-    let newest = well().filter_map(|member| member.applied_index).max().unwrap_or(0);
-    for Member { name, applied_index, .. } in well() {
-        let behind = newest - applied_index.unwrap_or(newest);
+    let newest = newest(&cluster.members);
+    for member in well() {
+        let behind = member.behind(newest);
         if behind > limits::LAG_WORTH_A_WARNING {
-            warnings.push(Warning::Lagging { name: name.clone(), behind });
+            warnings.push(Warning::Lagging { name: member.name.clone(), behind });
         }
     }
     warnings.extend(clocks(well()));
@@ -222,6 +224,11 @@ pub(crate) fn of(cluster: &Cluster, half_changed: bool) -> Vec<Warning> {
         }
     }));
     warnings
+}
+
+/// The last log index that any of them has applied.
+pub(crate) fn newest(members: &[Member]) -> u64 {
+    members.iter().filter_map(|member| member.applied_index).max().unwrap_or(0)
 }
 
 /// The clocks that are off the median of all.
@@ -262,7 +269,7 @@ mod tests {
             uptime: None,
         });
         let tolerates = voters.saturating_sub(voters / 2 + 1);
-        Cluster { members: members.collect(), tolerates, ..Cluster::default() }
+        Cluster { members: members.collect(), tolerates, quorum: voters / 2 + 1, ..Cluster::default() }
     }
 
     fn kinds(cluster: &Cluster, half_changed: bool) -> Vec<&'static str> {
@@ -287,6 +294,12 @@ mod tests {
         assert_eq!(kinds(&cluster(4), false), ["even_voters"]);
         assert_eq!(kinds(&cluster(3), true), ["half_changed"]);
         assert_eq!(of_three(&|cluster| cluster.tolerates = 0), ["no_failure_survived"]);
+        let silent = |cluster: &mut Cluster, members: usize| {
+            cluster.tolerates = 0;
+            cluster.members[..members].iter_mut().for_each(|member| member.reachable = false);
+        };
+        assert_eq!(of_three(&|cluster| silent(cluster, 1)), ["no_failure_survived"]);
+        assert_eq!(of_three(&|cluster| silent(cluster, 2)), [""; 0], "writes have stopped already");
         assert_eq!(of_three(&|cluster| cluster.members[2].applied_index = Some(0)), [""; 0], "a moment");
         let newest = Some(limits::LAG_WORTH_A_WARNING + 101);
         assert_eq!(of_three(&|cluster| cluster.members[0].applied_index = newest), ["lagging", "lagging"]);

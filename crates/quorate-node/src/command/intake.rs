@@ -57,7 +57,7 @@ impl Intake {
         if self.closed.is_cancelled() {
             return Err(Unavailable::Stopping);
         }
-        if !self.station.takes_commands() {
+        if !(self.station.takes_commands() && self.leadership.has_members()) {
             return Err(Unavailable::NotMember);
         }
         if command.level() > *self.level.borrow() {

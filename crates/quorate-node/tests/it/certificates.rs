@@ -111,7 +111,7 @@ async fn call_all(intruder: &mut Intruder) -> Vec<(&'static str, Status)> {
     let frame = intruder.frame(&[]);
     let start = pb::SnapshotStart { vote: elected, last_log_id, ..Default::default() };
     let snapshot = pb::SnapshotFrame { frame: Some(pb::snapshot_frame::Frame::Start(start)) };
-    let remove = pb::order_request::RemoveMember { name: "n3".into() };
+    let remove = pb::order_request::RemoveMember { name: "n3".into(), force: true };
     let order = pb::OrderRequest { members_index: 0, order: Some(pb::order_request::Order::Remove(remove)) };
     let drain = pb::DrainRequest { mode: pb::drain_request::Mode::Leave.into() };
     let mut answers = Vec::new();
@@ -243,7 +243,7 @@ async fn who_was_removed_gets_nothing_even_over_a_connection_that_it_had() {
     before.peer.current_vote(request).await.unwrap();
     let request = before.request(open(Vec::<pb::ForwardFrame>::new()));
     let mut stream = before.peer.forward(request).await.unwrap().into_inner();
-    cluster.order(0, Order::Remove { name: "n3".into() }).await.unwrap();
+    cluster.order(0, Order::Remove { name: "n3".into(), force: true }).await.unwrap();
     for at in [0, 1] {
         eventually("it is removed", async || cluster.at(at).cluster().await.members.len() == 2).await;
     }
@@ -268,7 +268,7 @@ async fn who_was_removed_tells_the_others_nothing() {
     cluster.leader().await;
     let before = cluster.at(0).cluster().await;
     let id = before.members.iter().find(|member| member.name == "n3").unwrap().id;
-    cluster.order(0, Order::Remove { name: "n3".into() }).await.unwrap();
+    cluster.order(0, Order::Remove { name: "n3".into(), force: true }).await.unwrap();
     for at in [0, 1] {
         eventually("it is removed", async || cluster.at(at).cluster().await.members.len() == 2).await;
     }

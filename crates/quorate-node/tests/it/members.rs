@@ -6,13 +6,16 @@ use crate::common::follower::Follower;
 use crate::common::*;
 use quorate_core::Unavailable;
 use quorate_node::{Order, OrderError, Refused, Standing, Unready, Why};
+use quorate_proto::log::v1 as log;
+use quorate_proto::peer::v1 as pb;
+use quorate_proto::peer::v1::peer_client::PeerClient;
 
 fn add(name: &str) -> Order {
     Order::Add { name: name.into(), peer_addr: None, replaces: None }
 }
 
 fn remove(name: &str) -> Order {
-    Order::Remove { name: name.into() }
+    Order::Remove { name: name.into(), force: true }
 }
 
 fn replace(old: &str, new: &str) -> Order {
@@ -113,6 +116,99 @@ async fn a_node_waits_until_somebody_asks_for_it() {
     assert_eq!((again.changed, again.members_index), (false, after));
     assert!(cluster.at(0).cluster().await.outsiders.is_empty());
     cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_in_no_cluster_yet_says_so_at_once() {
+    let mut cluster = Cluster::new(2);
+    // Without the first of the list, which would make the cluster.
+    cluster.start(1).await;
+    waits_for(&cluster, 1, "n1 to make the cluster").await;
+    assert_eq!(submit(cluster.at(1), enqueue(1)).await, Err(Unavailable::NotMember));
+    assert_eq!(cluster.at(1).barrier(LONG).await, Err(Unavailable::NotMember));
+    assert_eq!(cluster.order(1, add("n2")).await, Err(Unavailable::NotMember.into()));
+    cluster.stop_all().await;
+}
+
+/// Only the leader is sure to be asked for a newcomer, and it knows nothing but a follower.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_knows_no_leader_asks_to_be_a_member_all_the_same() {
+    let mut cluster = Cluster::of_first(3, 4).await;
+    let follower = cluster.follower().await;
+    let knows = [follower, 3].map(|at| cluster.config(3).peers[at].clone());
+    cluster.configure(3, |config| config.peers = knows.to_vec());
+    cluster.start(3).await;
+    applies(&cluster, 3).await;
+    assert_eq!(cluster.at(3).cluster().await.standing, Standing::Applicant);
+    warns(&cluster, follower, "applicant").await;
+    assert!(cluster.order(follower, add("n4")).await.unwrap().changed);
+    votes(&cluster, follower, &["n1", "n2", "n3", "n4"]).await;
+    cluster.stop_all().await;
+}
+
+/// A node on an empty directory hears of its cluster by those that are left of it, and of no leader.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiped_node_says_that_it_needs_a_majority() {
+    let mut cluster = Cluster::started(3).await;
+    for at in [1, 2] {
+        cluster.crash(at).await;
+    }
+    std::fs::remove_dir_all(cluster.dir(1)).unwrap();
+    cluster.start(1).await;
+    waits_for(&cluster, 1, "a majority of its members must run").await;
+    assert_eq!(submit(cluster.at(1), enqueue(1)).await, Err(Unavailable::NotMember));
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_much_to_apply_is_given_no_vote_and_does_not_lead() {
+    let mut cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let followers = Follower::in_the_place_of_all(&mut cluster, leader).await;
+    // More entries than may be missing. The followers have them all in their logs.
+    for number in 0..1_010 {
+        put(cluster.at(leader), number).await;
+    }
+    let seen = cluster.at(leader).cluster().await;
+    for follower in &followers {
+        let refused = cluster.order(leader, transfer(follower.name())).await.unwrap_err().to_string();
+        assert!(refused.contains("is not up to date"), "{refused}");
+        assert_eq!(follower.successors(), [0; 0]);
+    }
+    assert_eq!(refused(cluster.order(leader, Order::Transfer { to: None }).await), Why::Unsafe);
+
+    let leading = seen.members.iter().find(|member| member.name == name(&cluster, leader)).unwrap();
+    let mut newcomer = leading.clone();
+    (newcomer.name, newcomer.id, newcomer.peer_addr) = ("n4".into(), 4_711, free_addrs(1).remove(0));
+    let learner = Follower::serve(&newcomer).await;
+    let add = Order::Add { name: "n4".into(), peer_addr: Some(newcomer.peer_addr.clone()), replaces: None };
+    assert!(cluster.order(leader, add).await.unwrap().changed);
+    let mut peer = PeerClient::connect(format!("http://{}", leading.peer_addr)).await.unwrap();
+    let mut asks = async || {
+        let member = log::Member {
+            node_id: newcomer.id,
+            name: newcomer.name.clone(),
+            peer_addr: newcomer.peer_addr.clone(),
+            http_addr: newcomer.http_addr.clone(),
+            ..log::Member::default()
+        };
+        let join = pb::JoinRequest { member: Some(member), feature_level: 1 };
+        peer.join(call(join, &seen.id, newcomer.id, leading.id)).await.unwrap().into_inner()
+    };
+    eventually("it has the log", async || {
+        let answer = asks().await;
+        assert!(!answer.voter, "it has applied nothing of it");
+        answer.message.contains("it applies what is in its log")
+    })
+    .await;
+    learner.applies(cluster.at(leader).gauges().applied_index);
+    eventually("it votes", async || asks().await.voter).await;
+
+    followers[1].applies(u64::MAX);
+    // It takes nothing over, but it is named.
+    let _ = cluster.order(leader, transfer(followers[1].name())).await;
+    assert!(!followers[1].successors().is_empty());
+    cluster.crash(leader).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,6 +323,23 @@ async fn a_learner_that_never_comes_to_vote_is_removed() {
     assert!(cluster.order(0, remove("n4")).await.unwrap().changed);
     assert_eq!(cluster.at(0).cluster().await.members.len(), 3);
     put(cluster.at(0), 1).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_failure_that_is_survived_is_not_given_up_unasked() {
+    let mut cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let [one, other] = cluster.up().into_iter().filter(|at| *at != leader).collect::<Vec<_>>()[..] else {
+        panic!("three nodes")
+    };
+    let unforced = |cluster: &Cluster, at| Order::Remove { name: name(cluster, at), force: false };
+    for at in [leader, one] {
+        assert_eq!(refused(cluster.order(leader, unforced(&cluster, at)).await), Why::Unsafe);
+    }
+    // One that is dead counts for nothing that is given up.
+    cluster.crash(other).await;
+    assert!(cluster.order(leader, unforced(&cluster, other)).await.unwrap().changed);
     cluster.stop_all().await;
 }
 

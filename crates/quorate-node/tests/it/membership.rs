@@ -221,7 +221,7 @@ async fn a_voters_place_is_given_once() {
     eventually("they go on", async || cluster.at(0).ready().await).await;
 
     // Of two that bear the name, one is meant.
-    let remove = |name: &str| Order::Remove { name: name.to_owned() };
+    let remove = |name: &str| Order::Remove { name: name.to_owned(), force: true };
     assert_eq!(refused(cluster.order(0, remove("n2")).await), Why::Unfit);
     assert!(cluster.order(0, remove(&other_n2.to_string())).await.unwrap().changed);
     assert!(!cluster.order(0, remove(&other_n2.to_string())).await.unwrap().changed, "it is gone");

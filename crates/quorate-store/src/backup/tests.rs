@@ -238,8 +238,13 @@ async fn a_backup_of_a_higher_level_is_refused_before_anything_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_restore_is_refused_by_name() {
     let root = tempfile::tempdir().unwrap();
-    drop(DataDir::begin_restored(root.path()).unwrap());
+    let under_way = DataDir::begin_restored(root.path()).unwrap();
+    let Err(refused) = DataDir::begin_restored(root.path()) else { panic!("it is restored into twice") };
+    assert!(matches!(refused, RestoreError::Store(StoreError::Locked(_))), "{refused}");
+    drop(under_way);
     let Err(refused) = DataDir::open(root.path()) else { panic!("a node starts on it") };
+    assert!(refused.to_string().contains("empty it, and restore again"), "{refused}");
+    let Err(refused) = DataDir::begin_restored(root.path()) else { panic!("it is restored into") };
     assert!(refused.to_string().contains("empty it, and restore again"), "{refused}");
 }
 

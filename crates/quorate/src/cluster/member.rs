@@ -2,11 +2,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::bail;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
-use quorate_client::Client;
 use quorate_client::api::{Changed, Cluster, Member, MemberRequest};
+use quorate_client::{Client, Error};
 
 use super::show_change;
+use super::views::{self, Views};
 use crate::duration::{HumanDuration, within};
 use crate::limits::{LONGEST_WAIT, MEMBER_LOOK};
 use crate::number::counted;
@@ -30,7 +32,7 @@ enum Command {
         /// The node's name.
         name: String,
         /// Where its peers reach it; needed only where it does not know the cluster.
-        #[arg(long, value_name = "HOST:PORT")]
+        #[arg(long, value_name = "HOST:PORT", value_parser = address)]
         peer: Option<String>,
         #[command(flatten)]
         how: How,
@@ -42,10 +44,14 @@ enum Command {
     #[command(visible_alias = "rm")]
     Remove {
         /// The member's name.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
         /// Do it only where the cluster's `members_index` is this one.
         #[arg(long, value_name = "INDEX")]
         members_index: Option<u64>,
+        /// Also where those that are left survive no failure any more.
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         target: Target,
     },
@@ -59,7 +65,7 @@ enum Command {
         /// The node's name.
         new: String,
         /// Where the new node's peers reach it; needed only where it does not know the cluster.
-        #[arg(long, value_name = "HOST:PORT")]
+        #[arg(long, value_name = "HOST:PORT", value_parser = address)]
         peer: Option<String>,
         #[command(flatten)]
         how: How,
@@ -89,9 +95,20 @@ pub(super) fn main(args: MemberArgs) -> anyhow::Result<ExitCode> {
             take_in(&mut out, new, peer, Some(old), &how)?;
             "the member is replaced"
         }
-        Command::Remove { name, members_index, target } => {
-            let changed = target.block_on(async |client| client.remove_member(&name, members_index).await)?;
-            show_change(&mut out, &changed, &target);
+        Command::Remove { name, members_index, force, target } => {
+            target.block_on(async |client| {
+                let changed = client.remove_member(&name, members_index, force).await?;
+                show_change(&mut out, &changed, &target);
+                // Of a member that stays: the one that goes learns of nothing any more.
+                if changed.changed
+                    && !target.json
+                    && let Ok(Views { best, .. }) = views::look(client, &target).await
+                    && best.standing == "member"
+                {
+                    warn(&best);
+                }
+                Ok::<_, Error>(())
+            })?;
             "the member is removed"
         }
     };
@@ -126,11 +143,27 @@ fn take_in(
         );
         let changed = Changed { message, members_index: cluster.members_index, ..asked };
         show_change(out, &changed, target);
-        for warning in cluster.warnings.iter().filter(|_| !target.json) {
-            output::remark(format_args!("warning: {}", warning.message));
+        if !target.json {
+            warn(&cluster);
         }
         anyhow::Ok(())
     })
+}
+
+/// A host and a port.
+fn address(text: &str) -> Result<String, String> {
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && is_port(port) => Ok(text.to_owned()),
+        _ => Err("write HOST:PORT, as it stands in --peers".to_owned()),
+    }
+}
+
+/// Says what there is to see to, now that the members are others: not that who was removed still runs, which it does for a moment.
+fn warn(cluster: &Cluster) {
+    for warning in cluster.warnings.iter().filter(|warning| warning.kind != "removed_runs") {
+        output::remark(format_args!("warning: {}", warning.message));
+    }
 }
 
 fn voters(cluster: &Cluster) -> impl Iterator<Item = &Member> {

@@ -1,7 +1,7 @@
 mod member;
 mod members;
 mod state;
-mod view;
+mod views;
 
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ use crate::limits::WATCH_EVERY;
 use crate::output::{self, Output};
 use crate::target::Target;
 use state::State;
-use view::View;
+use views::Views;
 
 /// Look at the cluster, its members and its settings, and change them.
 #[derive(Args)]
@@ -25,8 +25,10 @@ pub(crate) struct ClusterArgs {
     command: Command,
 }
 
-/// Show how the cluster is, and its members, as one node sees them: where that one sees no majority or no leader, the others of --nodes
-/// are asked, too, and the one counts that sees more.
+/// Show how the cluster is, and its members, as one node sees them.
+///
+/// Where the node that is asked first is no member, or sees no leader, the other --nodes are asked as well, and the one is shown that
+/// sees most.
 ///
 /// Warnings in words come last: what works, and should be seen to all the same.
 ///
@@ -139,7 +141,7 @@ fn show_change(out: &mut Output, changed: &Changed, target: &Target) {
 pub(crate) fn status(StatusArgs { watch, target }: &StatusArgs) -> anyhow::Result<ExitCode> {
     let mut out = Output::default();
     let takes_writes = target.block_on(async |client| {
-        let mut last = View::of(client, target).await?;
+        let mut last = views::look(client, target).await?;
         if watch.is_some() {
             out.clear();
         }
@@ -148,12 +150,12 @@ pub(crate) fn status(StatusArgs { watch, target }: &StatusArgs) -> anyhow::Resul
             && out.is_seen()
         {
             tokio::time::sleep(*every).await;
-            match View::of(client, target).await {
+            match views::look(client, target).await {
                 // On a terminal the times grow.
-                Ok(view) if !is_as(&view.cluster, &last.cluster) || output::is_terminal() => {
+                Ok(views) if !is_as(&views, &last) || output::is_terminal() => {
                     out.clear();
-                    show(&mut out, &view, target);
-                    last = view;
+                    show(&mut out, &views, target);
+                    last = views;
                 }
                 Ok(_) => {}
                 // It may come back.
@@ -161,25 +163,25 @@ pub(crate) fn status(StatusArgs { watch, target }: &StatusArgs) -> anyhow::Resul
                 Err(error) => return Err(error),
             }
         }
-        Ok::<_, Error>(State::of(&last.cluster).takes_writes())
+        Ok::<_, Error>(State::of(&last.best).takes_writes())
     })?;
     out.end(None)?;
     Ok(if takes_writes { ExitCode::SUCCESS } else { ExitCode::from(exit_code::UNAVAILABLE) })
 }
 
-fn show(out: &mut Output, View { cluster, cut_off }: &View, target: &Target) {
+fn show(out: &mut Output, views: &Views, target: &Target) {
     if target.json {
-        return out.json(cluster);
+        return out.json(&views.best);
     }
-    out.line(State::of(cluster));
-    for node in cut_off {
-        out.line(view::words(node));
+    out.line(State::of(&views.best));
+    for aside in views.asides() {
+        out.line(format_args!("beside: {aside}"));
     }
-    members::show(out, cluster);
+    members::show(out, &views.best);
 }
 
 /// Whether a cluster is as it was, but for what grows or moves all the time.
-fn is_as(now: &Cluster, before: &Cluster) -> bool {
+fn is_as(now: &Views, before: &Views) -> bool {
     let still = |cluster: &Cluster| {
         let mut cluster = Cluster { log_time_offset_ms: None, ..cluster.clone() };
         for member in &mut cluster.members {
@@ -191,5 +193,5 @@ fn is_as(now: &Cluster, before: &Cluster) -> bool {
         cluster.warnings.iter_mut().for_each(|warning| warning.message.clear());
         cluster
     };
-    still(now) == still(before)
+    still(&now.best) == still(&before.best) && now.asides() == before.asides()
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use quorate_client::api::{Cluster, Member};
+use quorate_client::api::{Cluster, Member, Warning};
 
 use crate::number::counted;
 
@@ -19,9 +19,15 @@ pub(super) enum State<'a> {
     NoLeader,
     /// No voter that answers has room on its disk: new jobs are refused.
     NoRoom { short: Vec<&'a str> },
-    /// It takes writes; some voters do not answer, or are short of room.
-    Degraded { voters: usize, silent: Vec<&'a str>, short: Vec<&'a str>, tolerates: usize },
-    /// It takes writes, all voters answer and have room.
+    /// It takes writes; some voters do not answer, are short of room, or have much to catch up with, in the words of `behind`.
+    Degraded {
+        voters: usize,
+        silent: Vec<&'a str>,
+        short: Vec<&'a str>,
+        behind: Vec<&'a str>,
+        tolerates: usize,
+    },
+    /// It takes writes, all voters answer, have room and keep up.
     Healthy { voters: usize, tolerates: usize },
 }
 
@@ -55,23 +61,17 @@ impl State<'_> {
             }
             () if !leader => State::NoLeader,
             () if short.len() + silent.len() == voters => State::NoRoom { short },
-            () if silent.is_empty() && short.is_empty() => {
-                State::Healthy { voters, tolerates: cluster.tolerates }
+            () => {
+                // Who answers and is not counted has not applied what the others have.
+                let all_count = voters - silent.len() - cluster.quorum <= cluster.tolerates;
+                let is_of = |warning: &&Warning| !all_count && warning.kind == "lagging";
+                let behind = cluster.warnings.iter().filter(is_of).map(|warning| warning.message.as_str());
+                let (behind, tolerates) = (behind.collect::<Vec<_>>(), cluster.tolerates);
+                match silent.is_empty() && short.is_empty() && behind.is_empty() {
+                    true => State::Healthy { voters, tolerates },
+                    false => State::Degraded { voters, silent, short, behind, tolerates },
+                }
             }
-            () => State::Degraded { voters, silent, short, tolerates: cluster.tolerates },
-        }
-    }
-
-    /// Whether another node may see more: this one sees a cluster that takes no writes, and may be cut off from the others.
-    pub(super) fn may_be_cut_off(&self) -> bool {
-        match self {
-            State::NoMajority { .. } | State::NoLeader => true,
-            State::Forming { .. }
-            | State::Applicant { .. }
-            | State::Removed { .. }
-            | State::NoRoom { .. }
-            | State::Degraded { .. }
-            | State::Healthy { .. } => false,
         }
     }
 
@@ -104,7 +104,8 @@ impl fmt::Display for State<'_> {
             }
             State::Forming { node, why: None } => write!(
                 f,
-                "forming: {node} is not in a cluster yet; its log says what it waits for (all nodes of --peers must run)"
+                "forming: {node} is not in a cluster yet; its log and its /readyz say what it waits for (for a new cluster all nodes of --peers \
+                 must run)"
             ),
             State::Applicant { node } => write!(
                 f,
@@ -117,7 +118,8 @@ impl fmt::Display for State<'_> {
             ),
             State::NoMajority { voters, silent, quorum } => write!(
                 f,
-                "NO MAJORITY: {}, and {quorum} must agree: no writes until more of them are back",
+                "NO MAJORITY: {}, and {quorum} must agree: no writes until more of them are back. Where they are lost for good: `quorate \
+                 recover --help`",
                 silent_ones(silent, voters)
             ),
             State::NoLeader => {
@@ -129,7 +131,7 @@ impl fmt::Display for State<'_> {
                  deleting jobs goes on, and makes room",
                 short.join(", ")
             ),
-            State::Degraded { voters, silent, short, tolerates } => {
+            State::Degraded { voters, silent, short, behind, tolerates } => {
                 f.write_str("degraded: ")?;
                 if !silent.is_empty() {
                     write!(f, "{}; ", silent_ones(silent, voters))?;
@@ -137,7 +139,10 @@ impl fmt::Display for State<'_> {
                 if !short.is_empty() {
                     write!(f, "{}; ", some(short, voters, "is short of room", "are short of room"))?;
                 }
-                match (silent.is_empty(), tolerates) {
+                for behind in behind {
+                    write!(f, "{behind}; ")?;
+                }
+                match (silent.is_empty() && behind.is_empty(), tolerates) {
                     (true, _) => write!(f, "{tolerates} may fail"),
                     (false, 0) => write!(f, "no other may fail"),
                     (false, _) => write!(f, "{tolerates} more may fail"),
@@ -152,14 +157,14 @@ impl fmt::Display for State<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use quorate_client::api::{Disk, Warning};
+pub(crate) mod testing {
+    use quorate_client::api::Disk;
 
     use super::*;
 
     /// Voters as letters: `L` leads, `f` follows; `l` is a learner. Behind it a `-` when it does not answer, an `s` when its
     /// disk is short of room, an `x` when it is full.
-    fn cluster(members: &str) -> Cluster {
+    pub(crate) fn cluster(members: &str) -> Cluster {
         let all: Vec<Member> = members
             .split_whitespace()
             .enumerate()
@@ -208,6 +213,12 @@ mod tests {
             warnings: Vec::new(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::cluster;
+    use super::*;
 
     #[test]
     fn a_node_that_is_no_member_says_so_first() {
@@ -228,6 +239,17 @@ mod tests {
         let cluster = Cluster { warnings: vec![refused], ..cluster("") };
         let said = State::of(&cluster).to_string();
         assert_eq!(said, "forming: n1 is not in a cluster yet: n2 at a:1 cannot be spoken to: x");
+    }
+
+    #[test]
+    fn a_voter_that_has_much_to_apply_is_none_that_may_be_needed() {
+        let lagging = Warning { kind: "lagging".into(), message: "n2 is 56497 log entries behind".into() };
+        let cluster = Cluster { warnings: vec![lagging], ..cluster("L f f") };
+        assert!(matches!(State::of(&cluster), State::Healthy { .. }), "it may be a learner");
+        let cluster = Cluster { tolerates: 0, ..cluster };
+        let state = State::of(&cluster);
+        assert_eq!(state.to_string(), "degraded: n2 is 56497 log entries behind; no other may fail");
+        assert!(state.takes_writes());
     }
 
     #[test]

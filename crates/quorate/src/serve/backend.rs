@@ -195,7 +195,7 @@ impl NodeAdmin for NodeBackend {
             Order::Add { name, peer_addr, replaces } => {
                 quorate_node::Order::Add { name, peer_addr, replaces }
             }
-            Order::Remove { name } => quorate_node::Order::Remove { name },
+            Order::Remove { name, force } => quorate_node::Order::Remove { name, force },
             Order::Transfer { to } => quorate_node::Order::Transfer { to },
             Order::Drain { name, undo } => return changed(self.node.drain(&name, undo).await),
         };

@@ -40,6 +40,11 @@ pub(crate) struct Config {
 }
 
 impl Settings {
+    /// Whether the node's name is given.
+    pub(crate) fn is_named(&self) -> bool {
+        self.name.is_some()
+    }
+
     /// Checks everything, and fills in the defaults.
     ///
     /// # Errors

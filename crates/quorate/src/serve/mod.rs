@@ -19,9 +19,10 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use quorate_gateway::{ConnectionLimits, Gateway};
 use quorate_node::{Node, StartError, StoreError};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::ending::Ending;
+use crate::limits::BACKLOG;
 use crate::wrong_usage::WrongUsage;
 use crate::{logging, peer_tls, private, runtime};
 use backend::NodeBackend;
@@ -84,9 +85,9 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
         }
     });
     let open_files = OpenFiles::allow()?;
-    let listener = listen("http-addr", http_addr).await?;
+    let socket = bind("http-addr", http_addr)?;
     let watchers = match metrics_addr {
-        Some(addr) => Some(listen("metrics-addr", addr).await?),
+        Some(addr) => Some((bind("metrics-addr", addr)?, addr)),
         None => None,
     };
     tokio::spawn(exporter.clone().keep_up());
@@ -111,6 +112,8 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     #[cfg(feature = "planted-bugs")]
     let backend = planted::Planted(backend);
     let gateway = Gateway::new(backend, http);
+    let listener = listen("http-addr", http_addr, socket)?;
+    let watchers = watchers.map(|(socket, addr)| listen("metrics-addr", addr, socket)).transpose()?;
     tracing::info!(
         http = %http_addr, tls = is_tls, peer = %peer_addr, open_files = open_files.all(), memory_mib, "serving"
     );
@@ -129,11 +132,25 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-async fn listen(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(addr).await.map_err(|error| {
-        let next = in_use(&error).map_or_else(String::new, |next| format!(". {next}"));
-        anyhow!("{setting}: cannot listen on {addr}: {error}{next}")
-    })
+/// Takes an address. Nobody can connect before it listens: it does once it can answer, so that clients turn to another node at once.
+fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpSocket> {
+    let bound = || {
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As every listener: connections of the last one may linger.
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        Ok(socket)
+    };
+    bound().map_err(|error| cannot_listen(setting, addr, &error))
+}
+
+fn listen(setting: &str, addr: SocketAddr, socket: TcpSocket) -> anyhow::Result<TcpListener> {
+    socket.listen(BACKLOG).map_err(|error| cannot_listen(setting, addr, &error))
+}
+
+fn cannot_listen(setting: &str, addr: SocketAddr, error: &io::Error) -> anyhow::Error {
+    let next = in_use(error).map_or_else(String::new, |next| format!(". {next}"));
+    anyhow!("{setting}: cannot listen on {addr}: {error}{next}")
 }
 
 /// In one line: what is wrong, with which setting, and what to do.

@@ -22,7 +22,7 @@ pub(crate) async fn bring(
     let mut leadership = peers.leadership.clone();
     let mut pause = Pause::new(&peers.process.machine);
     let mut may_be_done = false;
-    if !peers.station.takes_commands() {
+    if !(peers.station.takes_commands() && peers.is_initialised()) {
         return Err(Unavailable::NotMember.into());
     }
     let unanswered = |may_be_done| match may_be_done {

@@ -87,7 +87,7 @@ impl Orders {
             Order::Add { name, peer_addr, replaces } => {
                 self.add(&name, peer_addr, replaces.as_deref(), &stored, expected).await
             }
-            Order::Remove { name } => self.remove(&name, &stored, expected).await,
+            Order::Remove { name, force } => self.remove(&name, force, &stored, expected).await,
             Order::Transfer { to } => self.transfer(to.as_deref(), &stored, expected).await,
         }
     }

@@ -35,6 +35,7 @@ pub(crate) async fn drain(peers: &Peers, own: &Drain, name: &str, undo: bool) ->
         (false, true) if is_alone => format!(
             "{name} is being drained, and leads all the same: there is no other voter. It hands over as soon as there is one"
         ),
+        (true, _) if !changed => format!("{name} is not being drained"),
         (true, _) => format!("{name} is not drained any more"),
         (false, false) => format!("{name} is being drained: it does not lead, and takes no long polls"),
         (false, true) => format!(

@@ -12,7 +12,7 @@ pub(crate) fn order(order: &Order, members_index: Option<u64>) -> pb::OrderReque
             peer_addr: peer_addr.unwrap_or_default(),
             replaces: replaces.unwrap_or_default(),
         }),
-        Order::Remove { name } => Message::Remove(RemoveMember { name }),
+        Order::Remove { name, force } => Message::Remove(RemoveMember { name, force }),
         Order::Transfer { to } => Message::Transfer(TransferLeader { to: to.unwrap_or_default() }),
     };
     pb::OrderRequest { members_index: members_index.unwrap_or_default(), order: Some(order) }
@@ -25,7 +25,7 @@ pub(crate) fn order_of(request: pb::OrderRequest) -> Result<(Order, Option<u64>)
         Message::Add(add) => {
             Order::Add { name: add.name, peer_addr: given(add.peer_addr), replaces: given(add.replaces) }
         }
-        Message::Remove(remove) => Order::Remove { name: remove.name },
+        Message::Remove(remove) => Order::Remove { name: remove.name, force: remove.force },
         Message::Transfer(transfer) => Order::Transfer { to: given(transfer.to) },
     };
     Ok((order, (request.members_index != 0).then_some(request.members_index)))
@@ -87,7 +87,8 @@ mod tests {
         for sent in [
             Order::Add { name: name(), peer_addr: None, replaces: None },
             Order::Add { name: name(), peer_addr: Some("a:1".into()), replaces: Some("n1".into()) },
-            Order::Remove { name: name() },
+            Order::Remove { name: name(), force: false },
+            Order::Remove { name: name(), force: true },
             Order::Transfer { to: None },
             Order::Transfer { to: Some(name()) },
         ] {

@@ -29,6 +29,8 @@ pub enum Order {
     Remove {
         /// Its name.
         name: String,
+        /// Also where those that are left survive no failure, and did before.
+        force: bool,
     },
     /// Has another voter lead.
     Transfer {

@@ -10,6 +10,7 @@ impl Orders {
     pub(super) async fn remove(
         &self,
         name: &str,
+        force: bool,
         stored: &StoredMembership,
         expected: Option<u64>,
     ) -> Result<Done, No> {
@@ -21,7 +22,9 @@ impl Orders {
             leavers.extend(by_id);
         }
         if leavers.is_empty() {
-            return Ok(self.done(false, format!("{name} is no member")));
+            return Ok(
+                self.done(false, format!("{name} is no member: the members are {}", names(membership)))
+            );
         }
         may_change(stored, expected)?;
         if leavers.len() > 1 {
@@ -31,6 +34,15 @@ impl Orders {
         let stay: BTreeSet<NodeId> = voters.difference(&leavers).copied().collect();
         if stay.len() < voters.len() {
             self.can_do_without(name, &stay, membership).await?;
+            if !force && survives(voters.len()) > 0 && survives(stay.len()) == 0 && self.live(&leavers).await
+            {
+                let message = format!(
+                    "{name} answers, and without it no failure is survived any more: of {} voters all must answer then. Put another node in \
+                     its place (quorate cluster member replace), or say that it is meant: --force",
+                    stay.len()
+                );
+                return Err(Refused::new(Why::Unsafe, message).into());
+            }
         }
         if leavers.contains(&self.own_id()) {
             self.peers().station.yield_leadership();
@@ -64,6 +76,13 @@ impl Orders {
             left => format!("{left} voters are left"),
         };
         Ok(self.done(true, format!("{name} is removed: {left}")))
+    }
+
+    /// Whether any of them answers.
+    async fn live(&self, ids: &BTreeSet<NodeId>) -> bool {
+        let ask =
+            ids.iter().map(async |id| *id == self.own_id() || self.peers().ask_member(*id).await.is_some());
+        futures::future::join_all(ask).await.contains(&true)
     }
 
     /// Of several that bear the name, one is meant. It is said by its id: the same order a second time must not mean the other one.
@@ -116,4 +135,14 @@ impl Orders {
             ),
         ))
     }
+}
+
+/// How many of so many voters may fail.
+fn survives(voters: usize) -> usize {
+    voters.saturating_sub(voters / 2 + 1)
+}
+
+fn names(membership: &Membership) -> String {
+    let names: BTreeSet<&str> = membership.nodes().map(|(_, node)| node.name.as_str()).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -1,3 +1,4 @@
+use quorate_proto::peer::v1::DiscoverResponse;
 use quorate_store::{Membership, StoredMembership};
 
 use crate::cluster::handover::leads_well;
@@ -14,7 +15,8 @@ impl Orders {
         let membership = stored.membership();
         let Some(to) = to else {
             may_change(stored, expected)?;
-            return match self.handover.hand_over(leads_well).await {
+            let suits = |answer: &DiscoverResponse| leads_well(answer) && self.peers().has_applied(answer);
+            return match self.handover.hand_over(suits).await {
                 true => Ok(self.done(true, self.leader_now(membership))),
                 false => {
                     let message = "no other voter that answers, is up to date, has room and is not being drained has taken over";

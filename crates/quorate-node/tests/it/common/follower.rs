@@ -1,7 +1,7 @@
 //! A follower that does as a test says, in the place of one that has ended.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures::Stream;
@@ -53,6 +53,7 @@ pub struct Follower {
     successors: Arc<watch::Sender<Vec<u64>>>,
     when_drained: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
     silent: Arc<AtomicBool>,
+    applied: Arc<AtomicU64>,
 }
 
 impl Follower {
@@ -67,6 +68,7 @@ impl Follower {
             successors: Arc::default(),
             when_drained: Arc::default(),
             silent: Arc::default(),
+            applied: Arc::default(),
         };
         let listener = TcpListener::bind(&member.peer_addr).await.unwrap();
         let server = Server::builder()
@@ -127,6 +129,11 @@ impl Follower {
         self.silent.store(true, Ordering::Relaxed);
     }
 
+    /// It says that it has applied so much; else nothing.
+    pub fn applies(&self, index: u64) {
+        self.applied.store(index, Ordering::Relaxed);
+    }
+
     fn deposed(&self) -> bool {
         *self.answers.borrow() != Answers::All
     }
@@ -151,8 +158,15 @@ impl Discovery for Follower {
             return Err(Status::unavailable("it is silent"));
         }
         let (name, node_id) = (self.member.name.clone(), self.member.id);
-        let answer =
-            pb::DiscoverResponse { name, node_id, initialised: true, feature_level: 1, ..Default::default() };
+        let answer = pb::DiscoverResponse {
+            name,
+            node_id,
+            initialised: true,
+            feature_level: 1,
+            disk_state: pb::DiskState::Room.into(),
+            applied_index: self.applied.load(Ordering::Relaxed),
+            ..Default::default()
+        };
         Ok(Response::new(answer))
     }
 }
