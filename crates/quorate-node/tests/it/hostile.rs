@@ -43,13 +43,13 @@ impl Unharmed {
         }
         // Nor does anything wait on a disk.
         for at in cluster.up() {
-            cluster.stop(at).await;
+            Box::pin(cluster.stop(at)).await;
             cluster.start(at).await;
             eventually("it is back", async || cluster.at(at).ready().await).await;
         }
         put(cluster.at(0), 2).await;
         cluster.converged().await;
-        cluster.stop_all().await;
+        Box::pin(cluster.stop_all()).await;
     }
 }
 
