@@ -36,11 +36,11 @@ pub enum StoreError {
         /// What this version does not understand.
         reason: String,
     },
-    /// The log is shorter than what this node has promised to remember: it must not vote under this id again. Set
+    /// The log has less than what this node has promised to remember: it must not vote under this id again. Set
     /// the directory aside and rejoin as a new node.
-    #[error("the Raft log has lost entries or votes: the high-water mark says {marked}, the log has {found}")]
+    #[error("the Raft log has lost entries or votes: it had {marked}, and has {found}")]
     LostEntries {
-        /// What the high-water mark says.
+        /// What it had, by the high-water mark or by its own entries.
         marked: String,
         /// What the log has.
         found: String,

@@ -196,10 +196,10 @@ pub(super) fn check_mark(disk: &disk::Disk, mark: Mark, recovered: &Recovered) -
             entry.is_some_and(|entry| entry.log_id == id)
         }
     };
+    let has_vote = mark.vote.is_none_or(|marked| vote.is_some_and(|vote| vote >= marked));
+    let term = last.map_or(0, |last| last.leader_id.term);
     let voted = vote.map_or(0, |vote| vote.leader_id.term);
-    let has_vote = mark.vote.is_none_or(|marked| vote.is_some_and(|vote| vote >= marked))
-        && last.is_none_or(|last| last.leader_id.term <= voted);
-    if has_entry && has_vote {
+    if has_entry && has_vote && term <= voted {
         return Ok(());
     }
     let say = |last: Option<LogId>, vote: Option<Vote>| {
@@ -207,7 +207,11 @@ pub(super) fn check_mark(disk: &disk::Disk, mark: Mark, recovered: &Recovered) -
         let vote = vote.map_or("no vote".to_owned(), |vote| format!("the vote {vote}"));
         format!("{last} and {vote}")
     };
-    Err(StoreError::LostEntries { marked: say(mark.last, mark.vote), found: say(last, vote) })
+    let marked = match has_entry && has_vote {
+        true => format!("a vote of term {term}, of which there are entries"),
+        false => say(mark.last, mark.vote),
+    };
+    Err(StoreError::LostEntries { marked, found: say(last, vote) })
 }
 
 /// Refuses what Raft could only end with, by name.

@@ -65,6 +65,15 @@ impl Model {
         self.last().map_or(0, |id| id.index + 1)
     }
 
+    /// Nobody has entries of a term in which it has not voted.
+    async fn vote_before_entries(&mut self, store: &mut LogStore) {
+        if self.vote.is_none_or(|vote| vote.leader_id.term < self.term) {
+            let vote = Vote::new_committed(self.term, 3);
+            self.vote = Some(vote);
+            store.save_vote(&vote).await.unwrap();
+        }
+    }
+
     /// How many entries a share of them is.
     fn count(&self, share: f64) -> usize {
         (self.entries.len() as f64 * share) as usize
@@ -75,6 +84,7 @@ async fn take(step: &Step, model: &mut Model, store: &mut LogStore) {
     match step {
         Step::Append { sizes, new_term, wait } => {
             model.term += u64::from(*new_term);
+            model.vote_before_entries(store).await;
             let (term, next) = (model.term, model.next());
             let entries: Vec<Entry> =
                 sizes.iter().zip(next..).map(|(&bytes, index)| entry(term, index, bytes)).collect();
@@ -90,6 +100,7 @@ async fn take(step: &Step, model: &mut Model, store: &mut LogStore) {
             store.truncate_after(model.last()).await.unwrap();
         }
         Step::Purge { share } => {
+            model.vote_before_entries(store).await;
             let count = model.count(*share);
             let upto = match model.entries.get(count) {
                 Some(entry) => entry.log_id,

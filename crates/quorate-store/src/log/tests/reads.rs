@@ -63,6 +63,7 @@ async fn a_range_is_read_from_disk_and_tail_alike() {
     let all: Vec<Entry> = (0..40).map(|index| entry(1, index, 1000)).collect();
     {
         let Opened { mut store, dir: _dir } = Opened::at(dir.path(), LOG_TAIL_BYTES);
+        store.save_vote(&Vote::new(9, 1)).await.unwrap();
         store.blocking_append(all[..20].to_vec()).await.unwrap();
     }
     let Opened { mut store, dir: _dir } = Opened::at(dir.path(), LOG_TAIL_BYTES);
@@ -126,6 +127,7 @@ async fn limited_reads_are_capped_in_bytes_and_never_empty() {
     let all: Vec<Entry> = sizes.iter().zip(0..).map(|(&bytes, index)| entry(1, index, bytes)).collect();
     {
         let Opened { mut store, dir: _dir } = Opened::at(dir.path(), LOG_TAIL_BYTES);
+        store.save_vote(&Vote::new(9, 1)).await.unwrap();
         store.blocking_append(all[..3].to_vec()).await.unwrap();
     }
     // Everything in memory, everything on the disk, and half and half.
@@ -165,6 +167,7 @@ async fn a_hole_is_refused() {
 async fn a_closed_log_refuses_changes_and_has_written_everything() {
     let dir = TempDir::new().unwrap();
     let Opened { mut store, dir: data_dir } = Opened::at(dir.path(), LOG_TAIL_BYTES);
+    store.save_vote(&Vote::new(9, 1)).await.unwrap();
     let mut clone = store.clone();
     let (flushed, wait) = on_flushed(|| {});
     store.append([entry(1, 0, 10)], flushed).await.unwrap();
