@@ -35,7 +35,7 @@ pub(super) struct Secrets {
     nodes: Vec<Place>,
     /// Which of the authorities vouches for the nodes.
     authority: usize,
-    /// By each of them a certificate of somebody who is no node.
+    /// By each of them a certificate of a node that is none of these: who is no node at all is not let in.
     strangers: [Identity; AUTHORITIES.len()],
     /// Both.
     trust: Trust,
@@ -65,14 +65,14 @@ impl Secrets {
         let mut authorities = String::new();
         for authority in AUTHORITIES.map(|name| dir.join(name)) {
             quorate(binary, |it| it.args(["cert", "init"]).arg(&authority)).await?;
-            let stranger = ["cert", "client", "stranger", "--dir"];
-            let out = authority.join("clients");
+            let stranger = ["cert", "node", "stranger", "--dir"];
+            let out = authority.join("strangers");
             quorate(binary, |it| it.args(stranger).arg(&authority).arg("--out").arg(out)).await?;
             authorities += &read(&authority.join("ca.crt")).await?;
         }
         replace(&dir.join("ca.crt"), &authorities).await?;
         let stranger = |authority: &str| {
-            let files = dir.join(authority).join("clients");
+            let files = dir.join(authority).join("strangers");
             Identity::open(files.join("stranger.crt"), files.join("stranger.key"))
         };
         let mut secrets = Secrets {
