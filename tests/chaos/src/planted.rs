@@ -51,7 +51,7 @@ pub const EXPERIMENTS: [Experiment; 29] = [
         bulk: false,
     },
     Experiment::new("ack-before-fsync", &[(PowerCut, All, 2)], "`kept`"),
-    Experiment::new("forget-vote", &[(Kill, Leader, 4), (Kill, All, 4)], "cannot follow"),
+    Experiment::new("forget-vote", &[(Kill, Leader, 4), (Kill, All, 4)], "has lost entries or votes"),
     Experiment::new("ignore-high-water-mark", &[(LoseTail, Follower, 3)], "as if it had not"),
     Experiment::new("wiped-node-votes", &[(Wipe, Follower, 3)], "as if it had not"),
     Experiment::new("local-clock", &[(Kill, Follower, 1)], "`converged`"),
