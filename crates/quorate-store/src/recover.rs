@@ -163,6 +163,10 @@ mod tests {
 
     /// A member of three, with entries 1 (the membership) to `applied` in its table, and to `logged` in its log.
     async fn member_of_three(applied: u64, logged: u64) -> TempDir {
+        member_who_voted(Some(Vote::new(4, 2)), applied, logged).await
+    }
+
+    async fn member_who_voted(vote: Option<Vote>, applied: u64, logged: u64) -> TempDir {
         let mut harness = Harness::new(Tuning::default());
         harness.data_dir.adopt_cluster("the old one", &[]).unwrap();
         let own = harness.data_dir.identity().node_id;
@@ -184,7 +188,9 @@ mod tests {
         let entries: Vec<Entry> =
             std::iter::once(first).chain(jobs).take(applied.max(logged) as usize).collect();
         let mut log = LogStore::open(&harness.data_dir, Arc::new(|error| panic!("{error}"))).unwrap();
-        log.save_vote(&Vote::new(4, 2)).await.unwrap();
+        if let Some(vote) = vote {
+            log.save_vote(&vote).await.unwrap();
+        }
         log.blocking_append(entries[..logged as usize].to_vec()).await.unwrap();
         log.close().unwrap();
         let apply = entries[..applied as usize].iter().map(|entry| Ok((entry.clone(), None)));
@@ -259,6 +265,16 @@ mod tests {
         let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
         // No vote that it may have given counts again.
         assert_eq!(last, LogId { leader_id: CommittedLeaderId::new(9), index: 4 });
+        check_recovered(&dir, last, 1).await;
+    }
+
+    #[tokio::test]
+    async fn a_log_that_has_lost_its_vote_is_said_and_recovered() {
+        let dir = member_who_voted(None, 3, 5).await;
+        let found = Recovery::of(dir.path()).unwrap();
+        assert!(found.survey().has_lost && found.survey().vote.is_none());
+        let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
+        assert_eq!(last.index, 6);
         check_recovered(&dir, last, 1).await;
     }
 

@@ -14,7 +14,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::limits::REST;
 use crate::testing::{Watched, ca, issue, node, open, trust, write};
 use crate::{
-    Handshakes, Identity, TlsError, Trust, bind, client, date, keep_fresh, lasts, peer_client, peer_server, server,
+    Handshakes, Identity, TlsError, Trust, bind, client, date, keep_fresh, lasts, peer_client, peer_server,
+    server,
 };
 
 /// Whether both sides come to an understanding, about a server of this name.

@@ -116,7 +116,7 @@ impl Target {
         calls: impl AsyncFnOnce(&Client) -> Result<T, E>,
     ) -> anyhow::Result<T> {
         runtime::on_one_thread(async {
-            let client = self.client_of(items(&self.nodes))?;
+            let client = self.lasting_client_of(items(&self.nodes))?;
             calls(&client).await.map_err(Into::into)
         })
     }
@@ -126,7 +126,7 @@ impl Target {
     /// # Errors
     /// They are no nodes' URLs.
     pub(crate) fn client_of_named(&self, nodes: &[String]) -> anyhow::Result<Client> {
-        self.client_of(self.spoken_to(nodes))
+        self.lasting_client_of(self.spoken_to(nodes))
     }
 
     /// Where these are spoken to over TLS, those are, too: a node behind a proxy that ends TLS names addresses without.
@@ -137,16 +137,25 @@ impl Target {
         if is_tls { named.iter().map(https).collect() } else { named.to_vec() }
     }
 
-    /// A client of these nodes, as this one would be otherwise. It is made where there is a runtime, on which it follows its files.
+    /// The same, of a client that is made where there is a runtime, on which it follows its files to the end.
+    fn lasting_client_of(&self, nodes: Vec<String>) -> anyhow::Result<Client> {
+        let config = self.config_of(&nodes)?;
+        keep_fresh(&config);
+        Client::new(config).context("nodes")
+    }
+
+    /// A client of these nodes, as this one would be otherwise, for a call.
     ///
     /// # Errors
     /// They are no nodes' URLs.
-    pub(crate) fn client_of(&self, nodes: Vec<String>) -> anyhow::Result<Client> {
+    pub(crate) fn client_of(&self, nodes: &[String]) -> anyhow::Result<Client> {
+        Client::new(self.config_of(nodes)?).context("nodes")
+    }
+
+    fn config_of(&self, nodes: &[String]) -> anyhow::Result<ClientConfig> {
         let HumanDuration(deadline) = self.deadline;
         let token = self.token.read()?;
-        let config = ClientConfig { token, deadline, wait_for_nodes: false, ..self.tls.config(&nodes)? };
-        keep_fresh(&config);
-        Client::new(config).context("nodes")
+        Ok(ClientConfig { token, deadline, wait_for_nodes: false, ..self.tls.config(nodes)? })
     }
 }
 

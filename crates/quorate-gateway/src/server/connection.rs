@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use hyper::Version;
 use hyper::body::Incoming;
+use hyper::{Version, header};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -131,6 +131,7 @@ impl Connection {
                 let in_flight = if share.is_some() { in_flight } else { in_flight.without_permit() };
                 if share.is_none() && is_http2 {
                     *response.body_mut() = Body::empty();
+                    response.headers_mut().remove(header::CONTENT_LENGTH);
                 }
                 Ok::<_, h2::Error>(Outgoing::of(response, progress, watch, (in_flight, share)))
             }

@@ -79,6 +79,15 @@ async fn who_has_his_share_is_told_that_the_node_is_well() {
     {
         assert_eq!(ask(&mut connection, path).await, status, "{path}");
     }
+    // Over HTTP/2 without a body, which its head does not promise either.
+    let stream = server.connect().await.stream;
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = hyper::Request::get(format!("http://{}/v1/jobs", server.addr));
+    let refused = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"1".parse().unwrap()));
+    assert!(refused.into_body().collect().await.unwrap().to_bytes().is_empty());
 }
 
 #[tokio::test]

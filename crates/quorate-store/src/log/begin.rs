@@ -1,13 +1,11 @@
 //! The log of a directory in which no node runs: made, changed by a person's command, looked into.
 
-use std::sync::Arc;
-
 use futures::executor::block_on;
 use openraft::entry::RaftEntry;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
 
 use super::disk::Recovered;
-use super::store::{check_mark, check_term};
+use super::store::{check_mark, check_term, check_vote};
 use super::{LogStore, disk};
 use crate::high_water::{HighWater, Mark};
 use crate::{DataDir, Entry, LogId, Membership, StoreError, Vote};
@@ -25,7 +23,7 @@ pub(crate) struct Beginning {
 /// Has the log go on so. Durable when it returns, with its mark.
 pub(crate) fn begin(dir: &DataDir, beginning: Beginning) -> Result<(), StoreError> {
     let failed = |source| StoreError::failed("the log".to_owned(), source);
-    let mut log = LogStore::open(dir, Arc::new(|_| ()))?;
+    let mut log = LogStore::open_to_begin(dir)?;
     block_on(async {
         if let Some(purged) = beginning.purged {
             log.purge(purged).await?;
@@ -49,7 +47,7 @@ pub(crate) struct Look {
     pub(crate) vote: Option<Vote>,
     pub(crate) committed: Option<LogId>,
     pub(crate) mark: Mark,
-    /// It has less than its mark says: [`LogStore::open`] refuses it.
+    /// It has less than its mark says, or than its entries do: [`LogStore::open`] refuses it.
     pub(crate) has_lost: bool,
     /// The last one in it.
     pub(crate) membership: Option<(LogId, Membership)>,
@@ -60,7 +58,7 @@ pub(crate) fn look(dir: &DataDir, applied: Option<LogId>) -> Result<Look, StoreE
     let (_, mark) = HighWater::open(&dir.high_water())?;
     let disk = disk::Disk::open_read_only(&dir.raft(), dir.sizes())?;
     let recovered = disk.recover()?;
-    let has_lost = match check_mark(&disk, mark, &recovered) {
+    let has_lost = match check_mark(&disk, mark, &recovered).and_then(|()| check_vote(&recovered)) {
         Err(StoreError::LostEntries { .. }) => true,
         checked => checked.map(|()| false)?,
     };

@@ -67,16 +67,31 @@ impl LogStore {
         LogStore::open_with(dir, on_failure, LOG_TAIL_BYTES)
     }
 
+    /// The same, of a log that may have lost its vote, where another one is about to take its place.
+    pub(super) fn open_to_begin(dir: &DataDir) -> Result<LogStore, StoreError> {
+        LogStore::open_checked(dir, Arc::new(|_| ()), LOG_TAIL_BYTES, |_| Ok(()))
+    }
+
     pub(super) fn open_with(
         dir: &DataDir,
         on_failure: OnFailure,
         tail_bytes: usize,
+    ) -> Result<LogStore, StoreError> {
+        LogStore::open_checked(dir, on_failure, tail_bytes, check_vote)
+    }
+
+    fn open_checked(
+        dir: &DataDir,
+        on_failure: OnFailure,
+        tail_bytes: usize,
+        check: fn(&Recovered) -> Result<(), StoreError>,
     ) -> Result<LogStore, StoreError> {
         // First the mark: without one, a log is not begun either.
         let (mut high_water, mark) = HighWater::open(&dir.high_water())?;
         let disk = Disk::open(&dir.raft(), dir.sizes())?;
         let recovered = disk.recover()?;
         check_mark(&disk, mark, &recovered)?;
+        check(&recovered)?;
         check_term(&recovered)?;
         // What a crash left in the write-ahead log is synced by now, and counts from now on.
         let mark = Mark { last: recovered.last, vote: recovered.vote };
@@ -184,7 +199,7 @@ impl Drop for WriterThread {
     }
 }
 
-/// Refuses a log that has less than its mark says, or a vote before its own entries: whoever appends has voted for their leader.
+/// Refuses a log that has less than its mark says.
 pub(super) fn check_mark(disk: &disk::Disk, mark: Mark, recovered: &Recovered) -> Result<(), StoreError> {
     let &Recovered { purged, last, vote, .. } = recovered;
     let has_entry = match mark.last {
@@ -197,21 +212,26 @@ pub(super) fn check_mark(disk: &disk::Disk, mark: Mark, recovered: &Recovered) -
         }
     };
     let has_vote = mark.vote.is_none_or(|marked| vote.is_some_and(|vote| vote >= marked));
-    let term = last.map_or(0, |last| last.leader_id.term);
-    let voted = vote.map_or(0, |vote| vote.leader_id.term);
-    if has_entry && has_vote && term <= voted {
+    if has_entry && has_vote {
         return Ok(());
     }
-    let say = |last: Option<LogId>, vote: Option<Vote>| {
-        let last = last.map_or("no entry".to_owned(), |id| format!("the last entry {id}"));
-        let vote = vote.map_or("no vote".to_owned(), |vote| format!("the vote {vote}"));
-        format!("{last} and {vote}")
-    };
-    let marked = match has_entry && has_vote {
-        true => format!("a vote of term {term}, of which there are entries"),
-        false => say(mark.last, mark.vote),
-    };
+    Err(StoreError::LostEntries { marked: say(mark.last, mark.vote), found: say(last, vote) })
+}
+
+/// Refuses a vote from before the log's own entries: whoever appends has voted for their leader, and could vote twice.
+pub(super) fn check_vote(&Recovered { last, vote, .. }: &Recovered) -> Result<(), StoreError> {
+    let term = last.map_or(0, |last| last.leader_id.term);
+    if term <= vote.map_or(0, |vote| vote.leader_id.term) {
+        return Ok(());
+    }
+    let marked = format!("a vote of term {term}, of which there are entries");
     Err(StoreError::LostEntries { marked, found: say(last, vote) })
+}
+
+fn say(last: Option<LogId>, vote: Option<Vote>) -> String {
+    let last = last.map_or("no entry".to_owned(), |id| format!("the last entry {id}"));
+    let vote = vote.map_or("no vote".to_owned(), |vote| format!("the vote {vote}"));
+    format!("{last} and {vote}")
 }
 
 /// Refuses what Raft could only end with, by name.

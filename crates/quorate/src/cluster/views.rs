@@ -26,7 +26,7 @@ pub(super) async fn look(client: &Client, target: &Target) -> Result<Views, Erro
         let nodes = items(&target.nodes);
         let asked = nodes.into_iter().map(async |node| {
             // The first client has found nothing wrong with it.
-            let client = target.client_of(vec![node]).ok()?;
+            let client = target.client_of(&[node]).ok()?;
             client.within(VIEW).cluster().await.ok()
         });
         views = join_all(asked).await.into_iter().flatten().collect();
@@ -66,9 +66,9 @@ impl Views {
                 Worth::Applicant => Some(format!(
                     "{node} is no member: it waits until somebody asks for it: `quorate cluster member add {node}`"
                 )),
-                Worth::Forming => {
-                    Some(format!("{node} is in no cluster: its log and its /readyz say what it waits for{why}"))
-                }
+                Worth::Forming => Some(format!(
+                    "{node} is in no cluster: its log and its /readyz say what it waits for{why}"
+                )),
                 Worth::Removed => Some(format!(
                     "{node} was removed: stop it; to have it join again, wipe its data directory"
                 )),
