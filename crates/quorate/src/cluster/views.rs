@@ -121,7 +121,7 @@ mod tests {
             let views = Views::of(views);
             let mut asides = views.asides();
             asides.sort();
-            (views.best.node.clone(), asides.join("\n"))
+            (views.best.node, asides.join("\n"))
         };
         for first in 0..5 {
             let mut views = all();
