@@ -78,6 +78,8 @@ impl Group {
         let raft = Raft::new(identity.node_id, Arc::new(config.raft()?), network, log.clone(), table)
             .await
             .map_err(|fatal| StartError::Raft(fatal.to_string()))?;
+        // Once it answers, its metrics have what it had stored: who asks before would take a member for none.
+        raft.with_raft_state(|_| ()).await.map_err(|fatal| StartError::Raft(fatal.to_string()))?;
         let station = Station::default();
         if dir.was_removed()? {
             station.set_removed();
