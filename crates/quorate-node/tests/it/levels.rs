@@ -59,7 +59,8 @@ async fn a_program_that_is_older_than_the_cluster_is_refused_by_name() {
     let seen = cluster.at(leader).cluster().await;
     let leading = seen.members.iter().find(|member| member.role.as_str() == "leader").unwrap();
     let mut peer = PeerClient::connect(format!("http://{}", leading.peer_addr)).await.unwrap();
-    let member = Member { node_id: 4_711, name: "n4".to_owned(), ..Member::default() };
+    let peer_addr = "127.0.0.1:1".to_owned();
+    let member = Member { node_id: 4_711, name: "n4".to_owned(), peer_addr, ..Member::default() };
     let join = pb::JoinRequest { member: Some(member), feature_level: 1 };
     let request = call(join, &seen.id, 4_711, leading.id);
     let answer = peer.join(request).await.unwrap().into_inner();
