@@ -146,7 +146,6 @@ async fn a_node_that_knows_no_leader_asks_to_be_a_member_all_the_same() {
     cluster.stop_all().await;
 }
 
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_much_to_apply_is_given_no_vote_and_does_not_lead() {
     let mut cluster = Cluster::started(3).await;
