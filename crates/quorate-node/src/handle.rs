@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::DiskState;
+use crate::cluster::not_yet::NO_MAJORITY;
 use crate::cluster::order::{Done, Order, OrderError, bring, drain};
 use crate::cluster::peers::Peers;
 use crate::cluster::status::{self, Cluster};
@@ -132,7 +133,12 @@ impl Handle {
                 Some(Unready::Applies(for_what))
             }
             () if station.is_draining() => Some(Unready::Draining),
-            () if !self.caught_up() => Some(Unready::NotRecovered(self.0.group.peers.refused_by())),
+            // A membership that it knows may be one to which no majority has agreed.
+            () if !self.caught_up() => {
+                let refused = self.0.group.peers.refused_by();
+                let is_led = self.0.group.read_index.is_led(limits::READY).await;
+                Some(if is_led { Unready::NotRecovered(refused) } else { Unready::NoMajority(refused) })
+            }
             () if self.barrier(limits::READY).await.is_err() => {
                 Some(Unready::NoMajority(self.0.group.peers.refused_by()))
             }
@@ -250,7 +256,7 @@ pub enum Unready {
     #[error("this node has not recovered yet what it had before it was started{0}")]
     NotRecovered(String),
     /// It reaches no majority; with what keeps it from the others, where that is known.
-    #[error("this node reaches no majority through a leader{0}")]
+    #[error("this node reaches no majority through a leader: {hint}{0}", hint = NO_MAJORITY)]
     NoMajority(String),
     /// A write through it is not answered.
     #[error("writes through this node are not answered, although it reaches a majority")]

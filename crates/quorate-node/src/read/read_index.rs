@@ -55,18 +55,28 @@ impl ReadIndex {
         }
     }
 
+    /// Whether a leader that a majority follows answers within so long, whatever this node has applied.
+    pub(crate) async fn is_led(&self, within: Duration) -> bool {
+        matches!(tokio::time::timeout(within, self.index()).await, Ok(Ok(_)))
+    }
+
     async fn reach(&self) -> Result<(), Unavailable> {
-        let mut pause = Pause::new(&self.machine);
-        let index = loop {
-            match self.leader.answer().await {
-                Some(Some(index)) => break index,
-                Some(None) => tokio::time::sleep(pause.next()).await,
-                None => return Err(Unavailable::Stopping),
-            }
-        };
+        let index = self.index().await?;
         let mut applied = self.applied.clone();
         applied.wait_for(|applied| *applied >= index).await.map_err(|_| Unavailable::Stopping)?;
         Ok(())
+    }
+
+    /// How far the log is committed, from whoever leads.
+    async fn index(&self) -> Result<u64, Unavailable> {
+        let mut pause = Pause::new(&self.machine);
+        loop {
+            match self.leader.answer().await {
+                Some(Some(index)) => return Ok(index),
+                Some(None) => tokio::time::sleep(pause.next()).await,
+                None => return Err(Unavailable::Stopping),
+            }
+        }
     }
 }
 

@@ -146,6 +146,21 @@ async fn a_node_that_knows_no_leader_asks_to_be_a_member_all_the_same() {
     cluster.stop_all().await;
 }
 
+/// A node on an empty directory hears of its cluster by those that are left of it, and of no leader.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiped_node_says_that_it_needs_a_majority() {
+    let mut cluster = Cluster::started(3).await;
+    for at in [1, 2] {
+        cluster.crash(at).await;
+    }
+    std::fs::remove_dir_all(cluster.dir(1)).unwrap();
+    cluster.start(1).await;
+    let told = async || cluster.at(1).unready().await.map(|why| why.to_string()).unwrap_or_default();
+    eventually("it says what it needs", async || told().await.contains("a majority of its members must run"))
+        .await;
+    cluster.stop_all().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_much_to_apply_is_given_no_vote_and_does_not_lead() {
     let mut cluster = Cluster::started(3).await;
