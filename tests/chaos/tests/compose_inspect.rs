@@ -24,11 +24,7 @@ fn compose(arguments: &[&str]) -> String {
 
 #[test]
 fn containers_may_do_little() {
-    let ready = match common::succeeds("docker-compose", &["version"]) {
-        true => common::image(),
-        false => Err("docker-compose is missing".to_owned()),
-    };
-    if let Err(why) = ready {
+    if let Err(why) = common::image_for_compose() {
         println!("SKIPPED: {why}");
         return;
     }

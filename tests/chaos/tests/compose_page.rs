@@ -18,11 +18,7 @@ const PROJECT: &str = "quorate-page";
 const IMAGE_BEFORE: &str = "quorate:test-before";
 #[test]
 fn every_command_of_the_compose_page_does_what_the_page_says() {
-    let ready = match common::succeeds("docker-compose", &["version"]) {
-        true => common::image(),
-        false => Err("docker-compose is missing".to_owned()),
-    };
-    if let Err(why) = ready {
+    if let Err(why) = common::image_for_compose() {
         println!("SKIPPED: {why}");
         return;
     }

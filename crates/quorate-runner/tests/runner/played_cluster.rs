@@ -45,6 +45,8 @@ struct State {
     queued: Notify,
     answers: Mutex<HashMap<String, (u16, String)>>,
     replays: AtomicBool,
+    /// What was taken, by the key of the request: an answer that its client has not waited for is given again.
+    given: Mutex<HashMap<String, Vec<String>>>,
     calls: UnboundedSender<Call>,
 }
 
@@ -58,6 +60,7 @@ impl PlayedCluster {
             queued: Notify::new(),
             answers: Mutex::default(),
             replays: AtomicBool::new(false),
+            given: Mutex::default(),
             calls: sender,
         });
         let shared = state.clone();
@@ -149,32 +152,33 @@ impl State {
         let (query, selection) = (query.to_owned(), selection.trim_start_matches('&').to_owned());
         let key = headers.get("idempotency-key").map_or("", |key| key.to_str().expect("ASCII")).to_owned();
         self.calls
-            .send(Call { line: line.clone(), query: query.clone(), selection, key, body })
+            .send(Call { line: line.clone(), query: query.clone(), selection, key: key.clone(), body })
             .expect("the test listens");
+        let is_replayed = self.given.lock().expect("no panic under the lock").contains_key(&key);
         let told = self.answers.lock().expect("no panic under the lock").get(&line).cloned();
         let (status, body) = match (told, uri.path().rsplit('/').next().unwrap_or_default()) {
             (Some(told), _) => told,
-            (None, "consume") => (200, self.consume(&query).await),
+            (None, "consume") => (200, self.consume(&query, &key).await),
             (None, "touch") => (204, String::new()),
             (None, "success" | "fail") if query == "take=1&wait=0" => {
-                let (ended, taken) = (job("x", "x", 60, "success"), self.take(1));
+                let (ended, taken) = (job("x", "x", 60, "success"), self.take(1, &key));
                 (200, format!(r#"{{"job":{ended},"jobs":[{}]}}"#, taken.join(",")))
             }
             (None, "success" | "fail") => (200, wrapped(&job("x", "x", 60, "success"))),
             (None, _) => (200, wrapped(&job("x", "x", 60, "running"))),
         };
         let mut headers = HeaderMap::new();
-        if self.replays.load(Ordering::Relaxed) {
+        if is_replayed || self.replays.load(Ordering::Relaxed) {
             headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
         }
         (StatusCode::from_u16(status).expect("a status"), headers, body)
     }
 
-    async fn consume(&self, query: &str) -> String {
+    async fn consume(&self, query: &str, key: &str) -> String {
         let (n, wait) = query.split_once('&').expect("n and wait");
         let n: usize = n.strip_prefix("n=").expect("n").parse().expect("a number");
         loop {
-            let taken = self.take(n);
+            let taken = self.take(n, key);
             if !taken.is_empty() || wait == "wait=0" {
                 return format!(r#"{{"jobs":[{}]}}"#, taken.join(","));
             }
@@ -182,10 +186,18 @@ impl State {
         }
     }
 
-    fn take(&self, n: usize) -> Vec<String> {
+    fn take(&self, n: usize, key: &str) -> Vec<String> {
+        let mut given = self.given.lock().expect("no panic under the lock");
+        if let Some(taken) = given.get(key) {
+            return taken.clone();
+        }
         let mut queue = self.queue.lock().expect("no panic under the lock");
         let n = n.min(queue.len());
-        queue.drain(..n).collect()
+        let taken: Vec<String> = queue.drain(..n).collect();
+        if !taken.is_empty() {
+            given.insert(key.to_owned(), taken.clone());
+        }
+        taken
     }
 }
 

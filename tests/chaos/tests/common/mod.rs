@@ -54,6 +54,14 @@ pub(crate) fn root() -> PathBuf {
     root.expect("this crate is in tests/ of the project").to_owned()
 }
 
+/// Makes the [`image`] where there is a `docker-compose`, as the page calls it.
+pub(crate) fn image_for_compose() -> Result<(), String> {
+    if !succeeds("docker-compose", &["version"]) {
+        return Err("docker-compose is missing".to_owned());
+    }
+    image()
+}
+
 /// Makes the image of [`binary`]. The error says why that cannot be done here.
 pub(crate) fn image() -> Result<(), String> {
     if !succeeds("docker", &["version"]) {
