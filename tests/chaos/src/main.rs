@@ -31,6 +31,9 @@ struct Arguments {
     /// The program under test [default: `quorate` beside this program].
     #[arg(long, env = "QUORATE_BINARY", value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// What the nodes are at first: each goes on as the program under test after it was stopped in order, as roll-all does.
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
     /// The stack under test.
     #[arg(long, value_name = "FILE", default_value = "deploy/compose.yaml")]
     compose_file: PathBuf,
@@ -91,7 +94,11 @@ async fn main_run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let host = match arguments.host {
         Hosts::Processes => {
             let beside = std::env::current_exe()?.with_file_name("quorate");
-            HostKind::Processes { binary: arguments.binary.unwrap_or(beside), planted_bug: None }
+            HostKind::Processes {
+                binary: arguments.binary.unwrap_or(beside),
+                before: arguments.before,
+                planted_bug: None,
+            }
         }
         Hosts::Compose => HostKind::Compose {
             file: arguments.compose_file,

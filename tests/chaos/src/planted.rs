@@ -143,6 +143,7 @@ impl Experiment {
         let options = Options {
             host: HostKind::Processes {
                 binary: binary.to_owned(),
+                before: None,
                 planted_bug: self.bug.map(ToOwned::to_owned),
             },
             dir: dir.clone(),

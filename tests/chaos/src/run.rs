@@ -60,6 +60,8 @@ pub enum HostKind {
     Processes {
         /// `quorate`
         binary: PathBuf,
+        /// What the nodes are at first, where that is another build: each is `binary` once it has been stopped in order.
+        before: Option<PathBuf>,
         /// The bug that they are to have, if that is a build which can have one.
         planted_bug: Option<String>,
     },
@@ -110,14 +112,16 @@ pub async fn run(options: &Options) -> anyhow::Result<Verdict> {
     tokio::fs::create_dir_all(&options.dir).await?;
     let dir = tokio::fs::canonicalize(&options.dir).await?;
     match &options.host {
-        HostKind::Processes { binary, planted_bug } => {
+        HostKind::Processes { binary, before, planted_bug } => {
             let disks = match &options.plan {
                 _ if options.bulk => Some(limits::SMALL_DISK_BYTES),
                 Plan::Each(faults) if !faults.iter().any(|fault| fault.action.needs_disks()) => None,
                 Plan::For(_) | Plan::Each(_) => Some(limits::DISK_BYTES),
             };
             let snapshots = if options.bulk { Snapshots::AsUsual } else { Snapshots::Often };
-            let host = Processes::new(binary, planted_bug.as_deref(), &dir, 3, disks, snapshots).await?;
+            let before = before.as_deref();
+            let host =
+                Processes::new(binary, before, planted_bug.as_deref(), &dir, 3, disks, snapshots).await?;
             if options.bulk && host.skipped().iter().any(|what| what.contains("disks")) {
                 return Ok(Verdict::Skipped(host.skipped().join("; ")));
             }

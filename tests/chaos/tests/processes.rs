@@ -6,7 +6,7 @@ use quorate_chaos::{Action, HostKind, Victim};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_jobs_survive_kills_pauses_restarts_lost_data_and_new_certificates_and_tokens() {
-    let host = HostKind::Processes { binary: common::binary(), planted_bug: None };
+    let host = HostKind::Processes { binary: common::binary(), before: None, planted_bug: None };
     let faults = [
         (Action::Kill, Victim::Leader),
         (Action::ClockAhead, Victim::All),

@@ -20,6 +20,7 @@ use crate::observe::Stuck;
 ///
 /// They end with this process, however it ends: they hold the other end of a pipe that they read.
 pub(crate) struct Processes {
+    /// What a node runs when it has been stopped in order, as for an upgrade. One that was killed goes on with what it ran.
     binary: PathBuf,
     planted_bug: Option<String>,
     nodes: Vec<Node>,
@@ -51,6 +52,8 @@ struct Local {
     disk: Option<Disk>,
     clock: Option<WallClock>,
     running: Option<Running>,
+    /// What it runs: it may be older than the program under test until it is stopped in order.
+    program: PathBuf,
 }
 
 impl Local {
@@ -81,19 +84,26 @@ struct Running {
 
 impl Processes {
     /// Finds addresses and makes data directories in `dir`, on disks of their own if power is to be cut. Starts
-    /// nothing.
+    /// nothing. The nodes begin as `before`, where it is given.
     ///
     /// # Errors
     /// The binary or the directory is not there, or no ports are free.
     pub(crate) async fn new(
         binary: &Path,
+        before: Option<&Path>,
         planted_bug: Option<&str>,
         dir: &Path,
         count: usize,
         disk_bytes: Option<u64>,
         snapshots: Snapshots,
     ) -> anyhow::Result<Processes> {
-        ensure!(binary.is_file(), "{} is not there: `cargo build --bin quorate` makes it", binary.display());
+        for program in before.into_iter().chain([binary]) {
+            ensure!(
+                program.is_file(),
+                "{} is not there: `cargo build --bin quorate` makes it",
+                program.display()
+            );
+        }
         let ports = free_ports(2 * count)?;
         let (http, peer) = ports.split_at(count);
         let mut no_disks = disk_bytes.is_none().then(|| "they were not asked for".to_owned());
@@ -147,7 +157,17 @@ impl Processes {
                 None => None,
             };
             let (http, peer) = (http.clone(), peer.clone());
-            local.push(Local { dir: root.join("data"), log, http, peer, disk, clock, running: None });
+            let program = before.unwrap_or(binary).to_owned();
+            local.push(Local {
+                dir: root.join("data"),
+                log,
+                http,
+                peer,
+                disk,
+                clock,
+                running: None,
+                program,
+            });
         }
         let peers: Vec<String> =
             nodes.iter().zip(&local).map(|(node, local)| format!("{}={}", node.name, local.peer)).collect();
@@ -173,7 +193,7 @@ impl Processes {
         let name = &self.nodes[node].name;
         let local = &mut self.local[node];
         ensure!(local.running.is_none(), "{name} runs already");
-        let mut child = Command::new(&self.binary)
+        let mut child = Command::new(&local.program)
             .arg("serve")
             .args(["--name", name])
             .arg("--data-dir")
@@ -199,7 +219,7 @@ impl Processes {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("cannot start {}", self.binary.display()))?;
+            .with_context(|| format!("cannot start {}", local.program.display()))?;
         let log = LogPipe::new(&mut child, &local.log)?;
         local.running = Some(Running { _lifeline: child.stdin.take(), log, child });
         Ok(())
@@ -334,6 +354,7 @@ impl Host for Processes {
         self.signal(nodes, Signal::SIGTERM)?;
         for node in nodes {
             self.gone(*node, Signal::SIGTERM).await?;
+            self.local[*node].program.clone_from(&self.binary);
         }
         Ok(())
     }
