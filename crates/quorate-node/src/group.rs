@@ -203,6 +203,17 @@ impl Group {
         Ok(group)
     }
 
+    /// A voter that starts asks at once whether it could lead. Where a whole cluster comes back, the one that makes a majority full is elected
+    /// then and there: nobody waits for an election timeout, which each begins when it starts.
+    ///
+    /// It only asks (Pre-Vote: Ongaro's dissertation, section 9.6). While a leader lives, the others say no, and nothing has changed.
+    pub(crate) async fn ask_to_lead(&self) {
+        if !self.peers.station.is_removed() {
+            // It fails only where Raft has ended, which is seen elsewhere.
+            let _ = self.raft.trigger().elect(true).await;
+        }
+    }
+
     /// Notes when this node has applied all that had been committed when it started.
     ///
     /// Its own log does not tell how far that was: before a power cut it may have applied, and answered from, entries that the

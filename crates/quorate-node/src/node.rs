@@ -86,6 +86,7 @@ impl Node {
             hang_up: hang_up.clone(),
         };
         let server = tokio::spawn(peer_server::serve(service, listener));
+        group.ask_to_lead().await;
         tracing::info!(
             node_id = process.identity.node_id,
             name = process.config.name,
