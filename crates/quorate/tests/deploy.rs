@@ -104,6 +104,10 @@ fn who_has_a_token_by_compose_is_known_also_after_the_authority_was_replaced() {
         }
         tokens
     };
+    let page = fs::read_to_string(deploy("../docs/operations/compose.md")).unwrap();
+    for volume in ["authority", "nodes", "runner", "admin", "watcher"] {
+        assert!(page.contains(&format!("\n| `{volume}` | ")), "the page does not say what is in {volume}");
+    }
     let first = up(&[]);
     assert_eq!(up(&[]), first, "what is there stays");
     up(&["authority", "nodes", "runner", "admin"]);
