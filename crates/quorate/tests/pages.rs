@@ -17,6 +17,10 @@ fn every_block_of_commands_is_run_or_says_why_not() {
     for page in pages() {
         let elsewhere = TYPED_ELSEWHERE.iter().find(|(other, _)| *other == page);
         if let Some((_, test)) = elsewhere {
+            let contributing = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+            let name = page.rsplit('/').next().unwrap();
+            let says = |text: &str| contributing.contains(&format!("{text}`"));
+            assert!(says(name) && says(test), "CONTRIBUTING.md does not say that {test} types {name}");
             let test = fs::read_to_string(root().join(test)).unwrap();
             assert!(test.contains(&page), "the test does not name {page}");
         }
@@ -68,6 +72,36 @@ fn every_link_leads_somewhere_and_every_table_is_whole() {
             before = line;
         }
     }
+}
+
+/// As CONTRIBUTING.md has it. Tests, and harnesses, have times of their own.
+#[test]
+fn every_time_that_is_waited_stands_in_a_limits_rs() {
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(root().join("crates")).unwrap().map(|it| it.unwrap().path().join("src")).collect();
+    let mut found = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let product = text.split("#[cfg(test)]").next().unwrap();
+            let is_time = |line: &&str| {
+                line.split('=')
+                    .next()
+                    .is_some_and(|name| name.contains("const ") && name.contains("Duration"))
+            };
+            let times: Vec<&str> = product.lines().filter(is_time).collect();
+            match path.ends_with("limits.rs") {
+                true => found += times.len(),
+                false => assert_eq!(times, [""; 0], "{}", path.display()),
+            }
+        }
+    }
+    assert!(found > 20, "{found}");
 }
 
 /// Of a page's sections what stands behind the # of a link.
