@@ -29,14 +29,13 @@ OPTIONS ?=
 # Binaries are run from here, whatever the settings of cargo say.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help demo test verify lint fix build prepare busybox cargo-deny bench bench-micro bench-peers chaos chaos-compose planted image
+.PHONY: help demo test verify lint fix build prepare busybox cargo-deny bench bench-micro bench-peers chaos chaos-compose planted harness image
 
 help:
 	@sed '/^#/!Q; s/^# \{0,1\}//' Makefile
 
 demo: build
 	@target/release/quorate demo --jobs $(JOBS) --data-dir $(DEMO_DIR) --input .
-	@echo; echo "The nodes' data is in $(DEMO_DIR). Remove it with: rm -r $(DEMO_DIR)"
 
 build: prepare
 	@echo "Building quorate (release)"
@@ -71,31 +70,35 @@ bench: build
 	target/release/quorate bench
 
 bench-micro: prepare
+	@echo "Building the benchmarks"
+	@scripts/build bench --workspace --bench '*' --no-run
 	cargo bench --quiet --workspace --bench '*' -- $(MICRO)
 
 bench-peers: build
 	@echo "Building the clients of the peers"
-	@CARGO_TARGET_DIR=bench/target cargo build --release --locked --quiet --manifest-path bench/Cargo.toml
+	@CARGO_TARGET_DIR=bench/target scripts/build build --release --locked --manifest-path bench/Cargo.toml
 	@bench/target/release/quorate-bench-peers --quorate target/release/quorate --data-dir target $(OPTIONS)
 
 CHAOS = target/release/quorate-chaos --seed $(SEED) $(if $(FAULTS),--faults $(FAULTS),--minutes $(MINUTES))
 
-chaos: build
-	@cargo build --release --quiet -p quorate-chaos
+chaos: build harness
 	@$(CHAOS)
 	@$(if $(FAULTS),:,echo "Large jobs on small disks"; target/release/quorate-chaos --seed $(SEED) --bulk --minutes 1 --dir target/chaos-bulk)
 
 chaos-compose:
-	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory image IMAGE=quorate:chaos && cargo build --release --quiet -p quorate-chaos && $(CHAOS) --host compose; \
+	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory image harness IMAGE=quorate:chaos && $(CHAOS) --host compose; \
 	else echo "SKIPPED chaos-compose: no Docker engine answers"; fi
 
 # The test build takes the place of target/release/quorate for as long as it takes to copy it.
-planted: build
-	@echo "Building quorate with bugs to choose from"
-	@mkdir -p target/planted; trap 'cargo build --release --quiet --bin quorate' EXIT; \
-	cargo build --release --quiet --bin quorate --features quorate/planted-bugs && cp target/release/quorate target/planted/quorate
-	@cargo build --release --quiet -p quorate-chaos
+planted: build harness
+	@echo "Building quorate with bugs to choose from, and then without them again"
+	@mkdir -p target/planted; trap 'scripts/build build --release --bin quorate' EXIT; \
+	scripts/build build --release --bin quorate --features quorate/planted-bugs && cp target/release/quorate target/planted/quorate
 	@target/release/quorate-planted --binary target/planted/quorate $(if $(BUGS),--bugs $(BUGS))
+
+harness: prepare
+	@echo "Building the chaos runs"
+	@scripts/build build --release -p quorate-chaos
 
 IMAGE = quorate:latest
 

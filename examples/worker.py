@@ -7,18 +7,31 @@ nodes, program = sys.argv[1].split(","), sys.argv[2:]
 http, give_up = requests.Session(), math.inf
 
 
+def bearer(request):
+    """Sends the token in QUORATE_TOKEN_FILE, where nodes ask for one. By now it may be another one."""
+    if file := os.environ.get("QUORATE_TOKEN_FILE"):
+        try:
+            request.headers["Authorization"] = "Bearer " + "".join(open(file).read().split())
+        except OSError as error:
+            print(error, file=sys.stderr)  # the nodes will say the rest
+    return request
+
+
 def end(*_):
     """Ends after the job, or after the poll; where no node answers, after 5 s."""
     global give_up
     give_up = time.monotonic() + 5
 
 
-def call(path, seconds, until=lambda: give_up, **request):
+def call(path, seconds, until=lambda: give_up, ours=0, **request):
     """Asks one node after the other, for so long each, until one has an answer or it is late. Each call may be repeated."""
+    refusals = 0  # in a row: nodes hear of a new token one after the other, and it may come while a job is ours
     while time.monotonic() < until():
         try:
             answer = http.post(nodes[0] + path, timeout=(1, seconds), **request)
-            if answer.status_code < 500 and answer.status_code not in (408, 429):
+            refusals = refusals + 1 if answer.status_code == 401 else 0
+            is_final = not refusals or refusals >= len(nodes) and time.monotonic() >= ours
+            if is_final and answer.status_code < 500 and answer.status_code not in (408, 429):
                 return answer
         except requests.RequestException:
             pass  # the same as a 503: the next node
@@ -46,18 +59,20 @@ def work(job):
         ours = asked + job["timeout"]
 
 
+http.auth = bearer
 signal.signal(signal.SIGTERM, end)
 while give_up == math.inf:
     # One key for one question, however often it is asked; another one after every answer.
     answer = call("/v1/jobs/consume?wait=20", 28, headers={"Idempotency-Key": str(uuid.uuid4())})
     if answer is None:
         break
-    answer.raise_for_status()
+    if not answer:
+        sys.exit(f"{nodes[0]} says {answer.status_code}: {answer.text.strip()}")
     for job in answer.json()["jobs"]:
         status, log, ours = work(job)
         if status is None:
             continue  # no longer ours: there is nothing to say of it
         how = {"reason": "bad_exit", "details": f"exit status {status}"} if status else {}
         # 409: the job was called off meanwhile. Then its outcome is dropped.
-        call(f"/v1/job/{job['id']}/{'fail' if status else 'success'}", 8, until=lambda: max(give_up, ours),
+        call(f"/v1/job/{job['id']}/{'fail' if status else 'success'}", 8, until=lambda: max(give_up, ours), ours=ours,
              data=how, files={"log": ("log.txt", log)})

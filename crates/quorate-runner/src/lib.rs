@@ -27,7 +27,7 @@ pub use config::RunnerConfig;
 pub use docker::{Docker, DockerConfig, NoEngine};
 pub use driver::{Driver, End, Finished, NotStarted, Running, Work};
 pub use event::{Event, Outcome};
-pub use limits::IMAGES_PER_CONSUME;
+pub use limits::{IMAGES_PER_CONSUME, LAST_CONSUME};
 pub use log::Log;
 pub use process::{InvalidProgram, Process, Program, Programs, reap_orphans};
 pub use runner::Runner;

@@ -23,7 +23,7 @@ pub(crate) const KILL_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const START_PAUSE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(30);
 /// How long a runner that ends waits for the answer that says what it took last.
-pub(crate) const LAST_CONSUME: Duration = Duration::from_millis(800);
+pub const LAST_CONSUME: Duration = Duration::from_millis(800);
 /// How long a runner that was told to stop waits for the answer to a report.
 pub(crate) const LAST_REPORT: Duration = Duration::from_secs(5);
 /// How long a runner that was told to stop waits for the answer with which it gives a job back.

@@ -67,8 +67,7 @@ fn causes(error: &anyhow::Error) -> String {
 /// One link of the chain. What others had a say in stays on the line, as do values that are wrong.
 fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let said = error.to_string();
-    let takes_lines = error.is::<Lines>() || error.is::<toml::de::Error>();
-    if takes_lines { clean::text(said.as_bytes()) } else { clean::line(&said) }
+    if error.is::<Lines>() { clean::text(said.as_bytes()) } else { clean::line(&said) }
 }
 
 fn code(error: &Error) -> u8 {

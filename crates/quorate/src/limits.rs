@@ -19,6 +19,14 @@ pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 pub(crate) const LAST_WORK: Duration = Duration::from_secs(1);
 /// Before a writer that is told to come back later does.
 pub(crate) const WRITE_AGAIN: Duration = Duration::from_millis(20);
+/// How long a local node gets to end after SIGTERM: longer than it takes at most (docs/timeouts.md).
+pub(crate) const LOCAL_NODE_GRACE: Duration = Duration::from_secs(30);
+/// How long a job of the demo that ran may take until its outcome is reported and seen on every node.
+pub(crate) const DEMO_SETTLE: Duration = Duration::from_secs(30);
+/// Bytes of a file that the demo makes jobs of.
+pub(crate) const DEMO_FILE_BYTES: u64 = 64 << 10;
+/// Files of which it does.
+pub(crate) const DEMO_FILES: usize = 2_000;
 /// Bytes of a file with a local node's log, of which two are kept.
 pub(crate) const LOG_FILE_BYTES: u64 = 16 << 20;
 /// The first HTTP port of three local nodes, whose peers listen 1000 above.

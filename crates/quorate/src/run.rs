@@ -242,3 +242,14 @@ fn log_event(event: Event) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// docs/runner.md promises it; what it waits for by its own clock, its crate says.
+    #[test]
+    fn an_idle_runner_ends_within_two_seconds() {
+        assert!(quorate_runner::LAST_CONSUME + limits::LAST_WORK < Duration::from_secs(2));
+    }
+}

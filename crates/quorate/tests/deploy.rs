@@ -72,6 +72,49 @@ fn the_commands_know_the_variables_of_the_environment_files() {
     }
 }
 
+/// What the service `secrets` runs at each `up`, in the folders that are its volumes.
+#[test]
+fn who_has_a_token_by_compose_is_known_also_after_the_authority_was_replaced() {
+    let compose = fs::read_to_string(deploy("compose.yaml")).unwrap();
+    let (_, script) = compose.split_once("\n      - |\n").unwrap();
+    let (script, _) = script.split_once("\n\n").unwrap();
+    let script = script.replace("$$", "$");
+    let dir = tempfile::tempdir().unwrap();
+    let bin = Path::new(QUORATE).parent().unwrap().display();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
+    let up = |without: &[&str]| {
+        for volume in without {
+            fs::remove_dir_all(dir.path().join(volume)).unwrap();
+        }
+        for volume in ["authority", "nodes", "runner", "admin", "watcher"] {
+            fs::create_dir_all(dir.path().join(volume)).unwrap();
+        }
+        let mut sh = Command::new("sh");
+        sh.args(["-euc", &script]).current_dir(dir.path()).env("PATH", &path).env("HTTP_HOSTS", "");
+        let output = sh.output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        let tokens = fs::read_to_string(dir.path().join("nodes/tokens")).unwrap();
+        for name in ["runner", "admin", "watcher"] {
+            let file = dir.path().join(name).join("token");
+            let hash = "tr -d '\\n' <\"$0\" | sha256sum | cut -d ' ' -f 1";
+            let hash = said(&Command::new("sh").args(["-c", hash]).arg(file).output().unwrap());
+            let line = tokens.lines().find(|line| line.starts_with(&format!("{name} ")));
+            let line = line.unwrap_or_else(|| panic!("{without:?}: {name} is missing in {tokens}"));
+            assert!(line.ends_with(&format!("sha256:{}", hash.trim())), "{without:?}: {name} is not {line}");
+        }
+        tokens
+    };
+    let page = fs::read_to_string(deploy("../docs/operations/compose.md")).unwrap();
+    for volume in ["authority", "nodes", "runner", "admin", "watcher"] {
+        assert!(page.contains(&format!("\n| `{volume}` | ")), "the page does not say what is in {volume}");
+    }
+    let first = up(&[]);
+    assert_eq!(up(&[]), first, "what is there stays");
+    up(&["authority", "nodes", "runner", "admin"]);
+    up(&["watcher"]);
+    up(&["nodes"]);
+}
+
 #[test]
 fn nginx_ends_tls_in_front_of_a_cluster() {
     if !(has(None, "nginx", &["-v"])

@@ -230,6 +230,12 @@ fn every_alert_has_a_section_and_a_test_and_no_other_has() {
     let page = text(PAGE);
     let sections: BTreeSet<String> = page.lines().filter_map(|line| after(line, "### ")).collect();
     assert_eq!(sections, alerts);
+    // Where the one who is woken has to go on reading.
+    for (alert, next) in [("QuorateNoLeader", "disaster.md"), ("QuorateUnavailable", "http-status-codes.md")]
+    {
+        let section = page.split("\n### ").find(|section| section.lines().next() == Some(alert)).unwrap();
+        assert!(section.contains(next), "{section}");
+    }
     let tests = text(RULES_TEST);
     let tested: BTreeSet<String> = tests.lines().filter_map(|line| after(line, "- name: ")).collect();
     assert_eq!(tested, alerts);

@@ -1,5 +1,5 @@
-//! The commands of README.md and docs/. A block of commands is run here, in its page's order, or the line before it says why not:
-//! `<!-- not run: REASON -->`. Under `<!-- file: PATH -->` a block is that file of the repository, word for word.
+//! The commands of README.md, docs/ and the other pages. A block of commands is run here, in its page's order, or the line before it
+//! says why not: `<!-- not run: REASON -->`. Under `<!-- file: PATH -->` a block is that file of the repository, word for word.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,26 +15,103 @@ use common::{QUORATE, cluster, free_ports, has, url};
 #[test]
 fn every_block_of_commands_is_run_or_says_why_not() {
     for page in pages() {
-        if let Some((_, test)) = TYPED_ELSEWHERE.iter().find(|(other, _)| *other == page) {
+        let elsewhere = TYPED_ELSEWHERE.iter().find(|(other, _)| *other == page);
+        if let Some((_, test)) = elsewhere {
+            let contributing = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+            let name = page.rsplit('/').next().unwrap();
+            let says = |text: &str| contributing.contains(&format!("{text}`"));
+            assert!(says(name) && says(test), "CONTRIBUTING.md does not say that {test} types {name}");
             let test = fs::read_to_string(root().join(test)).unwrap();
             assert!(test.contains(&page), "the test does not name {page}");
-            continue;
         }
         for block in blocks(&page) {
             let (here, root) = (format!("{page}:{}", block.line), root());
             let read =
                 |path: &str| fs::read_to_string(root.join(path)).unwrap_or_else(|_| panic!("{here}: {path}"));
-            match (&block.fate, block.language.as_str()) {
-                (_, "") => panic!("{here}: the block does not say its language"),
-                (Fate::Run, "console" | "bash" | "shell") => {
-                    panic!("{here}: commands that are run here are `sh`")
+            assert!(!block.text.contains("http://10."), "{here}: the machines of bare-metal.md serve HTTPS");
+            match (&block.fate, block.language.as_str(), elsewhere) {
+                (_, "", _) => panic!("{here}: the block does not say its language"),
+                (Fate::Run, "sh", None) if page == README || page.starts_with(DOCS) => {}
+                (Fate::Run, "console", Some(_)) => {}
+                (Fate::Run, "sh" | "console" | "bash" | "shell", _) => {
+                    panic!(
+                        "{here}: what is typed is `sh` in README.md and docs/, `console` on pages of TYPED_ELSEWHERE"
+                    )
                 }
-                (Fate::Run, _) => {}
-                (Fate::NotRun(reason), _) => assert!(!reason.is_empty(), "{here}: why not?"),
-                (Fate::Is(file), _) => assert!(read(file) == block.text, "{here}: {file} is another text"),
+                (Fate::Run, "json" | "mermaid" | "text", _) => {}
+                (Fate::Run, _, _) => panic!("{here}: what somebody copies is a file, <!-- file: PATH -->"),
+                (Fate::NotRun(reason), _, _) => assert!(!reason.is_empty(), "{here}: why not?"),
+                (Fate::Is(file), _, _) => assert!(read(file) == block.text, "{here}: {file} is another text"),
             }
         }
     }
+}
+
+#[test]
+fn every_link_leads_somewhere_and_every_table_is_whole() {
+    for page in pages() {
+        let text = fs::read_to_string(root().join(&page)).unwrap();
+        let folder = root().join(&page).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (path, section) = link.split_once('#').unwrap_or((link, ""));
+            if path.contains("://") {
+                continue;
+            }
+            let to = if path.is_empty() { root().join(&page) } else { folder.join(path) };
+            assert!(to.exists(), "{page}: {link} is not there");
+            let has = || sections(&fs::read_to_string(&to).unwrap()).any(|there| there == section);
+            assert!(section.is_empty() || has(), "{page}: {link} is no section there");
+        }
+        let mut before = "";
+        for (line, rest) in text.lines().zip(1..).map(|(line, number)| (line, text.lines().nth(number))) {
+            let begins = line.starts_with('|') && !before.starts_with('|');
+            assert!(
+                !begins || rest.is_some_and(|rest| rest.starts_with("|---")),
+                "{page}: a row without a table: {line}"
+            );
+            before = line;
+        }
+    }
+}
+
+/// As CONTRIBUTING.md has it. Tests, and harnesses, have times of their own.
+#[test]
+fn every_time_that_is_waited_stands_in_a_limits_rs() {
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(root().join("crates")).unwrap().map(|it| it.unwrap().path().join("src")).collect();
+    let mut found = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let product = text.split("#[cfg(test)]").next().unwrap();
+            let is_time = |line: &&str| {
+                line.split('=')
+                    .next()
+                    .is_some_and(|name| name.contains("const ") && name.contains("Duration"))
+            };
+            let times: Vec<&str> = product.lines().filter(is_time).collect();
+            match path.ends_with("limits.rs") {
+                true => found += times.len(),
+                false => assert_eq!(times, [""; 0], "{}", path.display()),
+            }
+        }
+    }
+    assert!(found > 20, "{found}");
+}
+
+/// Of a page's sections what stands behind the # of a link.
+fn sections(text: &str) -> impl Iterator<Item = String> {
+    let titles = text.lines().filter(|line| line.starts_with('#'));
+    titles.map(|title| {
+        let title = title.trim_start_matches('#').trim().to_lowercase();
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.collect::<String>().replace(' ', "-")
+    })
 }
 
 #[test]
@@ -42,7 +119,7 @@ fn the_pages_can_be_typed() {
     let dir = tempfile::tempdir().unwrap();
     let first = free_ports(3);
     let mut nodes = Vec::new();
-    for page in pages().iter().filter(|page| *page != README) {
+    for page in pages().iter().filter(|page| page.starts_with(DOCS)) {
         let there = |block: &Block| {
             let needs = NEEDS.iter().filter(|(what, _, _)| block.text.contains(what));
             needs
@@ -83,6 +160,7 @@ fn the_readme_can_be_typed() {
 }
 
 const README: &str = "README.md";
+const DOCS: &str = "docs/";
 /// Pages, and the tests that type them.
 const TYPED_ELSEWHERE: &[(&str, &str)] = &[
     ("docs/operations/compose.md", "tests/chaos/tests/compose_page.rs"),
@@ -138,9 +216,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// README.md and all of docs/, by their paths.
+/// README.md, all of docs/ and the others, by their paths.
 fn pages() -> Vec<String> {
-    let (mut pages, mut folders) = (vec![README.to_owned()], vec!["docs".to_owned()]);
+    let mut pages = [README, "SECURITY.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "bench/README.md"]
+        .map(str::to_owned)
+        .to_vec();
+    let mut folders = vec!["docs".to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root().join(&folder)).unwrap() {
             let entry = entry.unwrap();

@@ -370,6 +370,9 @@ fn the_demo_names_the_folder_that_it_cannot_use() {
     }
     let data = dir.path().join("data");
     let output = quorate(&["demo", "--data-dir", data.to_str().unwrap(), "--input", file.to_str().unwrap()]);
+    // What it leaves is said, however it ends.
+    let says = format!("the nodes' data is in {0}; to remove it: rm -r {0}\n", data.display());
+    assert_eq!((String::from_utf8_lossy(&output.stdout), data.exists()), (says.into(), true));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         said.starts_with(&format!("error: input: give another, {} cannot be read", file.display())),

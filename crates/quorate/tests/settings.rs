@@ -97,6 +97,27 @@ fn an_empty_variable_counts_as_not_given() {
     assert!(!stderr(&with(&empty, &["health"])).contains("configuration"));
 }
 
+/// It would open what it was to close.
+#[test]
+fn an_empty_variable_that_names_who_may_come_is_refused_unless_a_flag_says_it() {
+    let flags = ["tokens", "peer-cert", "peer-key", "peer-ca", "tls-cert", "tls-key", "tls-client-ca"];
+    for flag in flags {
+        let variable = format!("QUORATE_{}", flag.to_uppercase().replace('-', "_"));
+        // What is not refused before is refused for its name.
+        let serve = ["serve", "--name", "a b"];
+        let output = with(&[(&variable, "")], &serve);
+        assert!(
+            stderr(&output).starts_with(&format!("error: {variable} is empty: name the file")),
+            "{}",
+            stderr(&output)
+        );
+        assert_eq!(output.status.code(), Some(2));
+        let by_flag = with(&[(&variable, "")], &[&serve[..], &[&format!("--{flag}"), "/nowhere"]].concat());
+        assert!(!stderr(&by_flag).contains("is empty"), "{flag}: {}", stderr(&by_flag));
+        assert_eq!(by_flag.status.code(), Some(2), "{flag}: {}", stderr(&by_flag));
+    }
+}
+
 #[test]
 fn a_trailing_separator_is_no_error() {
     let nobody = "http://127.0.0.1:1";
@@ -219,11 +240,11 @@ fn no_error_says_its_cause_twice() {
     node.push("--insecure".to_owned());
     let node: Vec<&str> = node.iter().map(String::as_str).collect();
     let file = dir.path().join("file.toml");
-    std::fs::write(&file, "name = 5\n").unwrap();
+    std::fs::write(&file, "max-payload = \"x\"\n").unwrap();
     let nobody = ["--nodes", "http://127.0.0.1:1", "--deadline", "0.2"];
     let table: [(&[&str], &str); 6] = [
         (&node, "os error"),
-        (&["serve", "--config", file.to_str().unwrap()], "invalid type"),
+        (&["serve", "--config", file.to_str().unwrap()], "it must be a whole number"),
         (&["serve", "--config", "/nowhere"], "os error"),
         (&[&["job", "list"], &nobody[..]].concat(), "onnection refused"),
         (&[&["job", "list"], &nobody[..]].concat(), "http://127.0.0.1:1"),

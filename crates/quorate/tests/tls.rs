@@ -124,6 +124,27 @@ fn all_commands_speak_tls() {
 }
 
 #[test]
+fn dev_prints_what_commands_need() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut dev = Command::new(QUORATE);
+    let port = free_ports(1).to_string();
+    dev.args(["dev", "--tls", "--nodes", "1", "--http-port", &port, "--data-dir"])
+        .arg(dir.path().join("data"));
+    let (told, log) = (dir.path().join("told"), dir.path().join("log"));
+    dev.stdout(File::create(&told).unwrap()).stderr(File::create(&log).unwrap());
+    let mut dev = Started(dev.spawn().unwrap());
+    wait_until("ready", || {
+        assert!(dev.runs(), "{}", std::fs::read_to_string(&log).unwrap());
+        std::fs::read_to_string(&told).unwrap().lines().any(|line| line == "ready")
+    });
+    let log = std::fs::read_to_string(&log).unwrap();
+    let export = log.lines().find_map(|line| line.strip_prefix("for commands: ")).expect(&log);
+    let typed = format!("{export}; $0 cluster status && $0 health --url $QUORATE_NODES");
+    let done = said(&Command::new("sh").args(["-c", &typed, QUORATE]).output().unwrap());
+    assert!(done.starts_with("healthy: ") && done.contains("https://"), "{typed}: {done}");
+}
+
+#[test]
 fn a_new_certificate_costs_no_request() {
     let files = Files::new();
     let port = free_ports(1);

@@ -63,8 +63,14 @@ fn containers_may_do_little() {
         for (port, at) in host["PortBindings"].as_object().into_iter().flatten() {
             assert_eq!((port.as_str(), &at[0]["HostIp"]), ("8080/tcp", &"127.0.0.1".into()), "{name}");
         }
-        let mounts = one["Mounts"].as_array().into_iter().flatten();
-        assert!(mounts.filter_map(|mount| mount["Type"].as_str()).all(|kind| kind == "volume"), "{name}");
+        // Volumes with names: `down` would leave others behind.
+        for mount in one["Mounts"].as_array().into_iter().flatten() {
+            let volume = mount["Name"].as_str().unwrap_or_default();
+            assert!(
+                mount["Type"] == "volume" && volume.starts_with(&format!("{PROJECT}_")),
+                "{name}: {mount}"
+            );
+        }
         // Files with secrets, and none itself.
         for variable in config["Env"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let (setting, value) = variable.split_once('=').unwrap_or_default();

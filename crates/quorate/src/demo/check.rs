@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::Enqueued;
 use super::work::Programs;
+use crate::limits::DEMO_SETTLE;
 use crate::output::{Output, Table};
 
 /// What became of the jobs.
@@ -57,12 +58,9 @@ pub(super) async fn check(
     Ok(verdict)
 }
 
-/// How long a job that ran may take until its outcome is reported and seen on every node.
-const SETTLE: Duration = Duration::from_secs(30);
-
 /// One job on one node; waits for the last outcomes to arrive there.
 async fn look(client: &Client, job: &Enqueued) -> Result<Result<(), String>, Error> {
-    let deadline = Instant::now() + SETTLE;
+    let deadline = Instant::now() + DEMO_SETTLE;
     let seen = loop {
         let seen = client.get(&job.id).await?;
         let settled = !matches!(seen.status, Status::Delayed | Status::Queued | Status::Running);

@@ -61,6 +61,9 @@ pub(crate) fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
 async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let dir = fresh_dir(&args.data_dir)?;
+    let mut out = Output::default();
+    let shown = args.data_dir.display();
+    out.line(format_args!("the nodes' data is in {shown}; to remove it: rm -r {shown}"));
     let mut work = work::collect(&args.input, args.jobs)?;
     let programs = Programs::new(&dir)?;
 
@@ -69,7 +72,6 @@ async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     cluster.start_all()?;
     wait_until_ready(&mut cluster, Duration::from_secs(60)).await?;
     let urls = cluster.urls();
-    let mut out = Output::default();
     out.line(format_args!("three nodes are ready: {}", urls.join("  ")));
 
     let clients = urls.iter().map(|url| client(url)).collect::<anyhow::Result<Vec<Client>>>()?;

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
+use crate::limits::{DEMO_FILE_BYTES, DEMO_FILES};
+
 /// The programs that do the demo's work, by image. Each writes the job's id to the ledger before it starts, so that the
 /// ledger shows how often every job really ran.
 pub(super) struct Programs {
@@ -79,7 +81,12 @@ pub(super) struct Work {
 pub(super) fn collect(input: &Path, count: usize) -> anyhow::Result<Vec<Work>> {
     let mut files = Vec::new();
     text_files(input, &mut files)?;
-    ensure!(!files.is_empty(), "input: {} holds no text file below 64 KiB", input.display());
+    ensure!(
+        !files.is_empty(),
+        "input: {} holds no text file of at most {} KiB",
+        input.display(),
+        DEMO_FILE_BYTES >> 10
+    );
     files.sort();
     files
         .iter()
@@ -92,23 +99,20 @@ pub(super) fn collect(input: &Path, count: usize) -> anyhow::Result<Vec<Work>> {
         .collect()
 }
 
-const LARGEST_FILE: u64 = 64 << 10;
-const MOST_FILES: usize = 2_000;
-
 fn text_files(dir: &Path, files: &mut Vec<(PathBuf, String)>) -> anyhow::Result<()> {
     let cannot = || format!("input: give another, {} cannot be read", dir.display());
     for entry in std::fs::read_dir(dir).with_context(cannot)? {
         let entry = entry.with_context(cannot)?;
         let (path, name) = (entry.path(), entry.file_name());
         let hidden = name.to_string_lossy().starts_with('.');
-        if hidden || name == "target" || files.len() >= MOST_FILES {
+        if hidden || name == "target" || files.len() >= DEMO_FILES {
             continue;
         }
         let kind = entry.file_type().with_context(cannot)?;
         if kind.is_dir() {
             text_files(&path, files)?;
         } else if kind.is_file()
-            && entry.metadata().with_context(cannot)?.len() <= LARGEST_FILE
+            && entry.metadata().with_context(cannot)?.len() <= DEMO_FILE_BYTES
             && let Ok(text) = std::fs::read_to_string(&path)
             && !text.is_empty()
         {

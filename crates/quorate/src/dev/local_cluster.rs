@@ -2,7 +2,6 @@ use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -13,11 +12,8 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::node_log::NodeLog;
 use crate::cert::{Authority, Made, Owner};
-use crate::limits::CERTIFICATE_YEAR;
+use crate::limits::{CERTIFICATE_YEAR, LOCAL_NODE_GRACE};
 use crate::wrong_usage::{Lines, wrong_usage};
-
-/// How long a node gets to end after SIGTERM: longer than it takes at most (docs/timeouts.md).
-const GRACE: Duration = Duration::from_secs(30);
 
 /// A cluster on this machine: every node is a child process of `quorate serve` with a data directory of its own.
 ///
@@ -219,7 +215,7 @@ impl LocalCluster {
         Ok(())
     }
 
-    /// Ends every node with SIGTERM, all at once, and kills what is left after [`GRACE`].
+    /// Ends every node with SIGTERM, all at once, and kills what is left after [`LOCAL_NODE_GRACE`].
     pub(crate) async fn stop_all(&mut self) {
         for node in &self.nodes {
             if let Some(pid) = node.pid().and_then(|pid| i32::try_from(pid).ok()) {
@@ -227,7 +223,7 @@ impl LocalCluster {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
             }
         }
-        let deadline = tokio::time::Instant::now() + GRACE;
+        let deadline = tokio::time::Instant::now() + LOCAL_NODE_GRACE;
         for node in &mut self.nodes {
             if let Some(mut child) = node.child.take() {
                 match tokio::time::timeout_at(deadline, child.wait()).await {

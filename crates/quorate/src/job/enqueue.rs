@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use anyhow::ensure;
+use clap::builder::ArgPredicate;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_client::api::{Job, NewJob, UniqueUntil};
@@ -27,8 +28,10 @@ use crate::wrong_usage::wrong_usage;
 ///
 /// With --lines every line of the input becomes the payload of one job. Jobs go out in requests of at most 1000, each
 /// of them all or none, and their ids are printed as they come. If a request fails, the same command with the key that
-/// is named then completes the rest, and enqueues nothing twice.
+/// is named then completes the rest, and enqueues nothing twice. Unless --deadline says otherwise, each of them may take 30s: where the
+/// caller has a rate, a request may have to wait for the jobs of the one before.
 #[derive(Args)]
+#[command(mut_arg("deadline", |arg| arg.default_value_if("lines", ArgPredicate::IsPresent, "30s")))]
 pub(super) struct EnqueueArgs {
     /// What to run.
     #[arg(long, value_parser = image)]
@@ -296,7 +299,21 @@ fn new_job(args: &EnqueueArgs, payload: String) -> NewJob {
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches;
+
     use super::*;
+
+    #[test]
+    fn requests_of_many_have_as_long_as_those_of_the_library() {
+        let deadline = |args: &[&str]| {
+            let command = EnqueueArgs::augment_args(clap::Command::new("enqueue").no_binary_name(true));
+            let given = command.try_get_matches_from([&["--image", "a"], args].concat()).unwrap();
+            EnqueueArgs::from_arg_matches(&given).unwrap().target.deadline.0
+        };
+        assert_eq!(deadline(&["--lines", "-"]), quorate_client::ClientConfig::new(["n"]).deadline);
+        assert_eq!(deadline(&["--lines", "-", "--deadline", "1s"]).as_secs(), 1);
+        assert_eq!(deadline(&[]).as_secs(), 10);
+    }
 
     #[test]
     fn many_jobs_are_split_by_count_and_by_size() {

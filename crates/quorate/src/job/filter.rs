@@ -85,7 +85,10 @@ enum StatusArg {
     Delayed,
     Queued,
     Running,
+    // As the REST interface takes them.
+    #[value(alias = "succeeded")]
     Success,
+    #[value(alias = "failed")]
     Error,
     Cancelled,
     Dead,
@@ -191,6 +194,8 @@ mod tests {
              &created_until=2026-01-31T08:30:00.500Z&finished_from=2026-01-31T09:30:00.000Z"
         );
         assert_eq!(filter(&[]).unwrap(), JobFilter::default());
+        let synonyms = filter(&["--status", "failed,succeeded"]).unwrap();
+        assert_eq!(synonyms.status, [Status::Success, Status::Error]);
     }
 
     #[test]

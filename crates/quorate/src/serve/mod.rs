@@ -9,6 +9,7 @@ mod open_files;
 mod planted;
 mod rest_tls;
 mod settings;
+mod settings_file;
 mod tokens;
 mod traces;
 

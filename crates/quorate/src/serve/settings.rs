@@ -1,11 +1,10 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 use quorate_gateway::{CALLER_RATE, Roles};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
 
+use super::settings_file;
 use crate::duration::{HumanDuration, within};
 use crate::environment::switch;
 use crate::limits::{MAX_PAYLOAD, SPAN_RATIO, WRITE_TIMEOUT};
@@ -15,9 +14,9 @@ use crate::number::{decimal, number};
 /// Run one node of a cluster.
 ///
 /// Every flag can also be an environment variable (QUORATE_ and its name) or a line of the TOML file that --config
-/// names; a flag wins over a variable, a variable over the file. An empty variable counts as not given.
-#[derive(Args, Deserialize, Default, Clone, Debug)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+/// names; a flag wins over a variable, a variable over the file. An empty variable counts as not given; one that would name
+/// a file of tokens or certificates is refused.
+#[derive(Args, Default, Clone, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Settings {
     /// This node's name, unique in the cluster. A new node that bears a dead node's name takes its place.
@@ -56,7 +55,6 @@ pub(crate) struct Settings {
     pub(super) peer_ca: Option<PathBuf>,
     /// How long a write waits for a leader and a majority before it is answered 503 [default: 5s].
     #[arg(long, env = "QUORATE_WRITE_TIMEOUT", value_name = "DURATION", value_parser = within(WRITE_TIMEOUT))]
-    #[serde(deserialize_with = "duration")]
     pub(super) write_timeout: Option<HumanDuration>,
     /// Longest payload of a job in bytes [default: 1048576, at most that].
     #[arg(long, env = "QUORATE_MAX_PAYLOAD", value_name = "BYTES", value_parser = number(MAX_PAYLOAD))]
@@ -87,7 +85,6 @@ pub(crate) struct Settings {
     pub(super) tokens: Option<PathBuf>,
     /// What one may do who sends no token: `submit`, `run`, `read`, `admin` [default: with --tokens nothing, else everything].
     #[arg(long, env = "QUORATE_ANONYMOUS", value_name = "ROLE,…")]
-    #[serde(deserialize_with = "roles")]
     pub(super) anonymous: Option<Roles>,
     /// Let everybody in who reaches this node's ports: without tokens on other addresses than those of this machine, and without
     /// certificates for peers. It says so loudly.
@@ -109,19 +106,15 @@ pub(crate) struct Settings {
     pub(super) otlp_ratio: Option<f64>,
     /// A TOML file with these settings, named as the flags without the dashes in front.
     #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
-    #[serde(skip)]
     pub(super) config: Option<PathBuf>,
     /// Log entries between two snapshots: small in tests, which cannot wait for so many.
     #[arg(long, hide = true, value_parser = number(1..=u64::MAX))]
-    #[serde(skip)]
     pub(super) snapshot_every: Option<u64>,
     /// Log entries that are kept behind a snapshot.
     #[arg(long, hide = true, value_parser = number(0..=u64::MAX))]
-    #[serde(skip)]
     pub(super) logs_kept: Option<u64>,
     /// End when standard input is closed: how `quorate dev` takes its nodes along, even when it is killed.
     #[arg(long, hide = true)]
-    #[serde(skip)]
     pub(super) until_stdin_closes: bool,
 }
 
@@ -131,6 +124,19 @@ const EXAMPLE: &str = "Example, one of three nodes (`quorate cert node --help`, 
     --peer-cert n1.crt --peer-key n1.key --peer-ca ca.crt --tls-cert n1.crt --tls-key n1.key --tokens tokens
 
 A node alone: quorate serve --data-dir ./data";
+
+/// Settings that keep somebody out, and what it is to have their variables unset.
+const CLOSING: [(&str, &str); 7] = [
+    ("tokens", "it to ask for none"),
+    ("peer_cert", PEERS),
+    ("peer_key", PEERS),
+    ("peer_ca", PEERS),
+    ("tls_cert", HTTP),
+    ("tls_key", HTTP),
+    ("tls_client_ca", HTTP),
+];
+const PEERS: &str = "all three to have peers without certificates";
+const HTTP: &str = "it to serve HTTP without TLS, or whoever speaks it";
 
 /// What the command line and the variables say of [`Settings`]. It is laid over what the file says, which they name.
 #[derive(Clone, Debug)]
@@ -143,46 +149,18 @@ impl ServeArgs {
     /// The file cannot be read, or is not made of settings; the message names it, and the setting.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         // Elsewhere an empty variable is none; here it would open what somebody meant to close.
-        let is_empty = |variable| std::env::var_os(variable).is_some_and(|file| file.is_empty());
-        ensure!(
-            !is_empty("QUORATE_TOKENS"),
-            "QUORATE_TOKENS is empty: name the file, or unset it to ask for none"
-        );
-        for variable in ["QUORATE_PEER_CERT", "QUORATE_PEER_KEY", "QUORATE_PEER_CA"] {
-            ensure!(
-                !is_empty(variable),
-                "{variable} is empty: name the file, or unset all three to have peers without certificates"
-            );
-        }
-        for variable in ["QUORATE_TLS_CERT", "QUORATE_TLS_KEY", "QUORATE_TLS_CLIENT_CA"] {
-            ensure!(
-                !is_empty(variable),
-                "{variable} is empty: name the file, or unset it to serve HTTP without TLS, or whoever speaks it"
-            );
+        for (setting, otherwise) in CLOSING {
+            let variable = format!("QUORATE_{}", setting.to_uppercase());
+            let is_empty = std::env::var_os(&variable).is_some_and(|file| file.is_empty());
+            let is_given =
+                self.0.get_raw(setting).is_some_and(|mut files| files.any(|file| !file.is_empty()));
+            ensure!(!is_empty || is_given, "{variable} is empty: name the file, or unset {otherwise}");
         }
         let file = self.0.get_one::<PathBuf>("config");
-        let mut settings = file.map(|path| read(path)).transpose()?.unwrap_or_default();
+        let mut settings = file.map(|path| settings_file::read(path)).transpose()?.unwrap_or_default();
         settings.update_from_arg_matches(&self.0)?;
         Ok(settings)
     }
-}
-
-fn read(path: &Path) -> anyhow::Result<Settings> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("config: cannot read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("config: {}", path.display()))
-}
-
-/// Names with commas between them.
-fn roles<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Roles>, D::Error> {
-    String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
-}
-
-/// In a file it is text, or a number of seconds.
-fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<HumanDuration>, D::Error> {
-    let value = toml::Value::deserialize(from)?;
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.parse().map(Some).map_err(D::Error::custom)
 }
 
 impl FromArgMatches for ServeArgs {
@@ -238,29 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_wins_over_the_file_and_an_unknown_line_is_named() {
+    fn a_flag_wins_over_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("quorate.toml");
-        let file = path.to_str().unwrap();
-        std::fs::write(&path, "name = \"file\"\npeer-addr = \"127.0.0.1:7\"\nlog-format = \"json\"\n")
-            .unwrap();
-        let settings = given(&["--name", "flag", "--config", file]).unwrap();
+        std::fs::write(&path, "name = \"file\"\npeer-addr = \"127.0.0.1:7\"\n").unwrap();
+        let settings = given(&["--name", "flag", "--config", path.to_str().unwrap()]).unwrap();
         assert_eq!(settings.name.as_deref(), Some("flag"));
         assert_eq!(settings.peer_addr.as_deref(), Some("127.0.0.1:7"));
-        assert_eq!(settings.log_format, Some(LogFormat::Json));
-        for (written, ms) in [("2", 2_000), ("0.5", 500), ("\"30s\"", 30_000)] {
-            std::fs::write(&path, format!("write-timeout = {written}\n")).unwrap();
-            let HumanDuration(read) = given(&["--config", file]).unwrap().write_timeout.unwrap();
-            assert_eq!(read.as_millis(), ms, "{written}");
-        }
-        for (line, says) in [
-            ("nmae = \"x\"", "nmae"),
-            ("max-payload = \"x\"", "max-payload"),
-            ("write-timeout = \"soon\"", "a duration is a number and its unit"),
-        ] {
-            std::fs::write(&path, line).unwrap();
-            let said = format!("{:#}", given(&["--config", file]).unwrap_err());
-            assert!(said.starts_with(&format!("config: {file}: ")) && said.contains(says), "{said}");
-        }
     }
 }

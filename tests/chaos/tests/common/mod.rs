@@ -23,7 +23,39 @@ pub(crate) fn binary() -> PathBuf {
         "{} is missing: run `cargo build --bin quorate` before this test",
         binary.display()
     );
+    if let Some(newer) = newer_source(&binary) {
+        let again = "run `touch crates/quorate/src/main.rs && cargo build --bin quorate` before this test";
+        panic!("{} is older than {}: {again}", binary.display(), newer.display());
+    }
     binary
+}
+
+/// A source of this binary, or of a library of ours, that has changed since it was made. rustc notes beside what it makes of which
+/// sources it was; those of tests are made of others besides.
+pub(crate) fn newer_source(binary: &Path) -> Option<PathBuf> {
+    let made = fs::metadata(binary).expect("it is there");
+    let deps = fs::read_dir(binary.with_file_name("deps")).expect("cargo puts there what it makes");
+    let notes = deps.map(|entry| entry.expect("an entry").path());
+    let notes = notes.filter(|path| path.extension().is_some_and(|kind| kind == "d"));
+    // Linked to where it is found.
+    let is_it = |target: &str| fs::metadata(target).is_ok_and(|file| file.ino() == made.ino());
+    let is_ours =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("quorate"));
+    for note in notes.filter(is_ours) {
+        let note = fs::read_to_string(note).expect("text");
+        let rules = note.lines().filter_map(|line| line.split_once(": "));
+        for (_, sources) in rules.filter(|(target, _)| target.ends_with(".rlib") || is_it(target)) {
+            // A name with a space in it is cut, and not found.
+            let mut sources = sources.split(' ').map(|source| root().join(source));
+            let is_newer = |source: &PathBuf| {
+                fs::metadata(source).is_ok_and(|file| file.modified().ok() > made.modified().ok())
+            };
+            if let Some(newer) = sources.find(is_newer) {
+                return Some(newer);
+            }
+        }
+    }
+    None
 }
 
 /// Runs a cluster under these faults, and fails where the history breaks a rule.

@@ -1,0 +1,2 @@
+has cargo 'exit 101'; has ccache
+scripts/build build

@@ -1,0 +1,3 @@
+has cargo 'echo "cargo $*"'
+has ccache
+scripts/build build --bin quorate

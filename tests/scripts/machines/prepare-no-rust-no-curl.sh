@@ -1,0 +1,2 @@
+# Nothing is there.
+scripts/prepare
