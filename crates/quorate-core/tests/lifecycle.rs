@@ -97,7 +97,7 @@ fn seconds(event: Event, of: Event) -> u32 {
     if event == of { SOON } else { FAR }
 }
 
-fn bring_to(log: &mut Log<Watched>, status: Status, event: Event) -> Job {
+fn bring_to(log: &mut Log, status: Status, event: Event) -> Job {
     let delay = if status == Status::Delayed { seconds(event, Event::Due) } else { 0 };
     let new = NewJob { delay, timeout: Some(seconds(event, Event::Timeout)), ..new_job(JOB) };
     let id = new.id;
@@ -131,7 +131,7 @@ fn fail() -> Command {
 }
 
 /// Lets the event happen; gives the refusal, if it was refused.
-fn happen(log: &mut Log<Watched>, event: Event) -> Option<Refusal> {
+fn happen(log: &mut Log, event: Event) -> Option<Refusal> {
     let id = job_id(JOB);
     let now = T0.plus_seconds(1);
     let outcome = match event {
@@ -156,7 +156,7 @@ fn happen(log: &mut Log<Watched>, event: Event) -> Option<Refusal> {
 #[test]
 fn new_jobs_start_as_the_table_says() {
     let starts = |event| transitions(None, event).map(|arrow| arrow.to).collect::<Vec<_>>();
-    let status = |log: &mut Log<Watched>, id| log.table.job(id).unwrap().map(|job| job.status());
+    let status = |log: &mut Log, id| log.table.job(id).unwrap().map(|job| job.status());
 
     let mut log = Log::new(Watched::default());
     let jobs = vec![new_job(1), NewJob { delay: 1, ..new_job(2) }];

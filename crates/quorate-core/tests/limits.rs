@@ -17,23 +17,23 @@ use quorate_core::{
 /// More jobs than one batch carries timers of.
 const MANY: u64 = 2 * DUE_PER_BATCH as u64 + 1;
 
-fn enqueue(log: &mut Log<Watched>, jobs: Vec<NewJob>) {
+fn enqueue(log: &mut Log, jobs: Vec<NewJob>) {
     for chunk in jobs.chunks(JOBS_PER_REQUEST) {
         log.run(T0, Command::Enqueue { jobs: chunk.to_vec(), key: None }).unwrap();
     }
 }
 
-fn consume(log: &mut Log<Watched>, now: Timestamp, n: u32) -> Vec<u64> {
+fn consume(log: &mut Log, now: Timestamp, n: u32) -> Vec<u64> {
     let granted = ok_jobs(log.run(now, Command::Consume { take: Take::default_queue(n), key: None }));
     granted.iter().map(|job| u64::try_from(u128::from_be_bytes(job.id.0)).unwrap()).collect()
 }
 
-fn count(log: &Log<Watched>, status: Status) -> u64 {
+fn count(log: &Log, status: Status) -> u64 {
     log.table.model.jobs().values().filter(|job| job.status() == status).count() as u64
 }
 
 /// A log whose jobs run, past their deadline of a second.
-fn overdue() -> (Log<Watched>, Timestamp) {
+fn overdue() -> (Log, Timestamp) {
     let mut log = Log::new(Watched::default());
     enqueue(&mut log, (1..=MANY).map(|number| NewJob { timeout: Some(1), ..new_job(number) }).collect());
     for _ in 0..2 {
@@ -189,8 +189,7 @@ fn the_oldest_keys_above_the_limit_are_forgotten_early() {
         log.run(now, Command::Enqueue { jobs: vec![new_job(number)], key: Some(key) }).unwrap();
     }
     let now = T0.plus_seconds(1);
-    let keys =
-        |log: &Log<Watched>| log.table.model.dump().keys.into_keys().map(String::from).collect::<Vec<_>>();
+    let keys = |log: &Log| log.table.model.dump().keys.into_keys().map(String::from).collect::<Vec<_>>();
     log.table.pretended_keys = IDEMPOTENCY_KEYS - 5;
     log.tick(now);
     assert_eq!(keys(&log).len(), 5, "the limit itself is allowed");

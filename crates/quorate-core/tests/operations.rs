@@ -21,7 +21,7 @@ fn operation_id(number: u64) -> OperationId {
 }
 
 /// A table with operations.
-struct World(Log<Watched>);
+struct World(Log);
 
 impl World {
     /// Jobs 1 to `queued` are queued, those behind them, up to `failed`, have failed, with that many retries left.

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
-    AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept,
-    KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations, QueueId, Reason,
-    RequestId, Settings, State, Status, Table, Timestamp, Until, limits,
+    AnswerRecord, Applied, Backoff, Batch, Command, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image,
+    ImageId, Job, JobId, Kept, KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations,
+    QueueId, Reason, RequestId, Settings, State, Status, Table, Timestamp, Until, apply, limits,
 };
 
 use super::turns::Turns;
@@ -34,6 +34,18 @@ impl Watched {
     /// How many jobs were granted so far.
     pub fn granted(&self) -> usize {
         self.granted.len()
+    }
+
+    /// Carries an entry out.
+    pub fn apply(&mut self, index: u64, batch: &Batch) -> Applied {
+        // Who asked for what is not said where it is written.
+        let takes = |command: &Command| matches!(command, Command::Consume { .. } | Command::Finish { .. });
+        if batch.envelopes.iter().any(|envelope| takes(&envelope.command)) {
+            let Ok(foreseen) = apply(&mut self.model.clone(), index, batch);
+            self.turns.foresee(&batch.envelopes, &foreseen.answers);
+        }
+        let Ok(applied) = apply(self, index, batch);
+        applied
     }
 
     /// What must hold between batches, of the whole table, which it gives.
