@@ -189,7 +189,7 @@ pub const TRANSITIONS: [Transition; 31] = [
         Some(Cancelled),
         Retry,
         Some(Cancelled),
-        "",
+        "what goes on from it, if it was given back, has not ended",
         "a new job, or the latest retry while that is active; one that is delayed is queued",
     ),
     arrow(Some(Cancelled), Delete, None, "", ""),

@@ -82,6 +82,28 @@ fn give_back_too_often() -> usize {
     1
 }
 
+#[test]
+fn a_job_is_not_retried_beside_what_went_on_from_it_by_itself() {
+    let retry = |id, new_id| Command::Retry { id: job_id(id), new_id: job_id(new_id), anew: true, key: None };
+    for status in [Status::Error, Status::Cancelled] {
+        let mut log = Log::new(Watched::default());
+        let new = NewJob { max_retries: Some(1), retries_delay: Some(0), ..new_job(JOB) };
+        log.run(T0, Command::Enqueue { jobs: vec![new], key: None }).unwrap();
+        log.run(T0, Command::Consume { take: take(1), key: None }).unwrap();
+        let end = match status {
+            Status::Error => fail(),
+            _ => Command::Release { id: job_id(JOB), new_id: job_id(RETRY), delay: 0 },
+        };
+        log.run(T0, end).unwrap();
+        let next = ok_job(log.run(T0, retry(JOB, 3)));
+        assert_eq!((next.retry_of, next.status()), (Some(job_id(JOB)), Status::Queued), "it goes on");
+        log.run(T0, Command::Cancel { id: next.id, details: "".into() }).unwrap();
+        assert_eq!(log.run(T0, retry(JOB, 3)), Err(Refusal::RetriedAutomatically), "{status:?}");
+        log.run(T0, Command::Delete { id: next.id }).unwrap();
+        assert_eq!(ok_job(log.run(T0, retry(JOB, 3))).id, job_id(3), "what went on is not there any more");
+    }
+}
+
 const WORKER: &str = "w";
 
 fn take(n: u32) -> Take {

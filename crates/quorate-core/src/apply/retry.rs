@@ -15,11 +15,15 @@ pub(super) fn retry<T: Table>(
     if !job.status().is_final() {
         return lookup::wrong_status(step, &job);
     }
-    let is_automatic = matches!(job.state, State::Error { .. }) && job.max_retries > 0;
+    let went_on_by_itself = match job.state {
+        State::Error { .. } => job.max_retries > 0,
+        State::Cancelled { released, .. } => released,
+        State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => false,
+    };
     match latest(step, &job)? {
         Some(latest) if matches!(latest.state, State::Delayed { .. }) => queue_now(step, &latest),
         Some(latest) if !latest.status().is_final() => Ok(Reply::Job(Box::new(latest))),
-        Some(latest) if is_automatic || job.retry_id != Some(latest.id) => {
+        Some(latest) if went_on_by_itself || job.retry_id != Some(latest.id) => {
             refuse(Refusal::RetriedAutomatically)
         }
         Some(_) | None => again(step, &job, new_id, anew),

@@ -136,9 +136,14 @@ impl Watched {
             );
             assert_eq!(job.status(), Status::Queued);
             let latest = of.retry_id.and_then(|latest| self.model.jobs().get(&latest));
+            let went_on_by_itself = match of.state {
+                State::Error { .. } => of.max_retries > 0,
+                State::Cancelled { released, .. } => released,
+                _ => false,
+            };
             assert!(
-                of.status() != Status::Error || of.max_retries == 0 || latest.is_none(),
-                "a job was retried by hand beside its automatic retry"
+                !went_on_by_itself || latest.is_none(),
+                "a job was retried by hand beside what goes on from it by itself"
             );
             let on = self.that_go_on_from(predecessor);
             assert!(
