@@ -33,6 +33,7 @@ fn apply_makes_exactly_the_transitions_of_the_table() {
         }
     }
     made += give_back_too_often();
+    made += find_no_lane();
     let of_a_job = TRANSITIONS.iter().filter(|arrow| arrow.from.is_some()).count();
     assert_eq!(made, of_a_job, "every transition of a job was made");
 }
@@ -102,6 +103,21 @@ fn a_job_is_not_retried_beside_what_went_on_from_it_by_itself() {
         log.run(T0, Command::Delete { id: next.id }).unwrap();
         assert_eq!(ok_job(log.run(T0, retry(JOB, 3))).id, job_id(3), "what went on is not there any more");
     }
+}
+
+/// The time of a delayed job comes, and jobs wait in as many lanes as may be. Gives the number of transitions.
+fn find_no_lane() -> usize {
+    let mut log = Log::new(Watched::default());
+    let before = bring_to(&mut log, Status::Delayed, Event::Due);
+    log.table.bound_lanes(0);
+    assert_eq!(happen(&mut log, Event::Due), None);
+    let [_, arrow] = transitions(Some(Status::Delayed), Event::Due).collect::<Vec<_>>()[..] else {
+        panic!("it depends on the lanes")
+    };
+    let after = log.table.job(before.id).unwrap().unwrap();
+    assert_eq!(Some(after.status()), arrow.to);
+    assert!(after.state != before.state, "it looks again later");
+    1
 }
 
 const WORKER: &str = "w";
@@ -204,10 +220,13 @@ fn new_jobs_start_as_the_table_says() {
         released.push(Some(ok_job(log.run(T0, release)).status()));
     }
     assert_eq!(starts(Event::Release), released);
-    let mut log = Log::new(Watched::default());
-    bring_to(&mut log, Status::Running, Event::WorkerGone);
-    let given_back = ok_jobs(log.run(T0, Command::WorkerGone { worker: WORKER.into() }));
-    assert_eq!(starts(Event::WorkerGone), [Some(given_back[0].status())]);
+    let given_back = [limits::LANES, 0].map(|lanes| {
+        let mut log = Log::new(Watched::default());
+        bring_to(&mut log, Status::Running, Event::WorkerGone);
+        log.table.bound_lanes(lanes);
+        Some(ok_jobs(log.run(T0, Command::WorkerGone { worker: WORKER.into() }))[0].status())
+    });
+    assert_eq!(starts(Event::WorkerGone), given_back);
 
     let mut log = Log::new(Watched::default());
     bring_to(&mut log, Status::Cancelled, Event::Retry);

@@ -101,9 +101,8 @@ fn again<T: Table>(
 
 /// Refuses where a job would wait in a lane too many.
 fn check_room<T: Table>(step: &Step<'_, T>, job: &Job) -> Result<(), Abort<T::Error>> {
-    let dispatch = step.table.dispatch();
-    match dispatch.lane_count() >= dispatch.most_lanes() && dispatch.mark(&Lane::of(job)).is_none() {
-        true => refuse(Refusal::TooManyLanes),
-        false => Ok(()),
+    match step.table.dispatch().has_room_for_new(&Lane::of(job)) {
+        true => Ok(()),
+        false => refuse(Refusal::TooManyLanes),
     }
 }
