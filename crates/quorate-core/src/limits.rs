@@ -133,6 +133,8 @@ pub const IMAGE_RENEWAL_MILLIS: u64 = 3_600 * 1_000;
 pub const COMMANDS_PER_ENTRY: usize = 512;
 /// Bytes of commands at which a log entry is full (one command may be larger alone).
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
+/// Jobs of commands at which it is (one command may be for more alone): see [`crate::Command::jobs`].
+pub const JOBS_PER_ENTRY: usize = 4_096;
 
 /// The names that a refusal for an invalid field has for it.
 pub const FIELDS: [&str; 31] = [
