@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::{
     Action, FeatureLevel, ImageId, JobId, OperationId, Priority, Progress, QueueName, Reason, RequestId,
-    Selection, Setting, Settings, Take, Timestamp, Unique,
+    Selection, Setting, Settings, Take, Timestamp, Unique, limits,
 };
 
 /// One log entry: a time and commands. Without commands it is a tick, which carries out what is due.
@@ -228,6 +228,34 @@ impl Command {
             | Command::DeleteQueue { .. }
             | Command::StopOperation { .. }
             | Command::Raise { .. } => false,
+        }
+    }
+
+    /// Most jobs that it enqueues, grants, ends or changes otherwise: how long it takes to carry out.
+    pub fn jobs(&self) -> usize {
+        let wanted = |take: &Take| usize::try_from(take.n).unwrap_or(usize::MAX);
+        match self {
+            Command::Enqueue { jobs, .. } => jobs.len(),
+            Command::Consume { take, .. } => wanted(take),
+            Command::Finish { endings, take, .. } => {
+                endings.len().saturating_add(take.as_ref().map_or(0, wanted))
+            }
+            Command::WorkerGone { .. } => limits::JOBS_PER_REQUEST,
+            Command::StepOperation { jobs, .. } => jobs.len(),
+            Command::Succeed { .. }
+            | Command::Fail { .. }
+            | Command::Release { .. }
+            | Command::Cancel { .. }
+            | Command::Touch { .. }
+            | Command::AppendLog { .. }
+            | Command::Retry { .. }
+            | Command::Delete { .. }
+            | Command::Configure { .. }
+            | Command::ConfigureQueue { .. }
+            | Command::DeleteQueue { .. }
+            | Command::StartOperation { .. }
+            | Command::StopOperation { .. }
+            | Command::Raise { .. } => 1,
         }
     }
 

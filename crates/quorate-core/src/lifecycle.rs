@@ -96,7 +96,7 @@ pub struct Transition {
 
 /// Every transition. What is not here is refused with the present status, or, where time or a consumer asks, does not
 /// happen.
-pub const TRANSITIONS: [Transition; 31] = [
+pub const TRANSITIONS: [Transition; 33] = [
     arrow(None, Enqueue, Some(Queued), "delay is 0", "at the tail of its lane"),
     arrow(None, Enqueue, Some(Delayed), "delay is above 0", ""),
     arrow(
@@ -106,7 +106,13 @@ pub const TRANSITIONS: [Transition; 31] = [
         "its back-off is 0",
         "at the tail of its lane; max_retries is one less",
     ),
-    arrow(None, AutomaticRetry, Some(Delayed), "its back-off is above 0", "max_retries is one less"),
+    arrow(
+        None,
+        AutomaticRetry,
+        Some(Delayed),
+        "its back-off is above 0, or no lane is free for it",
+        "max_retries is one less",
+    ),
     arrow(None, Retry, Some(Queued), "", "at the tail of its lane; max_retries as before, or all again"),
     arrow(
         None,
@@ -115,14 +121,40 @@ pub const TRANSITIONS: [Transition; 31] = [
         "delay is 0",
         "at the tail of its lane; attempt and max_retries as before",
     ),
-    arrow(None, Release, Some(Delayed), "delay is above 0", "attempt and max_retries as before"),
-    arrow(None, WorkerGone, Some(Queued), "", "at the tail of its lane; attempt and max_retries as before"),
+    arrow(
+        None,
+        Release,
+        Some(Delayed),
+        "delay is above 0, or no lane is free for it",
+        "attempt and max_retries as before",
+    ),
+    arrow(
+        None,
+        WorkerGone,
+        Some(Queued),
+        "a lane is free for it",
+        "at the tail of its lane; attempt and max_retries as before",
+    ),
+    arrow(
+        None,
+        WorkerGone,
+        Some(Delayed),
+        "no lane is free for it",
+        "for ten minutes; attempt and max_retries as before",
+    ),
     arrow(
         Some(Delayed),
         Due,
         Some(Queued),
-        "its time has come, or the job that it goes on from is retried",
+        "its time has come and a lane is free for it, or the job that it goes on from is retried",
         "at the tail of its lane",
+    ),
+    arrow(
+        Some(Delayed),
+        Due,
+        Some(Delayed),
+        "its time has come, and no lane is free for it",
+        "it is due again ten minutes later",
     ),
     arrow(Some(Delayed), Cancel, Some(Cancelled), "", ""),
     arrow(
@@ -189,7 +221,7 @@ pub const TRANSITIONS: [Transition; 31] = [
         Some(Cancelled),
         Retry,
         Some(Cancelled),
-        "",
+        "what goes on from it, if it was given back, has not ended",
         "a new job, or the latest retry while that is active; one that is delayed is queued",
     ),
     arrow(Some(Cancelled), Delete, None, "", ""),

@@ -72,8 +72,14 @@ pub const KEYS_SHOWN: usize = 5;
 /// How often a job is given back: more is a worker that does nothing else.
 pub const RELEASES: u32 = 100;
 /// Most lanes (queue, priority, image and key) in which jobs wait at once: each takes a kilobyte or two of memory on every node. A new
-/// job that would need one more is refused, and a retry by hand; one that was delayed and an automatic retry are not.
+/// job that would need one more is refused, and a retry by hand.
 pub const LANES: usize = 100_000;
+/// One more for so many of these is for jobs that were taken before: delayed ones, automatic retries and what is given back. So
+/// those come before new ones.
+pub const LANES_PER_SPARE_LANE: usize = 10;
+/// One of them that finds no lane is delayed for so long, in milliseconds: ten minutes, so that three million that look again and again
+/// are five thousand a second.
+pub const LANE_MILLIS: u64 = 600_000;
 /// While jobs wait in more lanes than that, lists find a new one by a row of its own.
 pub const LANES_IN_LISTS: usize = 64;
 /// Most queues that one consume names, most images, and most pairs of both: it waits for each of them.
@@ -127,6 +133,8 @@ pub const IMAGE_RENEWAL_MILLIS: u64 = 3_600 * 1_000;
 pub const COMMANDS_PER_ENTRY: usize = 512;
 /// Bytes of commands at which a log entry is full (one command may be larger alone).
 pub const BYTES_PER_ENTRY: usize = 1 << 20;
+/// Jobs of commands at which it is (one command may be for more alone): see [`crate::Command::jobs`].
+pub const JOBS_PER_ENTRY: usize = 4_096;
 
 /// The names that a refusal for an invalid field has for it.
 pub const FIELDS: [&str; 31] = [

@@ -33,6 +33,7 @@ fn apply_makes_exactly_the_transitions_of_the_table() {
         }
     }
     made += give_back_too_often();
+    made += find_no_lane();
     let of_a_job = TRANSITIONS.iter().filter(|arrow| arrow.from.is_some()).count();
     assert_eq!(made, of_a_job, "every transition of a job was made");
 }
@@ -82,6 +83,43 @@ fn give_back_too_often() -> usize {
     1
 }
 
+#[test]
+fn a_job_is_not_retried_beside_what_went_on_from_it_by_itself() {
+    let retry = |id, new_id| Command::Retry { id: job_id(id), new_id: job_id(new_id), anew: true, key: None };
+    for status in [Status::Error, Status::Cancelled] {
+        let mut log = Log::new(Watched::default());
+        let new = NewJob { max_retries: Some(1), retries_delay: Some(0), ..new_job(JOB) };
+        log.run(T0, Command::Enqueue { jobs: vec![new], key: None }).unwrap();
+        log.run(T0, Command::Consume { take: take(1), key: None }).unwrap();
+        let end = match status {
+            Status::Error => fail(),
+            _ => Command::Release { id: job_id(JOB), new_id: job_id(RETRY), delay: 0 },
+        };
+        log.run(T0, end).unwrap();
+        let next = ok_job(log.run(T0, retry(JOB, 3)));
+        assert_eq!((next.retry_of, next.status()), (Some(job_id(JOB)), Status::Queued), "it goes on");
+        log.run(T0, Command::Cancel { id: next.id, details: "".into() }).unwrap();
+        assert_eq!(log.run(T0, retry(JOB, 3)), Err(Refusal::RetriedAutomatically), "{status:?}");
+        log.run(T0, Command::Delete { id: next.id }).unwrap();
+        assert_eq!(ok_job(log.run(T0, retry(JOB, 3))).id, job_id(3), "what went on is not there any more");
+    }
+}
+
+/// The time of a delayed job comes, and jobs wait in as many lanes as may be. Gives the number of transitions.
+fn find_no_lane() -> usize {
+    let mut log = Log::new(Watched::default());
+    let before = bring_to(&mut log, Status::Delayed, Event::Due);
+    log.table.bound_lanes(0);
+    assert_eq!(happen(&mut log, Event::Due), None);
+    let [_, arrow] = transitions(Some(Status::Delayed), Event::Due).collect::<Vec<_>>()[..] else {
+        panic!("it depends on the lanes")
+    };
+    let after = log.table.job(before.id).unwrap().unwrap();
+    assert_eq!(Some(after.status()), arrow.to);
+    assert!(after.state != before.state, "it looks again later");
+    1
+}
+
 const WORKER: &str = "w";
 
 fn take(n: u32) -> Take {
@@ -97,7 +135,7 @@ fn seconds(event: Event, of: Event) -> u32 {
     if event == of { SOON } else { FAR }
 }
 
-fn bring_to(log: &mut Log<Watched>, status: Status, event: Event) -> Job {
+fn bring_to(log: &mut Log, status: Status, event: Event) -> Job {
     let delay = if status == Status::Delayed { seconds(event, Event::Due) } else { 0 };
     let new = NewJob { delay, timeout: Some(seconds(event, Event::Timeout)), ..new_job(JOB) };
     let id = new.id;
@@ -131,7 +169,7 @@ fn fail() -> Command {
 }
 
 /// Lets the event happen; gives the refusal, if it was refused.
-fn happen(log: &mut Log<Watched>, event: Event) -> Option<Refusal> {
+fn happen(log: &mut Log, event: Event) -> Option<Refusal> {
     let id = job_id(JOB);
     let now = T0.plus_seconds(1);
     let outcome = match event {
@@ -156,7 +194,7 @@ fn happen(log: &mut Log<Watched>, event: Event) -> Option<Refusal> {
 #[test]
 fn new_jobs_start_as_the_table_says() {
     let starts = |event| transitions(None, event).map(|arrow| arrow.to).collect::<Vec<_>>();
-    let status = |log: &mut Log<Watched>, id| log.table.job(id).unwrap().map(|job| job.status());
+    let status = |log: &mut Log, id| log.table.job(id).unwrap().map(|job| job.status());
 
     let mut log = Log::new(Watched::default());
     let jobs = vec![new_job(1), NewJob { delay: 1, ..new_job(2) }];
@@ -182,10 +220,13 @@ fn new_jobs_start_as_the_table_says() {
         released.push(Some(ok_job(log.run(T0, release)).status()));
     }
     assert_eq!(starts(Event::Release), released);
-    let mut log = Log::new(Watched::default());
-    bring_to(&mut log, Status::Running, Event::WorkerGone);
-    let given_back = ok_jobs(log.run(T0, Command::WorkerGone { worker: WORKER.into() }));
-    assert_eq!(starts(Event::WorkerGone), [Some(given_back[0].status())]);
+    let given_back = [limits::LANES, 0].map(|lanes| {
+        let mut log = Log::new(Watched::default());
+        bring_to(&mut log, Status::Running, Event::WorkerGone);
+        log.table.bound_lanes(lanes);
+        Some(ok_jobs(log.run(T0, Command::WorkerGone { worker: WORKER.into() }))[0].status())
+    });
+    assert_eq!(starts(Event::WorkerGone), given_back);
 
     let mut log = Log::new(Watched::default());
     bring_to(&mut log, Status::Cancelled, Event::Retry);

@@ -7,33 +7,34 @@ mod common;
 use bytes::Bytes;
 use common::{Log, T0, Watched, job_id, new_job, ok_job, ok_jobs};
 use quorate_core::limits::{
-    CONSUME_BYTES, DUE_PER_BATCH, IDEMPOTENCY_KEYS, IDEMPOTENCY_MILLIS, JOBS_PER_REQUEST, PAYLOAD_BYTES,
+    CONSUME_BYTES, DUE_PER_BATCH, IDEMPOTENCY_KEYS, IDEMPOTENCY_MILLIS, JOBS_PER_REQUEST, LANE_MILLIS,
+    PAYLOAD_BYTES,
 };
 use quorate_core::{
-    Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, Reason, Refusal, Settings, Status,
-    Take, Timestamp, next_due_at,
+    Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, Reason, Refusal, Reply, Settings,
+    State, Status, Take, Timestamp, Unique, Until, next_due_at,
 };
 
 /// More jobs than one batch carries timers of.
 const MANY: u64 = 2 * DUE_PER_BATCH as u64 + 1;
 
-fn enqueue(log: &mut Log<Watched>, jobs: Vec<NewJob>) {
+fn enqueue(log: &mut Log, jobs: Vec<NewJob>) {
     for chunk in jobs.chunks(JOBS_PER_REQUEST) {
         log.run(T0, Command::Enqueue { jobs: chunk.to_vec(), key: None }).unwrap();
     }
 }
 
-fn consume(log: &mut Log<Watched>, now: Timestamp, n: u32) -> Vec<u64> {
+fn consume(log: &mut Log, now: Timestamp, n: u32) -> Vec<u64> {
     let granted = ok_jobs(log.run(now, Command::Consume { take: Take::default_queue(n), key: None }));
     granted.iter().map(|job| u64::try_from(u128::from_be_bytes(job.id.0)).unwrap()).collect()
 }
 
-fn count(log: &Log<Watched>, status: Status) -> u64 {
+fn count(log: &Log, status: Status) -> u64 {
     log.table.model.jobs().values().filter(|job| job.status() == status).count() as u64
 }
 
 /// A log whose jobs run, past their deadline of a second.
-fn overdue() -> (Log<Watched>, Timestamp) {
+fn overdue() -> (Log, Timestamp) {
     let mut log = Log::new(Watched::default());
     enqueue(&mut log, (1..=MANY).map(|number| NewJob { timeout: Some(1), ..new_job(number) }).collect());
     for _ in 0..2 {
@@ -154,6 +155,83 @@ fn timers_go_before_the_removal_of_finished_jobs() {
     assert_eq!((count(&log, Status::Running), count(&log, Status::Cancelled)), (0, 0));
 }
 
+/// Twenty delayed jobs, each with a key of its own, whose time comes where ten lanes may be, and a spare one.
+fn too_many_keys() -> (Log, Timestamp) {
+    let mut log = Log::new(Watched::default());
+    log.table.bound_lanes(10);
+    for number in 1..=20 {
+        enqueue(&mut log, vec![NewJob { delay: 1, key: format!("{number}").into(), ..new_job(number) }]);
+    }
+    let now = T0.plus_seconds(1);
+    log.tick(now);
+    assert_eq!((count(&log, Status::Queued), count(&log, Status::Delayed)), (11, 9));
+    (log, now)
+}
+
+#[test]
+fn a_job_that_is_due_and_finds_no_lane_looks_again_and_comes_before_new_ones() {
+    let (mut log, now) = too_many_keys();
+    let again = now.plus_millis(LANE_MILLIS);
+    assert_eq!(next_due_at(&mut log.table), Ok(Some(again)), "and not all the time");
+    // One that shares a lane needs none.
+    let beside = NewJob { delay: 600, key: "1".into(), ..new_job(21) };
+    log.run(now, Command::Enqueue { jobs: vec![beside], key: None }).unwrap();
+
+    assert_eq!(consume(&mut log, now, 3), [1, 2, 3]);
+    let new = |number| Command::Enqueue {
+        jobs: vec![NewJob { key: format!("{number}").into(), ..new_job(number) }],
+        key: None,
+    };
+    log.run(now, new(22)).unwrap();
+    log.run(now, new(23)).unwrap();
+    assert_eq!(log.run(now, new(24)), Err(Refusal::TooManyLanes));
+    log.tick(Timestamp(again.0 - 1));
+    assert_eq!(count(&log, Status::Queued), 10);
+    log.tick(again);
+    assert_eq!(log.run(again, new(24)), Err(Refusal::TooManyLanes), "the spare lane is not for it");
+    assert_eq!(consume(&mut log, again, 30), [4, 5, 6, 7, 8, 9, 10, 11, 22, 23, 12]);
+    for _ in 0..2 {
+        log.tick(again.plus_millis(LANE_MILLIS));
+    }
+    assert_eq!(consume(&mut log, again.plus_millis(LANE_MILLIS), 30).len(), 9, "all had their turn");
+}
+
+#[test]
+fn a_duplicate_needs_no_lane() {
+    let mut log = Log::new(Watched::default());
+    log.table.bound_lanes(1);
+    let unique = Some(Unique { key: "u".into(), until: Until::Finished });
+    let new = |number: u64| NewJob { key: format!("{number}").into(), ..new_job(number) };
+    enqueue(&mut log, vec![NewJob { unique: unique.clone(), ..new(1) }]);
+    let again = Command::Enqueue { jobs: vec![NewJob { unique, ..new(2) }], key: None };
+    let Ok(Reply::Enqueued { jobs, duplicates }) = log.run(T0, again.clone()) else {
+        panic!("it is refused")
+    };
+    assert_eq!((jobs[0].id, &*duplicates), (job_id(1), &[0][..]));
+    let Command::Enqueue { jobs, .. } = again else { unreachable!("it is one") };
+    let with_another = Command::Enqueue { jobs: [jobs, vec![new(3)]].concat(), key: None };
+    assert_eq!(log.run(T0, with_another), Err(Refusal::TooManyLanes));
+}
+
+#[test]
+fn what_goes_on_by_itself_is_never_refused_for_want_of_a_lane() {
+    let (mut log, now) = too_many_keys();
+    let (take, worker) = (Take::default_queue(4), "w".into());
+    let take = Take { worker, ..take };
+    let granted = ok_jobs(log.run(now, Command::Consume { take, key: None }));
+    let ids: Vec<_> = granted.iter().map(|job| job.id).collect();
+    log.table.bound_lanes(0);
+    let release = Command::Release { id: ids[0], new_id: job_id(31), delay: 0 };
+    let released = ok_job(log.run(now, release));
+    let gone = ok_jobs(log.run(now, Command::WorkerGone { worker: "w".into() }));
+    for job in gone.iter().chain([&released]) {
+        assert_eq!(job.state, State::Delayed { due: now.plus_millis(LANE_MILLIS) });
+    }
+    assert_eq!(gone.len(), 3);
+    let retry = Command::Retry { id: ids[0], new_id: job_id(32), anew: false, key: None };
+    assert_eq!(log.run(now, retry), Err(Refusal::TooManyLanes), "who asks is told");
+}
+
 #[test]
 fn a_consume_stops_at_its_bytes() {
     let mut log = Log::new(Watched::default());
@@ -189,8 +267,7 @@ fn the_oldest_keys_above_the_limit_are_forgotten_early() {
         log.run(now, Command::Enqueue { jobs: vec![new_job(number)], key: Some(key) }).unwrap();
     }
     let now = T0.plus_seconds(1);
-    let keys =
-        |log: &Log<Watched>| log.table.model.dump().keys.into_keys().map(String::from).collect::<Vec<_>>();
+    let keys = |log: &Log| log.table.model.dump().keys.into_keys().map(String::from).collect::<Vec<_>>();
     log.table.pretended_keys = IDEMPOTENCY_KEYS - 5;
     log.tick(now);
     assert_eq!(keys(&log).len(), 5, "the limit itself is allowed");

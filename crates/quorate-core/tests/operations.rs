@@ -6,7 +6,7 @@ mod common;
 
 use common::{Log, T0, Watched, job_id, new_job};
 use quorate_core::limits::{
-    JOBS_PER_REQUEST, LANES, OPERATION_DETAILS_BYTES, OPERATION_JOBS_PER_STEP, OPERATIONS, OPERATIONS_RUNNING,
+    OPERATION_DETAILS_BYTES, OPERATION_JOBS_PER_STEP, OPERATIONS, OPERATIONS_RUNNING,
 };
 use quorate_core::{
     Action, Command, Effect, Filter, IdempotencyKey, Job, JobId, NewJob, NewOperation, Operation,
@@ -21,7 +21,7 @@ fn operation_id(number: u64) -> OperationId {
 }
 
 /// A table with operations.
-struct World(Log<Watched>);
+struct World(Log);
 
 impl World {
     /// Jobs 1 to `queued` are queued, those behind them, up to `failed`, have failed, with that many retries left.
@@ -176,11 +176,9 @@ fn a_retry_goes_as_far_as_there_are_lanes_and_gets_nowhere_without_any() {
     world.run(Command::Enqueue { jobs: (1..=3).map(alone).collect(), key: None }).unwrap();
     world.run(Command::Consume { take: Take::default_queue(3), key: None }).unwrap();
     (1..=3).for_each(|number| world.fail(job_id(number)));
-    let (first, last) = (1_000, 1_000 + LANES as u64 - 1);
-    for number in (first..last).step_by(JOBS_PER_REQUEST) {
-        let jobs = (number..last.min(number + JOBS_PER_REQUEST as u64)).map(alone).collect();
-        world.0.run(NOW, Command::Enqueue { jobs, key: None }).unwrap();
-    }
+    world.0.table.bound_lanes(10);
+    let first = 1_000;
+    world.run(Command::Enqueue { jobs: (first..first + 9).map(alone).collect(), key: None }).unwrap();
     world.start_for(Action::Retry, &[Status::Error]);
     let mut go_on = |from, jobs: std::ops::RangeInclusive<u64>, cancels: &[u64]| {
         for job in cancels {

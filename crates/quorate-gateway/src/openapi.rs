@@ -294,8 +294,8 @@ pub(crate) enum WriteErrors {
     /// The body's type is not one that this call takes.
     #[response(status = 415)]
     UnsupportedMediaType(ErrorWrapper),
-    /// Too much is in flight, of all or of this caller, or it enqueues faster than it may, or there are as many queues, or jobs of
-    /// different keys, as there may be; nothing was done; see `Retry-After`.
+    /// Too much is in flight, of all or of this caller, or it enqueues faster than it may, or jobs of as many different keys wait as may;
+    /// nothing was done; see `Retry-After`.
     #[response(status = 429)]
     Overloaded(ErrorWrapper),
     /// The server made a mistake.
@@ -330,7 +330,7 @@ pub(crate) enum Begun {
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct NoSuchJob(ErrorWrapper);
 
-/// The job's status does not allow it, or the Idempotency-Key was used for another request.
+/// The job's status does not allow it, or the Idempotency-Key was used for another request, or there are as many queues as may be.
 #[derive(IntoResponses)]
 #[response(status = 409)]
 #[expect(dead_code, reason = "only its description is used")]

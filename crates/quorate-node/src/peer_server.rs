@@ -200,7 +200,7 @@ impl Peer for Service {
                     let parent = parents.next_if(|parent| parent.envelope as usize == at);
                     let now = *level.borrow();
                     match admit(&envelope, now) {
-                        Ok(Admitted { request_id, adds_jobs, envelope }) => {
+                        Ok(Admitted { request_id, adds_jobs, jobs, envelope }) => {
                             let span = match parent {
                                 Some(TraceParent { parent, .. }) => {
                                     trace::forwarded(traces, request_id, &parent)
@@ -208,7 +208,7 @@ impl Peer for Service {
                                 None => Span::none(),
                             };
                             let to = Proposer::Peer(verdicts.clone());
-                            batcher.offer(Proposal { request_id, envelope, adds_jobs, span, to });
+                            batcher.offer(Proposal { request_id, envelope, adds_jobs, jobs, span, to });
                         }
                         Err(Refused { request_id, reason }) => {
                             tracing::warn!(from, reason, "a peer forwarded a command that is not understood");
@@ -323,6 +323,7 @@ struct Refused {
 struct Admitted {
     request_id: RequestId,
     adds_jobs: bool,
+    jobs: usize,
     /// Encoded by this node.
     envelope: Bytes,
 }
@@ -334,6 +335,7 @@ fn admit(envelope: &Bytes, level: FeatureLevel) -> Result<Admitted, Refused> {
         Ok(envelope) if envelope.command.level() <= level => Ok(Admitted {
             request_id: envelope.request_id,
             adds_jobs: envelope.command.adds_jobs(),
+            jobs: envelope.command.jobs(),
             envelope: quorate_proto::encode_envelope(envelope),
         }),
         Ok(Envelope { request_id, command, .. }) => {
@@ -381,7 +383,7 @@ mod tests {
         let level = command.level();
         let envelope = log::Envelope::from(Envelope { request_id, deadline: Timestamp(1), command });
         let bytes = Bytes::from(envelope.encode_to_vec());
-        let admitted = Admitted { request_id, adds_jobs: false, envelope: bytes.clone() };
+        let admitted = Admitted { request_id, adds_jobs: false, jobs: 1, envelope: bytes.clone() };
         assert_eq!(admit(&bytes, level), Ok(admitted));
         let above = admit(&bytes, FeatureLevel(level.0 - 1)).unwrap_err();
         assert_eq!(above.request_id, Some(request_id));

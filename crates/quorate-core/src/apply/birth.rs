@@ -1,6 +1,6 @@
 use crate::Until;
 use crate::id::mix;
-use crate::{Image, Job, JobId, NewJob, Payload, Position, State, Table, Timestamp, limits};
+use crate::{Image, Job, JobId, Lane, NewJob, Payload, Position, State, Table, Timestamp, limits};
 
 use super::step::Step;
 
@@ -105,9 +105,13 @@ struct Retry {
     delay_millis: u64,
 }
 
-/// Adds a job that retries `job`. It shares the payload.
+/// Adds a job that retries `job`. It shares the payload. Where it finds no lane it is delayed: nothing that was taken is refused.
 fn again<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId, what: Retry) -> Result<Job, T::Error> {
     let number = step.table.next_seq();
+    let delay_millis = match what.delay_millis {
+        0 if !step.table.dispatch().has_room(&Lane::of(job)) => limits::LANE_MILLIS,
+        millis => millis,
+    };
     let retry = Job {
         id,
         number,
@@ -121,7 +125,7 @@ fn again<T: Table>(step: &mut Step<'_, T>, job: &Job, id: JobId, what: Retry) ->
         worker: "".into(),
         completed_at: None,
         keep_until: None,
-        state: waiting(step, number, what.delay_millis),
+        state: waiting(step, number, delay_millis),
         log_bytes: 0,
         log_parts: 0,
         progress: None,

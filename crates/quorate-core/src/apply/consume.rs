@@ -32,7 +32,7 @@ pub(super) fn grant<T: Table>(
     let mut granted: Vec<Job> = Vec::new();
     let mut bytes: u64 = 0;
     while granted.len() < most {
-        let Some(lane) = step.table.dispatch().next(take, request, granted.len()) else { break };
+        let Some((lane, turn)) = step.table.dispatch().next(take, request, granted.len()) else { break };
         let queued = step.table.first_in(&lane)?.expect("a lane that has a mark has a job").clone();
         bytes = bytes.saturating_add(u64::from(queued.payload.bytes));
         if bytes > limits::CONSUME_BYTES && !granted.is_empty() {
@@ -47,7 +47,7 @@ pub(super) fn grant<T: Table>(
         step.put_job(Some(&queued), &running)?;
         if step.table.dispatch().is_shared(&lane) {
             let at = step.table.next_seq();
-            step.table.dispatch_mut().served(&lane, at);
+            step.table.dispatch_mut().served(&lane, turn, at);
         }
         granted.push(running);
     }

@@ -43,21 +43,23 @@ fn holder<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<Option<Job>,
 }
 
 /// Refuses jobs that would need more queues, or lanes to wait in, than there may be.
-fn check_room<T: Table>(step: &Step<'_, T>, jobs: &[NewJob]) -> Result<(), Abort<T::Error>> {
+fn check_room<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<(), Abort<T::Error>> {
     let dispatch = step.table.dispatch();
     let new: BTreeSet<&QueueName> =
         jobs.iter().map(|job| &job.queue).filter(|name| dispatch.named(name).is_none()).collect();
     if dispatch.queue_count() + new.len() > limits::QUEUES && !new.is_empty() {
         return refuse(Refusal::TooManyQueues);
     }
-    if dispatch.lane_count() + jobs.len() <= dispatch.most_lanes() {
+    if jobs.len() <= dispatch.free_lanes() {
         return Ok(());
     }
-    let new: BTreeSet<_> = jobs.iter().filter(|job| !dispatch.has_lane_for(job)).map(NewJob::lane).collect();
-    if dispatch.lane_count() + new.len() > dispatch.most_lanes() && !new.is_empty() {
-        return refuse(Refusal::TooManyLanes);
+    let mut new = BTreeSet::new();
+    for job in jobs {
+        if !step.table.dispatch().has_lane_for(job) && holder(step, job)?.is_none() {
+            new.insert(job.lane());
+        }
     }
-    Ok(())
+    if new.len() > step.table.dispatch().free_lanes() { refuse(Refusal::TooManyLanes) } else { Ok(()) }
 }
 
 fn check_limits<E>(job: &NewJob) -> Result<(), Abort<E>> {

@@ -15,11 +15,15 @@ pub(super) fn retry<T: Table>(
     if !job.status().is_final() {
         return lookup::wrong_status(step, &job);
     }
-    let is_automatic = matches!(job.state, State::Error { .. }) && job.max_retries > 0;
+    let went_on_by_itself = match job.state {
+        State::Error { .. } => job.max_retries > 0,
+        State::Cancelled { released, .. } => released,
+        State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => false,
+    };
     match latest(step, &job)? {
         Some(latest) if matches!(latest.state, State::Delayed { .. }) => queue_now(step, &latest),
         Some(latest) if !latest.status().is_final() => Ok(Reply::Job(Box::new(latest))),
-        Some(latest) if is_automatic || job.retry_id != Some(latest.id) => {
+        Some(latest) if went_on_by_itself || job.retry_id != Some(latest.id) => {
             refuse(Refusal::RetriedAutomatically)
         }
         Some(_) | None => again(step, &job, new_id, anew),
@@ -97,9 +101,8 @@ fn again<T: Table>(
 
 /// Refuses where a job would wait in a lane too many.
 fn check_room<T: Table>(step: &Step<'_, T>, job: &Job) -> Result<(), Abort<T::Error>> {
-    let dispatch = step.table.dispatch();
-    match dispatch.lane_count() >= dispatch.most_lanes() && dispatch.mark(&Lane::of(job)).is_none() {
-        true => refuse(Refusal::TooManyLanes),
-        false => Ok(()),
+    match step.table.dispatch().has_room_for_new(&Lane::of(job)) {
+        true => Ok(()),
+        false => refuse(Refusal::TooManyLanes),
     }
 }

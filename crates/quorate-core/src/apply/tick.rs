@@ -1,4 +1,4 @@
-use crate::{Effect, Envelope, Job, Settings, State, Table, Timestamp, limits};
+use crate::{Effect, Envelope, Job, Lane, Settings, State, Table, Timestamp, limits};
 
 use super::step::Step;
 use super::{birth, ending, key};
@@ -72,7 +72,13 @@ fn next_timer<T: Table>(step: &mut Step<'_, T>) -> Result<bool, T::Error> {
 /// Carries the timer of a job out whose time has come.
 fn fire<T: Table>(step: &mut Step<'_, T>, job: Job) -> Result<(), T::Error> {
     match job.state {
-        State::Delayed { .. } => birth::queue_now(step, &job).map(drop),
+        State::Delayed { .. } if step.table.dispatch().has_room(&Lane::of(&job)) => {
+            birth::queue_now(step, &job).map(drop)
+        }
+        State::Delayed { .. } => {
+            let state = State::Delayed { due: step.now.plus_millis(limits::LANE_MILLIS) };
+            step.put_job(Some(&job), &Job { state, ..job.clone() })
+        }
         State::Running { .. } => ending::time_out(step, job).map(drop),
         State::Queued { .. } | State::Success | State::Error { .. } | State::Cancelled { .. } => {
             panic!(

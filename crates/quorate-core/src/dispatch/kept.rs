@@ -94,7 +94,10 @@ impl Dispatch {
                 let lanes = line.rank(priority).lanes();
                 let lanes: Vec<(Box<str>, ImageId)> =
                     lanes.map(|(key, image, _)| (key.into(), image)).collect();
-                lanes.iter().for_each(|(key, image)| line.serve(priority, key, *image, 0));
+                for (key, image) in &lanes {
+                    line.serve_key(priority, key, 0);
+                    line.serve_lane(priority, key, *image, 0);
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rank::{Rank, Waiting};
+use super::Lane;
+use super::rank::{Rank, Turn, Waiting};
 use super::running::Running;
 use crate::{ImageId, Priority, Queue, QueueView, Timestamp};
 
@@ -42,11 +43,11 @@ impl Line {
         &mut self.ranks[usize::from(priority.get())]
     }
 
-    /// The lane whose turn it is, whatever the limits of the queue.
-    pub(super) fn next(&self, images: &[ImageId]) -> Option<(Priority, &str, ImageId)> {
+    /// The lane that is next, whatever the limits of the queue, and whose turn that is.
+    pub(super) fn next(&self, images: &[ImageId]) -> Option<(Lane, Turn)> {
         Priority::SERVED.into_iter().find_map(|priority| {
-            let (key, image) = self.rank(priority).next(images)?;
-            Some((priority, key, image))
+            let (key, image, turn) = self.rank(priority).next(images)?;
+            Some((Lane { queue: self.queue.id, priority, image, key: key.into() }, turn))
         })
     }
 
@@ -100,8 +101,8 @@ impl Line {
         self.count(image, jobs(before), jobs(after));
     }
 
-    pub(super) fn serve(&mut self, priority: Priority, key: &str, image: ImageId, at: u64) {
-        self.rank_mut(priority).serve(key, image, at);
+    pub(super) fn serve_lane(&mut self, priority: Priority, key: &str, image: ImageId, at: u64) {
+        self.rank_mut(priority).serve_lane(key, image, at);
     }
 
     pub(super) fn serve_key(&mut self, priority: Priority, key: &str, at: u64) {

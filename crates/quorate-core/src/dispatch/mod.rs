@@ -27,7 +27,7 @@ use self::line::Line;
 use self::open::Open;
 use self::rank::Waiting;
 use self::workers::Workers;
-use crate::{ImageId, JobId, NewJob, Queue, QueueId, QueueName, QueueView, Timestamp};
+use crate::{ImageId, JobId, NewJob, Queue, QueueId, QueueName, QueueView, Timestamp, limits};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -153,6 +153,22 @@ impl Dispatch {
     /// How many may be so before new jobs are refused that need one more.
     pub(crate) fn most_lanes(&self) -> usize {
         self.most_lanes
+    }
+
+    /// How many more may be so, by new jobs.
+    pub(crate) fn free_lanes(&self) -> usize {
+        self.most_lanes.saturating_sub(self.lanes)
+    }
+
+    /// Whether a new job may wait in this lane.
+    pub(crate) fn has_room_for_new(&self, lane: &Lane) -> bool {
+        self.free_lanes() > 0 || self.waiting(lane).is_some()
+    }
+
+    /// Whether a job may that was taken before.
+    pub(crate) fn has_room(&self, lane: &Lane) -> bool {
+        let most = self.most_lanes + self.most_lanes / limits::LANES_PER_SPARE_LANE;
+        self.lanes < most || self.waiting(lane).is_some()
     }
 
     /// Has that be fewer than [`crate::limits::LANES`], for tests: on all replicas alike, and of each restored one anew.

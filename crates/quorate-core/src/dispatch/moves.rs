@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::line::Line;
-use super::rank::Waiting;
+use super::rank::{Turn, Waiting};
 use super::{Dispatch, Lane, Untold};
 use crate::{Effect, ImageId, Job, Queue, QueueId, QueueName, Status, Timestamp};
 
@@ -101,11 +101,20 @@ impl Dispatch {
         self.set(lane, Some(before), after);
     }
 
-    /// A lane had its turn, and so had its key, at that place in the order of the log.
-    pub(crate) fn served(&mut self, lane: &Lane, at: u64) {
-        self.line_mut(lane.queue).serve(lane.priority, &lane.key, lane.image, at);
+    /// A job of a lane was granted, at that place in the order of the log, since its key had this turn.
+    pub(crate) fn served(&mut self, lane: &Lane, turn: Turn, at: u64) {
+        let Lane { queue, priority, image, key } = lane;
+        let line = self.line_mut(*queue);
+        line.serve_lane(*priority, key, *image, at);
+        match turn {
+            Turn::Any => line.serve_key(*priority, key, at),
+            Turn::Of(image) => line.serve_lane(*priority, key, image, at),
+        }
         self.unwritten.lanes.insert(lane.clone());
-        self.unwritten.turns.insert((lane.queue, lane.priority, lane.key.clone()));
+        match turn {
+            Turn::Any => drop(self.unwritten.turns.insert((*queue, *priority, key.clone()))),
+            Turn::Of(image) => drop(self.unwritten.lanes.insert(Lane { image, ..lane.clone() })),
+        }
     }
 
     /// A worker was heard.

@@ -1,13 +1,14 @@
 use super::open::Open;
+use super::rank::Turn;
 use super::{Dispatch, Lane, Source, Take};
 use crate::id::mix;
 use crate::{QueueId, RequestId};
 
 /// Which one a consumer gets.
 impl Dispatch {
-    /// The lane whose first job a consumer gets next. Where chance decides, it is that of the request, so that every replica
-    /// draws the same: for its `nth` job.
-    pub(crate) fn next(&self, take: &Take, request: RequestId, nth: usize) -> Option<Lane> {
+    /// The lane whose first job a consumer gets next, and whose turn that is. Where chance decides, it is that of the request, so that
+    /// every replica draws the same: for its `nth` job.
+    pub(crate) fn next(&self, take: &Take, request: RequestId, nth: usize) -> Option<(Lane, Turn)> {
         let point = mix(request.folded() ^ nth as u64);
         match &take.from {
             Source::InOrder(names) => names.iter().find_map(|name| self.next_of(self.named(name)?, take)),
@@ -15,11 +16,11 @@ impl Dispatch {
                 let with_jobs = names.iter().filter_map(|(name, weight)| {
                     Some((self.next_of(self.named(name)?, take)?, u64::from(*weight)))
                 });
-                let with_jobs: Vec<(Lane, u64)> = with_jobs.collect();
+                let with_jobs: Vec<((Lane, Turn), u64)> = with_jobs.collect();
                 let all: u64 = with_jobs.iter().map(|(_, weight)| weight).sum();
                 let mut drawn = point.checked_rem(all)?;
-                with_jobs.into_iter().find_map(|(lane, weight)| match drawn.checked_sub(weight) {
-                    None => Some(lane),
+                with_jobs.into_iter().find_map(|(next, weight)| match drawn.checked_sub(weight) {
+                    None => Some(next),
                     Some(rest) => {
                         drawn = rest;
                         None
@@ -44,10 +45,8 @@ impl Dispatch {
         }
     }
 
-    fn next_of(&self, queue: QueueId, take: &Take) -> Option<Lane> {
-        let line = self.lines.get(&queue).filter(|line| line.open)?;
-        let (priority, key, image) = line.next(&take.images)?;
-        Some(Lane { queue, priority, image, key: key.into() })
+    fn next_of(&self, queue: QueueId, take: &Take) -> Option<(Lane, Turn)> {
+        self.lines.get(&queue).filter(|line| line.open)?.next(&take.images)
     }
 
     /// True where others wait for their turn beside this lane's key.

@@ -10,7 +10,8 @@ use crate::{ImageId, LaneMark, Timestamp};
 /// one size.)
 ///
 /// Those who take some images only have turns of their own, of each lane: else a key whose jobs of another image are served often
-/// would wait with those of this one.
+/// would wait with those of this one. Nor do they spend its turn among those who take any: its job that waits for that may be of an
+/// image that they do not take. Who takes several spends the turn of one of them, whose key gets the first of its jobs that they take.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rank {
     keys: Keys,
@@ -18,6 +19,15 @@ pub(super) struct Rank {
     turns: Turns,
     /// The same for those who take this image only.
     turns_of_image: BTreeMap<ImageId, Turns>,
+}
+
+/// Among whom a key has its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Turn {
+    /// Those who take any image, or all that wait.
+    Any,
+    /// Those who take this image only.
+    Of(ImageId),
 }
 
 /// The names of keys, by their turns.
@@ -128,6 +138,12 @@ impl Key {
         self.lanes.get(&image).filter(|_| !self.blocked).map(|waiting| waiting.turn())
     }
 
+    /// The lane of its first job of these images.
+    fn first_of(&self, images: &[ImageId]) -> Option<ImageId> {
+        let first = |image: &ImageId| Some((self.lanes.get(image)?.first, *image));
+        images.iter().filter_map(first).min().map(|(_, image)| image)
+    }
+
     fn set(&mut self, image: ImageId, waiting: Option<Waiting>) {
         let before = match waiting {
             Some(waiting) => self.lanes.insert(image, waiting),
@@ -172,22 +188,22 @@ impl Rank {
         self.keys.len() > 1
     }
 
-    /// The lane whose turn it is, among those of these images; of all where there are none.
-    pub(super) fn next(&self, images: &[ImageId]) -> Option<(&str, ImageId)> {
+    /// The key whose turn it is, with the lane of its first job, among those of these images; of all where there are none.
+    pub(super) fn next(&self, images: &[ImageId]) -> Option<(&str, ImageId, Turn)> {
         // Who takes all that waits takes turns of keys, as who takes any.
         let all = self.turns_of_image.len() <= images.len()
             && self.turns_of_image.keys().all(|image| images.contains(image));
         if images.is_empty() || all {
             let (_, name) = self.turns.first()?;
             let (_, image) = self.keys.get(name)?.firsts.first_key_value()?;
-            return Some((name, *image));
+            return Some((name, *image, Turn::Any));
         }
         let of_image = |image: &ImageId| {
             let (turn, name) = self.turns_of_image.get(image)?.first()?;
             Some((turn, name, *image))
         };
-        let (_, name, image) = images.iter().filter_map(of_image).min()?;
-        Some((name, image))
+        let (_, name, turn) = images.iter().filter_map(of_image).min()?;
+        Some((name, self.keys.get(name)?.first_of(images)?, Turn::Of(turn)))
     }
 
     /// A lane is like that now; `None`: it is empty. A key that comes may be at its limit.
@@ -201,17 +217,16 @@ impl Rank {
         }
     }
 
-    /// A lane had its turn, and so had its key.
-    pub(super) fn serve(&mut self, name: &str, image: ImageId, at: u64) {
+    /// A key had its turn among those who take this image only.
+    pub(super) fn serve_lane(&mut self, name: &str, image: ImageId, at: u64) {
         self.change(name, Some(image), |key| {
-            key.served = at;
             if let Some(lane) = key.lanes.get_mut(&image) {
                 lane.served = at;
             }
         });
     }
 
-    /// A key had its turn.
+    /// A key had its turn among those who take any.
     pub(super) fn serve_key(&mut self, name: &str, at: u64) {
         self.change(name, None, |key| key.served = at);
     }

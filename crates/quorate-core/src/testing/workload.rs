@@ -116,7 +116,7 @@ impl Workload {
 
     fn command(&mut self, now: Timestamp) -> Command {
         let full = self.ids.len() > MANY_JOBS;
-        if self.is_crowded() && self.rng.one_in(8) {
+        if self.is_crowded() && self.rng.one_in(6) {
             return self.operation_command(now);
         }
         match self.rng.below(100) {
@@ -352,7 +352,7 @@ impl Workload {
             2 => Source::InOrder((0..n).map(|_| self.queue()).collect()),
             _ => Source::InOrder(vec![self.queue()]),
         };
-        let images = if self.rng.one_in(4) { self.rng.below(3) } else { 0 };
+        let images = if self.rng.one_in(4) { self.rng.below(4) } else { 0 };
         let images = (0..images).map(|_| ImageId([u8::try_from(self.rng.below(6)).unwrap_or(0); 16]));
         let images = images.collect();
         Take { from, images, n: self.jobs_wanted(), worker: self.worker() }

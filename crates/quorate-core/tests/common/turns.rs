@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use quorate_core::model::Model;
-use quorate_core::{ImageId, Job, JobId, Priority, QueueId, Rate, Table, Timestamp};
+use quorate_core::{
+    Answered, Command, Envelope, ImageId, Job, JobId, Priority, QueueId, Rate, Reply, Table, Timestamp,
+};
 
 /// Whose turn it is, found out from the records alone: with bookkeeping of its own, without `seq`, lanes or counts, at the cost of a
 /// look at all jobs for each grant.
@@ -11,8 +13,10 @@ pub struct Turns {
     events: u64,
     /// Queued jobs, in the order of their arrival.
     arrivals: Vec<(u64, JobId)>,
-    /// When a job of that queue, priority and key was granted last, and of that image.
-    grants: BTreeMap<(QueueId, Priority, Box<str>, Option<ImageId>), u64>,
+    /// When a key of that queue and priority had its turn last, among those who take any image or this one, while others waited.
+    turns: BTreeMap<(QueueId, Priority, Box<str>, Option<ImageId>), u64>,
+    /// The images that were asked for by whoever is granted a job.
+    asked: BTreeMap<JobId, Vec<ImageId>>,
     /// When jobs of a queue were granted since it has that rate.
     rates: BTreeMap<QueueId, (Rate, Vec<Timestamp>)>,
 }
@@ -20,6 +24,23 @@ pub struct Turns {
 impl Turns {
     pub fn queued(&self) -> impl Iterator<Item = JobId> {
         self.arrivals.iter().map(|(_, id)| *id)
+    }
+
+    /// These jobs are about to be granted to these commands.
+    pub fn foresee(&mut self, envelopes: &[Envelope], answers: &[Answered]) {
+        for (envelope, answer) in envelopes.iter().zip(answers) {
+            let (take, jobs) = match (&envelope.command, &answer.outcome) {
+                (Command::Consume { take, .. }, Ok(Reply::Jobs(jobs))) => (take, jobs),
+                (Command::Finish { take: Some(take), .. }, Ok(Reply::Finished { taken, .. })) => {
+                    (take, taken)
+                }
+                _ => continue,
+            };
+            // Of several answers with a job the first one is that of its grant.
+            for job in jobs {
+                self.asked.entry(job.id).or_insert_with(|| take.images.clone());
+            }
+        }
     }
 
     pub fn arrived(&mut self, id: JobId) {
@@ -52,39 +73,39 @@ impl Turns {
         assert!(!at_limit(&job.key), "{job:?} is one too many of its key");
         self.check_rate(settings.rate, job, model.clock());
 
-        // It is not known here what its consumer wanted: any image, or those of this one; or all that wait in this priority, and
-        // not all in a higher one.
-        let first = |image, most| self.first_of(model, job.queue, image, most, &at_limit);
-        let highest = Priority::SERVED[0];
-        let firsts = [first(None, highest), first(Some(job.image_id), highest), first(None, job.priority)];
-        assert!(firsts.contains(&Some(job.id)), "{} jumped the queue", job.id);
+        let waiting = self.arrivals.iter().map(|(at, id)| (*at, &model.jobs()[id]));
+        let waiting: Vec<(u64, &Job)> = waiting.filter(|(_, other)| other.queue == job.queue).collect();
+        let free: Vec<_> = waiting.iter().copied().filter(|(_, other)| !at_limit(&other.key)).collect();
+        let (first, turn) = self.first_of(&free, &self.asked[&job.id]).expect("this one waits");
+        assert_eq!(first, job.id, "{} jumped the queue", job.id);
         self.events += 1;
-        for image in [None, Some(job.image_id)] {
-            self.grants.insert((job.queue, job.priority, job.key.clone(), image), self.events);
+        let beside = |other: &Job| other.priority == job.priority && other.key != job.key;
+        if waiting.iter().any(|(_, other)| beside(other)) {
+            for turn in [Some(job.image_id), turn] {
+                self.turns.insert((job.queue, job.priority, job.key.clone(), turn), self.events);
+            }
         }
     }
 
-    /// Of the jobs of an image, or of any, up to a priority: the highest priority, the key that waits longest since its first job came or it was
-    /// served, and of that the job that came first.
-    fn first_of(
-        &self,
-        model: &Model,
-        queue: QueueId,
-        image: Option<ImageId>,
-        most: Priority,
-        at_limit: &impl Fn(&str) -> bool,
-    ) -> Option<JobId> {
-        let jobs = self.arrivals.iter().map(|(at, id)| (*at, &model.jobs()[id]));
-        let of_image = |job: &Job| image.is_none_or(|image| image == job.image_id);
-        let is_meant = |job: &Job| job.queue == queue && of_image(job) && job.priority <= most;
-        let jobs: Vec<(u64, &Job)> = jobs.filter(|(_, job)| is_meant(job) && !at_limit(&job.key)).collect();
-        let priority = jobs.iter().map(|(_, job)| job.priority).max()?;
-        let turn = |(at, job): &(u64, &Job)| {
-            let served = self.grants.get(&(queue, priority, job.key.clone(), image)).copied().unwrap_or(0);
-            (served.max(*at), *at)
-        };
-        let of_priority = jobs.iter().filter(|(_, job)| job.priority == priority);
-        of_priority.min_by_key(|job| turn(job)).map(|(_, job)| job.id)
+    /// Whom somebody gets who asks for these images, and among whom that is its key's turn. Of the highest priority, the key that waits
+    /// longest since its first job came or it had its turn; of that the job that came first.
+    fn first_of(&self, waiting: &[(u64, &Job)], asked: &[ImageId]) -> Option<(JobId, Option<ImageId>)> {
+        let is_asked = |job: &Job| asked.is_empty() || asked.contains(&job.image_id);
+        let priority = waiting.iter().filter(|(_, job)| is_asked(job)).map(|(_, job)| job.priority).max()?;
+        let waiting = || waiting.iter().filter(move |(_, job)| job.priority == priority);
+        let of_any = waiting().all(|(_, job)| is_asked(job));
+        let jobs = || waiting().filter(|(_, job)| is_asked(job));
+        // The first job of each key, or of each key and image, by when it came.
+        let mut firsts = BTreeMap::new();
+        for (at, job) in jobs() {
+            let turn = (!of_any).then_some(job.image_id);
+            firsts.entry((job.queue, priority, job.key.clone(), turn)).or_insert(*at);
+        }
+        let had = |of| self.turns.get(of).copied().unwrap_or(0);
+        // Of one key, two images may have had their turns with the same grant.
+        let (of, _) = firsts.iter().min_by_key(|(of, at)| (had(of).max(**at), of.3))?;
+        let (_, first) = jobs().find(|(_, job)| job.key == of.2)?;
+        Some((first.id, of.3))
     }
 
     /// In any period of a rate, at most twice as many as it says.

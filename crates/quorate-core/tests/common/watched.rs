@@ -5,9 +5,9 @@ use bytes::Bytes;
 use quorate_core::lifecycle::leads;
 use quorate_core::model::Model;
 use quorate_core::{
-    AnswerRecord, Backoff, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image, ImageId, Job, JobId, Kept,
-    KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations, QueueId, Reason,
-    RequestId, Settings, State, Status, Table, Timestamp, Until, limits,
+    AnswerRecord, Applied, Backoff, Batch, Command, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image,
+    ImageId, Job, JobId, Kept, KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations,
+    QueueId, Reason, RequestId, Settings, State, Status, Table, Timestamp, Until, apply, limits,
 };
 
 use super::turns::Turns;
@@ -28,12 +28,34 @@ pub struct Watched {
     /// The number of the newest job.
     newest: Option<u64>,
     turns: Turns,
+    /// In how many lanes jobs may wait before new ones are refused, where that was bounded.
+    most_lanes: Option<usize>,
+    /// How often a job found no lane whose time had come.
+    pub turned_away: usize,
 }
 
 impl Watched {
     /// How many jobs were granted so far.
     pub fn granted(&self) -> usize {
         self.granted.len()
+    }
+
+    /// Has jobs wait in fewer lanes.
+    pub fn bound_lanes(&mut self, most: usize) {
+        self.most_lanes = Some(most);
+        self.dispatch_mut().bound_lanes(most);
+    }
+
+    /// Carries an entry out.
+    pub fn apply(&mut self, index: u64, batch: &Batch) -> Applied {
+        // Who asked for what is not said where it is written.
+        let takes = |command: &Command| matches!(command, Command::Consume { .. } | Command::Finish { .. });
+        if batch.envelopes.iter().any(|envelope| takes(&envelope.command)) {
+            let Ok(foreseen) = apply(&mut self.model.clone(), index, batch);
+            self.turns.foresee(&batch.envelopes, &foreseen.answers);
+        }
+        let Ok(applied) = apply(self, index, batch);
+        applied
     }
 
     /// What must hold between batches, of the whole table, which it gives.
@@ -84,6 +106,7 @@ impl Watched {
         let Some(predecessor) = job.retry_of else {
             assert_eq!((job.payload.owner, job.attempt), (job.id, 1));
             assert_eq!(job.all_retries, job.max_retries);
+            assert!(job.status() == Status::Delayed || self.has_room(job, false), "a lane too many: {job:?}");
             return;
         };
         let of = &self.model.jobs()[&predecessor];
@@ -114,7 +137,11 @@ impl Watched {
             };
             let [least, most] = backoff(&self.model.dump().dispatch.queues[&of.queue].settings.backoff, of);
             let bounds = self.clock().plus_millis(least)..=self.clock().plus_millis(most);
-            assert!(bounds.contains(&until), "an automatic retry waits as its queue says: {job:?}");
+            let no_lane = least == 0 && !self.has_room(job, true) && until == self.looks_again_at();
+            assert!(
+                bounds.contains(&until) || no_lane,
+                "an automatic retry waits as its queue says: {job:?}"
+            );
         } else {
             assert!(of.status().is_final());
             assert_eq!(job.attempt, 1);
@@ -122,11 +149,16 @@ impl Watched {
                 [of.max_retries, of.all_retries].contains(&job.max_retries),
                 "as many as were left, or all"
             );
-            assert_eq!(job.status(), Status::Queued);
+            assert!(job.status() == Status::Queued && self.has_room(job, false), "{job:?}");
             let latest = of.retry_id.and_then(|latest| self.model.jobs().get(&latest));
+            let went_on_by_itself = match of.state {
+                State::Error { .. } => of.max_retries > 0,
+                State::Cancelled { released, .. } => released,
+                _ => false,
+            };
             assert!(
-                of.status() != Status::Error || of.max_retries == 0 || latest.is_none(),
-                "a job was retried by hand beside its automatic retry"
+                !went_on_by_itself || latest.is_none(),
+                "a job was retried by hand beside what goes on from it by itself"
             );
             let on = self.that_go_on_from(predecessor);
             assert!(
@@ -195,6 +227,13 @@ impl Watched {
             // One that goes on from another does not wait where that is retried.
             let may_be_early = after.status() == Status::Cancelled || after.retry_of.is_some();
             assert!(due <= now || may_be_early, "released before it was due");
+            if after.status() == Status::Delayed {
+                assert!(
+                    due <= now && !self.has_room(after, true),
+                    "it is due, and there is a lane: {after:?}"
+                );
+                assert_eq!(after.state, State::Delayed { due: self.looks_again_at() });
+            }
         }
         if let State::Running { deadline } = before.state {
             let timed_out =
@@ -233,8 +272,23 @@ impl Watched {
             }
             self.turns.left(after.id);
         } else if after.status() == Status::Queued {
+            assert!(self.has_room(after, true), "a lane too many: {after:?}");
             self.turns.arrived(after.id);
+        } else if after.status() == Status::Delayed && before.is_some() {
+            self.turned_away += 1;
         }
+    }
+
+    /// Whether others wait where this job would, or there is a lane for it, a spare one if it was taken before.
+    fn has_room(&self, job: &Job, was_taken: bool) -> bool {
+        let Some(most) = self.most_lanes else { return true };
+        let queued = self.model.jobs().values().filter(|other| other.status() == Status::Queued);
+        let lanes: BTreeSet<Lane> = queued.map(Lane::of).collect();
+        lanes.contains(&Lane::of(job)) || lanes.len() < if was_taken { most + most / 10 } else { most }
+    }
+
+    fn looks_again_at(&self) -> Timestamp {
+        self.clock().plus_seconds(600)
     }
 }
 

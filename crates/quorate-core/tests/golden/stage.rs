@@ -13,7 +13,7 @@ use crate::common::{Log, T0, Watched};
 
 /// A table, and the names that the lines have for its jobs.
 pub(crate) struct Stage {
-    log: Log<Watched>,
+    log: Log,
     names: BTreeMap<JobId, String>,
 }
 

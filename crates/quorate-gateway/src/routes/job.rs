@@ -41,18 +41,23 @@ pub(crate) async fn get<B: Backend>(
     let wait = query.integer("wait")?.unwrap_or_default();
     ranges::check("wait", "wait", wait)?;
     let whose = if query.flag("chain")? { Whose::Chain } else { Whose::Job };
+    // Before the chain is followed, which may be longer elsewhere.
+    let is_sure = gateway.must_be_sure(linearizable);
+    if is_sure {
+        gateway.barrier().await?;
+    }
     let id = match (wait, whose) {
         (0, Whose::Job) => id,
         (wait, whose) => outcome::wait(&gateway, id, Duration::from_secs(wait.into()), whose).await?,
     };
-    if !gateway.must_be_sure(linearizable) {
+    if !is_sure {
         let index = gateway.applied();
         if let Some(answer) = find(&gateway, id, fields, index).await? {
             return Ok(answer);
         }
+        // About to say that there is no such job, which a stale copy must not.
+        gateway.barrier().await?;
     }
-    // Asked to be sure, or about to say that there is no such job, which a stale copy must not.
-    gateway.barrier().await?;
     let index = gateway.applied();
     let found = find(&gateway, id, fields, index).await?;
     found.ok_or(Failure { error: ApiError::NoSuchJob, index: Some(index) })

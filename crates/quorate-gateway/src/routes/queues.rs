@@ -78,7 +78,11 @@ pub(crate) async fn get<B: Backend>(
     operation_id = "put_queue",
     params(("name" = String, Path, description = "The queue's name: 1 to 64 of `a-z 0-9 . _ -`")),
     request_body = QueueRequest,
-    responses((status = 200, description = "The queue as it is now", body = QueueWrapper), WriteErrors)
+    responses(
+        (status = 200, description = "The queue as it is now", body = QueueWrapper),
+        WriteErrors,
+        (status = 409, description = "There are as many queues as may be", body = ErrorWrapper),
+    )
 )]
 pub(crate) async fn put<B: Backend>(
     State(gateway): State<Gateway<B>>,

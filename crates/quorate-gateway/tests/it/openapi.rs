@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use quorate_core::limits::{JOBS_PER_REQUEST, QUEUES};
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -94,6 +95,25 @@ async fn what_takes_a_key_says_when_it_repeats_an_answer() {
         let says_so =
             success.is_some_and(|(_, response)| response["headers"]["Idempotent-Replayed"].is_object());
         assert_eq!(takes_key, says_so, "{}", operation["operationId"]);
+    }
+}
+
+#[tokio::test]
+async fn what_may_make_a_queue_says_that_there_may_be_too_many() {
+    let api = Api::new();
+    let new: Vec<String> = (1..QUEUES).map(|n| format!(r#"{{"image":"a","queue":"q{n}"}}"#)).collect();
+    for jobs in new.chunks(JOBS_PER_REQUEST) {
+        api.post("/v1/jobs", format!(r#"{{"jobs":[{}]}}"#, jobs.join(","))).await.expect(201);
+    }
+    let job = r#"{"jobs":[{"image":"a","queue":"one-more"}]}"#;
+    let refused = [("PUT", "/v1/queue/one-more", "{}"), ("POST", "/v1/jobs", job)];
+    let document = api.get("/openapi.json").await.expect(200).json();
+    for (method, path, body) in refused {
+        api.send(method, path, body).await.expect(409);
+        let path = path.replace("one-more", "{name}");
+        let responses = &document["paths"][path][method.to_lowercase()]["responses"];
+        let says = |code: &str| responses[code]["description"].as_str().unwrap().contains("queues");
+        assert!(says("409") && !says("429"), "{method}: {responses}");
     }
 }
 

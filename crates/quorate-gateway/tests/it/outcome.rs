@@ -39,6 +39,19 @@ async fn of_a_chain_it_is_the_last_that_counts() {
 }
 
 #[tokio::test]
+async fn a_linearizable_read_follows_the_whole_chain() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a","max_retries":1,"retries_delay":0}"#).await;
+    api.backend.lag();
+    let failed = api.post(&format!("/v1/job/{id}/fail"), "").await.expect(200).json();
+    let path = format!("/v1/job/{id}?chain=true");
+    assert_eq!(api.get(&path).await.expect(200).json()["job"]["id"], id, "the copy here lags behind");
+    let last = api.get(&format!("{path}&consistency=linearizable")).await.expect(200).json();
+    assert_eq!(last["job"]["id"], failed["job"]["retry_id"]);
+    assert_eq!(api.backend.barriers(), 1);
+}
+
+#[tokio::test]
 async fn after_the_time_the_job_is_answered_as_it_is() {
     let api = Api::new();
     let id = api.enqueue(r#"{"image":"a"}"#).await;

@@ -5,13 +5,13 @@ use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResult;
 use prost::Message;
 use quorate_core::Timestamp;
-use quorate_core::limits::{BYTES_PER_ENTRY, COMMANDS_PER_ENTRY};
 use quorate_proto::log::v1::PackedBatch;
 use quorate_store::{BatchBytes, TypeConfig};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::command::budget::{Budget, Permit};
+use crate::command::load::Load;
 use crate::command::proposal::{Proposal, Verdict};
 use crate::disk::{Disk, NoRoom};
 use crate::leadership::Leadership;
@@ -128,7 +128,7 @@ impl Worker {
 
     /// The commands for one entry: what is there now, up to its limits.
     fn gather(&mut self, first: Queued) -> Vec<Queued> {
-        let mut bytes = 0;
+        let mut load = Load::default();
         let mut entry = Vec::new();
         let mut next = Some(first);
         // It may have filled since they were taken.
@@ -137,15 +137,11 @@ impl Worker {
             if let Some(verdict) = queued.refusal(&self.disk) {
                 queued.settle(verdict);
             } else if !queued.is_abandoned() {
-                bytes += queued.envelope().map_or(0, Bytes::len);
-                if bytes > BYTES_PER_ENTRY && !entry.is_empty() {
+                if !load.add(queued.load()) {
                     self.held = Some(queued);
                     break;
                 }
                 entry.push(queued);
-            }
-            if entry.len() == COMMANDS_PER_ENTRY {
-                break;
             }
             next = self.queued.try_recv().ok();
         }
@@ -216,6 +212,15 @@ impl Queued {
         match self {
             Queued::Command { proposal, .. } => Some(&proposal.envelope),
             Queued::Tick(_) => None,
+        }
+    }
+
+    fn load(&self) -> Load {
+        match self {
+            Queued::Command { proposal, .. } => {
+                Load { commands: 1, bytes: proposal.envelope.len(), jobs: proposal.jobs }
+            }
+            Queued::Tick(_) => Load { commands: 1, bytes: 0, jobs: 0 },
         }
     }
 

@@ -77,7 +77,8 @@ impl Intake {
             deadline: now.plus_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             command,
         };
-        let (request_id, adds_jobs) = (envelope.request_id, envelope.command.adds_jobs());
+        let request_id = envelope.request_id;
+        let (adds_jobs, jobs) = (envelope.command.adds_jobs(), envelope.command.jobs());
         let envelope: Bytes = log::Envelope::from(envelope).encode_to_vec().into();
         let _permit = self.budget.take(envelope.len(), adds_jobs).ok_or(Unavailable::Overloaded)?;
         let span = trace::command(request_id);
@@ -87,6 +88,7 @@ impl Intake {
             request_id,
             envelope,
             adds_jobs,
+            jobs,
             span: span.clone(),
             awaited,
             until,
@@ -155,6 +157,7 @@ struct Attempts<'a> {
     request_id: RequestId,
     envelope: Bytes,
     adds_jobs: bool,
+    jobs: usize,
     span: Span,
     awaited: Awaited,
     until: Instant,
@@ -234,6 +237,7 @@ impl Attempts<'_> {
             request_id: self.request_id,
             envelope: self.envelope.clone(),
             adds_jobs: self.adds_jobs,
+            jobs: self.jobs,
             span: self.span.clone(),
             to: Proposer::Here(verdict),
         };

@@ -13,6 +13,8 @@ pub(crate) struct Proposal {
     pub(crate) envelope: Bytes,
     /// What [`quorate_core::Command::adds_jobs`] says of it.
     pub(crate) adds_jobs: bool,
+    /// What [`quorate_core::Command::jobs`] says of it.
+    pub(crate) jobs: usize,
     /// Where what happens to it is told.
     pub(crate) span: Span,
     /// Who is told what became of this proposal.

@@ -134,7 +134,7 @@ pub(crate) fn delay(facts: &Facts<'_>, job: &JobRecord) -> Option<u64> {
     // Who retries one that it goes on from does not let it wait, however far that is behind.
     let of = |id: &str| facts.life(id)?.latest()?.job.retry_of.as_deref();
     let mut behind = std::iter::successors(job.retry_of.as_deref(), |id| of(id)).take(MOST_THAT_GO_ON);
-    (!behind.any(|of| is_retried(facts, of))).then_some(millis)
+    (millis == 0 || !behind.any(|of| is_retried(facts, of))).then_some(millis)
 }
 
 /// True where a client may have retried a job by hand.
