@@ -127,6 +127,11 @@ impl Peers {
         self.process.identity.cluster_id.get().map(String::as_str)
     }
 
+    /// The same, or else the one that it asks to join.
+    pub(crate) fn cluster_to_be(&self) -> String {
+        self.cluster_id().map(str::to_owned).or_else(|| self.station.asks()).unwrap_or_default()
+    }
+
     /// Those that this node's cluster was made of.
     pub(crate) fn former_cluster_ids(&self) -> Vec<String> {
         self.process.identity.former.get().cloned().unwrap_or_default()
@@ -211,7 +216,7 @@ impl Peers {
         pb::DiscoverRequest {
             name: own.name,
             node_id: own.node_id,
-            cluster_id: self.cluster_id().unwrap_or_default().to_owned(),
+            cluster_id: self.cluster_to_be(),
             peer_addr: own.peer_addr,
             removed: self.station.is_removed(),
             applies: self.station.applies().is_some(),

@@ -214,7 +214,7 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
         () => Standing::Forming,
     };
     let mut cluster = Cluster {
-        id: peers.cluster_id().unwrap_or_default().to_owned(),
+        id: peers.cluster_to_be(),
         node: peers.process.config.name.clone(),
         standing,
         leader: leader.and_then(|leader| Some(membership.get_node(&leader.id)?.name.clone())),
