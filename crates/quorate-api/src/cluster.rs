@@ -59,7 +59,7 @@ pub struct Outsider {
 /// What an operator should see to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
-    /// One of `peer_refused`, `insecure`, `no_failure_survived`, `half_changed`, `disk_short`, `certificate_expires`, `lagging`, `clock_off`, `even_voters`, `mixed_versions`, `draining`,
+    /// One of `peer_refused`, `insecure`, `no_failure_survived`, `half_changed`, `disk_short`, `no_room_for_snapshot`, `certificate_expires`, `lagging`, `clock_off`, `even_voters`, `mixed_versions`, `draining`,
     /// `applicant`, `name_borne`, `removed_runs`; others may come.
     pub kind: String,
     /// For people.

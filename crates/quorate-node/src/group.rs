@@ -30,7 +30,7 @@ use crate::command::ticker::Ticker;
 use crate::disk::compaction::{Bounds, Compaction};
 use crate::leadership::Leadership;
 use crate::observer::Observer;
-use crate::peer::Network;
+use crate::peer::{Network, SnapshotRefusal};
 use crate::process::Process;
 use crate::read::commit_index::CommitIndex;
 use crate::read::read_index::ReadIndex;
@@ -130,6 +130,7 @@ impl Group {
             absent: Absent::default(),
             looks: Arc::new(Semaphore::new(1)),
             inviters: Arc::default(),
+            snapshot_refusal: SnapshotRefusal::default(),
             denied: Arc::default(),
         };
         let handover = Handover { raft: raft.clone(), peers: peers.clone() };

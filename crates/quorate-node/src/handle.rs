@@ -124,24 +124,23 @@ impl Handle {
     /// That a leader is known is not enough: a node that is cut off goes on knowing the last one. Nor is it that a majority follows
     /// the leader, if nothing gets into their logs.
     pub async fn unready(&self) -> Option<Unready> {
-        let (station, until) = (&self.0.group.peers.station, Instant::now() + limits::READY);
+        let peers = &self.0.group.peers;
+        let (station, until) = (&peers.station, Instant::now() + limits::READY);
+        let hints = || peers.refused_by() + &peers.snapshot_refusal.in_words();
         match () {
             () if station.is_removed() => Some(Unready::Removed),
             () if let Some(for_what) = station.applies() => Some(Unready::Applies(for_what)),
-            () if !self.0.group.peers.is_initialised() => {
+            () if !peers.is_initialised() => {
                 let for_what = station.waits_for().unwrap_or_else(|| "the nodes of its --peers".to_owned());
-                Some(Unready::Applies(for_what))
+                Some(Unready::Applies(for_what + &peers.snapshot_refusal.in_words()))
             }
             () if station.is_draining() => Some(Unready::Draining),
             // A membership that it knows may be one to which no majority has agreed.
             () if !self.caught_up() => {
-                let refused = self.0.group.peers.refused_by();
                 let is_led = self.0.group.read_index.is_led(limits::READY).await;
-                Some(if is_led { Unready::NotRecovered(refused) } else { Unready::NoMajority(refused) })
+                Some(if is_led { Unready::NotRecovered(hints()) } else { Unready::NoMajority(hints()) })
             }
-            () if self.barrier(limits::READY).await.is_err() => {
-                Some(Unready::NoMajority(self.0.group.peers.refused_by()))
-            }
+            () if self.barrier(limits::READY).await.is_err() => Some(Unready::NoMajority(hints())),
             () if !self.0.group.intake.writes(until).await => Some(Unready::NoWrites),
             () => None,
         }

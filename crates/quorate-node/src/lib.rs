@@ -64,7 +64,7 @@ pub use metrics::register_metrics;
 pub use node::Node;
 pub use peer::PeerTls;
 pub use quorate_store::planted;
-pub use quorate_store::{BackupCheck, BackupError, BackupSummary, RestoreError, Restored, StoreError};
+pub use quorate_store::{BackupCheck, BackupError, BackupSummary, Lost, RestoreError, Restored, StoreError};
 pub use read::turns::{Look, Turn};
 pub use recover::{Answering, Found, FoundMember, Place, Recovered, Recovery};
 pub use restore::restore;

@@ -176,8 +176,11 @@ impl Peer for Service {
     ) -> Result<Response<pb::SnapshotResponse>, Status> {
         let from = gate::caller(request.extensions());
         let receiver = self.snapshots.receive().await.map_err(|error| Status::aborted(error.to_string()))?;
-        let holds = |bytes| if self.process.disk.holds(bytes) { Ok(()) } else { Err(no_room()) };
-        let received = snapshot::receive(request.into_inner(), receiver, &self.judge(), from, holds).await?;
+        let (frames, holds) = (request.into_inner(), |bytes| self.process.disk.holds_snapshot(bytes));
+        let received = snapshot::receive(frames, receiver, &self.judge(), from, holds).await;
+        let refusal = &self.group.peers.snapshot_refusal;
+        let received = received.inspect_err(|why| refusal.note(from, why))?;
+        refusal.forget();
         tracing::info!(from, last = ?received.snapshot.meta.last_log_id, "received a snapshot");
         let installed = self.group.raft.install_full_snapshot(received.vote, received.snapshot);
         let response = installed.await.map_err(unavailable)?;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use quorate_store::{DataDir, JobTable, LogStore, StoreError};
+use quorate_store::{DataDir, JobTable, LogStore, StoreError, Survey};
 
 use crate::disk::Disk;
 use crate::limits;
@@ -20,7 +20,8 @@ impl Stores {
     /// room to open them, this waits for some.
     ///
     /// # Errors
-    /// [`StartError::Store`], and [`StartError::LostAlone`] where nobody else has what was lost.
+    /// [`StartError::Store`]; of a log that has lost entries [`StartError::LostAlone`] where nobody else has them, and
+    /// [`StartError::Config`] where this node is not told of those who do.
     pub(crate) async fn open(
         config: &NodeConfig,
         disk: &Disk,
@@ -54,14 +55,8 @@ impl Stores {
             dir = dir.with_open_files(files);
         }
         let log = match open_log(&dir, disk) {
-            Err(lost @ StoreError::LostEntries { .. }) if config.peers.len() == 1 => {
-                return Err(StartError::LostAlone(lost));
-            }
-            // What this node has forgotten, the others have. Under its old id it could help to elect a leader that lacks
-            // it, so it joins them as a new node.
             Err(lost @ StoreError::LostEntries { .. }) => {
-                tracing::error!(%lost, "setting the data directory's contents aside and joining as a new node");
-                dir = dir.set_aside(&lost.to_string())?;
+                dir = set_aside(dir, config, lost)?;
                 open_log(&dir, disk)?
             }
             opened => opened?,
@@ -74,6 +69,28 @@ impl Stores {
         }
         Ok(Stores { dir: Arc::new(dir), log, table })
     }
+}
+
+/// What this node has forgotten, the others have. Under its old id it could help to elect a leader that lacks it, so it joins them as a new
+/// node. Who they are the data say, not the list; where they say nothing, the list.
+fn set_aside(dir: DataDir, config: &NodeConfig, lost: StoreError) -> Result<DataDir, StartError> {
+    let knows_nobody = config.peers.len() == 1;
+    let survey = Survey::of(&dir).ok().filter(|survey| survey.membership.voter_ids().next().is_some());
+    if survey.as_ref().map_or(knows_nobody, Survey::is_alone) {
+        return Err(StartError::LostAlone(lost));
+    }
+    if knows_nobody {
+        let members = survey.iter().flat_map(|survey| survey.membership.nodes());
+        let peers: Vec<String> =
+            members.map(|(_, node)| format!("{}={}", node.name, node.peer_addr)).collect();
+        let reason = format!(
+            "{lost}; the others of its cluster have what this node has lost: start it with --peers {}, and it joins them as a new node",
+            peers.join(",")
+        );
+        return Err(StartError::Config { setting: "peers", reason });
+    }
+    tracing::error!(%lost, "setting the data directory's contents aside and joining as a new node");
+    Ok(dir.set_aside(&lost.to_string())?)
 }
 
 fn open_log(dir: &DataDir, disk: &Disk) -> Result<LogStore, StoreError> {

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use quorate_core::FeatureLevel;
 use quorate_proto::Malformed;
 
+use crate::Lost;
+
 /// Why the store cannot go on, by what is to be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -40,6 +42,8 @@ pub enum StoreError {
     /// the directory aside and rejoin as a new node.
     #[error("the Raft log has lost entries or votes: it had {marked}, and has {found}")]
     LostEntries {
+        /// Of which kind.
+        lost: Lost,
         /// What it had, by the high-water mark or by its own entries.
         marked: String,
         /// What the log has.

@@ -48,6 +48,7 @@ mod rows;
 mod sizes;
 mod snapshot;
 mod space;
+mod survey;
 mod table;
 mod type_config;
 
@@ -65,9 +66,10 @@ pub use meter::Meter;
 pub use metrics::{describe_metrics, register_metrics};
 pub use patience::{OnFull, WhenFull};
 pub use reader::Reader;
-pub use recover::{Recovery, Survey};
+pub use recover::Recovery;
 pub use snapshot::{FileReader, SnapshotBuilder, SnapshotDir, SnapshotReceiver, SnapshotStore};
 pub use space::Space;
+pub use survey::{Lost, Survey};
 pub use table::{AppliedEntry, ApplyObserver, JobTable, TableSpace};
 pub use type_config::{
     BatchBytes, Entry, LogId, Membership, Node, NodeId, StoredMembership, TypeConfig, Vote,

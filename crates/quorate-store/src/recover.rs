@@ -7,51 +7,14 @@ use openraft::vote::leader_id_std::CommittedLeaderId;
 use quorate_core::FeatureLevel;
 
 use crate::backup::alone;
-use crate::high_water::Mark;
-use crate::rows::db::DbSettings;
-use crate::rows::meta::Meta;
-use crate::table::{Nobody, look_into_generation};
-use crate::{DataDir, Identity, JobTable, LogId, Membership, NodeId, StoreError, Vote, WhenFull, log};
+use crate::survey::Survey;
+use crate::table::Nobody;
+use crate::{DataDir, JobTable, LogId, NodeId, StoreError, Vote, WhenFull, log};
 
 /// A node's directory, locked, whose node may go on alone: for when the majority of its cluster is lost for good.
 pub struct Recovery {
     dir: DataDir,
     survey: Survey,
-}
-
-/// What a node has on its disk, and what it knows of its cluster.
-#[derive(Clone, Debug)]
-pub struct Survey {
-    /// Who it is.
-    pub identity: Identity,
-    /// Who the members are, as far as it knows.
-    pub membership: Membership,
-    /// The last entry of its log.
-    pub last: Option<LogId>,
-    /// The last of which it knows that a majority has it.
-    pub committed: Option<LogId>,
-    /// The last in its table.
-    pub applied: Option<LogId>,
-    /// Whom it voted for last.
-    pub vote: Option<Vote>,
-    /// What it has certainly kept, by its high-water mark: the last entry.
-    pub marked: Option<LogId>,
-    /// The same of the vote.
-    pub marked_vote: Option<Vote>,
-    /// Its log has lost what it had promised to remember, an entry or a vote; its table may still have the entry.
-    pub has_lost: bool,
-}
-
-impl Survey {
-    /// The last entry that it has, in its log or in its table.
-    pub fn end(&self) -> Option<LogId> {
-        self.last.max(self.applied)
-    }
-
-    /// It is the only voter already.
-    pub fn is_alone(&self) -> bool {
-        self.membership.voter_ids().all(|id| id == self.identity.node_id)
-    }
 }
 
 impl Recovery {
@@ -62,12 +25,8 @@ impl Recovery {
     /// [`StoreError::Damaged`], [`StoreError::Io`].
     pub fn of(path: &Path) -> Result<Recovery, StoreError> {
         let dir = DataDir::open_existing(path)?.when_full(Arc::new(|_| WhenFull::GiveUp));
-        let meta = Meta::read(&look_into_generation(&dir, DbSettings::new(dir.sizes()))?)?;
-        let log = log::look(&dir, meta.last_applied)?;
-        let Mark { last: marked, vote: marked_vote } = log.mark;
-        let membership = log.membership.map_or_else(|| meta.membership.membership().clone(), |(_, it)| it);
-        let identity = dir.identity();
-        if membership.get_node(&identity.node_id).is_none() {
+        let survey = Survey::of(&dir)?;
+        if survey.membership.get_node(&survey.identity.node_id).is_none() {
             let mut found = "its node is no member of a cluster, so there is nothing to recover".to_owned();
             if let Some(aside) = dir.last_set_aside()? {
                 let (from, format) = (aside.display(), dir.format_file());
@@ -79,17 +38,6 @@ impl Recovery {
             }
             return Err(StoreError::ForeignFormat { path: path.to_owned(), found });
         }
-        let survey = Survey {
-            identity,
-            membership,
-            last: log.last.max(log.purged),
-            committed: log.committed.max(meta.last_applied),
-            applied: meta.last_applied,
-            vote: log.vote,
-            marked,
-            marked_vote,
-            has_lost: log.has_lost,
-        };
         Ok(Recovery { dir, survey })
     }
 
@@ -153,11 +101,11 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::high_water::HighWater;
+    use crate::high_water::{HighWater, Mark};
     use crate::table::tests::harness::{Harness, entry, log_id};
     use crate::table::tests::jobs::{batch, enqueue, new_job};
     use crate::table::tuning::Tuning;
-    use crate::{Entry, LogStore, ProtoForm};
+    use crate::{Entry, LogStore, Lost, Membership, ProtoForm};
 
     const NEW: &str = "the new one";
 
@@ -207,7 +155,7 @@ mod tests {
     async fn check_recovered(dir: &TempDir, last: LogId, first: u64) {
         let found = Recovery::of(dir.path()).unwrap();
         let survey = found.survey();
-        assert!(survey.is_alone() && !survey.has_lost, "{survey:?}");
+        assert!(survey.is_alone() && survey.lost.is_none(), "{survey:?}");
         assert_eq!((survey.last, survey.marked), (Some(last), Some(last)));
         assert_eq!(survey.identity.cluster_id.as_deref(), Some(NEW));
         assert_eq!(survey.identity.former_cluster_ids, ["the old one"]);
@@ -229,7 +177,7 @@ mod tests {
         let found = Recovery::of(dir.path()).unwrap();
         let survey = found.survey();
         assert_eq!((index_of(survey.last), index_of(survey.committed), index_of(survey.applied)), (5, 3, 3));
-        assert_eq!((index_of(survey.marked), survey.has_lost, survey.is_alone()), (5, false, false));
+        assert_eq!((index_of(survey.marked), survey.lost, survey.is_alone()), (5, None, false));
         assert_eq!(survey.vote, Some(Vote::new(4, 2)));
         // To look changes nothing.
         drop(found);
@@ -260,7 +208,7 @@ mod tests {
             file.put(Mark { last: Some(log_id(9)), vote: Some(Vote::new(8, 3)) }).unwrap();
         }
         let found = Recovery::of(dir.path()).unwrap();
-        assert!(found.survey().has_lost);
+        assert_eq!(found.survey().lost, Some(Lost::Entries));
         assert_eq!(index_of(found.survey().marked), 9);
         let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
         // No vote that it may have given counts again.
@@ -272,7 +220,7 @@ mod tests {
     async fn a_log_that_has_lost_its_vote_is_said_and_recovered() {
         let dir = member_who_voted(None, 3, 5).await;
         let found = Recovery::of(dir.path()).unwrap();
-        assert!(found.survey().has_lost && found.survey().vote.is_none());
+        assert_eq!((found.survey().lost, found.survey().vote), (Some(Lost::Vote), None));
         let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
         assert_eq!(last.index, 6);
         check_recovered(&dir, last, 1).await;
@@ -288,7 +236,7 @@ mod tests {
                 file.put(Mark { last: Some(marked), vote: Some(Vote::new(4, 2)) }).unwrap();
             }
             let found = Recovery::of(dir.path()).unwrap();
-            assert!(found.survey().has_lost, "{:?}", found.survey());
+            assert_eq!(found.survey().lost, Some(Lost::Entries), "{:?}", found.survey());
             let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
             assert_eq!(last.index, applied.max(logged) + 1);
             check_recovered(&dir, last, if applied > logged { last.index } else { 1 }).await;

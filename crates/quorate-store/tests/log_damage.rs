@@ -14,7 +14,7 @@ use openraft::{
     storage::{RaftLogStorage, RaftLogStorageExt},
     vote::leader_id_std::CommittedLeaderId,
 };
-use quorate_store::{BatchBytes, DataDir, Entry, LogId, LogStore, StoreError, TERM, Vote};
+use quorate_store::{BatchBytes, DataDir, Entry, LogId, LogStore, Lost, StoreError, TERM, Vote};
 use rocksdb::{DB, Options};
 use tempfile::TempDir;
 
@@ -161,7 +161,7 @@ async fn a_torn_last_group_without_a_mark_is_forgotten() {
                 log.blocking_append([entry(ENTRIES - 1)]).await.unwrap();
                 "opened"
             }
-            Err(StoreError::LostEntries { marked, found }) => {
+            Err(StoreError::LostEntries { marked, found, .. }) => {
                 assert!(marked.contains("3.19") && found.contains("3.18"), "{marked}; {found}");
                 "lost"
             }
@@ -216,7 +216,8 @@ async fn a_lost_vote_is_noticed() {
     log.close().unwrap();
     // Opening began a new write-ahead log: the vote is all that is in it.
     cut(&write_ahead_log(temp.path()), 1);
-    let Err(StoreError::LostEntries { marked, found }) = open(temp.path()) else { panic!("opened") };
+    let Err(StoreError::LostEntries { lost, marked, found }) = open(temp.path()) else { panic!("opened") };
+    assert_eq!(lost, Lost::Vote);
     assert!(marked.contains("T4-N2") && found.contains("T3-N1"), "{marked}; {found}");
 }
 

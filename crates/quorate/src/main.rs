@@ -39,6 +39,7 @@ mod names;
 mod number;
 mod operation;
 mod output;
+mod peer_list;
 mod peer_tls;
 mod private;
 mod queue;

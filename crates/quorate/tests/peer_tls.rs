@@ -81,11 +81,16 @@ fn nodes_with_certificates_form_a_cluster_renew_them_and_are_asked_before_a_reco
     let data = dir.path().join("n2");
     let recover = ["recover", "--force-single", "--data-dir", data.to_str().unwrap()];
     let unheard = said(&quorate(&recover));
-    assert!(unheard.contains("somebody speaks TLS: give this node's certificate"), "{unheard}");
+    assert!(unheard.contains("it speaks TLS: give this node's certificate"), "{unheard}");
     let own = flags(dir.path(), "n2");
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     let heard = said(&quorate(&[&recover[..], &own].concat()));
     assert!(heard.contains("the majority is not lost: this node and n0, n1 are enough"), "{heard}");
+    // Those who do not take its certificate any more are there all the same.
+    issue(dir.path(), &ca, "n2", Some(2000));
+    let unheard = said(&quorate(&[&recover[..], &own].concat()));
+    assert!(unheard.starts_with("Not to be done: somebody listens at "), "{unheard}");
+    assert!(unheard.contains("does not take this node's certificate: it has expired"), "{unheard}");
 }
 
 #[test]

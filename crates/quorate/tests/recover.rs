@@ -72,6 +72,7 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
                 member["answers"] = (member["name"] != "n0").into();
                 assert!(member["applied_index"].is_null(), "{member}");
                 member["applied_index"] = found["members"][at]["applied_index"].clone();
+                member["last"] = found["members"][at]["last"].clone();
             }
         })
     );

@@ -41,6 +41,10 @@ pub enum Action {
     Roll,
     /// Removed from the cluster by command, ended, its data removed, and added again by command.
     Rejoin,
+    /// A further node takes its place by command, and the node, ended and wiped, takes it back.
+    Replace,
+    /// Two further nodes are added by command, the last one leads, and both are removed again.
+    Grow,
     /// All nodes get certificates of another authority while they run; then a follower is killed, and comes back with its own.
     RotateCerts,
     /// Some clients' token is removed from what all nodes know, after they were given another one.
@@ -67,7 +71,7 @@ pub struct Fault {
     pub victim: Victim,
 }
 
-const ACTIONS: [(Action, &str); 19] = [
+const ACTIONS: [(Action, &str); 21] = [
     (Action::Kill, "kill"),
     (Action::Crash, "crash"),
     (Action::Pause, "pause"),
@@ -85,6 +89,8 @@ const ACTIONS: [(Action, &str); 19] = [
     (Action::Recreate, "recreate"),
     (Action::Roll, "roll"),
     (Action::Rejoin, "rejoin"),
+    (Action::Replace, "replace"),
+    (Action::Grow, "grow"),
     (Action::RotateCerts, "rotate-certs"),
     (Action::RevokeToken, "revoke-token"),
 ];
@@ -117,6 +123,8 @@ impl Action {
             | Action::Recreate
             | Action::Roll
             | Action::Rejoin
+            | Action::Replace
+            | Action::Grow
             | Action::RotateCerts
             | Action::RevokeToken => false,
         }
@@ -142,6 +150,8 @@ impl Action {
             | Action::Recreate
             | Action::Roll
             | Action::Rejoin
+            | Action::Replace
+            | Action::Grow
             | Action::RotateCerts
             | Action::RevokeToken => None,
         }
@@ -156,7 +166,15 @@ impl Fault {
 
     /// True where no more than one node is away at a time, each in its turn, if any.
     pub(crate) fn is_in_turn(self) -> bool {
-        matches!(self.action, Action::Recreate | Action::Roll | Action::RotateCerts | Action::RevokeToken)
+        matches!(
+            self.action,
+            Action::Recreate | Action::Roll | Action::Grow | Action::RotateCerts | Action::RevokeToken
+        )
+    }
+
+    /// True where a leader that goes hands over first: writes go on.
+    pub(crate) fn hands_over(self) -> bool {
+        matches!(self.action, Action::Recreate | Action::Roll | Action::Replace | Action::Grow)
     }
 
     /// True where most nodes go on, so that requests through them must succeed.

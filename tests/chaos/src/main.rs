@@ -52,6 +52,9 @@ struct Arguments {
     /// Requests that must succeed for the run to prove something.
     #[arg(long, value_name = "N", default_value_t = 500)]
     min_ok: usize,
+    /// Writes may stop for so long where nodes are restarted or replaced in order: the 99th percentile of each fault.
+    #[arg(long, value_name = "MILLISECONDS")]
+    max_pause_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -120,6 +123,7 @@ async fn main_run(arguments: Arguments) -> anyhow::Result<Verdict> {
         bulk: arguments.bulk,
         clients: arguments.clients,
         min_ok: arguments.min_ok,
+        max_pause: arguments.max_pause_ms.map(Duration::from_millis),
     };
     // To be interrupted drops the run, which ends its nodes and unmounts their disks.
     let mut terminate = signal(SignalKind::terminate())?;

@@ -1,3 +1,5 @@
+mod members;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -68,7 +70,8 @@ impl<H: Host> Nemesis<H> {
             victims = vec![leader];
         }
         let survivors: Vec<usize> = (0..nodes.len()).filter(|node| !victims.contains(node)).collect();
-        let took_leader = fault.leaves_majority() && !fault.is_in_turn() && victims.contains(&leader);
+        let is_taken = fault.leaves_majority() && !fault.is_in_turn() && !fault.hands_over();
+        let took_leader = is_taken && victims.contains(&leader);
         let (mut turns, mut refused) = (Vec::new(), Vec::new());
         let from = self.clock.now();
         let probes = took_leader.then(|| {
@@ -204,6 +207,11 @@ impl<H: Host> Nemesis<H> {
                 (from, self.clock.now())
             }
             Action::Rejoin => self.rejoin(victims[0], survivors[0]).await?,
+            Action::Replace => self.replace(victims[0], survivors[0]).await?,
+            Action::Grow => {
+                victims.clear();
+                self.be_five(hold).await?
+            }
             Action::RotateCerts => {
                 let rotated = self.host.rotate_certificates().await;
                 self.or_ended(rotated).await?;
@@ -239,23 +247,6 @@ impl<H: Host> Nemesis<H> {
             Some(ended) => Err(Stuck(ended).into()),
             None => done,
         }
-    }
-
-    /// A member is removed, ended and wiped, and a new node is added under its name. Says from when to when it was none.
-    async fn rejoin(&mut self, victim: usize, asked: usize) -> anyhow::Result<(u64, u64)> {
-        let nodes = self.host.nodes().to_vec();
-        let name = &nodes[victim].name;
-        self.shared.closed[victim].store(true, Ordering::Release);
-        self.observer.remove(&nodes[asked], name).await?;
-        let struck = self.clock.now();
-        self.observer.stands(&mut self.host, &nodes[victim], "removed").await?;
-        self.host.stop(&[victim]).await?;
-        self.host.wipe(victim).await?;
-        self.host.start(&[victim]).await?;
-        self.observer.stands(&mut self.host, &nodes[victim], "applicant").await?;
-        let over = self.clock.now();
-        self.observer.add(&nodes[asked], name).await?;
-        Ok((struck, over))
     }
 
     /// Waits until another node leads.

@@ -98,6 +98,29 @@ impl Observer {
         self.ordered(self.0.post(format!("{}/v1/cluster/members", asked.url)).json(&member)).await
     }
 
+    /// Has the cluster take a node in that applies, in the place of a member.
+    pub(crate) async fn replace(&self, asked: &Node, old: &str, name: &str) -> anyhow::Result<()> {
+        let member = serde_json::json!({ "name": name, "replaces": old });
+        self.ordered(self.0.post(format!("{}/v1/cluster/members", asked.url)).json(&member)).await
+    }
+
+    /// Has a member lead.
+    pub(crate) async fn lead(&self, asked: &Node, name: &str) -> anyhow::Result<()> {
+        let leader = serde_json::json!({ "name": name });
+        self.ordered(self.0.post(format!("{}/v1/cluster/leader", asked.url)).json(&leader)).await
+    }
+
+    /// Waits until so many vote, as a node sees it.
+    pub(crate) async fn votes(&self, host: &mut impl Host, node: &Node, voters: usize) -> anyhow::Result<()> {
+        let vote = |cluster: Cluster| {
+            cluster.members.iter().filter(|member| member.role != "learner").count() == voters
+        };
+        self.until(host, &format!("{} does not see {voters} voters", node.name), async || {
+            self.cluster(node).await.is_ok_and(vote)
+        })
+        .await
+    }
+
     /// Has a member be drained.
     pub(crate) async fn drain(&self, asked: &Node, member: &str) -> anyhow::Result<()> {
         self.ordered(self.0.post(format!("{}/v1/cluster/member/{member}/drain", asked.url))).await
@@ -121,13 +144,25 @@ impl Observer {
         node: &Node,
         standing: &str,
     ) -> anyhow::Result<()> {
+        self.until(host, &format!("{} does not say that it is {standing}", node.name), async || {
+            self.cluster(node).await.is_ok_and(|cluster| cluster.standing == standing)
+        })
+        .await
+    }
+
+    async fn until(
+        &self,
+        host: &mut impl Host,
+        otherwise: &str,
+        is_so: impl AsyncFn() -> bool,
+    ) -> anyhow::Result<()> {
         let deadline = Instant::now() + limits::HEAL;
-        while !self.cluster(node).await.is_ok_and(|cluster| cluster.standing == standing) {
+        while !is_so().await {
             if let Some(ended) = host.ended().await? {
                 return Err(Stuck(ended).into());
             }
             if Instant::now() >= deadline {
-                return Err(Stuck(format!("{} does not say that it is {standing}", node.name)).into());
+                return Err(Stuck(otherwise.to_owned()).into());
             }
             tokio::time::sleep(limits::POLL).await;
         }

@@ -153,6 +153,7 @@ impl Experiment {
             clients: 10,
             // A bug may let little succeed.
             min_ok: if self.bug.is_some() { 1 } else { MIN_OK },
+            max_pause: None,
         };
         let found = match run(&options).await? {
             Verdict::Good(_) => None,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use quorate_check::{Call, History, Outcome};
+use quorate_check::{Call, History, Op, Outcome};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
@@ -54,4 +54,35 @@ pub(crate) fn gap(history: &History, from: u64, struck: u64) -> Option<u64> {
     let writes = history.ops.iter().filter(|op| op.invoke >= struck && op.outcome == Outcome::Ok);
     let writes = writes.filter(|op| matches!(op.call, Call::Enqueue { .. }));
     writes.map(|op| op.returned - from).min()
+}
+
+/// The longest time in which no write was acknowledged, in microseconds.
+pub(crate) fn longest_pause(ops: &[Op], from: u64, until: u64) -> u64 {
+    let writes = ops.iter().filter(|op| op.outcome == Outcome::Ok && (from..=until).contains(&op.returned));
+    let writes = writes
+        .filter(|op| matches!(op.call, Call::Enqueue { .. } | Call::Success { .. } | Call::Fail { .. }));
+    let mut moments: Vec<u64> = writes.map(|op| op.returned).chain([from, until]).collect();
+    moments.sort_unstable();
+    moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_pause_is_between_writes_that_were_acknowledged_meanwhile() {
+        let op = |returned, outcome, call: Call| Op { returned, outcome, ..Op::sent(1, "n1", 0, call, None) };
+        let write = || Call::Enqueue { jobs: Vec::new() };
+        let ops = [
+            op(5, Outcome::Ok, write()),
+            op(20, Outcome::Ok, write()),
+            op(30, Outcome::Fail, write()),
+            op(35, Outcome::Ok, Call::List { linearizable: false }),
+            op(60, Outcome::Ok, Call::Success { id: "a".into(), log: None }),
+            op(95, Outcome::Ok, write()),
+        ];
+        assert_eq!(longest_pause(&ops, 10, 100), 40);
+        assert_eq!(longest_pause(&ops, 96, 100), 4, "there was none");
+    }
 }

@@ -7,7 +7,7 @@ use quorate_check::{Call, History, JobRecord, Op, Report};
 use crate::fault::Fault;
 use crate::injected::Injected;
 use crate::limits;
-use crate::probes::gap;
+use crate::probes::{gap, longest_pause};
 
 /// What a run amounts to.
 #[derive(Clone, Debug)]
@@ -28,8 +28,8 @@ pub struct Summary {
     pub doubled: usize,
     /// Requests that failed although a majority lived, through nodes that nobody had harmed.
     pub failed: usize,
-    /// Rules of the checker that are broken, `available` where requests failed, and `runner` where a runner did not end what it
-    /// took.
+    /// Rules of the checker that are broken, `available` where requests failed, `runner` where a runner did not end what it took, and
+    /// `pause` where writes stopped for too long although leaders handed over.
     pub broken: Vec<&'static str>,
     /// Consumes that waited and then got a job.
     pub waited: usize,
@@ -54,6 +54,9 @@ pub struct FaultRow {
     pub failed: Option<usize>,
     /// From the leader's death to the next acknowledged write, in microseconds, ascending.
     pub gaps: Vec<u64>,
+    /// Where leaders hand over: the longest time without an acknowledged write, of each node that was harmed in its turn, or of each time;
+    /// in microseconds, ascending.
+    pub pauses: Vec<u64>,
     /// From the end of the fault until all nodes were well, in microseconds, ascending.
     pub heals: Vec<u64>,
 }
@@ -65,6 +68,7 @@ impl Summary {
         injected: &[Injected],
         failures: &[&Op],
         unfinished: &[(&Op, &JobRecord)],
+        max_pause: Option<Duration>,
     ) -> Summary {
         let broken =
             |name| report.rules.iter().filter(|rule| rule.name == name).map(|rule| rule.broken).sum();
@@ -72,10 +76,12 @@ impl Summary {
         for one in injected {
             faults.entry(one.fault).or_default().push(one);
         }
-        let rows = faults
+        let rows: Vec<FaultRow> = faults
             .into_iter()
             .map(|(fault, injected)| FaultRow::new(history, fault, &injected, failures))
             .collect();
+        let pauses = rows.iter().filter_map(|row| percentile(&row.pauses, 99)).map(Duration::from_micros);
+        let paused = max_pause.is_some_and(|most| pauses.max() > Some(most)).then_some("pause");
         let unavailable = (!failures.is_empty()).then_some("available");
         let left_undone = (!unfinished.is_empty()).then_some("runner");
         Summary {
@@ -86,7 +92,13 @@ impl Summary {
             lost: broken("kept"),
             doubled: broken("granted-once"),
             failed: failures.len(),
-            broken: report.broken().map(|rule| rule.name).chain(unavailable).chain(left_undone).collect(),
+            broken: report
+                .broken()
+                .map(|rule| rule.name)
+                .chain(unavailable)
+                .chain(left_undone)
+                .chain(paused)
+                .collect(),
             waited: history.ops.iter().filter(|op| waited(op)).count(),
             repeated: report.rules.iter().filter(|rule| rule.name == "spent").map(|rule| rule.checked).sum(),
             took: history.ops.iter().filter(|op| op.place > 0 && is_ok(op) && !op.jobs.is_empty()).count(),
@@ -101,6 +113,15 @@ impl FaultRow {
         let ok = |one: &&Injected| history.ops.iter().filter(|op| is_ok(op) && one.meets(op)).count();
         let failed = |one: &&Injected| failures.iter().filter(|op| one.meets(op)).count();
         let counts = fault.leaves_majority();
+        let turns = |one: &&Injected| match one.turns.as_slice() {
+            [] => vec![(one.from, one.healed)],
+            turns => turns.iter().map(|(_, from, until)| (*from, *until)).collect(),
+        };
+        let handed_over = injected.iter().filter(|one| one.fault.hands_over());
+        let pauses =
+            handed_over.flat_map(turns).map(|(from, until)| longest_pause(&history.ops, from, until));
+        let mut pauses: Vec<u64> = pauses.collect();
+        pauses.sort_unstable();
         let mut gaps: Vec<u64> = injected
             .iter()
             .filter(|one| one.took_leader)
@@ -115,6 +136,7 @@ impl FaultRow {
             ok: injected.iter().map(ok).sum(),
             failed: counts.then(|| injected.iter().map(failed).sum()),
             gaps,
+            pauses,
             heals,
         }
     }
@@ -136,6 +158,11 @@ fn percentile(values: &[u64], percent: usize) -> Option<u64> {
     values.get(rank - 1).copied()
 }
 
+/// Of ascending values.
+fn spread(values: &[u64]) -> String {
+    [percentile(values, 50), percentile(values, 99), values.last().copied()].map(seconds).join(", ")
+}
+
 fn seconds(micros: Option<u64>) -> String {
     micros.map_or_else(
         || "–".to_owned(),
@@ -148,16 +175,14 @@ impl fmt::Display for Summary {
         writeln!(
             f,
             "| fault | times | requests ok meanwhile | failed through the others | lost | granted twice | leader's death to the \
-             next acknowledged write: p50, p99, max | all nodes well again: p50, max |"
+             next acknowledged write, or where it hands over longest time without one: p50, p99, max | all nodes well again: p50, max |"
         )?;
         writeln!(f, "|---|--:|--:|--:|--:|--:|---|---|")?;
         for row in &self.rows {
             let failed = row.failed.map_or_else(|| "–".to_owned(), |failed| failed.to_string());
-            let gap = match row.gaps.as_slice() {
+            let gap = match [row.gaps.as_slice(), &row.pauses].concat().as_slice() {
                 [] => "–".to_owned(),
-                gaps => {
-                    [percentile(gaps, 50), percentile(gaps, 99), gaps.last().copied()].map(seconds).join(", ")
-                }
+                gaps => spread(gaps),
             };
             let heal = [percentile(&row.heals, 50), row.heals.last().copied()].map(seconds).join(", ");
             writeln!(f, "| {} | {} | {} | {failed} | | | {gap} | {heal} |", row.fault, row.times, row.ok)?;
@@ -165,8 +190,7 @@ impl fmt::Display for Summary {
         let mut gaps: Vec<u64> = self.rows.iter().flat_map(|row| row.gaps.iter().copied()).collect();
         gaps.sort_unstable();
         let times: usize = self.rows.iter().map(|row| row.times).sum();
-        let all =
-            [percentile(&gaps, 50), percentile(&gaps, 99), gaps.last().copied()].map(seconds).join(", ");
+        let all = spread(&gaps);
         let Summary { ok, failed, lost, doubled, .. } = self;
         // A job is lost or doubled at the end of a run, by all that happened in it.
         writeln!(f, "| the whole run | {times} | {ok} | {failed} | {lost} | {doubled} | {all} | |")?;

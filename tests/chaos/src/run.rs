@@ -3,6 +3,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use quorate_check::{Call, FORMAT, History, Run, check};
@@ -51,6 +52,8 @@ pub struct Options {
     pub clients: u32,
     /// Requests that must succeed for the run to prove something.
     pub min_ok: usize,
+    /// Writes may stop for so long where leaders hand over (p99 of each fault), if that is to be judged.
+    pub max_pause: Option<Duration>,
 }
 
 /// Where the nodes are.
@@ -183,7 +186,7 @@ async fn run_on(
     );
     let failures = failures(&history.ops, &injected);
     let unfinished = unfinished(&history);
-    let summary = Summary::new(&history, &report, &injected, &failures, &unfinished);
+    let summary = Summary::new(&history, &report, &injected, &failures, &unfinished, options.max_pause);
     if !summary.broken.is_empty() {
         let told = format!("{report}{}{}", tell(&failures), tell_unfinished(&unfinished));
         return Ok(Verdict::Broken(summary, path, told));

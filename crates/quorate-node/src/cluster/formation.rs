@@ -49,20 +49,14 @@ impl Formation {
             if self.peers.station.is_removed() {
                 return std::future::pending().await;
             }
-            match self.step().await {
-                Ok(waits_for) => {
-                    let waits_for = waits_for + &self.peers.refused_by();
-                    if told.insert(waits_for.clone()) {
-                        tracing::info!("waiting for {waits_for}");
-                    }
-                    self.peers.station.set_waits_for(Some(waits_for));
-                }
-                Err(error) => {
-                    if told.insert(error.to_string()) {
-                        tracing::warn!("the cluster's id can not be noted: {error}");
-                    }
-                }
+            let waits_for = match self.step().await {
+                Ok(waits_for) => waits_for + &self.peers.refused_by(),
+                Err(error) => format!("the cluster's id to be noted, which fails: {error}"),
+            };
+            if told.insert(waits_for.clone()) {
+                tracing::info!("waiting for {waits_for}");
             }
+            self.peers.station.set_waits_for(Some(waits_for));
             let applies = self.peers.station.applies().is_some();
             tokio::time::sleep(if applies { limits::APPLY_PAUSE } else { limits::JOIN_PAUSE }).await;
         }
@@ -137,12 +131,27 @@ impl Formation {
             // Who takes it in at another address says so again.
             self.peers.inviters.lock().retain(|inviter| !silent.contains(&inviter.as_str()));
         }
-        if self.peers.is_initialised() {
-            return Ok(self.join(&seen, &silent).await);
+        let own = self.peers.cluster_id();
+        if let Some(own) = own.filter(|_| self.peers.is_initialised()) {
+            return Ok(self.join(own, &seen, &silent).await);
         }
-        if let Some((_, member)) = seen.iter().find(|(_, answer)| answer.initialised) {
-            self.adopt(member)?;
-            return Ok(self.join(&seen, &silent).await);
+        if let Some(member) = member_to_join_by(own, &seen) {
+            // Until somebody has taken it in, it may turn to others.
+            if member.has_asker {
+                self.adopt(member)?;
+            }
+            self.peers.station.set_asks(Some(member.cluster_id.clone()));
+            return Ok(self.join(&member.cluster_id, &seen, &silent).await);
+        }
+        if let Some(own) = own
+            && let Some((addr, other)) = seen.iter().find(|(_, answer)| answer.initialised)
+        {
+            let DiscoverResponse { name, cluster_id, former_cluster_ids, .. } = other;
+            let own_ended = former_cluster_ids.iter().any(|former| former == own);
+            let why = if own_ended { "which was given up for that of" } else { "and not to that of" };
+            return Ok(format!(
+                "its data directory to be wiped: it belongs to the cluster {own}, {why} {name} at {addr}, {cluster_id}"
+            ));
         }
         if !self.peers.process.config.is_first() {
             let first = &self.peers.process.config.peers[0].0;
@@ -200,7 +209,7 @@ impl Formation {
 
     /// Asks the leader for the next step; it may be this node. One that has a vote asks only a leader that has it as a member:
     /// another one has removed it.
-    async fn join(&self, seen: &[(&str, &DiscoverResponse)], silent: &[&str]) -> String {
+    async fn join(&self, cluster_id: &str, seen: &[(&str, &DiscoverResponse)], silent: &[&str]) -> String {
         let (own, understood) = (self.peers.as_member(), self.peers.process.config.feature_level);
         if self.peers.leadership.here().is_some() {
             let step = self.admission.step(own, understood).await;
@@ -208,9 +217,7 @@ impl Formation {
                 .err()
                 .map_or_else(|| "the log".to_owned(), |says| format!("this node as the leader: {says}"));
         }
-        let own_cluster = self.peers.cluster_id();
-        let members =
-            || seen.iter().filter(|(_, a)| a.initialised && Some(a.cluster_id.as_str()) == own_cluster);
+        let members = || seen.iter().filter(|(_, a)| a.initialised && a.cluster_id == cluster_id);
         let Some((addr, leader)) = members().find(|(_, answer)| answer.leads) else {
             let named = members().any(|(_, answer)| answer.leader != 0);
             // A leader that is gone is named until there is another one; but where all answer, it is one that is not listed here.
@@ -227,7 +234,7 @@ impl Formation {
         if self.votes() && !leader.knows_asker {
             return "a leader that has this node as a member".to_owned();
         }
-        match self.peers.process.transport.join(leader.node_id, addr, own, understood).await {
+        match self.peers.process.transport.join(leader, addr, own, understood).await {
             Ok(answer) => {
                 let applies = answer.applicant && !self.is_member();
                 self.peers.station.set_applies(applies.then(|| answer.message.clone()));
@@ -257,5 +264,48 @@ impl Formation {
         identity.former.get_or_init(|| former.to_vec());
         identity.cluster_id.get_or_init(|| id.to_owned());
         Ok(())
+    }
+}
+
+/// A member of the cluster that this node can join: of its own; else of one that has taken it in, or was not given up for another.
+fn member_to_join_by<'a>(
+    own: Option<&str>,
+    seen: &[(&str, &'a DiscoverResponse)],
+) -> Option<&'a DiscoverResponse> {
+    let lives = |id: &String| !seen.iter().any(|(_, answer)| answer.former_cluster_ids.contains(id));
+    let is_own = |answer: &&DiscoverResponse| own.is_none_or(|own| own == answer.cluster_id);
+    let members =
+        || seen.iter().map(|(_, answer)| *answer).filter(|answer| answer.initialised).filter(is_own);
+    let any = || members().find(|answer| own.is_some() || lives(&answer.cluster_id));
+    members().find(|answer| answer.has_asker).or_else(any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_joins_its_own_cluster_or_who_took_it_in_or_one_that_was_not_given_up() {
+        let of = |cluster_id: &str, former: &[&str], has_asker| DiscoverResponse {
+            cluster_id: cluster_id.to_owned(),
+            former_cluster_ids: former.iter().map(ToString::to_string).collect(),
+            initialised: true,
+            has_asker,
+            ..Default::default()
+        };
+        let joins = |own, answers: &[DiscoverResponse]| {
+            let seen: Vec<(&str, &DiscoverResponse)> = answers.iter().map(|answer| ("h:1", answer)).collect();
+            member_to_join_by(own, &seen).map(|answer| answer.cluster_id.clone()).unwrap_or_default()
+        };
+        let (old, new) = (of("a", &[], false), of("b", &["a"], false));
+        assert_eq!(joins(None, &[old.clone(), new.clone()]), "b", "a was given up for b");
+        assert_eq!(
+            joins(None, &[new.clone(), of("a", &[], true)]),
+            "a",
+            "which lives: it has taken the node in"
+        );
+        assert_eq!(joins(Some("a"), &[new.clone(), old]), "a");
+        assert_eq!(joins(Some("a"), &[new]), "", "the one that it belongs to is not there");
+        assert_eq!(joins(None, &[DiscoverResponse { initialised: false, ..of("a", &[], true) }]), "");
     }
 }

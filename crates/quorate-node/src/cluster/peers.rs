@@ -15,7 +15,7 @@ use crate::cluster::presence::Absent;
 use crate::cluster::station::Station;
 use crate::config::is_addr;
 use crate::leadership::Leadership;
-use crate::peer;
+use crate::peer::{self, SnapshotRefusal};
 use crate::process::Process;
 use crate::task::die;
 use crate::{DiskState, PeerTls, limits};
@@ -35,6 +35,7 @@ pub(crate) struct Peers {
     pub(crate) looks: Arc<Semaphore>,
     /// Where somebody led, lately, who has taken this node in.
     pub(crate) inviters: Arc<Mutex<BTreeSet<String>>>,
+    pub(crate) snapshot_refusal: SnapshotRefusal,
     /// Where one side did not take the other for a node that it knows, when it was asked last: that was said.
     pub(crate) denied: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -108,6 +109,7 @@ impl Peers {
             effective_members_index: stored.log_id().map_or(0, |log_id| log_id.index),
             certificate_expires_ms: self.process.config.tls.as_ref().map_or(0, expires_ms),
             insecure: self.process.config.insecure,
+            snapshot_needs_bytes: self.snapshot_refusal.needs_bytes(),
         }
     }
 
@@ -125,6 +127,11 @@ impl Peers {
     /// The cluster's id, once this node belongs to one.
     pub(crate) fn cluster_id(&self) -> Option<&str> {
         self.process.identity.cluster_id.get().map(String::as_str)
+    }
+
+    /// The same, or else the one that it asks to join.
+    pub(crate) fn cluster_to_be(&self) -> String {
+        self.cluster_id().map(str::to_owned).or_else(|| self.station.asks()).unwrap_or_default()
     }
 
     /// Those that this node's cluster was made of.
@@ -211,7 +218,7 @@ impl Peers {
         pb::DiscoverRequest {
             name: own.name,
             node_id: own.node_id,
-            cluster_id: self.cluster_id().unwrap_or_default().to_owned(),
+            cluster_id: self.cluster_to_be(),
             peer_addr: own.peer_addr,
             removed: self.station.is_removed(),
             applies: self.station.applies().is_some(),

@@ -16,6 +16,7 @@ struct Inner {
     removed: AtomicBool,
     waits_for: Mutex<Option<String>>,
     applies: Mutex<Option<String>>,
+    asks: Mutex<Option<String>>,
     draining: AtomicBool,
     ends_waits: watch::Sender<bool>,
     yields_until: Mutex<Option<Instant>>,
@@ -42,6 +43,15 @@ impl Station {
 
     pub(crate) fn set_applies(&self, for_what: Option<String>) {
         *self.0.applies.lock() = for_what;
+    }
+
+    /// The cluster that it asks to join. Nothing on its disk says so before it is taken in.
+    pub(crate) fn asks(&self) -> Option<String> {
+        self.0.asks.lock().clone()
+    }
+
+    pub(crate) fn set_asks(&self, cluster_id: Option<String>) {
+        *self.0.asks.lock() = cluster_id;
     }
 
     /// What it waits for while it is no voter yet, whoever it may come from.

@@ -107,6 +107,8 @@ pub struct Member {
     pub clock_offset_ms: Option<i64>,
     /// How its disk is, and the free bytes there, what the node keeps for itself included; `None` where unknown.
     pub disk: Option<(DiskState, u64)>,
+    /// How many bytes must be free there for a snapshot that it had no room for lately.
+    pub snapshot_needs: Option<u64>,
     /// The feature level that its program understands; `None` where it did not answer.
     pub feature_level: Option<FeatureLevel>,
     /// The version of its program; `None` where it did not answer.
@@ -191,6 +193,7 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
             insecure: says.as_ref().is_some_and(|says| says.insecure),
             feature_level: says.as_ref().map(|says| FeatureLevel(says.feature_level)),
             disk: says.as_ref().and_then(peers::disk_of),
+            snapshot_needs: says.as_ref().map(|says| says.snapshot_needs_bytes).filter(|bytes| *bytes > 0),
             certificate_lasts: says
                 .as_ref()
                 .map(|says| says.certificate_expires_ms)
@@ -214,7 +217,7 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
         () => Standing::Forming,
     };
     let mut cluster = Cluster {
-        id: peers.cluster_id().unwrap_or_default().to_owned(),
+        id: peers.cluster_to_be(),
         node: peers.process.config.name.clone(),
         standing,
         leader: leader.and_then(|leader| Some(membership.get_node(&leader.id)?.name.clone())),

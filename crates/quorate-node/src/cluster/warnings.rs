@@ -45,6 +45,13 @@ pub enum Warning {
         /// Its free bytes.
         free_bytes: u64,
     },
+    /// A member's disk has no room for a snapshot, without which it stays behind.
+    NoRoomForSnapshot {
+        /// Its name.
+        name: String,
+        /// So many bytes must be free.
+        needs_bytes: u64,
+    },
     /// A member's certificate ends soon, or has: then no other one talks to it.
     CertificateExpires {
         /// Its name.
@@ -92,6 +99,7 @@ impl Warning {
             Warning::Lagging { .. } => "lagging",
             Warning::ClockOff { .. } => "clock_off",
             Warning::DiskShort { .. } => "disk_short",
+            Warning::NoRoomForSnapshot { .. } => "no_room_for_snapshot",
             Warning::CertificateExpires { .. } => "certificate_expires",
             Warning::MixedVersions(_) => "mixed_versions",
             Warning::HalfChanged => "half_changed",
@@ -130,6 +138,11 @@ impl fmt::Display for Warning {
                 "the disk of {name} is nearly full ({}, {} MiB free): make room",
                 state.as_str(),
                 free_bytes >> 20
+            ),
+            Warning::NoRoomForSnapshot { name, needs_bytes } => write!(
+                f,
+                "the disk of {name} has no room for a snapshot, without which it stays behind: make room, {} MiB must be free",
+                needs_bytes.div_ceil(1 << 20)
             ),
             Warning::CertificateExpires { name, lasts } if lasts.is_zero() => {
                 write!(f, "the certificate of {name} for peers has expired: put a new one in its place, no restart is needed")
@@ -189,6 +202,11 @@ pub(crate) fn of(cluster: &Cluster, half_changed: bool) -> Vec<Warning> {
     for Member { name, disk, .. } in well() {
         if let Some((state @ (DiskState::Short | DiskState::Full), free_bytes)) = *disk {
             warnings.push(Warning::DiskShort { name: name.clone(), state, free_bytes });
+        }
+    }
+    for Member { name, snapshot_needs, .. } in well() {
+        if let Some(needs_bytes) = *snapshot_needs {
+            warnings.push(Warning::NoRoomForSnapshot { name: name.clone(), needs_bytes });
         }
     }
     for Member { name, certificate_lasts, .. } in well() {
@@ -263,6 +281,7 @@ mod tests {
             insecure: false,
             clock_offset_ms: Some(0),
             disk: Some((DiskState::Room, 1 << 30)),
+            snapshot_needs: None,
             feature_level: None,
             version: Some("1".into()),
             certificate_lasts: None,
@@ -304,6 +323,8 @@ mod tests {
         let newest = Some(limits::LAG_WORTH_A_WARNING + 101);
         assert_eq!(of_three(&|cluster| cluster.members[0].applied_index = newest), ["lagging", "lagging"]);
         assert_eq!(of_three(&|cluster| cluster.members[1].disk = Some((DiskState::Full, 1))), ["disk_short"]);
+        let no_room = of_three(&|cluster| cluster.members[1].snapshot_needs = Some(1));
+        assert_eq!(no_room, ["no_room_for_snapshot"]);
         let lasts = |days: u64| Some(Duration::from_secs(days * 24 * 3_600));
         assert_eq!(of_three(&|cluster| cluster.members[1].certificate_lasts = lasts(15)), [""; 0]);
         for days in [14, 0] {

@@ -1,6 +1,7 @@
 //! The data directory's disk: how much room there is (here), how much is kept free (`reserve.rs`), how some is made
 //! (`compaction.rs`).
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -69,6 +70,15 @@ pub(crate) enum NoRoom {
     Successor,
 }
 
+/// There is no room for something, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lack {
+    /// Must be free for it.
+    pub(crate) needs: u64,
+    /// Are free.
+    pub(crate) free: u64,
+}
+
 /// What one look found, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -76,6 +86,13 @@ pub(crate) struct Seen {
     free: u64,
     /// The same with what the ballast keeps.
     room: u64,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Lack { needs, free } = self;
+        write!(f, "this node's disk has no room for it: {needs} bytes must be free, and {free} are")
+    }
 }
 
 impl Disk {
@@ -185,6 +202,15 @@ impl Disk {
         self.look().free >= floor.saturating_add(bytes.saturating_mul(2))
     }
 
+    /// Whether a snapshot of so many bytes can be taken in: its files become those of the table, and are there once.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub(crate) fn holds_snapshot(&self, bytes: u64) -> Result<(), Lack> {
+        let (needs, free) = (self.0.reserve.floor.saturating_add(bytes), self.look().free);
+        if free >= needs { Ok(()) } else { Err(Lack { needs, free }) }
+    }
+
     /// Whether a file of so many bytes can be made of what is elsewhere and can go then.
     pub(crate) fn fits(&self, bytes: u64) -> bool {
         self.look().free >= bytes.saturating_add(self.start_bytes())
@@ -290,5 +316,21 @@ impl Disk {
             // Not every file system can: then there is none.
             tracing::debug!(%error, "no ballast can be kept");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_needs_its_bytes_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let free = Space::of(dir.path()).unwrap().free;
+        let disk = Disk::new(dir.path().to_owned(), Reserve { floor: free / 4, ..Reserve::NONE });
+        disk.holds_snapshot(free / 2).unwrap();
+        let lack = disk.holds_snapshot(free).unwrap_err();
+        assert_eq!(lack.needs, free + free / 4);
+        assert!(!disk.holds(free / 2), "of the log, a table takes as much again");
     }
 }

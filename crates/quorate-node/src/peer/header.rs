@@ -11,16 +11,17 @@ const GROUP: &str = "quorate-group";
 /// The Raft group that a call is about. There is one so far; a node refuses calls about one that it does not have.
 const ONLY_GROUP: u64 = 0;
 
-/// Says in a call's metadata who calls whom.
-pub(crate) fn write(identity: &Identity, to: NodeId, metadata: &mut MetadataMap) -> Result<(), Status> {
-    let cluster_id = identity
-        .cluster_id
-        .get()
-        .ok_or_else(|| Status::failed_precondition("this node does not know its cluster yet"))?;
+/// Says in a call's metadata who calls whom, of which cluster.
+pub(crate) fn write(
+    from: NodeId,
+    cluster_id: &str,
+    to: NodeId,
+    metadata: &mut MetadataMap,
+) -> Result<(), Status> {
     let cluster_id = MetadataValue::try_from(cluster_id)
         .map_err(|_| Status::internal("the cluster's id is no metadata value"))?;
     metadata.insert(CLUSTER, cluster_id);
-    metadata.insert(FROM, MetadataValue::from(identity.node_id));
+    metadata.insert(FROM, MetadataValue::from(from));
     metadata.insert(TO, MetadataValue::from(to));
     metadata.insert(GROUP, MetadataValue::from(ONLY_GROUP));
     Ok(())
@@ -69,27 +70,25 @@ mod tests {
         Identity { node_id, cluster_id: Arc::new(known), run: crate::peer::Run::NONE, former: Arc::default() }
     }
 
-    fn call(from: &Identity, to: NodeId, taker: &Identity) -> Result<NodeId, Code> {
+    fn call(cluster_id: &str, to: NodeId, taker: &Identity) -> Result<NodeId, Code> {
         let mut metadata = MetadataMap::new();
-        write(from, to, &mut metadata).map_err(|status| status.code())?;
+        write(1, cluster_id, to, &mut metadata).unwrap();
         check(taker, &metadata).map_err(|status| status.code())
     }
 
     #[test]
     fn only_the_node_that_is_meant_takes_a_call() {
-        let caller = identity(1, Some("a"));
-        assert_eq!(call(&caller, 2, &identity(2, Some("a"))), Ok(1));
-        assert_eq!(call(&caller, 2, &identity(3, Some("a"))), Err(Code::FailedPrecondition));
-        assert_eq!(call(&caller, 2, &identity(2, Some("b"))), Err(Code::FailedPrecondition));
-        assert_eq!(call(&caller, 2, &identity(2, None)), Err(Code::FailedPrecondition));
-        assert_eq!(call(&identity(1, None), 2, &identity(2, Some("a"))), Err(Code::FailedPrecondition));
+        assert_eq!(call("a", 2, &identity(2, Some("a"))), Ok(1));
+        assert_eq!(call("a", 2, &identity(3, Some("a"))), Err(Code::FailedPrecondition));
+        assert_eq!(call("a", 2, &identity(2, Some("b"))), Err(Code::FailedPrecondition));
+        assert_eq!(call("a", 2, &identity(2, None)), Err(Code::FailedPrecondition));
     }
 
     #[test]
     fn a_call_about_another_raft_group_is_refused() {
-        let (caller, taker) = (identity(1, Some("a")), identity(2, Some("a")));
+        let taker = identity(2, Some("a"));
         let mut metadata = MetadataMap::new();
-        write(&caller, 2, &mut metadata).unwrap();
+        write(1, "a", 2, &mut metadata).unwrap();
         metadata.insert(GROUP, MetadataValue::from(1_u64));
         assert_eq!(check(&taker, &metadata).unwrap_err().code(), Code::FailedPrecondition);
     }

@@ -16,6 +16,7 @@ use tonic::{Status, Streaming};
 use super::sound::{self, Judge};
 use super::target::Target;
 use super::transport::{Purpose, within};
+use crate::disk::Lack;
 use crate::limits;
 
 /// Sends a snapshot and waits until it is installed. The follower's vote comes back.
@@ -83,58 +84,67 @@ pub(crate) struct Received {
     pub(crate) snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
 }
 
+/// Why no snapshot was received.
+#[derive(Debug)]
+pub(crate) enum NotReceived {
+    /// It ended early: whoever sends it did, or the network.
+    Cut(Status),
+    /// This node does not take it.
+    Refused(Status),
+    /// This node's disk has no room for it.
+    NoRoom(Lack),
+}
+
 /// Receives a snapshot, if there is room for its bytes: `holds` says so. What was received of an incomplete one is removed.
 pub(crate) async fn receive(
     mut frames: Streaming<pb::SnapshotFrame>,
     mut receiver: SnapshotReceiver,
     judge: &Judge,
     from: NodeId,
-    holds: impl Fn(u64) -> Result<(), Status>,
-) -> Result<Received, Status> {
+    holds: impl Fn(u64) -> Result<(), Lack>,
+) -> Result<Received, NotReceived> {
     let understood = judge.understood;
     let Frame::Start(start) = next(&mut frames).await? else {
-        return Err(Status::invalid_argument("a snapshot that does not begin with its start"));
+        return Err(invalid("a snapshot that does not begin with its start"));
     };
     if start.format != SnapshotDir::FORMAT {
-        return Err(Status::failed_precondition(format!(
-            "a snapshot of format {}, but this node has {}",
+        return Err(refused(Status::failed_precondition(format!(
+            "it is of format {}, but this node has {}",
             start.format,
             SnapshotDir::FORMAT
-        )));
+        ))));
     }
     if FeatureLevel(start.feature_level) > understood {
-        let reason = format!(
-            "a snapshot of feature level {}, and this version of Quorate understands {understood}: start this node with a \
-             newer one",
+        return Err(refused(Status::failed_precondition(format!(
+            "it is of feature level {}, and this version of Quorate understands {understood}: start this node with a newer one",
             start.feature_level
-        );
-        tracing::error!(reason, "a snapshot is refused");
-        return Err(Status::failed_precondition(reason));
+        ))));
     }
-    holds(start.bytes)?;
-    let (vote, meta) = head(start).map_err(|malformed| Status::invalid_argument(malformed.to_string()))?;
-    judge.snapshot(from, &vote, &meta)?;
+    holds(start.bytes).map_err(NotReceived::NoRoom)?;
+    let (vote, meta) = head(start).map_err(|malformed| invalid(malformed.to_string()))?;
+    judge.snapshot(from, &vote, &meta).map_err(|unsound| refused(unsound.into()))?;
     let mut files = 0;
     loop {
         match next(&mut frames).await? {
-            Frame::Start(_) => return Err(Status::invalid_argument("a snapshot that begins twice")),
+            Frame::Start(_) => return Err(invalid("a snapshot that begins twice")),
             Frame::File(file) => {
                 // Others write, too.
-                holds(file.bytes)?;
-                receiver.begin_file(&file.name, file.bytes).await.map_err(refuse)?;
+                holds(file.bytes).map_err(NotReceived::NoRoom)?;
+                receiver.begin_file(&file.name, file.bytes).await.map_err(unfit)?;
             }
-            Frame::Chunk(data) => receiver.chunk(&data).await.map_err(refuse)?,
+            Frame::Chunk(data) => receiver.chunk(&data).await.map_err(unfit)?,
             Frame::FileEnd(end) => {
-                receiver.end_file(end.crc32c).await.map_err(refuse)?;
+                receiver.end_file(end.crc32c).await.map_err(unfit)?;
                 files += 1;
             }
             Frame::End(end) if end.files != files => {
-                return Err(Status::data_loss(format!("{files} files of a snapshot that has {}", end.files)));
+                let says = format!("{files} files of a snapshot that has {}", end.files);
+                return Err(refused(Status::data_loss(says)));
             }
             Frame::End(_) => {
-                let dir = receiver.finish(&meta).await.map_err(refuse)?;
+                let dir = receiver.finish(&meta).await.map_err(unfit)?;
                 // It took some time.
-                judge.snapshot(from, &vote, &meta)?;
+                judge.snapshot(from, &vote, &meta).map_err(|unsound| refused(unsound.into()))?;
                 return Ok(Received { vote, snapshot: SnapshotOf::<TypeConfig, _> { meta, snapshot: dir } });
             }
         }
@@ -152,11 +162,29 @@ pub(super) fn head(start: pb::SnapshotStart) -> Result<(Vote, SnapshotMetaOf<Typ
     Ok((vote, meta))
 }
 
-async fn next(frames: &mut Streaming<pb::SnapshotFrame>) -> Result<Frame, Status> {
-    let frame = frames.message().await?.ok_or_else(|| Status::aborted("the snapshot ends early"))?;
-    frame.frame.ok_or_else(|| Status::invalid_argument("an empty frame"))
+async fn next(frames: &mut Streaming<pb::SnapshotFrame>) -> Result<Frame, NotReceived> {
+    let frame = frames.message().await.map_err(NotReceived::Cut)?;
+    let frame = frame.ok_or_else(|| NotReceived::Cut(Status::aborted("the snapshot ends early")))?;
+    frame.frame.ok_or_else(|| invalid("an empty frame"))
 }
 
-fn refuse(error: StoreError) -> Status {
-    Status::aborted(error.to_string())
+fn unfit(error: StoreError) -> NotReceived {
+    refused(Status::aborted(error.to_string()))
+}
+
+fn invalid(says: impl Into<String>) -> NotReceived {
+    refused(Status::invalid_argument(says))
+}
+
+fn refused(status: Status) -> NotReceived {
+    NotReceived::Refused(status)
+}
+
+impl From<NotReceived> for Status {
+    fn from(why: NotReceived) -> Status {
+        match why {
+            NotReceived::Cut(status) | NotReceived::Refused(status) => status,
+            NotReceived::NoRoom(lack) => Status::resource_exhausted(lack.to_string()),
+        }
+    }
 }

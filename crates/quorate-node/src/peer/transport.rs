@@ -160,7 +160,10 @@ impl Transport {
     /// A call of this node to `to`.
     pub(super) fn request<T>(&self, to: NodeId, message: T) -> Result<Request<T>, Status> {
         let mut request = Request::new(message);
-        header::write(&self.identity, to, request.metadata_mut())?;
+        let cluster_id = self.identity.cluster_id.get();
+        let cluster_id = cluster_id
+            .ok_or_else(|| Status::failed_precondition("this node does not know its cluster yet"))?;
+        header::write(self.identity.node_id, cluster_id, to, request.metadata_mut())?;
         Ok(request)
     }
 
@@ -193,16 +196,17 @@ impl Transport {
         vote.and_then(Vote::from_message).map_err(|malformed| Status::internal(malformed.to_string()))
     }
 
-    /// Asks the leader for the next step on the way to be a member.
+    /// Asks the leader that has answered at `addr` for the next step on the way to be a member. Who asks may belong to no cluster so far.
     pub(crate) async fn join(
         &self,
-        to: NodeId,
+        leader: &pb::DiscoverResponse,
         addr: &str,
         member: quorate_proto::log::v1::Member,
         understood: FeatureLevel,
     ) -> Result<pb::JoinResponse, Status> {
-        let join = pb::JoinRequest { member: Some(member), feature_level: understood.0 };
-        let request = self.request(to, join)?;
+        let to = leader.node_id;
+        let mut request = Request::new(pb::JoinRequest { member: Some(member), feature_level: understood.0 });
+        header::write(self.identity.node_id, &leader.cluster_id, to, request.metadata_mut())?;
         let mut peer = self.peer_at(to, addr, Purpose::Control)?;
         within(limits::JOIN, peer.join(request)).await
     }

@@ -11,7 +11,7 @@ use crate::common::*;
 use crate::connections::unfinished;
 use crate::hostile::Unharmed;
 use futures::StreamExt;
-use quorate_node::{Order, PeerTls, Role, Standing, StartError};
+use quorate_node::{Order, OrderError, PeerTls, Role, Standing, StartError};
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
@@ -63,6 +63,23 @@ async fn a_node_joins_by_its_name_and_one_that_nobody_asked_for_does_not() {
     cluster.order(0, Order::Add { name: "n4".into(), peer_addr: None, replaces: None }).await.unwrap();
     eventually("it is a member", async || cluster.at(3).ready().await).await;
     put(cluster.at(3), 1).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_knows_no_member_is_not_taken_for_an_old_one() {
+    let authority = Authority::new();
+    let mut cluster = Cluster::tuned(2, |config| authority.certify(config));
+    cluster.configure(0, |config| config.peers.truncate(1));
+    cluster.start(0).await;
+    cluster.leader().await;
+    let nowhere = ("n9".to_owned(), free_addrs(1).remove(0));
+    cluster.configure(1, |config| config.peers[0] = nowhere);
+    cluster.start(1).await;
+    let peer_addr = Some(cluster.config(1).peers[1].1.clone());
+    let add = Order::Add { name: "n2".into(), peer_addr, replaces: None };
+    let Err(OrderError::Refused(refused)) = cluster.order(0, add).await else { panic!("not refused") };
+    assert!(refused.message.starts_with("n2 knows no member of this cluster"), "{}", refused.message);
     cluster.stop_all().await;
 }
 

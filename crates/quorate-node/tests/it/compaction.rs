@@ -3,7 +3,7 @@
 use crate::common::*;
 use bytes::Bytes;
 use quorate_core::{Command, IdempotencyKey, NewJob};
-use quorate_node::Handle;
+use quorate_node::{Handle, Reserve};
 
 /// What a log may have, in bytes: some jobs, and far less than a hundred thousand entries.
 const LOG_BYTES: u64 = 4 << 20;
@@ -61,5 +61,35 @@ async fn a_follower_that_is_gone_does_not_hold_the_log_and_gets_a_snapshot() {
     eventually("it is back", async || cluster.at(gone).ready().await).await;
     assert_eq!(queued(cluster.at(gone)), 81);
     assert!(cluster.at(gone).gauges().first_log_index > 10, "it got a snapshot");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_without_room_for_a_snapshot_says_so_until_there_is_some() {
+    let mut cluster = Cluster::tuned(3, |config| config.log_bytes = LOG_BYTES);
+    cluster.start_all().await;
+    let gone = cluster.follower().await;
+    cluster.crash(gone).await;
+    let leader = cluster.leader().await;
+    for number in 0..64 {
+        submit(cluster.at(leader), large(number)).await.unwrap();
+    }
+    log_is_short(cluster.at(leader)).await;
+    cluster.tune(gone, |config| config.reserve = Some(Reserve { floor: u64::MAX, ..Reserve::NONE }));
+    cluster.start(gone).await;
+    eventually("it says so", async || {
+        let why = cluster.at(gone).unready().await.map(|why| why.to_string());
+        why.is_some_and(|why| why.contains("it refuses a snapshot: this node's disk has no room for it"))
+    })
+    .await;
+    eventually("the others say so", async || {
+        let warnings = cluster.at(leader).cluster().await.warnings;
+        warnings.iter().any(|warning| warning.kind() == "no_room_for_snapshot")
+    })
+    .await;
+    cluster.stop(gone).await;
+    cluster.tune(gone, |config| config.reserve = Some(Reserve::NONE));
+    cluster.start(gone).await;
+    eventually("it is back", async || cluster.at(gone).ready().await).await;
     cluster.stop_all().await;
 }

@@ -18,6 +18,7 @@ mod membership;
 mod operations;
 mod queues;
 mod read_index;
+mod recover;
 mod refusals;
 mod single;
 mod soak;

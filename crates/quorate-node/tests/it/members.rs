@@ -56,17 +56,6 @@ async fn knows_that_it_was_removed(cluster: &Cluster, at: usize) {
     assert_eq!(cluster.at(at).barrier(LONG).await, Err(Unavailable::NotMember));
 }
 
-async fn applies(cluster: &Cluster, at: usize) {
-    waits_for(cluster, at, &format!("quorate cluster member add {}", name(cluster, at))).await;
-}
-
-async fn waits_for(cluster: &Cluster, at: usize, what: &str) {
-    eventually(what, async || {
-        matches!(cluster.at(at).unready().await, Some(Unready::Applies(for_what)) if for_what.contains(what))
-    })
-    .await;
-}
-
 async fn warns(cluster: &Cluster, at: usize, kind: &str) {
     eventually(kind, async || {
         cluster.at(at).cluster().await.warnings.iter().any(|warning| warning.kind() == kind)

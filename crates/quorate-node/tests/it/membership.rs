@@ -97,6 +97,54 @@ async fn a_lone_node_whose_log_was_lost_does_not_start() {
     assert!(matches!(refused, quorate_node::StartError::LostAlone(_)), "{refused}");
 }
 
+/// Its list is of when it was alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_lost_its_log_and_is_told_of_nobody_is_told_whom_to_name() {
+    let mut cluster = Cluster::of_first(1, 3).await;
+    for at in [1, 2] {
+        cluster.start(at).await;
+        let add = Order::Add { name: cluster.config(at).name.clone(), peer_addr: None, replaces: None };
+        eventually("it is asked for", async || cluster.order(0, add.clone()).await.is_ok()).await;
+        eventually("it votes", async || {
+            cluster.at(at).ready().await && cluster.voters(0).await.len() == at + 1
+        })
+        .await;
+    }
+    put_some(&cluster, 0..10).await;
+    let before = id_of(&cluster, 0, "n1").await;
+    cluster.converged().await;
+    cluster.stop(0).await;
+    std::fs::remove_dir_all(cluster.dir(0).join("raft")).unwrap();
+    let refused = quorate_node::Node::start(cluster.config(0).clone()).await.err().unwrap().to_string();
+    let peers = cluster.config(2).peers.clone();
+    let list: Vec<String> = peers.iter().map(|(name, addr)| format!("{name}={addr}")).collect();
+    assert!(refused.starts_with("peers: ") && list.iter().all(|peer| refused.contains(peer)), "{refused}");
+
+    cluster.configure(0, |config| config.peers = peers);
+    cluster.start(0).await;
+    replaced(&cluster, 0, before).await;
+    cluster.stop_all().await;
+}
+
+/// Others stand in its list, and none of them is a member any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_voter_whose_log_was_lost_does_not_start_whoever_is_in_its_list() {
+    let mut cluster = Cluster::started(3).await;
+    put_some(&cluster, 0..10).await;
+    for name in ["n2", "n3"] {
+        let remove = Order::Remove { name: name.into(), force: true };
+        eventually("it is removed", async || cluster.order(0, remove.clone()).await.is_ok()).await;
+    }
+    eventually("it is alone", async || cluster.voter_names(0).await == ["n1"]).await;
+    for at in 0..3 {
+        cluster.stop(at).await;
+    }
+    std::fs::remove_dir_all(cluster.dir(0).join("raft")).unwrap();
+    let refused = quorate_node::Node::start(cluster.config(0).clone()).await.err().unwrap();
+    assert!(matches!(refused, quorate_node::StartError::LostAlone(_)), "{refused}");
+    assert!(!cluster.dir(0).join("set-aside-1").exists(), "it is as it was found");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_replaced_meanwhile_knows_it() {
     let mut cluster = Cluster::started(3).await;

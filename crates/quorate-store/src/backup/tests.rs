@@ -136,7 +136,7 @@ async fn a_restored_log_begins_behind_the_table() {
     let found = Recovery::of(&to).unwrap();
     let survey = found.survey();
     assert_eq!((survey.last, survey.applied), (survey.marked, survey.last));
-    assert_eq!((survey.vote, survey.has_lost, survey.is_alone()), (survey.marked_vote, false, true));
+    assert_eq!((survey.vote, survey.lost, survey.is_alone()), (survey.marked_vote, None, true));
     let node = survey.membership.get_node(&survey.identity.node_id).unwrap();
     assert_eq!((node.name.as_str(), node.peer_addr.as_str()), ("n1", "h:1"));
 }

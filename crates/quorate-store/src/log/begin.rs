@@ -8,7 +8,7 @@ use super::disk::Recovered;
 use super::store::{check_mark, check_term, check_vote};
 use super::{LogStore, disk};
 use crate::high_water::{HighWater, Mark};
-use crate::{DataDir, Entry, LogId, Membership, StoreError, Vote};
+use crate::{DataDir, Entry, LogId, Lost, Membership, StoreError, Vote};
 
 /// How a log is to go on.
 pub(crate) struct Beginning {
@@ -47,8 +47,8 @@ pub(crate) struct Look {
     pub(crate) vote: Option<Vote>,
     pub(crate) committed: Option<LogId>,
     pub(crate) mark: Mark,
-    /// It has less than its mark says, or than its entries do: [`LogStore::open`] refuses it.
-    pub(crate) has_lost: bool,
+    /// What it has less than its mark says, or than its entries do: [`LogStore::open`] refuses it.
+    pub(crate) lost: Option<Lost>,
     /// The last one in it.
     pub(crate) membership: Option<(LogId, Membership)>,
 }
@@ -58,9 +58,9 @@ pub(crate) fn look(dir: &DataDir, applied: Option<LogId>) -> Result<Look, StoreE
     let (_, mark) = HighWater::open(&dir.high_water())?;
     let disk = disk::Disk::open_read_only(&dir.raft(), dir.sizes())?;
     let recovered = disk.recover()?;
-    let has_lost = match check_mark(&disk, mark, &recovered).and_then(|()| check_vote(&recovered)) {
-        Err(StoreError::LostEntries { .. }) => true,
-        checked => checked.map(|()| false)?,
+    let lost = match check_mark(&disk, mark, &recovered).and_then(|()| check_vote(&recovered)) {
+        Err(StoreError::LostEntries { lost, .. }) => Some(lost),
+        checked => checked.map(|()| None)?,
     };
     check_term(&recovered)?;
     let Recovered { purged, last, vote, committed, first, .. } = recovered;
@@ -73,7 +73,7 @@ pub(crate) fn look(dir: &DataDir, applied: Option<LogId>) -> Result<Look, StoreE
             membership = Some((entry.log_id, found.clone()));
         }
     }
-    Ok(Look { purged, last, vote, committed, mark, has_lost, membership })
+    Ok(Look { purged, last, vote, committed, mark, lost, membership })
 }
 
 /// Lets the mark say what the log has, however little that is.

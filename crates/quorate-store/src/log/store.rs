@@ -23,7 +23,7 @@ use super::{
     view::View,
 };
 use crate::{
-    DataDir, Entry, LogId, StoreError, TypeConfig, Vote,
+    DataDir, Entry, LogId, Lost, StoreError, TypeConfig, Vote,
     high_water::Mark,
     limits::{LOG_TAIL_BYTES, TERM},
     patience::Patience,
@@ -215,7 +215,8 @@ pub(super) fn check_mark(disk: &disk::Disk, mark: Mark, recovered: &Recovered) -
     if has_entry && has_vote {
         return Ok(());
     }
-    Err(StoreError::LostEntries { marked: say(mark.last, mark.vote), found: say(last, vote) })
+    let lost = if has_entry { Lost::Vote } else { Lost::Entries };
+    Err(StoreError::LostEntries { lost, marked: say(mark.last, mark.vote), found: say(last, vote) })
 }
 
 /// Refuses a vote from before the log's own entries: whoever appends has voted for their leader, and could vote twice.
@@ -225,7 +226,7 @@ pub(super) fn check_vote(&Recovered { last, vote, .. }: &Recovered) -> Result<()
         return Ok(());
     }
     let marked = format!("a vote of term {term}, of which there are entries");
-    Err(StoreError::LostEntries { marked, found: say(last, vote) })
+    Err(StoreError::LostEntries { lost: Lost::Vote, marked, found: say(last, vote) })
 }
 
 fn say(last: Option<LogId>, vote: Option<Vote>) -> String {

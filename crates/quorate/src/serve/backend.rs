@@ -313,6 +313,7 @@ mod tests {
             version: None,
             uptime: Some(Duration::from_millis(90_500)),
             certificate_lasts: None,
+            snapshot_needs: None,
         };
         let seen = quorate_node::Cluster {
             id: "c1".into(),

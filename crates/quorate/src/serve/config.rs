@@ -1,7 +1,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use quorate_gateway::{GatewayConfig, Role, Roles};
 use quorate_node::NodeConfig;
 
@@ -11,6 +11,7 @@ use super::settings::Settings;
 use super::traces::{self, Collector};
 use crate::duration::HumanDuration;
 use crate::logging::{self, LogFormat};
+use crate::peer_list;
 use crate::peer_tls;
 
 /// What the settings come to.
@@ -65,7 +66,7 @@ impl Settings {
         let callers_known = !strangers.has(Role::Admin) || ask_certificates;
         let open = Open::of(http_addr, callers_known, peer_addr, self.peer_cert.is_some(), metrics_addr);
         let peers = match self.peers {
-            Some(list) => parse_peers(&list)?,
+            Some(list) => peer_list::parse(&list)?,
             None => vec![(name.clone(), peer_addr.to_string())],
         };
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("quorate-data"));
@@ -151,21 +152,6 @@ fn address(setting: &str, given: Option<&str>, default: &str) -> anyhow::Result<
     // `localhost` has two; one is served, and most look there.
     found.sort_by_key(SocketAddr::is_ipv6);
     found.into_iter().next().with_context(|| format!("{setting}: `{text}` names no address"))
-}
-
-/// What makes a good list, the node itself checks: [`NodeConfig::check`].
-fn parse_peers(list: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let mut peers = Vec::new();
-    for item in list.split(',').map(str::trim).filter(|item| !item.is_empty()) {
-        let Some((name, addr)) = item.split_once('=') else {
-            bail!("peers: `{item}` is not NAME=HOST:PORT, for example n1=10.0.0.1:9080");
-        };
-        let port =
-            addr.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
-        ensure!(matches!(port, Some(Ok(1..))), "peers: `{addr}` (of {name}) is not HOST:PORT");
-        peers.push((name.to_owned(), addr.to_owned()));
-    }
-    Ok(peers)
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ fn what_to_do(error: &StartError) -> Option<&'static str> {
     match error {
         StartError::Listen { source, .. } => in_use(source),
         StartError::LostAlone(_) => Some(
-            "Restore a backup (`quorate restore`), or let it go on from what is left (`quorate recover --force-single`)",
+            "Restore a backup (`quorate restore`), or let it go on from what is left (`quorate recover --force-single`, with this node's --peers)",
         ),
         StartError::Store(StoreError::Damaged { .. }) => Some(
             "Move the directory away and start on an empty one, which the other nodes fill; where there are none, restore a backup",

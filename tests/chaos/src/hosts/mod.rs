@@ -33,6 +33,11 @@ pub(crate) struct Node {
 pub(crate) trait Host {
     fn nodes(&self) -> &[Node];
 
+    /// Further nodes that do not run, by the positions behind those.
+    fn spares(&self) -> &[Node] {
+        &[]
+    }
+
     /// What it can do.
     fn faults(&self) -> Vec<Fault>;
 

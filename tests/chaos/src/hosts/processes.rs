@@ -23,9 +23,9 @@ pub(crate) struct Processes {
     /// What a node runs when it has been stopped in order, as for an upgrade. One that was killed goes on with what it ran.
     binary: PathBuf,
     planted_bug: Option<String>,
+    /// The members, and behind them [`SPARES`].
     nodes: Vec<Node>,
     local: Vec<Local>,
-    peers: String,
     secrets: Secrets,
     snapshots: Snapshots,
     /// Why nodes have no disks of their own here.
@@ -33,6 +33,9 @@ pub(crate) struct Processes {
     /// Why their clocks cannot be set.
     no_clocks: Option<String>,
 }
+
+/// Nodes beside the members.
+const SPARES: usize = 2;
 
 /// When nodes take snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +86,7 @@ struct Running {
 }
 
 impl Processes {
-    /// Finds addresses and makes data directories in `dir`, on disks of their own if power is to be cut. Starts
+    /// Finds addresses and makes data directories in `dir`, those of the `members` on disks of their own if power is to be cut. Starts
     /// nothing. The nodes begin as `before`, where it is given.
     ///
     /// # Errors
@@ -93,7 +96,7 @@ impl Processes {
         before: Option<&Path>,
         planted_bug: Option<&str>,
         dir: &Path,
-        count: usize,
+        members: usize,
         disk_bytes: Option<u64>,
         snapshots: Snapshots,
     ) -> anyhow::Result<Processes> {
@@ -104,6 +107,7 @@ impl Processes {
                 program.display()
             );
         }
+        let count = members + SPARES;
         let ports = free_ports(2 * count)?;
         let (http, peer) = ports.split_at(count);
         let mut no_disks = disk_bytes.is_none().then(|| "they were not asked for".to_owned());
@@ -116,8 +120,8 @@ impl Processes {
             http: format!("127.0.0.1:{http}"),
             peer: format!("127.0.0.1:{peer}"),
         };
-        let secrets =
-            Secrets::make(binary, dir, (1..).zip(http.iter().zip(peer)).map(place).collect()).await?;
+        let places = (1..).zip(http.iter().zip(peer)).map(place).collect();
+        let secrets = Secrets::make(binary, dir, places, members).await?;
         let mut nodes = Vec::new();
         let mut local = Vec::new();
         for Place { name, http, peer } in secrets.places() {
@@ -129,6 +133,7 @@ impl Processes {
             }
             tokio::fs::create_dir_all(&root).await?;
             let disk = match no_disks {
+                None if nodes.len() >= members => None,
                 Some(_) => None,
                 None => match Disk::make(
                     &dir.join(format!("{name}.ext4")),
@@ -169,14 +174,11 @@ impl Processes {
                 program,
             });
         }
-        let peers: Vec<String> =
-            nodes.iter().zip(&local).map(|(node, local)| format!("{}={}", node.name, local.peer)).collect();
         Ok(Processes {
             binary: binary.to_owned(),
             planted_bug: planted_bug.map(ToOwned::to_owned),
             nodes,
             local,
-            peers: peers.join(","),
             secrets,
             snapshots,
             no_disks,
@@ -189,7 +191,17 @@ impl Processes {
         self.secrets.runner_token()
     }
 
+    /// Who is where: a spare looks for the members, and nobody for a spare.
+    fn peers(&self, node: usize) -> String {
+        let members = self.nodes.len() - SPARES;
+        let known = (0..members).chain((node >= members).then_some(node));
+        let known: Vec<String> =
+            known.map(|node| format!("{}={}", self.nodes[node].name, self.local[node].peer)).collect();
+        known.join(",")
+    }
+
     fn spawn(&mut self, node: usize) -> anyhow::Result<()> {
+        let peers = self.peers(node);
         let name = &self.nodes[node].name;
         let local = &mut self.local[node];
         ensure!(local.running.is_none(), "{name} runs already");
@@ -200,7 +212,7 @@ impl Processes {
             .arg(&local.dir)
             .args(["--http-addr", &local.http])
             .args(["--peer-addr", &local.peer])
-            .args(["--peers", &self.peers])
+            .args(["--peers", &peers])
             .args(self.secrets.arguments(node))
             .args(["--log-level", "info,openraft=warn"])
             .args(match self.snapshots {
@@ -269,13 +281,17 @@ impl Processes {
 
 impl Host for Processes {
     fn nodes(&self) -> &[Node] {
-        &self.nodes
+        &self.nodes[..self.nodes.len() - SPARES]
+    }
+
+    fn spares(&self) -> &[Node] {
+        &self.nodes[self.nodes.len() - SPARES..]
     }
 
     fn faults(&self) -> Vec<Fault> {
         use Action::{
-            ClockAhead, ClockBehind, ClockRight, FillDisk, Kill, LoseLog, LoseTail, Outage, Pause, PowerCut,
-            Rejoin, Restart, RevokeToken, Roll, RotateCerts, Wipe,
+            ClockAhead, ClockBehind, ClockRight, FillDisk, Grow, Kill, LoseLog, LoseTail, Outage, Pause,
+            PowerCut, Rejoin, Replace, Restart, RevokeToken, Roll, RotateCerts, Wipe,
         };
         use Victim::{All, Follower, Leader, Majority, Runner};
         let mut faults: Vec<Fault> = [
@@ -293,6 +309,9 @@ impl Host for Processes {
             (Wipe, Follower),
             (Rejoin, Leader),
             (Rejoin, Follower),
+            (Replace, Leader),
+            (Replace, Follower),
+            (Grow, All),
             (LoseTail, Follower),
             (Outage, Follower),
             (LoseLog, Leader),

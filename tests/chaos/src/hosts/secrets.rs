@@ -33,6 +33,8 @@ pub(super) struct Secrets {
     binary: PathBuf,
     dir: PathBuf,
     nodes: Vec<Place>,
+    /// So many of them run; the others only now and then.
+    members: usize,
     /// Which of the authorities vouches for the nodes.
     authority: usize,
     /// By each of them a certificate of a node that is none of these: who is no node at all is not let in.
@@ -56,7 +58,12 @@ impl Secrets {
     ///
     /// # Errors
     /// The program does not.
-    pub(super) async fn make(binary: &Path, dir: &Path, nodes: Vec<Place>) -> anyhow::Result<Secrets> {
+    pub(super) async fn make(
+        binary: &Path,
+        dir: &Path,
+        nodes: Vec<Place>,
+        members: usize,
+    ) -> anyhow::Result<Secrets> {
         let dir = dir.join("secrets");
         if tokio::fs::try_exists(&dir).await? {
             tokio::fs::remove_dir_all(&dir).await?;
@@ -78,6 +85,7 @@ impl Secrets {
         let mut secrets = Secrets {
             binary: binary.to_owned(),
             nodes,
+            members,
             authority: 0,
             strangers: [stranger(AUTHORITIES[0])?, stranger(AUTHORITIES[1])?],
             trust: Trust::open(dir.join("ca.crt"))?,
@@ -214,14 +222,14 @@ impl Secrets {
         self.dir.join(&self.nodes[node].name).join(name)
     }
 
-    /// Waits until all nodes are seen to do something that new files ask of them.
+    /// Waits until all members are seen to do something that new files ask of them.
     async fn until(
         &self,
         what: &str,
         does: impl AsyncFn(usize) -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
         let deadline = Instant::now() + limits::TAKEN_UP;
-        for (node, Place { name, .. }) in self.nodes.iter().enumerate() {
+        for (node, Place { name, .. }) in self.nodes.iter().take(self.members).enumerate() {
             // What cannot be seen just now is not so yet.
             while !does(node).await.unwrap_or(false) {
                 if Instant::now() >= deadline {

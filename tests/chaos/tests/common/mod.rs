@@ -69,6 +69,7 @@ pub(crate) async fn every_rule_holds(host: HostKind, faults: &[(Action, Victim)]
         bulk: false,
         clients: 6,
         min_ok: 200,
+        max_pause: None,
     };
     match run(&options).await.expect("the run proves something") {
         Verdict::Good(summary) => println!("{summary}"),

@@ -133,6 +133,12 @@ impl Orders {
                 answer.cluster_id
             ));
         }
+        // It says so to those alone whom it knows.
+        if answer.feature_level == 0 {
+            return unfit(format!(
+                "{name} knows no member of this cluster, so it does not say what it understands: put one that answers into its --peers"
+            ));
+        }
         let (level, understood) = (self.admission.level(), FeatureLevel(answer.feature_level));
         if understood < level {
             return unfit(format!(

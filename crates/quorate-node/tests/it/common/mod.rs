@@ -16,7 +16,9 @@ use bytes::Bytes;
 use quorate_core::{
     Answered, Command, ImageId, Job, JobId, NewJob, Priority, QueueName, Reply, Status, Take, Unavailable,
 };
-use quorate_node::{Done, Handle, Node, NodeConfig, Order, OrderError, Reserve, Role, Running, StartError};
+use quorate_node::{
+    Done, Handle, Node, NodeConfig, Order, OrderError, Reserve, Role, Running, StartError, Unready,
+};
 use tempfile::TempDir;
 
 use self::hands::Hands;
@@ -222,6 +224,19 @@ impl Cluster {
         let voters = members.into_iter().filter(|member| member.role != Role::Learner);
         voters.map(|member| (member.name, member.id)).collect()
     }
+}
+
+/// It waits to be asked for.
+pub async fn applies(cluster: &Cluster, at: usize) {
+    waits_for(cluster, at, &format!("quorate cluster member add {}", cluster.config(at).name)).await;
+}
+
+/// It is no member, and waits for what these words are part of.
+pub async fn waits_for(cluster: &Cluster, at: usize, what: &str) {
+    eventually(what, async || {
+        matches!(cluster.at(at).unready().await, Some(Unready::Applies(for_what)) if for_what.contains(what))
+    })
+    .await;
 }
 
 /// So many addresses at which nobody listens.

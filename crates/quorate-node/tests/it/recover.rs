@@ -1,0 +1,52 @@
+//! The loss of the majority for good: who is heard before, and what becomes of those who waited.
+
+use crate::common::*;
+use quorate_node::{Answering, Order, Recovery, Unready};
+use quorate_store::DataDir;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_came_while_the_node_was_away_is_heard_and_one_that_was_removed_is_none() {
+    let mut cluster = Cluster::of_first(3, 4).await;
+    cluster.stop(0).await;
+    cluster.start(3).await;
+    let replace = Order::Add { name: "n4".into(), peer_addr: None, replaces: Some("n3".into()) };
+    eventually("n4 comes in the place of n3", async || cluster.order(1, replace.clone()).await.is_ok()).await;
+    eventually("n3 knows it", async || cluster.at(2).unready().await == Some(Unready::Removed)).await;
+    cluster.crash(1).await;
+
+    let recovery = Recovery::of(&cluster.dir(0)).unwrap();
+    assert_eq!(recovery.who_answers(&[], None).await, [], "n3 has no vote any more");
+    let newcomer = cluster.config(3).peers[3].clone();
+    let answering = recovery.who_answers(std::slice::from_ref(&newcomer), None).await;
+    let (name, addr) = newcomer;
+    assert_eq!(answering, [Answering::Newcomer { name, addr }]);
+    drop(recovery);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_waited_while_its_cluster_was_recovered_joins_what_that_became() {
+    let mut cluster = Cluster::of_first(3, 4).await;
+    cluster.start(3).await;
+    applies(&cluster, 3).await;
+    for at in 0..3 {
+        cluster.crash(at).await;
+    }
+    eventually("the directory is free", async || Recovery::of(&cluster.dir(0)).is_ok()).await;
+    let new = Recovery::of(&cluster.dir(0)).unwrap().force_single().unwrap().cluster_id;
+    cluster.start(0).await;
+    let add = Order::Add { name: "n4".into(), peer_addr: None, replaces: None };
+    eventually("it is asked for", async || cluster.order(0, add.clone()).await.is_ok()).await;
+    eventually("it votes", async || cluster.voter_names(3).await == ["n1", "n4"]).await;
+    assert_eq!(cluster.at(3).cluster().await.id, new);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_belongs_to_a_cluster_that_is_gone_says_what_to_do() {
+    let mut cluster = Cluster::of_first(1, 2).await;
+    DataDir::open(&cluster.dir(1)).unwrap().adopt_cluster("gone", &[]).unwrap();
+    cluster.start(1).await;
+    waits_for(&cluster, 1, "its data directory to be wiped: it belongs to the cluster gone").await;
+    cluster.stop_all().await;
+}
