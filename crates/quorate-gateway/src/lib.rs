@@ -33,6 +33,7 @@ mod answer;
 mod backend;
 mod body;
 mod browser;
+mod callers;
 mod config;
 mod convert;
 mod cursor;

@@ -320,7 +320,7 @@ async fn page<B: Backend>(
     behind: Option<u64>,
 ) -> Result<quorate_core::JobsPage, Unavailable> {
     let (n, order, filter) = (DRY_RUN_PAGE, Order::OldestFirst, filter.clone());
-    gateway.backend().reads().jobs(JobsQuery { n, order, behind, filter }).await
+    gateway.scan(JobsQuery { n, order, behind, filter }).await
 }
 
 /// Whether it would be done to a job, as that is here.
