@@ -30,6 +30,7 @@
 
 mod access;
 mod answer;
+mod asked;
 mod backend;
 mod body;
 mod browser;

@@ -75,6 +75,13 @@ async fn who_floods_a_node_with_jobs_waits_and_nobody_else_does() {
     for _ in 0..20 {
         ask(&api, "lab", "POST /v1/jobs", JOB).await.expect(201);
     }
+    // What was ended is a job again that has been enqueued.
+    for _ in 0..5 {
+        ask(&api, "lab", &format!("POST /v1/job/{first}/retry"), "").await.expect(200);
+    }
+    let before = api.backend.submitted();
+    ask(&api, "shop", &format!("POST /v1/job/{first}/retry"), "").await.expect(429);
+    assert_eq!(api.backend.submitted(), before, "what is refused reaches no log");
     // All of a batch, whose debt is waited for; what is malformed costs nothing.
     tokio::time::advance(Duration::from_secs(1)).await;
     ask(&api, "shop", "POST /v1/jobs", batch(1_000).replacen("image", "imag", 1)).await.expect(400);
@@ -102,6 +109,29 @@ async fn who_has_no_token_is_known_by_the_address() {
     let wait: u64 = enqueue(2).await.expect(429).header("retry-after").unwrap().parse().unwrap();
     assert!((900..=1_000).contains(&wait), "{wait}");
     enqueue(3).await.expect(201);
+}
+
+/// Retries are jobs again, one by one as together; what a filter fits is known once it is done.
+#[tokio::test(start_paused = true)]
+async fn retries_count_as_what_they_bring() {
+    let line =
+        Entry { name: "ops".into(), roles: "admin".parse().unwrap(), hash: Hash::of(b"ops"), rate: Some(5) };
+    let access = Access::open();
+    access.tokens.store(Arc::new(Tokens::parse(&line.to_string()).unwrap()));
+    let api = Api::with(GatewayConfig { access, ..GatewayConfig::default() });
+    let retry = async |body: String| ask(&api, "ops", "POST /v1/jobs/retry", body).await;
+    let ids =
+        format!("{:?}", (0..100).map(|n| format!("0198c0de-0000-7000-8000-{n:012}")).collect::<Vec<_>>());
+    retry(format!(r#"{{"ids":{ids},"dry_run":true}}"#)).await.expect(200);
+    retry(format!(r#"{{"ids":{ids}}}"#)).await.expect(202);
+    let refused = retry(r#"{"filter":{"key":"k"}}"#.to_owned()).await.expect(429);
+    assert_eq!(refused.header("retry-after"), Some("20"));
+    ask(&api, "ops", "POST /v1/jobs/cancel", format!(r#"{{"ids":{ids}}}"#)).await.expect(202);
+    tokio::time::advance(Duration::from_secs(20)).await;
+    for _ in 0..5 {
+        retry(r#"{"filter":{"key":"k"}}"#.to_owned()).await.expect(202);
+    }
+    retry(r#"{"filter":{"key":"k"}}"#.to_owned()).await.expect(429);
 }
 
 /// A long answer holds some of the memory for answers until its client has taken it.
