@@ -14,7 +14,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use common::{PATIENCE, QUORATE, Started, enqueue, free_ports, serve, wait_until, wait_until_ready};
+use common::{PATIENCE, QUORATE, Started, enqueue, free_ports, serve, start, wait_until, wait_until_ready};
 
 /// Ports are looked for first and bound later.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -110,6 +110,21 @@ fn a_node_that_may_open_few_files_outlives_more_clients_than_it_has_room_for() {
     enqueue(ports[0]);
     node.signal(Signal::SIGTERM);
     assert_eq!(node.ended("it ends"), Some(0));
+}
+
+/// Keys, tokens and payloads are in there.
+#[test]
+fn a_node_that_dies_leaves_no_memory_on_the_disk() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let ports = [free_ports(1)];
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE).unwrap();
+    setrlimit(Resource::RLIMIT_CORE, hard, hard).unwrap();
+    let node = start(dir.path(), &ports, 0);
+    wait_until_ready(ports[0]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", node.0.id())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().next(), Some("0"), "{limits}");
 }
 
 /// As many as the usual limit of open files, and some: they are not let take those of the stores, nor those of the members.
