@@ -105,6 +105,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_has_no_token_calls_a_node_of_this_machine_by_its_name_and_others_as_he_likes() {
+        let hosts = Hosts::new(&["n1.example".to_owned()]);
+        for (from, host, expected) in [
+            ("127.0.0.1", "evil.example", Some(ApiError::Misdirected)),
+            ("::1", "evil.example", Some(ApiError::Misdirected)),
+            ("::ffff:127.0.0.1", "evil.example", Some(ApiError::Misdirected)),
+            ("127.0.0.1", "n1.example", None),
+            ("127.0.0.1", "quorate", None),
+            ("10.0.0.7", "balancer.example", None),
+            ("2001:db8::7", "balancer.example", None),
+        ] {
+            let mut request = Request::builder().uri("/v1/jobs").header("host", host).body(()).unwrap();
+            let address = (from.parse::<IpAddr>().unwrap(), 40_000).into();
+            request.extensions_mut().insert(Client { address, certificate: None });
+            assert_eq!(hosts.check_stranger(&request).err(), expected, "{host} from {from}");
+        }
+    }
+
+    #[test]
     fn a_browser_may_ask_for_this_node_alone_and_others_as_they_like() {
         let hosts = Hosts::new(&["N1.example".to_owned()]);
         let (browser, tool) = (("user-agent", "Mozilla/5.0"), ("user-agent", "curl/8"));

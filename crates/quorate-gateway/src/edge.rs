@@ -19,6 +19,7 @@ use quorate_api::WriteOutcome;
 use tracing::Instrument;
 
 use crate::access::{Access, Caller, Needs};
+use crate::asked::Asked;
 use crate::browser::Hosts;
 use crate::error::ApiError;
 use crate::meant::meant;
@@ -27,7 +28,7 @@ use crate::query::Query;
 use crate::routes::{Known, Taken};
 use crate::server::OnlyHealth;
 use crate::shares::{Share, Shares};
-use crate::trace::{Client, RequestId, Traces};
+use crate::trace::{Client, Line, RequestId, Traces};
 use crate::whose::{Behalf, Whose};
 use crate::{browser, head, limits, patience, routes};
 
@@ -114,7 +115,8 @@ impl Edge {
         let needs = taken.map_or(Needs::Nothing, |taken| taken.needs);
         let mut response = match edge.share(caller.as_ref().ok(), needs, &request) {
             Ok(share) => {
-                let mut response = edge.answer(caller, request, next, path).instrument(span.clone()).await;
+                let answer = edge.answer(caller, request, next, path).instrument(span.clone());
+                let mut response = Asked::answered(line.as_ref().and_then(Line::asked), answer).await;
                 // The server keeps it until the client has taken all of the answer.
                 share.and_then(|share| response.extensions_mut().insert(Arc::new(share)));
                 response

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use quorate_core::{Command, Reply, Unavailable};
+use quorate_core::{Command, JobsPage, JobsQuery, Reply, Unavailable};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::body::BodyReader;
@@ -27,6 +27,7 @@ struct Inner<B> {
     answers: Arc<Memory>,
     rates: Rates,
     heavy: Heavy,
+    scans: Heavy,
     waiting: Arc<Semaphore>,
     backups: Arc<Semaphore>,
 }
@@ -49,9 +50,20 @@ impl<B: Backend> Gateway<B> {
         let waiting = Arc::new(Semaphore::new(config.waiting_consumes.min(Semaphore::MAX_PERMITS)));
         let answers = Memory::new(config.answer_memory, config.answer_memory_small);
         let backups = Arc::new(Semaphore::new(limits::BACKUPS));
-        let (rates, heavy) = (Rates::new(config.caller_rate), Heavy::new());
-        let inner =
-            Inner { backend, config, node, bodies, body_memory, answers, rates, heavy, waiting, backups };
+        let (rates, heavy, scans) = (Rates::new(config.caller_rate), Heavy::new(), Heavy::new());
+        let inner = Inner {
+            backend,
+            config,
+            node,
+            bodies,
+            body_memory,
+            answers,
+            rates,
+            heavy,
+            scans,
+            waiting,
+            backups,
+        };
         Gateway { inner: Arc::new(inner) }
     }
 
@@ -89,6 +101,15 @@ impl<B: Backend> Gateway<B> {
 
     pub(crate) fn heavy(&self) -> &Heavy {
         &self.inner.heavy
+    }
+
+    /// A page of the list of jobs. Such a scan may look at many rows: it has its turn among scans, and nothing else waits for it.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub(crate) async fn scan(&self, query: JobsQuery) -> Result<JobsPage, Unavailable> {
+        let gateway = self.clone();
+        self.inner.scans.wait_for(async move { gateway.backend().reads().jobs(query).await }).await
     }
 
     /// A permit for everybody who waits: for a job to take, for an outcome, for a log to go on.

@@ -30,9 +30,11 @@
 
 mod access;
 mod answer;
+mod asked;
 mod backend;
 mod body;
 mod browser;
+mod callers;
 mod config;
 mod convert;
 mod cursor;

@@ -69,8 +69,8 @@ pub(crate) const TLS_OUTGOING_BYTES: usize = 16 << 10;
 /// Bytes of bodies that an HTTP/2 connection may send before they are read: as many as a client may send anyway before it knows.
 pub(crate) const H2_WINDOW_BYTES: u32 = (64 << 10) - 1;
 /// Requests of an HTTP/2 connection that its client took back before anybody has looked at them: who does so again and again is
-/// sent away.
-pub(crate) const H2_RESETS_WAITING: usize = 20;
+/// sent away. Half of [`ConnectionLimits::streams`]: a client may drop much of what it asks for.
+pub(crate) const H2_RESETS_WAITING: usize = 50;
 /// Bytes of an answer that an HTTP/2 stream keeps until its client takes them, besides the piece in hand.
 pub(crate) const H2_SEND_BYTES: usize = 64 << 10;
 /// Memory that is set aside for a body when its second piece has come, whatever its Content-Length promises.

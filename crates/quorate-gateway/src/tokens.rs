@@ -216,6 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn half_a_hash_is_none() {
+        let mut hash = Hash::of(b"one");
+        hash.0[31] ^= 1;
+        let tokens = Tokens::parse(&format!("a run {hash}")).unwrap();
+        assert!(tokens.owner(b"one").is_none(), "it has the place of another token");
+    }
+
+    #[test]
     fn a_line_that_is_none_is_named_and_a_token_is_not_repeated() {
         let hash = Hash::of(b"x");
         for (file, says) in [

@@ -12,6 +12,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::access::{Caller, Needs};
+use crate::asked::Asked;
 use crate::quote::shortened;
 use crate::{limits, response};
 
@@ -77,7 +78,7 @@ impl Traces {
         let client: Option<&Client> = request.extensions().get();
         (self.access_log || audit).then(|| Line {
             access: self.access_log,
-            audit,
+            audit: audit.then(Asked::default),
             id: id.as_str().to_owned(),
             token: caller.and_then(|caller| caller.name.clone()),
             client: client.map(|client| client.address),
@@ -127,7 +128,8 @@ fn draw() -> HeaderValue {
 /// What the log says of a request. Dropped before there is an answer, it says that the client has left.
 pub(crate) struct Line {
     access: bool,
-    audit: bool,
+    /// What was asked for, where an administrator did.
+    audit: Option<Asked>,
     id: String,
     token: Option<Arc<str>>,
     client: Option<SocketAddr>,
@@ -137,11 +139,16 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Where the handler says what was asked for.
+    pub(crate) fn asked(&self) -> Option<Asked> {
+        self.audit.clone()
+    }
+
     /// Writes it; `took` until the answer began.
     pub(crate) fn log(mut self, response: &Response, took: Duration) {
         let index = response.headers().get(response::QUORATE_INDEX).and_then(|index| index.to_str().ok());
         self.write(Some((response.status().as_u16(), took)), index);
-        (self.access, self.audit) = (false, false);
+        (self.access, self.audit) = (false, None);
     }
 
     fn write(&self, answer: Option<(u16, Duration)>, index: Option<&str>) {
@@ -150,8 +157,9 @@ impl Line {
         let certificate = certificate.as_deref();
         let (status, took) = (answer.map(|(status, _)| status), answer.map(|(_, took)| took));
         let what = if answer.is_some() { "request" } else { "the client left before the answer" };
-        if *audit {
-            tracing::info!(target: "quorate::audit", %id, token, client, certificate, %method, %path, status, index, "{what}");
+        if let Some(asked) = audit {
+            let asked = (!asked.is_empty()).then(|| tracing::field::display(asked));
+            tracing::info!(target: "quorate::audit", %id, token, client, certificate, %method, %path, asked, status, index, "{what}");
         }
         if *access {
             let took_ms = took.map(|took| took.as_micros() as f64 / 1_000.0);

@@ -54,6 +54,21 @@ fn a_unit_gives_the_node_time_to_end_and_files_to_open() {
     assert!(number("LimitNOFILE") / 8 * 3 > u64::try_from(limits.connections + limits.reserved).unwrap());
 }
 
+/// Keys and tokens are in memory.
+#[test]
+fn nothing_that_is_deployed_dumps_its_memory() {
+    for unit in ["quorate.service", "quorate-runner.service"] {
+        let unit = fs::read_to_string(deploy("systemd").join(unit)).unwrap();
+        assert!(unit.lines().any(|line| line == "LimitCORE=0"), "{unit}");
+    }
+    for file in ["compose.yaml", "compose.five.yaml"] {
+        let text = fs::read_to_string(deploy(file)).unwrap();
+        // What all services have is written once a file.
+        let common = text.split("tmpfs: [/tmp]").nth(1).unwrap();
+        assert!(common.trim_start().starts_with("ulimits: { core: 0 }"), "{file}: {text}");
+    }
+}
+
 /// A variable with another name would be ignored.
 #[test]
 fn the_commands_know_the_variables_of_the_environment_files() {

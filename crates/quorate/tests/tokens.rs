@@ -7,7 +7,7 @@ mod common;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use common::{QUORATE, Started, free_ports, quorate, serve, url, wait_until, wait_until_ready};
@@ -118,6 +118,61 @@ fn a_token_opens_what_its_role_may_until_it_is_taken_away() {
         ![&admin, &fleet, &fleet_again, &shop, "oops"].iter().any(|token| log.contains(*token)),
         "no token is logged"
     );
+}
+
+/// All files below a directory.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+fn metrics(port: u16, token: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nHost: q\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+    )
+    .unwrap();
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).unwrap();
+    metrics
+}
+
+#[test]
+fn no_token_is_in_metrics_in_what_a_node_stores_or_in_a_backup() {
+    /// As little a word as a token is: what finds it in what is compressed finds a token, too.
+    const PAYLOAD: &str = "qt_Zq9x7Kp2Vw5Rt8Bn4Lm1Hc6Jd3Gf0Ty";
+    let dir = tempfile::tempdir().unwrap();
+    let tokens = dir.path().join("tokens");
+    let file = tokens.to_str().unwrap();
+    let (admin, shop) = (new(file, "root", "admin"), new(file, "shop", "submit"));
+    let port = free_ports(1);
+    let mut node = start(dir.path(), port, &["--tokens", file, "--access-log", "--log-level", "debug"]);
+    let enqueue = ["job", "enqueue", "--image", "a", "--payload", PAYLOAD];
+    assert!(with(&shop, port, &enqueue).status.success());
+    assert_eq!(with("qt_unknown", port, &enqueue).status.code(), Some(1));
+    assert!(with(&admin, port, &["queue", "pause", "default"]).status.success());
+    let metrics = metrics(port, &admin);
+    assert!(metrics.contains("quorate_http_token_requests_total{token=\"shop\"}"), "{metrics}");
+    let backup = dir.path().join("backup");
+    let made = with(&admin, port, &["backup", backup.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", said(&made));
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.ended("the node ends"), Some(0));
+
+    let has = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|part| part == word.as_bytes());
+    let read = |path: &PathBuf| std::fs::read(path).unwrap();
+    let (backup, stored) =
+        (read(&backup), files(&dir.path().join("n0")).iter().map(read).collect::<Vec<_>>());
+    assert!(has(&backup, PAYLOAD) && stored.iter().any(|file| has(file, PAYLOAD)), "what is there is found");
+    let log = std::fs::read(dir.path().join("log")).unwrap();
+    for (at, bytes) in
+        stored.iter().chain([&backup, &log]).map(Vec::as_slice).chain([metrics.as_bytes()]).enumerate()
+    {
+        for token in [&*admin, &*shop, "qt_unknown"] {
+            assert!(!has(bytes, token), "{at}");
+        }
+    }
 }
 
 /// Puts another token in the place of the one that is there.
@@ -243,14 +298,7 @@ fn a_token_may_have_a_rate_of_its_own() {
     let waited = with(&shop, port, &one);
     assert!(waited.status.success(), "{}", said(&waited));
 
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(
-        stream,
-        "GET /metrics HTTP/1.1\r\nHost: q\r\nConnection: close\r\nAuthorization: Bearer {lab}\r\n\r\n"
-    )
-    .unwrap();
-    let mut metrics = String::new();
-    stream.read_to_string(&mut metrics).unwrap();
+    let metrics = metrics(port, &lab);
     let refused = r#"quorate_http_refusals_total{code="429",kind="caller_rate"} "#;
     let refused = metrics.lines().find_map(|line| line.strip_prefix(refused)).unwrap();
     assert!(refused.parse::<u32>().unwrap() >= 2, "{refused}");

@@ -63,6 +63,13 @@ fn containers_may_do_little() {
         for (port, at) in host["PortBindings"].as_object().into_iter().flatten() {
             assert_eq!((port.as_str(), &at[0]["HostIp"]), ("8080/tcp", &"127.0.0.1".into()), "{name}");
         }
+        // A dump would have keys and tokens.
+        let core = serde_json::json!({"Name": "core", "Hard": 0, "Soft": 0});
+        assert!(
+            host["Ulimits"].as_array().is_some_and(|all| all.contains(&core)),
+            "{name}: {}",
+            host["Ulimits"]
+        );
         // Volumes with names: `down` would leave others behind.
         for mount in one["Mounts"].as_array().into_iter().flatten() {
             let volume = mount["Name"].as_str().unwrap_or_default();

@@ -18,6 +18,7 @@ use crate::fields::Fields;
 use crate::limits::{PAGE_BYTES, PAGE_ROWS, PIECE_BYTES, PIECES_HELD_BYTES, SLICE_JOBS, SMALL_BYTES};
 use crate::memory::Share;
 use crate::response::{Index, with_type};
+use crate::whose::Behalf;
 use crate::{Backend, Gateway, Reads, cursor};
 
 /// A record in memory, at most.
@@ -103,7 +104,6 @@ impl<B: Backend> Jobs<B> {
         let mut jobs = Jobs::new(gateway, Shape::Many, fields, Vec::new());
         Claim::Read.resize(&mut jobs.share, query.n.min(SLICE_JOBS) * RECORD_MOST).await?;
         jobs.list = Some(List { next: None, rest: query, goes_on: true, looked: 0, bytes: 0 });
-        let _permit = gateway.heavy().permit().await;
         jobs.list_more().await?;
         Ok(jobs)
     }
@@ -157,13 +157,16 @@ impl<B: Backend> Jobs<B> {
         claim.check(self.fill().await)?;
         self.check_that_it_is_there()?;
         let share = std::mem::replace(&mut self.share, self.gateway.answers().share());
-        let pieces = stream::unfold(Some(self), |jobs| async {
-            let mut jobs = jobs?;
-            match jobs.next_piece().await {
-                Ok(piece) if piece.is_empty() => None,
-                Ok(piece) => Some((Ok(Bytes::from(piece)), Some(jobs))),
-                Err(unavailable) => Some((Err(io::Error::other(unavailable)), None)),
-            }
+        let behalf = Behalf::now();
+        let pieces = stream::unfold(Some(self), move |jobs| {
+            Behalf::answered(behalf.clone(), async {
+                let mut jobs = jobs?;
+                match jobs.next_piece().await {
+                    Ok(piece) if piece.is_empty() => None,
+                    Ok(piece) => Some((Ok(Bytes::from(piece)), Some(jobs))),
+                    Err(unavailable) => Some((Err(io::Error::other(unavailable)), None)),
+                }
+            })
         });
         Ok(held(with_type(status, Some(index), "application/json", Body::from_stream(pieces)), share))
     }
@@ -193,8 +196,12 @@ impl<B: Backend> Jobs<B> {
     /// Sees to it that there is something to write, unless all is written.
     async fn fill(&mut self) -> Result<(), Unavailable> {
         while !self.is_over && !self.json.has_jobs() {
-            let heavy = self.gateway.clone();
-            let _permit = heavy.heavy().permit().await;
+            let gateway = self.gateway.clone();
+            // Who has no records yet waits for a scan, and nobody for him.
+            let _permit = match self.records.is_empty() {
+                true => None,
+                false => Some(gateway.heavy().permit().await),
+            };
             self.take(PIECE_BYTES).await?;
         }
         Ok(())
@@ -251,7 +258,7 @@ impl<B: Backend> Jobs<B> {
     async fn list_more(&mut self) -> Result<(), Unavailable> {
         let Some(list) = &mut self.list else { return Ok(()) };
         let slice = list.rest.n.min(SLICE_JOBS);
-        let page = self.gateway.backend().reads().jobs(JobsQuery { n: slice, ..list.rest.clone() }).await?;
+        let page = self.gateway.scan(JobsQuery { n: slice, ..list.rest.clone() }).await?;
         list.rest.n -= page.jobs.len();
         list.rest.behind = page.next;
         list.next = page.next;

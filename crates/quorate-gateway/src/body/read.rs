@@ -94,3 +94,27 @@ impl BodyReader {
         Ok(ReadBody { bytes, share })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use futures::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_counts_as_it_comes() {
+        let read = async |chunks: &[usize], memory: usize| {
+            let reader = BodyReader::new(Duration::from_secs(60), Memory::new(memory, memory));
+            let chunks: Vec<_> = chunks.iter().map(|bytes| io::Result::Ok(vec![b' '; *bytes])).collect();
+            let read = reader.read(Body::from_stream(stream::iter(chunks))).await;
+            read.map(|read| (read.bytes.len(), read.share.bytes()))
+        };
+        assert_eq!(read(&[100], 100).await, Ok((100, 100)));
+        assert_eq!(read(&[60, 60], 120).await, Ok((120, 120)));
+        for chunks in [&[100][..], &[60, 40]] {
+            assert_eq!(read(chunks, 99).await, Err(ApiError::Overloaded), "{chunks:?}");
+        }
+    }
+}

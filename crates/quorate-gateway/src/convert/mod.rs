@@ -10,7 +10,7 @@ mod worker;
 use bytes::Bytes;
 use quorate_core::{QueueName, State, Timestamp, limits};
 
-pub(crate) use self::operation::{Asked, Work, operation, work};
+pub(crate) use self::operation::{Which, Work, operation, work};
 pub(crate) use self::progress::progress;
 pub(crate) use self::queue::{queue, queue_name, settings, stats};
 pub(crate) use self::tags::tags;

@@ -12,23 +12,31 @@ use crate::filter::Meant;
 use crate::ids;
 
 /// Which jobs are meant.
-pub(crate) enum Asked {
+pub(crate) enum Which {
     /// Those that this fits.
     Meant(Meant),
     /// These.
     Ids(Vec<JobId>),
 }
 
-impl Asked {
+impl Which {
     /// True where a queue is meant by its name.
     pub(crate) fn names_a_queue(&self) -> bool {
-        matches!(self, Asked::Meant(meant) if meant.queue.is_some())
+        matches!(self, Which::Meant(meant) if meant.queue.is_some())
+    }
+
+    /// How many jobs these are, as far as it says: a filter counts as one.
+    pub(crate) fn jobs(&self) -> usize {
+        match self {
+            Which::Meant(_) => 1,
+            Which::Ids(ids) => ids.len(),
+        }
     }
 }
 
 /// What a request asks for, checked.
 pub(crate) struct Work {
-    pub(crate) asked: Asked,
+    pub(crate) which: Which,
     /// For those that it calls off.
     pub(crate) details: String,
     /// The filter, as it is shown.
@@ -45,7 +53,7 @@ pub(crate) fn work(action: Action, request: OperationRequest) -> Result<Work, Ap
     if !details.is_empty() && action != Action::Cancel {
         return Err(ApiError::invalid("details", "is for cancel alone"));
     }
-    let asked = match (request.filter, request.ids) {
+    let which = match (request.filter, request.ids) {
         (Some(_), Some(_)) => return Err(ApiError::invalid("ids", "stands beside filter: send one of them")),
         (None, None) => {
             return Err(ApiError::invalid("filter", "is missing: say which jobs, by filter or by ids"));
@@ -68,7 +76,7 @@ pub(crate) fn work(action: Action, request: OperationRequest) -> Result<Work, Ap
             }
             shown.status = statuses.iter().map(|status| super::status(*status)).collect();
             words = serde_json::to_string(&shown).expect("a filter is plain data");
-            Asked::Meant(meant)
+            Which::Meant(meant)
         }
         (None, Some(texts)) => {
             if texts.is_empty() {
@@ -81,7 +89,7 @@ pub(crate) fn work(action: Action, request: OperationRequest) -> Result<Work, Ap
             let mut ids = texts.iter().enumerate().map(id).collect::<Result<Vec<_>, _>>()?;
             let mut known = HashSet::new();
             ids.retain(|id| known.insert(*id));
-            Asked::Ids(ids)
+            Which::Ids(ids)
         }
     };
     if details.len() > OPERATION_DETAILS_BYTES {
@@ -91,7 +99,7 @@ pub(crate) fn work(action: Action, request: OperationRequest) -> Result<Work, Ap
     if words.len() > OPERATION_WORDS_BYTES {
         return Err(ApiError::invalid("filter", "is too long: shorten its image"));
     }
-    Ok(Work { asked, details, words })
+    Ok(Work { which, details, words })
 }
 
 /// As it is shown.

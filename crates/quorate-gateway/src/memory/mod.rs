@@ -15,10 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::callers::{Callers, Own};
 use crate::limits::{MEMORY_LOOK, SMALL_BYTES};
 use crate::whose::{Behalf, Whose};
 pub(crate) use pace::Pace;
-use rooms::{Callers, Own, Rooms};
+use rooms::Rooms;
 
 /// Room for bytes of one kind, over all requests. Up to [`SMALL_BYTES`] come from room of their own, so that who needs
 /// little never stands behind those who need much.
@@ -30,8 +31,9 @@ use rooms::{Callers, Own, Rooms};
 /// whose clients are slow, the slowest first.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    all: Arc<Rooms>,
-    callers: Arc<Callers>,
+    all: Rooms,
+    /// The parts of those callers who use some.
+    callers: Arc<Callers<Rooms>>,
     /// By the time since which they are slow, or from which on they will be.
     waiting: Mutex<BTreeMap<(Instant, u64), Waiting>>,
     next: AtomicU64,
@@ -68,15 +70,24 @@ pub(crate) struct Lost;
 impl Memory {
     /// So many bytes of room, of which `small` are for those who need little.
     pub(crate) fn new(bytes: usize, small: usize) -> Arc<Memory> {
-        let all = Arc::new(Rooms::new(small, bytes.saturating_sub(small)));
-        let callers = Callers::new(Arc::clone(&all));
-        Arc::new(Memory { all, callers, waiting: Mutex::default(), next: AtomicU64::default() })
+        let all = Rooms::new(small, bytes.saturating_sub(small));
+        Arc::new(Memory {
+            all,
+            callers: Callers::new(),
+            waiting: Mutex::default(),
+            next: AtomicU64::default(),
+        })
     }
 
     /// A share that is empty as yet, of the caller of the request under way.
     pub(crate) fn share(self: &Arc<Memory>) -> Share {
-        let own = Behalf::now().map(|Behalf { whose, .. }| self.callers.of(whose));
+        let own = Behalf::now().map(|Behalf { whose, .. }| self.own(whose));
         Share { memory: Arc::clone(self), own, kind: Kind::Small, held: None }
+    }
+
+    /// A caller's own rooms.
+    fn own(&self, whose: Whose) -> Own<Rooms> {
+        self.callers.of(whose, || self.all.part())
     }
 
     /// Takes the shares of all whose clients are slow.
@@ -90,7 +101,7 @@ impl Memory {
     async fn acquire(
         &self,
         kind: Kind,
-        own: Option<&Own>,
+        own: Option<&Own<Rooms>>,
         held: usize,
         bytes: usize,
         until: Instant,
@@ -98,7 +109,7 @@ impl Memory {
         let of_own = match own {
             None => None,
             Some(own) => {
-                let room = own.rooms.of(kind);
+                let room = own.of(kind);
                 let more = room.counted(bytes) - room.counted(held);
                 let slow = || self.take_from_slow(kind, Some(&own.whose), more);
                 Some(in_line(&room.free, more, until, slow).await.ok_or(Full::Own)?)
@@ -164,7 +175,7 @@ async fn in_line(
 pub(crate) struct Share {
     memory: Arc<Memory>,
     /// `None`: nobody is known whose it is.
-    own: Option<Own>,
+    own: Option<Own<Rooms>>,
     kind: Kind,
     held: Option<Held>,
 }
@@ -179,7 +190,7 @@ struct Held {
 impl Share {
     /// Another one of the same room and caller, that is empty as yet.
     pub(crate) fn another(&self) -> Share {
-        let own = self.own.as_ref().map(|own| self.memory.callers.of(own.whose.clone()));
+        let own = self.own.as_ref().map(|own| self.memory.own(own.whose.clone()));
         Share { memory: Arc::clone(&self.memory), own, kind: Kind::Small, held: None }
     }
 
@@ -217,7 +228,7 @@ impl Share {
         let Some(held) = &mut self.held else { return };
         drop(held.of_all.split(held.of_all.num_permits() - bytes));
         if let (Some(own), Some(of_own)) = (&self.own, &mut held.of_own) {
-            let counted = own.rooms.of(self.kind).counted(bytes);
+            let counted = own.of(self.kind).counted(bytes);
             drop(of_own.split(of_own.num_permits() - counted));
         }
     }

@@ -3,7 +3,9 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use quorate_api::{Cluster, Settings, SettingsRequest};
 use quorate_core::{Command, Reply};
+use serde_json::json;
 
+use crate::asked::Asked;
 use crate::body::{self, MediaType, Object};
 use crate::error::{Answer, ApiError};
 use crate::openapi::{ReadErrors, ReadParams, WriteErrors};
@@ -57,6 +59,7 @@ pub(crate) async fn configure<B: Backend>(State(gateway): State<Gateway<B>>, req
     let body = gateway.bodies().read(body).await?;
     let parse = |bytes: Bytes| body::json(&bytes, "");
     let (Object(SettingsRequest { retention }), _share) = body.understand(gateway.heavy(), parse).await?;
+    Asked::note(json!({"retention": retention}));
     ranges::check("retention", "retention", retention)?;
     let settings = quorate_core::Settings { retention };
     let (index, reply) = gateway.submit(Command::Configure { settings }).await?;

@@ -288,6 +288,7 @@ pub(crate) async fn retry<B: Backend>(
     let anew = query.flag("anew")?;
     let how: &[u8] = if anew { b"anew" } else { b"" };
     let key = idempotency::key(request.headers(), "retry", &[&id.0, how])?;
+    gateway.rates().pay(1)?;
     let written = gateway.submit(Command::Retry { id, new_id: ids::draw(), anew, key }).await?;
     changed(&gateway, written).await
 }

@@ -3,7 +3,11 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use quorate_api::{ChangedWrapper, ErrorWrapper, LeaderRequest, MemberRequest};
 use quorate_core::Position;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
+use crate::asked::Asked;
 use crate::body::{self, MediaType, Object};
 use crate::error::{Answer, ApiError, Failure};
 use crate::openapi::{ForceParams, MembersParams, WriteErrors};
@@ -130,7 +134,7 @@ async fn order<B: Backend>(gateway: &Gateway<B>, order: Order, members_index: Op
 /// A body; none is one without fields.
 async fn read<B: Backend, T>(gateway: &Gateway<B>, request: Request) -> Result<T, Failure>
 where
-    T: serde::de::DeserializeOwned + Send + 'static,
+    T: Serialize + DeserializeOwned + Send + 'static,
 {
     let (parts, body) = request.into_parts();
     let (MediaType::Json | MediaType::Absent) = MediaType::of(&parts.headers)? else {
@@ -143,6 +147,7 @@ where
         Ok(request)
     };
     let (request, _share) = body.understand(gateway.heavy(), parse).await?;
+    Asked::note(json!(&request));
     Ok(request)
 }
 

@@ -9,12 +9,14 @@ use quorate_core::{
     Action, Command, Filter, Job, JobId, JobsQuery, NewOperation, Operation, OperationId, Order, QueueId,
     QueueView, Reply, Selection, Status, Unavailable,
 };
+use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use crate::answer::{self, Claim, RECORD_MOST};
+use crate::asked::Asked;
 use crate::body::{self, MediaType};
-use crate::convert::{Asked, Work};
+use crate::convert::{Which, Work};
 use crate::error::{Answer, ApiError, Failure};
 use crate::limits::{DRY_RUN_LOOKED_UP, DRY_RUN_PAGE, DRY_RUN_PAGES, DRY_RUN_SHOWN, LAST_LOOK};
 use crate::looks::Looks;
@@ -87,20 +89,25 @@ async fn start<B: Backend>(gateway: &Gateway<B>, action: Action, query: &Query, 
     let parse = move |bytes: Bytes| {
         let request = body::operation(&bytes)?;
         let key = idempotency::key(&parts.headers, &format!("{} jobs", action.as_str()), &[&bytes])?;
-        let dry_run = request.dry_run.unwrap_or_default();
-        Ok((convert::work(action, request)?, dry_run, key))
+        let (dry_run, said) = (request.dry_run.unwrap_or_default(), json!(&request));
+        Ok((convert::work(action, request)?, dry_run, key, said))
     };
-    let ((work, dry_run, key), share) = body.understand(gateway.heavy(), parse).await?;
-    let Work { asked, details, words } = work;
+    let ((work, dry_run, key, said), share) = body.understand(gateway.heavy(), parse).await?;
+    Asked::note(said);
+    let Work { which, details, words } = work;
     // Of jobs and queues: a stale copy may know other ones.
-    if dry_run || asked.names_a_queue() {
+    if dry_run || which.names_a_queue() {
         gateway.barrier().await?;
     }
     // What was answered under a key once is answered again, though the queue is gone since: that is for the log to say.
-    let selection = selection(gateway, asked, key.is_some() && !dry_run)?;
+    let jobs = which.jobs();
+    let selection = selection(gateway, which, key.is_some() && !dry_run)?;
     if dry_run {
         let matches = count(gateway, action, selection).await?;
         return Ok(response::json(StatusCode::OK, Some(gateway.applied()), &matches));
+    }
+    if action == Action::Retry {
+        gateway.rates().pay(jobs)?;
     }
     let (details, words) = (details.into(), words.into());
     let operation = NewOperation { id: ids::draw_operation(), action, details, selection, words };
@@ -111,6 +118,7 @@ async fn start<B: Backend>(gateway: &Gateway<B>, action: Action, query: &Query, 
     let Reply::Operation(id) = reply else {
         return Err(ApiError::unexpected_reply("start an operation").into());
     };
+    Asked::note(json!({"operation": id.to_string()}));
     if gateway.backend().reads().operation(id).is_none() {
         // An earlier call under this Idempotency-Key began it.
         return Err(Failure { error: ApiError::OperationForgotten, index: Some(index) });
@@ -252,10 +260,10 @@ async fn wait<B: Backend>(
 ///
 /// # Errors
 /// 404: there is no such queue.
-fn selection<B: Backend>(gateway: &Gateway<B>, asked: Asked, log_says: bool) -> Result<Selection, Failure> {
-    let meant = match asked {
-        Asked::Ids(ids) => return Ok(Selection::Ids(ids)),
-        Asked::Meant(meant) => meant,
+fn selection<B: Backend>(gateway: &Gateway<B>, which: Which, log_says: bool) -> Result<Selection, Failure> {
+    let meant = match which {
+        Which::Ids(ids) => return Ok(Selection::Ids(ids)),
+        Which::Meant(meant) => meant,
     };
     let mut filter = meant.filter;
     if let Some(name) = meant.queue {
@@ -320,7 +328,7 @@ async fn page<B: Backend>(
     behind: Option<u64>,
 ) -> Result<quorate_core::JobsPage, Unavailable> {
     let (n, order, filter) = (DRY_RUN_PAGE, Order::OldestFirst, filter.clone());
-    gateway.backend().reads().jobs(JobsQuery { n, order, behind, filter }).await
+    gateway.scan(JobsQuery { n, order, behind, filter }).await
 }
 
 /// Whether it would be done to a job, as that is here.

@@ -3,8 +3,10 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use quorate_api::{ErrorWrapper, QueueRequest, QueueWrapper, QueuesWrapper};
 use quorate_core::{Command, QueueName, Reply};
+use serde_json::json;
 
 use crate::answer::{self, Claim};
+use crate::asked::Asked;
 use crate::body::{self, MediaType, Object};
 use crate::error::{Answer, ApiError, Failure};
 use crate::openapi::{PageParams, ReadErrors, ReadParams, WriteErrors};
@@ -96,9 +98,11 @@ pub(crate) async fn put<B: Backend>(
     let body = gateway.bodies().read(body).await?;
     let parse = |bytes: Bytes| {
         let Object(request) = body::json::<Object<QueueRequest>>(&bytes, "")?;
-        convert::settings(request)
+        let asked = json!(&request);
+        Ok((convert::settings(request)?, asked))
     };
-    let (settings, _share) = body.understand(gateway.heavy(), parse).await?;
+    let ((settings, asked), _share) = body.understand(gateway.heavy(), parse).await?;
+    Asked::note(asked);
     let (index, reply) = gateway.submit(Command::ConfigureQueue { name: name.clone(), settings }).await?;
     let Reply::Done = reply else { return Err(ApiError::unexpected_reply("configure a queue").into()) };
     found(&gateway, &name, index)

@@ -1,11 +1,14 @@
 //! What one caller may have of what is there for all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::response::Response;
+use futures::StreamExt;
 use quorate_gateway::tokens::{Entry, Hash, Tokens};
 use quorate_gateway::{Access, ConnectionLimits, GatewayConfig};
+use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use crate::api::{Answered, Api, request};
@@ -17,7 +20,7 @@ const JOB: &str = r#"[{"image":"a"}]"#;
 fn access() -> Access {
     let line = |name: &str, rate: Option<u32>| {
         let hash = Hash::of(name.as_bytes());
-        format!("{}\n", Entry { name: name.into(), roles: "submit,run".parse().unwrap(), hash, rate })
+        format!("{}\n", Entry { name: name.into(), roles: "submit,run,read".parse().unwrap(), hash, rate })
     };
     let access = Access::open();
     access
@@ -72,6 +75,13 @@ async fn who_floods_a_node_with_jobs_waits_and_nobody_else_does() {
     for _ in 0..20 {
         ask(&api, "lab", "POST /v1/jobs", JOB).await.expect(201);
     }
+    // What was ended is a job again that has been enqueued.
+    for _ in 0..5 {
+        ask(&api, "lab", &format!("POST /v1/job/{first}/retry"), "").await.expect(200);
+    }
+    let before = api.backend.submitted();
+    ask(&api, "shop", &format!("POST /v1/job/{first}/retry"), "").await.expect(429);
+    assert_eq!(api.backend.submitted(), before, "what is refused reaches no log");
     // All of a batch, whose debt is waited for; what is malformed costs nothing.
     tokio::time::advance(Duration::from_secs(1)).await;
     ask(&api, "shop", "POST /v1/jobs", batch(1_000).replacen("image", "imag", 1)).await.expect(400);
@@ -99,6 +109,29 @@ async fn who_has_no_token_is_known_by_the_address() {
     let wait: u64 = enqueue(2).await.expect(429).header("retry-after").unwrap().parse().unwrap();
     assert!((900..=1_000).contains(&wait), "{wait}");
     enqueue(3).await.expect(201);
+}
+
+/// Retries are jobs again, one by one as together; what a filter fits is known once it is done.
+#[tokio::test(start_paused = true)]
+async fn retries_count_as_what_they_bring() {
+    let line =
+        Entry { name: "ops".into(), roles: "admin".parse().unwrap(), hash: Hash::of(b"ops"), rate: Some(5) };
+    let access = Access::open();
+    access.tokens.store(Arc::new(Tokens::parse(&line.to_string()).unwrap()));
+    let api = Api::with(GatewayConfig { access, ..GatewayConfig::default() });
+    let retry = async |body: String| ask(&api, "ops", "POST /v1/jobs/retry", body).await;
+    let ids =
+        format!("{:?}", (0..100).map(|n| format!("0198c0de-0000-7000-8000-{n:012}")).collect::<Vec<_>>());
+    retry(format!(r#"{{"ids":{ids},"dry_run":true}}"#)).await.expect(200);
+    retry(format!(r#"{{"ids":{ids}}}"#)).await.expect(202);
+    let refused = retry(r#"{"filter":{"key":"k"}}"#.to_owned()).await.expect(429);
+    assert_eq!(refused.header("retry-after"), Some("20"));
+    ask(&api, "ops", "POST /v1/jobs/cancel", format!(r#"{{"ids":{ids}}}"#)).await.expect(202);
+    tokio::time::advance(Duration::from_secs(20)).await;
+    for _ in 0..5 {
+        retry(r#"{"filter":{"key":"k"}}"#.to_owned()).await.expect(202);
+    }
+    retry(r#"{"filter":{"key":"k"}}"#.to_owned()).await.expect(429);
 }
 
 /// A long answer holds some of the memory for answers until its client has taken it.
@@ -143,4 +176,54 @@ async fn one_caller_has_a_part_of_the_memory() {
     }
     held.remove(0);
     assert_eq!(look("shop").await.status(), 200);
+}
+
+/// On one thread, so that all of a caller's requests are in line before the other's comes.
+#[tokio::test]
+async fn who_reads_much_keeps_nobody_waiting() {
+    let api = Api::with(GatewayConfig { access: access(), ..GatewayConfig::default() });
+    let jobs = vec![format!(r#"{{"image":"a","payload":"{}"}}"#, "x".repeat(40_000)); 30];
+    ask(&api, "lab", "POST /v1/jobs", format!("[{}]", jobs.join(","))).await.expect(201);
+    let taken = Arc::new(AtomicUsize::new(0));
+    let read = |token: &str, taken: Arc<AtomicUsize>| {
+        let authorization = format!("Bearer {token}");
+        let request = request("GET", "/v1/jobs?n=30", &[("authorization", &authorization)], "");
+        let router = api.router.clone();
+        async move {
+            let response = router.oneshot(request).await.unwrap();
+            assert_eq!(response.status(), 200);
+            let mut pieces = response.into_body().into_data_stream();
+            while let Some(piece) = pieces.next().await {
+                piece.unwrap();
+                taken.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    let much: JoinSet<()> = (0..20).map(|_| read("shop", Arc::clone(&taken))).collect();
+    let own = Arc::new(AtomicUsize::new(0));
+    read("lab", Arc::clone(&own)).await;
+    let (taken, own) = (taken.load(Ordering::Relaxed), own.load(Ordering::Relaxed));
+    assert!(own >= 30, "{own} pieces");
+    assert!(taken < 8 * own, "{taken} pieces before {own} of another one, where 20 wait");
+    much.join_all().await;
+}
+
+#[tokio::test]
+async fn who_has_the_list_scanned_keeps_nobody_waiting() {
+    let api = Api::with(GatewayConfig { access: access(), ..GatewayConfig::default() });
+    api.backend.hold_scans(true);
+    // As many as there are pieces of heavy work at once, on any machine.
+    let scans: JoinSet<Answered> = (0..4)
+        .map(|_| {
+            let api = api.clone();
+            async move { ask(&api, "shop", "GET /v1/jobs?n=1000", "").await }
+        })
+        .collect();
+    api.backend.holds_a_scan().await;
+    let large = format!(r#"[{{"image":"a","payload":"{}"}}]"#, "x".repeat(1 << 20));
+    for token in ["lab", "shop"] {
+        ask(&api, token, "POST /v1/jobs", large.clone()).await.expect(201);
+    }
+    api.backend.hold_scans(false);
+    assert!(scans.join_all().await.iter().all(|answered| answered.status == 200));
 }

@@ -42,6 +42,10 @@ pub(crate) struct Fake {
     held: Arc<watch::Sender<bool>>,
     /// One does.
     holds: Arc<Notify>,
+    /// Scans wait before they are done.
+    scans_held: Arc<watch::Sender<bool>>,
+    /// One does.
+    holds_a_scan: Arc<Notify>,
     /// Somebody waits for a job.
     waiting: Arc<Notify>,
     /// Somebody waits no longer.
@@ -113,6 +117,16 @@ impl Fake {
     /// Ends once a consume is held back.
     pub(crate) async fn holds(&self) {
         self.holds.notified().await;
+    }
+
+    /// Scans of the list of jobs are held back from now on, or no longer.
+    pub(crate) fn hold_scans(&self, held: bool) {
+        self.scans_held.send_replace(held);
+    }
+
+    /// Ends once a scan is held back.
+    pub(crate) async fn holds_a_scan(&self) {
+        self.holds_a_scan.notified().await;
     }
 
     /// Reads stay as they are until a barrier.
@@ -318,6 +332,10 @@ impl Reads for Fake {
     }
 
     async fn jobs(&self, query: JobsQuery) -> Result<JobsPage, Unavailable> {
+        if *self.scans_held.borrow() {
+            self.holds_a_scan.notify_one();
+            self.scans_held.subscribe().wait_for(|held| !held).await.expect("the sender is here");
+        }
         let state = self.state.lock();
         let page = state.seen.list(&query);
         Ok(JobsPage { looked: page.looked.max(state.looked), ..page })

@@ -16,6 +16,9 @@ use crate::frames::{
 };
 use crate::wire::{Connection, Server};
 
+/// As in `limits.rs`.
+const H2_RESETS_WAITING: u32 = 50;
+
 /// Long enough for whatever is waited for here, on a machine that is busy.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -145,6 +148,36 @@ async fn who_asks_and_takes_it_back_again_and_again_is_sent_away() {
     client.send(&(0..1_000).flat_map(|stream| taken_back(2 * stream + 1)).collect::<Vec<u8>>()).await;
     assert_eq!(client.until_the_end().await, Some(ENHANCE_YOUR_CALM));
     server.exchange("GET /v1/jobs HTTP/1.1\r\nHost: q\r\n\r\n").await.expect(200);
+}
+
+/// Nor is a client sent away that drops all of what it has just asked for: h2's own bound is 20.
+#[tokio::test]
+async fn who_takes_some_of_it_back_goes_on() {
+    let server = Server::start().await;
+    let mut client = Frames::without_window(server.connect().await).await;
+    let taken_back = |stream: u32| {
+        let reset = frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes());
+        [get(stream, "/v1/jobs/consume?wait=60"), reset].concat()
+    };
+    let all: Vec<u8> = (0..H2_RESETS_WAITING).flat_map(|stream| taken_back(2 * stream + 1)).collect();
+    client.send(&[all, get(2 * H2_RESETS_WAITING + 1, "/v1/jobs")].concat()).await;
+    let answered = tokio::time::timeout(DEADLINE, client.answer()).await.expect("it is answered");
+    assert_eq!(answered.map(|frame| frame.kind), Some(HEADERS));
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_has_so_many_requests_at_once() {
+    let server = limited(ConnectionLimits { streams: 2, ..ConnectionLimits::default() }).await;
+    let mut client = Frames::without_window(server.connect().await).await;
+    let wait = |stream| get(stream, "/v1/jobs/consume?wait=60");
+    client.send(&[wait(1), wait(3), wait(5)].concat()).await;
+    let refused = client.answers(1).await;
+    assert_eq!((refused[0].kind, refused[0].reason()), (RST_STREAM, REFUSED_STREAM));
+    server.backend.wait(2).await;
+    client.send(&frame(RST_STREAM, 0, 1, &CANCEL.to_be_bytes())).await;
+    server.backend.somebody_left().await;
+    client.get(7, "/v1/jobs").await;
+    assert_eq!(client.answers(1).await[0].kind, HEADERS);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod access;
 mod answers;
 mod api;
+mod audit;
 mod backup;
 mod bodies;
 mod browsers;

@@ -3,6 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
+use http_body_util::Empty;
+use hyper::Request;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use quorate_gateway::{ConnectionLimits, GatewayConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -144,6 +149,26 @@ async fn headers_are_bounded() {
     connection.answer().await.expect(431);
     let many = format!("GET /v1/jobs HTTP/1.1\r\nHost: q\r\n{}\r\n", "X: y\r\n".repeat(101));
     server.exchange(many).await.expect(431);
+}
+
+/// Above hyper's own bound for HTTP/2, 16 KiB, and below it.
+#[tokio::test]
+async fn headers_are_as_long_over_http_2_as_they_may_be() {
+    for (header_bytes, sent, status) in [
+        (8 << 10, 12 << 10, 431),
+        (8 << 10, 4 << 10, 200),
+        (32 << 10, 24 << 10, 200),
+        (32 << 10, 40 << 10, 431),
+    ] {
+        let limits = ConnectionLimits { header_bytes, ..ConnectionLimits::default() };
+        let server = Server::with(GatewayConfig::default(), limits).await;
+        let stream = TokioIo::new(server.connect().await.stream);
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get(format!("http://{}/v1/jobs", server.addr)).header("x", "x".repeat(sent));
+        let answered = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        assert_eq!(answered.status(), status, "{sent} of {header_bytes}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 mod backend;
 mod closed;
 mod config;
+mod core_dump;
 mod exporter;
 mod exposed;
 mod memory;
@@ -85,6 +86,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> anyhow::Result<ExitCod
             () = stdin_closes(), if until_stdin_closes => {}
         }
     });
+    core_dump::forbid();
     let open_files = OpenFiles::allow()?;
     let socket = bind("http-addr", http_addr)?;
     let watchers = match metrics_addr {
