@@ -4,8 +4,7 @@
 
 mod common;
 
-use common::{Log, T0, job_id, new_job};
-use quorate_core::model::Model;
+use common::{Log, T0, Watched, job_id, new_job};
 use quorate_core::{
     Command, Filter, ImageId, JobsPage, JobsQuery, NewJob, Order, Period, Reason, Status, Take, Timestamp,
 };
@@ -14,8 +13,8 @@ const OTHER: ImageId = ImageId([9; 16]);
 
 /// Jobs 9, 5, 7 and 3, in this order: 9 has succeeded and is retried as 1; 5 was delayed, 7 runs, 3 is queued and of another
 /// image.
-fn some() -> Log<Model> {
-    let mut log = Log::new(Model::new());
+fn some() -> Log {
+    let mut log = Log::new(Watched::default());
     let enqueue = |jobs| Command::Enqueue { jobs, key: None };
     let delayed = NewJob { delay: 5, ..new_job(5) };
     log.run(T0, enqueue(vec![new_job(9), delayed])).unwrap();
@@ -28,7 +27,7 @@ fn some() -> Log<Model> {
 }
 
 /// The jobs of a list, newest first, whatever the order and the length of its pages.
-fn list(log: &Log<Model>, query: JobsQuery) -> Vec<u64> {
+fn list(log: &Log, query: JobsQuery) -> Vec<u64> {
     let newest = list_in_order(log, query.clone());
     let mut oldest = list_in_order(log, JobsQuery { order: Order::OldestFirst, ..query });
     oldest.reverse();
@@ -36,13 +35,13 @@ fn list(log: &Log<Model>, query: JobsQuery) -> Vec<u64> {
     newest
 }
 
-fn list_in_order(log: &Log<Model>, query: JobsQuery) -> Vec<u64> {
+fn list_in_order(log: &Log, query: JobsQuery) -> Vec<u64> {
     let ids = |page: &JobsPage| page.jobs.iter().map(|job| u128::from_be_bytes(job.id.0) as u64).collect();
-    let whole: Vec<u64> = ids(&log.table.list(&JobsQuery { n: 100, ..query.clone() }));
+    let whole: Vec<u64> = ids(&log.table.model.list(&JobsQuery { n: 100, ..query.clone() }));
     for n in 1..5 {
         let (mut paged, mut query) = (Vec::new(), JobsQuery { n, ..query.clone() });
         loop {
-            let page = log.table.list(&query);
+            let page = log.table.model.list(&query);
             paged.extend(ids(&page));
             let Some(next) = page.next else { break };
             assert_eq!(page.jobs.len(), n, "a page of the model is full, but the last");
@@ -81,8 +80,8 @@ fn a_list_of_an_image_has_no_others() {
 }
 
 /// Jobs 1 to 4 fail: 1 has a retry left, 2 is retried by hand as 20, 3 and 4 are dead. 5 was cancelled, 6 succeeded.
-fn failures() -> Log<Model> {
-    let mut log = Log::new(Model::new());
+fn failures() -> Log {
+    let mut log = Log::new(Watched::default());
     let tagged = |n, tags: &[&str]| NewJob {
         key: if n % 2 == 0 { "even".into() } else { "".into() },
         tags: tags.iter().map(|tag| Box::from(*tag)).collect(),
@@ -110,7 +109,7 @@ fn at(seconds: u64) -> Timestamp {
     T0.plus_millis(1_000 * seconds)
 }
 
-fn fitting(log: &Log<Model>, filter: Filter) -> Vec<u64> {
+fn fitting(log: &Log, filter: Filter) -> Vec<u64> {
     list(log, JobsQuery { filter, ..JobsQuery::default() })
 }
 
