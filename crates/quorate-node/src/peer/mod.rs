@@ -6,8 +6,8 @@
 //! which remembers it.
 //!
 //! What comes is judged by `sound.rs`, and what nodes say of themselves by `introduction.rs`, before anything comes of it;
-//! `connections.rs`, with `door.rs` for certificates and `crowd.rs` for whose place is whose, and `unfinished.rs` bound what others can make
-//! this node hold.
+//! `connections.rs`, with `door.rs` for certificates and `crowd.rs` for whose place is whose, `unfinished.rs` and `latest.rs` bound what
+//! others can make this node hold.
 
 mod address_book;
 mod append;
@@ -21,6 +21,7 @@ pub(crate) mod gate;
 pub(crate) mod header;
 mod identity;
 pub(crate) mod introduction;
+pub(crate) mod latest;
 pub(crate) mod messages;
 mod refusals;
 pub(crate) mod roster;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use futures::{Stream, StreamExt};
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 use quorate_core::FeatureLevel;
 use quorate_proto::Malformed;
 use quorate_proto::peer::v1::{self as pb, snapshot_frame::Frame};
 use quorate_store::{
-    LogId, NodeId, ProtoForm, SnapshotDir, SnapshotReceiver, StoreError, StoredMembership, TypeConfig, Vote,
+    LogId, NodeId, ProtoForm, SnapshotDir, SnapshotStore, StoreError, StoredMembership, TypeConfig, Vote,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -85,8 +86,20 @@ pub(crate) struct Received {
 
 /// Receives a snapshot, if there is room for its bytes: `holds` says so. What was received of an incomplete one is removed.
 pub(crate) async fn receive(
+    frames: Streaming<pb::SnapshotFrame>,
+    snapshots: &SnapshotStore,
+    judge: &Judge,
+    from: NodeId,
+    holds: impl Fn(u64) -> Result<(), Status>,
+) -> Result<Received, Status> {
+    let received = take(frames, snapshots, judge, from, holds);
+    let late = |_| Status::deadline_exceeded("the snapshot takes too long to come");
+    tokio::time::timeout(limits::SNAPSHOT, received).await.map_err(late)?
+}
+
+async fn take(
     mut frames: Streaming<pb::SnapshotFrame>,
-    mut receiver: SnapshotReceiver,
+    snapshots: &SnapshotStore,
     judge: &Judge,
     from: NodeId,
     holds: impl Fn(u64) -> Result<(), Status>,
@@ -112,13 +125,18 @@ pub(crate) async fn receive(
         return Err(Status::failed_precondition(reason));
     }
     holds(start.bytes)?;
+    let mut left = start.bytes;
     let (vote, meta) = head(start).map_err(|malformed| Status::invalid_argument(malformed.to_string()))?;
     judge.snapshot(from, &vote, &meta)?;
+    let mut receiver = snapshots.receive().await.map_err(refuse)?;
     let mut files = 0;
     loop {
         match next(&mut frames).await? {
             Frame::Start(_) => return Err(Status::invalid_argument("a snapshot that begins twice")),
             Frame::File(file) => {
+                let less = left.checked_sub(file.bytes);
+                left =
+                    less.ok_or_else(|| Status::invalid_argument("a snapshot of more bytes than it has"))?;
                 // Others write, too.
                 holds(file.bytes)?;
                 receiver.begin_file(&file.name, file.bytes).await.map_err(refuse)?;
@@ -152,11 +170,28 @@ pub(super) fn head(start: pb::SnapshotStart) -> Result<(Vote, SnapshotMetaOf<Typ
     Ok((vote, meta))
 }
 
-async fn next(frames: &mut Streaming<pb::SnapshotFrame>) -> Result<Frame, Status> {
-    let frame = frames.message().await?.ok_or_else(|| Status::aborted("the snapshot ends early"))?;
+async fn next(
+    frames: &mut (impl Stream<Item = Result<pb::SnapshotFrame, Status>> + Unpin),
+) -> Result<Frame, Status> {
+    let late = |_| Status::deadline_exceeded("the snapshot does not go on");
+    let frame = tokio::time::timeout(limits::SNAPSHOT_SILENCE, frames.next()).await.map_err(late)?;
+    let frame = frame.ok_or_else(|| Status::aborted("the snapshot ends early"))??;
     frame.frame.ok_or_else(|| Status::invalid_argument("an empty frame"))
 }
 
 fn refuse(error: StoreError) -> Status {
     Status::aborted(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_that_does_not_go_on_is_given_up() {
+        let mut frames = Box::pin(futures::stream::pending());
+        assert_eq!(next(&mut frames).await.err().map(|status| status.code()), Some(Code::DeadlineExceeded));
+    }
 }

@@ -20,6 +20,7 @@ mod queues;
 mod read_index;
 mod refusals;
 mod single;
+mod snapshots;
 mod soak;
 mod three;
 mod wire;
