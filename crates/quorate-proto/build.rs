@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(list, contract(files.clone())?.join("\n"))?;
     // What is long is shared with the message that it came in.
     let long = ["payload", "log", "batch", "envelopes", "entries", "chunk"];
-    let mut build = tonic_prost_build::configure();
+    let mut build = tonic_prost_build::configure().codec_path("crate::codec::PeerCodec");
     for field in long {
         build = build.bytes(field);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quorate_core::limits::{BODY_BYTES, BYTES_PER_ENTRY, REQUEST_MILLIS};
+use quorate_proto::limits::FRAME_ENTRIES;
 pub(crate) use quorate_store::{INDEX, TERM};
 
 /// Queues of which is shown by itself what is measured: each costs whoever watches eight series for each node.
@@ -32,9 +33,14 @@ pub(crate) const ENTRY_BYTES: usize = COMMAND_BYTES + BYTES_PER_ENTRY;
 /// Terms by which a peer may be ahead of this node. A term is an election, which takes a second: a node is not away for a century.
 /// And of a hostile peer, each step of that size costs this node a vote on its disk: it would take 2^31 of them to get to [`TERM`].
 pub(crate) const TERMS_AHEAD: u64 = 1 << 32;
-/// What a leader says of log time may be ahead, by so many milliseconds, of what this node's wall clock and its own log time say: a
-/// century. A machine without a clock of its own starts at the epoch; whatever is less may be an honest mistake of somebody's clock.
-pub(crate) const LOG_TIME_AHEAD_MILLIS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
+/// Terms of its log of which a leader has told, that are remembered: the last ones.
+pub(crate) const TERMS_TOLD: usize = 4_096;
+/// What a leader says of log time may be ahead, by so many milliseconds, of what this node's wall clock and its own log time say, where
+/// those two are no further apart: a day.
+pub(crate) const LOG_TIME_AHEAD_MILLIS: u64 = 24 * 3_600 * 1_000;
+/// … and where they are, or it has no log time: a century. A machine without a clock of its own starts at the epoch; whatever is less may
+/// be an honest mistake of somebody's clock.
+pub(crate) const LOG_TIME_UNSURE_MILLIS: u64 = 100 * 365 * LOG_TIME_AHEAD_MILLIS;
 
 /// Connections to the peer port: a node has five to each other one. A quarter of them is for those who have not said yet who they are.
 pub(crate) const PEER_CONNECTIONS: usize = 256;
@@ -42,8 +48,8 @@ pub(crate) const PEER_CONNECTIONS: usize = 256;
 pub(crate) const UNFINISHED_BYTES: usize = 3 * UNFINISHED_BYTES_EACH;
 /// … of one caller: the longest message, and what else it sends meanwhile.
 pub(crate) const UNFINISHED_BYTES_EACH: usize = MESSAGE_BYTES + BODY_BYTES;
-/// A question of somebody who may be anybody, in bytes.
-pub(crate) const DISCOVER_BYTES: usize = 64 << 10;
+/// A message that carries no log entries, no commands and no files, in bytes: most kinds do not, and no answer.
+pub(crate) const SHORT_BYTES: usize = 64 << 10;
 /// Streams that one peer may have open with this node.
 pub(crate) const STREAMS_PER_PEER: u32 = 64;
 /// Bytes that a peer may send ahead of what was read, on one stream and on one connection. Fixed: HTTP/2's way to find them out
@@ -54,6 +60,8 @@ pub(crate) const CONNECTION_WINDOW: u32 = 16 << 20;
 pub(crate) const FRAMES_IN_FLIGHT: usize = 32;
 /// Forward frames that wait for the connection.
 pub(crate) const FORWARD_FRAMES: usize = 4;
+/// Answers to forwarded commands that wait for the connection; then it is given up. A node has half as many commands unanswered.
+pub(crate) const FORWARD_ANSWERS: usize = 2 * TAKEN_COMMANDS;
 /// Bytes in a chunk of a snapshot's file.
 pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
 /// Chunks of a snapshot that wait for the connection.
@@ -69,7 +77,7 @@ pub(crate) const ELECTION_MILLIS: (u64, u64) = (300, 600);
 pub(crate) const QUORUM_LOSS_MILLIS: u64 = 1_500;
 /// Log entries that openraft takes from its callers at once, and that go into one append frame.
 pub(crate) const PAYLOAD_ENTRIES: u64 = 1_024;
-pub(crate) const APPEND_ENTRIES: u64 = 4_096;
+pub(crate) const APPEND_ENTRIES: u64 = FRAME_ENTRIES as u64;
 
 /// For a connection to be made.
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
@@ -115,6 +123,8 @@ pub(crate) const BACKLOG: u32 = 1024;
 pub(crate) const ASK: Duration = Duration::from_secs(1);
 /// For a voter to say whom it follows. Shorter than a linearizable read waits for the leader: it may ask again.
 pub(crate) const ASK_VOTE: Duration = Duration::from_millis(500);
+/// For the next frame of a snapshot to come.
+pub(crate) const SNAPSHOT_SILENCE: Duration = Duration::from_secs(30);
 /// For a snapshot to be sent and installed.
 pub(crate) const SNAPSHOT: Duration = Duration::from_secs(3_600);
 

@@ -9,6 +9,8 @@ use crate::disk::Disk;
 use crate::group::Group;
 use crate::machine::{Machine, ThisMachine};
 use crate::observer::Observer;
+use crate::peer::latest::Latest;
+use crate::peer::sound::Judge;
 use crate::peer_server::{self, Service};
 use crate::process::Process;
 use crate::running::Running;
@@ -79,10 +81,14 @@ impl Node {
         process.start(recall);
 
         let hang_up = CancellationToken::new();
+        let (node_id, understood) = (process.identity.node_id, process.config.feature_level);
         let service = Service {
             process: process.clone(),
             group: group.clone(),
+            judge: Judge::new(node_id, group.raft.clone(), process.clock.clone(), understood),
             snapshots: snapshots.clone(),
+            receiving: Latest::default(),
+            forwarding: Latest::default(),
             hang_up: hang_up.clone(),
         };
         let server = tokio::spawn(peer_server::serve(service, listener));

@@ -3,12 +3,16 @@
 //! The only crate that runs a proto build. What comes from a wire or a disk is converted with `TryFrom` and refused
 //! with a [`Malformed`] that names the field; what goes out is converted with `From`.
 
+mod codec;
 mod convert;
+pub mod limits;
 mod malformed;
 mod parts;
 mod strict;
 
-pub use convert::{answered_value, decode_batch, decode_envelope, encode_batch, encode_envelope};
+pub use convert::{
+    answered_value, decode_batch, decode_entry, decode_envelope, encode_batch, encode_envelope,
+};
 pub use malformed::Malformed;
 pub use parts::request_id_of;
 pub use strict::decode;

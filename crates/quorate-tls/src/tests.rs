@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, date_time_ymd};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ServerConfig};
 use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -226,6 +228,28 @@ async fn a_server_that_is_trusted_no_more_is_met_no_more() {
     trust(dir.path(), &[&new]);
     assert!(trusted.reload().unwrap());
     assert!(!meet().await, "what they agreed on before does not count");
+}
+
+#[tokio::test]
+async fn a_client_that_is_trusted_no_more_does_not_go_on_with_what_was_agreed_before() {
+    let (dir, at_server) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (old, new) = (ca(), ca());
+    issue(dir.path(), &old, "n1", None);
+    let (identity, servers) = (open(dir.path(), "n1").unwrap(), trust(dir.path(), &[&old]));
+    for version in [&TLS12, &TLS13] {
+        let clients = trust(at_server.path(), &[&old]);
+        let server = server(&identity, Some(&clients), &[]);
+        let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let client = client.with_protocol_versions(&[version]).unwrap();
+        let client = client.dangerous().with_custom_certificate_verifier(Arc::new(servers.clone()));
+        // It goes on where it left off, if it may: that is rustls' default.
+        let client = client.with_client_cert_resolver(Arc::new(identity.clone()));
+        let meet = async || shake_hands(server.clone(), client.clone(), "n1").await;
+        assert!(meet().await && meet().await, "{version:?}");
+        trust(at_server.path(), &[&new]);
+        assert!(clients.reload().unwrap());
+        assert!(!meet().await, "{version:?}");
+    }
 }
 
 #[tokio::test]

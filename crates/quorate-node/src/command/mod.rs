@@ -1,7 +1,7 @@
 //! The way of a command into the log, and of its answer back.
 //!
 //! `intake.rs` takes it and waits for what comes of it (`pending.rs`: this node's own apply); `forward.rs` brings it to the
-//! leader; there `batcher.rs` makes a log entry of many, up to the `load.rs` of one. `budget.rs` bounds both ends; a `proposal.rs` is what goes between.
+//! leader, where `forwarded.rs` looks at it; there `batcher.rs` makes a log entry of many, up to the `load.rs` of one. `budget.rs` bounds both ends; a `proposal.rs` is what goes between.
 //! `ticker.rs` has an entry made where something is due and no command comes, `operations.rs` one for the next part of work on many
 //! jobs.
 
@@ -9,6 +9,7 @@ pub(crate) mod batcher;
 pub(crate) mod budget;
 pub(crate) mod doubt;
 pub(crate) mod forward;
+pub(crate) mod forwarded;
 pub(crate) mod intake;
 pub(crate) mod load;
 pub(crate) mod operations;

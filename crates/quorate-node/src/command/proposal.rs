@@ -1,8 +1,9 @@
 use bytes::Bytes;
 use quorate_core::RequestId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::Span;
 
+use crate::command::forwarded::Answers;
 use crate::trace;
 
 /// A command on its way into the log. The same command may be proposed more than once: it takes effect once.
@@ -26,7 +27,7 @@ pub(crate) enum Proposer {
     /// A request of this node.
     Here(oneshot::Sender<Verdict>),
     /// Another node's forward stream.
-    Peer(mpsc::UnboundedSender<(RequestId, Verdict)>),
+    Peer(Answers),
 }
 
 /// What became of a proposal: whether it is in the log, not what the state machine answered.
@@ -54,7 +55,7 @@ impl Proposal {
         // Nobody may listen any more: then nobody needs to know.
         match self.to {
             Proposer::Here(sender) => drop(sender.send(verdict)),
-            Proposer::Peer(sender) => drop(sender.send((self.request_id, verdict))),
+            Proposer::Peer(answers) => answers.tell(self.request_id, verdict),
         }
     }
 
@@ -62,7 +63,7 @@ impl Proposal {
     pub(crate) fn is_abandoned(&self) -> bool {
         match &self.to {
             Proposer::Here(sender) => sender.is_closed(),
-            Proposer::Peer(sender) => sender.is_closed(),
+            Proposer::Peer(answers) => answers.is_closed(),
         }
     }
 }

@@ -33,6 +33,11 @@ pub(crate) struct Frames {
 pub(crate) struct Refusal(Arc<Mutex<Option<Status>>>);
 
 impl Refusal {
+    /// What is said first counts.
+    pub(crate) fn because(&self, why: Status) {
+        self.0.lock().get_or_insert(why);
+    }
+
     pub(crate) fn take(&self) -> Option<Status> {
         self.0.lock().take()
     }
@@ -92,7 +97,7 @@ impl Frames {
             match frame.and_then(|frame| accept(from, &judge, &disk, &heard, frame)) {
                 Ok(request) => Some(request),
                 Err(status) => {
-                    *refusal.0.lock() = Some(status);
+                    refusal.because(status);
                     None
                 }
             }
@@ -115,7 +120,9 @@ fn accept(
         Err(unsound) => Err(unsound.to_string()),
     });
     let request = judged.map_err(|reason| {
-        tracing::error!(from, reason, "a peer's frame is refused");
+        if judge.is_news(from, &reason) {
+            tracing::error!(from, reason, "a peer's frame is refused");
+        }
         Status::invalid_argument(reason)
     })?;
     // Before Raft hears of them: what it has accepted must be written. Heartbeats pass.

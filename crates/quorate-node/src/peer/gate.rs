@@ -15,13 +15,18 @@ use super::{Identity, Roster, header};
 
 /// All that one may call who is no member.
 const JOIN: &str = "/quorate.peer.v1.Peer/Join";
+/// What has long messages: entries, commands, files.
+const LONG: [&str; 3] =
+    ["/quorate.peer.v1.Peer/Append", "/quorate.peer.v1.Peer/Forward", "/quorate.peer.v1.Peer/Snapshot"];
 
 /// Looks at who calls before anything of the call is read: by its certificate, and in its own name, a member calls what it likes, and
 /// anybody else asks to join. Where there are no certificates, everybody is who he says he is.
 #[derive(Clone)]
 pub(crate) struct Gate<S> {
-    pub(crate) members: Bounded<S>,
+    pub(crate) long: Bounded<S>,
     /// It takes short messages alone.
+    pub(crate) short: Bounded<S>,
+    /// The same, for who is no member: he has no part in what members' messages may hold.
     pub(crate) others: S,
     pub(crate) identity: Identity,
     pub(crate) roster: Roster,
@@ -79,14 +84,18 @@ where
 
     /// Services of gRPC are always ready.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.members.poll_ready(cx)
+        self.long.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         match self.look_at(&request) {
             Ok((from, is_member)) => {
                 request.extensions_mut().insert(Caller(from));
-                if is_member { self.members.call(request) } else { self.others.call(request) }
+                match LONG.contains(&request.uri().path()) {
+                    _ if !is_member => self.others.call(request),
+                    true => self.long.call(request),
+                    false => self.short.call(request),
+                }
             }
             Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),
         }

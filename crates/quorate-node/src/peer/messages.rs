@@ -59,7 +59,7 @@ pub(crate) fn append_request(frame: pb::AppendFrame) -> Result<AppendEntriesRequ
 
 /// What its batch says is looked at by `sound.rs`.
 fn entry(bytes: Bytes) -> Result<Entry, Malformed> {
-    quorate_proto::decode::<log::Entry>(bytes).and_then(Entry::from_message)
+    quorate_proto::decode_entry(bytes).and_then(Entry::from_message)
 }
 
 pub(crate) fn append_result_message(result: &StreamAppendResult<TypeConfig>) -> pb::AppendResult {

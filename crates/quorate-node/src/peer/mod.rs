@@ -6,17 +6,22 @@
 //! which remembers it.
 //!
 //! What comes is judged by `sound.rs`, and what nodes say of themselves by `introduction.rs`, before anything comes of it;
-//! `connections.rs` and `unfinished.rs` bound what others can make this node hold.
+//! `connections.rs`, with `door.rs` for certificates and `crowd.rs` for whose place is whose, `unfinished.rs` and `latest.rs` bound what
+//! others can make this node hold.
 
 mod address_book;
 mod append;
 mod client;
+mod connection;
 pub(crate) mod connections;
+mod crowd;
+pub(crate) mod door;
 pub(crate) mod frames;
 pub(crate) mod gate;
 pub(crate) mod header;
 mod identity;
 pub(crate) mod introduction;
+pub(crate) mod latest;
 pub(crate) mod messages;
 mod refusals;
 pub(crate) mod roster;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use futures::{Stream, StreamExt};
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 use quorate_core::FeatureLevel;
 use quorate_proto::Malformed;
 use quorate_proto::peer::v1::{self as pb, snapshot_frame::Frame};
 use quorate_store::{
-    LogId, NodeId, ProtoForm, SnapshotDir, SnapshotReceiver, StoreError, StoredMembership, TypeConfig, Vote,
+    LogId, NodeId, ProtoForm, SnapshotDir, SnapshotStore, StoreError, StoredMembership, TypeConfig, Vote,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -97,8 +98,20 @@ pub(crate) enum NotReceived {
 
 /// Receives a snapshot, if there is room for its bytes: `holds` says so. What was received of an incomplete one is removed.
 pub(crate) async fn receive(
+    frames: Streaming<pb::SnapshotFrame>,
+    snapshots: &SnapshotStore,
+    judge: &Judge,
+    from: NodeId,
+    holds: impl Fn(u64) -> Result<(), Lack>,
+) -> Result<Received, NotReceived> {
+    let received = take(frames, snapshots, judge, from, holds);
+    let late = |_| NotReceived::Cut(Status::deadline_exceeded("the snapshot takes too long to come"));
+    tokio::time::timeout(limits::SNAPSHOT, received).await.map_err(late)?
+}
+
+async fn take(
     mut frames: Streaming<pb::SnapshotFrame>,
-    mut receiver: SnapshotReceiver,
+    snapshots: &SnapshotStore,
     judge: &Judge,
     from: NodeId,
     holds: impl Fn(u64) -> Result<(), Lack>,
@@ -121,13 +134,17 @@ pub(crate) async fn receive(
         ))));
     }
     holds(start.bytes).map_err(NotReceived::NoRoom)?;
+    let mut left = start.bytes;
     let (vote, meta) = head(start).map_err(|malformed| invalid(malformed.to_string()))?;
     judge.snapshot(from, &vote, &meta).map_err(|unsound| refused(unsound.into()))?;
+    let mut receiver = snapshots.receive().await.map_err(unfit)?;
     let mut files = 0;
     loop {
         match next(&mut frames).await? {
             Frame::Start(_) => return Err(invalid("a snapshot that begins twice")),
             Frame::File(file) => {
+                let less = left.checked_sub(file.bytes);
+                left = less.ok_or_else(|| invalid("a snapshot of more bytes than it has"))?;
                 // Others write, too.
                 holds(file.bytes).map_err(NotReceived::NoRoom)?;
                 receiver.begin_file(&file.name, file.bytes).await.map_err(unfit)?;
@@ -162,10 +179,13 @@ pub(super) fn head(start: pb::SnapshotStart) -> Result<(Vote, SnapshotMetaOf<Typ
     Ok((vote, meta))
 }
 
-async fn next(frames: &mut Streaming<pb::SnapshotFrame>) -> Result<Frame, NotReceived> {
-    let frame = frames.message().await.map_err(NotReceived::Cut)?;
+async fn next(
+    frames: &mut (impl Stream<Item = Result<pb::SnapshotFrame, Status>> + Unpin),
+) -> Result<Frame, NotReceived> {
+    let late = |_| NotReceived::Cut(Status::deadline_exceeded("the snapshot does not go on"));
+    let frame = tokio::time::timeout(limits::SNAPSHOT_SILENCE, frames.next()).await.map_err(late)?;
     let frame = frame.ok_or_else(|| NotReceived::Cut(Status::aborted("the snapshot ends early")))?;
-    frame.frame.ok_or_else(|| invalid("an empty frame"))
+    frame.map_err(NotReceived::Cut)?.frame.ok_or_else(|| invalid("an empty frame"))
 }
 
 fn unfit(error: StoreError) -> NotReceived {
@@ -186,5 +206,19 @@ impl From<NotReceived> for Status {
             NotReceived::Cut(status) | NotReceived::Refused(status) => status,
             NotReceived::NoRoom(lack) => Status::resource_exhausted(lack.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_that_does_not_go_on_is_given_up() {
+        let mut frames = Box::pin(futures::stream::pending());
+        let ended = next(&mut frames).await.err().map(|why| Status::from(why).code());
+        assert_eq!(ended, Some(Code::DeadlineExceeded));
     }
 }

@@ -2,8 +2,11 @@
 //! ends, at each start if it is on disk by then. So what a peer says is judged before Raft hears of it, before anything is
 //! written, and before a clock moves. What is refused ends its call or its stream, and nothing else.
 
+mod account;
 #[cfg(test)]
 pub(super) mod fuzz;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use openraft::EntryPayload;
@@ -16,6 +19,8 @@ use quorate_proto::Malformed;
 use quorate_store::{Entry, LogId, NodeId, StoredMembership, TypeConfig, Vote};
 use tonic::Status;
 
+use self::account::Account;
+use super::said::Said;
 use crate::Raft;
 use crate::limits;
 use crate::time::clock::{Knowledge, LogClock};
@@ -27,7 +32,7 @@ pub(crate) enum Unsound {
     Term { term: u64, here: u64 },
     #[error("log index {0}: no log gets there")]
     Index(u64),
-    #[error("log time {time}, where this node has {here}: no leader says so")]
+    #[error("log time {time}, where this node has {here}: no leader says so, or this node's clock is wrong")]
     LogTime { time: Timestamp, here: Timestamp },
     #[error("node {from} speaks for node {of}")]
     Speaker { from: NodeId, of: NodeId },
@@ -39,8 +44,8 @@ pub(crate) enum Unsound {
     Order { entry: LogId, previous: String },
     #[error("{0} of a leader of term {1}")]
     AheadOfVote(LogId, u64),
-    #[error("{entry} beside {committed}, which is committed")]
-    Contradiction { entry: LogId, committed: LogId },
+    #[error("{entry} beside {other}, which {which}")]
+    Contradiction { entry: LogId, other: LogId, which: &'static str },
     #[error("an entry of {0} bytes")]
     Size(usize),
     #[error("a batch that cannot be applied: {0}")]
@@ -64,10 +69,12 @@ impl From<Unsound> for Status {
 /// Judges what peers say to this node.
 #[derive(Clone)]
 pub(crate) struct Judge {
-    pub(crate) own_id: NodeId,
-    pub(crate) raft: Raft,
-    pub(crate) clock: LogClock,
+    own_id: NodeId,
+    raft: Raft,
+    clock: LogClock,
     pub(crate) understood: FeatureLevel,
+    account: Account,
+    said: Arc<Said>,
 }
 
 /// What this node knows of Raft, to judge by. It may be a moment old, which only makes it milder.
@@ -79,6 +86,15 @@ struct Standing {
 }
 
 impl Judge {
+    pub(crate) fn new(own_id: NodeId, raft: Raft, clock: LogClock, understood: FeatureLevel) -> Judge {
+        Judge { own_id, raft, clock, understood, account: Account::default(), said: Arc::default() }
+    }
+
+    /// Whether it is to be said here, too, why something of a peer's is refused: one that cannot be right is no everyday thing.
+    pub(crate) fn is_news(&self, from: NodeId, reason: &str) -> bool {
+        self.said.is_due(&from.to_string(), reason)
+    }
+
     fn standing(&self) -> Standing {
         let vote = self.raft.server_metrics().borrow_watched().vote;
         let committed = self.raft.data_metrics().borrow_watched().local_committed;
@@ -95,7 +111,8 @@ impl Judge {
         self.standing().append(from, request)?;
         let horizon = Horizon::of(&self.clock);
         log_time.map_or(Ok(()), |time| horizon.allows(time))?;
-        request.entries.iter().try_for_each(|entry| content(entry, horizon, self.understood))
+        request.entries.iter().try_for_each(|entry| content(entry, horizon, self.understood))?;
+        self.account.hear(&request.vote, entries_told(request))
     }
 
     /// A vote, or a pre-vote, that a candidate asks for.
@@ -120,7 +137,8 @@ impl Judge {
         vote: &Vote,
         meta: &SnapshotMetaOf<TypeConfig>,
     ) -> Result<(), Unsound> {
-        self.standing().snapshot(from, vote, meta.last_log_id, &meta.last_membership)
+        self.standing().snapshot(from, vote, meta.last_log_id, &meta.last_membership)?;
+        self.account.hear(vote, meta.last_log_id)
     }
 
     /// The vote of a node that asks.
@@ -132,9 +150,10 @@ impl Judge {
 impl Standing {
     fn append(&self, from: NodeId, request: &AppendEntriesRequest<TypeConfig>) -> Result<(), Unsound> {
         self.leader(from, "frame", &request.vote)?;
-        of_leader(&request.vote, request.leader_commit)?;
-        of_leader(&request.vote, request.prev_log_id)?;
-        self.beside_committed(request.prev_log_id)?;
+        for id in [request.leader_commit, request.prev_log_id] {
+            of_leader(&request.vote, id)?;
+            self.beside_committed(id)?;
+        }
         let mut previous = request.prev_log_id;
         for entry in &request.entries {
             let id = entry.log_id;
@@ -207,14 +226,27 @@ impl Standing {
         if of == from && of != self.own_id { Ok(()) } else { Err(Unsound::Speaker { from, of }) }
     }
 
-    /// Terms do not go back in a log, and no log lacks what is committed.
+    /// No log lacks what is committed.
     fn beside_committed(&self, id: Option<LogId>) -> Result<(), Unsound> {
-        let (Some(entry), Some(committed)) = (id, self.committed) else { return Ok(()) };
-        let (at, since) = (entry.leader_id.term, committed.leader_id.term);
-        let fits = if entry.index <= committed.index { at <= since } else { at >= since };
-        let differs = entry.index == committed.index && at != since;
-        if fits && !differs { Ok(()) } else { Err(Unsound::Contradiction { entry, committed }) }
+        match (id, self.committed) {
+            (Some(entry), Some(other)) if !fit(entry, other) => {
+                Err(Unsound::Contradiction { entry, other, which: "is committed" })
+            }
+            _ => Ok(()),
+        }
     }
+}
+
+/// All that a frame says of its leader's log.
+fn entries_told(request: &AppendEntriesRequest<TypeConfig>) -> impl Iterator<Item = LogId> {
+    let entries = request.entries.iter().map(|entry| entry.log_id);
+    request.prev_log_id.into_iter().chain(entries).chain(request.leader_commit)
+}
+
+/// Whether one log has both: terms do not go back in it.
+fn fit(a: LogId, b: LogId) -> bool {
+    let (at, of) = (a.index.cmp(&b.index), a.leader_id.term.cmp(&b.leader_id.term));
+    of.is_eq() || at == of
 }
 
 /// A term, at a node that is at the term `here`. A node that has just been made knows of none.
@@ -240,17 +272,27 @@ fn of_leader(vote: &Vote, id: Option<LogId>) -> Result<(), Unsound> {
 
 /// How late log time can be.
 #[derive(Clone, Copy, Debug)]
-struct Horizon(Timestamp);
+struct Horizon {
+    here: Timestamp,
+    ahead_ms: u64,
+}
 
 impl Horizon {
     fn of(clock: &LogClock) -> Horizon {
-        Horizon(clock.now().unwrap_or_default().max(Timestamp(clock.wall_ms())))
+        Horizon::at(Timestamp(clock.wall_ms()), clock.now())
+    }
+
+    /// At a node whose wall clock says that, and that has heard that log time, if any. Where they agree both are right, or have been
+    /// wrong from the beginning: what is far off is no mistake of a clock.
+    fn at(wall: Timestamp, heard: Option<Timestamp>) -> Horizon {
+        let is_sure = heard.is_some_and(|heard| heard.0.abs_diff(wall.0) <= limits::LOG_TIME_AHEAD_MILLIS);
+        let ahead_ms = if is_sure { limits::LOG_TIME_AHEAD_MILLIS } else { limits::LOG_TIME_UNSURE_MILLIS };
+        Horizon { here: wall.max(heard.unwrap_or_default()), ahead_ms }
     }
 
     fn allows(self, time: Timestamp) -> Result<(), Unsound> {
-        let Horizon(here) = self;
-        let latest = here.plus_millis(limits::LOG_TIME_AHEAD_MILLIS);
-        if time <= latest { Ok(()) } else { Err(Unsound::LogTime { time, here }) }
+        let Horizon { here, ahead_ms } = self;
+        if time <= here.plus_millis(ahead_ms) { Ok(()) } else { Err(Unsound::LogTime { time, here }) }
     }
 }
 
@@ -323,4 +365,30 @@ pub(crate) fn told(clock: &LogClock, here: u64, known: &Knowledge) -> Result<(),
         return Err(Unsound::Term { term: known.term, here });
     }
     Horizon::of(clock).allows(known.time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3_600 * 1_000;
+    const DAY: u64 = 24 * HOUR;
+    const YEAR: u64 = 365 * DAY;
+
+    #[test]
+    fn log_time_is_not_far_ahead_of_a_node_that_is_sure_of_it() {
+        let is_allowed = |wall, heard: Option<u64>, time| {
+            Horizon::at(Timestamp(wall), heard.map(Timestamp)).allows(Timestamp(time)).is_ok()
+        };
+        let now = 56 * YEAR;
+        for heard in [now, now - 23 * HOUR, now + 23 * HOUR] {
+            assert!(is_allowed(now, Some(heard), now.max(heard) + DAY));
+            assert!(!is_allowed(now, Some(heard), now.max(heard) + DAY + 1));
+        }
+        // A newcomer whose clock starts with the epoch; a cluster that began so, and whose clocks came right.
+        assert!(is_allowed(0, None, now) && is_allowed(now, Some(0), now + 2 * DAY));
+        // And one whose clock is behind, and hears of the others' time.
+        assert!(is_allowed(0, Some(now), now + 2 * DAY));
+        assert!(!is_allowed(now, None, now + 101 * YEAR));
+    }
 }

@@ -153,7 +153,7 @@ impl Transport {
     ) -> Result<PeerClient<Channel>, Status> {
         let (channel, _) = self.channel(addr, purpose, self.name_of(id)?)?;
         Ok(PeerClient::new(channel)
-            .max_decoding_message_size(limits::MESSAGE_BYTES)
+            .max_decoding_message_size(limits::SHORT_BYTES)
             .max_encoding_message_size(limits::MESSAGE_BYTES))
     }
 
@@ -235,7 +235,8 @@ impl Transport {
     ) -> Result<Met, Status> {
         let (channel, met) = self.channel(addr, Purpose::Control, None)?;
         let asked = Instant::now();
-        let answer = within(limits::ASK, DiscoveryClient::new(channel).discover(question)).await;
+        let mut peer = DiscoveryClient::new(channel).max_decoding_message_size(limits::SHORT_BYTES);
+        let answer = within(limits::ASK, peer.discover(question)).await;
         let took = asked.elapsed();
         let answer = answer.and_then(introduction::answer);
         let believed = match (answer, &met) {

@@ -8,7 +8,7 @@ use crate::common::*;
 use bytes::Bytes;
 use futures::StreamExt;
 use http_body::Frame;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
@@ -121,5 +121,23 @@ async fn what_messages_that_do_not_end_hold_is_bounded() {
     }
     drop(calls);
     put(cluster.at(from), 2).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_has_so_many_streams() {
+    const MAX_CONCURRENT_STREAMS: u16 = 3;
+    let cluster = Cluster::started(1).await;
+    let mut stream = TcpStream::connect(&cluster.config(0).peers[0].1).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    // The first frame is the server's settings, each of six bytes (RFC 9113, section 6.5).
+    let length = stream.read_u32().await.unwrap() >> 8;
+    stream.read_exact(&mut [0; 5]).await.unwrap();
+    let mut most = None;
+    for _ in 0..length / 6 {
+        let (setting, value) = (stream.read_u16().await.unwrap(), stream.read_u32().await.unwrap());
+        most = most.or((setting == MAX_CONCURRENT_STREAMS).then_some(value));
+    }
+    assert_eq!(most, Some(64));
     cluster.stop_all().await;
 }

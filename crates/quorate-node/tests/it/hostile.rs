@@ -1,7 +1,7 @@
 //! What a peer says that cannot be true: it is refused, and nothing comes of it. No node ends, nothing is on a disk, no clock moves.
 
 use crate::common::follower::Follower;
-use crate::common::intruder::Intruder;
+use crate::common::intruder::{Intruder, open};
 use crate::common::*;
 use bytes::Bytes;
 use prost::Message;
@@ -13,7 +13,8 @@ use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
 use quorate_proto::peer::v1::forward_answer::Kind;
 use tonic::Code;
 
-const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+const YEAR_MS: u64 = 365 * DAY_MS;
 /// Longer than a test takes, far shorter than what it is told.
 const HOUR_MS: u64 = 3_600 * 1_000;
 
@@ -187,6 +188,8 @@ async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
         request_id: RequestId([2; 16]),
         deadline: Timestamp(now),
     });
+    let members = log::Membership { members: vec![log::Member::default(); 100], ..Default::default() };
+    let members = Some(log::entry::Payload::Membership(members));
     let bytes = |bytes: &'static [u8]| {
         let batch = log::entry::Payload::Batch(Bytes::from_static(bytes));
         log::Entry { payload: Some(batch), ..entry(1) }
@@ -209,6 +212,23 @@ async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
             pb::AppendFrame { leader_commit: id(term, u64::MAX), ..sound.clone() },
             "gets there",
         ),
+        // openraft orders log ids by term first: it would take the smaller one of this and the entry for committed.
+        (
+            "committed in an earlier term",
+            pb::AppendFrame {
+                leader_commit: id(term, last.index + 1_000_000),
+                ..intruder.frame(&[entry(1)])
+            },
+            "has said before",
+        ),
+        (
+            "over what is committed",
+            pb::AppendFrame {
+                prev_log_id: id(term, last.index - 2),
+                ..intruder.frame(&[with_id(id(term + 1, last.index - 1))])
+            },
+            "is committed",
+        ),
         ("from the start", pb::AppendFrame { prev_log_id: id(term + 1, 1), ..sound.clone() }, "is committed"),
         (
             "another's past",
@@ -229,8 +249,8 @@ async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
         ("no batch", intruder.frame(&[bytes(b"\xff\xff\xff")]), "cannot be applied"),
         ("a newer batch", intruder.frame(&[bytes(b"\xf8\x3f\x01")]), "cannot be applied"),
         ("the end of time", intruder.frame(&[intruder.entry(1, &tick(u64::MAX))]), "log time"),
-        ("two centuries", intruder.frame(&[intruder.entry(1, &tick(now + 200 * YEAR_MS))]), "log time"),
-        ("said", pb::AppendFrame { log_time_ms: now + 200 * YEAR_MS, ..sound.clone() }, "log time"),
+        ("in ten years", intruder.frame(&[intruder.entry(1, &tick(now + 10 * YEAR_MS))]), "log time"),
+        ("said", pb::AppendFrame { log_time_ms: now + 2 * DAY_MS, ..sound.clone() }, "log time"),
         ("a level", intruder.frame(&[intruder.entry(1, &batch(&raise, 1))]), "feature level 9"),
         (
             "too many",
@@ -238,6 +258,12 @@ async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
             "cannot be applied",
         ),
         ("too long", intruder.frame(&[intruder.entry(1, &batch(&long, 1))]), "an entry of"),
+        (
+            "nothing but entries",
+            pb::AppendFrame { entries: vec![Bytes::new(); 5_000], ..sound.clone() },
+            "AppendFrame.entries",
+        ),
+        ("nothing but members", intruder.frame(&[log::Entry { payload: members, ..entry(1) }]), "Membership"),
     ];
     for (name, frame, why) in cases {
         let refused = intruder.refused(frame).await;
@@ -261,7 +287,7 @@ async fn a_frame_that_raft_refuses_moves_no_clock() {
     let ask = pb::VoteRequest { vote, last_log_id: Some(intruder.last), leadership_transfer: true };
     let request = intruder.request(ask);
     assert!(intruder.peer.vote(request).await.unwrap().into_inner().granted);
-    let log_time_ms = before.0 + 10 * YEAR_MS;
+    let log_time_ms = before.0 + 12 * HOUR_MS;
     let frame = pb::AppendFrame { vote: intruder.elected(intruder.term), log_time_ms, ..intruder.frame(&[]) };
     let (answers, status) = intruder.append(vec![frame]).await;
     assert!(matches!(answers[..], [pb::append_result::Result::HigherVote(_)]), "{answers:?} {status:?}");
@@ -344,16 +370,15 @@ async fn what_is_forwarded_gets_into_the_log_as_apply_will_understand_it() {
     let mut intruder = Intruder::new(&cluster, followers(leader)[0], leader).await;
     let deadline = unharmed.time.0 + 30_000;
 
-    // The deepest that a decoder takes, one level above where the log has it; and behind it a command.
+    // The deepest that a decoder takes, one level above where the log has it.
     let plain =
         [encoded(1, deadline, Command::Touch { id: JobId([1; 16]), progress: None }), nested(100)].concat();
-    let last = encoded(2, deadline, enqueue(7)).into();
-    let kinds = intruder.forward(vec![plain.into(), last], 2).await;
-    assert_eq!(kinds, [Kind::NotUnderstood, Kind::Appended]);
+    let refused = intruder.forward(vec![plain.into()], 2).await;
+    assert_eq!(refused, (vec![Kind::NotUnderstood], Some(Code::InvalidArgument)));
 
     let disguised = Bytes::from(disguised(3, deadline, 100));
     assert!(quorate_proto::decode_envelope(disguised.clone()).is_ok(), "it is well disguised");
-    assert_eq!(intruder.forward(vec![disguised], 1).await, [Kind::Appended]);
+    assert_eq!(intruder.forward(vec![disguised], 1).await.0, [Kind::Appended]);
     cluster.converged().await;
     let appended = cluster.at(0).gauges().last_log_index;
     Unharmed { last: appended, ..unharmed }.still(cluster).await;
@@ -375,7 +400,72 @@ async fn a_command_that_no_frame_could_carry_is_refused_for_itself() {
     let overhead = succeed(LONGEST).len() - LONGEST;
     let longest = succeed(LONGEST - overhead);
     assert_eq!(longest.len(), LONGEST);
-    assert_eq!(intruder.forward(vec![longest], 1).await, [Kind::NotUnderstood]);
+    let refused = intruder.forward(vec![longest], 2).await;
+    assert_eq!(refused, (vec![Kind::NotUnderstood], Some(Code::InvalidArgument)));
+    unharmed.still(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_has_no_log_time_yet_moves_no_clock() {
+    let cluster = Cluster::started(3).await;
+    let before = cluster.at(0).log_time();
+    put(cluster.at(0), 1).await;
+    let [from, to] = followers(cluster.leader().await);
+    let mut intruder = Intruder::new(&cluster, from, to).await;
+    let frame = pb::AppendFrame { log_time_ms: 0, ..intruder.frame(&[]) };
+    let request = intruder.request(open(vec![frame]));
+    let mut results = intruder.peer.append(request).await.unwrap().into_inner();
+    let answer = results.message().await.unwrap().unwrap().result;
+    assert!(matches!(answer, Some(pb::append_result::Result::Matched(_))), "{answer:?}");
+    assert!(cluster.at(to).log_time() >= before);
+    put(cluster.at(to), 2).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_without_entries_commands_or_files_is_short() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let mut intruder = Intruder::new(&cluster, followers(leader)[0], leader).await;
+    let to = pb::order_request::TransferLeader { to: "n".repeat(100_000) };
+    let order = pb::OrderRequest { members_index: 0, order: Some(pb::order_request::Order::Transfer(to)) };
+    let request = intruder.request(order);
+    assert_eq!(intruder.peer.order(request).await.unwrap_err().code(), Code::OutOfRange);
+    unharmed.still(cluster).await;
+}
+
+/// One that nobody has asked for is shown to operators, for a while, and is nowhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_to_join_as_many_is_no_member_and_not_in_the_log() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let mut intruder = Intruder::new(&cluster, followers(leader)[0], leader).await;
+    let addr = format!("http://{}", cluster.config(leader).peers[leader].1);
+    let mut discovery = DiscoveryClient::connect(addr).await.unwrap();
+    for node_id in 1..=450_u64 {
+        let (name, peer_addr) = (format!("n{}", 3 + node_id), "127.0.0.1:1".to_owned());
+        let (applies, cluster_id) = (true, intruder.cluster_id.clone());
+        let question = pb::DiscoverRequest {
+            name: name.clone(),
+            node_id,
+            cluster_id,
+            peer_addr: peer_addr.clone(),
+            applies,
+            ..Default::default()
+        };
+        discovery.discover(question).await.unwrap();
+        intruder.from = node_id;
+        let http_addr = peer_addr.clone();
+        let member = log::Member { node_id, name, peer_addr, http_addr, replaces: 0 };
+        let request = intruder.request(pb::JoinRequest { member: Some(member), feature_level: 1 });
+        let answer = intruder.peer.join(request).await.unwrap().into_inner();
+        assert!(answer.applicant && !answer.voter, "{answer:?}");
+    }
+    let seen = cluster.at(leader).cluster().await;
+    assert_eq!(seen.members.len(), 3);
+    assert!((1..=16).contains(&seen.outsiders.len()), "{} are shown", seen.outsiders.len());
     unharmed.still(cluster).await;
 }
 

@@ -21,6 +21,7 @@ mod read_index;
 mod recover;
 mod refusals;
 mod single;
+mod snapshots;
 mod soak;
 mod three;
 mod wire;

@@ -1,8 +1,10 @@
 //! What a node makes of calls that no node of its cluster would make, or that come twice.
 
 use crate::common::follower::{Answers, Follower};
+use crate::common::intruder::open;
 use crate::common::*;
 use prost::Message;
+use quorate_core::limits::COMMANDS_PER_ENTRY;
 use quorate_core::{Envelope, RequestId, Timestamp};
 use quorate_proto::log::v1 as log;
 use quorate_proto::peer::v1 as pb;
@@ -40,22 +42,20 @@ impl Caller {
         answer.map(|answer| answer.into_inner().index).map_err(|status| status.code())
     }
 
-    async fn forward(&mut self, frames: Vec<pb::ForwardFrame>, answers: usize) -> Vec<Kind> {
-        let count = frames.len();
+    /// The answers, so many or up to the stream's end, and why it ended.
+    async fn forward(&mut self, frames: Vec<pb::ForwardFrame>, answers: usize) -> (Vec<Kind>, Option<Code>) {
         // The stream stays open until the answers are there.
-        let (sender, waiting) = tokio::sync::mpsc::channel(count);
-        for frame in frames {
-            sender.send(frame).await.unwrap();
-        }
-        let request = self.request(tokio_stream::wrappers::ReceiverStream::new(waiting));
+        let request = self.request(open(frames));
         let mut results = self.peer.forward(request).await.unwrap().into_inner();
         let mut kinds = Vec::new();
-        while kinds.len() < answers
-            && let Some(result) = results.message().await.unwrap()
-        {
-            kinds.extend(result.answers.iter().map(pb::ForwardAnswer::kind));
+        while kinds.len() < answers {
+            match results.message().await {
+                Ok(Some(result)) => kinds.extend(result.answers.iter().map(pb::ForwardAnswer::kind)),
+                Ok(None) => return (kinds, None),
+                Err(status) => return (kinds, Some(status.code())),
+            }
         }
-        kinds
+        (kinds, None)
     }
 }
 
@@ -125,9 +125,23 @@ async fn a_command_that_is_proposed_twice_takes_effect_once() {
     let again = pb::ForwardFrame { envelopes: vec![bytes], parents: Vec::new() };
 
     let mut caller = Caller::new(&cluster).await;
-    assert_eq!(caller.forward(vec![twice, again], 3).await, [Kind::Appended; 3]);
+    assert_eq!(caller.forward(vec![twice, again], 3).await.0, [Kind::Appended; 3]);
     cluster.converged().await;
     assert_eq!(queued(cluster.at(0)), 1, "one job was granted, once");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_forwards_over_one_stream_at_a_time() {
+    let cluster = Cluster::started(3).await;
+    let mut caller = Caller::new(&cluster).await;
+    let nothing = || open(vec![pb::ForwardFrame::default()]);
+    let request = caller.request(nothing());
+    let mut first = caller.peer.forward(request).await.unwrap().into_inner();
+    let request = caller.request(nothing());
+    let _second = caller.peer.forward(request).await.unwrap();
+    let ended = tokio::time::timeout(LONG, first.message()).await.expect("it goes on");
+    assert_eq!(ended.unwrap_err().code(), Code::Aborted);
     cluster.stop_all().await;
 }
 
@@ -141,14 +155,22 @@ async fn what_is_no_command_does_not_get_into_the_log() {
     let deadline = Timestamp(cluster.at(0).reader().clock().0 + 30_000);
     let envelope = Envelope { request_id: RequestId([5; 16]), deadline, command: enqueue(1) };
     let command = log::Envelope::from(envelope).encode_to_vec();
-    // What nobody understands; what a newer version added a field to; and a command behind them on the same stream.
-    let garbage = bytes::Bytes::from_static(b"\xff\xff\xff");
-    let newer = bytes::Bytes::from([command.as_slice(), &[0xf8, 0x3f, 1]].concat());
-    let frames = vec![
-        pb::ForwardFrame { envelopes: vec![garbage, newer], parents: Vec::new() },
-        pb::ForwardFrame { envelopes: vec![command.into()], parents: Vec::new() },
-    ];
-    assert_eq!(caller.forward(frames, 2).await, [Kind::NotUnderstood, Kind::Appended]);
+    let frame = |envelopes: &[&[u8]]| pb::ForwardFrame {
+        envelopes: envelopes.iter().map(|bytes| bytes::Bytes::copy_from_slice(bytes)).collect(),
+        parents: Vec::new(),
+    };
+    // What nobody understands; what a newer version added a field to; more than an entry holds. Each ends its stream, and nothing behind it
+    // is looked at.
+    let newer = [command.as_slice(), &[0xf8, 0x3f, 1]].concat();
+    let many = vec![command.as_slice(); COMMANDS_PER_ENTRY + 1];
+    for (frames, answers) in [
+        (vec![frame(&[b"\xff\xff\xff", &command])], vec![]),
+        (vec![frame(&[&newer, &command]), frame(&[&command])], vec![Kind::NotUnderstood]),
+        (vec![frame(&many)], vec![]),
+    ] {
+        assert_eq!(caller.forward(frames, usize::MAX).await, (answers, Some(Code::InvalidArgument)));
+    }
+    assert_eq!(caller.forward(vec![frame(&[&command])], 1).await.0, [Kind::Appended]);
     cluster.converged().await;
     assert_eq!(cluster.at(0).gauges().last_log_index, end + 1);
     assert_eq!(queued(cluster.at(0)), 2);

@@ -37,6 +37,15 @@ pub fn decode_envelope(bytes: Bytes) -> Result<Envelope, Malformed> {
     crate::decode::<pb::Envelope>(bytes)?.try_into()
 }
 
+/// The entry that these bytes stand for, as another node encoded it; its batch shares them.
+///
+/// # Errors
+/// They are no entry, or one of a newer version; or its membership has more members than any.
+pub fn decode_entry(bytes: Bytes) -> Result<pb::Entry, Malformed> {
+    parts::of_entry(&bytes)?;
+    crate::decode(bytes)
+}
+
 /// A command as it goes into the log. What another node has encoded goes there encoded anew: of that, every replica
 /// understands all, at whatever depth.
 pub fn encode_envelope(envelope: Envelope) -> Bytes {

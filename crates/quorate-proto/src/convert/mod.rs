@@ -17,4 +17,4 @@ mod unique;
 mod tests;
 
 pub use answer::answered_value;
-pub use batch::{decode_batch, decode_envelope, encode_batch, encode_envelope};
+pub use batch::{decode_batch, decode_entry, decode_envelope, encode_batch, encode_envelope};

@@ -107,24 +107,26 @@ impl Intruder {
         status.message().to_owned()
     }
 
-    /// The answers to forwarded commands.
+    /// The answers to forwarded commands, so many or up to the stream's end, and why it ended.
     pub async fn forward(
         &mut self,
         envelopes: Vec<bytes::Bytes>,
         answers: usize,
-    ) -> Vec<pb::forward_answer::Kind> {
+    ) -> (Vec<pb::forward_answer::Kind>, Option<Code>) {
         let frames = envelopes.into_iter();
         let frames =
             frames.map(|envelope| pb::ForwardFrame { envelopes: vec![envelope], parents: Vec::new() });
         let request = self.request(open(frames.collect()));
         let mut results = self.peer.forward(request).await.unwrap().into_inner();
         let mut kinds = Vec::new();
-        while kinds.len() < answers
-            && let Some(result) = tokio::time::timeout(LONG, results.message()).await.unwrap().unwrap()
-        {
-            kinds.extend(result.answers.iter().map(pb::ForwardAnswer::kind));
+        while kinds.len() < answers {
+            match tokio::time::timeout(LONG, results.message()).await.unwrap() {
+                Ok(Some(result)) => kinds.extend(result.answers.iter().map(pb::ForwardAnswer::kind)),
+                Ok(None) => return (kinds, None),
+                Err(status) => return (kinds, Some(status.code())),
+            }
         }
-        kinds
+        (kinds, None)
     }
 }
 
