@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use openraft::SnapshotPolicy;
 use quorate_core::{FEATURE_LEVEL, FeatureLevel};
+use quorate_tls::Ends;
 
 use crate::limits::{self, ADDR_BYTES, NAME_BYTES, PEERS};
 use crate::{PeerTls, Reserve, StartError, Traces};
@@ -36,6 +37,8 @@ pub struct NodeConfig {
     pub logs_kept: u64,
     /// The certificates by which peers know each other; `None`: whoever reaches a peer port is believed.
     pub tls: Option<PeerTls>,
+    /// What else of this node ends, as its certificate for clients: the cluster's status warns of what ends first.
+    pub ends: Vec<Ends>,
     /// How spans become traces.
     pub traces: Traces,
     /// The feature level that this program passes for understanding: another one in tests alone.
@@ -66,6 +69,7 @@ impl NodeConfig {
             snapshot_every: limits::SNAPSHOT_EVERY,
             logs_kept: limits::LOGS_KEPT,
             tls: None,
+            ends: Vec::new(),
             traces: Traces::default(),
             feature_level: FEATURE_LEVEL,
         }

@@ -8,6 +8,7 @@
 mod bond;
 mod certificate;
 mod config;
+mod ends;
 mod error;
 mod fresh;
 mod handshakes;
@@ -20,6 +21,7 @@ mod trust;
 pub use bond::bind;
 pub use certificate::{Names, date, expires_at, label};
 pub use config::{client, peer_client, peer_server, server};
+pub use ends::Ends;
 pub use error::TlsError;
 pub use fresh::{Kept, keep_fresh, lasts, record_end};
 pub use handshakes::Handshakes;

@@ -10,11 +10,12 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use common::{QUORATE, Started, ends, free_ports, quorate, serve, url, wait_until};
 use nix::sys::signal::Signal;
-use quorate_tls::testing::{Ca, ca, issue, trust, write};
-use rcgen::{CertificateParams, DnType};
+use quorate_tls::testing::{Ca, ca, issue, node, trust, write};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// An authority and a node's certificate, in files.
 struct Files {
@@ -244,6 +245,41 @@ fn with_an_authority_of_clients_only_they_are_served() {
         let line = line.unwrap_or_else(|| panic!("{kind} {path}: {log}"));
         assert!(line.contains("certificate=") && line.contains("shop") && !line.contains("token="), "{line}");
     }
+}
+
+#[test]
+fn the_cluster_warns_of_what_ends_soon() {
+    let files = Files::new();
+    let soon = (SystemTime::now() + Duration::from_secs(5 * 24 * 3_600)).into();
+    // An authority of clients, and one of its clients.
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = soon;
+    let clients = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let dir = files.path().join("clients");
+    std::fs::create_dir(&dir).unwrap();
+    trust(&dir, &[&clients]);
+    issue(files.path(), &clients, "known", None);
+    let client_ca = files.at("clients/ca.pem");
+    let (cert, key) = (files.at("known.pem"), files.at("known.key"));
+    let own = ["--cert", cert.as_str(), "--cert-key", key.as_str()];
+    let port = free_ports(1);
+    let warns = |besides: &[&str]| {
+        let _node = Started(files.node(port, besides).spawn().unwrap());
+        let url = secure(port);
+        let ask = |args: &[&str], at: &str| files.quorate(&[args, &[at, url.as_str()], &own[..]].concat());
+        wait_until("ready", || ask(&["health", "--ready"], "--url").status.success());
+        let status = said(&ask(&["cluster", "status", "--json"], "--nodes"));
+        let is_warned = status.contains("certificate_expires");
+        assert!(!is_warned || status.contains("a certificate of n0 expires in 4 days"), "{status}");
+        is_warned
+    };
+    assert!(!warns(&[]));
+    assert!(warns(&["--tls-client-ca", &client_ca]));
+    let mut params = node("n0");
+    params.not_after = soon;
+    write(files.path(), "n0", &files.ca, &params);
+    assert!(warns(&[]));
 }
 
 #[test]

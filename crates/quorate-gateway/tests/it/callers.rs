@@ -14,6 +14,9 @@ use tower::ServiceExt;
 use crate::api::{Answered, Api, request};
 use crate::wire::Server;
 
+/// Long enough for whatever is waited for here, on a machine that is busy.
+const DEADLINE: Duration = Duration::from_secs(120);
+
 const JOB: &str = r#"[{"image":"a"}]"#;
 
 /// Tokens that are called as they are written: `shop` has a rate of its own.
@@ -222,7 +225,8 @@ async fn who_has_the_list_scanned_keeps_nobody_waiting() {
     api.backend.holds_a_scan().await;
     let large = format!(r#"[{{"image":"a","payload":"{}"}}]"#, "x".repeat(1 << 20));
     for token in ["lab", "shop"] {
-        ask(&api, token, "POST /v1/jobs", large.clone()).await.expect(201);
+        let enqueued = ask(&api, token, "POST /v1/jobs", large.clone());
+        tokio::time::timeout(DEADLINE, enqueued).await.expect("it does not wait for scans").expect(201);
     }
     api.backend.hold_scans(false);
     assert!(scans.join_all().await.iter().all(|answered| answered.status == 200));

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use quorate_proto::log::v1::Member;
 use quorate_proto::peer::v1 as pb;
 use quorate_store::{LogEnd, Node, NodeId, ProtoForm};
+use quorate_tls::Ends;
 use tokio::sync::{Semaphore, watch};
 use tonic::Code;
 
@@ -18,7 +19,7 @@ use crate::leadership::Leadership;
 use crate::peer::{self, SnapshotRefusal};
 use crate::process::Process;
 use crate::task::die;
-use crate::{DiskState, PeerTls, limits};
+use crate::{DiskState, NodeConfig, PeerTls, limits};
 
 /// What this node tells others of itself, and what it asks them.
 #[derive(Clone)]
@@ -107,7 +108,7 @@ impl Peers {
                 .map(|(id, node)| pb::KnownMember { node_id: *id, name: node.name.clone() })
                 .collect(),
             effective_members_index: stored.log_id().map_or(0, |log_id| log_id.index),
-            certificate_expires_ms: self.process.config.tls.as_ref().map_or(0, expires_ms),
+            certificate_expires_ms: expires_ms(&self.process.config),
             insecure: self.process.config.insecure,
             snapshot_needs_bytes: self.snapshot_refusal.needs_bytes(),
         }
@@ -427,8 +428,12 @@ impl Peers {
     }
 }
 
-fn expires_ms(tls: &PeerTls) -> u64 {
-    let since = tls.identity.expires_at().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// When the first of all that ends does; 0: nothing does.
+fn expires_ms(config: &NodeConfig) -> u64 {
+    let of_peers = |tls: &PeerTls| [tls.identity.expires_at(), tls.trust.expires_at()];
+    let ends = config.tls.iter().flat_map(of_peers).chain(config.ends.iter().map(Ends::at));
+    let Some(first) = ends.min() else { return 0 };
+    let since = first.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 

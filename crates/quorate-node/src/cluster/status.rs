@@ -113,7 +113,7 @@ pub struct Member {
     pub feature_level: Option<FeatureLevel>,
     /// The version of its program; `None` where it did not answer.
     pub version: Option<String>,
-    /// How long its certificate for peers lasts; zero: no longer. `None` where it has none, or did not answer.
+    /// How long the first of its certificates and authorities lasts; zero: no longer. `None` where it has none, or did not answer.
     pub certificate_lasts: Option<Duration>,
     /// How long it has run; `None` where it did not answer.
     pub uptime: Option<Duration>,

@@ -52,7 +52,7 @@ pub enum Warning {
         /// So many bytes must be free.
         needs_bytes: u64,
     },
-    /// A member's certificate ends soon, or has: then no other one talks to it.
+    /// A certificate of a member, or an authority that it believes, ends soon, or has.
     CertificateExpires {
         /// Its name.
         name: String,
@@ -145,7 +145,7 @@ impl fmt::Display for Warning {
                 needs_bytes.div_ceil(1 << 20)
             ),
             Warning::CertificateExpires { name, lasts } if lasts.is_zero() => {
-                write!(f, "the certificate of {name} for peers has expired: put a new one in its place, no restart is needed")
+                write!(f, "a certificate of {name} has expired (its log says which): put a new one in its place, no restart is needed")
             }
             Warning::CertificateExpires { name, lasts } => {
                 let within = match lasts.as_secs() / (24 * 3_600) {
@@ -153,7 +153,7 @@ impl fmt::Display for Warning {
                     1 => "in 1 day".to_owned(),
                     days => format!("in {days} days"),
                 };
-                write!(f, "the certificate of {name} for peers expires {within}: put a new one in its place, no restart is needed")
+                write!(f, "a certificate of {name} expires {within} (its log says which): put a new one in its place, no restart is needed")
             }
             Warning::MixedVersions(versions) => {
                 let versions: Vec<&str> = versions.iter().map(String::as_str).collect();

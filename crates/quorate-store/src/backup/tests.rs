@@ -543,9 +543,7 @@ fn a_row_that_is_another_one_is_noticed_by_the_hash() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-    /// Not even with checksums that fit does anything make it panic, or take much memory.
+    /// Not even with checksums that fit does anything make it panic, or take much memory. `PROPTEST_CASES` says how often.
     #[test]
     fn any_bytes_are_refused(
         kinds in prop::collection::vec((1_u8..=3, prop::collection::vec(any::<u8>(), 0..200)), 0..6),

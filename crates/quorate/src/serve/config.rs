@@ -79,6 +79,7 @@ impl Settings {
         node.logs_kept = self.logs_kept.unwrap_or(node.logs_kept);
         node.insecure = open.lets_in();
         node.tls = peer_tls::open(&node.name, self.peer_cert, self.peer_key, self.peer_ca)?;
+        node.ends = tls.as_ref().map(RestTls::ends).unwrap_or_default();
         node.check()?;
 
         let collector = collector(self.otlp_endpoint, self.otlp_ratio)?;

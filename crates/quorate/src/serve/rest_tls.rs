@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use quorate_tls::rustls::ServerConfig;
-use quorate_tls::{Identity, Trust, keep_fresh, record_end};
+use quorate_tls::{Ends, Identity, Trust, keep_fresh, record_end};
 use tokio::sync::watch;
 
 /// What HTTPS is served with.
@@ -65,6 +65,12 @@ impl RestTls {
         if let Some(clients) = self.clients.clone() {
             tokio::spawn(keep_fresh("rest_client_ca", clients, look.clone()));
         }
+    }
+
+    /// What ends of it.
+    pub(crate) fn ends(&self) -> Vec<Ends> {
+        let clients = self.clients.clone().map(Ends::Trust);
+        [Ends::Identity(self.identity.clone())].into_iter().chain(clients).collect()
     }
 
     /// How long each still lasts.
