@@ -7,10 +7,12 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::RunnerConfig;
-use crate::driver::{Driver, End, Finished, NotStarted, Work};
+use crate::driver::{Driver, End, NotStarted, Work};
 use crate::event::Outcome;
 use crate::hold::{Held, Loss, Taken};
 use crate::limits;
+use crate::live_log::LiveLog;
+use crate::output::Output;
 use crate::report::{Report, Reporting};
 use crate::shutdown::Shutdown;
 use crate::starts::Starts;
@@ -106,15 +108,17 @@ impl Attempt<'_> {
             return stopped.report(job, Default::default());
         }
 
-        let stop = CancellationToken::new();
+        let (output, stop) = (Output::default(), CancellationToken::new());
+        let (client, every) = (self.client, self.config.log_every);
+        let live = LiveLog { client, job_id: &job.id, output: &output, every };
         let mut run = std::pin::pin!(async {
-            let running = driver.start(&work, &stop).await?;
+            let running = driver.start(&work, &output, &stop).await?;
             self.starts.succeeded();
-            Ok(running.await)
+            Ok(live.during(running).await)
         });
         let stopped = tokio::select! {
             biased;
-            ran = &mut run => return Ok(self.ended(ran)),
+            ran = &mut run => return Ok(self.ended(ran, &output)),
             loss = held.lost() => Stop::Lost(loss),
             () = sleep(Duration::from_secs(job.timeout.into())), if !self.config.extend_timeout => Stop::Timeout,
             () = self.shutdown.stopping() => Stop::Shutdown,
@@ -124,14 +128,21 @@ impl Attempt<'_> {
         let ran = held.during(&mut run).await;
         match (held.over(), ran) {
             (Some(why), _) => Err(Abandoned::Lost(why.to_owned())),
-            (None, Ok(Finished { end: End::Stopped, log })) => stopped.report(job, log),
+            (None, Ok(End::Stopped)) => stopped.report(job, output.finish()),
             // It ended by itself in the same moment.
-            (None, ran) => Ok(self.ended(ran)),
+            (None, ran) => Ok(self.ended(ran, &output)),
         }
     }
 
-    fn ended(&self, ran: Result<Finished, NotStarted>) -> Report {
-        ran.map_or_else(|why| self.not_started(why), Report::from)
+    fn ended(&self, ran: Result<End, NotStarted>, output: &Output) -> Report {
+        let log = output.finish();
+        match ran {
+            Ok(End::Success) => Report::success(log),
+            Ok(End::BadExit(why)) => Report::failure(Reason::BadExit, why, log),
+            Ok(End::Killed(why)) => Report::failure(Reason::Killed, why, log),
+            Ok(End::Stopped) => Report::failure(Reason::Killed, "its runner was stopped".into(), log),
+            Err(why) => self.not_started(why),
+        }
     }
 
     fn not_started(&self, why: NotStarted) -> Report {
@@ -157,16 +168,5 @@ impl Stop {
             }
         };
         Ok(Report::failure(reason, why, log))
-    }
-}
-
-impl From<Finished> for Report {
-    fn from(finished: Finished) -> Report {
-        match finished.end {
-            End::Success => Report::success(finished.log),
-            End::BadExit(why) => Report::failure(Reason::BadExit, why, finished.log),
-            End::Killed(why) => Report::failure(Reason::Killed, why, finished.log),
-            End::Stopped => Report::failure(Reason::Killed, "its runner was stopped".into(), finished.log),
-        }
     }
 }

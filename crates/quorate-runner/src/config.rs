@@ -15,6 +15,8 @@ pub struct RunnerConfig {
     pub wait: u32,
     /// How often to ask whether a running job was cancelled.
     pub poll: Duration,
+    /// How long what a job writes is gathered before it is sent, while the job runs.
+    pub log_every: Duration,
     /// How long a job may take to be made ready, as by fetching its image.
     pub prepare_limit: Duration,
     /// Let a job run longer than its timeout, for as long as this runner can touch it: the timeout then bounds only
@@ -25,7 +27,7 @@ pub struct RunnerConfig {
 }
 
 impl Default for RunnerConfig {
-    /// One job at a time, a consume held for 20 s, a look every 5 s, 10 minutes to make ready and to report.
+    /// One job at a time, a consume held for 20 s, a look every 5 s, the log each second, 10 minutes to make ready and to report.
     fn default() -> RunnerConfig {
         RunnerConfig {
             concurrency: 1,
@@ -34,6 +36,7 @@ impl Default for RunnerConfig {
             replaces: false,
             wait: 20,
             poll: Duration::from_secs(5),
+            log_every: Duration::from_secs(1),
             prepare_limit: Duration::from_secs(600),
             extend_timeout: false,
             report_limit: Duration::from_secs(600),

@@ -2,6 +2,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use crate::output::Output;
+
 /// Something that can run jobs of some images.
 pub trait Driver: Send + Sync + 'static {
     /// Its name, for events and logs.
@@ -22,7 +24,7 @@ pub trait Driver: Send + Sync + 'static {
     /// Why the job can't be run here.
     fn prepare<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), NotStarted>>;
 
-    /// Starts the job; what comes of it runs it to its end. Once `stop` is cancelled, ends it: politely, then by force. It
+    /// Starts the job; what comes of it runs it to its end, and puts what it writes into `output`. Once `stop` is cancelled, ends it: politely, then by force. It
     /// leaves nothing of the job running when it returns.
     ///
     /// # Errors
@@ -30,12 +32,13 @@ pub trait Driver: Send + Sync + 'static {
     fn start<'a>(
         &'a self,
         work: &'a Work,
+        output: &'a Output,
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Running<'a>, NotStarted>>;
 }
 
 /// A job at work.
-pub type Running<'a> = BoxFuture<'a, Finished>;
+pub type Running<'a> = BoxFuture<'a, End>;
 
 /// Why a job was not started, in words for its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,15 +66,6 @@ impl Work {
         let text = std::str::from_utf8(&self.payload).ok()?;
         (text.len() <= crate::limits::PAYLOAD_ENV_BYTES && !text.contains('\0')).then_some(text)
     }
-}
-
-/// How a job ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
-    /// The outcome.
-    pub end: End,
-    /// What it wrote, bounded.
-    pub log: Bytes,
 }
 
 /// The outcome of a job.

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 /// Longest log of a job, in bytes: what the API takes.
 pub(crate) const LOG_BYTES: usize = 1 << 20;
+/// Most parts that a log is sent in while its job runs: what the API takes.
+pub(crate) const LOG_PARTS: u32 = 4_096;
+/// After so many parts it is sent half as often, and so on: all of them are enough for a day and a half.
+pub(crate) const LOG_PARTS_AT_A_PACE: u32 = LOG_PARTS / 8;
+/// So much of a log is sent at once, without waiting for more.
+pub(crate) const LOG_PART_BYTES: usize = 64 << 10;
 /// Room kept in a log for the line that says how much was left out, in bytes.
 pub(crate) const LOG_MARK_BYTES: usize = 64;
 /// Longest payload that also goes into the environment, in bytes: Linux takes 128 KiB for one variable with its name

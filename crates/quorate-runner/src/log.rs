@@ -12,6 +12,8 @@ pub struct Log {
     head_bytes: usize,
     tail_bytes: usize,
     left_out: u64,
+    /// How much of the head the cluster has.
+    sent: usize,
 }
 
 impl Log {
@@ -28,6 +30,7 @@ impl Log {
             head_bytes: room / 2,
             tail_bytes: room - room / 2,
             left_out: 0,
+            sent: 0,
         }
     }
 
@@ -42,10 +45,24 @@ impl Log {
         self.left_out += (skipped.len() + overflow) as u64;
     }
 
-    /// The log as it is sent.
+    /// What can be sent ahead of the end, and how much has been: of the head, with which the log begins whatever comes.
+    pub(crate) fn unsent(&self) -> (usize, &[u8]) {
+        let whole = self.head.len() - broken_end(&self.head);
+        (self.sent, &self.head[self.sent..whole])
+    }
+
+    /// So many bytes more have been sent.
+    pub(crate) fn mark_sent(&mut self, bytes: usize) {
+        self.sent += bytes;
+    }
+
+    /// The log as it is at its end; nothing, where the cluster has all of it.
     ///
     /// Characters of UTF-8 are left out as a whole.
     pub fn finish(mut self) -> Bytes {
+        if self.left_out == 0 && self.sent == self.head.len() + self.tail.len() {
+            return Bytes::new();
+        }
         if self.left_out > 0 {
             let (end, start) = (broken_end(&self.head), broken_start(&self.tail));
             self.head.truncate(self.head.len() - end);
@@ -126,6 +143,35 @@ mod tests {
         ] {
             assert_eq!(log_of(&[output]), expected, "{output}");
         }
+    }
+
+    #[test]
+    fn what_is_sent_ahead_is_how_the_log_begins() {
+        let mut log = Log::new(limits::LOG_MARK_BYTES + ROOM);
+        let mut sent = Vec::new();
+        for byte in "ab🦀é é🦀.......🦀".bytes() {
+            log.push(&[byte]);
+            let (from, piece) = log.unsent();
+            assert_eq!(from, sent.len());
+            sent.extend_from_slice(piece);
+            let bytes = piece.len();
+            log.mark_sent(bytes);
+        }
+        assert_eq!(sent, b"ab", "the first half, in whole characters");
+        let log = log.finish();
+        assert!(log.starts_with(b"ab\n[22 bytes left out]\n"), "{log:?}");
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_was_all_sent() {
+        let mut log = Log::new(limits::LOG_MARK_BYTES + ROOM);
+        log.push(b"all");
+        log.mark_sent(3);
+        assert_eq!(log.unsent(), (3, &b""[..]));
+        log.push(b".");
+        assert_eq!(log.unsent(), (3, &b"."[..]));
+        log.mark_sent(1);
+        assert_eq!(log.finish(), "");
     }
 
     #[test]

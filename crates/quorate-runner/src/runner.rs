@@ -205,6 +205,7 @@ mod tests {
 
     use super::*;
     use crate::driver::{NotStarted, Running, Work};
+    use crate::output::Output;
 
     /// Takes these images; any, where there are none.
     struct Takes(&'static [&'static str]);
@@ -229,6 +230,7 @@ mod tests {
         fn start<'a>(
             &'a self,
             _: &'a Work,
+            _: &'a Output,
             _: &'a CancellationToken,
         ) -> BoxFuture<'a, Result<Running<'a>, NotStarted>> {
             unreachable!("no job is taken")

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::stat::Mode;
-use quorate_runner::{Driver, End, Process, Programs, Work, reap_orphans};
+use quorate_runner::{Driver, End, Output, Process, Programs, Work, reap_orphans};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -27,10 +27,10 @@ async fn an_orphan_that_left_its_group_is_waited_for() {
     let entry = format!("it=/bin/sh {} {pipe1} {pipe2}", script.display()).parse().expect("a good entry");
     let process = Process::new(Programs::new([entry]).expect("one entry"), Duration::from_secs(3_600));
     let work = Work { job_id: "job-1".into(), image: "it".into(), payload: "".into() };
-    let never = CancellationToken::new();
-    let finished = process.start(&work, &never).await.expect("it starts").await;
-    assert_eq!(finished.end, End::Success);
-    let orphans = String::from_utf8_lossy(&finished.log).into_owned();
+    let (output, never) = (Output::default(), CancellationToken::new());
+    let end = process.start(&work, &output, &never).await.expect("it starts").await;
+    assert_eq!(end, End::Success);
+    let orphans = String::from_utf8_lossy(&output.finish()).into_owned();
     let orphans: Vec<&str> = orphans.lines().collect();
     assert_eq!(orphans.len(), 3);
     let all_gone = async {

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::DockerConfig;
 use super::engine::patiently;
 use super::owner::Owner;
-use crate::driver::{End, Finished, Work};
+use crate::driver::{End, Work};
 use crate::limits;
-use crate::log::Log;
+use crate::output::Output;
 
 /// The container of one job.
 #[derive(Debug)]
@@ -77,22 +77,19 @@ impl<'a> Container<'a> {
         &self,
         attached: AttachContainerResults,
         payload: &[u8],
+        output: &Output,
         grace: Duration,
         stop: &CancellationToken,
-    ) -> Result<Finished, Error> {
-        let mut log = Log::default();
-        let end = {
-            let mut streams = std::pin::pin!(exchange(attached, payload, &mut log));
-            let mut ended = std::pin::pin!(self.ended_or_stopped(grace, stop));
-            tokio::select! {
-                end = &mut ended => {
-                    let _ = timeout(limits::OUTPUT_LINGER, streams).await;
-                    end?
-                }
-                () = &mut streams => ended.await?,
+    ) -> Result<End, Error> {
+        let mut streams = std::pin::pin!(exchange(attached, payload, output));
+        let mut ended = std::pin::pin!(self.ended_or_stopped(grace, stop));
+        tokio::select! {
+            end = &mut ended => {
+                let _ = timeout(limits::OUTPUT_LINGER, streams).await;
+                end
             }
-        };
-        Ok(Finished { end, log: log.finish() })
+            () = &mut streams => ended.await,
+        }
     }
 
     /// Removes it with its volumes, whatever state it is in. Once its job has been run nothing depends on it: a failure
@@ -176,7 +173,7 @@ fn end(state: &ContainerState) -> End {
 }
 
 /// Feeds the payload and collects the output, until the container closes both.
-async fn exchange(attached: AttachContainerResults, payload: &[u8], log: &mut Log) {
+async fn exchange(attached: AttachContainerResults, payload: &[u8], to: &Output) {
     let AttachContainerResults { mut output, mut input } = attached;
     let feed = async {
         // A program need not read its input: that it does not is no error.
@@ -186,9 +183,9 @@ async fn exchange(attached: AttachContainerResults, payload: &[u8], log: &mut Lo
     let collect = async {
         while let Some(message) = output.next().await {
             match message {
-                Ok(message) => log.push(message.as_ref()),
+                Ok(message) => to.push(message.as_ref()),
                 Err(error) => {
-                    return log.push(format!("\n[the output could not be read: {error}]\n").as_bytes());
+                    return to.push(format!("\n[the output could not be read: {error}]\n").as_bytes());
                 }
             }
         }

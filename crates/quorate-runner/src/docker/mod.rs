@@ -13,7 +13,8 @@ use futures::{FutureExt, TryStreamExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::{Driver, End, Finished, NotStarted, Running, Work};
+use crate::driver::{Driver, End, NotStarted, Running, Work};
+use crate::output::Output;
 
 pub use config::DockerConfig;
 
@@ -138,6 +139,7 @@ impl Driver for Docker {
     fn start<'a>(
         &'a self,
         work: &'a Work,
+        output: &'a Output,
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Running<'a>, NotStarted>> {
         async move {
@@ -152,12 +154,9 @@ impl Driver for Docker {
                 }
             };
             let running = async move {
-                let finished = container.run(attached, &work.payload, self.config.grace, stop).await;
+                let ended = container.run(attached, &work.payload, output, self.config.grace, stop).await;
                 container.remove().await;
-                finished.unwrap_or_else(|error| Finished {
-                    end: End::BadExit(could_not(&error)),
-                    log: Default::default(),
-                })
+                ended.unwrap_or_else(|error| End::BadExit(could_not(&error)))
             };
             Ok(running.boxed())
         }

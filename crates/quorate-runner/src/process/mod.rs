@@ -14,7 +14,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::{Driver, End, Finished, NotStarted, Running, Work};
+use crate::driver::{Driver, End, NotStarted, Running, Work};
+use crate::output::Output;
 
 pub use children::reap_orphans;
 pub use programs::{InvalidProgram, Program, Programs};
@@ -59,6 +60,7 @@ impl Driver for Process {
     fn start<'a>(
         &'a self,
         work: &'a Work,
+        output: &'a Output,
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Running<'a>, NotStarted>> {
         async move {
@@ -76,11 +78,8 @@ impl Driver for Process {
                 Err(error) => return Err(NotStarted::Unable(could_not(error))),
             };
             let running = async move {
-                let finished = started.run(&work.payload, self.grace, stop).await;
-                finished.unwrap_or_else(|error| Finished {
-                    end: End::BadExit(could_not(error)),
-                    log: Default::default(),
-                })
+                let ended = started.run(&work.payload, output, self.grace, stop).await;
+                ended.unwrap_or_else(|error| End::BadExit(could_not(error)))
             };
             Ok(running.boxed())
         }

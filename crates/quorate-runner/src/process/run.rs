@@ -11,15 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::Program;
 use super::group::Group;
-use crate::driver::{End, Finished, Work};
+use crate::driver::{End, Work};
 use crate::limits;
-use crate::log::Log;
+use crate::output::Output;
 
 /// A program that was started for a job.
 #[derive(Debug)]
 pub(crate) struct Started {
     group: Group,
-    output: pipe::Receiver,
+    pipe: pipe::Receiver,
 }
 
 /// Starts a program.
@@ -28,12 +28,12 @@ pub(crate) struct Started {
 /// It can't be started.
 pub(crate) fn start(program: &Program, work: &Work) -> io::Result<Started> {
     // One pipe for both, so that the log has their lines in the order in which they were written.
-    let (output, to_output) = io::pipe()?;
-    let output = pipe::Receiver::from_owned_fd(output.into())?;
+    let (pipe, to_pipe) = io::pipe()?;
+    let pipe = pipe::Receiver::from_owned_fd(pipe.into())?;
     let mut command = command(program, work);
-    command.stdin(Stdio::piped()).stdout(to_output.try_clone()?).stderr(to_output);
+    command.stdin(Stdio::piped()).stdout(to_pipe.try_clone()?).stderr(to_pipe);
     let group = Group::start(&mut command)?;
-    Ok(Started { group, output }) // the command goes here, and with it our ends of the pipe: the last of the group closes it
+    Ok(Started { group, pipe }) // the command goes here, and with it our ends of the pipe: the last of the group closes it
 }
 
 impl Started {
@@ -45,16 +45,16 @@ impl Started {
     pub(crate) async fn run(
         self,
         payload: &[u8],
+        output: &Output,
         grace: Duration,
         stop: &CancellationToken,
-    ) -> io::Result<Finished> {
-        let Started { mut group, mut output } = self;
+    ) -> io::Result<End> {
+        let Started { mut group, mut pipe } = self;
         let stdin = group.stdin().expect("it was asked for");
         let stdin = pipe::Sender::from_owned_fd(stdin.into())?;
-        let mut log = Log::default();
         let ended = {
             let mut streams = std::pin::pin!(async {
-                tokio::join!(feed(stdin, payload), collect(&mut output, &mut log));
+                tokio::join!(feed(stdin, payload), collect(&mut pipe, output));
             });
             let mut ended = std::pin::pin!(async {
                 let by_itself = tokio::select! {
@@ -74,7 +74,7 @@ impl Started {
                 () = &mut streams => ended.await?,
             }
         };
-        Ok(Finished { end: ended.map_or(End::Stopped, end), log: log.finish() })
+        Ok(ended.map_or(End::Stopped, end))
     }
 }
 
@@ -95,14 +95,14 @@ async fn feed(mut stdin: pipe::Sender, payload: &[u8]) {
     let _ = stdin.write_all(payload).await;
 }
 
-async fn collect(output: &mut pipe::Receiver, log: &mut Log) {
+async fn collect(pipe: &mut pipe::Receiver, output: &Output) {
     let mut buffer = vec![0; 16 << 10];
     loop {
-        match output.read(&mut buffer).await {
+        match pipe.read(&mut buffer).await {
             Ok(0) => return,
-            Ok(n) => log.push(&buffer[..n]),
+            Ok(n) => output.push(&buffer[..n]),
             Err(error) => {
-                log.push(format!("\n[the output could not be read: {error}]\n").as_bytes());
+                output.push(format!("\n[the output could not be read: {error}]\n").as_bytes());
                 return;
             }
         }

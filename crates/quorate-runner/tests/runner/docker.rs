@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use quorate_runner::{Docker, DockerConfig, Driver, End, Finished, NotStarted, Work};
+use quorate_runner::{Docker, DockerConfig, Driver, End, NotStarted, Work};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::{run, soon};
+use crate::{Finished, run, soon};
 
 /// A shell that needs nothing else in its image (Debian: busybox-static).
 const BUSYBOX: &str = "/bin/busybox";
@@ -190,7 +190,8 @@ async fn a_container_that_lost_its_runner_is_stopped_and_removed() {
 
     // One of a runner that lives: this process.
     let (work, stop) = (image.work(""), CancellationToken::new());
-    let running = driver.start(&work, &stop).await.expect("it starts");
+    let output = quorate_runner::Output::default();
+    let running = driver.start(&work, &output, &stop).await.expect("it starts");
     // And of runners that can't be seen from here.
     let left = |runner: &str, cluster: &str| {
         let labels = [("job", "j"), ("runner", runner), ("cluster", cluster), ("process", "1/1/elsewhere")];
@@ -222,5 +223,5 @@ async fn a_container_that_lost_its_runner_is_stopped_and_removed() {
     }
     assert!(exists(&container(&work)), "its runner lives");
     stop.cancel();
-    assert_eq!(running.await.end, End::Stopped);
+    assert_eq!(running.await, End::Stopped);
 }

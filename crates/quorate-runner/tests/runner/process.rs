@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use quorate_runner::{Driver, End, Finished, NotStarted, Process, Programs, Work};
+use quorate_runner::{Driver, End, NotStarted, Output, Process, Programs, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::scripts::Scripts;
-use crate::{run, soon};
+use crate::{Finished, run, soon};
 
 /// Far beyond any test: only a stop that never works waits for it.
 const FOREVER: Duration = Duration::from_secs(3_600);
@@ -103,9 +103,9 @@ async fn the_end_of_a_program_is_the_outcome() {
 
 #[tokio::test]
 async fn what_can_not_be_run_says_why() {
-    let never = CancellationToken::new();
+    let (output, never) = (Output::default(), CancellationToken::new());
     let process = driver("it=/no/such/program", FOREVER);
-    let started = process.start(&work(""), &never).await.err();
+    let started = process.start(&work(""), &output, &never).await.err();
     let Some(NotStarted::Unable(why)) = started else { panic!("it can't have been started: {started:?}") };
     assert!(why.starts_with("/no/such/program could not be run: No such file"), "{why}");
 
@@ -113,7 +113,7 @@ async fn what_can_not_be_run_says_why() {
     let process = driver("it=/bin/true", FOREVER);
     assert!(process.takes("it") && !process.takes("other"));
     let why = NotStarted::Refused("no program is configured for the image \"other\"".into());
-    assert_eq!(process.start(&other, &never).await.err(), Some(why));
+    assert_eq!(process.start(&other, &output, &never).await.err(), Some(why));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The runner with a cluster that is played.
 
+mod live_log;
 mod next_job;
 
 use std::sync::Arc;
