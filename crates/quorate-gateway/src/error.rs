@@ -14,6 +14,7 @@ use crate::limits::{self, RETRY_AFTER_SECONDS};
 use crate::memory::Full;
 use crate::metrics::METRICS;
 use crate::quote::{quoted, shortened};
+use crate::ranges;
 use crate::response::{self, Index};
 
 /// Everything that a request can be answered other than what it asked for.
@@ -81,6 +82,7 @@ pub(crate) enum ApiError {
     TooLarge {
         what: &'static str,
         limit: usize,
+        unit: &'static str,
     },
     /// This call does not take this Content-Type or Content-Encoding.
     UnsupportedMediaType {
@@ -302,8 +304,8 @@ impl ApiError {
             )
             .into(),
             ApiError::KeyReused => "this Idempotency-Key was used for another request".into(),
-            ApiError::TooLarge { what, limit } => {
-                format!("the {what} is over its limit of {limit} bytes").into()
+            ApiError::TooLarge { what, limit, unit } => {
+                format!("the {what} is over its limit of {limit} {unit}").into()
             }
             ApiError::UnsupportedMediaType { accepted } => format!("this call takes {accepted}").into(),
             ApiError::HeaderTooLarge => {
@@ -352,7 +354,7 @@ impl From<Refusal> for ApiError {
                 outcome: WriteOutcome::NotApplied,
                 message: "the request reached the log after its deadline",
             },
-            Refusal::Invalid { field } => ApiError::invalid(field, "is outside of its limits"),
+            Refusal::Invalid { field } => ApiError::invalid(field, ranges::allowed(field)),
             Refusal::IdTaken => {
                 tracing::error!("a job id that this node drew is taken: its source of randomness is broken");
                 ApiError::Internal
@@ -557,7 +559,7 @@ mod tests {
             ApiError::TooManyLanes,
             ApiError::TooManyOperations,
             ApiError::KeyReused,
-            ApiError::TooLarge { what: "body", limit: 1 },
+            ApiError::TooLarge { what: "body", limit: 1, unit: "bytes" },
             ApiError::UnsupportedMediaType { accepted: "JSON" },
             ApiError::HeaderTooLarge,
             ApiError::Overloaded,
