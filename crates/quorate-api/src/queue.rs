@@ -43,6 +43,7 @@ pub struct Queue {
 /// How long the automatic retries of a job wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(expecting = "an object with a type, as in {\"type\": \"fixed\"}")]
 pub enum Backoff {
     /// Each as long as the job's `retries_delay`.
     Fixed {},

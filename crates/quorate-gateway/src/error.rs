@@ -82,6 +82,7 @@ pub(crate) enum ApiError {
     TooLarge {
         what: &'static str,
         limit: usize,
+        unit: &'static str,
     },
     /// This call does not take this Content-Type or Content-Encoding.
     UnsupportedMediaType {

@@ -24,23 +24,26 @@ impl Meant {
     /// # Errors
     /// 400, naming the parameter.
     pub(crate) fn by_query(query: &Query) -> Result<Meant, ApiError> {
-        let text = |name| query.text(name).map(str::to_owned);
         let exact = |name| query.exact_text(name).map(str::to_owned);
+        let words = ["final", "reason", "created_from", "created_until", "finished_from", "finished_until"];
+        if let Some(name) = words.into_iter().find(|name| query.exact_text(name) == Some("")) {
+            return Err(empty(name));
+        }
         let filter = JobFilter {
+            // Clients of Titan send an empty status and an empty image along that mean none.
             status: query.text("status").map_or(Ok(Vec::new()), statuses)?,
             is_final: query.choice("final")?,
             reason: query.text("reason").map(reason).transpose()?,
-            // Clients send an empty one along that mean none.
-            image: text("image"),
+            image: query.text("image").map(str::to_owned),
             queue: exact("queue"),
             key: exact("key"),
             tags: query
                 .exact_text("tag")
                 .map_or(Vec::new(), |tags| tags.split(',').map(str::to_owned).collect()),
-            created_from: text("created_from"),
-            created_until: text("created_until"),
-            finished_from: text("finished_from"),
-            finished_until: text("finished_until"),
+            created_from: exact("created_from"),
+            created_until: exact("created_until"),
+            finished_from: exact("finished_from"),
+            finished_until: exact("finished_until"),
         };
         let mut meant = Meant::of(filter, "tag")?;
         if meant.filter.statuses.is_empty() {
@@ -58,7 +61,7 @@ impl Meant {
         let invalid = |field: &'static str| move |message: String| ApiError::invalid(field, message);
         let texts = [("image", &asked.image), ("queue", &asked.queue), ("key", &asked.key)];
         if let Some((field, _)) = texts.into_iter().find(|(_, text)| text.as_deref() == Some("")) {
-            return Err(ApiError::invalid(field, "must not be empty: leave it out to ask for any"));
+            return Err(empty(field));
         }
         let queue = asked.queue.as_deref().map(convert::queue_name).transpose().map_err(invalid("queue"))?;
         let reason = asked.reason.map(core_reason).transpose()?;
@@ -88,6 +91,10 @@ impl Meant {
         };
         Ok(Meant { filter, queue })
     }
+}
+
+fn empty(field: &'static str) -> ApiError {
+    ApiError::invalid(field, "must not be empty: leave it out to ask for any")
 }
 
 /// Statuses with commas between them, with the two synonyms that the older documentation uses.
@@ -186,7 +193,7 @@ mod tests {
         };
         assert_eq!(meant(query).unwrap(), Meant { filter: expected, queue: QueueName::new("q") });
         let active = Filter { statuses: quorate_core::Status::ACTIVE.to_vec(), ..Filter::default() };
-        assert_eq!(meant("status=&image=&final=").unwrap(), Meant { filter: active, queue: None });
+        assert_eq!(meant("status=&image=").unwrap(), Meant { filter: active, queue: None });
     }
 
     #[test]
@@ -220,6 +227,10 @@ mod tests {
             (&long, "key", "not 65"),
             ("key=", "key", "must not be empty"),
             ("queue=", "queue", "must not be empty"),
+            ("final=", "final", "must not be empty"),
+            ("reason=", "reason", "must not be empty"),
+            ("finished_from=", "finished_from", "must not be empty"),
+            ("created_until=", "created_until", "must not be empty"),
             ("tag=", "tag", "1 to 64"),
             ("created_from=2026-01-31T09:30:00+01:00", "created_from", "a + is written %2B in a URL"),
         ] {

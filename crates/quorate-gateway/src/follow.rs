@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use quorate_core::{JobId, Unavailable};
+use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::{Claim, PieceShare};
@@ -16,6 +17,8 @@ pub(crate) struct Follow<B> {
     looks: Looks,
     /// How much of the log has been sent.
     sent: usize,
+    /// Of that. A log that came with the job's end may be another one.
+    digest: Sha256,
     /// Of the memory for answers. Empty: only pieces hold some, not who waits for one, maybe for ever.
     room: Share,
     share: PieceShare,
@@ -31,10 +34,11 @@ impl<B: Backend> Follow<B> {
     pub(crate) fn new(gateway: Gateway<B>, id: JobId, share: PieceShare) -> Result<Follow<B>, ApiError> {
         let waiting = gateway.may_wait()?;
         let (looks, room) = (Looks::new(&gateway), gateway.answers().share());
-        Ok(Follow { gateway, id, looks, sent: 0, room, share, _waiting: waiting })
+        Ok(Follow { gateway, id, looks, sent: 0, digest: Sha256::new(), room, share, _waiting: waiting })
     }
 
-    /// What comes next; `None` at the end: the job has finished or is deleted, or this node takes leave of those who wait.
+    /// What comes next; `None` at the end: the job has finished, maybe with another log, or is deleted, or this node takes leave of
+    /// those who wait.
     ///
     /// # Errors
     /// The table cannot be read.
@@ -72,7 +76,12 @@ impl<B: Backend> Follow<B> {
     /// What comes next of the log, if there is more. The share is for all of the log as it is read.
     async fn piece(&mut self, mut share: Share) -> Result<Option<Bytes>, Unavailable> {
         let Some(log) = self.gateway.backend().reads().log(self.id).await? else { return Ok(None) };
-        let rest = log.get(self.sent..).unwrap_or_default();
+        let Some((sent, rest)) = log.split_at_checked(self.sent) else { return Ok(None) };
+        let is_whole =
+            self.gateway.backend().reads().job(self.id).await?.is_some_and(|job| job.log_parts == 0);
+        if is_whole && Sha256::digest(sent) != self.digest.clone().finalize() {
+            return Ok(None);
+        }
         let piece = rest.get(..PIECE_BYTES).unwrap_or(rest);
         // It may have grown since its share was claimed.
         if piece.is_empty() || Claim::Read.resize(&mut share, piece.len()).await.is_err() {
@@ -81,6 +90,7 @@ impl<B: Backend> Follow<B> {
         // A copy: the log itself may be a megabyte, and the client slow.
         let piece = Bytes::copy_from_slice(piece);
         self.sent += piece.len();
+        self.digest.update(&piece);
         self.looks.found();
         self.share.put(share);
         Ok(Some(piece))

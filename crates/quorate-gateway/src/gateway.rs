@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use quorate_core::{Command, JobsPage, JobsQuery, Reply, Unavailable};
+use quorate_core::{Command, JobsPage, JobsQuery, Outcome, Reply, Unavailable};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::body::BodyReader;
@@ -165,16 +165,22 @@ impl<B: Backend> Gateway<B> {
     /// # Errors
     /// It was refused (with its place in the log), or got no answer.
     pub(crate) async fn submit(&self, command: Command) -> Result<(Index, Reply), Failure> {
+        let (index, outcome) = self.carry_out(command).await?;
+        match outcome {
+            Ok(reply) => Ok((index, reply)),
+            Err(refusal) => Err(Failure { error: ApiError::from(refusal), index: Some(index) }),
+        }
+    }
+
+    /// The same, with a refusal as it is.
+    pub(crate) async fn carry_out(&self, command: Command) -> Result<(Index, Outcome), ApiError> {
         let within = patience::within(self.config().write_wait);
         let answered = self.backend().submit(command, within).await?;
         let index = match answered.replayed {
             true => Index::Replayed(answered.position),
             false => Index::Written(answered.position),
         };
-        match answered.outcome {
-            Ok(reply) => Ok((index, reply)),
-            Err(refusal) => Err(Failure { error: ApiError::from(refusal), index: Some(index) }),
-        }
+        Ok((index, answered.outcome))
     }
 
     /// True when a read must pass a barrier first: it was asked for, or this node has just been started.

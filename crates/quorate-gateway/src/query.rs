@@ -57,7 +57,7 @@ impl Query {
         (!value.is_empty()).then_some(value)
     }
 
-    /// A parameter's text, where an empty one says something else than none: what it would narrow must not become all.
+    /// A parameter's text, also an empty one: what it would narrow must not become all.
     pub(crate) fn exact_text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(given, _)| given == name).map(|(_, value)| &**value)
     }

@@ -20,16 +20,24 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// What the fields `queue`, `image` and `worker` say; an empty one is as good as absent.
+    /// What the fields `queue`, `image` and `worker` say.
     ///
     /// # Errors
-    /// 400: one of them is malformed, or they name too much.
+    /// 400: one of them is empty or malformed, or they name too much.
     pub(crate) fn parse(
         queue: Option<&str>,
         image: Option<&str>,
         worker: Option<&str>,
     ) -> Result<Selection, ApiError> {
-        let [queue, image, worker] = [queue, image, worker].map(|text| text.filter(|text| !text.is_empty()));
+        // What an unset variable makes of it must not take jobs of others.
+        let absent = [
+            ("queue", queue, "take from default"),
+            ("image", image, "take jobs of any"),
+            ("worker", worker, "have no name"),
+        ];
+        if let Some((field, _, without)) = absent.into_iter().find(|(_, text, _)| *text == Some("")) {
+            return Err(ApiError::invalid(field, format!("must not be empty: leave it out to {without}")));
+        }
         let from = queue.map_or(Ok(Source::InOrder(vec![QueueName::DEFAULT])), source);
         let from = from.map_err(|message| ApiError::invalid("queue", message))?;
         let images =
@@ -53,6 +61,12 @@ impl Selection {
         if let Some(worker) = worker {
             // No text has that byte.
             said.extend([&[0xff], worker.as_bytes()].concat());
+        }
+        if worker.is_some_and(convert::is_step) {
+            return Err(ApiError::invalid(
+                "worker",
+                "is . or .., which clients leave out of a path: nobody could say that it is gone",
+            ));
         }
         let worker = convert::worker_name(worker.unwrap_or_default())?;
         Ok(Selection { from, images, worker, said })
@@ -87,7 +101,8 @@ pub fn check_queues(text: &str) -> Result<(), String> {
 /// Why not.
 pub fn check_consumer(queue: Option<&str>, images: &[String]) -> Result<(), String> {
     let images = images.join(",");
-    Selection::parse(queue, Some(&images), None).map_err(|error| error.message().into_owned())?;
+    let named = Some(&*images).filter(|images| !images.is_empty());
+    Selection::parse(queue, named, None).map_err(|error| error.message().into_owned())?;
     let bytes: usize = [queue.unwrap_or_default(), &images]
         .map(|text| {
             percent_encoding::utf8_percent_encode(text, NON_ALPHANUMERIC).map(str::len).sum::<usize>()
@@ -187,9 +202,7 @@ mod tests {
         assert_eq!(of("b,a").from, Source::InOrder(vec![name("b"), name("a")]));
         assert_eq!(of("b:5,a:1").from, Source::ByWeight(vec![(name("b"), 5), (name("a"), 1)]));
         assert_eq!(of("*"), Take { from: Source::All, images: Vec::new(), n: 7, worker: "".into() });
-        for none in [None, Some("")] {
-            assert_eq!(Selection::parse(none, none, none).unwrap().take(7), Take::default_queue(7));
-        }
+        assert_eq!(Selection::parse(None, None, None).unwrap().take(7), Take::default_queue(7));
         let images = Selection::parse(None, Some("a,b/c:1"), None).unwrap().take(1).images;
         assert_eq!(images, [ids::image("a"), ids::image("b/c:1")]);
     }
@@ -203,7 +216,17 @@ mod tests {
         assert_ne!(said(Some("a"), None), said(None, Some("a")));
         assert_ne!(by(None, "w"), said(None, None));
         assert_ne!(by(None, "w"), by(Some("w"), "w"));
-        assert_eq!(by(None, ""), said(None, None));
+    }
+
+    #[test]
+    fn a_worker_has_a_name_that_a_path_can_have() {
+        for name in [".", ".."] {
+            let Err(ApiError::Invalid { fields, .. }) = Selection::parse(None, None, Some(name)) else {
+                panic!("{name}")
+            };
+            assert_eq!(fields, "worker");
+        }
+        assert!(Selection::parse(None, None, Some("...")).is_ok());
     }
 
     #[test]
@@ -211,18 +234,20 @@ mod tests {
         let many = |n: usize| (0..n).map(|n| format!("q{n}")).collect::<Vec<_>>().join(",");
         let (queues, images) = (many(65), many(64));
         for (queue, image, field, says) in [
-            ("a,A", "", "queue", r#""A" is no name of a queue: 1 to 64 of a-z 0-9 . _ -"#),
-            ("a,", "", "queue", r#""" is no name"#),
-            ("a,b,a", "", "queue", r#"names "a" twice"#),
-            ("a:1,default", "", "queue", "has weights for some queues only"),
-            ("a:0", "", "queue", r#"must give "a" a weight of 1 to 1000, not "0""#),
-            ("a:+1", "", "queue", r#"not "+1""#),
-            ("a:", "", "queue", r#"not """#),
-            ("a,*", "", "queue", "it stands for all queues, and alone"),
-            (&queues, "", "queue", "names 65 queues, and 64 are the most; * stands for all"),
-            ("", &queues, "image", "names 65 images, and 64 are the most"),
-            ("", "a,b,a", "image", r#"names "a" twice"#),
-            ("", "a,,b", "image", "must be names of 1 to 255 bytes"),
+            ("", "x", "queue", "must not be empty: leave it out to take from default"),
+            ("*", "", "image", "must not be empty: leave it out to take jobs of any"),
+            ("a,A", "x", "queue", r#""A" is no name of a queue: 1 to 64 of a-z 0-9 . _ -"#),
+            ("a,", "x", "queue", r#""" is no name"#),
+            ("a,b,a", "x", "queue", r#"names "a" twice"#),
+            ("a:1,default", "x", "queue", "has weights for some queues only"),
+            ("a:0", "x", "queue", r#"must give "a" a weight of 1 to 1000, not "0""#),
+            ("a:+1", "x", "queue", r#"not "+1""#),
+            ("a:", "x", "queue", r#"not """#),
+            ("a,*", "x", "queue", "it stands for all queues, and alone"),
+            (&queues, "x", "queue", "names 65 queues, and 64 are the most; * stands for all"),
+            ("*", &queues, "image", "names 65 images, and 64 are the most"),
+            ("*", "a,b,a", "image", r#"names "a" twice"#),
+            ("*", "a,,b", "image", "must be names of 1 to 255 bytes"),
             (&many(5), &images, "image", "64 images of 5 queues are more than 64 pairs"),
         ] {
             let Err(ApiError::Invalid { fields, message }) = Selection::parse(Some(queue), Some(image), None)

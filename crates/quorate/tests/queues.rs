@@ -91,6 +91,7 @@ fn a_queue_is_set_shown_paused_and_deleted() {
     node.says(&format!("job cancel {}", id.trim()));
     node.says(&format!("job delete {}", id.trim()));
     assert_eq!(node.says("queue delete mails"), "deleted mails\n");
+    assert_eq!(node.says("queue delete default"), "default is always there; its settings are deleted\n");
     assert_eq!(node.run("queue show mails").status.code(), Some(3));
     assert_eq!(node.run("queue pause mails").status.code(), Some(3), "a slip makes no queue");
     assert_eq!(node.says("queue list --quiet"), "default\n");
@@ -131,11 +132,18 @@ fn what_can_not_be_is_refused_before_a_node_is_asked() {
     let long = (0..64).map(|n| format!(" --program {n}{}=/bin/cat", "i".repeat(200))).collect::<String>();
     for (args, says) in [
         ("queue set Mails", "it must be a name of 1 to 64 of a-z 0-9 . _ -"),
+        ("queue set ..", "it must be another name"),
+        ("worker gone .", "it must be another name"),
         ("queue set a --rate 5", "it must be jobs and a duration, as in 100/1s, or none"),
         ("queue set a --max-running 0", "it must be a whole number from 1 to 1000000, or none"),
         ("queue set a --backoff linear", "it must be fixed, exponential:10m:20% or delays as in 1s,5s,30s"),
         ("job enqueue --image a --queue A", "it must be a name of 1 to 64"),
         ("job enqueue --image a --key=", "it must have 1 to 64 bytes"),
+        ("job cancel --since 1h", "by when they were enqueued: --created-since"),
+        ("job cancel --status success", "cancel is for jobs that have not finished"),
+        ("job retry --status queued", "retry is for jobs that have finished"),
+        ("job delete --status queued", "delete is for jobs that have finished"),
+        ("job list --status released", "they are among those of --status cancelled"),
         ("run --program a=/bin/cat --queue a:5,b", "has weights for some queues only"),
         (
             "run --program a=/bin/cat --image b",
@@ -209,7 +217,10 @@ fn what_a_worker_holds_is_seen_said_of_and_given_back() {
     let next = take(&node, "w2");
     assert_eq!(new["id"], json!(next));
     let gone = node.says("worker gone w2").trim().to_owned();
-    assert_eq!(node.says("worker gone w2"), "");
+    let again = node.run("worker gone w2");
+    assert_eq!((again.status.code(), &*again.stdout), (Some(0), &b""[..]));
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert_eq!(said, "nothing was held under the name w2: quorate worker list\n");
     let last = take(&node, "w3");
     assert_eq!(last, gone);
     let wait = format!("job wait {id}");
@@ -372,6 +383,11 @@ fn several_jobs_are_named_at_once() {
     assert_eq!(node.json(&format!("job get {b}"))["details"], "enough");
     let shown = node.says("operation list");
     assert!(shown.contains("2 ids"), "{shown}");
+    let operation = node.json("operation list")["operations"][0]["id"].as_str().unwrap().to_owned();
+    assert!(node.says(&format!("operation show {}", &operation[..20])).contains(&operation));
+    let none = node.run("operation show ffffffff");
+    assert_eq!(none.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("no operation's id begins with ffffffff"));
     let dry = node.says(&format!("job retry {a} {b} --dry-run"));
     assert!(dry.contains(&a) && dry.contains(&b), "{dry}");
     assert!(dry.ends_with("retry: 2 jobs; nothing was done\n"), "{dry}");
@@ -384,7 +400,8 @@ fn several_jobs_are_named_at_once() {
         "delete: 1 job, 1 skipped
 "
     );
-    assert!(String::from_utf8_lossy(&some.stderr).contains("what was skipped is not there"), "{some:?}");
+    let said = String::from_utf8_lossy(&some.stderr).into_owned();
+    assert_eq!(said, format!("skipped {c}: it is queued\n"));
     assert_eq!(node.run(&format!("job get {a}")).status.code(), Some(3));
     // By their beginnings, as one is.
     let beginning = (8..36).map(|chars| &b[..chars]).find(|start| !c.starts_with(start)).unwrap();

@@ -9,8 +9,8 @@ use crate::quote::shortened;
 use crate::unknown::unknown;
 
 /// curl says of what follows `-d` that it is a form, whatever it is.
-pub(super) const JSON_AS_A_FORM: &str =
-    "is JSON, but the Content-Type says that it is a form; send Content-Type: application/json";
+pub(super) const MISNAMED_JSON: &str =
+    "is JSON, but the Content-Type says otherwise; send Content-Type: application/json";
 
 /// The fields with which a worker ends a job, in whichever of the many forms they came.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Form {
             }
             MediaType::Multipart { boundary: None } | MediaType::Urlencoded => {
                 if bytes.trim_ascii_start().starts_with(b"{") {
-                    return Err(ApiError::invalid("body", JSON_AS_A_FORM));
+                    return Err(ApiError::invalid("body", MISNAMED_JSON));
                 }
                 for (name, value) in urlencoded::pairs(&bytes) {
                     form.put(&name, value.into())?;
@@ -68,7 +68,7 @@ impl Form {
             return Err(ApiError::invalid(name, "is given twice"));
         }
         if name == "log" && value.len() > LOG_BYTES {
-            return Err(ApiError::TooLarge { what: "log", limit: LOG_BYTES });
+            return Err(ApiError::TooLarge { what: "log", limit: LOG_BYTES, unit: "bytes" });
         }
         self.fields.push((name, value));
         Ok(())

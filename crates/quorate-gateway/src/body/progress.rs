@@ -1,6 +1,6 @@
 use quorate_api::{Progress, TouchRequest};
 
-use crate::body::form::JSON_AS_A_FORM;
+use crate::body::form::MISNAMED_JSON;
 use crate::body::{MediaType, Object, json};
 use crate::error::ApiError;
 
@@ -20,7 +20,7 @@ pub(crate) fn progress(media_type: &MediaType, bytes: &[u8]) -> Result<Option<Pr
         }
         MediaType::Urlencoded | MediaType::Multipart { .. } | MediaType::Text | MediaType::Other => {
             match bytes.trim_ascii_start().starts_with(b"{") {
-                true => Err(ApiError::invalid("body", JSON_AS_A_FORM)),
+                true => Err(ApiError::invalid("body", MISNAMED_JSON)),
                 false => Ok(None),
             }
         }

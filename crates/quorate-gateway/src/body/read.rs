@@ -56,7 +56,7 @@ impl BodyReader {
     }
 
     async fn read_within_limits(&self, body: Body) -> Result<ReadBody, ApiError> {
-        let too_large = ApiError::TooLarge { what: "body", limit: BODY_BYTES };
+        let too_large = ApiError::TooLarge { what: "body", limit: BODY_BYTES, unit: "bytes" };
         let announced = body.size_hint().lower();
         if announced > BODY_BYTES as u64 {
             return Err(too_large);

@@ -12,7 +12,7 @@ use quorate_core::{QueueName, State, Timestamp, limits};
 
 pub(crate) use self::operation::{Which, Work, operation, work};
 pub(crate) use self::progress::progress;
-pub(crate) use self::queue::{queue, queue_name, settings, stats};
+pub(crate) use self::queue::{is_step, new_queue_name, queue, queue_name, settings, stats};
 pub(crate) use self::tags::tags;
 pub(crate) use self::worker::{worker, worker_name};
 
@@ -43,9 +43,9 @@ pub(crate) fn new_job(
     }
     let payload = Bytes::from(job.payload.unwrap_or_default());
     if payload.len() > payload_bytes {
-        return Err(ApiError::TooLarge { what: "payload", limit: payload_bytes });
+        return Err(ApiError::TooLarge { what: "payload", limit: payload_bytes, unit: "bytes" });
     }
-    let queue = job.queue.map_or(Ok(QueueName::DEFAULT), |name| queue_name(&name));
+    let queue = job.queue.map_or(Ok(QueueName::DEFAULT), |name| new_queue_name(&name));
     if let Some(key) = &job.key
         && !(1..=limits::JOB_KEY_BYTES).contains(&key.len())
     {
@@ -107,7 +107,7 @@ pub(crate) fn ending(position: usize, ending: quorate_api::Ending) -> Result<quo
     };
     let log = Bytes::from(log.unwrap_or_default());
     if log.len() > limits::LOG_BYTES {
-        return Err(ApiError::TooLarge { what: "log", limit: limits::LOG_BYTES });
+        return Err(ApiError::TooLarge { what: "log", limit: limits::LOG_BYTES, unit: "bytes" });
     }
     Ok(quorate_core::Ending { id: quorate_core::JobId(id), failure, log })
 }

@@ -20,6 +20,22 @@ pub(crate) fn queue_name(text: &str) -> Result<QueueName, String> {
     })
 }
 
+/// The name of a queue that there need not be yet.
+///
+/// # Errors
+/// It can be none, or none that a path can name.
+pub(crate) fn new_queue_name(text: &str) -> Result<QueueName, String> {
+    match is_step(text) {
+        true => Err(format!("\"{text}\" is no name of a queue: clients leave . and .. out of a path")),
+        false => queue_name(text),
+    }
+}
+
+/// True for what is a step of a path: whatever bears that name, no client can ask for.
+pub(crate) fn is_step(name: &str) -> bool {
+    matches!(name, "." | "..")
+}
+
 /// The changes that a request asks for, checked.
 ///
 /// # Errors

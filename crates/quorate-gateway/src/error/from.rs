@@ -3,6 +3,7 @@ use quorate_core::{Refusal, Unavailable};
 
 use super::ApiError;
 use crate::memory::Full;
+use crate::ranges;
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
@@ -22,7 +23,7 @@ impl From<Refusal> for ApiError {
                 outcome: WriteOutcome::NotApplied,
                 message: "the request reached the log after its deadline",
             },
-            Refusal::Invalid { field } => ApiError::invalid(field, "is outside of its limits"),
+            Refusal::Invalid { field } => ApiError::invalid(field, ranges::allowed(field)),
             Refusal::IdTaken => {
                 tracing::error!("a job id that this node drew is taken: its source of randomness is broken");
                 ApiError::Internal

@@ -115,8 +115,8 @@ impl ApiError {
             ApiError::KeyReused => {
                 Shape::new(StatusCode::CONFLICT, "this Idempotency-Key was used for another request")
             }
-            ApiError::TooLarge { what, limit } => {
-                let message = format!("the {what} is over its limit of {limit} bytes");
+            ApiError::TooLarge { what, limit, unit } => {
+                let message = format!("the {what} is over its limit of {limit} {unit}");
                 Shape::new(StatusCode::PAYLOAD_TOO_LARGE, message)
             }
             ApiError::UnsupportedMediaType { accepted } => {

@@ -71,7 +71,7 @@ fn one_of_every_kind() -> Vec<ApiError> {
         ApiError::TooManyLanes,
         ApiError::TooManyOperations,
         ApiError::KeyReused,
-        ApiError::TooLarge { what: "body", limit: 1 },
+        ApiError::TooLarge { what: "body", limit: 1, unit: "bytes" },
         ApiError::UnsupportedMediaType { accepted: "JSON" },
         ApiError::HeaderTooLarge,
         ApiError::Overloaded,

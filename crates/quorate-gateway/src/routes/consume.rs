@@ -90,9 +90,9 @@ fn in_query(query: &Query) -> Result<ConsumeRequest, ApiError> {
     Ok(ConsumeRequest {
         n: query.integer("n")?,
         wait: query.integer("wait")?,
-        queue: query.text("queue").map(str::to_owned),
-        image: query.text("image").map(str::to_owned),
-        worker: query.text("worker").map(str::to_owned),
+        queue: query.exact_text("queue").map(str::to_owned),
+        image: query.exact_text("image").map(str::to_owned),
+        worker: query.exact_text("worker").map(str::to_owned),
     })
 }
 

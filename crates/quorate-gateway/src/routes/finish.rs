@@ -46,9 +46,9 @@ pub(crate) async fn post<B: Backend>(
         let asked = body::endings(&bytes)?;
         let take = asked.take.map_or_else(|| query.integer("take"), |take| Ok(Some(take)))?;
         let wait = asked.wait.map_or_else(|| query.integer("wait"), |wait| Ok(Some(wait)))?;
-        let queue = asked.queue.as_deref().or(query.text("queue"));
-        let image = asked.image.as_deref().or(query.text("image"));
-        let worker = asked.worker.as_deref().or(query.text("worker"));
+        let queue = asked.queue.as_deref().or(query.exact_text("queue"));
+        let image = asked.image.as_deref().or(query.exact_text("image"));
+        let worker = asked.worker.as_deref().or(query.exact_text("worker"));
         let selection = Selection::parse(queue, image, worker)?;
         let taking = Taking::new(take, wait, selection, &parts.headers, "finish", &[&bytes])?;
         let endings = asked.jobs.into_iter().enumerate();

@@ -207,7 +207,7 @@ fn taking(
     call: &str,
     said: &[&[u8]],
 ) -> Result<Option<Taking>, ApiError> {
-    let [queue, image, worker] = ["queue", "image", "worker"].map(|name| query.text(name));
+    let [queue, image, worker] = ["queue", "image", "worker"].map(|name| query.exact_text(name));
     let selection = Selection::parse(queue, image, worker)?;
     match (query.integer("take")?, query.integer("wait")?) {
         (None, None) if queue.or(image).is_some() => {

@@ -1,23 +1,20 @@
 use std::io;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use bytes::Bytes;
 use futures::stream;
-use quorate_core::limits::LOG_BYTES;
-use quorate_core::{Command, JobId};
+use quorate_core::JobId;
 
-use super::job::done;
 use crate::answer::{self, Claim, PieceShare};
 use crate::error::{Answer, ApiError, Failure};
 use crate::follow::Follow;
-use crate::openapi::{AppendParams, Conflict, LogParams, NoSuchJob, ReadErrors, ReadParams, WriteErrors};
+use crate::openapi::{LogParams, NoSuchJob, ReadErrors, ReadParams};
 use crate::query::Query;
 use crate::response::{self, Index};
 use crate::routes::path_id::JobPath;
-use crate::{Backend, Gateway, Reads, ranges};
+use crate::{Backend, Gateway, Reads};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -96,35 +93,4 @@ async fn follow<B: Backend>(gateway: Gateway<B>, id: JobId, linearizable: bool) 
         }
     });
     Ok(answer::held_by_pieces(with_log(index, Body::from_stream(pieces)), share))
-}
-
-/// Adds the body, byte for byte, to the log of a running job. With `offset` it is safe to repeat: what is there from that place on is
-/// not added again.
-#[utoipa::path(
-    post,
-    path = "/v1/job/{id}/log",
-    operation_id = "append_log",
-    params(("id" = String, Path, description = "The job's id"), AppendParams),
-    request_body(content = String, content_type = "application/octet-stream"),
-    responses((status = 204, description = "It is added"), WriteErrors, NoSuchJob, Conflict)
-)]
-pub(crate) async fn append<B: Backend>(
-    State(gateway): State<Gateway<B>>,
-    JobPath(id): JobPath,
-    query: Query,
-    request: Request,
-) -> Answer {
-    let offset = query.integer("offset")?;
-    offset.map_or(Ok(()), |offset| ranges::check("offset", "offset", offset))?;
-    let body = gateway.bodies().read(request.into_body()).await?;
-    let (log, _share) = body.understand(gateway.heavy(), check).await?;
-    done(gateway.submit(Command::AppendLog { id, log, offset }).await?)
-}
-
-fn check(log: Bytes) -> Result<Bytes, ApiError> {
-    match log.len() {
-        0 => Err(ApiError::invalid("body", "is empty; send what is to be added to the log")),
-        1..=LOG_BYTES => Ok(log),
-        _ => Err(ApiError::TooLarge { what: "log", limit: LOG_BYTES }),
-    }
 }

@@ -1,6 +1,7 @@
 //! One handler for every operation. Its `#[utoipa::path]` attribute is its route, its method and its description at
 //! once, so that the OpenAPI document and the router cannot differ.
 
+mod append_log;
 mod backup;
 mod cluster;
 mod consume;
@@ -54,7 +55,7 @@ pub(crate) fn all<B: Backend>() -> Routes<B> {
         .add(Needs::RUN, job::__path_release, job::release::<B>)
         .add(Needs::SUBMIT, job::__path_retry, job::retry::<B>)
         .add(Needs::ANY, log::__path_get, log::get::<B>)
-        .add(Needs::RUN, log::__path_append, log::append::<B>)
+        .add(Needs::RUN, append_log::__path_append, append_log::append::<B>)
         .add(Needs::ADMIN, operations::__path_retry, operations::retry::<B>)
         .add(Needs::ADMIN, operations::__path_cancel, operations::cancel::<B>)
         .add(Needs::ADMIN, operations::__path_delete, operations::delete::<B>)

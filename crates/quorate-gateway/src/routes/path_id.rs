@@ -66,7 +66,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NewQueuePath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<NewQueuePath, ApiError> {
-        let name = convert::queue_name(&text(parts, state).await.unwrap_or_default());
+        let name = convert::new_queue_name(&text(parts, state).await.unwrap_or_default());
         name.map(NewQueuePath).map_err(|message| ApiError::invalid("name", message))
     }
 }

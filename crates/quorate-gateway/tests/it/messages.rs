@@ -166,7 +166,7 @@ async fn of_bodies() {
             success,
             FORM,
             r#"{"log":"x"}"#,
-            "body: is JSON, but the Content-Type says that it is a form; send Content-Type: application/json",
+            "body: is JSON, but the Content-Type says otherwise; send Content-Type: application/json",
         ),
         (fail, FORM, "reason=boredom", "reason: must be timeout, killed or bad_exit, not boredom"),
         (

@@ -75,6 +75,11 @@ async fn what_no_queue_can_be_like_is_refused_by_name() {
             "must be fixed, exponential or list, not linear",
         ),
         (r#"{"backoff":{"cap":5}}"#, "backoff.type", "is required"),
+        (
+            r#"{"backoff":"fixed"}"#,
+            "backoff",
+            r#"must be an object with a type, as in {"type": "fixed"}, not the string "fixed""#,
+        ),
         (r#"{"backoff":{"type":"exponential"}}"#, "backoff.cap", "is required"),
         (
             r#"{"backoff":{"type":"exponential","capp":5}}"#,
@@ -101,7 +106,7 @@ async fn what_no_queue_can_be_like_is_refused_by_name() {
         let message = refused.json()["error"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains(says), "{body}: {message}");
     }
-    for name in ["Mails", "a%20b", "a:1", "*", &"x".repeat(65)] {
+    for name in ["Mails", ".", "..", "a%20b", "a:1", "*", &"x".repeat(65)] {
         let refused = api.send("PUT", &format!("/v1/queue/{name}"), "{}").await.expect(400);
         assert_eq!(refused.fields().as_deref(), Some("name"), "{name}");
     }

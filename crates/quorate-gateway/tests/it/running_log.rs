@@ -35,10 +35,14 @@ async fn progress_comes_with_a_touch() {
         assert_eq!(refused.fields().as_deref(), Some(field), "{body}");
         assert!(refused.json()["error"]["message"].as_str().unwrap().contains(says), "{body}");
     }
-    let form = [("content-type", "application/x-www-form-urlencoded")];
-    api.call(request("POST", &touch, &form, "still here")).await.expect(204);
-    let refused = api.call(request("POST", &touch, &form, r#"{"progress":{"percent":1}}"#)).await.expect(400);
-    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("is JSON, but"), "not swallowed");
+    for other in ["application/x-www-form-urlencoded", "text/plain"] {
+        let other = [("content-type", other)];
+        api.call(request("POST", &touch, &other, "still here")).await.expect(204);
+        let json = r#"{"progress":{"percent":1}}"#;
+        let refused = api.call(request("POST", &touch, &other, json)).await.expect(400).json();
+        let says = "body: is JSON, but the Content-Type says otherwise; send Content-Type: application/json";
+        assert_eq!(refused["error"]["message"], says, "not swallowed");
+    }
 }
 
 #[tokio::test]
@@ -64,6 +68,44 @@ async fn a_log_is_there_while_it_grows() {
     api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
     assert_eq!(api.get(&log).await.expect(200).body, b"one-\xff");
     api.post(&log, "x").await.expect(409);
+}
+
+/// What a refusal says, and of what.
+async fn refusal(api: &Api, path: &str, body: impl Into<Body>, status: u16) -> String {
+    let refused = api.post(path, body).await.expect(status);
+    refused.json()["error"]["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_can_not_be_added_says_how_long_the_log_is() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a"}"#).await;
+    let log = format!("/v1/job/{id}/log");
+    api.post(&log, "one").await.expect(204);
+    for offset in [2, 4] {
+        let says = "offset: the log has 3 bytes: go on from there, or repeat what is in it";
+        assert_eq!(refusal(&api, &format!("{log}?offset={offset}"), "xx", 400).await, says);
+    }
+    let says = "offset: the log has other bytes there; it has 3 in all";
+    assert_eq!(refusal(&api, &format!("{log}?offset=0"), "two", 400).await, says);
+    assert_eq!(refusal(&api, &format!("{log}?offset=1"), "nn", 400).await, says);
+    api.post(&format!("{log}?offset=1"), "ne").await.expect(204);
+    assert_eq!(api.get(&log).await.expect(200).body, b"one");
+}
+
+#[tokio::test]
+async fn a_log_that_is_full_says_so() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a"}"#).await;
+    let log = format!("/v1/job/{id}/log");
+    api.post(&log, vec![b'x'; 1 << 20]).await.expect(204);
+    assert_eq!(refusal(&api, &log, "x", 413).await, "the log is over its limit of 1048576 bytes");
+    let id = api.running(r#"{"image":"a"}"#).await;
+    let log = format!("/v1/job/{id}/log");
+    for _ in 0..4_096 {
+        api.post(&log, "x").await.expect(204);
+    }
+    assert_eq!(refusal(&api, &log, "x", 413).await, "the log is over its limit of 4096 parts");
 }
 
 #[tokio::test]
@@ -154,4 +196,23 @@ async fn what_its_end_brings_is_followed_too() {
     let following = tokio::spawn(axum::body::to_bytes(response.into_body(), usize::MAX));
     api.post(&format!("/v1/job/{id}/success"), r#"{"log":"all"}"#).await.expect(200);
     assert_eq!(following.await.unwrap().unwrap(), "all");
+}
+
+#[tokio::test]
+async fn two_logs_do_not_become_one_for_who_follows() {
+    for (end, seen) in [("one, and two", "one, and two"), ("only this, and more", "one"), ("on", "one")] {
+        let api = Api::new();
+        let id = api.running(r#"{"image":"a"}"#).await;
+        let log = format!("/v1/job/{id}/log");
+        api.post(&log, "one").await.expect(204);
+        let follow = request("GET", &format!("{log}?follow=true"), &[], "");
+        let response = api.router.clone().oneshot(follow).await.unwrap();
+        let mut pieces = response.into_body().into_data_stream();
+        let mut came = pieces.next().await.unwrap().unwrap().to_vec();
+        api.post(&format!("/v1/job/{id}/success"), format!(r#"{{"log":"{end}"}}"#)).await.expect(200);
+        while let Some(piece) = pieces.next().await {
+            came.extend(piece.unwrap());
+        }
+        assert_eq!(String::from_utf8(came).unwrap(), seen);
+    }
 }

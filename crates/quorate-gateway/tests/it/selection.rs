@@ -106,6 +106,7 @@ async fn what_can_not_be_is_refused_and_takes_nothing() {
     let finish = json!({"jobs": [{"id": id, "status": "success"}], "take": 1, "queue": "a,b:1"}).to_string();
     let success = format!("/v1/job/{id}/success?take=1&image=a,,b");
     let alone = format!("/v1/job/{id}/fail?queue=a");
+    let empty = format!("/v1/job/{id}/success?take=1&image=");
     for (method, path, body, says) in [
         (
             "GET",
@@ -118,6 +119,12 @@ async fn what_can_not_be_is_refused_and_takes_nothing() {
         ("POST", "/v1/jobs/finish", &finish, "queue: has weights for some"),
         ("POST", &success, "", "image: must be names of 1 to 255 bytes with commas between them"),
         ("POST", &alone, "", "queue: says which jobs to take, and how many is missing: add take=1"),
+        ("POST", "/v1/jobs/consume", r#"{"image":""}"#, "image: must not be empty: leave it out"),
+        ("POST", "/v1/jobs/consume", r#"{"queue":""}"#, "queue: must not be empty: leave it out"),
+        ("GET", "/v1/jobs/consume?image=", "", "image: must not be empty: leave it out to take jobs of any"),
+        ("GET", "/v1/jobs/consume?queue=", "", "queue: must not be empty: leave it out to take from default"),
+        ("GET", "/v1/jobs/consume?worker=", "", "worker: must not be empty: leave it out to have no name"),
+        ("POST", &empty, "", "image: must not be empty"),
         ("GET", "/v1/jobs?queue=A", "", r#"queue: "A" is no name of a queue: 1 to 64 of a-z 0-9 . _ -"#),
     ] {
         let refused = api.send(method, path, body.to_owned()).await.expect(400).json();

@@ -1,6 +1,6 @@
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
-use quorate_client::api::{JobFilter, Reason, Status};
+use quorate_client::api::{Action, JobFilter, Reason, Status};
 use quorate_core::limits::JOB_KEY_BYTES;
 
 use super::enqueue::image;
@@ -52,7 +52,7 @@ impl FilterArgs {
     /// What they ask for now: times before now are moments then.
     ///
     /// # Errors
-    /// `dead` stands beside other statuses, or the tags can be no job's.
+    /// `dead` stands beside other statuses, `released` is asked for, or the tags can be no job's.
     pub(super) fn filter(&self) -> anyhow::Result<JobFilter> {
         check_tags(&self.tags)?;
         let mut statuses = self.status.clone();
@@ -61,6 +61,11 @@ impl FilterArgs {
         let dead = statuses.contains(&StatusArg::Dead);
         if dead && (statuses.len() > 1 || self.is_final == Some(false)) {
             return Err(wrong_usage("--status: dead stands alone; it is the same as error with --final"));
+        }
+        if statuses.contains(&StatusArg::Released) {
+            let says = "released is what a list says of jobs that are cancelled and that another one goes on from: they are among \
+                        those of --status cancelled";
+            return Err(wrong_usage(format!("--status: {says}")));
         }
         let now = Timestamp::now();
         let time = |when: Option<When>| when.map(|when| format!("{:.3}", when.moment(now)));
@@ -78,6 +83,38 @@ impl FilterArgs {
             finished_until: time(self.until),
         })
     }
+
+    /// # Errors
+    /// They ask for jobs to which this is never done.
+    pub(super) fn check_for(&self, action: Action) -> anyhow::Result<()> {
+        use StatusArg::{Cancelled, Dead, Delayed, Error, Queued, Running, Success};
+        let (statuses, of) = match action {
+            Action::Cancel => {
+                (&[Delayed, Queued, Running][..], "that have not finished (delayed, queued, running)")
+            }
+            Action::Retry | Action::Delete => (
+                &[Success, Error, Cancelled, Dead][..],
+                "that have finished (success, error, cancelled, dead)",
+            ),
+        };
+        let action = action.as_str();
+        if let Some(other) = self.status.iter().find(|status| !statuses.contains(status)) {
+            let other = other.to_possible_value().expect("none is skipped");
+            return Err(wrong_usage(format!("--status {}: {action} is for jobs {of}", other.get_name())));
+        }
+        let ended = [
+            ("--since", self.since.is_some(), "; by when they were enqueued: --created-since"),
+            ("--until", self.until.is_some(), "; by when they were enqueued: --created-until"),
+            ("--reason", self.reason.is_some(), ""),
+            ("--final", self.is_final.is_some(), ""),
+        ];
+        match ended.into_iter().find(|(_, is_said, _)| *is_said && statuses.contains(&Running)) {
+            Some((flag, _, instead)) => Err(wrong_usage(format!(
+                "{flag}: only jobs that have finished have that, and {action} is for jobs {of}{instead}"
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -92,6 +129,9 @@ enum StatusArg {
     Error,
     Cancelled,
     Dead,
+    /// A word of lists alone, which is explained.
+    #[value(hide = true)]
+    Released,
 }
 
 impl From<StatusArg> for Status {
@@ -102,7 +142,7 @@ impl From<StatusArg> for Status {
             StatusArg::Running => Status::Running,
             StatusArg::Success => Status::Success,
             StatusArg::Error | StatusArg::Dead => Status::Error,
-            StatusArg::Cancelled => Status::Cancelled,
+            StatusArg::Cancelled | StatusArg::Released => Status::Cancelled,
         }
     }
 }
@@ -208,6 +248,39 @@ mod tests {
             let refused = filter(args).unwrap_err().root_cause().to_string();
             assert!(refused.contains("dead stands alone"), "{refused}");
         }
+    }
+
+    #[test]
+    fn what_is_never_done_is_refused_by_name() {
+        let check = |action, args: &[&str]| {
+            let command = Command::try_parse_from([&["test"], args].concat()).unwrap();
+            command.filter.check_for(action).map_err(|refused| refused.root_cause().to_string())
+        };
+        for (action, args, says) in [
+            (Action::Cancel, &["--since", "1h"][..], "--since: only jobs that have finished have that"),
+            (Action::Cancel, &["--until", "1h"], "by when they were enqueued: --created-until"),
+            (Action::Cancel, &["--reason", "timeout"], "--reason: "),
+            (Action::Cancel, &["--final"], "--final: "),
+            (
+                Action::Cancel,
+                &["--status", "queued,success"],
+                "--status success: cancel is for jobs that have not",
+            ),
+            (Action::Retry, &["--status", "queued"], "--status queued: retry is for jobs that have finished"),
+            (
+                Action::Delete,
+                &["--status", "running"],
+                "--status running: delete is for jobs that have finished",
+            ),
+        ] {
+            let refused = check(action, args).unwrap_err();
+            assert!(refused.contains(says), "{args:?}: {refused}");
+        }
+        assert_eq!(check(Action::Cancel, &["--status", "delayed", "--created-since", "1h"]), Ok(()));
+        assert_eq!(check(Action::Retry, &["--status", "dead", "--since", "1h"]), Ok(()));
+        assert_eq!(check(Action::Delete, &["--reason", "killed", "--until", "1d"]), Ok(()));
+        let released = filter(&["--status", "released"]).unwrap_err().root_cause().to_string();
+        assert!(released.contains("they are among those of --status cancelled"), "{released}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use bytes::Bytes;
 use clap::Args;
 use quorate_client::api::Status;
 use quorate_client::{Client, Error, RefusedKind};
@@ -35,16 +36,22 @@ pub(super) fn main(args: LogArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Asks again and again, whichever node answers: a stream would end with its node.
+/// Asks again and again, whichever node answers: a stream would end with its node. A job may end with another log.
 async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error> {
-    let (mut printed, mut was_answered, mut is_silent) = (0, false, false);
+    let (mut printed, mut was_answered, mut is_silent) = (Bytes::new(), false, false);
     let mut wait = 0;
     while out.is_seen() {
         match look(client, id, wait).await {
             Ok((status, log)) => {
                 (was_answered, is_silent) = (true, false);
-                out.data(log.get(printed..).unwrap_or_default());
-                printed = printed.max(log.len());
+                if let Some(more) = log.strip_prefix(&*printed) {
+                    out.data(more);
+                    printed = log;
+                } else if !printed.starts_with(&log) {
+                    output::remark("the job has ended with another log, which follows");
+                    out.data(&log);
+                    printed = log;
+                }
                 match status {
                     Status::Success | Status::Error | Status::Cancelled => return Ok(()),
                     Status::Delayed | Status::Queued | Status::Running => {}
@@ -64,14 +71,12 @@ async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error
 }
 
 /// How the job is, once it has finished or after the time, and its log from then on: of one that has finished, all of it.
-async fn look(client: &Client, id: &str, wait: u32) -> Result<(Status, bytes::Bytes), Error> {
+async fn look(client: &Client, id: &str, wait: u32) -> Result<(Status, Bytes), Error> {
     let status = client.outcome(id, wait, false).await?.status;
     match client.log(id).await {
         Ok(log) => Ok((status, log)),
         // Nothing has come of it.
-        Err(Error::Refused(refused)) if refused.kind == RefusedKind::NotFound => {
-            Ok((status, bytes::Bytes::new()))
-        }
+        Err(Error::Refused(refused)) if refused.kind == RefusedKind::NotFound => Ok((status, Bytes::new())),
         Err(error) => Err(error),
     }
 }

@@ -22,7 +22,7 @@ use quorate_core::limits::DELAY_SECONDS;
 use self::attempts::Attempts;
 pub(crate) use self::attempts::find;
 pub(crate) use self::incomplete::Incomplete;
-pub(crate) use self::prefix::resolve;
+pub(crate) use self::prefix::{id, only, resolve};
 pub(crate) use self::show::{page, word};
 use self::which::{Which, WhichArgs};
 use crate::duration::seconds;
@@ -119,7 +119,7 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             Some(format!("the job is given back, and goes on as {}", new.id))
         }
         Command::Cancel { details, mut jobs } => {
-            let (which, target) = (jobs.which()?, &jobs.target);
+            let (which, target) = (jobs.which(Action::Cancel)?, &jobs.target);
             let id = match which {
                 Which::One(id) => id,
                 Which::Many(asked) => {
@@ -136,7 +136,7 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             Some("the job is cancelled".to_owned())
         }
         Command::Retry(mut jobs) => {
-            let (which, target) = (jobs.which()?, &jobs.target);
+            let (which, target) = (jobs.which(Action::Retry)?, &jobs.target);
             let id = match which {
                 Which::One(id) => id,
                 Which::Many(asked) => {
@@ -153,7 +153,7 @@ pub(crate) fn main(args: JobArgs) -> anyhow::Result<ExitCode> {
             Some(format!("the job is retried as {}", retry.answer.id))
         }
         Command::Delete { yes, mut jobs } => {
-            let (which, target) = (jobs.which()?, &jobs.target);
+            let (which, target) = (jobs.which(Action::Delete)?, &jobs.target);
             let id = match which {
                 Which::One(id) => id,
                 Which::Many(asked) => {

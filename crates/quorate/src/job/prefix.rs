@@ -8,7 +8,7 @@ use crate::limits::IDS_NAMED;
 ///
 /// # Errors
 /// It is too short: a variable that is empty must not mean the only job that there is.
-pub(super) fn id(given: &str) -> Result<String, String> {
+pub(crate) fn id(given: &str) -> Result<String, String> {
     match given.chars().count() {
         ..ID_PREFIX_CHARS => Err(format!("give at least {ID_PREFIX_CHARS} characters of it")),
         ID_PREFIX_CHARS.. => Ok(given.to_owned()),
@@ -23,11 +23,18 @@ pub(crate) async fn resolve(client: &Client, given: &str) -> anyhow::Result<Stri
     if given.len() >= ID_CHARS {
         return Ok(given.to_owned());
     }
-    let ids = client.ids(given, IDS_NAMED + 1).await?;
+    only("job", given, client.ids(given, IDS_NAMED + 1).await?)
+}
+
+/// The id that begins so.
+///
+/// # Errors
+/// There is none, or more than one.
+pub(crate) fn only(of: &str, given: &str, ids: Vec<String>) -> anyhow::Result<String> {
     match ids.as_slice() {
         [id] => Ok(id.clone()),
         [] => {
-            let message = format!("no job's id begins with {given}");
+            let message = format!("no {of}'s id begins with {given}");
             Err(Error::Refused(Refused { kind: RefusedKind::NotFound, status: 404, message, fields: None })
                 .into())
         }

@@ -1,5 +1,5 @@
 use clap::Args;
-use quorate_client::api::JobFilter;
+use quorate_client::api::{Action, JobFilter};
 use quorate_core::limits::JOBS_PER_REQUEST;
 
 use super::filter::FilterArgs;
@@ -34,8 +34,9 @@ impl WhichArgs {
     /// Takes what they mean.
     ///
     /// # Errors
-    /// They mean no job, or one and others, or too many.
-    pub(super) fn which(&mut self) -> anyhow::Result<Which> {
+    /// They mean no job, or one and others, or too many, or jobs to which this is never done.
+    pub(super) fn which(&mut self, action: Action) -> anyhow::Result<Which> {
+        self.filter.check_for(action)?;
         let filter = self.filter.clone().filter()?;
         let is_empty = filter == JobFilter::default();
         let mut ids = std::mem::take(&mut self.ids);

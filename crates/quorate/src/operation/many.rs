@@ -6,7 +6,7 @@ use clap::Args;
 use quorate_client::api::{Action, JobFilter, Matches, Operation, OperationRequest, OperationStatus, Status};
 use quorate_client::{Client, Error};
 
-use super::summary;
+use super::{skipped, summary};
 use crate::limits::OPERATION_LOOK;
 use crate::output::{self, Output};
 use crate::target::Target;
@@ -90,7 +90,7 @@ pub(crate) fn main(
         }
     }
     let named = request.ids.as_deref().filter(|_| how.quiet && !how.no_wait);
-    let (operation, ids) = target.block_on(async |client| {
+    let (operation, ids, skipped) = target.block_on(async |client| {
         let before = match (action, named) {
             (Action::Retry, Some(named)) => retries(client, named).await?,
             (Action::Cancel | Action::Delete, _) | (_, None) => Vec::new(),
@@ -101,7 +101,11 @@ pub(crate) fn main(
             Some(named) => became(client, action, named, &before).await?,
             None => vec![operation.id.clone()],
         };
-        Ok::<_, Error>((operation, ids))
+        let skipped = match &request.ids {
+            Some(named) if operation.skipped > 0 => skipped::reasons(client, &operation, named).await?,
+            Some(_) | None => Vec::new(),
+        };
+        Ok::<_, Error>((operation, ids, skipped))
     })?;
     match (target.json, how.no_wait || how.quiet) {
         (true, _) => out.json(&operation),
@@ -109,12 +113,8 @@ pub(crate) fn main(
         (false, false) => out.line(summary(&operation)),
     }
     out.end(Some(&summary(&operation)))?;
+    skipped.iter().for_each(output::remark);
     let is_named = request.ids.is_some();
-    if is_named && operation.skipped > 0 {
-        output::remark(
-            "what was skipped is not there, or its status does not allow it, or it was retried already: quorate job show ID",
-        );
-    }
     Ok(ExitCode::from(code(&operation, is_named)))
 }
 

@@ -1,10 +1,14 @@
 pub(crate) mod many;
+mod skipped;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use quorate_client::Client;
 use quorate_client::api::{Operation, OperationStatus};
+use quorate_core::limits::ID_CHARS;
 
+use crate::job;
 use crate::limits::JOBS_LISTED;
 use crate::number::number;
 use crate::output::{Output, Table};
@@ -31,7 +35,8 @@ enum Command {
     /// Show it; with --wait once it has ended.
     #[command(visible_alias = "get")]
     Show {
-        /// Its id.
+        /// Its id, or its first characters, at least 8, if no other begins so.
+        #[arg(value_parser = job::id)]
         id: String,
         /// Wait until it has ended.
         #[arg(long)]
@@ -41,7 +46,8 @@ enum Command {
     },
     /// End it before it is done. What was done stays.
     Stop {
-        /// Its id.
+        /// Its id, or its first characters, at least 8, if no other begins so.
+        #[arg(value_parser = job::id)]
         id: String,
         #[command(flatten)]
         target: Target,
@@ -64,21 +70,36 @@ pub(crate) fn main(args: OperationArgs) -> anyhow::Result<ExitCode> {
             None
         }
         Command::Show { id, wait, target } => {
-            let operation = target.block_on(async |client| match wait {
-                true => many::follow(client, &id).await,
-                false => client.operation(&id, 0).await,
+            let operation = target.block_on(async |client| {
+                let id = resolve(client, &id).await?;
+                anyhow::Ok(match wait {
+                    true => many::follow(client, &id).await?,
+                    false => client.operation(&id, 0).await?,
+                })
             })?;
             show(&mut out, &operation, &target);
             None
         }
         Command::Stop { id, target } => {
-            let operation = target.block_on(async |client| client.stop_operation(&id).await)?;
+            let operation = target.block_on(async |client| {
+                anyhow::Ok(client.stop_operation(&resolve(client, &id).await?).await?)
+            })?;
             show(&mut out, &operation, &target);
             Some("it is stopped")
         }
     };
     out.end(done)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// An operation's id from its first characters, as for jobs: they are few.
+async fn resolve(client: &Client, given: &str) -> anyhow::Result<String> {
+    if given.len() >= ID_CHARS {
+        return Ok(given.to_owned());
+    }
+    let known = client.operations(JOBS_LISTED).await?.operations;
+    let ids = known.into_iter().map(|operation| operation.id).filter(|id| id.starts_with(given)).collect();
+    job::only("operation", given, ids)
 }
 
 /// Prints one.

@@ -60,6 +60,7 @@ struct OneQueue {
 /// It can be none.
 pub(crate) fn name(given: &str) -> Result<String, String> {
     match QueueName::new(given) {
+        Some(_) if matches!(given, "." | "..") => Err("it must be another name: a URL cannot have it".into()),
         Some(name) => Ok(name.to_string()),
         None => Err(format!("it must be a name of 1 to {QUEUE_NAME_BYTES} of a-z 0-9 . _ -")),
     }
@@ -109,6 +110,8 @@ pub(crate) fn main(args: QueueArgs) -> anyhow::Result<ExitCode> {
             target.block_on(async |client| client.delete_queue(&name).await)?;
             if target.json {
                 out.json(&serde_json::json!({ "deleted": name }));
+            } else if name == QueueName::DEFAULT.as_str() {
+                out.line(format_args!("{name} is always there; its settings are deleted"));
             } else {
                 out.line(format_args!("deleted {name}"));
             }

@@ -121,11 +121,16 @@ fn backoff(text: &str) -> Result<Backoff, String> {
 }
 
 fn rate(text: &str) -> Result<Rate, String> {
-    let (jobs, period) = text.split_once('/').ok_or("it must be jobs and a duration, as in 100/1s")?;
+    let must =
+        |jobs: &str, period: &str| format!("it must be {jobs}jobs and a duration{period}, as in 100/1s");
+    let (jobs, period) = text.split_once('/').ok_or_else(|| must("", ""))?;
     // As in 100/s.
     let is_unit = period.starts_with(char::is_alphabetic);
     let period = if is_unit { format!("1{period}") } else { period.to_owned() };
-    Ok(Rate { jobs: number(1..=RATE_JOBS)(jobs)?, seconds: seconds(1..=RATE_SECONDS)(&period)? })
+    let jobs = number(1..=RATE_JOBS)(jobs).map_err(|_| must(&format!("1 to {RATE_JOBS} "), ""))?;
+    let period = seconds(1..=RATE_SECONDS)(&period);
+    let most = duration(RATE_SECONDS);
+    Ok(Rate { jobs, seconds: period.map_err(|_| must("", &format!(" of 1s to {most}")))? })
 }
 
 /// A back-off as it is given.
@@ -189,9 +194,10 @@ mod tests {
         }
         for (wrong, says) in [
             ("100", "it must be jobs and a duration, as in 100/1s"),
-            ("0/1s", "it must be a whole number from 1 to 1000000"),
-            ("1/2d", "it must be a duration from 1s to 1d"),
-            ("1/", "a duration is"),
+            ("0/1s", "it must be 1 to 1000000 jobs and a duration, as in 100/1s"),
+            ("1/2d", "it must be jobs and a duration of 1s to 1d, as in 100/1s"),
+            ("5/0s", "it must be jobs and a duration of 1s to 1d, as in 100/1s"),
+            ("1/", "it must be jobs and a duration of"),
         ] {
             let why = rate(wrong).unwrap_err();
             assert!(why.starts_with(says), "{wrong}: {why}");

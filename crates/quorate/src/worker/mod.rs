@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use quorate_core::limits::WORKER_NAME_BYTES;
 
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::target::Target;
 
 /// Look at the workers that hold jobs, and give back what one holds that is gone.
@@ -38,6 +38,7 @@ enum Command {
 /// It can be none.
 pub(crate) fn name(given: &str) -> Result<String, String> {
     match given.len() {
+        _ if matches!(given, "." | "..") => Err("it must be another name: a URL cannot have it".into()),
         1..=WORKER_NAME_BYTES => Ok(given.to_owned()),
         _ => Err(format!("it must have 1 to {WORKER_NAME_BYTES} bytes")),
     }
@@ -57,6 +58,9 @@ pub(crate) fn main(args: WorkerArgs) -> anyhow::Result<ExitCode> {
     match target.json {
         true => out.json(&jobs),
         false => jobs.iter().for_each(|job| out.line(&job.id)),
+    }
+    if jobs.is_empty() {
+        output::remark(format_args!("nothing was held under the name {name}: quorate worker list"));
     }
     out.end(Some("the worker's jobs are given back"))?;
     Ok(ExitCode::SUCCESS)
