@@ -85,6 +85,8 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(1);
 /// For a sign of life to be answered; then the connection is given up.
 pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A member's connection over which nothing has come for so long is silent: two signs of life, and the answer to one, are missing.
+pub(crate) const UNANSWERED_PING: Duration = KEEPALIVE.saturating_mul(2).saturating_add(KEEPALIVE_TIMEOUT);
 /// For somebody who has connected to make a call, and for the next one, before a member has made any.
 pub(crate) const FIRST_CALL: Duration = Duration::from_secs(10);
 /// A member's connection over which nothing has come for so long, not even an answer to a sign of life, is closed.

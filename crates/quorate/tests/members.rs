@@ -32,7 +32,7 @@ fn at(port: u16, args: &[&str]) -> Output {
 /// The same; it must succeed. Says what it printed.
 fn done(port: u16, args: &[&str]) -> String {
     let output = at(port, args);
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
 }
 

@@ -279,7 +279,7 @@ fn many_jobs_are_cancelled_retried_and_deleted_by_filter() {
         ("job delete 0198c0de-0000-7000-8000-000000000001 --queue mails", 2),
         ("job delete 0198c0de-0000-7000-8000-000000000001 --no-wait --queue mails", 2),
         ("job delete 0198c0de-0000-7000-8000-000000000001 0198c0de 0198c0de-0000-7000-8000-000000000002", 3),
-        ("job delete --status queued", 1),
+        ("job delete --status queued", 2),
         ("queue purge none", 3),
         ("operation show 0198c0de-0000-7000-8000-000000000001", 3),
     ] {

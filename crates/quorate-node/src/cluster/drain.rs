@@ -47,11 +47,13 @@ impl Drain {
         let mut leadership = self.handover.peers.leadership.clone();
         match mode {
             Mode::Drain => {
+                // It waits until another one leads: whoever looks then finds a cluster that has a leader.
+                let led = leadership.here().is_some();
                 if self.station.set_draining(true) {
                     tracing::info!("this node is being drained");
                 }
                 let handed_over = async {
-                    while leadership.here().is_some() {
+                    while led && leadership.now().is_none_or(|leader| leader.here) {
                         leadership.changed().await;
                     }
                 };

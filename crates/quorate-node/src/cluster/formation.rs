@@ -237,7 +237,10 @@ impl Formation {
         match self.peers.process.transport.join(leader, addr, own, understood).await {
             Ok(answer) => {
                 let applies = answer.applicant && !self.is_member();
-                self.peers.station.set_applies(applies.then(|| answer.message.clone()));
+                // One that is told to wait, for another's change say, applies as before.
+                if applies || answer.voter || self.is_member() {
+                    self.peers.station.set_applies(applies.then(|| answer.message.clone()));
+                }
                 match answer {
                     JoinResponse { voter: true, .. } => "the leader's log".to_owned(),
                     JoinResponse { message, .. } if applies => message,

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use quorate_store::NodeId;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::door::Pass;
@@ -159,14 +159,14 @@ impl Crowd {
 impl Place {
     /// A member's, over which not even an answered ping has come for a while.
     fn is_silent(&self, now: Instant) -> bool {
-        const SILENCE: Duration =
-            limits::KEEPALIVE.saturating_mul(2).saturating_add(limits::KEEPALIVE_TIMEOUT);
-        self.is_members && now.duration_since(self.read) > SILENCE
+        self.is_members && now.duration_since(self.read) > limits::UNANSWERED_PING
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Duration;
+
     use super::*;
 
     /// Room for six members' connections, and two newcomers.
@@ -237,7 +237,7 @@ mod tests {
             port.crowd.is_members(id, Whose::Node(1), port.now)
         };
         assert_eq!(more(&mut port), Err(Full));
-        port.now += 2 * limits::KEEPALIVE + limits::KEEPALIVE_TIMEOUT;
+        port.now += limits::UNANSWERED_PING;
         let ids: Vec<u64> =
             port.crowd.places.iter().filter(|(_, place)| place.is_members).map(|(id, _)| *id).collect();
         let silent = *ids.iter().max().unwrap();
