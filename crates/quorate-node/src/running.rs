@@ -41,7 +41,8 @@ impl Running {
         if somebody_leads {
             self.hand_over().await;
         }
-        self.halt().await;
+        // It holds all of this once more.
+        Box::pin(self.halt()).await;
         ended
     }
 
