@@ -171,7 +171,7 @@ mod tests {
             cluster_id: cluster_id.to_owned(),
             former_cluster_ids: former.iter().map(ToString::to_string).collect(),
             initialised: true,
-            last_log_id: Some(v1::LogId { term: 2, index: 9, ..Default::default() }),
+            last_log_id: Some(v1::LogId { term: 2, index: 9 }),
             ..Default::default()
         }
     }
