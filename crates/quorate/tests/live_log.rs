@@ -8,6 +8,8 @@ use std::fs;
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
+use nix::sys::signal::Signal;
+
 use common::{QUORATE, Started, free_ports, serve, url, wait_until_ready};
 use tempfile::TempDir;
 
@@ -39,7 +41,7 @@ fn a_job_that_is_cancelled_keeps_what_its_runner_saw_of_it() {
     fs::write(&script, "echo begun; exec sleep 3600").unwrap();
     let mut run = quorate(port, "run --program");
     run.arg(format!("a=/bin/sh {}", script.display())).stderr(Stdio::null());
-    let _run = Started(run.spawn().unwrap());
+    let mut run = Started(run.spawn().unwrap());
     let id = says(port, "job enqueue --image a --payload p");
     let follow = quorate(port, &format!("job log {id} --follow")).stdout(Stdio::piped()).spawn().unwrap();
     let mut follow = Started(follow);
@@ -49,6 +51,9 @@ fn a_job_that_is_cancelled_keeps_what_its_runner_saw_of_it() {
     says(port, &format!("job cancel {id}"));
     assert_eq!(follow.ended("it ends with the job"), Some(0));
     assert_eq!(says(port, &format!("job log {id}")), "begun");
+    // With its program, which would outlive a runner that is killed.
+    run.signal(Signal::SIGTERM);
+    assert_eq!(run.ended("the runner ended"), Some(0));
 }
 
 #[test]
