@@ -161,16 +161,15 @@ fn goes_by_its_token(worker: &str) {
     cluster.wait_for(&job, "success");
 
     // Nobody knows it.
-    give(&two);
+    fs::write(at("strange"), &two).unwrap();
     let said = fs::File::create(at("said")).unwrap();
-    let mut stranger = start(worker, &urls, Some(&own), said.into());
+    let mut stranger = start(worker, &urls, Some(&at("strange")), said.into());
     assert_eq!(stranger.ended("it gave up"), Some(1));
     let said = fs::read_to_string(at("said")).unwrap();
     let says = |part| said.contains(part);
     assert!(says(" says 401: ") && says("this token is not known here"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
 
-    give(&three);
     working.signal(Signal::SIGTERM);
     assert_eq!(working.ended("the worker ended"), Some(0));
 }

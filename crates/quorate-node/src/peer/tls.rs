@@ -154,6 +154,24 @@ impl Outgoing {
         }
         Ok(Pin::new(&mut self.stream))
     }
+
+    /// Notes why the other side refuses, where it is that.
+    fn note(&self, error: &io::Error) {
+        if let Some(why) = words::of_refusal(error) {
+            self.refusals.note(&self.addr, why);
+        }
+    }
+
+    /// Where writing fails already, what the other side said may still be there to be read.
+    fn written<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(_)) = &written
+            && let Poll::Ready(Err(said)) =
+                Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut [0]))
+        {
+            self.note(&said);
+        }
+        written
+    }
 }
 
 impl AsyncRead for Outgoing {
@@ -163,10 +181,8 @@ impl AsyncRead for Outgoing {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = self.open(cx)?.poll_read(cx, buf);
-        if let Poll::Ready(Err(error)) = &read
-            && let Some(why) = words::of_refusal(error)
-        {
-            self.refusals.note(&self.addr, why);
+        if let Poll::Ready(Err(error)) = &read {
+            self.note(error);
         }
         read
     }
@@ -174,7 +190,8 @@ impl AsyncRead for Outgoing {
 
 impl AsyncWrite for Outgoing {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.open(cx)?.poll_write(cx, buf)
+        let written = self.open(cx)?.poll_write(cx, buf);
+        self.written(cx, written)
     }
 
     fn poll_write_vectored(
@@ -182,7 +199,8 @@ impl AsyncWrite for Outgoing {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.open(cx)?.poll_write_vectored(cx, bufs)
+        let written = self.open(cx)?.poll_write_vectored(cx, bufs);
+        self.written(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -190,7 +208,8 @@ impl AsyncWrite for Outgoing {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.open(cx)?.poll_flush(cx)
+        let written = self.open(cx)?.poll_flush(cx);
+        self.written(cx, written)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -231,4 +250,37 @@ pub(crate) async fn speaks_tls(addr: &str) -> io::Result<bool> {
         Ok(stream.read_u16().await? == 0x15_03)
     };
     tokio::time::timeout(limits::ASK, asked).await.unwrap_or(Ok(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_tls::testing::{ca, issue, open, trust};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "this is the edge")]
+    async fn what_the_other_side_said_is_heard_where_writing_fails() {
+        let (dir, ca) = (tempfile::tempdir().unwrap(), ca());
+        issue(dir.path(), &ca, "n1", None);
+        issue(dir.path(), &ca, "n2", Some(2000));
+        let of =
+            |name| PeerTls { identity: open(dir.path(), name).unwrap(), trust: trust(dir.path(), &[&ca]) };
+        let (called, caller) = (of("n1"), of("n2"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap().to_string();
+        let refusing = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            called.acceptor().accept(stream).await.map(drop).unwrap_err()
+        });
+
+        let (refusals, meant) = (Refusals::default(), Meant::Named("n1".into()));
+        let connector = Connector::new(caller.clone(), caller.connector(), meant, refusals.clone());
+        let made = connector.connect(format!("http://{addr}").parse().unwrap()).await;
+        refusing.await.unwrap();
+        let mut connection = made.unwrap().into_inner();
+        while connection.write_all(b"!").await.is_ok() {}
+        assert!(refusals.of(&addr).unwrap().contains("it has expired"));
+    }
 }

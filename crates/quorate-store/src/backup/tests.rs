@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use prost::Message;
-use quorate_core::FeatureLevel;
 use quorate_core::testing::{Rng, Workload};
+use quorate_core::{FeatureLevel, LaneMark};
 use quorate_proto::log::v1::{BackupEnd, BackupHeader};
 use tempfile::TempDir;
 
 use super::frame::{HEAD, LINE};
 use super::row_check::RowCheck;
 use super::{BackupCheck, BackupError, BackupSummary, NewCluster, RestoreError, restore};
+use crate::rows::codec;
 use crate::rows::db::Family;
 use crate::rows::keys::Prefix;
 use crate::table::tests::harness::{Harness, assert_same, small as small_windows};
@@ -464,7 +465,6 @@ fn rows_that_do_not_fit_each_other_are_noticed() {
         assert_eq!(without(prefix).as_deref(), Some(said), "{:#x}", prefix as u8);
     }
     for (prefix, of_key, said) in [
-        (Prefix::LaneMark, false, "the lanes are not those of the jobs that wait"),
         (Prefix::RunningOfKey, false, "other jobs of keys run than are counted"),
         (Prefix::RunningOfKey, true, "other jobs of keys run than are counted"),
         (Prefix::Holders, false, "the payloads are held by other jobs than there are"),
@@ -472,6 +472,15 @@ fn rows_that_do_not_fit_each_other_are_noticed() {
         (Prefix::Listed, false, "the indexes are not those of the records"),
     ] {
         assert_eq!(last_changed(prefix, of_key).as_deref(), Some(said), "{:#x}", prefix as u8);
+    }
+    for (more_first, more_jobs) in [(1, 0), (0, 1)] {
+        let other = misfit(|rows| {
+            let row = rows.iter_mut().find(|(_, key, _)| key[0] == Prefix::LaneMark as u8).unwrap();
+            let mark = codec::decode_mark(&row.2).unwrap();
+            let (first, jobs) = (mark.first + more_first, mark.jobs + more_jobs);
+            row.2 = codec::encode_mark(LaneMark { first, jobs, ..mark });
+        });
+        assert_eq!(other.as_deref(), Some("the lanes are not those of the jobs that wait"));
     }
     let none_unique = misfit(|rows| rows.retain(|(_, key, _)| key[0] != Prefix::Unique as u8));
     assert_eq!(none_unique.as_deref(), Some("the unique keys are not those of the jobs"));

@@ -99,10 +99,14 @@ impl<'h> Facts<'h> {
         for (place, job) in op.jobs.iter().enumerate() {
             let life = self.life_mut(&job.id);
             life.see(Sighting { op: Some(number), at: Some(op.returned), line, job });
-            match op.call {
+            match &op.call {
                 Call::Enqueue { .. } if job.duplicate => self.duplicates.push((number, place)),
-                Call::Enqueue { .. } | Call::Retry { .. } | Call::Release { .. } => {
-                    life.births.push((number, place));
+                Call::Enqueue { .. } => life.births.push((number, place)),
+                Call::Retry { id } | Call::Release { id, .. } => {
+                    // Else it is what goes on from one behind that.
+                    if job.retry_of.as_deref() == Some(id) {
+                        life.births.push((number, place));
+                    }
                 }
                 Call::Consume { .. } => life.grants.push((number, place)),
                 Call::Success { .. }

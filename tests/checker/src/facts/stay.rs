@@ -146,7 +146,19 @@ fn is_retried(facts: &Facts<'_>, id: &str) -> bool {
 /// Where a job came into being.
 fn born(facts: &Facts<'_>, life: &Life<'_>, job: &JobRecord) -> Span {
     let when = facts.clock.when(job.created);
-    let answered = life.births.iter().filter_map(|(op, place)| span(facts.effects[*op], *place, when));
+    // Who retries a job that another one goes on from already is answered that one: it was there before.
+    let came = came(facts, job);
+    let bears = |op: usize| {
+        let call = &facts.op(op).call;
+        match came {
+            Some(Came::New) => matches!(call, Call::Enqueue { .. }),
+            Some(Came::ByHand) => matches!(call, Call::Retry { .. }),
+            Some(Came::GivenBack(_)) => matches!(call, Call::Release { .. }),
+            Some(Came::Automatically) | None => false,
+        }
+    };
+    let answered = life.births.iter().filter(|(op, _)| bears(*op));
+    let answered = answered.filter_map(|(op, place)| span(facts.effects[*op], *place, when));
     // An automatic retry comes into being where its predecessor fails.
     let failed = job.retry_of.as_ref().and_then(|of| facts.life(of)).into_iter().flat_map(|of| &of.calls);
     let failed = failed
