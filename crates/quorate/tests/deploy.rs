@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -87,47 +88,161 @@ fn the_commands_know_the_variables_of_the_environment_files() {
     }
 }
 
-/// What the service `secrets` runs at each `up`, in the folders that are its volumes.
+/// The volumes of the service `secrets`, as folders, and its script.
+struct Secrets {
+    dir: tempfile::TempDir,
+    script: String,
+}
+
+impl Secrets {
+    const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
+    const OTHERS: [&str; 6] = ["authority", "nodes", "runner", "admin", "watcher", "grafana"];
+
+    fn new() -> Secrets {
+        let compose = fs::read_to_string(deploy("compose.yaml")).unwrap();
+        let (_, script) = compose.split_once("\n      - |\n").unwrap();
+        let (script, _) = script.split_once("\n\n").unwrap();
+        Secrets { dir: tempfile::tempdir().unwrap(), script: script.replace("$$", "$") }
+    }
+
+    /// What each `up` runs, without what was in these volumes.
+    fn up(&self, without: &[&str], password: &str) -> Output {
+        for volume in without {
+            fs::remove_dir_all(self.dir.path().join(volume)).unwrap();
+        }
+        for volume in Secrets::NODES.iter().chain(&Secrets::OTHERS) {
+            fs::create_dir_all(self.dir.path().join(volume)).unwrap();
+        }
+        self.sh(&self.script, password)
+    }
+
+    fn sh(&self, script: &str, password: &str) -> Output {
+        let bin = Path::new(QUORATE).parent().unwrap().display();
+        let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
+        let mut sh = Command::new("sh");
+        sh.args(["-euc", script]).current_dir(self.dir.path()).env("PATH", &path);
+        sh.env("HTTP_HOSTS", "").env("GRAFANA_PASSWORD", password).output().unwrap()
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.dir.path().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    /// The nodes'.
+    fn keys(&self) -> [String; 5] {
+        Secrets::NODES.map(|node| self.read(&format!("{node}/node.key")))
+    }
+
+    /// Whether everybody believes these authorities.
+    fn believe(&self, authorities: &[&str]) {
+        for volume in Secrets::NODES.iter().chain(&["runner", "admin", "watcher"]) {
+            assert_eq!(self.read(&format!("{volume}/ca.crt")), authorities.concat(), "{volume}");
+        }
+    }
+}
+
 #[test]
 fn who_has_a_token_by_compose_is_known_also_after_the_authority_was_replaced() {
-    let compose = fs::read_to_string(deploy("compose.yaml")).unwrap();
-    let (_, script) = compose.split_once("\n      - |\n").unwrap();
-    let (script, _) = script.split_once("\n\n").unwrap();
-    let script = script.replace("$$", "$");
-    let dir = tempfile::tempdir().unwrap();
-    let bin = Path::new(QUORATE).parent().unwrap().display();
-    let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
+    let secrets = Secrets::new();
     let up = |without: &[&str]| {
-        for volume in without {
-            fs::remove_dir_all(dir.path().join(volume)).unwrap();
-        }
-        for volume in ["authority", "nodes", "runner", "admin", "watcher"] {
-            fs::create_dir_all(dir.path().join(volume)).unwrap();
-        }
-        let mut sh = Command::new("sh");
-        sh.args(["-euc", &script]).current_dir(dir.path()).env("PATH", &path).env("HTTP_HOSTS", "");
-        let output = sh.output().unwrap();
+        let output = secrets.up(without, "");
         assert!(output.status.success(), "{}", said(&output));
-        let tokens = fs::read_to_string(dir.path().join("nodes/tokens")).unwrap();
+        let tokens = secrets.read("nodes/tokens");
         for name in ["runner", "admin", "watcher"] {
-            let file = dir.path().join(name).join("token");
+            let file = secrets.dir.path().join(name).join("token");
             let hash = "tr -d '\\n' <\"$0\" | sha256sum | cut -d ' ' -f 1";
             let hash = said(&Command::new("sh").args(["-c", hash]).arg(file).output().unwrap());
             let line = tokens.lines().find(|line| line.starts_with(&format!("{name} ")));
             let line = line.unwrap_or_else(|| panic!("{without:?}: {name} is missing in {tokens}"));
             assert!(line.ends_with(&format!("sha256:{}", hash.trim())), "{without:?}: {name} is not {line}");
         }
-        tokens
+        (tokens, secrets.keys(), secrets.read("authority/ca.crt"))
     };
     let page = fs::read_to_string(deploy("../docs/operations/compose.md")).unwrap();
-    for volume in ["authority", "nodes", "runner", "admin", "watcher"] {
-        assert!(page.contains(&format!("\n| `{volume}` | ")), "the page does not say what is in {volume}");
+    for volume in ["authority", "nodes", "n1-tls", "runner", "admin", "watcher", "grafana-password"] {
+        assert!(page.contains(&format!("\n| `{volume}`")), "the page does not say what is in {volume}");
     }
     let first = up(&[]);
     assert_eq!(up(&[]), first, "what is there stays");
-    up(&["authority", "nodes", "runner", "admin"]);
+    let (tokens, keys, authority) = up(&["authority", "n1", "n2", "n3", "n4", "n5"]);
+    assert_eq!(tokens, first.0);
+    assert!(authority != first.2 && keys.iter().zip(&first.1).all(|(new, old)| new != old));
     up(&["watcher"]);
     up(&["nodes"]);
+
+    let refused = secrets.up(&["authority"], "");
+    assert!(!refused.status.success() && said(&refused).contains("authority is lost"), "{}", said(&refused));
+    assert_eq!(secrets.keys(), keys, "nothing is done");
+}
+
+/// The steps of docs/operations/compose.md.
+#[test]
+fn another_authority_takes_the_place_of_one_that_is_believed_meanwhile() {
+    let secrets = Secrets::new();
+    let page = fs::read_to_string(deploy("../docs/operations/compose.md")).unwrap();
+    let steps: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ step '")?.split_once('\''))
+        .map(|(step, _)| step)
+        .collect();
+    let [both, another, alone] = steps[..] else { panic!("{steps:?}") };
+    let up = |step: &str| {
+        for output in [secrets.sh(step, ""), secrets.up(&[], "")] {
+            assert!(output.status.success(), "{step}: {}", said(&output));
+        }
+    };
+    up("mkdir -p authority");
+    let (old, keys) = (secrets.read("authority/ca.crt"), secrets.keys());
+    secrets.believe(&[&old]);
+    up(both);
+    let new = secrets.read("authority/next/ca.crt");
+    secrets.believe(&[&old, &new]);
+    assert_eq!(secrets.keys(), keys);
+    up(another);
+    // In the same order: no node sees a change.
+    secrets.believe(&[&old, &new]);
+    assert_eq!(secrets.read("authority/ca.crt"), new);
+    assert!(secrets.keys().iter().zip(&keys).all(|(new, old)| new != old));
+    let keys = secrets.keys();
+    up(alone);
+    secrets.believe(&[&new]);
+    assert_eq!(secrets.keys(), keys);
+}
+
+/// Where a project was started while they had one volume.
+#[test]
+fn nodes_that_could_read_each_others_keys_get_new_ones_of_their_authority() {
+    let secrets = Secrets::new();
+    let before = "mkdir nodes; quorate cert init authority; for n in n1 n2 n3; do quorate cert node $n --dir authority --out nodes; done; \
+                  quorate token new --name shop --role submit --tokens nodes/tokens";
+    let made = secrets.sh(before, "");
+    assert!(made.status.success(), "{}", said(&made));
+    let (authority, old) = (secrets.read("authority/ca.crt"), secrets.read("nodes/n1.key"));
+    let output = secrets.up(&[], "");
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(secrets.read("authority/ca.crt"), authority);
+    assert!(!secrets.keys().contains(&old));
+    // By the authority's they ask a node of before, which runs, how it is.
+    let left = fs::read_dir(secrets.dir.path().join("nodes")).unwrap();
+    let left: BTreeSet<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, BTreeSet::from(["ca.crt", "tokens"].map(Into::into)));
+    assert!(secrets.read("nodes/tokens").contains("shop "));
+}
+
+#[test]
+fn grafana_has_a_password_that_was_drawn_once_or_given() {
+    let (one, other) = (Secrets::new(), Secrets::new());
+    let password = |secrets: &Secrets, given: &str| {
+        let output = secrets.up(&[], given);
+        assert!(output.status.success(), "{}", said(&output));
+        secrets.read("grafana/password").trim().to_owned()
+    };
+    let drawn = password(&one, "");
+    assert!(drawn.len() == 24 && drawn != password(&other, ""), "{drawn}");
+    assert_eq!(password(&one, ""), drawn);
+    assert_eq!(password(&one, "a $b 'c'"), "a $b 'c'");
+    // Who gives it no more has it still: Grafana asks for it once.
+    assert_eq!(password(&one, ""), "a $b 'c'");
 }
 
 #[test]

@@ -23,6 +23,7 @@ async fn acknowledged_jobs_survive_killed_paused_crashed_cut_off_and_recreated_c
         (Action::Disconnect, Victim::Leader),
         (Action::Wipe, Victim::Follower),
         (Action::Recreate, Victim::All),
+        (Action::RotateCerts, Victim::All),
         (Action::RevokeToken, Victim::All),
     ];
     common::every_rule_holds(host, &faults).await;

@@ -78,11 +78,39 @@ fn containers_may_do_little() {
                 "{name}: {mount}"
             );
         }
+        // Keys of its own, and nobody else's.
+        let volumes =
+            one["Mounts"].as_array().into_iter().flatten().filter_map(|mount| mount["Name"].as_str());
+        let keys: Vec<&str> = volumes.filter(|volume| volume.ends_with("-tls")).collect();
+        let service = config["Labels"]["com.docker.compose.service"].as_str().expect("a service");
+        if !is_once {
+            let own = format!("{PROJECT}_{service}-tls");
+            let own: &[&str] = if service.starts_with('n') { &[&own] } else { &[] };
+            assert_eq!(keys, own, "{name}");
+        }
         // Files with secrets, and none itself.
         for variable in config["Env"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let (setting, value) = variable.split_once('=').unwrap_or_default();
             let is_secret = ["TOKEN", "KEY", "PASSWORD"].iter().any(|word| setting.contains(word));
-            assert!(!is_secret || value.starts_with("/etc/quorate/"), "{name}: {variable}");
+            let is_none = value.is_empty() || value.starts_with("/etc/quorate/");
+            assert!(!is_secret || is_none, "{name}: {variable}");
         }
     }
+}
+
+#[test]
+fn who_opens_the_nodes_to_others_does_not_open_what_watches_them() {
+    if !common::succeeds("docker-compose", &["version"]) {
+        println!("SKIPPED: docker-compose is missing");
+        return;
+    }
+    let config = |open: &[&str]| {
+        let mut command = Command::new("docker-compose");
+        command.current_dir(common::root()).args(["-f", "deploy/compose.yaml", "config"]);
+        command.envs(open.iter().map(|variable| (variable, "0.0.0.0")));
+        let shown = String::from_utf8(command.output().expect("docker-compose").stdout).expect("text");
+        shown.matches("- 0.0.0.0:").count()
+    };
+    assert_eq!(config(&["HTTP_BIND"]), 3);
+    assert_eq!(config(&["MONITORING_BIND"]), 2);
 }

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -8,9 +8,10 @@ use tokio::time::{Instant, sleep};
 
 use super::order::run;
 use super::ports::free_ports;
+use super::project::Project;
+use super::volumes::Volumes;
 use super::{Host, Node};
 use crate::fault::{Action, Fault, Victim};
-use crate::keys::Keys;
 use crate::limits;
 use crate::observe::Stuck;
 
@@ -18,21 +19,14 @@ const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
 /// The nodes of `deploy/compose.yaml`, without its runners: what is not in the history must not happen.
 pub(crate) struct Compose {
-    file: PathBuf,
-    /// Its name keeps this stack apart from one that somebody uses.
-    project: String,
+    project: Project,
     _alone: File,
     nodes: Vec<Node>,
-    /// `docker-compose`, or `docker compose`.
-    program: &'static [&'static str],
-    /// What the compose file takes from the environment.
-    settings: Vec<(String, String)>,
+    secrets: Volumes,
     /// The nodes' containers: to ask for them takes longer than a fault should.
     containers: [String; NODES.len()],
     /// How often the engine was made to start each of them again by itself, since somebody else did.
     restarts: [u64; NODES.len()],
-    /// How many tokens guests have had.
-    guests: u32,
     is_down: bool,
 }
 
@@ -43,73 +37,37 @@ impl Compose {
     /// There is none, or another run has this project.
     pub(crate) async fn new(file: &Path, image: &str, project: &str) -> anyhow::Result<Compose> {
         let alone = alone(project)?;
-        let file = std::fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
         docker(&["version"]).await.context("no Docker engine answers")?;
-        let mut v1 = std::process::Command::new("docker-compose");
-        v1.arg("version");
-        let program: &[&str] =
-            if run(v1).await.is_ok() { &["docker-compose"] } else { &["docker", "compose"] };
         let ports = free_ports(NODES.len())?;
-        let nodes = NODES
-            .iter()
-            .zip(&ports)
-            .map(|(name, port)| (name.to_string(), format!("https://127.0.0.1:{port}")))
-            .map(|(name, url)| Node { name, url, keys: Keys::default() });
         let settings = (1..).zip(&ports).map(|(node, port)| (format!("HTTP_PORT_N{node}"), port.to_string()));
         let settings = settings.chain([
             ("HTTP_BIND".to_owned(), "127.0.0.1".to_owned()),
             ("QUORATE_IMAGE".to_owned(), image.to_owned()),
         ]);
-        let mut compose = Compose {
-            file,
-            project: project.to_owned(),
-            _alone: alone,
+        let project = Project::new(file, project, settings.collect()).await?;
+        project.compose(&["down", "--volumes", "--remove-orphans"]).await?;
+        let secrets = Volumes::make(project.clone()).await?;
+        let nodes = NODES.iter().zip(&ports).map(|(name, port)| Node {
+            name: name.to_string(),
+            url: format!("https://127.0.0.1:{port}"),
+            keys: secrets.keys().clone(),
+        });
+        Ok(Compose {
             nodes: nodes.collect(),
-            settings: settings.collect(),
-            program,
+            project,
+            _alone: alone,
+            secrets,
             containers: Default::default(),
             restarts: Default::default(),
-            guests: 0,
             is_down: false,
-        };
-        compose.compose(&["down", "--volumes", "--remove-orphans"]).await?;
-        let keys = compose.make_keys().await?;
-        compose.nodes.iter_mut().for_each(|node| node.keys = keys.clone());
-        Ok(compose)
-    }
-
-    /// Has certificates and tokens made, as the first `up` does.
-    async fn make_keys(&mut self) -> anyhow::Result<Keys> {
-        self.compose(&["run", "--rm", "-T", "secrets"]).await?;
-        let of_admin = ["token", "ca.crt"].map(|file| format!("/etc/quorate/admin/{file}"));
-        let show = ["run", "--rm", "-T", "--entrypoint", "cat", "quorate", &of_admin[0], &of_admin[1]];
-        let shown = self.compose(&show).await?;
-        let (token, ca) = shown.split_once('\n').context("a token and a certificate")?;
-        Keys::of_one(token.trim(), self.add_guest().await?, ca)
-    }
-
-    /// Has a command change the tokens that all nodes know.
-    async fn token(&self, command: &[&str]) -> anyhow::Result<String> {
-        let token = ["run", "--rm", "-T", "--entrypoint", "quorate", "secrets", "token"];
-        self.compose(&[&token[..], command, &["--tokens", "nodes/tokens"]].concat()).await
-    }
-
-    async fn compose(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        run(self.command(arguments)).await
-    }
-
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let mut command = std::process::Command::new(self.program[0]);
-        command.args(&self.program[1..]).args(["-p", &self.project, "-f"]).arg(&self.file).args(arguments);
-        command.envs(self.settings.iter().cloned());
-        command
+        })
     }
 
     async fn container(&self, node: usize) -> anyhow::Result<String> {
         // v1 lists a stopped container, v2 only with `--all`.
-        let all: &[&str] = if self.program.len() > 1 { &["ps", "-q", "--all"] } else { &["ps", "-q"] };
+        let all: &[&str] = if self.project.is_v1() { &["ps", "-q"] } else { &["ps", "-q", "--all"] };
         let arguments: Vec<&str> = all.iter().copied().chain([NODES[node]]).collect();
-        let id = self.compose(&arguments).await?.trim().to_owned();
+        let id = self.project.compose(&arguments).await?.trim().to_owned();
         ensure!(!id.is_empty(), "{} has no container", NODES[node]);
         Ok(id)
     }
@@ -144,7 +102,7 @@ impl Compose {
 
     async fn is_connected(&self, container: &str) -> anyhow::Result<bool> {
         let networks = inspect(container, "{{json .NetworkSettings.Networks}}").await?;
-        Ok(networks.contains(&format!("\"{}_peers\"", self.project)))
+        Ok(networks.contains(&format!("\"{}_peers\"", self.project.name())))
     }
 
     /// How often the engine has started a node's container again by itself, since somebody else did.
@@ -159,7 +117,7 @@ impl Host for Compose {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        use Action::{Crash, Disconnect, Kill, Pause, Recreate, Restart, RevokeToken, Wipe};
+        use Action::{Crash, Disconnect, Kill, Pause, Recreate, Restart, RevokeToken, RotateCerts, Wipe};
         use Victim::{All, Follower, Leader, Majority};
         let crashes: &[_] = if may_crash() { &[(Crash, Leader), (Crash, Follower)] } else { &[] };
         let others = [
@@ -174,6 +132,7 @@ impl Host for Compose {
             (Restart, All),
             (Wipe, Follower),
             (Recreate, All),
+            (RotateCerts, All),
             (RevokeToken, All),
         ];
         let all = others.iter().chain(crashes);
@@ -190,7 +149,7 @@ impl Host for Compose {
         let names = nodes.iter().map(|node| NODES[*node]);
         let arguments: Vec<&str> =
             ["up", "-d", "--no-deps", "--no-recreate"].into_iter().chain(names).collect();
-        self.compose(&arguments).await?;
+        self.project.compose(&arguments).await?;
         for node in nodes {
             self.restarts[*node] = 0;
         }
@@ -248,7 +207,7 @@ impl Host for Compose {
 
     async fn wipe(&mut self, node: usize) -> anyhow::Result<()> {
         docker(&["rm", "--force", &self.containers[node]]).await?;
-        docker(&["volume", "rm", &format!("{}_{}", self.project, NODES[node])]).await.map(drop)
+        docker(&["volume", "rm", &format!("{}_{}", self.project.name(), NODES[node])]).await.map(drop)
     }
 
     async fn keep_log(&mut self, _: usize) -> anyhow::Result<()> {
@@ -265,7 +224,7 @@ impl Host for Compose {
 
     async fn disconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
         for container in self.containers(nodes) {
-            docker(&["network", "disconnect", &format!("{}_peers", self.project), &container]).await?;
+            docker(&["network", "disconnect", &format!("{}_peers", self.project.name()), &container]).await?;
             ensure!(!self.is_connected(&container).await?, "{container} is still connected to its peers");
         }
         Ok(())
@@ -274,7 +233,7 @@ impl Host for Compose {
     async fn reconnect(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
         for (node, container) in nodes.iter().zip(self.containers(nodes)) {
             let alias = format!("{}-peer", NODES[*node]);
-            let network = format!("{}_peers", self.project);
+            let network = format!("{}_peers", self.project.name());
             docker(&["network", "connect", "--alias", &alias, &network, &container]).await?;
             ensure!(self.is_connected(&container).await?, "{container} is not connected to its peers");
         }
@@ -299,7 +258,7 @@ impl Host for Compose {
 
     async fn recreate(&mut self, node: usize) -> anyhow::Result<()> {
         let before = self.containers[node].clone();
-        self.compose(&["up", "-d", "--no-deps", "--force-recreate", NODES[node]]).await?;
+        self.project.compose(&["up", "-d", "--no-deps", "--force-recreate", NODES[node]]).await?;
         self.note_containers().await?;
         self.restarts[node] = 0;
         ensure!(self.containers[node] != before, "{} has its old container", NODES[node]);
@@ -307,22 +266,19 @@ impl Host for Compose {
     }
 
     async fn rotate_certificates(&mut self) -> anyhow::Result<()> {
-        bail!("the containers' certificates stay as they were made")
+        self.secrets.rotate(&self.nodes, &self.containers).await
     }
 
     async fn add_guest(&mut self) -> anyhow::Result<String> {
-        self.guests += 1;
-        let name = format!("guests-{}", self.guests);
-        let token = self.token(&["new", "--name", &name, "--role", "submit,run,read"]).await?;
-        Ok(token.trim().to_owned())
+        self.secrets.add_guest().await
     }
 
     async fn remove_guest(&mut self) -> anyhow::Result<()> {
-        self.token(&["remove", &format!("guests-{}", self.guests - 1)]).await.map(drop)
+        self.secrets.remove_guest().await
     }
 
     async fn snapshots_received(&self, node: usize) -> anyhow::Result<usize> {
-        let log = docker(&["logs", &self.containers[node]]).await?;
+        let log = log(&self.containers[node], "0").await?;
         Ok(log.matches("received a snapshot").count())
     }
 
@@ -339,7 +295,7 @@ impl Host for Compose {
     }
 
     async fn shut_down(&mut self) -> anyhow::Result<()> {
-        self.compose(&["down", "--volumes"]).await?;
+        self.project.compose(&["down", "--volumes"]).await?;
         self.is_down = true;
         Ok(())
     }
@@ -349,7 +305,7 @@ impl Host for Compose {
 impl Drop for Compose {
     fn drop(&mut self) {
         if !self.is_down {
-            let _ = self.command(&["down", "--volumes"]).output();
+            let _ = self.project.command(&["down", "--volumes"]).output();
         }
     }
 }
@@ -374,6 +330,14 @@ pub fn alone(project: &str) -> anyhow::Result<File> {
 async fn docker(arguments: &[&str]) -> anyhow::Result<String> {
     let mut command = std::process::Command::new("docker");
     command.args(arguments);
+    run(command).await
+}
+
+/// What a container has said since then.
+pub(super) async fn log(container: &str, since: &str) -> anyhow::Result<String> {
+    let mut command = std::process::Command::new("sh");
+    // A node says it on its standard error.
+    command.args(["-c", "exec docker logs --since \"$0\" \"$1\" 2>&1", since, container]);
     run(command).await
 }
 

@@ -6,7 +6,9 @@ mod log_pipe;
 mod order;
 mod ports;
 mod processes;
+mod project;
 mod secrets;
+mod volumes;
 mod wall_clock;
 
 pub(crate) use compose::Compose;
