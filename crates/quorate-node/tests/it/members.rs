@@ -179,6 +179,9 @@ async fn who_has_much_to_apply_is_given_no_vote_and_does_not_lead() {
         assert_eq!(follower.successors(), [0; 0]);
     }
     assert_eq!(refused(cluster.order(leader, Order::Transfer { to: None }).await), Why::Unsafe);
+    followers[0].yield_leadership();
+    let said = cluster.order(leader, transfer(followers[0].name())).await.unwrap_err().to_string();
+    assert!(said.contains("is about to be removed"), "{said}");
 
     let leading = seen.members.iter().find(|member| member.name == name(&cluster, leader)).unwrap();
     let mut newcomer = leading.clone();
