@@ -24,6 +24,30 @@ async fn a_member_that_came_while_the_node_was_away_is_heard_and_one_that_was_re
     cluster.stop_all().await;
 }
 
+/// It is the last copy that there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_removed_leads_once_it_is_recovered() {
+    let mut cluster = Cluster::started(3).await;
+    put(cluster.at(0), 1).await;
+    cluster.converged().await;
+    cluster.stop(2).await;
+    let remove = Order::Remove { name: "n3".into(), force: true };
+    eventually("n3 is removed", async || cluster.order(0, remove.clone()).await.is_ok()).await;
+    cluster.start(2).await;
+    eventually("n3 knows it", async || cluster.at(2).unready().await == Some(Unready::Removed)).await;
+    for at in 0..3 {
+        cluster.crash(at).await;
+    }
+    eventually("the directory is free", async || Recovery::of(&cluster.dir(2)).is_ok()).await;
+    let recovery = Recovery::of(&cluster.dir(2)).unwrap();
+    assert!(recovery.found().removed);
+    recovery.force_single().unwrap();
+    cluster.start(2).await;
+    eventually("it leads", async || cluster.at(2).ready().await).await;
+    assert_eq!(queued(cluster.at(2)), 1);
+    cluster.stop_all().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_waited_while_its_cluster_was_recovered_joins_what_that_became() {
     let mut cluster = Cluster::of_first(3, 4).await;
