@@ -1,6 +1,6 @@
 use std::io;
 
-use quorate_store::StoreError;
+use quorate_store::{Lost, StoreError};
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +24,14 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The log has lost entries and no other node has them: let a person look. The directory is as it was found.
-    #[error("this node is alone and its log has lost entries that were acknowledged; it does not start: {0}")]
-    LostAlone(StoreError),
+    /// The log has lost what no other node has: let a person look. The directory is as it was found.
+    #[error("this node is alone and its log has lost {}; it does not start: {says}", lost_by(*lost))]
+    LostAlone {
+        /// What is lost.
+        lost: Lost,
+        /// What was found.
+        says: StoreError,
+    },
     /// Its node runs already, on another data directory: one of them is a copy.
     #[error(
         "another process runs this node: {name}, the same node {node_id} of the cluster {cluster_id}, runs at {addr}, so one of the two \
@@ -63,4 +68,11 @@ pub enum StartError {
     /// Raft refused to start.
     #[error("Raft did not start: {0}")]
     Raft(String),
+}
+
+fn lost_by(lost: Lost) -> &'static str {
+    match lost {
+        Lost::Entries => "entries that were acknowledged",
+        Lost::Vote => "the vote that it had given, and no entry",
+    }
 }

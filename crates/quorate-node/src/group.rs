@@ -134,7 +134,7 @@ impl Group {
             denied: Arc::default(),
         };
         let handover = Handover { raft: raft.clone(), peers: peers.clone() };
-        let admission = Admission::new(handover.clone(), level.clone());
+        let admission = Admission::new(handover.clone(), commit_index.clone(), level.clone());
         let group = Group {
             orders: Orders { admission: admission.clone(), handover: handover.clone() },
             drain: Drain { handover: handover.clone(), station, intake: intake.clone() },

@@ -126,21 +126,19 @@ impl Handle {
     pub async fn unready(&self) -> Option<Unready> {
         let peers = &self.0.group.peers;
         let (station, until) = (&peers.station, Instant::now() + limits::READY);
+        let left = || until.saturating_duration_since(Instant::now());
         let hints = || peers.refused_by() + &peers.snapshot_refusal.in_words();
         match () {
             () if station.is_removed() => Some(Unready::Removed),
-            () if let Some(for_what) = station.applies() => Some(Unready::Applies(for_what)),
-            () if !peers.is_initialised() => {
+            () if station.applies() || !peers.is_initialised() => {
                 let for_what = station.waits_for().unwrap_or_else(|| "the nodes of its --peers".to_owned());
                 Some(Unready::Applies(for_what + &peers.snapshot_refusal.in_words()))
             }
             () if station.is_draining() => Some(Unready::Draining),
             // A membership that it knows may be one to which no majority has agreed.
-            () if !self.caught_up() => {
-                let is_led = self.0.group.read_index.is_led(limits::READY).await;
-                Some(if is_led { Unready::NotRecovered(hints()) } else { Unready::NoMajority(hints()) })
-            }
-            () if self.barrier(limits::READY).await.is_err() => Some(Unready::NoMajority(hints())),
+            () if !self.0.group.read_index.is_led(left()).await => Some(Unready::NoMajority(hints())),
+            () if !self.caught_up() => Some(Unready::NotRecovered(hints())),
+            () if self.barrier(left()).await.is_err() => Some(Unready::Behind(hints())),
             () if !self.0.group.intake.writes(until).await => Some(Unready::NoWrites),
             () => None,
         }
@@ -254,6 +252,9 @@ pub enum Unready {
     /// It does not know yet what it had answered before it was started; with what keeps it from the others, where that is known.
     #[error("this node has not recovered yet what it had before it was started{0}")]
     NotRecovered(String),
+    /// It follows a leader, and has not applied what that one has committed; with what keeps it from that, where it is known.
+    #[error("this node is behind: a leader answers it, and it has not applied yet what a majority has{0}")]
+    Behind(String),
     /// It reaches no majority; with what keeps it from the others, where that is known.
     #[error("this node reaches no majority through a leader: {hint}{0}", hint = NO_MAJORITY)]
     NoMajority(String),

@@ -45,6 +45,7 @@ mod read;
 mod recover;
 mod restore;
 mod running;
+mod starting;
 mod stores;
 mod task;
 mod time;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use openraft::storage::{RaftStateMachine, StorageHelper};
 use quorate_store::{Meter, StoredMembership};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::meeting::{self, Position};
@@ -14,6 +15,7 @@ use crate::peer::sound::Judge;
 use crate::peer_server::{self, Service};
 use crate::process::Process;
 use crate::running::Running;
+use crate::starting::Starting;
 use crate::stores::Stores;
 use crate::time::clock::LogClock;
 use crate::time::recall::Recall;
@@ -47,10 +49,20 @@ impl Node {
         config.check()?;
         let peer_listen = config.peer_listen.clone();
         let listen = |source| StartError::Listen { addr: peer_listen.clone(), source };
-        // It listens when this node knows that it is no copy: whoever asks before is refused at once.
         let socket = peer_server::bind(&config.peer_listen).await.map_err(&listen)?;
+        let listener = Arc::new(socket.listen(limits::BACKLOG).map_err(listen)?);
+        // It says nothing of its own before it knows that it is no copy.
+        let starting = Starting::serve(&config, Arc::clone(&listener));
+        let started = Node::open(Arc::new(machine), config, listener).await;
+        starting.end().await;
+        started
+    }
 
-        let machine: Arc<dyn Machine> = Arc::new(machine);
+    async fn open(
+        machine: Arc<dyn Machine>,
+        config: NodeConfig,
+        listener: Arc<TcpListener>,
+    ) -> Result<(Handle, Running), StartError> {
         let clock = LogClock::new(Arc::clone(&machine));
         let disk = Disk::new(
             config.data_dir.clone(),
@@ -76,7 +88,6 @@ impl Node {
             }
         }
         meeting::look_around(&process, &stored, Position::from(log.end().now()?)).await?;
-        let listener = socket.listen(limits::BACKLOG).map_err(listen)?;
         let group = Group::start(&process, Arc::clone(&dir), log.clone(), table, &observer).await?;
         process.start(recall);
 

@@ -1,5 +1,6 @@
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use quorate_proto::Malformed;
@@ -62,7 +63,7 @@ pub(crate) async fn bind(addr: &str) -> io::Result<TcpSocket> {
 }
 
 /// Serves peers until the service hangs up.
-pub(crate) async fn serve(service: Service, listener: TcpListener) {
+pub(crate) async fn serve(service: Service, listener: Arc<TcpListener>) {
     let hang_up = service.hang_up.clone();
     let short = PeerServer::new(service.clone()).max_decoding_message_size(limits::SHORT_BYTES);
     let long = short.clone().max_decoding_message_size(limits::MESSAGE_BYTES);

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use quorate_store::{DataDir, JobTable, LogStore, StoreError, Survey};
+use quorate_store::{DataDir, JobTable, LogStore, Lost, StoreError, Survey};
 
 use crate::disk::Disk;
 use crate::limits;
@@ -54,43 +54,39 @@ impl Stores {
         if let Some(files) = config.open_files {
             dir = dir.with_open_files(files);
         }
-        let log = match open_log(&dir, disk) {
-            Err(lost @ StoreError::LostEntries { .. }) => {
-                dir = set_aside(dir, config, lost)?;
+        let mut log = match open_log(&dir, disk) {
+            Err(StoreError::LostEntries { lost, marked, found }) => {
+                dir = set_aside(dir, config, lost, StoreError::LostEntries { lost, marked, found })?;
                 open_log(&dir, disk)?
             }
             opened => opened?,
         };
         let table = JobTable::open(&dir, observer, config.feature_level)?;
-        // A majority without this node commits too, and it applies what its own log has not written yet. Killed then, it has
-        // a table that is ahead of its log, and Raft takes all up to the table as purged: a snapshot must have that.
-        if table.reader().applied_index() > log.last_index()? {
-            table.space().renew_snapshot()?;
-        }
+        log.fit(&table)?;
         Ok(Stores { dir: Arc::new(dir), log, table })
     }
 }
 
 /// What this node has forgotten, the others have. Under its old id it could help to elect a leader that lacks it, so it joins them as a new
 /// node. Who they are the data say, not the list; where they say nothing, the list.
-fn set_aside(dir: DataDir, config: &NodeConfig, lost: StoreError) -> Result<DataDir, StartError> {
+fn set_aside(dir: DataDir, config: &NodeConfig, lost: Lost, says: StoreError) -> Result<DataDir, StartError> {
     let knows_nobody = config.peers.len() == 1;
     let survey = Survey::of(&dir).ok().filter(|survey| survey.membership.voter_ids().next().is_some());
     if survey.as_ref().map_or(knows_nobody, Survey::is_alone) {
-        return Err(StartError::LostAlone(lost));
+        return Err(StartError::LostAlone { lost, says });
     }
     if knows_nobody {
         let members = survey.iter().flat_map(|survey| survey.membership.nodes());
         let peers: Vec<String> =
             members.map(|(_, node)| format!("{}={}", node.name, node.peer_addr)).collect();
         let reason = format!(
-            "{lost}; the others of its cluster have what this node has lost: start it with --peers {}, and it joins them as a new node",
+            "{says}; the others of its cluster have what this node has lost: start it with --peers {}, and it joins them as a new node",
             peers.join(",")
         );
         return Err(StartError::Config { setting: "peers", reason });
     }
-    tracing::error!(%lost, "setting the data directory's contents aside and joining as a new node");
-    Ok(dir.set_aside(&lost.to_string())?)
+    tracing::error!(lost = %says, "setting the data directory's contents aside and joining as a new node");
+    Ok(dir.set_aside(&says.to_string())?)
 }
 
 fn open_log(dir: &DataDir, disk: &Disk) -> Result<LogStore, StoreError> {

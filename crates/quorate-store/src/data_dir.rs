@@ -231,7 +231,7 @@ impl DataDir {
         self.path.join(FORMAT)
     }
 
-    /// Notes for ever that the node was removed from its cluster. Durable when it returns; twice the same is once.
+    /// Notes that the node was removed from its cluster. Durable when it returns; twice the same is once.
     ///
     /// # Errors
     ///
@@ -248,6 +248,15 @@ impl DataDir {
     pub fn was_removed(&self) -> Result<bool, StoreError> {
         let path = self.path.join(REMOVED);
         path.try_exists().map_err(StoreError::io("look for", &path))
+    }
+
+    /// Takes that back: the node is a member of another cluster. Durable when it returns.
+    pub(crate) fn forget_removal(&self) -> Result<(), StoreError> {
+        let path = self.path.join(REMOVED);
+        match fs::remove_file(&path).and_then(|()| durable::sync(&self.path)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", &path)(e)),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// What the stores in it call when the disk is full. Without it, they wait.

@@ -1,8 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use futures::executor::block_on;
-use openraft::storage::RaftStateMachine;
 use openraft::vote::leader_id_std::CommittedLeaderId;
 use quorate_core::FeatureLevel;
 
@@ -57,13 +55,11 @@ impl Recovery {
         let Recovery { dir, survey } = self;
         let id: NodeId = survey.identity.node_id;
         let node = survey.membership.get_node(&id).cloned().unwrap_or_default();
-        // Before anything is changed, it must open.
-        let table = applied(&dir, survey.last, understood)?;
+        // Before anything is changed, it must open. Where the log does not fit the table, a snapshot has all up to there.
+        let purged = log::lacked(&dir, &JobTable::open(&dir, Arc::new(Nobody), understood)?)?;
         dir.begin_cluster(cluster_id)?;
         // Nothing that it promised to others counts any more, and all that it has is kept.
         log::forget_mark(&dir)?;
-        // Where the table is ahead of the log, a snapshot has what is between them.
-        let purged = table.filter(|_| index(table) > index(survey.last));
         let end = purged.or(survey.last);
         let voted = [survey.vote, survey.marked_vote].into_iter().flatten().map(|vote| vote.leader_id.term);
         let term = 1 + voted.chain(end.map(|end| end.leader_id.term)).max().unwrap_or(0);
@@ -72,31 +68,17 @@ impl Recovery {
         // As if this node had led the next term, and had been made the only member in it.
         let vote = Vote::new_committed(term, id);
         log::begin(&dir, log::Beginning { purged, vote, entry: Some((last, alone(id, node))) })?;
+        // Last: until then, this can be done again.
+        dir.forget_removal()?;
         Ok(last)
     }
-}
-
-fn index(id: Option<LogId>) -> Option<u64> {
-    id.map(|id| id.index)
-}
-
-/// Up to where table and snapshot go; a snapshot goes as far as the table where that is ahead of the log.
-fn applied(dir: &DataDir, log: Option<LogId>, understood: FeatureLevel) -> Result<Option<LogId>, StoreError> {
-    let mut table = JobTable::open(dir, Arc::new(Nobody), understood)?;
-    let failed = |source| StoreError::failed("the job table".to_owned(), source);
-    let (applied, _) = block_on(table.applied_state()).map_err(failed)?;
-    let snapshot = || table.snapshots().current().and_then(|current| current.meta.last_log_id);
-    if index(applied) > index(log) && snapshot() < applied {
-        table.space().renew_snapshot()?;
-    }
-    Ok(applied.max(snapshot()))
 }
 
 #[cfg(test)]
 mod tests {
     use openraft::RaftLogReader;
     use openraft::entry::RaftEntry;
-    use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+    use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
     use quorate_proto::log::v1;
     use tempfile::TempDir;
 
@@ -241,6 +223,47 @@ mod tests {
             assert_eq!(last.index, applied.max(logged) + 1);
             check_recovered(&dir, last, if applied > logged { last.index } else { 1 }).await;
         }
+    }
+
+    /// Killed when the entries of a leader that had lost were to be cut off, and others were applied: the log has those of before.
+    #[tokio::test]
+    async fn a_log_that_goes_on_otherwise_than_the_table_is_left_at_the_table() {
+        for lost in [1, 4] {
+            let dir = member_of_three(3, 3).await;
+            let applied = other_term(4);
+            {
+                let dir = DataDir::open(dir.path()).unwrap();
+                let mut log = LogStore::open(&dir, Arc::new(|error| panic!("{error}"))).unwrap();
+                let own = dir.identity().node_id;
+                let alone = Membership::new_with_defaults(vec![[own].into()], [own]);
+                let leader_id = CommittedLeaderId::new(lost);
+                let tail = [4, 5, 6].map(|index| {
+                    <Entry as RaftEntry>::new_membership(LogId { leader_id, index }, alone.clone())
+                });
+                log.blocking_append(tail).await.unwrap();
+                log.close().unwrap();
+                let mut table = JobTable::open(&dir, Arc::new(Nobody), FeatureLevel::default()).unwrap();
+                let blank = <Entry as RaftEntry>::new_blank(applied);
+                table.apply(futures::stream::iter([Ok((blank, None))])).await.unwrap();
+            }
+            let found = Recovery::of(dir.path()).unwrap();
+            assert!(!found.survey().is_alone(), "what the log says of members does not count");
+            let last = found.force_single(NEW, FeatureLevel::default()).unwrap();
+            assert_eq!(last.index, 5);
+            check_recovered(&dir, last, 5).await;
+        }
+    }
+
+    /// It was removed before the others were lost, and told so, and its log does not say it.
+    #[tokio::test]
+    async fn a_node_that_was_removed_is_said_to_be_and_is_none_any_more() {
+        let dir = member_of_three(3, 5).await;
+        assert!(!Recovery::of(dir.path()).unwrap().survey().removed);
+        DataDir::open(dir.path()).unwrap().mark_removed("by n1").unwrap();
+        let found = Recovery::of(dir.path()).unwrap();
+        assert!(found.survey().removed);
+        found.force_single(NEW, FeatureLevel::default()).unwrap();
+        assert!(!Recovery::of(dir.path()).unwrap().survey().removed);
     }
 
     fn other_term(index: u64) -> LogId {

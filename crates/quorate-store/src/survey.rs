@@ -25,6 +25,8 @@ pub struct Survey {
     pub marked_vote: Option<Vote>,
     /// What its log has lost of what it had promised to remember.
     pub lost: Option<Lost>,
+    /// It was removed from its cluster, and was told so: what came since, it lacks.
+    pub removed: bool,
 }
 
 /// What a log has lost.
@@ -57,6 +59,7 @@ impl Survey {
             marked,
             marked_vote,
             lost: log.lost,
+            removed: dir.was_removed()?,
         })
     }
 

@@ -57,10 +57,14 @@ impl Formation {
                 tracing::info!("waiting for {waits_for}");
             }
             self.peers.station.set_waits_for(Some(waits_for));
-            let applies = self.peers.station.applies().is_some();
-            tokio::time::sleep(if applies { limits::APPLY_PAUSE } else { limits::JOIN_PAUSE }).await;
+            tokio::time::sleep(if self.peers.station.applies() {
+                limits::APPLY_PAUSE
+            } else {
+                limits::JOIN_PAUSE
+            })
+            .await;
         }
-        self.peers.station.set_applies(None);
+        self.peers.station.set_applies(false);
         self.peers.station.set_waits_for(None);
     }
 
@@ -222,12 +226,11 @@ impl Formation {
             let named = members().any(|(_, answer)| answer.leader != 0);
             // A leader that is gone is named until there is another one; but where all answer, it is one that is not listed here.
             if named && silent.is_empty() && !self.is_member() {
-                let for_what = format!(
+                self.peers.station.set_applies(true);
+                return format!(
                     "somebody to ask for this node, or to put the leader into its --peers: quorate cluster member add {}",
                     own.name
                 );
-                self.peers.station.set_applies(Some(for_what.clone()));
-                return for_what;
             }
             return format!("the cluster to have a leader: {NO_MAJORITY}");
         };
@@ -237,9 +240,9 @@ impl Formation {
         match self.peers.process.transport.join(leader, addr, own, understood).await {
             Ok(answer) => {
                 let applies = answer.applicant && !self.is_member();
-                // One that is told to wait, for another's change say, applies as before.
-                if applies || answer.voter || self.is_member() {
-                    self.peers.station.set_applies(applies.then(|| answer.message.clone()));
+                // Taken in, it may wait long for the log. One that is told to wait, for another's change say, applies as before.
+                if applies || answer.voter || leader.knows_asker || self.is_member() {
+                    self.peers.station.set_applies(applies);
                 }
                 match answer {
                     JoinResponse { voter: true, .. } => "the leader's log".to_owned(),

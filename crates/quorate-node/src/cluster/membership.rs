@@ -15,6 +15,7 @@ use crate::cluster::handover::Handover;
 use crate::cluster::not_yet::NotYet;
 use crate::cluster::peers::Peers;
 use crate::limits;
+use crate::read::commit_index::CommitIndex;
 
 /// The leader's part in taking newcomers in. One change of the membership at a time.
 ///
@@ -25,15 +26,20 @@ pub(crate) struct Admission {
     pub(crate) raft: Raft,
     pub(crate) peers: Peers,
     handover: Handover,
+    commit_index: CommitIndex,
     /// The cluster's feature level.
     level: watch::Receiver<FeatureLevel>,
     gate: Arc<Mutex<()>>,
 }
 
 impl Admission {
-    pub(crate) fn new(handover: Handover, level: watch::Receiver<FeatureLevel>) -> Admission {
+    pub(crate) fn new(
+        handover: Handover,
+        commit_index: CommitIndex,
+        level: watch::Receiver<FeatureLevel>,
+    ) -> Admission {
         let Handover { raft, peers } = handover.clone();
-        Admission { raft, peers, handover, level, gate: Arc::default() }
+        Admission { raft, peers, handover, commit_index, level, gate: Arc::default() }
     }
 
     /// The cluster's feature level.
@@ -94,9 +100,8 @@ impl Admission {
     }
 
     async fn run_step(&self, member: Member, understood: FeatureLevel) -> Result<(), NotYet> {
-        if self.peers.leadership.here().is_none() {
-            return Err(NotYet::NotLeader);
-        }
+        // One that nobody follows any more goes on leading, and what it began then, or waits for, is not what is missing.
+        self.commit_index.confirmed(None).await?;
         let _gate = self.gate.try_lock().map_err(|_| NotYet::ChangeUnderWay)?;
         let level = self.level();
         if understood < level {

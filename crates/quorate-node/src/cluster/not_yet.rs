@@ -3,6 +3,7 @@ use quorate_core::FeatureLevel;
 use quorate_store::TypeConfig;
 
 use crate::limits;
+use crate::read::commit_index::Unconfirmed;
 
 /// What a node waits for whose cluster has no leader.
 pub(crate) const NO_MAJORITY: &str =
@@ -14,7 +15,7 @@ pub(crate) const NO_MAJORITY: &str =
 pub(crate) enum NotYet {
     #[error("this node does not lead")]
     NotLeader,
-    /// What it leads it leads no more, and nobody else does.
+    /// Nobody follows this node any more, and it knows nobody else who leads.
     #[error("{}", NO_MAJORITY)]
     NoMajority,
     #[error("another change is under way")]
@@ -69,6 +70,16 @@ impl NotYet {
             | NotYet::CatchesUp
             | NotYet::Applies
             | NotYet::Ended => false,
+        }
+    }
+}
+
+impl From<Unconfirmed> for NotYet {
+    fn from(unconfirmed: Unconfirmed) -> NotYet {
+        match unconfirmed {
+            Unconfirmed::NotLeader | Unconfirmed::NewLeader => NotYet::NotLeader,
+            Unconfirmed::NoMajority => NotYet::NoMajority,
+            Unconfirmed::Ended(_) => NotYet::Ended,
         }
     }
 }

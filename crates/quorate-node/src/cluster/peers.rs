@@ -222,7 +222,7 @@ impl Peers {
             cluster_id: self.cluster_to_be(),
             peer_addr: own.peer_addr,
             removed: self.station.is_removed(),
-            applies: self.station.applies().is_some(),
+            applies: self.station.applies(),
             errand: errand.into(),
             invited,
             run: Some(self.process.identity.run.into()),

@@ -15,7 +15,7 @@ pub(crate) struct Station(Arc<Inner>);
 struct Inner {
     removed: AtomicBool,
     waits_for: Mutex<Option<String>>,
-    applies: Mutex<Option<String>>,
+    applies: AtomicBool,
     asks: Mutex<Option<String>>,
     draining: AtomicBool,
     ends_waits: watch::Sender<bool>,
@@ -36,13 +36,13 @@ impl Station {
         self.0.ends_waits.send_replace(true);
     }
 
-    /// It is no member, and waits for somebody to do something: for what, in the leader's words.
-    pub(crate) fn applies(&self) -> Option<String> {
-        self.0.applies.lock().clone()
+    /// It is no member, and waits for somebody to do something: [`Station::waits_for`] says what, as it is now.
+    pub(crate) fn applies(&self) -> bool {
+        self.0.applies.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_applies(&self, for_what: Option<String>) {
-        *self.0.applies.lock() = for_what;
+    pub(crate) fn set_applies(&self, applies: bool) {
+        self.0.applies.store(applies, Ordering::Relaxed);
     }
 
     /// The cluster that it asks to join. Nothing on its disk says so before it is taken in.
@@ -96,7 +96,7 @@ impl Station {
 
     /// It was removed, or waits to be asked for: it applies nothing.
     pub(crate) fn is_no_member(&self) -> bool {
-        self.is_removed() || self.0.applies.lock().is_some()
+        self.is_removed() || self.applies()
     }
 
     /// It takes commands: it will apply them, and so have their answers.

@@ -213,7 +213,7 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
     let standing = match () {
         () if peers.station.is_removed() => Standing::Removed,
         () if is_member(own_id) => Standing::Member,
-        () if peers.station.applies().is_some() => Standing::Applicant,
+        () if peers.station.applies() => Standing::Applicant,
         () => Standing::Forming,
     };
     let mut cluster = Cluster {

@@ -31,7 +31,7 @@ impl Watch {
             if committed.membership().get_node(&self.peers.process.identity.node_id).is_some() {
                 *was_member_at.lock() = committed.log_id().map(|log_id| log_id.index);
                 // Whoever took it in may be gone before it could say so.
-                self.peers.station.set_applies(None);
+                self.peers.station.set_applies(false);
             }
             leadership.changed().await;
         }

@@ -47,7 +47,7 @@ impl Connections {
     /// What is accepted.
     pub(crate) fn incoming(
         self,
-        listener: TcpListener,
+        listener: Arc<TcpListener>,
     ) -> impl Stream<Item = io::Result<Connection>> + Send + 'static {
         let mut look = tokio::time::interval(limits::CONNECTIONS_LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -105,7 +105,7 @@ mod tests {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let mut incoming = pin!(Connections::new(4, Some(door)).incoming(listener));
+        let mut incoming = pin!(Connections::new(4, Some(door)).incoming(listener.into()));
         let calling = tokio::spawn(async move {
             let stream = TcpStream::connect(addr).await.unwrap();
             let name = ServerName::try_from("n1").unwrap();

@@ -134,7 +134,7 @@ async fn take(
         ))));
     }
     holds(start.bytes).map_err(NotReceived::NoRoom)?;
-    let mut left = start.bytes;
+    let mut to_come = ToCome { all: start.bytes, left: start.bytes };
     let (vote, meta) = head(start).map_err(|malformed| invalid(malformed.to_string()))?;
     judge.snapshot(from, &vote, &meta).map_err(|unsound| refused(unsound.into()))?;
     let mut receiver = snapshots.receive().await.map_err(unfit)?;
@@ -143,10 +143,7 @@ async fn take(
         match next(&mut frames).await? {
             Frame::Start(_) => return Err(invalid("a snapshot that begins twice")),
             Frame::File(file) => {
-                let less = left.checked_sub(file.bytes);
-                left = less.ok_or_else(|| invalid("a snapshot of more bytes than it has"))?;
-                // Others write, too.
-                holds(file.bytes).map_err(NotReceived::NoRoom)?;
+                to_come.file(file.bytes, &holds)?;
                 receiver.begin_file(&file.name, file.bytes).await.map_err(unfit)?;
             }
             Frame::Chunk(data) => receiver.chunk(&data).await.map_err(unfit)?,
@@ -165,6 +162,26 @@ async fn take(
                 return Ok(Received { vote, snapshot: SnapshotOf::<TypeConfig, _> { meta, snapshot: dir } });
             }
         }
+    }
+}
+
+/// The bytes of a snapshot that are still to come.
+struct ToCome {
+    all: u64,
+    left: u64,
+}
+
+impl ToCome {
+    /// A file of so many of them comes, if there is room for all that are left: others write, too.
+    fn file(&mut self, bytes: u64, holds: impl Fn(u64) -> Result<(), Lack>) -> Result<(), NotReceived> {
+        // What has come is removed then, and comes again.
+        let come = self.all - self.left;
+        let of_all =
+            |Lack { needs, free }| NotReceived::NoRoom(Lack { needs: needs + come, free: free + come });
+        holds(self.left).map_err(of_all)?;
+        let left = self.left.checked_sub(bytes);
+        self.left = left.ok_or_else(|| invalid("a snapshot of more bytes than it has"))?;
+        Ok(())
     }
 }
 
@@ -214,6 +231,18 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+
+    #[test]
+    fn a_snapshot_that_finds_no_room_on_its_way_needs_room_for_all_of_it() {
+        let holds = |free| move |bytes| if bytes <= free { Ok(()) } else { Err(Lack { needs: bytes, free }) };
+        let mut to_come = ToCome { all: 100, left: 100 };
+        to_come.file(60, holds(100)).unwrap();
+        // Somebody else has written 15 meanwhile.
+        let lack = to_come.file(10, holds(25)).unwrap_err();
+        assert!(matches!(lack, NotReceived::NoRoom(Lack { needs: 100, free: 85 })), "{lack:?}");
+        to_come.file(40, holds(40)).unwrap();
+        assert!(matches!(to_come.file(1, holds(40)), Err(NotReceived::Refused(_))));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_snapshot_that_does_not_go_on_is_given_up() {

@@ -154,6 +154,8 @@ mod tests {
     use quorate_proto::log::v1;
 
     use super::*;
+    use crate::NodeConfig;
+    use crate::starting::Starting;
 
     fn found() -> Found {
         let member = |id| FoundMember { id, ..FoundMember::default() };
@@ -211,5 +213,22 @@ mod tests {
         );
         drop(silent);
         assert_eq!(ask().await, []);
+    }
+
+    #[tokio::test]
+    async fn who_is_starting_is_there() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap().to_string();
+        let peers = vec![("n2".to_owned(), addr.clone())];
+        let config = NodeConfig::new("n2", "unused", &addr, "h:80", peers.clone());
+        let starting = Starting::serve(&config, Arc::new(listener));
+        let found = Found { members: Vec::new(), ..found() };
+        let met = ask_around(&found, &peers, None).await;
+        assert!(
+            matches!(&met[..], [Answering::Masked { why, .. }] if why.contains("it is starting")),
+            "{met:?}"
+        );
+        starting.end().await;
+        assert_eq!(ask_around(&found, &peers, None).await, []);
     }
 }

@@ -27,6 +27,8 @@ pub struct Found {
     pub marked: Option<Place>,
     /// What its log has less than its mark says, so it does not start as it is; its table may have the rest.
     pub lost: Option<Lost>,
+    /// It was removed from its cluster, so it does not start as it is, and lacks what came since.
+    pub removed: bool,
     /// The last vote that it gave: in which term, and to which node.
     pub vote: Option<(u64, u64)>,
 }
@@ -84,6 +86,7 @@ impl Found {
             applied: survey.applied.map(Place::from),
             marked: survey.marked.map(Place::from),
             lost: survey.lost,
+            removed: survey.removed,
             vote: survey.vote.map(|vote| (vote.leader_id.term, vote.leader_id.voted_for)),
         }
     }

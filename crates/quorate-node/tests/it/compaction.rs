@@ -3,7 +3,7 @@
 use crate::common::*;
 use bytes::Bytes;
 use quorate_core::{Command, IdempotencyKey, NewJob};
-use quorate_node::{Handle, Reserve};
+use quorate_node::{Handle, Order, Reserve, Standing, Unready};
 
 /// What a log may have, in bytes: some jobs, and far less than a hundred thousand entries.
 const LOG_BYTES: u64 = 4 << 20;
@@ -91,5 +91,38 @@ async fn a_follower_without_room_for_a_snapshot_says_so_until_there_is_some() {
     cluster.tune(gone, |config| config.reserve = Some(Reserve::NONE));
     cluster.start(gone).await;
     eventually("it is back", async || cluster.at(gone).ready().await).await;
+    cluster.stop_all().await;
+}
+
+/// It may wait long for its snapshot, and nobody needs to ask for it any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_that_was_taken_in_says_why_it_has_no_snapshot_yet() {
+    let mut cluster = Cluster::tuned(2, |config| config.log_bytes = LOG_BYTES);
+    cluster.configure(0, |config| config.peers.truncate(1));
+    cluster.start(0).await;
+    eventually("it leads", async || cluster.at(0).ready().await).await;
+    for number in 0..64 {
+        submit(cluster.at(0), large(number)).await.unwrap();
+    }
+    log_is_short(cluster.at(0)).await;
+    cluster.start(1).await;
+    applies(&cluster, 1).await;
+    assert_eq!(cluster.at(1).cluster().await.standing, Standing::Applicant);
+    // No directory can be made there.
+    let dir = cluster.dir(1).join("snapshot");
+    std::fs::remove_dir_all(&dir).unwrap();
+    std::fs::write(&dir, b"").unwrap();
+    let add = Order::Add { name: "n2".into(), peer_addr: None, replaces: None };
+    assert!(cluster.order(0, add).await.unwrap().changed);
+    eventually("it says what it refuses", async || match cluster.at(1).unready().await {
+        Some(Unready::Applies(for_what)) => for_what.contains("it refuses a snapshot"),
+        _ => false,
+    })
+    .await;
+    eventually("it applies no more", async || cluster.at(1).cluster().await.standing == Standing::Forming)
+        .await;
+    std::fs::remove_file(&dir).unwrap();
+    std::fs::create_dir(&dir).unwrap();
+    eventually("it is ready", async || cluster.at(1).ready().await).await;
     cluster.stop_all().await;
 }

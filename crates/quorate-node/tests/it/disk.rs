@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::*;
 use bytes::Bytes;
 use quorate_core::{Command, JobId, NewJob, Reason, Settings, Status, Unavailable};
-use quorate_node::{DiskState, Reserve};
+use quorate_node::{DiskState, Reserve, Unready};
 
 /// Whatever the disk has is too little for new jobs.
 const SHORT: Reserve = Reserve { short: u64::MAX, ..Reserve::NONE };
@@ -89,6 +89,7 @@ async fn a_follower_without_room_takes_no_entries_and_follows_again_when_it_has_
     cluster.stop(full).await;
     cluster.tune(full, |config| config.reserve = Some(NOTHING));
     cluster.start(full).await;
+    eventually("it has recovered", async || cluster.at(full).caught_up()).await;
     let other = cluster.up().into_iter().find(|at| *at != full).unwrap();
     for number in 1..20 {
         put(cluster.at(other), number).await;
@@ -106,6 +107,8 @@ async fn a_follower_without_room_takes_no_entries_and_follows_again_when_it_has_
     })
     .await;
     assert_eq!(cluster.at(full).submit(enqueue(99), LONG).await, Err(Unavailable::NotApplied));
+    let why = cluster.at(full).unready().await;
+    assert!(matches!(why, Some(Unready::Behind(_))), "{why:?}");
     assert_eq!(queued(cluster.at(full)), 1);
     let new = NewJob { payload: Bytes::from(vec![0; 1 << 20]), ..job(50) };
     submit(cluster.at(other), Command::Enqueue { jobs: vec![new], key: None }).await.unwrap();

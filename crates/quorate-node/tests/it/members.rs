@@ -150,6 +150,19 @@ async fn a_wiped_node_says_that_it_needs_a_majority() {
     cluster.stop_all().await;
 }
 
+/// What it has waited for before is not what it waits for now.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_applicant_whose_cluster_loses_its_majority_says_that_it_needs_one() {
+    let mut cluster = Cluster::of_first(3, 4).await;
+    cluster.start(3).await;
+    applies(&cluster, 3).await;
+    for at in [1, 2] {
+        cluster.crash(at).await;
+    }
+    waits_for(&cluster, 3, "a majority of its members must run").await;
+    cluster.stop_all().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_much_to_apply_is_given_no_vote_and_does_not_lead() {
     let mut cluster = Cluster::started(3).await;
@@ -166,6 +179,9 @@ async fn who_has_much_to_apply_is_given_no_vote_and_does_not_lead() {
         assert_eq!(follower.successors(), [0; 0]);
     }
     assert_eq!(refused(cluster.order(leader, Order::Transfer { to: None }).await), Why::Unsafe);
+    followers[0].yield_leadership();
+    let said = cluster.order(leader, transfer(followers[0].name())).await.unwrap_err().to_string();
+    assert!(said.contains("is about to be removed"), "{said}");
 
     let leading = seen.members.iter().find(|member| member.name == name(&cluster, leader)).unwrap();
     let mut newcomer = leading.clone();

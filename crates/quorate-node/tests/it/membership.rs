@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::common::*;
-use openraft::EntryPayload;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
-use quorate_node::{Done, Order, OrderError, Refused, Unready, Why};
+use openraft::vote::leader_id_std::CommittedLeaderId;
+use openraft::{EntryPayload, RaftLogReader};
+use quorate_node::{Done, Lost, Order, OrderError, Refused, StartError, Unready, Why};
 use quorate_store::{DataDir, Entry, LogId, LogStore, Membership, Node};
 
 async fn put_some(cluster: &Cluster, numbers: std::ops::Range<u64>) {
@@ -94,7 +95,19 @@ async fn a_lone_node_whose_log_was_lost_does_not_start() {
     cluster.stop(0).await;
     std::fs::remove_dir_all(cluster.dir(0).join("raft")).unwrap();
     let refused = quorate_node::Node::start(cluster.config(0).clone()).await.err().unwrap();
-    assert!(matches!(refused, quorate_node::StartError::LostAlone(_)), "{refused}");
+    assert!(matches!(refused, StartError::LostAlone { lost: Lost::Entries, .. }), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_node_that_has_lost_no_more_than_its_vote_says_so() {
+    let mut cluster = Cluster::started(1).await;
+    put_some(&cluster, 0..10).await;
+    cluster.stop(0).await;
+    // Whoever has an entry of a term has voted in it.
+    go_on(&cluster.dir(0), |last| LogId { leader_id: CommittedLeaderId::new(9), ..last }, 1).await;
+    let refused = quorate_node::Node::start(cluster.config(0).clone()).await.err().unwrap();
+    assert!(matches!(refused, StartError::LostAlone { lost: Lost::Vote, .. }), "{refused}");
+    assert!(refused.to_string().contains("and no entry"), "{refused}");
 }
 
 /// Its list is of when it was alone.
@@ -141,7 +154,7 @@ async fn the_only_voter_whose_log_was_lost_does_not_start_whoever_is_in_its_list
     }
     std::fs::remove_dir_all(cluster.dir(0).join("raft")).unwrap();
     let refused = quorate_node::Node::start(cluster.config(0).clone()).await.err().unwrap();
-    assert!(matches!(refused, quorate_node::StartError::LostAlone(_)), "{refused}");
+    assert!(matches!(refused, StartError::LostAlone { lost: Lost::Entries, .. }), "{refused}");
     assert!(!cluster.dir(0).join("set-aside-1").exists(), "it is as it was found");
 }
 
@@ -165,6 +178,47 @@ async fn a_node_that_was_replaced_meanwhile_knows_it() {
     cluster.start(old).await;
     eventually("it knows that it was removed", async || cluster.at(old).gauges().removed).await;
     assert!(!cluster.at(old).ready().await);
+    cluster.stop_all().await;
+}
+
+/// Has the log of a node that does not run go on behind an entry as it would in the term of another one, by so many that change nothing.
+async fn go_on(dir: &Path, from: impl Fn(LogId) -> LogId, entries: u64) {
+    let dir = DataDir::open(dir).unwrap();
+    let mut log = LogStore::open(&dir, Arc::new(|error| panic!("{error}"))).unwrap();
+    let from = from(log.get_log_state().await.unwrap().last_log_id.unwrap());
+    let kept = log.get_log_reader().await.try_get_log_entries(from.index..=from.index).await.unwrap();
+    log.truncate_after(Some(kept[0].log_id)).await.unwrap();
+    let blank =
+        |behind| Entry { log_id: LogId { index: from.index + behind, ..from }, payload: EntryPayload::Blank };
+    log.blocking_append((1..=entries).map(blank)).await.unwrap();
+    log.close().unwrap();
+}
+
+/// Killed while what a leader had appended that had lost was cut off, and what the next one had committed was applied: the log has the
+/// former, and the table the latter.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_log_goes_on_otherwise_than_its_table_starts_and_catches_up() {
+    let mut cluster = Cluster::started(3).await;
+    put_some(&cluster, 0..3).await;
+    cluster.converged().await;
+    let killed = cluster.follower().await;
+    let before = cluster.at(killed).gauges();
+    // In the next term. By one that stays.
+    let leads = (0..3).find(|at| *at != killed && !cluster.at(*at).gauges().leads).unwrap();
+    let transfer = Order::Transfer { to: Some(cluster.config(leads).name.clone()) };
+    assert!(cluster.order(leads, transfer).await.unwrap().changed);
+    put(cluster.at(leads), 3).await;
+    cluster.converged().await;
+    let after = cluster.at(killed).gauges();
+    assert!(after.term > before.term);
+    cluster.stop(killed).await;
+    // Beyond what it has applied.
+    let old = LogId { leader_id: CommittedLeaderId::new(before.term), index: before.last_log_index };
+    go_on(&cluster.dir(killed), |_| old, after.applied_index - old.index + 2).await;
+    put(cluster.at(leads), 4).await;
+    cluster.start(killed).await;
+    eventually("it is ready", async || cluster.at(killed).ready().await).await;
+    assert_eq!(queued(cluster.at(killed)), 5);
     cluster.stop_all().await;
 }
 

@@ -1,8 +1,11 @@
 //! The loss of the majority for good: who is heard before, and what becomes of those who waited.
 
 use crate::common::*;
-use quorate_node::{Answering, Order, Recovery, Unready};
+use quorate_node::{Answering, Node, Order, Recovery, StartError, Unready};
+use quorate_proto::peer::v1 as pb;
+use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
 use quorate_store::DataDir;
+use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_came_while_the_node_was_away_is_heard_and_one_that_was_removed_is_none() {
@@ -21,6 +24,30 @@ async fn a_member_that_came_while_the_node_was_away_is_heard_and_one_that_was_re
     let (name, addr) = newcomer;
     assert_eq!(answering, [Answering::Newcomer { name, addr }]);
     drop(recovery);
+    cluster.stop_all().await;
+}
+
+/// It is the last copy that there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_removed_leads_once_it_is_recovered() {
+    let mut cluster = Cluster::started(3).await;
+    put(cluster.at(0), 1).await;
+    cluster.converged().await;
+    cluster.stop(2).await;
+    let remove = Order::Remove { name: "n3".into(), force: true };
+    eventually("n3 is removed", async || cluster.order(0, remove.clone()).await.is_ok()).await;
+    cluster.start(2).await;
+    eventually("n3 knows it", async || cluster.at(2).unready().await == Some(Unready::Removed)).await;
+    for at in 0..3 {
+        cluster.crash(at).await;
+    }
+    eventually("the directory is free", async || Recovery::of(&cluster.dir(2)).is_ok()).await;
+    let recovery = Recovery::of(&cluster.dir(2)).unwrap();
+    assert!(recovery.found().removed);
+    recovery.force_single().unwrap();
+    cluster.start(2).await;
+    eventually("it leads", async || cluster.at(2).ready().await).await;
+    assert_eq!(queued(cluster.at(2)), 1);
     cluster.stop_all().await;
 }
 
@@ -49,4 +76,28 @@ async fn a_node_that_belongs_to_a_cluster_that_is_gone_says_what_to_do() {
     cluster.start(1).await;
     waits_for(&cluster, 1, "its data directory to be wiped: it belongs to the cluster gone").await;
     cluster.stop_all().await;
+}
+
+/// It may wait for its disk, or read a long log: who looks whether a majority is lost must not take it for gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_starting_is_there() {
+    let cluster = Cluster::new(1);
+    let config = cluster.config(0).clone();
+    let addr = config.peers[0].1.clone();
+    // Whoever reads it waits until somebody writes.
+    std::fs::create_dir(&config.data_dir).unwrap();
+    let format = config.data_dir.join("FORMAT");
+    assert!(std::process::Command::new("mkfifo").arg(&format).status().unwrap().success());
+    let starting = tokio::spawn(Node::start(config));
+    eventually("it answers", async || {
+        let Ok(mut peer) = DiscoveryClient::connect(format!("http://{addr}")).await else { return false };
+        let said = peer.discover(pb::DiscoverRequest::default()).await.unwrap_err();
+        assert_eq!(said.code(), Code::Unavailable, "{said}");
+        said.message().contains("it is starting")
+    })
+    .await;
+    tokio::task::spawn_blocking(|| std::fs::write(format, "of something else")).await.unwrap().unwrap();
+    let refused = starting.await.unwrap().err().unwrap();
+    assert!(matches!(refused, StartError::Store(_)), "{refused}");
+    std::net::TcpListener::bind(addr).unwrap();
 }

@@ -12,7 +12,7 @@ use crate::{DataDir, Entry, LogId, Lost, Membership, StoreError, Vote};
 
 /// How a log is to go on.
 pub(crate) struct Beginning {
-    /// Everything up to there is in the table.
+    /// Everything up to there is in the table, and nothing that the log has counts.
     pub(crate) purged: Option<LogId>,
     /// This node led the last term.
     pub(crate) vote: Vote,
@@ -26,7 +26,7 @@ pub(crate) fn begin(dir: &DataDir, beginning: Beginning) -> Result<(), StoreErro
     let mut log = LogStore::open_to_begin(dir)?;
     block_on(async {
         if let Some(purged) = beginning.purged {
-            log.purge(purged).await?;
+            log.begin_behind(purged).await?;
         }
         // It waits for what was queued before it.
         log.save_vote(&beginning.vote).await?;
@@ -64,8 +64,10 @@ pub(crate) fn look(dir: &DataDir, applied: Option<LogId>) -> Result<Look, StoreE
     };
     check_term(&recovered)?;
     let Recovered { purged, last, vote, committed, first, .. } = recovered;
+    // Behind a table that it does not fit, nothing in it counts.
+    let fits = applied.map_or(Ok(true), |applied| disk.has(applied, purged, last))?;
     let from = applied.map_or(0, |applied| applied.index + 1).max(first);
-    let end = last.map_or(0, |last| last.index + 1);
+    let end = last.filter(|_| fits).map_or(0, |last| last.index + 1);
     let mut membership = None;
     for entry in disk.snapshot().entries(from..end.max(from)) {
         let entry = entry?;

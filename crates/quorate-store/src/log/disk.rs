@@ -93,6 +93,23 @@ impl Disk {
         })
     }
 
+    /// Whether it has an entry, or has purged what was there: as large an index is no proof.
+    pub(super) fn has(
+        &self,
+        id: LogId,
+        purged: Option<LogId>,
+        last: Option<LogId>,
+    ) -> Result<bool, StoreError> {
+        if purged.is_some_and(|purged| id.index <= purged.index) {
+            return Ok(true);
+        }
+        if last.is_none_or(|last| last.index < id.index) {
+            return Ok(false);
+        }
+        let entry = self.snapshot().entries(id.index..id.index + 1).next().transpose()?;
+        Ok(entry.is_some_and(|entry| entry.log_id == id))
+    }
+
     /// Writes a flush, with one sync if it has changes: the commit position alone needs none.
     pub(super) fn write(&self, flush: &Flush) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();

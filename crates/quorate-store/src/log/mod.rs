@@ -14,10 +14,12 @@
 //! reader        the tail, or else the disk
 //! size          how many bytes the log has
 //! begin         where no node runs: made, changed, looked into
+//! fit           after a crash: made to fit the table
 //! ```
 
 mod begin;
 mod disk;
+mod fit;
 mod flush_writer;
 mod mark_writer;
 #[cfg(feature = "planted-bugs")]
@@ -42,6 +44,7 @@ pub use flush_writer::OnFailure;
 use planted::{Disk, HighWater};
 
 pub(crate) use begin::{Beginning, begin, forget_mark, look};
+pub(crate) use fit::lacked;
 pub use reader::LogReader;
 pub(crate) use reader::WeakLog;
 pub use store::{LogEnd, LogStore};

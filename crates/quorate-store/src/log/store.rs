@@ -148,16 +148,6 @@ impl LogStore {
         self.reader.clone()
     }
 
-    /// The index of its last entry, or of the last that was purged; 0 before the first.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] if a write failed.
-    pub fn last_index(&self) -> Result<u64, StoreError> {
-        let state = self.reader.shared.read();
-        let state = state.map_err(|source| StoreError::Io { what: "the log".to_owned(), source })?;
-        Ok(state.view.last.map_or(0, |last| last.index))
-    }
-
     /// Where it ends, for whoever asks who must not keep it open.
     pub fn end(&self) -> LogEnd {
         LogEnd(Arc::clone(&self.reader.shared))
@@ -202,15 +192,7 @@ impl Drop for WriterThread {
 /// Refuses a log that has less than its mark says.
 pub(super) fn check_mark(disk: &disk::Disk, mark: Mark, recovered: &Recovered) -> Result<(), StoreError> {
     let &Recovered { purged, last, vote, .. } = recovered;
-    let has_entry = match mark.last {
-        None => true,
-        Some(id) if purged.is_some_and(|purged| id.index <= purged.index) => true,
-        Some(id) if last.is_none_or(|last| last.index < id.index) => false,
-        Some(id) => {
-            let entry = disk.snapshot().entries(id.index..id.index + 1).next().transpose()?;
-            entry.is_some_and(|entry| entry.log_id == id)
-        }
-    };
+    let has_entry = mark.last.map_or(Ok(true), |id| disk.has(id, purged, last))?;
     let has_vote = mark.vote.is_none_or(|marked| vote.is_some_and(|vote| vote >= marked));
     if has_entry && has_vote {
         return Ok(());

@@ -76,7 +76,7 @@ impl View {
         if kept.map(|id| id.index) < self.purged.map(|id| id.index) {
             return Err(invalid(format!("cannot truncate after {kept:?}: purged up to {:?}", self.purged)));
         }
-        let removed = kept.next_index()..self.last.next_index();
+        let removed = kept.next_index().max(self.first)..self.last.next_index();
         if !removed.is_empty() {
             self.end = match self.tail.offset(removed.start) {
                 Some(offset) => offset,

@@ -80,6 +80,12 @@ impl JobTable {
         Arc::downgrade(&self.live)
     }
 
+    /// The last entry that it has, or that a snapshot has which is not installed yet.
+    pub fn reaches(&self) -> Option<LogId> {
+        let snapshot = self.snapshots.current().and_then(|current| current.meta.last_log_id);
+        self.applier.lock().meta().last_applied.max(snapshot)
+    }
+
     /// What the table takes of the disk.
     pub fn space(&self) -> TableSpace {
         TableSpace::new(Arc::clone(&self.live), self.snapshots.clone())

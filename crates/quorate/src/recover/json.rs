@@ -17,6 +17,7 @@ pub(super) struct Shown<'a> {
     has_lost: bool,
     /// Of what: `entries`, or the `vote` alone.
     lost: Option<&'static str>,
+    removed: bool,
     recovered: Option<Done<'a>>,
 }
 
@@ -89,6 +90,7 @@ pub(super) fn shown<'a>(
             Lost::Entries => "entries",
             Lost::Vote => "vote",
         }),
+        removed: found.removed,
         recovered: recovered
             .map(|recovered| Done { cluster_id: &recovered.cluster_id, index: recovered.last.index }),
     }

@@ -56,12 +56,15 @@ pub(super) fn is_lost(found: &Found, answering: &[Answering]) -> anyhow::Result<
         }
     }
     let members = members(answering);
-    let own = found.lost.is_none().then_some(found.node_id);
+    let own = (found.lost.is_none() && !found.removed).then_some(found.node_id);
     let there: BTreeSet<u64> = members.iter().map(|(member, _)| member.id).chain(own).collect();
     if found.is_majority(&there) {
+        let names = members.iter().map(|(member, _)| member.name.as_str()).collect::<Vec<_>>().join(", ");
+        if found.removed {
+            bail!("the majority is not lost: {names} are enough, and this node was removed");
+        }
         bail!(
-            "the majority is not lost: this node and {} are enough. Start this node as ever, and nothing is lost",
-            members.iter().map(|(member, _)| member.name.as_str()).collect::<Vec<_>>().join(", ")
+            "the majority is not lost: this node and {names} are enough. Start this node as ever, and nothing is lost"
         );
     }
     if let Some((member, last)) = members.iter().find(|(_, last)| *last > found.last) {
@@ -125,14 +128,21 @@ mod tests {
         let lossy = Found { lost: Some(Lost::Vote), ..found() };
         let alone =
             Found { lost: Some(Lost::Entries), is_alone: true, voter_sets: vec![[1].into()], ..found() };
+        let removed = Found { removed: true, ..found() };
         let of_five = Found { voter_sets: vec![(1..=5).collect()], ..found() };
         let empty = Found { last: None, ..of_five.clone() };
-        let table: [(&Found, &[Answering], &str); 18] = [
+        let table: [(&Found, &[Answering], &str); 20] = [
             (&whole, &[], ""),
             (&lossy, &[], ""),
             (&alone, &[], ""),
             (&whole, &[member(2, None)], "the majority is not lost: this node and n2"),
             (&whole, &[member(4, None)], ""),
+            (&removed, &[member(2, None)], ""),
+            (
+                &removed,
+                &[member(2, None), member(3, None)],
+                "not lost: n2, n3 are enough, and this node was removed",
+            ),
             (&lossy, &[member(2, Some((3, 7)))], ""),
             (&lossy, &[member(2, None), member(3, None)], "the majority is not lost"),
             (&of_five, &[member(2, Some((3, 7)))], ""),

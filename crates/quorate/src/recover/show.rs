@@ -80,6 +80,11 @@ fn show_loss(out: &mut Output, found: &Found) {
         counted(beyond, "entry"),
         if beyond == 1 { "counts" } else { "count" }
     ));
+    if found.removed {
+        out.line(
+            "removed      this node was removed from its cluster, and lacks all that was done since: also what was acknowledged long ago",
+        );
+    }
     let damage = match found.lost {
         None => return,
         Some(Lost::Vote) => "the vote that it had given: no entry is lost by that",

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use quorate_gateway::{ConnectionLimits, Gateway};
-use quorate_node::{Node, StartError, StoreError};
+use quorate_node::{Lost, Node, StartError, StoreError};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::ending::Ending;
@@ -161,7 +161,7 @@ fn name_the_setting(error: StartError) -> anyhow::Error {
     let setting = match &error {
         StartError::Listen { .. } => "peer-addr",
         StartError::Store(_)
-        | StartError::LostAlone(_)
+        | StartError::LostAlone { .. }
         | StartError::Copy { .. }
         | StartError::GivenUp { .. } => "data-dir",
         StartError::Config { .. } | StartError::Raft(_) => return error.into(),
@@ -177,7 +177,10 @@ fn name_the_setting(error: StartError) -> anyhow::Error {
 fn what_to_do(error: &StartError) -> Option<&'static str> {
     match error {
         StartError::Listen { source, .. } => in_use(source),
-        StartError::LostAlone(_) => Some(
+        StartError::LostAlone { lost: Lost::Vote, .. } => Some(
+            "Have it go on from all that it has (`quorate recover --force-single`, with this node's --peers)",
+        ),
+        StartError::LostAlone { lost: Lost::Entries, .. } => Some(
             "Restore a backup (`quorate restore`), or let it go on from what is left (`quorate recover --force-single`, with this node's --peers)",
         ),
         StartError::Store(StoreError::Damaged { .. }) => Some(
@@ -209,4 +212,25 @@ async fn stdin_closes() {
         drop(closed);
     });
     let _ = wait.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_backup_is_restored_for_a_vote() {
+        let next = |lost| {
+            let (marked, found) = ("a vote".to_owned(), "none".to_owned());
+            let says = StoreError::LostEntries { lost, marked, found };
+            name_the_setting(StartError::LostAlone { lost, says })
+                .chain()
+                .map(ToString::to_string)
+                .collect::<String>()
+        };
+        assert!(next(Lost::Entries).contains("Restore a backup"), "{}", next(Lost::Entries));
+        let vote = next(Lost::Vote);
+        assert!(vote.contains("recover --force-single") && !vote.contains("ackup"), "{vote}");
+        assert!(!vote.contains("acknowledged"), "{vote}");
+    }
 }

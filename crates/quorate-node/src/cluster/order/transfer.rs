@@ -42,6 +42,9 @@ impl Orders {
             Some(answer) if answer.draining => {
                 return unfit(format!("{to} is being drained: quorate cluster undrain {to}"));
             }
+            Some(answer) if answer.yields => {
+                return unfit(format!("{to} is about to be removed: it would give the leadership back"));
+            }
             Some(answer) if !leads_well(&answer) => {
                 return unfit(format!("{to} has no room on its disk: it would give the leadership back"));
             }

@@ -53,6 +53,7 @@ pub struct Follower {
     successors: Arc<watch::Sender<Vec<u64>>>,
     when_drained: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
     silent: Arc<AtomicBool>,
+    yields: Arc<AtomicBool>,
     applied: Arc<AtomicU64>,
 }
 
@@ -68,6 +69,7 @@ impl Follower {
             successors: Arc::default(),
             when_drained: Arc::default(),
             silent: Arc::default(),
+            yields: Arc::default(),
             applied: Arc::default(),
         };
         let listener = TcpListener::bind(&member.peer_addr).await.unwrap();
@@ -129,6 +131,11 @@ impl Follower {
         self.silent.store(true, Ordering::Relaxed);
     }
 
+    /// It says that it is about to be removed, and gives the leadership away.
+    pub fn yield_leadership(&self) {
+        self.yields.store(true, Ordering::Relaxed);
+    }
+
     /// It says that it has applied so much; else nothing.
     pub fn applies(&self, index: u64) {
         self.applied.store(index, Ordering::Relaxed);
@@ -165,6 +172,7 @@ impl Discovery for Follower {
             feature_level: 1,
             disk_state: pb::DiskState::Room.into(),
             applied_index: self.applied.load(Ordering::Relaxed),
+            yields: self.yields.load(Ordering::Relaxed),
             ..Default::default()
         };
         Ok(Response::new(answer))
