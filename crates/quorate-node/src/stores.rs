@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use quorate_core::FeatureLevel;
 use quorate_store::{DataDir, JobTable, LogStore, Lost, StoreError, Survey};
 
 use crate::disk::Disk;
@@ -54,14 +55,16 @@ impl Stores {
         if let Some(files) = config.open_files {
             dir = dir.with_open_files(files);
         }
-        let mut log = match open_log(&dir, disk) {
-            Err(StoreError::LostEntries { lost, marked, found }) => {
+        let level = config.feature_level;
+        let (mut log, table) = match open_both(&dir, disk, Arc::clone(&observer), level) {
+            (Err(StoreError::LostEntries { lost, marked, found }), table) => {
+                drop(table);
                 dir = set_aside(dir, config, lost, StoreError::LostEntries { lost, marked, found })?;
-                open_log(&dir, disk)?
+                let (log, table) = open_both(&dir, disk, observer, level);
+                (log?, table?)
             }
-            opened => opened?,
+            (log, table) => (log?, table?),
         };
-        let table = JobTable::open(&dir, observer, config.feature_level)?;
         log.fit(&table)?;
         Ok(Stores { dir: Arc::new(dir), log, table })
     }
@@ -87,6 +90,20 @@ fn set_aside(dir: DataDir, config: &NodeConfig, lost: Lost, says: StoreError) ->
     }
     tracing::error!(lost = %says, "setting the data directory's contents aside and joining as a new node");
     Ok(dir.set_aside(&says.to_string())?)
+}
+
+/// Both at once: each waits for the disk while it replays what it had not written yet.
+fn open_both(
+    dir: &DataDir,
+    disk: &Disk,
+    observer: Arc<Observer>,
+    level: FeatureLevel,
+) -> (Result<LogStore, StoreError>, Result<JobTable, StoreError>) {
+    std::thread::scope(|scope| {
+        let table = scope.spawn(|| JobTable::open(dir, observer, level));
+        let log = open_log(dir, disk);
+        (log, table.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked)))
+    })
 }
 
 fn open_log(dir: &DataDir, disk: &Disk) -> Result<LogStore, StoreError> {
