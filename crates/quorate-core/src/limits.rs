@@ -71,6 +71,8 @@ pub const WORKER_JOBS_SHOWN: usize = 100;
 pub const KEYS_SHOWN: usize = 5;
 /// How often a job is given back: more is a worker that does nothing else.
 pub const RELEASES: u32 = 100;
+/// Most jobs that go on from one before somebody has to ask: the one that was asked for, its automatic retries, and what is given back.
+pub const JOBS_THAT_GO_ON: usize = 1 + MAX_RETRIES as usize + RELEASES as usize;
 /// Most lanes (queue, priority, image and key) in which jobs wait at once: each takes a kilobyte or two of memory on every node. A new
 /// job that would need one more is refused, and a retry by hand.
 pub const LANES: usize = 100_000;
