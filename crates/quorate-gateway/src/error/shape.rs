@@ -93,7 +93,7 @@ impl ApiError {
             }
             ApiError::RetriedAutomatically => Shape::new(
                 StatusCode::CONFLICT,
-                "others went on from it by themselves, and they have ended: retry the last of them, by retry_id",
+                "what went on from it by itself has ended, and may have been retried since: follow retry_id to the last job, and retry that one",
             ),
             ApiError::ReleasedTooOften => {
                 Shape::new(StatusCode::CONFLICT, "it was given back too often: fail it, or let it time out")
