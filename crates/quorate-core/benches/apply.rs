@@ -1,9 +1,9 @@
 //! What a log entry costs in the core, over the table in memory.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use quorate_core::apply;
 use quorate_core::model::Model;
 use quorate_core::testing::{Load, Step};
+use quorate_core::{Batch, Command, Envelope, QueueName, RequestId, Setting, apply};
 
 /// Jobs that wait from the beginning on.
 const QUEUED: usize = 1_000;
@@ -32,11 +32,34 @@ fn applying(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A queue that is full, where jobs of many images wait: each that ends opens it, and the next one closes it.
+fn a_full_queue(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("full");
+    for images in [10, 1_000, 100_000] {
+        let mut load = Load::new(256).of_images(images);
+        let mut table = Model::new();
+        let full = Command::ConfigureQueue {
+            name: QueueName::DEFAULT,
+            settings: vec![Setting::MaxRunning(Some(1))],
+        };
+        let deadline = load.batch(&[]).stamp.plus_millis(1_000);
+        let envelopes = vec![Envelope { request_id: RequestId([9; 16]), deadline, command: full }];
+        let Ok(_) = apply(&mut table, 1, &Batch { envelopes, ..load.batch(&[]) });
+        carry_out(&mut table, &mut load, &vec![Step::Enqueue; images as usize]);
+        carry_out(&mut table, &mut load, &[Step::Consume]);
+        let cycle = [Step::Enqueue, Step::Succeed, Step::Consume];
+        group.bench_function(format!("cycle/{images}"), |bencher| {
+            bencher.iter(|| carry_out(&mut table, &mut load, &cycle));
+        });
+    }
+    group.finish();
+}
+
 /// A refusal would cost less than what is measured.
 fn carry_out(table: &mut Model, load: &mut Load, steps: &[Step]) {
     let Ok(applied) = apply(table, 1, &load.batch(steps));
     assert!(applied.answers.iter().all(|answer| answer.outcome.is_ok()), "a step was refused");
 }
 
-criterion_group!(benches, applying);
+criterion_group!(benches, applying, a_full_queue);
 criterion_main!(benches);
