@@ -9,7 +9,7 @@ use crate::{
     Action, Applied, Backoff, Batch, Command, Ending, Envelope, Failure, FeatureLevel, Filter,
     IdempotencyKey, ImageId, JobId, NewJob, NewOperation, Operation, OperationId, Period, Priority, Progress,
     QueueId, QueueName, Rate, Reason, RequestId, Selection, Setting, Settings, Source, Status, Table, Take,
-    Timestamp, Unique, Until, apply, limits, next_due_at,
+    Timestamp, Unique, Until, WaitBounds, apply, limits, next_due_at,
 };
 
 /// A batch with what came of it.
@@ -52,11 +52,11 @@ impl Workload {
         Workload { rng, model: Model::new(), index: 0, envelopes: VecDeque::new(), ids: Vec::new() }
     }
 
-    /// The same where few lanes may be: jobs are refused that need one more, and work on many jobs has to wait for one. Whatever follows
-    /// it is told so, too: [`crate::Dispatch::bound_lanes`].
-    pub fn crowded(seed: u64, lanes: usize) -> Workload {
+    /// The same where less may wait: jobs are refused that need a lane more, and work on many jobs has to wait for one. Whatever follows
+    /// it is told so, too: [`crate::Dispatch::bound`].
+    pub fn crowded(seed: u64, bounds: WaitBounds) -> Workload {
         let mut workload = Workload::new(seed);
-        workload.model.dispatch_mut().bound_lanes(lanes);
+        workload.model.dispatch_mut().bound(bounds);
         workload
     }
 

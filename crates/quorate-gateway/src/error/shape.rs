@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use metrics::Counter;
 use quorate_api::WriteOutcome;
-use quorate_core::limits::{LANES, OPERATIONS_RUNNING, QUEUES};
+use quorate_core::limits::{LANES, LANES_OF_KEY, OPERATIONS_RUNNING, QUEUES};
 
 use super::ApiError;
 use crate::limits::{self, RETRY_AFTER_SECONDS};
@@ -124,8 +124,9 @@ impl ApiError {
             }
             ApiError::TooManyLanes => {
                 let message = format!(
-                    "jobs wait under {LANES} different combinations of queue, priority, image and key, and no more may be: try \
-                     again when some of them have run, or use fewer keys"
+                    "jobs wait under {LANES} different combinations of queue, priority, image and key, or those of this key under \
+                     {LANES_OF_KEY}, and no more may be: try again when some of them have run, or use fewer keys, or fewer \
+                     images for one"
                 );
                 Shape::new(StatusCode::TOO_MANY_REQUESTS, message)
                     .not_applied()
