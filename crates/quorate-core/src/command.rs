@@ -231,7 +231,7 @@ impl Command {
         }
     }
 
-    /// Most jobs that it enqueues, grants, ends or changes otherwise: how long it takes to carry out.
+    /// Most jobs that it looks for, enqueues, grants, ends or changes otherwise: how long it takes to carry out.
     pub fn jobs(&self) -> usize {
         let wanted = |take: &Take| usize::try_from(take.n).unwrap_or(usize::MAX);
         match self {
@@ -242,13 +242,13 @@ impl Command {
             }
             Command::WorkerGone { .. } => limits::JOBS_PER_REQUEST,
             Command::StepOperation { jobs, .. } => jobs.len(),
+            Command::Retry { .. } => limits::JOBS_THAT_GO_ON,
             Command::Succeed { .. }
             | Command::Fail { .. }
             | Command::Release { .. }
             | Command::Cancel { .. }
             | Command::Touch { .. }
             | Command::AppendLog { .. }
-            | Command::Retry { .. }
             | Command::Delete { .. }
             | Command::Configure { .. }
             | Command::ConfigureQueue { .. }

@@ -40,7 +40,8 @@ pub use apply::force;
 pub use apply::{apply, next_due_at, next_timer_at};
 pub use command::{Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, NewOperation};
 pub use dispatch::{
-    Availability, Changes, Dispatch, Kept, KeyTurn, Lane, LaneMark, Source, Take, Worker, WorkerView,
+    Availability, Changes, Dispatch, Kept, KeyTurn, Lane, LaneMark, Source, Take, WaitBounds, Worker,
+    WorkerView,
 };
 pub use dump::Dump;
 pub use effect::{Applied, Change, Effect};

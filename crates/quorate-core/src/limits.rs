@@ -71,10 +71,17 @@ pub const WORKER_JOBS_SHOWN: usize = 100;
 pub const KEYS_SHOWN: usize = 5;
 /// How often a job is given back: more is a worker that does nothing else.
 pub const RELEASES: u32 = 100;
+/// Most jobs that go on from one before somebody has to ask: the one that was asked for, its automatic retries, and what is given back.
+pub const JOBS_THAT_GO_ON: usize = 1 + MAX_RETRIES as usize + RELEASES as usize;
 /// Most lanes (queue, priority, image and key) in which jobs wait at once: each takes a kilobyte or two of memory on every node. A new
 /// job that would need one more is refused, and a retry by hand.
 pub const LANES: usize = 100_000;
-/// One more for so many of these is for jobs that were taken before: delayed ones, automatic retries and what is given back. So
+/// Most of them of one key of a queue: when it reaches its limit of running jobs, or leaves it, each changes.
+pub const LANES_OF_KEY: usize = 256;
+/// Where jobs of more images wait in a queue, consumers of any queue do not find it by their images, but look through all such queues:
+/// when it gets full, or is so no longer, nothing changes for each image.
+pub const IMAGES_LISTED: usize = 512;
+/// One lane more for so many is for jobs that were taken before: delayed ones, automatic retries and what is given back. So
 /// those come before new ones.
 pub const LANES_PER_SPARE_LANE: usize = 10;
 /// One of them that finds no lane is delayed for so long, in milliseconds: ten minutes, so that three million that look again and again

@@ -38,7 +38,8 @@ pub enum Reply {
         /// The places in `jobs` of those that were there before, and keep the new one away.
         duplicates: Vec<u32>,
     },
-    /// To succeed, fail, cancel, retry and release: the job as it is now; for retry and release, the new one.
+    /// To succeed, fail, cancel, retry and release: the job as it is now; for retry and release, the new one. To what is added to a log that
+    /// is that long already.
     Job(Box<Job>),
     /// To finish.
     Finished {
@@ -49,7 +50,7 @@ pub enum Reply {
     },
     /// To start work on many jobs.
     Operation(OperationId),
-    /// To touch, delete, configure and raise; to a step of such work, and to its stop.
+    /// To touch, delete, configure and raise; to what was added to a log; to a step of such work, and to its stop.
     Done,
 }
 
@@ -63,7 +64,7 @@ pub enum Refusal {
         /// What it is.
         status: Status,
     },
-    /// A job from which others went on by themselves is not retried by hand, but the last of these.
+    /// A job from which others went on by themselves is not retried by hand, but the last one that goes on from it.
     RetriedAutomatically,
     /// The Idempotency-Key was used for another request.
     KeyReused,

@@ -5,28 +5,29 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::Watched;
-use quorate_core::limits::{DUE_PER_BATCH, IDEMPOTENCY_MILLIS, LANES};
+use quorate_core::limits::{DUE_PER_BATCH, IDEMPOTENCY_MILLIS};
 use quorate_core::testing::{Entry, Workload};
 use quorate_core::{
     Change, Command, Dispatch, Dump, Effect, FeatureLevel, IdempotencyKey, ImageId, Job, JobId, OperationId,
-    QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Status, Table, Timestamp, next_due_at,
+    QueueId, Reason, Refusal, Reply, RequestId, Settings, State, Status, Table, Timestamp, WaitBounds,
+    next_due_at,
 };
 
 /// Commands in all, over all seeds.
 const STEPS: usize = 120_000;
 const SEEDS: u64 = 24;
-/// Fewer than jobs would wait in.
-const CROWDED_LANES: usize = 12;
+/// Less than would wait.
+const CROWDED: WaitBounds = WaitBounds { lanes: 12, lanes_of_key: 4, images_listed: 2 };
 
 #[test]
 fn random_histories_keep_every_invariant() {
     let mut seen = Seen::default();
     for seed in 0..SEEDS {
         // Of some there is no room for all that would wait.
-        let lanes = if seed % 4 == 0 { CROWDED_LANES } else { LANES };
-        let mut workload = Workload::crowded(seed, lanes);
+        let bounds = if seed % 4 == 0 { CROWDED } else { WaitBounds::default() };
+        let mut workload = Workload::crowded(seed, bounds);
         let mut table = Watched::default();
-        table.bound_lanes(lanes);
+        table.bound(bounds);
         let (mut grants, mut told) = (Grants::default(), Told::default());
         let mut steps = 0;
         let mut clock = Timestamp::ZERO;

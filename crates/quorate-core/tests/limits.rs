@@ -11,8 +11,8 @@ use quorate_core::limits::{
     PAYLOAD_BYTES,
 };
 use quorate_core::{
-    Batch, Command, Ending, Envelope, Failure, IdempotencyKey, NewJob, Reason, Refusal, Reply, Settings,
-    State, Status, Take, Timestamp, Unique, Until, next_due_at,
+    Batch, Command, Ending, Envelope, Failure, IdempotencyKey, ImageId, NewJob, Reason, Refusal, Reply,
+    Settings, State, Status, Take, Timestamp, Unique, Until, WaitBounds, next_due_at,
 };
 
 /// More jobs than one batch carries timers of.
@@ -194,6 +194,55 @@ fn a_job_that_is_due_and_finds_no_lane_looks_again_and_comes_before_new_ones() {
         log.tick(again.plus_millis(LANE_MILLIS));
     }
     assert_eq!(consume(&mut log, again.plus_millis(LANE_MILLIS), 30).len(), 9, "all had their turn");
+}
+
+/// Four lanes of a key may be.
+fn few_lanes_of_a_key() -> Log {
+    let mut log = Log::new(Watched::default());
+    log.table.bound(WaitBounds { lanes_of_key: 4, ..WaitBounds::default() });
+    log
+}
+
+/// A job of that key, and of an image of its own.
+fn of_key(number: u64, key: &str) -> NewJob {
+    let image = u128::from(number);
+    let name = image.to_string().into();
+    NewJob { key: key.into(), image: name, image_id: ImageId(image.to_be_bytes()), ..new_job(number) }
+}
+
+#[test]
+fn the_lanes_of_a_key_are_few() {
+    let mut log = few_lanes_of_a_key();
+    let mut add = |numbers: std::ops::RangeInclusive<u64>, key| {
+        let jobs = numbers.map(|number| of_key(number, key)).collect();
+        log.run(T0, Command::Enqueue { jobs, key: None }).map(|_| ())
+    };
+    assert_eq!(add(1..=5, "k"), Err(Refusal::TooManyLanes), "all or none");
+    assert_eq!(add(1..=3, "k"), Ok(()));
+    assert_eq!(add(4..=5, "k"), Err(Refusal::TooManyLanes));
+    assert_eq!(add(4..=4, "k"), Ok(()));
+    assert_eq!(add(5..=5, "k"), Err(Refusal::TooManyLanes));
+    assert_eq!(add(5..=8, "l"), Ok(()), "another key has its own");
+    assert_eq!(add(10..=20, ""), Ok(()), "and who has none needs none");
+    let beside: Vec<NewJob> =
+        (21..=30).map(|number| NewJob { id: job_id(number), ..of_key(1, "k") }).collect();
+    log.run(T0, Command::Enqueue { jobs: beside, key: None }).unwrap();
+}
+
+#[test]
+fn what_was_taken_has_a_lane_of_its_key_before_what_is_new() {
+    let mut log = few_lanes_of_a_key();
+    enqueue(&mut log, (1..=4).map(|number| of_key(number, "k")).collect());
+    assert_eq!(consume(&mut log, T0, 1), [1]);
+    enqueue(&mut log, vec![of_key(5, "k")]);
+    let release = Command::Release { id: job_id(1), new_id: job_id(6), delay: 0 };
+    let released = ok_job(log.run(T0, release));
+    let again = T0.plus_millis(LANE_MILLIS);
+    assert_eq!(released.state, State::Delayed { due: again }, "it is not refused");
+    let retry = Command::Retry { id: job_id(1), new_id: job_id(7), anew: false, key: None };
+    assert_eq!(log.run(T0, retry.clone()), Err(Refusal::TooManyLanes));
+    assert_eq!(consume(&mut log, T0, 1), [2]);
+    assert_eq!(ok_job(log.run(T0, retry)).id, job_id(6), "and queued once there is one");
 }
 
 #[test]

@@ -159,6 +159,11 @@ impl ApiError {
         ApiError::Internal
     }
 
+    /// Whether what was asked for may have been done all the same.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self, ApiError::Unavailable { outcome: WriteOutcome::Unknown, .. })
+    }
+
     /// Its status code.
     pub(crate) fn status(&self) -> StatusCode {
         self.shape().status

@@ -5,7 +5,8 @@ use crate::{Job, JobId, Reply, State, Table, limits};
 use super::lookup;
 use super::step::{Abort, Step, check};
 
-/// Adds to the log of a running job. What was added before from the same offset on is not added again.
+/// Adds to the log of a running job. Where it is that long already, nothing is added, and the job is answered: whoever asked has to look
+/// whether that is what is there.
 pub(super) fn append_log<T: Table>(
     step: &mut Step<'_, T>,
     id: JobId,
@@ -20,7 +21,7 @@ pub(super) fn append_log<T: Table>(
     let bytes = u32::try_from(log.len()).expect("a log within its limit");
     if let Some(offset) = offset {
         if offset.checked_add(bytes).is_some_and(|end| end <= job.log_bytes) {
-            return Ok(Reply::Done);
+            return Ok(Reply::Job(Box::new(job)));
         }
         check(offset == job.log_bytes, "offset")?;
     }

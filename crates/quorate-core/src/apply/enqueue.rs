@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Job, NewJob, QueueName, Refusal, Reply, Table, Unique, Until, are_tags, limits, unique};
 
@@ -50,7 +50,8 @@ fn check_room<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<(), A
     if dispatch.queue_count() + new.len() > limits::QUEUES && !new.is_empty() {
         return refuse(Refusal::TooManyQueues);
     }
-    if jobs.len() <= dispatch.free_lanes() {
+    let have_room = |job: &NewJob| jobs.len() <= dispatch.free_lanes_of_key(&job.queue, &job.key);
+    if jobs.len() <= dispatch.free_lanes() && jobs.iter().all(have_room) {
         return Ok(());
     }
     let mut new = BTreeSet::new();
@@ -59,7 +60,19 @@ fn check_room<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<(), A
             new.insert(job.lane());
         }
     }
-    if new.len() > step.table.dispatch().free_lanes() { refuse(Refusal::TooManyLanes) } else { Ok(()) }
+    let mut of_keys = BTreeMap::new();
+    for (queue, _, _, key) in &new {
+        *of_keys.entry((*queue, *key)).or_default() += 1;
+    }
+    let dispatch = step.table.dispatch();
+    let fit = |((queue, key), lanes): (&(&QueueName, &str), &usize)| {
+        *lanes <= dispatch.free_lanes_of_key(queue, key)
+    };
+    if new.len() <= dispatch.free_lanes() && of_keys.iter().all(fit) {
+        Ok(())
+    } else {
+        refuse(Refusal::TooManyLanes)
+    }
 }
 
 fn check_limits<E>(job: &NewJob) -> Result<(), Abort<E>> {

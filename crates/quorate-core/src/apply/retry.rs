@@ -56,14 +56,11 @@ pub(super) fn retry_first<T: Table>(
     }
 }
 
-/// Most jobs that go on from one before somebody has to ask: the one that was asked for, its automatic retries, and what is given back.
-const MOST_THAT_GO_ON: u32 = 1 + limits::MAX_RETRIES + limits::RELEASES;
-
 /// The latest job that goes on from this one, as far as they are still there: its retry, and what nobody asked for behind that.
 fn latest<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Option<Job>, T::Error> {
     let mut next = job.retry_id;
     let mut latest: Option<Job> = None;
-    for _ in 0..MOST_THAT_GO_ON {
+    for _ in 0..limits::JOBS_THAT_GO_ON {
         let Some(id) = next else { break };
         match lookup::current(step, id)? {
             Some(job) if latest.is_none() || !job.was_asked_for() => {
@@ -89,7 +86,8 @@ fn again<T: Table>(
     new_id: JobId,
     anew: bool,
 ) -> Result<Reply, Abort<T::Error>> {
-    if step.table.job(new_id)?.is_some() {
+    // It may hold the payload of a job that was deleted.
+    if step.table.job(new_id)?.is_some() || step.table.has_payload(new_id)? {
         return refuse(Refusal::IdTaken);
     }
     check_room(step, job)?;

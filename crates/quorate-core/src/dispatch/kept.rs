@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::open::Open;
 use super::rank::Waiting;
 use super::workers::Workers;
-use super::{Dispatch, Lane, LaneMark, Untold, Unwritten, Worker};
-use crate::{ImageId, JobId, Priority, Queue, QueueId, QueueName, Timestamp, limits};
+use super::{Dispatch, Lane, LaneMark, Untold, Unwritten, WaitBounds, Worker};
+use crate::{ImageId, JobId, Priority, Queue, QueueId, QueueName, Timestamp};
 
 /// A key of a priority of a queue.
 pub type KeyTurn = (QueueId, Priority, Box<str>);
@@ -48,10 +48,11 @@ impl Dispatch {
             names: BTreeMap::new(),
             next_queue: kept.next_queue.max(QueueId::DEFAULT.0 + 1),
             lanes: 0,
-            most_lanes: limits::LANES,
+            bounds: WaitBounds::default(),
             workers: Workers::restore(kept.workers),
             open: Open::default(),
             open_by_image: BTreeMap::new(),
+            open_crowded: Open::default(),
             refills: BTreeSet::new(),
             untold: Untold::default(),
             unwritten: Unwritten::default(),

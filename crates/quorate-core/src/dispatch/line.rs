@@ -18,6 +18,8 @@ pub(super) struct Line {
     grantable: BTreeMap<ImageId, u64>,
     /// Whether a consumer would get something.
     pub(super) open: bool,
+    /// Whether it is found by its images then.
+    pub(super) listed: bool,
     /// When it would, where only its rate is in the way.
     pub(super) refill: Option<Timestamp>,
 }
@@ -31,6 +33,7 @@ impl Line {
             firsts: BTreeMap::new(),
             grantable: BTreeMap::new(),
             open: false,
+            listed: false,
             refill: None,
         }
     }
@@ -63,8 +66,13 @@ impl Line {
         self.firsts.is_empty()
     }
 
-    pub(super) fn has_grantable(&self) -> bool {
-        !self.grantable.is_empty()
+    /// Of how many images something can be had, as far as its keys decide.
+    pub(super) fn images_grantable(&self) -> usize {
+        self.grantable.len()
+    }
+
+    pub(super) fn lanes_of_key(&self, key: &str) -> usize {
+        self.ranks.iter().map(|rank| rank.lanes_of_key(key)).sum()
     }
 
     /// Since when the job waits that waits longest.

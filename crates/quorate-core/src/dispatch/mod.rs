@@ -5,6 +5,7 @@
 //! is in the lanes, and what of this must outlive a restart (`kept.rs`). `moves.rs` is what happens to it, `next.rs` which lane is next.
 //! Below them: `line.rs`, a queue; `rank.rs`, one priority of it, where keys take turns; `running.rs`, what runs of each key.
 
+mod bounds;
 mod kept;
 mod lane;
 mod line;
@@ -14,10 +15,13 @@ mod open;
 mod rank;
 mod running;
 mod take;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use bounds::WaitBounds;
 pub use kept::{Changes, Kept, KeyTurn};
 pub use lane::{Lane, LaneMark};
 pub use take::{Source, Take};
@@ -37,11 +41,13 @@ pub struct Dispatch {
     names: BTreeMap<QueueName, QueueId>,
     next_queue: u64,
     lanes: usize,
-    most_lanes: usize,
+    bounds: WaitBounds,
     workers: Workers,
     /// Queues that a consumer would get something from.
     open: Open,
+    /// The same by what it would get, but for those that are crowded: where more images wait than are listed.
     open_by_image: BTreeMap<ImageId, Open>,
+    open_crowded: Open,
     /// Queues that only their rate keeps from that, by when it does not any more.
     refills: BTreeSet<(Timestamp, QueueId)>,
     /// What somebody may wait for, since it was last told.
@@ -97,6 +103,7 @@ impl PartialEq for Dispatch {
             && self.workers == other.workers
             && self.open == other.open
             && self.open_by_image == other.open_by_image
+            && self.open_crowded == other.open_crowded
             && self.refills == other.refills
     }
 }
@@ -150,30 +157,52 @@ impl Dispatch {
         self.lanes
     }
 
-    /// How many may be so before new jobs are refused that need one more.
+    /// How many lanes may be so before new jobs are refused that need one more.
     pub(crate) fn most_lanes(&self) -> usize {
-        self.most_lanes
+        self.bounds.lanes
     }
 
     /// How many more may be so, by new jobs.
     pub(crate) fn free_lanes(&self) -> usize {
-        self.most_lanes.saturating_sub(self.lanes)
+        self.bounds.lanes.saturating_sub(self.lanes)
+    }
+
+    /// The same of a key.
+    pub(crate) fn free_lanes_of_key(&self, queue: &QueueName, key: &str) -> usize {
+        if key.is_empty() {
+            return usize::MAX;
+        }
+        let lanes = self.named(queue).map_or(0, |queue| self.lanes_of_key(queue, key));
+        self.bounds.lanes_of_key.saturating_sub(lanes)
     }
 
     /// Whether a new job may wait in this lane.
     pub(crate) fn has_room_for_new(&self, lane: &Lane) -> bool {
-        self.free_lanes() > 0 || self.waiting(lane).is_some()
+        self.has_room_within(lane, |most| most)
     }
 
     /// Whether a job may that was taken before.
     pub(crate) fn has_room(&self, lane: &Lane) -> bool {
-        let most = self.most_lanes + self.most_lanes / limits::LANES_PER_SPARE_LANE;
-        self.lanes < most || self.waiting(lane).is_some()
+        self.has_room_within(lane, |most| most + most / limits::LANES_PER_SPARE_LANE)
     }
 
-    /// Has that be fewer than [`crate::limits::LANES`], for tests: on all replicas alike, and of each restored one anew.
-    pub fn bound_lanes(&mut self, most: usize) {
-        self.most_lanes = most;
+    fn has_room_within(&self, lane: &Lane, most: impl Fn(usize) -> usize) -> bool {
+        let has_room = self.lanes < most(self.bounds.lanes)
+            && self.lanes_of_key(lane.queue, &lane.key) < most(self.bounds.lanes_of_key);
+        has_room || self.waiting(lane).is_some()
+    }
+
+    /// 0 for jobs without one.
+    fn lanes_of_key(&self, queue: QueueId, key: &str) -> usize {
+        if key.is_empty() { 0 } else { self.lines.get(&queue).map_or(0, |line| line.lanes_of_key(key)) }
+    }
+
+    /// Has less wait, for tests.
+    pub fn bound(&mut self, bounds: WaitBounds) {
+        self.bounds = bounds;
+        for queue in self.lines.keys().copied().collect::<Vec<_>>() {
+            self.settle(queue, []);
+        }
     }
 
     /// Whether other jobs wait where this one will.

@@ -210,13 +210,14 @@ impl Dispatch {
 
     /// Puts a queue where it belongs, after something of it has changed, and of these images.
     pub(super) fn settle(&mut self, id: QueueId, images: impl IntoIterator<Item = ImageId>) {
-        let now = self.now;
+        let (now, most) = (self.now, self.bounds.images_listed);
         let line = self.line_mut(id);
-        let waits = line.has_grantable();
+        let waits = line.images_grantable() > 0;
         let open = waits && line.queue.places(now) > 0;
+        let listed = open && line.images_grantable() <= most;
         let refill = if waits && !open { line.queue.refill(now) } else { None };
-        let (was_open, before) = (line.open, line.refill);
-        (line.open, line.refill) = (open, refill);
+        let (was_listed, before) = (line.listed, line.refill);
+        (line.open, line.listed, line.refill) = (open, listed, refill);
         if before != refill {
             if let Some(at) = before {
                 self.refills.remove(&(at, id));
@@ -225,15 +226,16 @@ impl Dispatch {
                 self.refills.insert((at, id));
             }
         }
-        if was_open != open {
-            self.open.put(id, open);
+        self.open.put(id, open);
+        self.open_crowded.put(id, open && !listed);
+        if was_listed != listed {
             let all: Vec<ImageId> = self.line(id).images().map(|(image, _)| image).collect();
             for image in all {
-                self.put_image(image, id, open);
+                self.put_image(image, id, listed);
             }
         }
         for image in images {
-            let is_in = open && self.line(id).grantable(image) > 0;
+            let is_in = listed && self.line(id).grantable(image) > 0;
             self.put_image(image, id, is_in);
         }
     }

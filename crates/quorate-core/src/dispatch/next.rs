@@ -2,7 +2,7 @@ use super::open::Open;
 use super::rank::Turn;
 use super::{Dispatch, Lane, Source, Take};
 use crate::id::mix;
-use crate::{QueueId, RequestId};
+use crate::{ImageId, QueueId, RequestId};
 
 /// Which one a consumer gets.
 impl Dispatch {
@@ -27,22 +27,20 @@ impl Dispatch {
                     }
                 })
             }
-            Source::All if take.images.is_empty() => self.next_of(self.open.drawn(point)?, take),
+            Source::All if take.images.is_empty() => self.next_of(drawn(&[self.open.queues()], point)?, take),
             Source::All => {
-                let of_images: Vec<&Open> =
-                    take.images.iter().filter_map(|image| self.open_by_image.get(image)).collect();
-                let all: u64 = of_images.iter().map(|open| open.len()).sum();
-                let mut drawn = point.checked_rem(all)?;
-                let queue = of_images.into_iter().find_map(|open| match drawn.checked_sub(open.len()) {
-                    None => open.drawn(drawn),
-                    Some(rest) => {
-                        drawn = rest;
-                        None
-                    }
-                })?;
-                self.next_of(queue, take)
+                let listed = take.images.iter().filter_map(|image| self.open_by_image.get(image));
+                let crowded: Vec<QueueId> =
+                    take.images.iter().flat_map(|image| self.open_crowded_with(*image)).collect();
+                let choices: Vec<&[QueueId]> = listed.map(Open::queues).chain([&*crowded]).collect();
+                self.next_of(drawn(&choices, point)?, take)
             }
         }
+    }
+
+    fn open_crowded_with(&self, image: ImageId) -> impl Iterator<Item = QueueId> {
+        let crowded = self.open_crowded.queues().iter().copied();
+        crowded.filter(move |queue| self.line(*queue).grantable(image) > 0)
     }
 
     fn next_of(&self, queue: QueueId, take: &Take) -> Option<(Lane, Turn)> {
@@ -53,4 +51,17 @@ impl Dispatch {
     pub(crate) fn is_shared(&self, lane: &Lane) -> bool {
         self.lines.get(&lane.queue).is_some_and(|line| line.rank(lane.priority).is_shared())
     }
+}
+
+/// The queue that a random number means: each place is as likely as any other.
+fn drawn(choices: &[&[QueueId]], random: u64) -> Option<QueueId> {
+    let all: usize = choices.iter().map(|queues| queues.len()).sum();
+    let mut place = usize::try_from(random.checked_rem(all as u64)?).ok()?;
+    choices.iter().find_map(|queues| match place.checked_sub(queues.len()) {
+        None => queues.get(place).copied(),
+        Some(rest) => {
+            place = rest;
+            None
+        }
+    })
 }

@@ -17,13 +17,7 @@ impl Open {
         self.0.is_empty()
     }
 
-    pub(super) fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    /// The queue that a random number means.
-    pub(super) fn drawn(&self, random: u64) -> Option<QueueId> {
-        let place = random.checked_rem(self.len())?;
-        self.0.get(usize::try_from(place).ok()?).copied()
+    pub(super) fn queues(&self) -> &[QueueId] {
+        &self.0
     }
 }

@@ -177,6 +177,10 @@ impl Rank {
             .flat_map(|(name, key)| key.lanes.iter().map(move |(image, waiting)| (name, *image, *waiting)))
     }
 
+    pub(super) fn lanes_of_key(&self, key: &str) -> usize {
+        self.keys.get(key).map_or(0, |key| key.lanes.len())
+    }
+
     /// The images of a key's jobs.
     pub(super) fn images_of(&self, key: &str) -> Vec<(ImageId, u64)> {
         let lanes = self.keys.get(key).map(|key| &key.lanes);

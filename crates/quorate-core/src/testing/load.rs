@@ -17,6 +17,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Load {
     payload: usize,
+    images: u64,
+    key: &'static str,
     enqueued: u64,
     succeeded: u64,
     clock: Timestamp,
@@ -43,7 +45,17 @@ impl Load {
     /// Of jobs with so many bytes of payload, at least 20.
     pub fn new(payload: usize) -> Load {
         let clock = Timestamp(1_700_000_000_000);
-        Load { payload, enqueued: 0, succeeded: 0, clock, request_ids: Rng::new(0) }
+        Load { payload, images: 1, key: "", enqueued: 0, succeeded: 0, clock, request_ids: Rng::new(0) }
+    }
+
+    /// The same of jobs of so many images, one after the other.
+    pub fn of_images(self, images: u64) -> Load {
+        Load { images, ..self }
+    }
+
+    /// The same of jobs with this key.
+    pub fn of_key(self, key: &'static str) -> Load {
+        Load { key, ..self }
     }
 
     /// These steps as a log entry, a millisecond after the last one.
@@ -79,11 +91,11 @@ impl Load {
             id: id(n),
             queue: QueueName::DEFAULT,
             priority: Priority::default(),
-            key: "".into(),
+            key: self.key.into(),
             tags: [].into(),
             unique: None,
-            image: "registry.example/team/image:1".into(),
-            image_id: ImageId([1; 16]),
+            image: format!("registry.example/team/image:{}", n % self.images).into(),
+            image_id: ImageId(u128::from(n % self.images).to_be_bytes()),
             payload: Bytes::from(format!("{n:0bytes$}", bytes = self.payload)),
             delay: 0,
             timeout: Some(3_600),

@@ -9,7 +9,7 @@ use crate::{
     Action, Applied, Backoff, Batch, Command, Ending, Envelope, Failure, FeatureLevel, Filter,
     IdempotencyKey, ImageId, JobId, NewJob, NewOperation, Operation, OperationId, Period, Priority, Progress,
     QueueId, QueueName, Rate, Reason, RequestId, Selection, Setting, Settings, Source, Status, Table, Take,
-    Timestamp, Unique, Until, apply, limits, next_due_at,
+    Timestamp, Unique, Until, WaitBounds, apply, limits, next_due_at,
 };
 
 /// A batch with what came of it.
@@ -52,11 +52,11 @@ impl Workload {
         Workload { rng, model: Model::new(), index: 0, envelopes: VecDeque::new(), ids: Vec::new() }
     }
 
-    /// The same where few lanes may be: jobs are refused that need one more, and work on many jobs has to wait for one. Whatever follows
-    /// it is told so, too: [`crate::Dispatch::bound_lanes`].
-    pub fn crowded(seed: u64, lanes: usize) -> Workload {
+    /// The same where less may wait: jobs are refused that need a lane more, and work on many jobs has to wait for one. Whatever follows
+    /// it is told so, too: [`crate::Dispatch::bound`].
+    pub fn crowded(seed: u64, bounds: WaitBounds) -> Workload {
         let mut workload = Workload::new(seed);
-        workload.model.dispatch_mut().bound_lanes(lanes);
+        workload.model.dispatch_mut().bound(bounds);
         workload
     }
 
@@ -132,11 +132,12 @@ impl Workload {
                 log: self.text(),
                 for_good: self.rng.one_in(8),
             },
-            67..69 => Command::Release {
-                id: self.id(Status::Running),
-                new_id: self.new_id(now),
-                delay: if self.rng.one_in(2) { self.seconds(20) } else { 0 },
-            },
+            67..69 => {
+                let id = self.id(Status::Running);
+                let new_id = self.id_of_next(id, now);
+                let delay = if self.rng.one_in(2) { self.seconds(20) } else { 0 };
+                Command::Release { id, new_id, delay }
+            }
             69 => Command::WorkerGone { worker: self.worker() },
             70..73 => Command::Touch { id: self.id(Status::Running), progress: self.progress() },
             73..75 => Command::AppendLog {
@@ -148,7 +149,8 @@ impl Workload {
             82..89 if !full => {
                 let status = [Status::Success, Status::Error, Status::Cancelled];
                 let status = self.rng.pick(&status).copied().unwrap_or(Status::Error);
-                let (id, new_id) = (self.id(status), self.new_id(now));
+                let id = self.id(status);
+                let new_id = self.id_of_next(id, now);
                 Command::Retry { id, new_id, anew: self.rng.one_in(2), key: self.key(b'r') }
             }
             89..94 => self.operation_command(now),
@@ -323,6 +325,15 @@ impl Workload {
             return *taken;
         }
         JobId::v7(now, self.rng.number(), self.rng.number(), 0)
+    }
+
+    /// The same of a job that goes on from this one, seldom the id whose payload this one holds: of a job that may be gone.
+    fn id_of_next(&mut self, id: JobId, now: Timestamp) -> JobId {
+        let payload = self.model.jobs().get(&id).map(|job| job.payload);
+        match payload.filter(|payload| payload.bytes > 0) {
+            Some(payload) if self.rng.one_in(10) => payload.owner,
+            Some(_) | None => self.new_id(now),
+        }
     }
 
     /// The default one, or one of a few others.

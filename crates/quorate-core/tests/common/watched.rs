@@ -7,7 +7,7 @@ use quorate_core::model::Model;
 use quorate_core::{
     AnswerRecord, Applied, Backoff, Batch, Command, Counts, Dispatch, Dump, EndedBy, FeatureLevel, Image,
     ImageId, Job, JobId, Kept, KeyRecord, Lane, LaneMark, Operation, OperationId, OperationState, Operations,
-    QueueId, Reason, RequestId, Settings, State, Status, Table, Timestamp, Until, apply, limits,
+    QueueId, Reason, RequestId, Settings, State, Status, Table, Timestamp, Until, WaitBounds, apply, limits,
 };
 
 use super::turns::Turns;
@@ -28,8 +28,8 @@ pub struct Watched {
     /// The number of the newest job.
     newest: Option<u64>,
     turns: Turns,
-    /// In how many lanes jobs may wait before new ones are refused, where that was bounded.
-    most_lanes: Option<usize>,
+    /// How much may wait, where that was bounded.
+    bounds: Option<WaitBounds>,
     /// How often a job found no lane whose time had come.
     pub turned_away: usize,
 }
@@ -41,9 +41,14 @@ impl Watched {
     }
 
     /// Has jobs wait in fewer lanes.
-    pub fn bound_lanes(&mut self, most: usize) {
-        self.most_lanes = Some(most);
-        self.dispatch_mut().bound_lanes(most);
+    pub fn bound_lanes(&mut self, lanes: usize) {
+        self.bound(WaitBounds { lanes, ..WaitBounds::default() });
+    }
+
+    /// Has less wait.
+    pub fn bound(&mut self, bounds: WaitBounds) {
+        self.bounds = Some(bounds);
+        self.dispatch_mut().bound(bounds);
     }
 
     /// Carries an entry out.
@@ -61,7 +66,11 @@ impl Watched {
     /// What must hold between batches, of the whole table, which it gives.
     pub fn check(&mut self) -> Dump {
         let dump = self.model.dump();
-        assert_eq!(Model::restore(dump.clone()), self.model, "an index differs from the records");
+        let mut restored = Model::restore(dump.clone());
+        if let Some(bounds) = self.bounds {
+            restored.dispatch_mut().bound(bounds);
+        }
+        assert_eq!(restored, self.model, "an index differs from the records");
 
         let mut holders: BTreeMap<JobId, u64> = BTreeMap::new();
         let mut logs = BTreeSet::new();
@@ -281,10 +290,13 @@ impl Watched {
 
     /// Whether others wait where this job would, or there is a lane for it, a spare one if it was taken before.
     fn has_room(&self, job: &Job, was_taken: bool) -> bool {
-        let Some(most) = self.most_lanes else { return true };
+        let Some(bounds) = self.bounds else { return true };
+        let most = |most: usize| if was_taken { most + most / 10 } else { most };
         let queued = self.model.jobs().values().filter(|other| other.status() == Status::Queued);
         let lanes: BTreeSet<Lane> = queued.map(Lane::of).collect();
-        lanes.contains(&Lane::of(job)) || lanes.len() < if was_taken { most + most / 10 } else { most }
+        let of_key = lanes.iter().filter(|lane| (lane.queue, &lane.key) == (job.queue, &job.key)).count();
+        let key_has_room = job.key.is_empty() || of_key < most(bounds.lanes_of_key);
+        lanes.contains(&Lane::of(job)) || lanes.len() < most(bounds.lanes) && key_has_room
     }
 
     fn looks_again_at(&self) -> Timestamp {

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use metrics::Counter;
 use quorate_api::WriteOutcome;
-use quorate_core::limits::{LANES, OPERATIONS_RUNNING, QUEUES};
+use quorate_core::limits::{LANES, LANES_OF_KEY, OPERATIONS_RUNNING, QUEUES};
 
 use super::ApiError;
 use crate::limits::{self, RETRY_AFTER_SECONDS};
@@ -93,7 +93,7 @@ impl ApiError {
             }
             ApiError::RetriedAutomatically => Shape::new(
                 StatusCode::CONFLICT,
-                "others went on from it by themselves, and they have ended: retry the last of them, by retry_id",
+                "what went on from it by itself has ended, and may have been retried since: follow retry_id to the last job, and retry that one",
             ),
             ApiError::ReleasedTooOften => {
                 Shape::new(StatusCode::CONFLICT, "it was given back too often: fail it, or let it time out")
@@ -124,8 +124,9 @@ impl ApiError {
             }
             ApiError::TooManyLanes => {
                 let message = format!(
-                    "jobs wait under {LANES} different combinations of queue, priority, image and key, and no more may be: try \
-                     again when some of them have run, or use fewer keys"
+                    "jobs wait under {LANES} different combinations of queue, priority, image and key, or those of this key under \
+                     {LANES_OF_KEY}, and no more may be: try again when some of them have run, or use fewer keys, or fewer \
+                     images for one"
                 );
                 Shape::new(StatusCode::TOO_MANY_REQUESTS, message)
                     .not_applied()

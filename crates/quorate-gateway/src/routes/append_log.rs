@@ -1,15 +1,14 @@
 use axum::extract::{Request, State};
 use bytes::Bytes;
 use quorate_core::limits::{LOG_BYTES, LOG_PARTS};
-use quorate_core::{Command, JobId, Refusal, Unavailable};
+use quorate_core::{Command, Job, JobId, Refusal, Reply, Unavailable};
 
-use super::job::done;
 use crate::answer::Claim;
 use crate::error::{Answer, ApiError, Failure};
 use crate::openapi::{AppendParams, Conflict, NoSuchJob, WriteErrors};
 use crate::query::Query;
 use crate::routes::path_id::JobPath;
-use crate::{Backend, Gateway, Reads, ranges};
+use crate::{Backend, Gateway, Reads, ranges, response};
 
 /// Adds the body, byte for byte, to the log of a running job. With `offset` it is safe to repeat: what is there from that place on is
 /// not added again.
@@ -19,7 +18,7 @@ use crate::{Backend, Gateway, Reads, ranges};
     operation_id = "append_log",
     params(("id" = String, Path, description = "The job's id"), AppendParams),
     request_body(content = String, content_type = "application/octet-stream"),
-    responses((status = 204, description = "It is added"), WriteErrors, NoSuchJob, Conflict)
+    responses((status = 204, description = "It is added, or was there already"), WriteErrors, NoSuchJob, Conflict)
 )]
 pub(crate) async fn append<B: Backend>(
     State(gateway): State<Gateway<B>>,
@@ -31,17 +30,15 @@ pub(crate) async fn append<B: Backend>(
     offset.map_or(Ok(()), |offset| ranges::check("offset", "offset", offset))?;
     let body = gateway.bodies().read(request.into_body()).await?;
     let (log, _share) = body.understand(gateway.heavy(), check).await?;
-    let before = gateway.backend().reads().job(id).await?.map(|job| job.log_bytes);
     let (index, outcome) = gateway.carry_out(Command::AppendLog { id, log: log.clone(), offset }).await?;
-    let at_index = |error: ApiError| Failure { error, index: Some(index) };
-    let reply = match outcome {
-        Ok(reply) => reply,
-        Err(refusal) => return Err(at_index(why(&gateway, id, refusal).await.map_err(at_index)?)),
+    let checked = match (outcome, offset) {
+        (Ok(Reply::Done), _) => Ok(()),
+        (Ok(Reply::Job(job)), Some(offset)) => check_there(&gateway, &job, offset, &log).await,
+        (Ok(_), _) => Err(ApiError::unexpected_reply("adding to a log")),
+        (Err(refusal), _) => Err(why(&gateway, id, refusal).await),
     };
-    if let Some(offset) = offset {
-        check_there(&gateway, id, before, offset, &log).await.map_err(at_index)?;
-    }
-    done((index, reply))
+    checked.map_err(|error| Failure { error, index: Some(index) })?;
+    Ok(response::no_content(index))
 }
 
 fn check(log: Bytes) -> Result<Bytes, ApiError> {
@@ -53,10 +50,14 @@ fn check(log: Bytes) -> Result<Bytes, ApiError> {
 }
 
 /// Why it was refused, with what a client needs to go on.
-async fn why<B: Backend>(gateway: &Gateway<B>, id: JobId, refusal: Refusal) -> Result<ApiError, ApiError> {
-    let Refusal::Invalid { field: field @ ("log" | "offset") } = refusal else { return Ok(refusal.into()) };
-    let Some(job) = gateway.backend().reads().job(id).await? else { return Ok(ApiError::NoSuchJob) };
-    Ok(match field {
+async fn why<B: Backend>(gateway: &Gateway<B>, id: JobId, refusal: Refusal) -> ApiError {
+    let Refusal::Invalid { field: field @ ("log" | "offset") } = refusal else { return refusal.into() };
+    let job = match gateway.backend().reads().job(id).await {
+        Ok(Some(job)) => job,
+        Ok(None) => return ApiError::NoSuchJob,
+        Err(unavailable) => return unavailable.into(),
+    };
+    match field {
         "offset" => {
             let message =
                 format!("the log has {} bytes: go on from there, or repeat what is in it", job.log_bytes);
@@ -66,39 +67,34 @@ async fn why<B: Backend>(gateway: &Gateway<B>, id: JobId, refusal: Refusal) -> R
             ApiError::TooLarge { what: "log", limit: LOG_PARTS as usize, unit: "parts" }
         }
         _ => ApiError::TooLarge { what: "log", limit: LOG_BYTES, unit: "bytes" },
-    })
+    }
 }
 
-/// Looks whether the part is there: apply goes by the lengths alone, since it would have to read the log.
+/// Looks whether a part is there that was not added: apply goes by the lengths alone, since it would have to read the log. `job` is as it
+/// was then.
 ///
 /// # Errors
-/// 400: the log has something else there.
+/// 400: the log has something else there. 404 and 409: the job has gone, or ended with another log, so that nobody knows any more.
 async fn check_there<B: Backend>(
     gateway: &Gateway<B>,
-    id: JobId,
-    before: Option<u32>,
+    job: &Job,
     offset: u32,
     part: &[u8],
 ) -> Result<(), ApiError> {
     let reads = gateway.backend().reads();
     let unknown = |_| Unavailable::Unknown;
-    let Some(job) = reads.job(id).await.map_err(unknown)? else { return Ok(()) };
-    // It has just been added.
-    if before == Some(offset) && job.log_bytes as usize == offset as usize + part.len() {
-        return Ok(());
-    }
     let mut share = gateway.answers().share();
     Claim::AfterWrite.resize(&mut share, job.log_bytes as usize).await?;
-    let Some(log) = reads.log(id).await.map_err(unknown)? else { return Ok(()) };
-    if log.get(offset as usize..).is_some_and(|there| there.starts_with(part)) {
+    let log = reads.log(job.id).await.map_err(unknown)?;
+    if log.is_some_and(|log| log.get(offset as usize..).is_some_and(|there| there.starts_with(part))) {
         return Ok(());
     }
-    match reads.job(id).await.map_err(unknown)? {
+    match reads.job(job.id).await.map_err(unknown)? {
         Some(job) if job.log_parts > 0 => {
             let message = format!("the log has other bytes there; it has {} in all", job.log_bytes);
             Err(ApiError::invalid("offset", message))
         }
-        // It has ended since, with another log.
-        Some(_) | None => Ok(()),
+        Some(job) => Err(ApiError::WrongStatus { status: job.status() }),
+        None => Err(ApiError::NoSuchJob),
     }
 }

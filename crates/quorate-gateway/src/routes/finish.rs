@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use quorate_api::{Ended, Error, FinishRequest, FinishedJobsWrapper};
-use quorate_core::{Command, Ending, IdempotencyKey, Job, JobId, Refusal, Reply, Take};
+use quorate_core::{Command, Ending, IdempotencyKey, Job, JobId, Refusal, Reply, Take, Unavailable};
 
 use crate::answer::{Claim, Jobs};
 use crate::body::{self, MediaType};
@@ -19,7 +19,8 @@ use crate::{Backend, Gateway, Reads, convert, idempotency, long_poll, ranges};
 
 /// Ends running jobs, each for itself, and takes others in the same log entry.
 ///
-/// A job that is not running is a refusal in its place, not an error of the request.
+/// A job that is not running is a refusal in its place, not an error of the request. 503 with `unknown` where the jobs have ended, and
+/// others may have been taken.
 #[utoipa::path(
     post,
     path = "/v1/jobs/finish",
@@ -159,12 +160,14 @@ impl Taking {
         let Some(take) = take.filter(|_| waits) else { return Ok(Finished { index, ended, taken }) };
         // A repeat takes no others than the first request did: what that one took at once may have ended since.
         let is_repeat = matches!(index, Index::Replayed(_));
-        if is_repeat && !knows(gateway, later.as_ref()).await {
+        if is_repeat && !knows(gateway, later.as_ref()).await? {
             return Ok(Finished { index, ended, taken });
         }
         // What was ended stays so, whatever comes of the wait.
         let taken = match long_poll::consume(gateway, &take, wait, later).await {
             Ok((taken, _)) => taken,
+            // A job may have been granted, of which only a repeat tells.
+            Err(failure) if failure.error.is_unknown() => return Err(failure),
             Err(failure) => {
                 tracing::debug!(error = ?failure.error, "no jobs are taken with those that were ended");
                 Vec::new()
@@ -175,11 +178,9 @@ impl Taking {
 }
 
 /// Whether jobs were taken under this key.
-async fn knows<B: Backend>(gateway: &Gateway<B>, key: Option<&IdempotencyKey>) -> bool {
-    match key {
-        Some(key) => gateway.backend().reads().knows_key(&key.key).await.unwrap_or(false),
-        None => false,
-    }
+async fn knows<B: Backend>(gateway: &Gateway<B>, key: Option<&IdempotencyKey>) -> Result<bool, Unavailable> {
+    let Some(key) = key else { return Ok(false) };
+    gateway.backend().reads().knows_key(&key.key).await.map_err(|_| Unavailable::Unknown)
 }
 
 async fn answer<B: Backend>(

@@ -2,13 +2,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use quorate_api::{JobsWrapper, WorkersWrapper};
 use quorate_core::limits::{ID_CHARS, WORKER_JOBS_SHOWN, WORKER_NAME_BYTES};
-use quorate_core::{Command, Reply};
+use quorate_core::{Command, Job, Reply};
 
 use crate::answer::{self, Claim, Jobs};
-use crate::error::{Answer, ApiError};
+use crate::error::{Answer, ApiError, Failure};
 use crate::openapi::{PageParams, ReadErrors, ReadParams, WriteErrors};
 use crate::query::Query;
-use crate::response;
+use crate::response::{self, Index};
 use crate::routes::path_id::WorkerPath;
 use crate::{Backend, Gateway, Reads, convert};
 
@@ -48,22 +48,29 @@ const WORKER_JSON_BYTES: usize = 200 + 2 * 6 * WORKER_NAME_BYTES + WORKER_JOBS_S
     path = "/v1/worker/{name}/gone",
     operation_id = "worker_gone",
     params(("name" = String, Path, description = "The worker's name")),
-    responses((status = 200, description = "The new jobs; none where it held none", body = JobsWrapper), WriteErrors)
+    responses((status = 200, description = "The new jobs; none where it held none. Say it again while it holds more", body = JobsWrapper), WriteErrors)
 )]
 pub(crate) async fn gone<B: Backend>(
     State(gateway): State<Gateway<B>>,
     WorkerPath(worker): WorkerPath,
 ) -> Answer {
-    let mut all = Vec::new();
-    for round in 1.. {
-        let (index, reply) = gateway.submit(Command::WorkerGone { worker: worker.clone() }).await?;
-        let Reply::Jobs(jobs) = reply else { return Err(ApiError::unexpected_reply("worker gone").into()) };
-        all.extend(jobs);
-        if round == ROUNDS || gateway.backend().reads().worker(&worker).is_none() {
-            return Jobs::of(&gateway, all).answer(StatusCode::OK, index, Claim::AfterWrite).await;
+    let (mut index, mut all) = give_back(&gateway, &worker).await?;
+    for _ in 1..ROUNDS {
+        if gateway.backend().reads().worker(&worker).is_none() {
+            break;
         }
+        // What was given back stays so, whatever comes of the rest.
+        let Ok((later, jobs)) = give_back(&gateway, &worker).await else { break };
+        index = later;
+        all.extend(jobs);
     }
-    unreachable!("it ends with a round")
+    Jobs::of(&gateway, all).answer(StatusCode::OK, index, Claim::AfterWrite).await
+}
+
+async fn give_back<B: Backend>(gateway: &Gateway<B>, worker: &str) -> Result<(Index, Vec<Job>), Failure> {
+    let (index, reply) = gateway.submit(Command::WorkerGone { worker: worker.into() }).await?;
+    let Reply::Jobs(jobs) = reply else { return Err(ApiError::unexpected_reply("worker gone").into()) };
+    Ok((index, jobs))
 }
 
 /// Commands of one request, at most: each gives back as many jobs as one request may have. Whoever held more says it again.

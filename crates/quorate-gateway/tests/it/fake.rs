@@ -38,7 +38,7 @@ pub(crate) struct Fake {
     unhealthy: Arc<AtomicBool>,
     misled: Arc<AtomicBool>,
     turns: Turns,
-    /// Consumes wait before they are carried out.
+    /// Consumes and what is added to logs wait before they are carried out.
     held: Arc<watch::Sender<bool>>,
     /// One does.
     holds: Arc<Notify>,
@@ -79,6 +79,8 @@ struct State {
     now: u64,
     failing: Option<Unavailable>,
     failing_consume: Option<Unavailable>,
+    /// What fails, after so many more commands.
+    failing_later: Option<(usize, Unavailable)>,
     payloads: Payloads,
     /// Each page of a list looks at so many rows, at least.
     looked: usize,
@@ -109,12 +111,17 @@ impl Fake {
         self.state.lock().failing_consume = Some(unavailable);
     }
 
-    /// Consumes are held back from now on, or no longer.
+    /// Every command fails so, once so many more were carried out.
+    pub(crate) fn fail_after(&self, commands: usize, unavailable: Unavailable) {
+        self.state.lock().failing_later = Some((commands, unavailable));
+    }
+
+    /// Consumes and what is added to logs are held back from now on, or no longer.
     pub(crate) fn hold(&self, held: bool) {
         self.held.send_replace(held);
     }
 
-    /// Ends once a consume is held back.
+    /// Ends once one is held back.
     pub(crate) async fn holds(&self) {
         self.holds.notified().await;
     }
@@ -255,16 +262,21 @@ impl Backend for Fake {
         assert!(!self.panicking.load(Ordering::SeqCst), "told to panic");
         *self.within.lock() = within;
         let number = self.submitted.fetch_add(1, Ordering::SeqCst);
-        if let Command::Consume { .. } = command {
-            if *self.held.borrow() {
-                self.holds.notify_one();
-                self.held.subscribe().wait_for(|held| !held).await.expect("the sender is here");
-            }
-            if let Some(unavailable) = self.state.lock().failing_consume.take() {
-                return Err(unavailable);
-            }
+        if let Command::Consume { .. } | Command::AppendLog { .. } = command
+            && *self.held.borrow()
+        {
+            self.holds.notify_one();
+            self.held.subscribe().wait_for(|held| !held).await.expect("the sender is here");
+        }
+        if let Command::Consume { .. } = command
+            && let Some(unavailable) = self.state.lock().failing_consume.take()
+        {
+            return Err(unavailable);
         }
         self.available()?;
+        if let Some((left, unavailable)) = &mut self.state.lock().failing_later {
+            *left = left.checked_sub(1).ok_or(*unavailable)?;
+        }
         let mut request_id = [0; 16];
         request_id[..8].copy_from_slice(&number.to_be_bytes());
         let deadline = self.now().plus_millis(within.as_millis() as u64);

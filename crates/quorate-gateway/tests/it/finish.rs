@@ -129,21 +129,35 @@ async fn it_waits_for_a_job_and_what_it_has_ended_stays_so() {
 }
 
 #[tokio::test]
-async fn an_ending_is_answered_though_the_wait_behind_it_fails() {
+async fn an_ending_is_answered_where_the_wait_behind_it_fails_and_takes_nothing() {
     let server = Server::start().await;
+    let (id, answered) = end_and_fail_to_take(&server, Unavailable::NotApplied).await;
+    let answered = answered.expect(200).json();
+    assert_eq!((&answered["job"]["id"], &answered["jobs"]), (&json!(id), &json!([])));
+}
+
+#[tokio::test]
+async fn where_a_job_may_have_been_taken_behind_an_ending_that_is_said() {
+    let server = Server::start().await;
+    let (id, answered) = end_and_fail_to_take(&server, Unavailable::Unknown).await;
+    assert_eq!(answered.expect(503).json()["outcome"], "unknown");
+    assert_eq!(server.backend.status(&id), Some(Status::Success));
+}
+
+/// Ends a job, and waits for another one, which cannot be had for this reason.
+async fn end_and_fail_to_take(server: &Server, why: Unavailable) -> (String, Answered) {
     let enqueue = "POST /v1/jobs HTTP/1.1\r\nHost: q\r\nContent-Length: 15\r\n\r\n[{\"image\":\"a\"}]";
     let first = server.exchange(enqueue).await.expect(201).json();
-    let id = first["jobs"][0]["id"].as_str().unwrap();
+    let id = first["jobs"][0]["id"].as_str().unwrap().to_owned();
     server.exchange("GET /v1/jobs/consume HTTP/1.1\r\nHost: q\r\n\r\n").await.expect(200);
     let mut waiting = server.connect().await;
     let finish =
         format!("POST /v1/job/{id}/success?take=1&wait=60 HTTP/1.1\r\nHost: q\r\nContent-Length: 0\r\n\r\n");
     waiting.write(&finish).await;
     server.backend.somebody_waits().await;
-    server.backend.fail_a_consume_with(Unavailable::Unknown);
+    server.backend.fail_a_consume_with(why);
     server.exchange(enqueue).await.expect(201);
-    let answered = waiting.answer().await.expect(200).json();
-    assert_eq!((&answered["job"]["id"], &answered["jobs"]), (&json!(id), &json!([])));
+    (id, waiting.answer().await)
 }
 
 #[tokio::test]

@@ -235,3 +235,23 @@ fn a_new_job_has_the_fields_that_are_said() {
     fields.sort_unstable();
     assert_eq!(properties.keys().collect::<Vec<_>>(), fields.iter().collect::<Vec<_>>());
 }
+
+/// A retry of what went on by itself, which somebody has retried since: what is said to be done can be done.
+#[tokio::test]
+async fn of_a_retry_of_what_others_went_on_from() {
+    let api = Api::new();
+    let of = |answered: Answered, field: &str| answered.json()["job"][field].as_str().unwrap().to_owned();
+    let job = async |id: &str| api.get(&format!("/v1/job/{id}")).await.expect(200);
+    let first = api.running(r#"{"image":"a","max_retries":1,"retries_delay":0}"#).await;
+    api.post(&format!("/v1/job/{first}/fail"), "").await.expect(200);
+    let second = of(job(&first).await, "retry_id");
+    api.post(&format!("/v1/job/{second}/cancel"), "").await.expect(200);
+    let third = of(api.post(&format!("/v1/job/{second}/retry"), "").await.expect(200), "id");
+    let refused = api.post(&format!("/v1/job/{first}/retry"), "").await.expect(409);
+    let says = "what went on from it by itself has ended, and may have been retried since: \
+                follow retry_id to the last job, and retry that one";
+    assert_eq!(message(&refused), says);
+    assert_eq!(of(job(&second).await, "retry_id"), third, "the last one");
+    api.post(&format!("/v1/job/{third}/cancel"), "").await.expect(200);
+    api.post(&format!("/v1/job/{third}/retry"), "").await.expect(200);
+}

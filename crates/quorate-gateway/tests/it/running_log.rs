@@ -94,6 +94,26 @@ async fn what_can_not_be_added_says_how_long_the_log_is() {
 }
 
 #[tokio::test]
+async fn of_two_that_add_to_one_place_one_is_refused() {
+    let api = Api::new();
+    let id = api.running(r#"{"image":"a"}"#).await;
+    let log = format!("/v1/job/{id}/log");
+    api.backend.hold(true);
+    let add = |part: &'static str| {
+        let (router, request) = (api.router.clone(), request("POST", &format!("{log}?offset=0"), &[], part));
+        tokio::spawn(async move { router.oneshot(request).await.unwrap().status().as_u16() })
+    };
+    let one = add("one");
+    api.backend.holds().await;
+    let two = add("two");
+    api.backend.holds().await;
+    api.backend.hold(false);
+    let answered = [one.await.unwrap(), two.await.unwrap()];
+    let there = api.get(&log).await.expect(200).body;
+    assert_eq!(answered, if there == b"one" { [204, 400] } else { [400, 204] });
+}
+
+#[tokio::test]
 async fn a_log_that_is_full_says_so() {
     let api = Api::new();
     let id = api.running(r#"{"image":"a"}"#).await;

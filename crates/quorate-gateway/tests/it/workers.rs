@@ -1,5 +1,6 @@
 //! Workers that say their names, and jobs that are given back.
 
+use quorate_core::Unavailable;
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -52,6 +53,19 @@ async fn what_it_holds_is_given_back_when_it_is_gone() {
     assert_eq!((&old["status"], &old["details"]), (&json!("cancelled"), &json!("its worker is gone")));
     assert_eq!(api.post(path, "").await.expect(200).json()["jobs"], json!([]));
     assert_eq!(api.get("/v1/workers").await.expect(200).json()["workers"][0]["name"], "w");
+}
+
+#[tokio::test]
+async fn what_was_given_back_is_said_though_the_rest_fails() {
+    let api = Api::new();
+    taken(&api, "w", 1_000).await;
+    taken(&api, "w", 1).await;
+    api.backend.fail_after(1, Unavailable::NotApplied);
+    let gone = async |status| api.post("/v1/worker/w/gone", "").await.expect(status).json();
+    assert_eq!(gone(200).await["jobs"].as_array().map(Vec::len), Some(1_000));
+    gone(503).await;
+    api.backend.fail_after(usize::MAX, Unavailable::NotApplied);
+    assert_eq!(gone(200).await["jobs"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ impl Load {
 #[cfg(test)]
 mod tests {
     use quorate_core::Take;
-    use quorate_core::limits::JOBS_PER_REQUEST;
+    use quorate_core::limits::{JOBS_PER_REQUEST, JOBS_THAT_GO_ON};
     use quorate_core::{Command, JobId};
 
     use super::*;
@@ -47,6 +47,11 @@ mod tests {
         assert_eq!(fit(Load { commands: 1, bytes: BYTES_PER_ENTRY / 3, jobs: 1 }), 3);
         let consume = Command::Consume { take: Take::default_queue(JOBS_PER_REQUEST as u32), key: None };
         assert_eq!(fit(Load { commands: 1, bytes: 40, jobs: consume.jobs() }), 4);
+        let retry = Command::Retry { id: JobId([1; 16]), new_id: JobId([2; 16]), anew: true, key: None };
+        assert_eq!(
+            fit(Load { commands: 1, bytes: 40, jobs: retry.jobs() }),
+            JOBS_PER_ENTRY / JOBS_THAT_GO_ON
+        );
         let touch = Command::Touch { id: JobId([1; 16]), progress: None };
         assert_eq!(fit(Load { commands: 1, bytes: 40, jobs: touch.jobs() }), COMMANDS_PER_ENTRY);
     }

@@ -107,7 +107,7 @@ impl Applier {
             tuning,
             generation,
         };
-        applier.dispatch.bound_lanes(tuning.most_lanes);
+        applier.dispatch.bound(tuning.bounds);
         let views = applier.dispatch.views();
         *applier.generation.queues.write() = Queues::new(views, applier.dispatch.availability());
         *applier.generation.operations.write() = applier.operations.clone();

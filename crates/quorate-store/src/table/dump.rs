@@ -35,7 +35,8 @@ impl Applier {
         let of_state = jobs.values().filter(|job| matches!(job.state, State::Queued { .. })).count();
         assert_eq!(of_state, queued.len(), "every queued job stands before no front");
         check_fronts(db, &meta)?;
-        let dispatch = Dispatch::restore(meta.clock, queues::kept(db, meta.next_queue)?);
+        let mut dispatch = Dispatch::restore(meta.clock, queues::kept(db, meta.next_queue)?);
+        dispatch.bound(self.tuning.bounds);
         // Unless an entry was begun that could not be carried out.
         let is_whole = self.unwritten.rows.is_empty();
         assert!(!is_whole || dispatch == self.dispatch, "what memory and disk know of queues and lanes");

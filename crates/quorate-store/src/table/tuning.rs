@@ -1,5 +1,4 @@
-use quorate_core::limits::LANES;
-use quorate_core::{FEATURE_LEVEL, FeatureLevel};
+use quorate_core::{FEATURE_LEVEL, FeatureLevel, WaitBounds};
 
 /// Sizes that bound memory and pace clean-up. They change no result; tests set them small to meet every edge. And what this
 /// program understands.
@@ -21,8 +20,8 @@ pub(crate) struct Tuning {
     pub(crate) images: usize,
     /// Ids of the latest jobs in memory: as many as are added within what clocks of nodes differ.
     pub(crate) latest_ids: usize,
-    /// Lanes in which jobs may wait, as [`quorate_core::limits::LANES`] says; fewer for tests. It does change results: replicas have the same.
-    pub(crate) most_lanes: usize,
+    /// How much may wait; less for tests. It does change results: replicas have the same.
+    pub(crate) bounds: WaitBounds,
     /// Log entries in one write.
     pub(crate) entries: usize,
     /// Bytes of log entries at which a write is full.
@@ -42,7 +41,7 @@ impl Default for Tuning {
             running: 262_144,
             images: 4_096,
             latest_ids: 16_384,
-            most_lanes: LANES,
+            bounds: WaitBounds::default(),
             entries: 64,
             bytes: 4 << 20,
             level: FEATURE_LEVEL,

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::Look;
 use super::line::Line;
 use super::pairs::Pair;
-use super::supply::Supply;
+use super::supply::{Freed, Supply};
 use super::waiters::Waiters;
 
 /// Who waits, for what there is. Between two calls **nothing is unclaimed that somebody waits for.**
@@ -44,14 +44,14 @@ impl State {
     /// A turn has ended.
     pub(super) fn end(&mut self, ticket: u64) {
         let pair = self.claims.remove(&ticket).expect("who does not wait has a turn");
-        let images = self.supply.release(pair);
-        self.give(pair.0, images);
+        let freed = self.supply.release(pair);
+        self.give(pair.0, freed);
     }
 
     /// So much may be had of a queue now.
     pub(super) fn set(&mut self, now: &Availability) {
-        let images = self.supply.set(now);
-        self.give(now.queue, images);
+        let freed = self.supply.set(now);
+        self.give(now.queue, freed);
     }
 
     /// A queue is no more.
@@ -67,8 +67,13 @@ impl State {
 
     /// Gives as many turns as there is something for, of a queue and of those of its images of which nothing was unclaimed
     /// before.
-    fn give(&mut self, queue: QueueId, images: Vec<ImageId>) {
-        let Some(name) = self.supply.name(queue).filter(|_| !images.is_empty()).cloned() else { return };
+    fn give(&mut self, queue: QueueId, freed: Freed) {
+        let Some(name) = self.supply.name(queue).cloned() else { return };
+        let images = match freed {
+            Freed::Images(images) if images.is_empty() => return,
+            Freed::Images(images) => images,
+            Freed::All => self.waiters.images(&name),
+        };
         let first = |state: &State, image| Some((state.waiters.first(&name, image)?, image));
         let images = images.into_iter().map(Some).chain([None]);
         let mut heads: BTreeSet<(u64, Option<ImageId>)> =

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::{ImageId, QueueName};
 
@@ -12,6 +12,8 @@ pub(super) struct Stock {
     /// Of all its images.
     claims: u64,
     images: BTreeMap<ImageId, Jobs>,
+    /// Those of which more jobs wait than are claimed.
+    unclaimed: BTreeSet<ImageId>,
 }
 
 /// Those of one image.
@@ -23,7 +25,7 @@ struct Jobs {
 
 impl Stock {
     pub(super) fn new(name: QueueName) -> Stock {
-        Stock { name, places: 0, claims: 0, images: BTreeMap::new() }
+        Stock { name, places: 0, claims: 0, images: BTreeMap::new(), unclaimed: BTreeSet::new() }
     }
 
     /// So many jobs of an image wait.
@@ -33,6 +35,7 @@ impl Stock {
 
     /// Nothing waits any more.
     pub(super) fn clear(&mut self) {
+        self.unclaimed.clear();
         self.images.retain(|_, jobs| {
             jobs.waiting = 0;
             jobs.claims > 0
@@ -64,6 +67,29 @@ impl Stock {
         (any && *waiting > 0, unclaimed && waiting > claims)
     }
 
+    /// This image, or any, where a consume would find something of it.
+    pub(super) fn available(&self, image: Option<ImageId>) -> Option<ImageId> {
+        let mut waiting = self.images.iter().filter(|(_, jobs)| jobs.waiting > 0);
+        match image {
+            Some(image) => Some(image).filter(|image| self.has(*image).0),
+            None if self.has_places().0 => waiting.next().map(|(image, _)| *image),
+            None => None,
+        }
+    }
+
+    /// The same beside all that is claimed.
+    pub(super) fn unclaimed(&self, image: Option<ImageId>) -> Option<ImageId> {
+        match image {
+            Some(image) => Some(image).filter(|image| self.has(*image).1),
+            None => self.unclaimed.first().copied().filter(|_| self.has_places().1),
+        }
+    }
+
+    /// Of how many images something waits or is claimed.
+    pub(super) fn len(&self) -> usize {
+        self.images.len()
+    }
+
     /// Of which something waits or is claimed.
     pub(super) fn images(&self) -> impl Iterator<Item = ImageId> {
         self.images.keys().copied()
@@ -76,6 +102,11 @@ impl Stock {
     fn change(&mut self, image: ImageId, change: impl FnOnce(&mut Jobs)) {
         let jobs = self.images.entry(image).or_default();
         change(jobs);
+        if jobs.waiting > jobs.claims {
+            self.unclaimed.insert(image);
+        } else {
+            self.unclaimed.remove(&image);
+        }
         if jobs.waiting == 0 && jobs.claims == 0 {
             self.images.remove(&image);
         }

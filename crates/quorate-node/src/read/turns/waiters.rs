@@ -52,6 +52,16 @@ impl Waiters {
         [Some(queue.clone()), None].into_iter().filter_map(first).min()
     }
 
+    /// The images of this queue, or of any, that somebody waits for.
+    pub(super) fn images(&self, queue: &QueueName) -> Vec<ImageId> {
+        let of = |queue: Option<QueueName>| {
+            let first = Line { queue: queue.clone(), image: None };
+            let lines = self.lines.range(first..).map(|(line, _)| line);
+            lines.take_while(move |line| line.queue == queue).filter_map(|line| line.image)
+        };
+        of(Some(queue.clone())).chain(of(None)).collect()
+    }
+
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.lines.is_empty()

@@ -1,21 +1,23 @@
-use quorate_core::limits::LANES;
 use quorate_core::model::Model;
 use quorate_core::testing::{self as workload, Rng, Workload};
 use quorate_core::{
     Command, Filter, ImageId, JobsQuery, Order, Period, QueueId, QueueView, Reason, Refusal, Status, Table,
-    Timestamp, next_due_at, next_timer_at,
+    Timestamp, WaitBounds, next_due_at, next_timer_at,
 };
 
 use super::harness::{Harness, assert_same, small};
 use crate::reader::list::{Bounds, page};
 use crate::table::tuning::Tuning;
 
+/// Less than would wait.
+const CROWDED: WaitBounds = WaitBounds { lanes: 8, lanes_of_key: 3, images_listed: 2 };
+
 /// Two replicas follow one history, in other portions, through restarts; one of them misses parts and gets snapshots
 /// instead. After each portion both hold what the model holds, and gave its answers.
-async fn follow(seed: u64, portions: usize, most_lanes: usize, no_lane: &mut NoLane) {
+async fn follow(seed: u64, portions: usize, bounds: WaitBounds, no_lane: &mut NoLane) {
     let mut rng = Rng::new(seed ^ 0x5eed);
-    let mut workload = Workload::crowded(seed, most_lanes);
-    let small = |rng: &mut Rng| Tuning { most_lanes, ..small(rng) };
+    let mut workload = Workload::crowded(seed, bounds);
+    let small = |rng: &mut Rng| Tuning { bounds, ..small(rng) };
     let mut steady = Harness::new(small(&mut rng));
     let mut lagging = Harness::new(small(&mut rng));
     let mut missing = false;
@@ -172,7 +174,7 @@ fn check_published(replica: &mut Harness, model: &mut Model) {
 #[tokio::test]
 async fn replicas_hold_what_the_model_holds() {
     for seed in 0..4 {
-        follow(seed, 120, LANES, &mut NoLane::default()).await;
+        follow(seed, 120, WaitBounds::default(), &mut NoLane::default()).await;
     }
 }
 
@@ -180,12 +182,12 @@ async fn replicas_hold_what_the_model_holds() {
 async fn replicas_hold_what_the_model_holds_where_there_is_no_room_for_all() {
     let mut no_lane = NoLane::default();
     for seed in 0..2 {
-        follow(seed, 120, 8, &mut no_lane).await;
+        follow(seed, 120, CROWDED, &mut no_lane).await;
     }
     assert!(no_lane.jobs > 0 && no_lane.retries > 0 && no_lane.steps > 0, "{no_lane:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_hold_what_the_model_holds_on_many_threads() {
-    follow(1_000, 60, LANES, &mut NoLane::default()).await;
+    follow(1_000, 60, WaitBounds::default(), &mut NoLane::default()).await;
 }

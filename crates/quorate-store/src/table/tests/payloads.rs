@@ -20,6 +20,7 @@ fn history() -> Vec<(u64, Batch)> {
         delete(1),
         again(),
         cancel(2),
+        retry(2, 1),
         delete(2),
         again(),
         cancel(1),
@@ -46,8 +47,8 @@ async fn an_id_is_taken_as_long_as_a_retry_holds_its_payload() {
         expected.push(applied.answers);
     }
     let taken = expected.iter().flatten().filter(|answered| answered.outcome == Err(Refusal::IdTaken));
-    assert_eq!(taken.count(), 2, "while job 2 and while job 3 hold it");
-    assert_eq!(expected.iter().flatten().filter(|answered| answered.outcome.is_err()).count(), 2);
+    assert_eq!(taken.count(), 3, "while job 2 and while job 3 hold it, for a new job and for a retry");
+    assert_eq!(expected.iter().flatten().filter(|answered| answered.outcome.is_err()).count(), 3);
 
     for together in [1, 2, 3, 5, history.len()] {
         let mut harness = Harness::new(Tuning::default());

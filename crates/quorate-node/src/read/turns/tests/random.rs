@@ -5,6 +5,7 @@ use quorate_core::{QueueId, QueueName, Source, Take};
 
 use super::super::Look;
 use super::super::pairs::Pair;
+use super::super::supply::Supply;
 use super::world::{Caller, Event, NAMES, World, image, wants};
 use super::{NO_LIMIT, name};
 
@@ -103,8 +104,10 @@ proptest! {
     fn while_someone_waits_as_many_are_on_their_way_as_there_is_something_for(
         events in prop::collection::vec(event(), 1..60),
         looks in prop::collection::vec(any_take(), 4),
+        listed in 0..4_usize,
     ) {
         let mut world = World::default();
+        world.turns.0.lock().supply = Supply::listing(listed);
         for event in events {
             let before = world.claims();
             world.has(event);
