@@ -33,8 +33,7 @@ impl Node {
     /// # Errors
     /// See [`StartError`]: what can be said before the first peer is asked.
     pub async fn start(config: NodeConfig) -> Result<(Handle, Running), StartError> {
-        // Its future is large: callers need not hold it in theirs.
-        Box::pin(Node::start_on(ThisMachine, config)).await
+        Node::start_on(ThisMachine, config).await
     }
 
     /// The same, on a machine that is made up: for tests of just that.
@@ -53,7 +52,8 @@ impl Node {
         let listener = Arc::new(socket.listen(limits::BACKLOG).map_err(listen)?);
         // It says nothing of its own before it knows that it is no copy.
         let starting = Starting::serve(&config, Arc::clone(&listener));
-        let started = Node::open(Arc::new(machine), config, listener).await;
+        // Its future is large: callers need not hold it in theirs.
+        let started = Box::pin(Node::open(Arc::new(machine), config, listener)).await;
         starting.end().await;
         started
     }

@@ -152,10 +152,11 @@ async fn listens(addr: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use quorate_proto::log::v1;
+    use quorate_tls::testing::{ca, issue, open, trust};
 
     use super::*;
-    use crate::NodeConfig;
     use crate::starting::Starting;
+    use crate::{NodeConfig, peer_server};
 
     fn found() -> Found {
         let member = |id| FoundMember { id, ..FoundMember::default() };
@@ -217,18 +218,26 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_starting_is_there() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap().to_string();
-        let peers = vec![("n2".to_owned(), addr.clone())];
-        let config = NodeConfig::new("n2", "unused", &addr, "h:80", peers.clone());
-        let starting = Starting::serve(&config, Arc::new(listener));
-        let found = Found { members: Vec::new(), ..found() };
-        let met = ask_around(&found, &peers, None).await;
-        assert!(
-            matches!(&met[..], [Answering::Masked { why, .. }] if why.contains("it is starting")),
-            "{met:?}"
-        );
-        starting.end().await;
-        assert_eq!(ask_around(&found, &peers, None).await, []);
+        let (dir, ca) = (tempfile::tempdir().unwrap(), ca());
+        let tls = |name: &str| {
+            issue(dir.path(), &ca, name, None);
+            PeerTls { identity: open(dir.path(), name).unwrap(), trust: trust(dir.path(), &[&ca]) }
+        };
+        for (own, other) in [(None, None), (Some(tls("n1")), Some(tls("n2")))] {
+            let listener = peer_server::bind("127.0.0.1:0").await.unwrap().listen(4).unwrap();
+            let addr = listener.local_addr().unwrap().to_string();
+            let peers = vec![("n2".to_owned(), addr.clone())];
+            let mut config = NodeConfig::new("n2", "unused", &addr, "h:80", peers.clone());
+            config.tls = other;
+            let starting = Starting::serve(&config, Arc::new(listener));
+            let found = Found { name: "n1".into(), members: Vec::new(), ..found() };
+            let met = ask_around(&found, &peers, own.clone()).await;
+            assert!(
+                matches!(&met[..], [Answering::Masked { why, .. }] if why.contains("it is starting")),
+                "{met:?}"
+            );
+            starting.end().await;
+            assert_eq!(ask_around(&found, &peers, own).await, []);
+        }
     }
 }

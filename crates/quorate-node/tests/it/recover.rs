@@ -1,6 +1,12 @@
 //! The loss of the majority for good: who is heard before, and what becomes of those who waited.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::AssertUnwindSafe;
+
 use crate::common::*;
+use futures::FutureExt;
+use nix::fcntl::OFlag;
 use quorate_node::{Answering, Node, Order, Recovery, StartError, Unready};
 use quorate_proto::peer::v1 as pb;
 use quorate_proto::peer::v1::discovery_client::DiscoveryClient;
@@ -89,14 +95,17 @@ async fn a_node_that_is_starting_is_there() {
     let format = config.data_dir.join("FORMAT");
     assert!(std::process::Command::new("mkfifo").arg(&format).status().unwrap().success());
     let starting = tokio::spawn(Node::start(config));
-    eventually("it answers", async || {
+    let answers = eventually("it answers", async || {
         let Ok(mut peer) = DiscoveryClient::connect(format!("http://{addr}")).await else { return false };
         let said = peer.discover(pb::DiscoverRequest::default()).await.unwrap_err();
         assert_eq!(said.code(), Code::Unavailable, "{said}");
         said.message().contains("it is starting")
-    })
-    .await;
-    tokio::task::spawn_blocking(|| std::fs::write(format, "of something else")).await.unwrap().unwrap();
+    });
+    let answered = AssertUnwindSafe(answers).catch_unwind().await;
+    // Whatever came of it, it waits no more.
+    let waits = std::fs::OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(format);
+    waits.unwrap().write_all(b"of something else").unwrap();
+    answered.unwrap();
     let refused = starting.await.unwrap().err().unwrap();
     assert!(matches!(refused, StartError::Store(_)), "{refused}");
     std::net::TcpListener::bind(addr).unwrap();
