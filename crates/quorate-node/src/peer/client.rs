@@ -164,9 +164,9 @@ impl NetSnapshot<TypeConfig> for Client {
         vote: Vote,
         snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
-        option: RPCOption,
+        _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let send = snapshot::send(&self.target, vote, snapshot, option.soft_ttl()).fuse();
+        let send = snapshot::send(&self.target, vote, snapshot).fuse();
         let (mut send, mut cancel) = (std::pin::pin!(send), std::pin::pin!(cancel.fuse()));
         futures::select_biased! {
             closed = cancel => Err(StreamingError::Closed(closed)),

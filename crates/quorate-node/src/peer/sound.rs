@@ -14,7 +14,7 @@ use openraft::alias::SnapshotMetaOf;
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::{AppendEntriesRequest, StreamAppendError, StreamAppendResult};
 use openraft::raft::{TransferLeaderRequest, VoteRequest, VoteResponse};
-use quorate_core::{Command, FeatureLevel, Timestamp};
+use quorate_core::{FeatureLevel, Timestamp};
 use quorate_proto::Malformed;
 use quorate_store::{Entry, LogId, NodeId, StoredMembership, TypeConfig, Vote};
 use tonic::Status;
@@ -302,11 +302,7 @@ fn content(entry: &Entry, horizon: Horizon, understood: FeatureLevel) -> Result<
     size(&batch.0)?;
     let batch = quorate_proto::decode_batch(batch.0.clone())?;
     horizon.allows(batch.stamp)?;
-    let levels = batch.envelopes.iter().map(|envelope| match envelope.command {
-        Command::Raise { level } => level,
-        ref command => command.level(),
-    });
-    match levels.max() {
+    match batch.envelopes.iter().map(|envelope| envelope.command.demands()).max() {
         Some(level) if level > understood => Err(Unsound::Level { level, understood }),
         _ => Ok(()),
     }

@@ -384,6 +384,21 @@ async fn what_is_forwarded_gets_into_the_log_as_apply_will_understand_it() {
     Unharmed { last: appended, ..unharmed }.still(cluster).await;
 }
 
+/// In the log it would end every node, for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_forwards_raises_the_level() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let mut intruder = Intruder::new(&cluster, followers(leader)[0], leader).await;
+    let deadline = unharmed.time.0 + 30_000;
+    for (number, level) in [(1, 2), (2, 9), (3, u32::MAX)] {
+        let raise = encoded(number, deadline, Command::Raise { level: FeatureLevel(level) });
+        assert_eq!(intruder.forward(vec![raise.into()], 1).await.0, [Kind::NotUnderstood], "{level}");
+    }
+    unharmed.still(cluster).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_no_frame_could_carry_is_refused_for_itself() {
     let cluster = Cluster::started(3).await;
