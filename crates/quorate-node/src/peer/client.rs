@@ -130,8 +130,10 @@ impl Client {
         let response = messages::vote_response(answer).map_err(|malformed| bad_answer(&malformed))?;
         sound::vote_answer(&request.vote, &response).map_err(|unsound| self.target.unsound(&unsound))?;
         self.clock.saw_wall(self.target.id, wall_ms, asked.elapsed());
+        // Nobody leads yet in the term for which it is asked.
+        let led = request.vote.leader_id.term.saturating_sub(1);
         if let Some(known) = known
-            && sound::told(&self.clock, request.vote.leader_id.term, &known).is_ok()
+            && sound::told(&self.clock, led, &known).is_ok()
         {
             self.clock.learn(known);
         }
