@@ -37,7 +37,7 @@ pub(crate) const TERMS_AHEAD: u64 = 1 << 32;
 pub(crate) const TERMS_TOLD: usize = 4_096;
 /// Log time may be ahead of the median of the members' wall clocks by so many milliseconds, a day, or by what it was ahead before.
 pub(crate) const LOG_TIME_AHEAD_MILLIS: u64 = 24 * 3_600 * 1_000;
-/// … and of this node's own, where the others' are not known, or it has no log time: a century. A machine without a clock of its own starts at
+/// … and of this node's own, where the others' are not known and it may be wrong, or this node knows no log time: a century. A machine without a clock of its own starts at
 /// the epoch; whatever is less may be an honest mistake of somebody's clock.
 pub(crate) const LOG_TIME_UNSURE_MILLIS: u64 = 100 * 365 * LOG_TIME_AHEAD_MILLIS;
 

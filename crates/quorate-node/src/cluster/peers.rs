@@ -421,7 +421,7 @@ impl Peers {
         self.process.clock.saw_wall(answer.node_id, answer.wall_ms, round_trip);
         if let Some(known) = answer.log_time.map(peer::log_time) {
             // Of the term that this node leads nobody knows better.
-            let term = self.leadership.term() - u64::from(self.leadership.here().is_some());
+            let term = self.leadership.term().saturating_sub(self.leadership.here().is_some().into());
             match peer::sound::told(&self.process.clock, term, &known) {
                 Ok(()) => self.process.clock.learn(known),
                 Err(unsound) => tracing::debug!(from = answer.node_id, %unsound, "not heard"),

@@ -27,7 +27,7 @@ impl Anchor {
         at: Duration,
         wall_ms: Option<u64>,
     ) -> Anchor {
-        let gone_on = before.map_or(0, |before| before.time + millis(at.saturating_sub(before.at)));
+        let gone_on = before.map_or(0, |before| before.gone_on(at, None));
         match before {
             Some(before) if before.term >= term && before.wall_ms.or(wall_ms) == before.wall_ms => before,
             Some(before) if before.term >= term => Anchor { time: gone_on, at, wall_ms, ..before },
@@ -35,12 +35,17 @@ impl Anchor {
         }
     }
 
-    /// The latest that log time can be by now: as long as this machine was up since, and what clocks differ and log time is slewed
-    /// by; or, where the machine was stopped and does not know, as far as the members' clocks have gone.
+    /// The latest that log time can be by now.
     pub(super) fn reach(&self, uptime: Duration, median: Option<u64>) -> Timestamp {
+        Timestamp(self.gone_on(uptime, median)).plus_millis(millis(limits::WORD_AHEAD))
+    }
+
+    /// As long as this machine was up since, and what clocks differ and log time is slewed by; or, where the machine was stopped and
+    /// does not know, as far as the members' clocks have gone.
+    fn gone_on(&self, uptime: Duration, median: Option<u64>) -> u64 {
         let passed = uptime.saturating_sub(self.at);
         let passed = millis(passed.saturating_add(part(passed, limits::HEARD_LAG_PPM)));
         let seen = median.zip(self.wall_ms).map_or(0, |(median, then)| median.saturating_sub(then));
-        Timestamp(self.time).plus_millis(passed.max(seen)).plus_millis(millis(limits::WORD_AHEAD))
+        self.time.saturating_add(passed.max(seen))
     }
 }
