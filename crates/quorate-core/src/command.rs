@@ -203,6 +203,14 @@ impl Command {
         }
     }
 
+    /// The feature level that a program must understand to go on after this command: a higher one of the cluster ends an older program.
+    pub fn demands(&self) -> FeatureLevel {
+        match self {
+            Command::Raise { level } => self.level().max(*level),
+            _ => self.level(),
+        }
+    }
+
     /// Whether it adds jobs, and with them what takes room. Everything else leads to the end of jobs that are there, or
     /// removes them: a cluster that is short of room goes on with it.
     pub fn adds_jobs(&self) -> bool {

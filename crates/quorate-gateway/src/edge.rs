@@ -5,6 +5,7 @@
 //! One layer for all of it: each costs every request some microseconds.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +26,7 @@ use crate::error::ApiError;
 use crate::meant::meant;
 use crate::metrics::{Durations, InFlight};
 use crate::query::Query;
+use crate::rates::Rates;
 use crate::routes::{Known, Taken};
 use crate::server::OnlyHealth;
 use crate::shares::{Share, Shares};
@@ -46,6 +48,8 @@ pub(crate) struct Edge {
     shares: Shares,
     /// Of those who ask whether this node is well: whoever has all of his share must not believe that it is not.
     watchers: Shares,
+    /// How often the audit log has tries of those who are not known.
+    strangers: Arc<Rates>,
     paths: Arc<HashMap<String, Path>>,
     /// Of requests to no route.
     elsewhere: Arc<Durations>,
@@ -83,6 +87,7 @@ impl Edge {
             hosts: Arc::new(hosts),
             shares: Shares::new(per_caller),
             watchers: Shares::new(limits::CHECKS_PER_CALLER),
+            strangers: Arc::new(Rates::new(None)),
             paths: Arc::new(paths),
             elsewhere: Arc::new(Durations::of("none")),
         }
@@ -111,8 +116,9 @@ impl Edge {
         let span = edge.traces.span(&id, route.unwrap_or("none"), &request);
         let caller = edge.access.caller(request.headers());
         let taken = path.and_then(|path| path.known.of(&method));
-        let line = edge.traces.line(&id, &request, caller.as_ref().ok(), taken.map(|taken| taken.needs));
         let needs = taken.map_or(Needs::Nothing, |taken| taken.needs);
+        let audit = needs.is_admins() && edge.audits(caller.as_ref().ok(), &request);
+        let line = edge.traces.line(&id, &request, caller.as_ref().ok(), audit);
         let mut response = match edge.share(caller.as_ref().ok(), needs, &request) {
             Ok(share) => {
                 let answer = edge.answer(caller, request, next, path).instrument(span.clone());
@@ -138,6 +144,16 @@ impl Edge {
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
+    }
+
+    /// Whether the audit log has what only administrators may do: of strangers no more than now and then, as they are many.
+    fn audits(&self, caller: Option<&Caller>, request: &Request) -> bool {
+        if caller.is_some_and(|caller| caller.name.is_some() || caller.may(Needs::ADMIN).is_ok()) {
+            return true;
+        }
+        let client: Option<&Client> = request.extensions().get();
+        let address = client.map_or(Ipv4Addr::UNSPECIFIED.into(), |client| client.address.ip());
+        self.strangers.pay_at(Whose::at(address), limits::STRANGERS_LINES, 1).is_ok()
     }
 
     /// What a request takes of its caller's share, whoever that is and whatever it asks for: each holds as much as the others while its

@@ -174,6 +174,8 @@ pub(crate) const CALLERS_PART: usize = 4;
 pub const CALLER_RATE: RangeInclusive<u32> = 1..=1_000_000;
 /// So much of its rate a caller may enqueue at once that has enqueued nothing before.
 pub(crate) const RATE_BURST: Duration = Duration::from_secs(1);
+/// Lines of the audit log in a second, of whom no token is known: of each address.
+pub(crate) const STRANGERS_LINES: u32 = 1;
 /// Callers of whom it is known how much they have enqueued of late. More than tokens.
 pub(crate) const RATED_CALLERS: usize = 2 * TOKENS;
 /// Most characters of a certificate's name that a line of the log shows.

@@ -37,7 +37,8 @@ impl Rates {
         }
     }
 
-    fn pay_at(&self, whose: Whose, rate: u32, jobs: usize) -> Result<(), ApiError> {
+    /// The same of this caller, whose rate is that.
+    pub(crate) fn pay_at(&self, whose: Whose, rate: u32, jobs: usize) -> Result<(), ApiError> {
         let now = Instant::now();
         let mut all = self.full_at.lock();
         let full_at = all.get(&whose).copied().unwrap_or(now).max(now);

@@ -11,7 +11,7 @@ use axum::response::Response;
 use tracing::Span;
 use uuid::Uuid;
 
-use crate::access::{Caller, Needs};
+use crate::access::Caller;
 use crate::asked::Asked;
 use crate::quote::shortened;
 use crate::{limits, response};
@@ -63,18 +63,14 @@ impl Traces {
         span
     }
 
-    /// What the log will say of a request, if anything: in the access log, and in the audit log of one that is an
-    /// administrator's, and whose caller is known or may do that without a token.
+    /// What the log will say of a request, if anything: in the access log, and in the audit log where that has it.
     pub(crate) fn line(
         self,
         id: &RequestId,
         request: &Request,
         caller: Option<&Caller>,
-        needs: Option<Needs>,
+        audit: bool,
     ) -> Option<Line> {
-        let is_admins = needs.is_some_and(Needs::is_admins);
-        let audit = is_admins
-            && caller.is_some_and(|caller| caller.name.is_some() || caller.may(Needs::ADMIN).is_ok());
         let client: Option<&Client> = request.extensions().get();
         (self.access_log || audit).then(|| Line {
             access: self.access_log,
@@ -128,7 +124,7 @@ fn draw() -> HeaderValue {
 /// What the log says of a request. Dropped before there is an answer, it says that the client has left.
 pub(crate) struct Line {
     access: bool,
-    /// What was asked for, where an administrator did.
+    /// What was asked for, where only an administrator may.
     audit: Option<Asked>,
     id: String,
     token: Option<Arc<str>>,

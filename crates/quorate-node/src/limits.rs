@@ -35,11 +35,10 @@ pub(crate) const ENTRY_BYTES: usize = COMMAND_BYTES + BYTES_PER_ENTRY;
 pub(crate) const TERMS_AHEAD: u64 = 1 << 32;
 /// Terms of its log of which a leader has told, that are remembered: the last ones.
 pub(crate) const TERMS_TOLD: usize = 4_096;
-/// What a leader says of log time may be ahead, by so many milliseconds, of what this node's wall clock and its own log time say, where
-/// those two are no further apart: a day.
+/// Log time may be ahead of the median of the members' wall clocks by so many milliseconds, a day, or by what it was ahead before.
 pub(crate) const LOG_TIME_AHEAD_MILLIS: u64 = 24 * 3_600 * 1_000;
-/// … and where they are, or it has no log time: a century. A machine without a clock of its own starts at the epoch; whatever is less may
-/// be an honest mistake of somebody's clock.
+/// … and of this node's own, where the others' are not known and it may be wrong, or this node knows no log time: a century. A machine without a clock of its own starts at
+/// the epoch; whatever is less may be an honest mistake of somebody's clock.
 pub(crate) const LOG_TIME_UNSURE_MILLIS: u64 = 100 * 365 * LOG_TIME_AHEAD_MILLIS;
 
 /// Connections to the peer port: a node has five to each other one. A quarter of them is for those who have not said yet who they are.
@@ -156,6 +155,10 @@ pub(crate) const HEARD_LAG_PPM: u32 = 2 * SLEW_PPM;
 /// What a leader says of log time is old where more than that is missing: one that stood still for so long, and its clock
 /// too, does not lead any more.
 pub(crate) const OLD_WORD: Duration = Duration::from_secs(1);
+/// Words that go on to be old for so long do not come from a buffer.
+pub(crate) const OLD_WORDS: Duration = Duration::from_secs(10);
+/// What is said of log time may be ahead of what its leader has said before, and what clocks differ since, by the time that a word is on its way.
+pub(crate) const WORD_AHEAD: Duration = Duration::from_secs(1);
 /// Between two notes of log time on disk.
 pub(crate) const NOTE: Duration = Duration::from_secs(1);
 /// Between two looks at the time, while a timer runs. The runtime's own timers stand still while the machine is suspended;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_gateway::tokens::{Entry, Hash, Tokens};
@@ -42,12 +43,16 @@ impl Log {
     }
 }
 
-fn api() -> Api {
+fn with_root() -> Access {
     let access = Access::open();
     let entry =
         Entry { name: "root".into(), roles: "admin".parse().unwrap(), hash: Hash::of(b"root"), rate: None };
     access.tokens.store(Arc::new(Tokens::parse(&entry.to_string()).unwrap()));
-    Api::with(GatewayConfig { access, ..GatewayConfig::default() })
+    access
+}
+
+fn api() -> Api {
+    Api::with(GatewayConfig { access: with_root(), ..GatewayConfig::default() })
 }
 
 async fn ask(api: &Api, method: &str, path: &str, body: &str) -> Answered {
@@ -121,4 +126,32 @@ async fn no_line_is_long_or_is_two() {
     ask(&api, "POST", "/v1/cluster/members", &body.to_string()).await;
     let line = log.line();
     assert!(line.contains(r#""peer_addr":"a\n\u001b[2J\u202e\" status=200"}"#), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_tries_has_a_line_and_fills_no_log() {
+    let api = Api::with(GatewayConfig {
+        access: Access { anonymous: "read".parse().unwrap(), ..with_root() },
+        ..GatewayConfig::default()
+    });
+    let (log, _hearing) = Log::start();
+    let tries = async |token: &str| {
+        let headers = [("content-type", "application/json"), ("authorization", token)];
+        let headers = if token.is_empty() { &headers[..1] } else { &headers };
+        api.call(request("DELETE", "/v1/queue/mails", headers, "")).await.expect(401);
+    };
+    for token in ["", "Bearer gone", "Basic eDp5"] {
+        for _ in 0..100 {
+            tries(token).await;
+        }
+        let line = log.line();
+        assert!(line.contains("path=/v1/queue/mails status=401") && !line.contains("token="), "{line}");
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    // And hides nobody who is known.
+    tries("").await;
+    log.line();
+    tries("").await;
+    ask(&api, "DELETE", "/v1/queue/mails", "").await;
+    assert!(log.line().contains(r#"token="root""#));
 }

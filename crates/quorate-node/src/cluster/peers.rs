@@ -420,7 +420,9 @@ impl Peers {
     fn note_time(&self, answer: &pb::DiscoverResponse, round_trip: Duration) {
         self.process.clock.saw_wall(answer.node_id, answer.wall_ms, round_trip);
         if let Some(known) = answer.log_time.map(peer::log_time) {
-            match peer::sound::told(&self.process.clock, self.leadership.term(), &known) {
+            // Of the term that this node leads nobody knows better.
+            let term = self.leadership.term().saturating_sub(self.leadership.here().is_some().into());
+            match peer::sound::told(&self.process.clock, term, &known) {
                 Ok(()) => self.process.clock.learn(known),
                 Err(unsound) => tracing::debug!(from = answer.node_id, %unsound, "not heard"),
             }

@@ -27,6 +27,9 @@ impl Watch {
     async fn follow_membership(&self, was_member_at: &Mutex<Option<u64>>) {
         let mut leadership = self.peers.leadership.clone();
         loop {
+            if leadership.has_members() {
+                self.peers.process.clock.among(self.peers.other_voters());
+            }
             let committed = leadership.committed_membership();
             if committed.membership().get_node(&self.peers.process.identity.node_id).is_some() {
                 *was_member_at.lock() = committed.log_id().map(|log_id| log_id.index);

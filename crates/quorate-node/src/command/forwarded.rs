@@ -169,7 +169,7 @@ struct Admitted {
 }
 
 /// Looks at a command that another node has encoded: in the log it could not be refused any more. What goes there is encoded anew, so
-/// nothing of it is but what was looked at.
+/// nothing of it is but what was looked at. The level is raised by who leads, and by nobody who forwards.
 fn admit(envelope: &Bytes, level: FeatureLevel) -> Result<Admitted, Refused> {
     let nonsense = |reason| {
         let request_id = quorate_proto::request_id_of(envelope);
@@ -179,14 +179,14 @@ fn admit(envelope: &Bytes, level: FeatureLevel) -> Result<Admitted, Refused> {
         return nonsense(format!("a command of {} bytes", envelope.len()));
     }
     match quorate_proto::decode_envelope(envelope.clone()) {
-        Ok(envelope) if envelope.command.level() <= level => Ok(Admitted {
+        Ok(envelope) if envelope.command.demands() <= level => Ok(Admitted {
             request_id: envelope.request_id,
             adds_jobs: envelope.command.adds_jobs(),
             jobs: envelope.command.jobs(),
             envelope: quorate_proto::encode_envelope(envelope),
         }),
         Ok(Envelope { request_id, command, .. }) => {
-            let reason = format!("it is of feature level {}, the cluster of {level}", command.level());
+            let reason = format!("it is of feature level {}, the cluster of {level}", command.demands());
             Err(Refused { request_id: Some(request_id), reason, is_nonsense: false })
         }
         Err(malformed) => nonsense(malformed.to_string()),
@@ -217,6 +217,10 @@ mod tests {
         assert_eq!(admit(&bytes, level), Ok(admitted));
         let above = admit(&bytes, FeatureLevel(level.0 - 1)).unwrap_err();
         assert_eq!((above.request_id, above.is_nonsense), (Some(request_id), false));
+        let raise = Command::Raise { level: FeatureLevel(level.0 + 1) };
+        let raise = log::Envelope::from(Envelope { request_id, deadline: Timestamp(1), command: raise });
+        let raise = admit(&raise.encode_to_vec().into(), level).unwrap_err();
+        assert_eq!((raise.request_id, raise.is_nonsense), (Some(request_id), false));
         let unknown = log::Envelope { command: None, ..envelope };
         let unknown = admit(&unknown.encode_to_vec().into(), level).unwrap_err();
         assert_eq!((unknown.request_id, unknown.is_nonsense), (Some(request_id), true));

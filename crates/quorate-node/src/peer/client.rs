@@ -130,8 +130,10 @@ impl Client {
         let response = messages::vote_response(answer).map_err(|malformed| bad_answer(&malformed))?;
         sound::vote_answer(&request.vote, &response).map_err(|unsound| self.target.unsound(&unsound))?;
         self.clock.saw_wall(self.target.id, wall_ms, asked.elapsed());
+        // Nobody leads yet in the term for which it is asked.
+        let led = request.vote.leader_id.term.saturating_sub(1);
         if let Some(known) = known
-            && sound::told(&self.clock, request.vote.leader_id.term, &known).is_ok()
+            && sound::told(&self.clock, led, &known).is_ok()
         {
             self.clock.learn(known);
         }
@@ -164,9 +166,9 @@ impl NetSnapshot<TypeConfig> for Client {
         vote: Vote,
         snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
-        option: RPCOption,
+        _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let send = snapshot::send(&self.target, vote, snapshot, option.soft_ttl()).fuse();
+        let send = snapshot::send(&self.target, vote, snapshot).fuse();
         let (mut send, mut cancel) = (std::pin::pin!(send), std::pin::pin!(cancel.fuse()));
         futures::select_biased! {
             closed = cancel => Err(StreamingError::Closed(closed)),

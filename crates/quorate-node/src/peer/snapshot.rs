@@ -1,7 +1,5 @@
 //! A snapshot on its way: start, then each file as head, chunks and end, then the end.
 
-use std::time::Duration;
-
 use futures::{Stream, StreamExt};
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 use quorate_core::FeatureLevel;
@@ -25,13 +23,12 @@ pub(super) async fn send(
     target: &Target,
     vote: Vote,
     snapshot: SnapshotOf<TypeConfig, SnapshotDir>,
-    deadline: Duration,
 ) -> Result<Vote, Status> {
     let asker = vote;
     let (frames, waiting) = mpsc::channel(limits::SNAPSHOT_CHUNKS);
     let request = target.transport.request(target.id, ReceiverStream::new(waiting))?;
     let mut peer = target.peer(Purpose::Snapshot)?;
-    let call = within(deadline, peer.snapshot(request));
+    let call = within(limits::SNAPSHOT, peer.snapshot(request));
     let feed = feed(frames, vote, snapshot);
     // A feed that fails has dropped its end of the channel, and the follower misses the end: it refuses, so the call
     // ends as well. What the follower says comes first.

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -23,14 +24,17 @@ struct Inner {
 impl SnapshotRefusal {
     /// One was not taken; the log says so, once of each kind.
     pub(crate) fn note(&self, from: NodeId, why: &NotReceived) {
+        let refused = |says: &dyn Display| format!("it refuses a snapshot: {says}");
         let (says, code, needs) = match why {
-            NotReceived::Cut(_) => return,
-            NotReceived::Refused(status) => (status.message().to_owned(), status.code(), 0),
-            NotReceived::NoRoom(lack) => (lack.to_string(), Code::ResourceExhausted, lack.needs),
+            NotReceived::Cut(status) => {
+                (format!("a snapshot did not come whole: {}", status.message()), status.code(), 0)
+            }
+            NotReceived::Refused(status) => (refused(&status.message()), status.code(), 0),
+            NotReceived::NoRoom(lack) => (refused(lack), Code::ResourceExhausted, lack.needs),
         };
         let mut inner = self.0.lock();
         if inner.said.insert(code) {
-            tracing::error!(from, "a snapshot is refused, without which this node stays behind: {says}");
+            tracing::error!(from, "this node stays behind: {says}");
         }
         inner.last = Some((says, needs, Instant::now()));
     }
@@ -42,7 +46,7 @@ impl SnapshotRefusal {
 
     /// To end a sentence about what this node cannot do; else nothing.
     pub(crate) fn in_words(&self) -> String {
-        self.last().map_or_else(String::new, |(says, _)| format!("; it refuses a snapshot: {says}"))
+        self.last().map_or_else(String::new, |(says, _)| format!("; {says}"))
     }
 
     /// How many bytes must be free for the one that it had no room for; 0: none.
@@ -65,10 +69,11 @@ mod tests {
     use crate::disk::Lack;
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_is_told_while_the_leader_tries_and_no_cut_is_one() {
+    async fn why_none_was_taken_is_told_while_the_leader_tries() {
         let refusal = SnapshotRefusal::default();
-        refusal.note(2, &NotReceived::Cut(Status::aborted("x")));
-        assert_eq!((refusal.in_words().as_str(), refusal.needs_bytes()), ("", 0));
+        refusal.note(2, &NotReceived::Cut(Status::aborted("it ends early")));
+        assert!(refusal.in_words().contains("not come whole: it ends early"), "{}", refusal.in_words());
+        assert_eq!(refusal.needs_bytes(), 0);
         refusal.note(2, &NotReceived::NoRoom(Lack { needs: 30, free: 20 }));
         assert!(refusal.in_words().contains("30 bytes must be free, and 20 are"), "{}", refusal.in_words());
         assert_eq!(refusal.needs_bytes(), 30);

@@ -14,7 +14,7 @@ use openraft::alias::SnapshotMetaOf;
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::{AppendEntriesRequest, StreamAppendError, StreamAppendResult};
 use openraft::raft::{TransferLeaderRequest, VoteRequest, VoteResponse};
-use quorate_core::{Command, FeatureLevel, Timestamp};
+use quorate_core::{FeatureLevel, Timestamp};
 use quorate_proto::Malformed;
 use quorate_store::{Entry, LogId, NodeId, StoredMembership, TypeConfig, Vote};
 use tonic::Status;
@@ -32,8 +32,10 @@ pub(crate) enum Unsound {
     Term { term: u64, here: u64 },
     #[error("log index {0}: no log gets there")]
     Index(u64),
-    #[error("log time {time}, where this node has {here}: no leader says so, or this node's clock is wrong")]
-    LogTime { time: Timestamp, here: Timestamp },
+    #[error(
+        "log time {time}, which is {latest} at most: no leader says so, or the members' clocks are wrong"
+    )]
+    LogTime { time: Timestamp, latest: Timestamp },
     #[error("node {from} speaks for node {of}")]
     Speaker { from: NodeId, of: NodeId },
     #[error("a {what} with a vote that is {is}")]
@@ -109,9 +111,9 @@ impl Judge {
         log_time: Option<Timestamp>,
     ) -> Result<(), Unsound> {
         self.standing().append(from, request)?;
-        let horizon = Horizon::of(&self.clock);
-        log_time.map_or(Ok(()), |time| horizon.allows(time))?;
-        request.entries.iter().try_for_each(|entry| content(entry, horizon, self.understood))?;
+        let latest = self.clock.latest_of_leader();
+        log_time.map_or(Ok(()), |time| self::log_time(time, latest))?;
+        request.entries.iter().try_for_each(|entry| content(entry, latest, self.understood))?;
         self.account.hear(&request.vote, entries_told(request))
     }
 
@@ -270,43 +272,17 @@ fn of_leader(vote: &Vote, id: Option<LogId>) -> Result<(), Unsound> {
     }
 }
 
-/// How late log time can be.
-#[derive(Clone, Copy, Debug)]
-struct Horizon {
-    here: Timestamp,
-    ahead_ms: u64,
-}
-
-impl Horizon {
-    fn of(clock: &LogClock) -> Horizon {
-        Horizon::at(Timestamp(clock.wall_ms()), clock.now())
-    }
-
-    /// At a node whose wall clock says that, and that has heard that log time, if any. Where they agree both are right, or have been
-    /// wrong from the beginning: what is far off is no mistake of a clock.
-    fn at(wall: Timestamp, heard: Option<Timestamp>) -> Horizon {
-        let is_sure = heard.is_some_and(|heard| heard.0.abs_diff(wall.0) <= limits::LOG_TIME_AHEAD_MILLIS);
-        let ahead_ms = if is_sure { limits::LOG_TIME_AHEAD_MILLIS } else { limits::LOG_TIME_UNSURE_MILLIS };
-        Horizon { here: wall.max(heard.unwrap_or_default()), ahead_ms }
-    }
-
-    fn allows(self, time: Timestamp) -> Result<(), Unsound> {
-        let Horizon { here, ahead_ms } = self;
-        if time <= here.plus_millis(ahead_ms) { Ok(()) } else { Err(Unsound::LogTime { time, here }) }
-    }
+fn log_time(time: Timestamp, latest: Timestamp) -> Result<(), Unsound> {
+    if time <= latest { Ok(()) } else { Err(Unsound::LogTime { time, latest }) }
 }
 
 /// What an entry says: exactly what apply will make of it, since it could not refuse it any more.
-fn content(entry: &Entry, horizon: Horizon, understood: FeatureLevel) -> Result<(), Unsound> {
+fn content(entry: &Entry, latest: Timestamp, understood: FeatureLevel) -> Result<(), Unsound> {
     let EntryPayload::Normal(batch) = &entry.payload else { return Ok(()) };
     size(&batch.0)?;
     let batch = quorate_proto::decode_batch(batch.0.clone())?;
-    horizon.allows(batch.stamp)?;
-    let levels = batch.envelopes.iter().map(|envelope| match envelope.command {
-        Command::Raise { level } => level,
-        ref command => command.level(),
-    });
-    match levels.max() {
+    log_time(batch.stamp, latest)?;
+    match batch.envelopes.iter().map(|envelope| envelope.command.demands()).max() {
         Some(level) if level > understood => Err(Unsound::Level { level, understood }),
         _ => Ok(()),
     }
@@ -364,31 +340,5 @@ pub(crate) fn told(clock: &LogClock, here: u64, known: &Knowledge) -> Result<(),
     if known.term > here {
         return Err(Unsound::Term { term: known.term, here });
     }
-    Horizon::of(clock).allows(known.time)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOUR: u64 = 3_600 * 1_000;
-    const DAY: u64 = 24 * HOUR;
-    const YEAR: u64 = 365 * DAY;
-
-    #[test]
-    fn log_time_is_not_far_ahead_of_a_node_that_is_sure_of_it() {
-        let is_allowed = |wall, heard: Option<u64>, time| {
-            Horizon::at(Timestamp(wall), heard.map(Timestamp)).allows(Timestamp(time)).is_ok()
-        };
-        let now = 56 * YEAR;
-        for heard in [now, now - 23 * HOUR, now + 23 * HOUR] {
-            assert!(is_allowed(now, Some(heard), now.max(heard) + DAY));
-            assert!(!is_allowed(now, Some(heard), now.max(heard) + DAY + 1));
-        }
-        // A newcomer whose clock starts with the epoch; a cluster that began so, and whose clocks came right.
-        assert!(is_allowed(0, None, now) && is_allowed(now, Some(0), now + 2 * DAY));
-        // And one whose clock is behind, and hears of the others' time.
-        assert!(is_allowed(0, Some(now), now + 2 * DAY));
-        assert!(!is_allowed(now, None, now + 101 * YEAR));
-    }
+    log_time(known.time, clock.latest_told(known.term))
 }

@@ -2,6 +2,7 @@
 
 use crate::common::follower::Follower;
 use crate::common::intruder::{Intruder, open};
+use crate::common::liar::Liar;
 use crate::common::*;
 use bytes::Bytes;
 use prost::Message;
@@ -273,6 +274,57 @@ async fn a_frame_that_no_leader_sends_ends_its_stream_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_member_tells_of_log_time_moves_nobody_who_follows_a_leader() {
+    let mut cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let liar = if leader == 2 { 1 } else { 2 };
+    let seen = cluster.at(leader).cluster().await;
+    let member = seen.members.iter().find(|m| m.name == cluster.config(liar).name).unwrap().clone();
+    cluster.crash(liar).await;
+    let lie = pb::DiscoverResponse {
+        name: member.name,
+        node_id: member.id,
+        cluster_id: seen.id.clone(),
+        initialised: true,
+        wall_ms: unharmed.time.0,
+        log_time: Some(pb::LogTime {
+            term: unharmed.term,
+            time_ms: unharmed.time.0 + 12 * HOUR_MS,
+            stopped: false,
+        }),
+        ..Default::default()
+    };
+    let liar = Liar::serve(&member.peer_addr, lie).await;
+    let names: Vec<String> = cluster.up().into_iter().map(|at| cluster.config(at).name.clone()).collect();
+    eventually("all have heard it", async || names.iter().all(|name| liar.asked_by(name) > 1)).await;
+    unharmed.still(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_move_log_time_by_a_day_at_most_however_many_they_are() {
+    let cluster = Cluster::started(3).await;
+    put(cluster.at(0), 1).await;
+    let [from, to] = followers(cluster.leader().await);
+    eventually("the clocks are known", async || cluster.at(to).gauges().log_time_offset_ms.is_some()).await;
+    let mut intruder = Intruder::new(&cluster, from, to).await;
+    let now = cluster.at(to).log_time().0;
+    let say = |intruder: &Intruder, hours| pb::AppendFrame {
+        log_time_ms: now + hours * HOUR_MS,
+        ..intruder.frame(&[])
+    };
+    let frames = vec![say(&intruder, 20), say(&intruder, 40)];
+    let (answers, status) = intruder.append(frames).await;
+    assert!(matches!(answers[..], [pb::append_result::Result::Matched(_)]), "{answers:?}");
+    assert!(status.unwrap().message().contains("log time"));
+    // Nor in another term.
+    intruder.term += 10;
+    assert!(intruder.refused(say(&intruder, 40)).await.contains("log time"));
+    put(cluster.at(to), 2).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frame_that_raft_refuses_moves_no_clock() {
     let mut cluster = Cluster::started(3).await;
     put(cluster.at(0), 1).await;
@@ -382,6 +434,21 @@ async fn what_is_forwarded_gets_into_the_log_as_apply_will_understand_it() {
     cluster.converged().await;
     let appended = cluster.at(0).gauges().last_log_index;
     Unharmed { last: appended, ..unharmed }.still(cluster).await;
+}
+
+/// In the log it would end every node, for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_forwards_raises_the_level() {
+    let cluster = Cluster::started(3).await;
+    let unharmed = Unharmed::so_far(&cluster).await;
+    let leader = cluster.leader().await;
+    let mut intruder = Intruder::new(&cluster, followers(leader)[0], leader).await;
+    let deadline = unharmed.time.0 + 30_000;
+    for (number, level) in [(1, 2), (2, 9), (3, u32::MAX)] {
+        let raise = encoded(number, deadline, Command::Raise { level: FeatureLevel(level) });
+        assert_eq!(intruder.forward(vec![raise.into()], 1).await.0, [Kind::NotUnderstood], "{level}");
+    }
+    unharmed.still(cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

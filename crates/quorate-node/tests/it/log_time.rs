@@ -1,5 +1,7 @@
 //! Wall clocks that step, machines that are started again, leaders that change: no timer fires early for it.
 
+use std::time::Duration;
+
 use crate::common::*;
 use prost::Message;
 use quorate_core::{Command, JobId, NewJob, Status};
@@ -226,6 +228,84 @@ async fn a_note_that_is_of_no_use_keeps_no_node_from_starting() {
         cluster.start_all().await;
         assert_none_has_fired(&cluster, &timers).await;
     }
+    cluster.stop_all().await;
+}
+
+/// More than a node's clock may be off.
+const WEEKEND: Duration = Duration::from_secs(30 * 3_600);
+
+/// All nodes take commands, whatever they take the time for.
+async fn all_take_commands(cluster: &Cluster, first: u64) {
+    for (at, number) in cluster.up().into_iter().zip(first..) {
+        eventually("it takes commands", async || {
+            let answered = submit(cluster.at(at), enqueue(number)).await;
+            answered.is_ok_and(|answered| answered.outcome.is_ok())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_machine_was_stopped_over_the_weekend_follows_the_others() {
+    let cluster = Cluster::started(3).await;
+    let before = log_time(&cluster, 10).await;
+    shows_offset(&cluster, 0).await;
+    let stopped = cluster.follower().await;
+    for at in (0..3).filter(|at| *at != stopped) {
+        cluster.hands(at).pass(WEEKEND);
+    }
+    all_take_commands(&cluster, 20).await;
+    let after = log_time(&cluster, 30).await;
+    let passed = after - before;
+    assert!(passed.abs_diff(WEEKEND.as_millis() as u64) < 3 * MINUTE, "{passed} ms");
+    let offset = cluster.at(stopped).log_time().0.abs_diff(after);
+    assert!(offset < MINUTE, "{offset} ms");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_weekend_for_which_the_majority_was_stopped_the_next_leader_hears_of_it() {
+    let mut cluster = Cluster::started(3).await;
+    shows_offset(&cluster, 0).await;
+    let before = log_time(&cluster, 10).await;
+    let leader = cluster.leader().await;
+    let awake = (leader + 1) % 3;
+    cluster.hands(awake).pass(WEEKEND);
+    // The one that was not stopped goes along, and keeps what it knows.
+    all_take_commands(&cluster, 30).await;
+    let meanwhile = log_time(&cluster, 40).await;
+    assert!(meanwhile < before + MINUTE, "from {before} to {meanwhile}");
+    let weekend = i64::try_from(WEEKEND.as_millis()).unwrap();
+    for at in (0..3).filter(|at| *at != awake) {
+        cluster.hands(at).set(weekend);
+    }
+    shows_offset(&cluster, -weekend).await;
+    change_leader(&mut cluster).await;
+    all_take_commands(&cluster, 50).await;
+    let passed = log_time(&cluster, 60).await - before;
+    // What is only heard goes on a little slower.
+    assert!(passed.abs_diff(weekend.unsigned_abs()) < 3 * MINUTE, "{passed} ms");
+    cluster.stop_all().await;
+}
+
+/// Log time that is far ahead of the clocks is no lie.
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_were_a_year_ahead_when_all_began_are_mended() {
+    const YEAR: i64 = 365 * 24 * HOUR;
+    let mut cluster = Cluster::new(3);
+    set_all(&cluster, YEAR);
+    cluster.start_all().await;
+    let timers = begin_timers(&cluster).await;
+    let before = log_time(&cluster, 10).await;
+    set_all(&cluster, 0);
+    shows_offset(&cluster, YEAR).await;
+    change_leader(&mut cluster).await;
+    crash_all(&mut cluster).await;
+    cluster.start_all().await;
+    let after = log_time(&cluster, 20).await;
+    assert!((before..before + 2 * MINUTE).contains(&after), "from {before} to {after}");
+    assert_none_has_fired(&cluster, &timers).await;
+    shows_offset(&cluster, YEAR).await;
     cluster.stop_all().await;
 }
 

@@ -13,7 +13,7 @@ use crate::peer::{messages, snapshot};
 const OWN: NodeId = 1;
 const LEADER: NodeId = 2;
 /// The latest time that a node hears of.
-const LATEST: Horizon = Horizon { here: Timestamp(u64::MAX / 2), ahead_ms: 0 };
+const LATEST: Timestamp = Timestamp(u64::MAX / 2);
 
 fn standing() -> Standing {
     let committed = log::LogId { term: 4, index: 90 };

@@ -108,7 +108,7 @@ impl Known {
 }
 
 /// So many millionths of a duration.
-fn part(of: Duration, ppm: u32) -> Duration {
+pub(super) fn part(of: Duration, ppm: u32) -> Duration {
     let nanos = of.as_nanos() * u128::from(ppm) / 1_000_000;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

@@ -1,5 +1,6 @@
 //! Log time: what delays and timeouts are measured in. See `DESIGN.md`.
 
+mod anchor;
 mod known;
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,10 @@ use quorate_store::NodeId;
 use quorate_store::planted::{Bug, planted};
 use tokio::sync::watch;
 
+use self::anchor::Anchor;
 use self::known::Known;
 use self::walls::Walls;
+use crate::limits;
 use crate::machine::Machine;
 
 /// Log time. The leader makes it; the others hear it in every append frame and carry it on when there is no leader, so
@@ -38,7 +41,56 @@ struct State {
     known: Option<Known>,
     /// A leader was heard, or this node led, since it started: what it knows is no mere memory.
     current: bool,
+    anchor: Option<Anchor>,
+    /// Since this uptime all that the leader says is old. What lay in a buffer is read at once, and this goes on:
+    old_since: Option<Duration>,
+    /// then the leader has lost time, as its machine was stopped. It has the word, and the next one hears what is known.
+    behind: Option<Known>,
     walls: Walls,
+    /// Whose clocks count beside this node's, once that is known.
+    others: Option<Vec<NodeId>>,
+}
+
+impl State {
+    fn majority_median(&self, wall_ms: u64, uptime: Duration) -> Option<u64> {
+        self.walls.majority_median(wall_ms, self.others.as_deref()?, uptime)
+    }
+
+    /// A leader has said this, which may be this node.
+    fn anchor(&mut self, term: u64, time: Timestamp, uptime: Duration, wall_ms: u64) {
+        let others = self.others.as_deref();
+        let latest = others.and_then(|others| self.walls.majority_latest(wall_ms, others, uptime));
+        self.anchor = Some(Anchor::after(self.anchor, term, time, uptime, latest));
+    }
+
+    /// A follower hears what the leader says.
+    fn hear(&mut self, word: Known, time: Timestamp, uptime: Duration, wall_ms: u64) {
+        (self.known, self.old_since, self.behind) = (Some(word), None, None);
+        self.anchor(word.term, time, uptime, wall_ms);
+    }
+
+    /// The latest that the members' clocks make log time: a day after their median, whatever this node's own clock says. Where that is
+    /// not known its own one counts, which may be wrong by years unless it agrees with what its leader has said.
+    fn by_walls(&self, wall_ms: u64, uptime: Duration) -> Timestamp {
+        const DAY: u64 = limits::LOG_TIME_AHEAD_MILLIS;
+        let agrees = |reach: Timestamp| reach.0.abs_diff(wall_ms) <= 2 * DAY;
+        let (wall_ms, ahead_ms) = match self.majority_median(wall_ms, uptime) {
+            Some(median) => (median, DAY),
+            None if self.current && self.reach(wall_ms, uptime).is_some_and(agrees) => (wall_ms, DAY),
+            None => (wall_ms, limits::LOG_TIME_UNSURE_MILLIS),
+        };
+        Timestamp(wall_ms).plus_millis(ahead_ms)
+    }
+
+    fn reach(&self, wall_ms: u64, uptime: Duration) -> Option<Timestamp> {
+        let median = self.majority_median(wall_ms, uptime);
+        self.anchor.map(|anchor| anchor.reach(uptime, median))
+    }
+
+    /// What this node knows to have been log time, by its disk.
+    fn durable(&self, uptime: Duration) -> Timestamp {
+        self.known.map_or(self.applied, |known| known.now(uptime).max(self.applied))
+    }
 }
 
 /// What one node tells another of log time. The greater of two is what is known better: of the later term, and of the two
@@ -88,7 +140,7 @@ impl LogClock {
     pub(crate) fn now(&self) -> Option<Timestamp> {
         let uptime = self.0.machine.uptime();
         let state = self.0.state.lock();
-        state.known.filter(|_| state.current).map(|known| known.now(uptime))
+        state.behind.or(state.known).filter(|_| state.current).map(|known| known.now(uptime))
     }
 
     /// Log time now; waits until a leader is heard.
@@ -132,15 +184,64 @@ impl LogClock {
         self.0.machine.uptime()
     }
 
+    /// The other members whose clocks count.
+    pub(crate) fn among(&self, others: Vec<NodeId>) {
+        self.0.state.lock().others = Some(others);
+    }
+
+    /// The latest log time that a leader can say, in a frame or by a stamp. Nobody moves it by what he says.
+    pub(crate) fn latest_of_leader(&self) -> Timestamp {
+        let (uptime, wall_ms) = (self.0.machine.uptime(), self.0.machine.wall_ms());
+        let state = self.0.state.lock();
+        let by_walls = state.by_walls(wall_ms, uptime);
+        if state.current {
+            return by_walls.max(state.reach(wall_ms, uptime).unwrap_or_default());
+        }
+        // A node that was just started knows by its disk whether log time is far ahead of the clocks, but not how far by now; and a new
+        // one knows nothing.
+        match state.durable(uptime) {
+            durable if durable == Timestamp::default() || durable > by_walls => {
+                by_walls.max(Timestamp(wall_ms).plus_millis(limits::LOG_TIME_UNSURE_MILLIS))
+            }
+            durable => by_walls.max(durable.plus_millis(limits::LOG_TIME_AHEAD_MILLIS)),
+        }
+    }
+
+    /// The latest log time of this term that another one can tell. Where its leader was heard, both go on from the same source.
+    pub(crate) fn latest_told(&self, term: u64) -> Timestamp {
+        let (uptime, wall_ms) = (self.0.machine.uptime(), self.0.machine.wall_ms());
+        let state = self.0.state.lock();
+        let (by_walls, reach) = (state.by_walls(wall_ms, uptime), state.reach(wall_ms, uptime));
+        match reach {
+            Some(reach) if state.anchor.is_some_and(|anchor| anchor.term == term) => reach,
+            reach => by_walls.max(reach.unwrap_or_default()),
+        }
+    }
+
     /// A follower heard the leader of `term` say, when the machine was up for `uptime`, that log time was `time`.
     pub(crate) fn heard(&self, term: u64, time: Timestamp, uptime: Duration) {
+        let wall_ms = self.0.machine.wall_ms();
         let mut state = self.0.state.lock();
         if state.known.is_some_and(|known| known.term > term) {
             return;
         }
         let is_news = !state.current || state.known.is_none_or(|known| known.term < term);
-        if !state.known.is_some_and(|known| known.makes_old(term, time, uptime)) {
-            state.known = Some(Known::heard(term, time, uptime));
+        let word = Known::heard(term, time, uptime);
+        // Else it was only told, and its leader has the word.
+        let was_heard = state.anchor.is_some_and(|anchor| anchor.term == term);
+        match state.known {
+            Some(known) if was_heard && known.makes_old(term, time, uptime) => {
+                let since = *state.old_since.get_or_insert(uptime);
+                let goes_on = uptime.saturating_sub(since) >= limits::OLD_WORDS;
+                let is_true = state.reach(wall_ms, uptime).is_some_and(|reach| known.now(uptime) <= reach);
+                if goes_on && is_true {
+                    state.behind = Some(word);
+                } else if goes_on {
+                    state.anchor = None;
+                    state.hear(word, time, uptime, wall_ms);
+                }
+            }
+            _ => state.hear(word, time, uptime, wall_ms),
         }
         state.current = true;
         drop(state);
@@ -180,7 +281,11 @@ impl LogClock {
             true => Known::heard(term, time, uptime),
             false => Known::stopped(term, time),
         };
-        self.0.state.lock().known.get_or_insert(known);
+        let mut state = self.0.state.lock();
+        if state.known.is_none() {
+            state.known = Some(known);
+            state.anchor = known.goes_on().then(|| Anchor::after(None, term, time, uptime, None));
+        }
     }
 
     /// A batch was applied; `clock` is log time after it.
@@ -203,7 +308,9 @@ impl LogClock {
             None if timers => (Start::StoodStill, state.applied),
             Some(_) | None => (Start::Anew, Timestamp(state.walls.majority_median(wall_ms, others, uptime)?)),
         };
-        state.known = Some(Known::made(term, time.max(state.applied), uptime));
+        let time = time.max(state.applied);
+        (state.known, state.behind) = (Some(Known::made(term, time, uptime)), None);
+        state.anchor(term, time, uptime, wall_ms);
         state.current = true;
         drop(state);
         self.0.news.send_replace(());

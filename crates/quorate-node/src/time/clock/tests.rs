@@ -1,3 +1,7 @@
+//! Log time on machines whose clocks are set by hand; `latest.rs`: what is too late to be true.
+
+mod latest;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
@@ -235,6 +239,27 @@ fn what_lay_in_a_buffer_while_the_process_was_stopped_is_no_news() {
     hands.pass(10 * SECOND);
     clock.heard(4, Timestamp(10 * HOUR + 100), clock.uptime());
     assert_eq!(clock.now(), Some(Timestamp(10 * HOUR + 10 * SECOND - lag(10 * SECOND))));
+}
+
+#[test]
+fn what_goes_on_to_be_old_is_what_the_leader_has() {
+    let (hands, clock) = follower_at(10 * HOUR);
+    // It stayed up while the majority was stopped.
+    hands.pass(HOUR);
+    for second in 0..10 {
+        clock.heard(4, Timestamp(10 * HOUR + second * SECOND), clock.uptime());
+        assert!(clock.now() > Some(Timestamp(10 * HOUR + HOUR / 2)), "after {second} s");
+        hands.pass(SECOND);
+    }
+    clock.heard(4, Timestamp(10 * HOUR + 10 * SECOND), clock.uptime());
+    assert_eq!(clock.now(), Some(Timestamp(10 * HOUR + 10 * SECOND)));
+    hands.pass(SECOND);
+    clock.heard(4, Timestamp(10 * HOUR + 11 * SECOND), clock.uptime());
+    assert_eq!(clock.now(), Some(Timestamp(10 * HOUR + 11 * SECOND)));
+    // The next leader goes on from what is known.
+    assert!(clock.knowledge().unwrap().time > Timestamp(10 * HOUR + HOUR / 2));
+    assert_eq!(clock.start(5, TIMERS, &OTHERS), Some(Start::WentOn));
+    assert!(clock.lead(5) > Some(Timestamp(10 * HOUR + HOUR / 2)) && clock.now() == clock.lead(5));
 }
 
 #[test]

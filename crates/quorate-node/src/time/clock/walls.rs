@@ -47,12 +47,23 @@ impl Walls {
     /// The same, if a majority of all of them was seen.
     pub(super) fn majority_median(&self, own_ms: u64, others: &[NodeId], uptime: Duration) -> Option<u64> {
         let seen = self.seen(own_ms, others, uptime);
-        (seen.len() > others.len().div_ceil(2)).then(|| middle(seen))
+        is_majority(&seen, others).then(|| middle(seen))
+    }
+
+    /// The latest of them, if a majority of all was seen.
+    pub(super) fn majority_latest(&self, own_ms: u64, others: &[NodeId], uptime: Duration) -> Option<u64> {
+        let seen = self.seen(own_ms, others, uptime);
+        if is_majority(&seen, others) { seen.into_iter().max() } else { None }
     }
 
     fn seen(&self, own_ms: u64, others: &[NodeId], uptime: Duration) -> Vec<u64> {
         others.iter().filter_map(|id| self.of(*id, uptime)).chain([own_ms]).collect()
     }
+}
+
+/// Of the others and this node.
+fn is_majority(seen: &[u64], others: &[NodeId]) -> bool {
+    seen.len() > others.len().div_ceil(2)
 }
 
 fn middle(mut walls: Vec<u64>) -> u64 {

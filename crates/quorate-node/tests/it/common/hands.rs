@@ -15,6 +15,8 @@ struct Moved {
     wall_ms: i64,
     /// What is not counted of the real uptime.
     before_boot: Duration,
+    /// What it was up while the others were stopped.
+    alone: Duration,
     boots: u32,
 }
 
@@ -24,10 +26,17 @@ impl Hands {
         self.0.lock().wall_ms = ahead_ms;
     }
 
+    /// Time goes by for this machine, and not for those that are stopped meanwhile, as suspended guests are.
+    pub fn pass(&self, time: Duration) {
+        let mut moved = self.0.lock();
+        moved.alone += time;
+        moved.wall_ms += i64::try_from(time.as_millis()).unwrap();
+    }
+
     /// The machine is started again.
     pub fn boot(&self) {
         let mut moved = self.0.lock();
-        moved.before_boot = ThisMachine.uptime();
+        (moved.before_boot, moved.alone) = (ThisMachine.uptime(), Duration::ZERO);
         moved.boots += 1;
     }
 }
@@ -38,7 +47,8 @@ impl Machine for Hands {
     }
 
     fn uptime(&self) -> Duration {
-        ThisMachine.uptime().saturating_sub(self.0.lock().before_boot)
+        let moved = self.0.lock();
+        ThisMachine.uptime().saturating_sub(moved.before_boot) + moved.alone
     }
 
     fn boot(&self) -> Option<String> {
