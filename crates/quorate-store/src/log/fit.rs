@@ -4,9 +4,10 @@
 //! ahead of its log; or, where what was not written had begun by cutting off the entries of a leader that had lost, one that goes on
 //! otherwise than its log. In both cases the log has nothing that counts and the table has not.
 
-use openraft::storage::RaftLogStorage;
+use std::io;
 
 use futures::executor::block_on;
+use openraft::storage::RaftLogStorage;
 
 use super::{LogStore, disk};
 use crate::{DataDir, JobTable, LogId, StoreError};
@@ -32,14 +33,14 @@ impl LogStore {
     }
 
     /// Has it nothing but what comes behind `applied`. A crash between the two steps leaves a table that is ahead of it.
-    pub(super) async fn begin_behind(&mut self, applied: LogId) -> std::io::Result<()> {
+    pub(super) async fn begin_behind(&mut self, applied: LogId) -> io::Result<()> {
         let purged = self.reader.shared.read()?.view.purged;
         self.truncate_after(purged).await?;
         self.purge(applied).await
     }
 }
 
-fn failed(source: std::io::Error) -> StoreError {
+fn failed(source: io::Error) -> StoreError {
     StoreError::failed("the log".to_owned(), source)
 }
 
