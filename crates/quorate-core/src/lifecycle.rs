@@ -96,7 +96,7 @@ pub struct Transition {
 
 /// Every transition. What is not here is refused with the present status, or, where time or a consumer asks, does not
 /// happen.
-pub const TRANSITIONS: [Transition; 33] = [
+pub const TRANSITIONS: [Transition; 34] = [
     arrow(None, Enqueue, Some(Queued), "delay is 0", "at the tail of its lane"),
     arrow(None, Enqueue, Some(Delayed), "delay is above 0", ""),
     arrow(
@@ -114,6 +114,13 @@ pub const TRANSITIONS: [Transition; 33] = [
         "max_retries is one less",
     ),
     arrow(None, Retry, Some(Queued), "", "at the tail of its lane; max_retries as before, or all again"),
+    arrow(
+        None,
+        Retry,
+        Some(Delayed),
+        "it is one of many, and no lane of its key is free for it",
+        "for ten minutes; all automatic retries again",
+    ),
     arrow(
         None,
         Release,

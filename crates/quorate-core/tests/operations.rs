@@ -6,12 +6,12 @@ mod common;
 
 use common::{Log, T0, Watched, job_id, new_job};
 use quorate_core::limits::{
-    OPERATION_DETAILS_BYTES, OPERATION_JOBS_PER_STEP, OPERATIONS, OPERATIONS_RUNNING,
+    LANE_MILLIS, OPERATION_DETAILS_BYTES, OPERATION_JOBS_PER_STEP, OPERATIONS, OPERATIONS_RUNNING,
 };
 use quorate_core::{
-    Action, Command, Effect, Filter, IdempotencyKey, Job, JobId, NewJob, NewOperation, Operation,
+    Action, Command, Effect, Filter, IdempotencyKey, ImageId, Job, JobId, NewJob, NewOperation, Operation,
     OperationId, OperationState, Outcome, QueueId, Reason, Refusal, Reply, Selection, State, Status, Table,
-    Take, Timestamp, apply,
+    Take, Timestamp, WaitBounds, apply,
 };
 
 const NOW: Timestamp = Timestamp(T0.0 + 1_000);
@@ -201,6 +201,36 @@ fn a_retry_goes_as_far_as_there_are_lanes_and_gets_nowhere_without_any() {
     assert_eq!(go_on(third, 3..=3, &[first + 1]), (Ok(Reply::Done), (OperationState::Done, third, 3, 0)));
     assert_eq!([second, third], [2, 3].map(|job| number(&mut world, job)), "it stands at who waits");
     world.0.table.check();
+}
+
+#[test]
+fn a_retry_does_not_stop_at_a_key_that_has_no_lane() {
+    let mut world = World::new(0, 0, 0);
+    let of = |key: &str, number, max_retries| NewJob {
+        key: key.into(),
+        image_id: ImageId(u128::from(number).to_be_bytes()),
+        max_retries: Some(max_retries),
+        ..new_job(number)
+    };
+    let failed = vec![of("full", 1, 0), of("full", 2, 1), of("other", 3, 0)];
+    world.run(Command::Enqueue { jobs: failed, key: None }).unwrap();
+    world.run(Command::Consume { take: Take::default_queue(3), key: None }).unwrap();
+    (1..=3).for_each(|number| world.fail(job_id(number)));
+    world.0.table.bound(WaitBounds { lanes_of_key: 1, ..WaitBounds::default() });
+    world.run(Command::Enqueue { jobs: vec![of("full", 4, 0)], key: None }).unwrap();
+    let mut retry = |world: &mut World, number| {
+        let retry = world.job(number).retry_id.unwrap();
+        world.0.table.job(retry).unwrap().unwrap()
+    };
+    let waits = retry(&mut world, 2);
+
+    world.start_for(Action::Retry, &[Status::Error]);
+    world.step(0, None, &[1, 2, 3]);
+    assert_eq!(world.stands(), (OperationState::Done, 0, 2, 1));
+    let again = NOW.plus_millis(LANE_MILLIS);
+    assert_eq!(retry(&mut world, 1).state, State::Delayed { due: again }, "it looks for a lane by itself");
+    assert_eq!(retry(&mut world, 2), waits, "its time comes first");
+    assert_eq!(retry(&mut world, 3).status(), Status::Queued);
 }
 
 #[test]

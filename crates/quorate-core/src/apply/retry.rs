@@ -21,18 +21,25 @@ pub(super) fn retry<T: Table>(
         State::Delayed { .. } | State::Queued { .. } | State::Running { .. } | State::Success => false,
     };
     match latest(step, &job)? {
-        Some(latest) if matches!(latest.state, State::Delayed { .. }) => queue_now(step, &latest),
+        Some(latest) if matches!(latest.state, State::Delayed { .. }) => {
+            check_room(step.table.dispatch().has_room_for_new(&Lane::of(&latest)))?;
+            queue_now(step, &latest)
+        }
         Some(latest) if !latest.status().is_final() => Ok(Reply::Job(Box::new(latest))),
         Some(latest) if went_on_by_itself || job.retry_id != Some(latest.id) => {
             refuse(Refusal::RetriedAutomatically)
         }
-        Some(_) | None => again(step, &job, new_id, anew),
+        Some(_) | None => {
+            check_room(step.table.dispatch().has_room_for_new(&Lane::of(&job)))?;
+            again(step, &job, new_id, anew)
+        }
     }
 }
 
 /// The same of one of many jobs, with all automatic retries again, which may have come to this one before: only where no other job goes
 /// on from it, or one that waits for its time. Where the other one is gone, a job that was named is retried again; one that fits a
-/// filter is not, as the other one may have done its work.
+/// filter is not, as the other one may have done its work. Where only its key has no lane, the many do not wait for it: a new job waits for
+/// one, and one that waits for its time is left so.
 pub(super) fn retry_first<T: Table>(
     step: &mut Step<'_, T>,
     selection: &Selection,
@@ -48,8 +55,16 @@ pub(super) fn retry_first<T: Table>(
         None => None,
     };
     match next {
-        Some(next) if matches!(next.state, State::Delayed { .. }) => queue_now(step, &next),
+        Some(next) if matches!(next.state, State::Delayed { .. }) => {
+            let lane = Lane::of(&next);
+            check_room(step.table.dispatch().has_room_but_of_key(&lane))?;
+            match step.table.dispatch().has_room_for_new(&lane) {
+                true => queue_now(step, &next),
+                false => lookup::wrong_status(step, job),
+            }
+        }
         None if may_repeat || job.retry_id.is_none() => {
+            check_room(step.table.dispatch().has_room_but_of_key(&Lane::of(job)))?;
             again(step, job, birth::id_of_successor(step, job.id), true)
         }
         Some(_) | None => lookup::wrong_status(step, job),
@@ -75,7 +90,6 @@ fn latest<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Option<Job>, T:
 
 /// Has a job not wait for its time.
 fn queue_now<T: Table>(step: &mut Step<'_, T>, job: &Job) -> Result<Reply, Abort<T::Error>> {
-    check_room(step, job)?;
     Ok(Reply::Job(Box::new(birth::queue_now(step, job)?)))
 }
 
@@ -90,7 +104,6 @@ fn again<T: Table>(
     if step.table.job(new_id)?.is_some() || step.table.has_payload(new_id)? {
         return refuse(Refusal::IdTaken);
     }
-    check_room(step, job)?;
     let retry = birth::retry(step, job, new_id, anew)?;
     let linked = Job { retry_id: Some(new_id), ..job.clone() };
     step.put_job(Some(job), &linked)?;
@@ -98,9 +111,6 @@ fn again<T: Table>(
 }
 
 /// Refuses where a job would wait in a lane too many.
-fn check_room<T: Table>(step: &Step<'_, T>, job: &Job) -> Result<(), Abort<T::Error>> {
-    match step.table.dispatch().has_room_for_new(&Lane::of(job)) {
-        true => Ok(()),
-        false => refuse(Refusal::TooManyLanes),
-    }
+fn check_room<E>(has_room: bool) -> Result<(), Abort<E>> {
+    if has_room { Ok(()) } else { refuse(Refusal::TooManyLanes) }
 }

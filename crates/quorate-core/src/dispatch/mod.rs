@@ -181,6 +181,11 @@ impl Dispatch {
         self.has_room_within(lane, |most| most)
     }
 
+    /// The same whatever waits of its key.
+    pub(crate) fn has_room_but_of_key(&self, lane: &Lane) -> bool {
+        self.free_lanes() > 0 || self.waiting(lane).is_some()
+    }
+
     /// Whether a job may that was taken before.
     pub(crate) fn has_room(&self, lane: &Lane) -> bool {
         self.has_room_within(lane, |most| most + most / limits::LANES_PER_SPARE_LANE)

@@ -158,7 +158,14 @@ impl Watched {
                 [of.max_retries, of.all_retries].contains(&job.max_retries),
                 "as many as were left, or all"
             );
-            assert!(job.status() == Status::Queued && self.has_room(job, false), "{job:?}");
+            // A retry of many takes what is spare of its key, too.
+            match job.state {
+                State::Queued { .. } => assert!(self.has_room(job, true), "a lane too many: {job:?}"),
+                State::Delayed { due } => {
+                    assert!(due == self.looks_again_at() && !self.has_room(job, true), "{job:?}");
+                }
+                _ => panic!("a retry waits: {job:?}"),
+            }
             let latest = of.retry_id.and_then(|latest| self.model.jobs().get(&latest));
             let went_on_by_itself = match of.state {
                 State::Error { .. } => of.max_retries > 0,
