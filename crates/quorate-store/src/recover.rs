@@ -262,8 +262,16 @@ mod tests {
         DataDir::open(dir.path()).unwrap().mark_removed("by n1").unwrap();
         let found = Recovery::of(dir.path()).unwrap();
         assert!(found.survey().removed);
-        found.force_single(NEW, FeatureLevel::default()).unwrap();
+        found.force_single("half", FeatureLevel::default()).unwrap();
         assert!(!Recovery::of(dir.path()).unwrap().survey().removed);
+
+        // A crash before the last step: all is new but that.
+        DataDir::open(dir.path()).unwrap().mark_removed("by n1").unwrap();
+        let found = Recovery::of(dir.path()).unwrap();
+        assert!(found.survey().is_alone() && found.survey().removed, "{:?}", found.survey());
+        assert_eq!(found.force_single(NEW, FeatureLevel::default()).unwrap().index, 7);
+        let found = Recovery::of(dir.path()).unwrap();
+        assert!(found.survey().is_alone() && !found.survey().removed && found.survey().lost.is_none());
     }
 
     fn other_term(index: u64) -> LogId {

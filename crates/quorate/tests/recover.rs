@@ -80,6 +80,12 @@ fn one_of_three_is_recovered_the_others_join_and_an_old_disk_is_refused() {
     assert!(done.contains("n0 is the only member of the new cluster"), "{done}");
     let again = recover(&sure);
     assert!(said(&again).contains("nothing to recover"), "{}", said(&again));
+    // As after a crash before the last step, where this node had been removed.
+    fs::write(dir.path().join("n0/REMOVED"), "by n1\n").unwrap();
+    let found: Value = serde_json::from_str(&text(&recover(&["--json"]))).unwrap();
+    let half = found["cluster_id"].as_str().unwrap();
+    let done = text(&recover(&["--name", "n0", "--cluster-id", half, sure[4]]));
+    assert!(done.contains("n0 is the only member of the new cluster"), "{done}");
 
     // All jobs are there, and it goes on.
     let mut nodes = vec![start(dir.path(), &ports, 0)];

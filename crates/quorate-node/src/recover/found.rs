@@ -15,7 +15,7 @@ pub struct Found {
     pub members: Vec<FoundMember>,
     /// The voters: where a change of them was under way the old ones and the new ones, and a majority of each must agree.
     pub voter_sets: Vec<BTreeSet<u64>>,
-    /// It is the only voter already: there is nothing to recover.
+    /// It is the only voter already: where nothing is lost, and it was not removed, there is nothing to recover.
     pub is_alone: bool,
     /// The last entry that it has.
     pub last: Option<Place>,

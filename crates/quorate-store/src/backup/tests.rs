@@ -424,7 +424,8 @@ fn rows_that_do_not_fit_each_other_are_noticed() {
     let without = |prefix: Prefix| {
         misfit(|rows| {
             // Who holds a payload alone may stand there or not.
-            let counts = |value: &[u8]| prefix != Prefix::Holders || codec::decode_count(value).unwrap() > 1;
+            let counts =
+                |value: &[u8]| !matches!(prefix, Prefix::Holders) || codec::decode_count(value).unwrap() > 1;
             let at = rows.iter().position(|(_, key, value)| key[0] == prefix as u8 && counts(value));
             rows.remove(at.unwrap_or_else(|| panic!("there is one of {:#x}", prefix as u8)));
         })

@@ -46,7 +46,7 @@ pub(super) fn is_lost(found: &Found, answering: &[Answering]) -> anyhow::Result<
             Answering::Newcomer { name, addr } => bail!(
                 "the members have changed since: {name} at {addr} is one, and this directory does not know it. {}",
                 // Such a node does not start.
-                if found.is_alone {
+                if found.is_alone || found.removed {
                     "Start this node on an empty directory: it joins them"
                 } else {
                     "Start this node as ever"
@@ -131,7 +131,7 @@ mod tests {
         let removed = Found { removed: true, ..found() };
         let of_five = Found { voter_sets: vec![(1..=5).collect()], ..found() };
         let empty = Found { last: None, ..of_five.clone() };
-        let table: [(&Found, &[Answering], &str); 20] = [
+        let table: [(&Found, &[Answering], &str); 21] = [
             (&whole, &[], ""),
             (&lossy, &[], ""),
             (&alone, &[], ""),
@@ -161,6 +161,7 @@ mod tests {
                 "n4 at h:4 is one, and this directory does not know it. Start this node as ever",
             ),
             (&alone, std::slice::from_ref(&newcomer), "Start this node on an empty directory"),
+            (&removed, std::slice::from_ref(&newcomer), "Start this node on an empty directory"),
             (&whole, std::slice::from_ref(&masked), "n4 was, and is not understood: it hangs"),
             (&of_five, &[member(2, Some((3, 7))), masked.clone()], "it hangs"),
             (&whole, &[successor], "given up before"),

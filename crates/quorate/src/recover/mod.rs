@@ -67,7 +67,7 @@ pub(crate) fn main(args: &RecoverArgs) -> anyhow::Result<ExitCode> {
     let peers = peer_list::parse(args.peers.as_deref().unwrap_or_default())?;
     let recovery = Recovery::of(&args.data_dir).context("data-dir")?;
     let found = recovery.found();
-    if found.is_alone && found.lost.is_none() {
+    if found.is_alone && found.lost.is_none() && !found.removed {
         bail!(
             "data-dir: {} is the only voter of its cluster {} already: there is nothing to recover. Start it",
             found.name,
