@@ -128,17 +128,23 @@ impl Handle {
         let (station, until) = (&peers.station, Instant::now() + limits::READY);
         let left = || until.saturating_duration_since(Instant::now());
         let hints = || peers.refused_by() + &peers.snapshot_refusal.in_words();
+        if station.is_removed() {
+            return Some(Unready::Removed);
+        }
+        if station.applies() || !peers.is_initialised() {
+            let for_what = station.waits_for().unwrap_or_else(|| "the nodes of its --peers".to_owned());
+            return Some(Unready::Applies(for_what + &peers.snapshot_refusal.in_words()));
+        }
+        if station.is_draining() {
+            return Some(Unready::Draining);
+        }
+        // A membership that it knows may be one to which no majority has agreed.
+        let Some(index) = self.0.group.read_index.told(left()).await else {
+            return Some(Unready::NoMajority(hints()));
+        };
         match () {
-            () if station.is_removed() => Some(Unready::Removed),
-            () if station.applies() || !peers.is_initialised() => {
-                let for_what = station.waits_for().unwrap_or_else(|| "the nodes of its --peers".to_owned());
-                Some(Unready::Applies(for_what + &peers.snapshot_refusal.in_words()))
-            }
-            () if station.is_draining() => Some(Unready::Draining),
-            // A membership that it knows may be one to which no majority has agreed.
-            () if !self.0.group.read_index.is_led(left()).await => Some(Unready::NoMajority(hints())),
             () if !self.caught_up() => Some(Unready::NotRecovered(hints())),
-            () if self.barrier(left()).await.is_err() => Some(Unready::Behind(hints())),
+            () if !self.0.group.read_index.reaches(index, left()).await => Some(Unready::Behind(hints())),
             () if !self.0.group.intake.writes(until).await => Some(Unready::NoWrites),
             () => None,
         }

@@ -142,6 +142,31 @@ fn what_is_there_stays_unless_it_should_be_another() {
     assert!(said(&wrong).contains("other/ca.key is not the key of other/ca.crt"), "{}", said(&wrong));
 }
 
+/// As after a crash between the two.
+#[test]
+fn a_key_without_its_certificate_gives_way_where_that_is_allowed_and_a_cas_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    done(dir, "cert init ca");
+    done(dir, "cert node n1 --dir ca");
+    let key = read(dir, "ca/n1.key");
+    fs::remove_file(dir.join("ca/n1.crt")).unwrap();
+    let refused = run(dir, "cert node n1 --dir ca");
+    assert!(said(&refused).contains("ca/n1.key is there without ca/n1.crt"), "{}", said(&refused));
+    assert_eq!(read(dir, "ca/n1.key"), key);
+    assert_eq!(json(dir, "cert node n1 --dir ca --renew")["made"], true);
+    assert_ne!(read(dir, "ca/n1.key"), key);
+    assert!(handshake(dir, "ca/n1", "n1", "ca/n1").is_ok());
+    // A certificate alone may be somebody's who has its key elsewhere.
+    fs::remove_file(dir.join("ca/n1.key")).unwrap();
+    let refused = run(dir, "cert node n1 --dir ca --renew");
+    assert!(said(&refused).contains("ca/n1.crt is there without ca/n1.key"), "{}", said(&refused));
+
+    fs::remove_file(dir.join("ca/ca.crt")).unwrap();
+    let refused = run(dir, "cert init ca");
+    assert!(said(&refused).contains("ca/ca.key is there without ca/ca.crt"), "{}", said(&refused));
+}
+
 #[test]
 fn a_host_is_the_same_however_it_is_written() {
     let dir = tempfile::tempdir().unwrap();

@@ -209,14 +209,63 @@ fn another_authority_takes_the_place_of_one_that_is_believed_meanwhile() {
     assert_eq!(secrets.keys(), keys);
 }
 
-/// Where a project was started while they had one volume.
 #[test]
-fn nodes_that_could_read_each_others_keys_get_new_ones_of_their_authority() {
+fn what_was_killed_between_a_key_and_its_certificate_goes_on_at_the_next_up() {
+    let secrets = Secrets::new();
+    let up = || {
+        let output = secrets.up(&[], "");
+        assert!(output.status.success(), "{}", said(&output));
+    };
+    let remove = |file: &str| fs::remove_file(secrets.dir.path().join(file)).unwrap();
+    // Of the authority: nobody has a certificate of it yet.
+    let killed = secrets.sh("quorate cert init authority; rm authority/ca.crt", "");
+    assert!(killed.status.success(), "{}", said(&killed));
+    let key = secrets.read("authority/ca.key");
+    up();
+    assert_ne!(secrets.read("authority/ca.key"), key);
+    let (authority, keys) = (secrets.read("authority/ca.key"), secrets.keys());
+    remove("n2/n2.crt");
+    up();
+    let now = secrets.keys();
+    secrets.read("n2/n2.crt");
+    assert!((0..5).all(|at| (now[at] == keys[at]) == (at != 1)), "it is n2's alone that is another one");
+    // Now they have, even if only one of them has it still.
+    remove("authority/ca.crt");
+    Secrets::NODES[..4].iter().for_each(|node| remove(&format!("{node}/ca.crt")));
+    let refused = secrets.up(&[], "");
+    assert!(said(&refused).contains("authority is lost"), "{}", said(&refused));
+    assert_eq!(secrets.read("authority/ca.key"), authority);
+}
+
+/// A project of three that was started while the nodes had one volume.
+fn with_one_volume() -> Secrets {
     let secrets = Secrets::new();
     let before = "mkdir nodes; quorate cert init authority; for n in n1 n2 n3; do quorate cert node $n --dir authority --out nodes; done; \
                   quorate token new --name shop --role submit --tokens nodes/tokens";
     let made = secrets.sh(before, "");
     assert!(made.status.success(), "{}", said(&made));
+    secrets
+}
+
+/// The page's way out.
+#[test]
+fn a_lost_authority_of_nodes_that_have_one_volume_is_told_too() {
+    let secrets = with_one_volume();
+    let refused = secrets.up(&["authority"], "");
+    assert!(!refused.status.success() && said(&refused).contains("authority is lost"), "{}", said(&refused));
+    let page = fs::read_to_string(deploy("../docs/operations/compose.md")).unwrap();
+    let way_out = "rm nodes/n?.crt nodes/n?.key";
+    assert!(page.contains(&format!("-euc '{way_out}'")), "the page does not say it");
+    for output in [secrets.sh(way_out, ""), secrets.up(&[], "")] {
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    secrets.believe(&[&secrets.read("authority/ca.crt")]);
+    assert!(secrets.read("nodes/tokens").contains("shop "));
+}
+
+#[test]
+fn nodes_that_could_read_each_others_keys_get_new_ones_of_their_authority() {
+    let secrets = with_one_volume();
     let (authority, old) = (secrets.read("authority/ca.crt"), secrets.read("nodes/n1.key"));
     let output = secrets.up(&[], "");
     assert!(output.status.success(), "{}", said(&output));

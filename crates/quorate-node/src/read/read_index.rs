@@ -55,13 +55,21 @@ impl ReadIndex {
         }
     }
 
-    /// Whether a leader that a majority follows answers within so long, whatever this node has applied.
-    pub(crate) async fn is_led(&self, within: Duration) -> bool {
-        matches!(tokio::time::timeout(within, self.index()).await, Ok(Ok(_)))
+    /// What a leader that a majority follows says within so long, whatever this node has applied.
+    pub(crate) async fn told(&self, within: Duration) -> Option<u64> {
+        tokio::time::timeout(within, self.index()).await.ok()?.ok()
+    }
+
+    /// Whether this node applies all up to there within so long.
+    pub(crate) async fn reaches(&self, index: u64, within: Duration) -> bool {
+        matches!(tokio::time::timeout(within, self.applied(index)).await, Ok(Ok(())))
     }
 
     async fn reach(&self) -> Result<(), Unavailable> {
-        let index = self.index().await?;
+        self.applied(self.index().await?).await
+    }
+
+    async fn applied(&self, index: u64) -> Result<(), Unavailable> {
         let mut applied = self.applied.clone();
         applied.wait_for(|applied| *applied >= index).await.map_err(|_| Unavailable::Stopping)?;
         Ok(())
@@ -124,6 +132,23 @@ mod tests {
         assert!(barrier.as_mut().now_or_never().is_none());
         apply.send_replace(5);
         assert_eq!(barrier.await, Ok(()));
+    }
+
+    /// However late the leader has said it.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_applied_already_takes_no_time() {
+        let (leader, asker) = question();
+        let (_apply, applied) = watch::channel(5);
+        let read_index =
+            ReadIndex { leader, applied, machine: Arc::new(ThisMachine), closed: CancellationToken::new() };
+        tokio::spawn(asker.run(async || {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Some(5)
+        }));
+        assert_eq!(read_index.told(Duration::from_secs(1)).await, None);
+        assert_eq!(read_index.told(Duration::from_secs(600)).await, Some(5));
+        assert!(read_index.reaches(5, Duration::ZERO).await);
+        assert!(!read_index.reaches(6, Duration::from_secs(600)).await);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 
 use crate::common::follower::{Answers, Follower};
 use crate::common::*;
+use quorate_node::Role;
 use std::time::Duration;
 
 /// openraft takes an answer to entries as one to every later frame that has no entries, since both name the same place
@@ -40,6 +41,30 @@ async fn an_answer_from_before_the_read_confirms_no_leader() {
     first.sees(|seen| seen.questions > asked + 2).await;
     assert!(!read.is_finished(), "{:?}", read.await);
     read.abort();
+    drop(handle);
+    cluster.crash(leader).await;
+}
+
+/// It has to do with what time there is: a second question may find none left, of a node that is not behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_whether_a_node_is_ready_asks_a_majority_once() {
+    let mut cluster = Cluster::started(3).await;
+    let leader = cluster.leader().await;
+    let members = cluster.at(leader).cluster().await.members;
+    for at in cluster.up().into_iter().filter(|at| *at != leader) {
+        cluster.crash(at).await;
+    }
+    // Without the third one each question comes here.
+    let other = members.iter().find(|member| member.role != Role::Leader).unwrap();
+    let follower = Follower::serve(other).await;
+    let handle = cluster.at(leader).clone();
+    put(&handle, 1).await;
+    // One without an answer in time is asked again.
+    eventually("it is asked once", async || {
+        let before = follower.seen().questions;
+        handle.ready().await && follower.seen().questions == before + 1
+    })
+    .await;
     drop(handle);
     cluster.crash(leader).await;
 }

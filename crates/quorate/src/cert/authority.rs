@@ -130,8 +130,9 @@ impl Authority {
         files::make_directory(into)?;
         let pair = Pair::of(into, owner.name());
         let ca = self.copy_to(into)?;
-        let there = pair.read()?;
-        let had = there.is_some();
+        let is_half = renew && pair.is_key_alone()?;
+        let there = if is_half { None } else { pair.read()? };
+        let had = is_half || there.is_some();
         if let Some((certificate, key)) = there {
             owner.owns(&certificate, &pair)?;
             let seen = match self.fits(owner, &certificate, &key, &pair) {

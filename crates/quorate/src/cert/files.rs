@@ -43,6 +43,14 @@ impl Pair {
         }
     }
 
+    /// Whether the key is there without its certificate, as it is left where [`Pair::write`] is interrupted: it serves nobody.
+    ///
+    /// # Errors
+    /// They cannot be looked for.
+    pub(super) fn is_key_alone(&self) -> anyhow::Result<bool> {
+        Ok(is_there(&self.key)? && !is_there(&self.certificate)?)
+    }
+
     /// Puts both in their places, once both are on the disk: the key, which only its owner can read, before the certificate that tells
     /// of it.
     ///
@@ -89,12 +97,16 @@ pub(super) fn read(path: &Path) -> anyhow::Result<String> {
 
 fn read_if_there(path: &Path) -> anyhow::Result<Option<String>> {
     let unreadable = || format!("cannot read {}", path.display());
-    if !fs::exists(path).with_context(unreadable)? {
+    if !is_there(path)? {
         return Ok(None);
     }
     let bytes = fs::metadata(path).with_context(unreadable)?.len();
     ensure!(bytes <= PEM_BYTES, "{} is no file of certificates: it has {bytes} bytes", path.display());
     fs::read_to_string(path).map(Some).with_context(unreadable)
+}
+
+fn is_there(path: &Path) -> anyhow::Result<bool> {
+    fs::exists(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// A file on the disk that is not in its place yet. Whoever reads that sees all of it, or what was there before.
@@ -110,7 +122,7 @@ impl Waiting<'_> {
         let unwritable = || format!("cannot write {}", path.display());
         let mut file = NamedTempFile::new_in(directory(path)).with_context(unwritable)?;
         let mut mode = mode;
-        if replace {
+        if replace && is_there(path)? {
             let old = fs::metadata(path).with_context(unwritable)?;
             mode |= old.mode() & GROUP;
             let (user, group) = (old.uid(), old.gid());

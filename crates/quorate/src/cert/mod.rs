@@ -89,7 +89,7 @@ struct How {
     /// For how many days it holds; not longer than the CA.
     #[arg(long, value_name = "DAYS", default_value_t = CERTIFICATE_YEAR, value_parser = number::<u32>(CERTIFICATE_DAYS))]
     days: u32,
-    /// Replace one that is there and is not as it would be made, or has a third of its time left or less, with another key.
+    /// Replace one that is there and is not as it would be made, or has a third of its time left or less, with another key; and a key whose certificate is not there.
     #[arg(long)]
     renew: bool,
     /// Print JSON, for machines.
