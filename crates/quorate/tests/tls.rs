@@ -202,6 +202,8 @@ fn a_runner_and_whoever_watches_follow_the_authorities() {
     };
     let mut runner = by_file(&["run", "--program", "a=/usr/bin/cat"], "runner");
     let mut watcher = by_file(&["job", "list", "--status", "success", "--watch"], "watcher");
+    // Who has not read the file yet begins with the new one, and sees no change.
+    wait_until("it runs", || log("runner.err").contains("taking jobs"));
     wait_until("it watches", || !log("watcher.out").is_empty());
     let next = ca();
     trust(&clients, &[&files.ca, &next]);
