@@ -218,7 +218,7 @@ fn a_retry_does_not_stop_at_a_key_that_has_no_lane() {
     (1..=3).for_each(|number| world.fail(job_id(number)));
     world.0.table.bound(WaitBounds { lanes_of_key: 1, ..WaitBounds::default() });
     world.run(Command::Enqueue { jobs: vec![of("full", 4, 0)], key: None }).unwrap();
-    let mut retry = |world: &mut World, number| {
+    let retry = |world: &mut World, number| {
         let retry = world.job(number).retry_id.unwrap();
         world.0.table.job(retry).unwrap().unwrap()
     };
