@@ -217,9 +217,10 @@ fn the_lanes_of_a_key_are_few() {
         let jobs = numbers.map(|number| of_key(number, key)).collect();
         log.run(T0, Command::Enqueue { jobs, key: None }).map(|_| ())
     };
-    assert_eq!(add(1..=5, "k"), Err(Refusal::TooManyLanes), "all or none");
+    let never = Err(Refusal::Invalid { field: "key" });
+    assert_eq!(add(1..=5, "k"), never, "to try again would not help");
     assert_eq!(add(1..=3, "k"), Ok(()));
-    assert_eq!(add(4..=5, "k"), Err(Refusal::TooManyLanes));
+    assert_eq!(add(4..=5, "k"), Err(Refusal::TooManyLanes), "all or none");
     assert_eq!(add(4..=4, "k"), Ok(()));
     assert_eq!(add(5..=5, "k"), Err(Refusal::TooManyLanes));
     assert_eq!(add(5..=8, "l"), Ok(()), "another key has its own");
@@ -227,6 +228,8 @@ fn the_lanes_of_a_key_are_few() {
     let beside: Vec<NewJob> =
         (21..=30).map(|number| NewJob { id: job_id(number), ..of_key(1, "k") }).collect();
     log.run(T0, Command::Enqueue { jobs: beside, key: None }).unwrap();
+    let later = (31..=40).map(|number| NewJob { delay: 1, ..of_key(number, "k") }).collect();
+    log.run(T0, Command::Enqueue { jobs: later, key: None }).unwrap();
 }
 
 #[test]

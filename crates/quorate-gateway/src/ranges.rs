@@ -50,7 +50,12 @@ pub(crate) fn allowed(field: &str) -> Cow<'static, str> {
             limits::OPERATION_DETAILS_BYTES
         )
         .into(),
-        "key" => bytes(limits::JOB_KEY_BYTES),
+        "key" => format!(
+            "must have at most {} bytes, and of one request those of a queue without a delay at most {} combinations of priority and image",
+            limits::JOB_KEY_BYTES,
+            limits::LANES_OF_KEY
+        )
+        .into(),
         "idempotency_key" => bytes(limits::IDEMPOTENCY_KEY_BYTES),
         "words" => bytes(limits::OPERATION_WORDS_BYTES),
         "jobs" | "ids" => list(limits::JOBS_PER_REQUEST),

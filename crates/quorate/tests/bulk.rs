@@ -1,4 +1,4 @@
-//! Many jobs at once, from a file.
+//! Many jobs at once: from a file, or of a worker that is gone.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -246,4 +246,58 @@ fn nothing_is_enqueued_where_one_line_is_too_long() {
     let patient = ["--deadline", "5m"]; // twelve megabytes, on a machine that has other things to do
     let enqueued = enqueue(&format!("{spelled}\n{spelled}\n"), &url(port), &patient);
     assert_eq!(ids(&enqueued).len(), 2, "{}", String::from_utf8_lossy(&enqueued.stderr));
+}
+
+/// A node that gives such answers, one after the other.
+fn node_that_says(answers: Vec<(u16, String)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut answers = answers.into_iter();
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            if request(&client).is_empty() {
+                continue;
+            }
+            let Some((status, body)) = answers.next() else { return };
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status} -\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            client.write_all((head + &body).as_bytes()).unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn all_that_a_worker_held_is_given_back() {
+    let given_back = |id: &str, of: &str| {
+        let job = serde_json::json!({
+            "id": id, "image": "i", "image_id": "x", "timeout": 60, "status": "queued",
+            "created_at": "2026-01-01T00:00:00Z", "retry_of": of,
+        });
+        (200, serde_json::json!({ "jobs": [job] }).to_string())
+    };
+    let none = || (200, r#"{"jobs":[]}"#.to_owned());
+    let refused = || (403, r#"{"error":{"message":"not you"}}"#.to_owned());
+    for (answers, given, code, says) in [
+        (vec![given_back("b", "a"), given_back("d", "c"), none()], "b\nd\n", 0, ""),
+        (vec![given_back("b", "a"), refused()], "b\n", 1, "not you"),
+        (
+            vec![given_back("b", "a"), given_back("c", "b"), none()],
+            "b\nc\n",
+            1,
+            "the worker w is still there",
+        ),
+        (vec![none()], "", 0, "nothing was held under the name w"),
+    ] {
+        let gone = quorate(&["worker", "gone", "w", "--nodes", &node_that_says(answers)]);
+        let said = String::from_utf8(gone.stderr).unwrap();
+        assert_eq!(
+            (gone.status.code(), &*String::from_utf8(gone.stdout).unwrap()),
+            (Some(code), given),
+            "{said}"
+        );
+        assert!(said.contains(says), "{said}");
+    }
 }

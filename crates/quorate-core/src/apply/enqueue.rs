@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Job, NewJob, QueueName, Refusal, Reply, Table, Unique, Until, are_tags, limits, unique};
+use crate::{
+    ImageId, Job, NewJob, Priority, QueueName, Refusal, Reply, Table, Unique, Until, are_tags, limits, unique,
+};
 
 use super::step::{Abort, Step, check, refuse};
 use super::{birth, lookup};
@@ -8,6 +10,7 @@ use super::{birth, lookup};
 /// Adds jobs, all or none.
 pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<Reply, Abort<T::Error>> {
     check((1..=limits::JOBS_PER_REQUEST).contains(&jobs.len()), "jobs")?;
+    check_keys(jobs, step.table.dispatch().most_lanes_of_key())?;
     let mut ids = BTreeSet::new();
     for job in jobs {
         check_limits(job)?;
@@ -42,6 +45,32 @@ fn holder<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<Option<Job>,
     Ok(step.table.job(id)?.filter(|job| unique::holds(job, step.now)))
 }
 
+/// Refuses jobs that could never wait all at once, as one key of theirs would need so many lanes.
+fn check_keys<E>(jobs: &[NewJob], most: usize) -> Result<(), Abort<E>> {
+    if jobs.len() <= most {
+        return Ok(());
+    }
+    let of_a_key = jobs.iter().filter(|job| needs_lane(job) && !job.key.is_empty());
+    let lanes = of_a_key.map(NewJob::lane).collect();
+    check(lanes_of_keys(&lanes).values().all(|lanes| *lanes <= most), "key")
+}
+
+/// How many of these lanes are of each key.
+fn lanes_of_keys<'a>(
+    lanes: &BTreeSet<(&'a QueueName, Priority, ImageId, &'a str)>,
+) -> BTreeMap<(&'a QueueName, &'a str), usize> {
+    let mut of_keys = BTreeMap::new();
+    for (queue, _, _, key) in lanes {
+        *of_keys.entry((*queue, *key)).or_default() += 1;
+    }
+    of_keys
+}
+
+/// What is delayed looks for one when its time has come.
+fn needs_lane(job: &NewJob) -> bool {
+    job.delay == 0
+}
+
 /// Refuses jobs that would need more queues, or lanes to wait in, than there may be.
 fn check_room<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<(), Abort<T::Error>> {
     let dispatch = step.table.dispatch();
@@ -55,20 +84,16 @@ fn check_room<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<(), A
         return Ok(());
     }
     let mut new = BTreeSet::new();
-    for job in jobs {
+    for job in jobs.iter().filter(|job| needs_lane(job)) {
         if !step.table.dispatch().has_lane_for(job) && holder(step, job)?.is_none() {
             new.insert(job.lane());
         }
     }
-    let mut of_keys = BTreeMap::new();
-    for (queue, _, _, key) in &new {
-        *of_keys.entry((*queue, *key)).or_default() += 1;
-    }
+    let of_keys = lanes_of_keys(&new);
     let dispatch = step.table.dispatch();
-    let fit = |((queue, key), lanes): (&(&QueueName, &str), &usize)| {
-        *lanes <= dispatch.free_lanes_of_key(queue, key)
-    };
-    if new.len() <= dispatch.free_lanes() && of_keys.iter().all(fit) {
+    let fits =
+        |((queue, key), lanes): ((&QueueName, &str), usize)| lanes <= dispatch.free_lanes_of_key(queue, key);
+    if new.len() <= dispatch.free_lanes() && of_keys.into_iter().all(fits) {
         Ok(())
     } else {
         refuse(Refusal::TooManyLanes)

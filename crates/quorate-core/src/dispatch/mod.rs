@@ -162,6 +162,11 @@ impl Dispatch {
         self.bounds.lanes
     }
 
+    /// How many of one key may be so.
+    pub(crate) fn most_lanes_of_key(&self) -> usize {
+        self.bounds.lanes_of_key
+    }
+
     /// How many more may be so, by new jobs.
     pub(crate) fn free_lanes(&self) -> usize {
         self.bounds.lanes.saturating_sub(self.lanes)

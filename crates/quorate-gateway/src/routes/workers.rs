@@ -59,10 +59,16 @@ pub(crate) async fn gone<B: Backend>(
         if gateway.backend().reads().worker(&worker).is_none() {
             break;
         }
-        // What was given back stays so, whatever comes of the rest.
-        let Ok((later, jobs)) = give_back(&gateway, &worker).await else { break };
-        index = later;
-        all.extend(jobs);
+        match give_back(&gateway, &worker).await {
+            Ok((later, jobs)) => {
+                index = later;
+                all.extend(jobs);
+            }
+            // None would mean that it holds nothing.
+            Err(failure) if all.is_empty() => return Err(failure),
+            // What was given back stays so, whatever comes of the rest.
+            Err(_) => break,
+        }
     }
     Jobs::of(&gateway, all).answer(StatusCode::OK, index, Claim::AfterWrite).await
 }

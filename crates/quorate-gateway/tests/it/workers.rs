@@ -69,6 +69,16 @@ async fn what_was_given_back_is_said_though_the_rest_fails() {
 }
 
 #[tokio::test]
+async fn where_the_rest_fails_none_is_no_answer() {
+    let api = Api::new();
+    let id = taken(&api, "w", 1).await[0]["id"].as_str().unwrap().to_owned();
+    api.backend.lag();
+    api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
+    api.backend.fail_after(1, Unavailable::NotApplied);
+    api.post("/v1/worker/w/gone", "").await.expect(503);
+}
+
+#[tokio::test]
 async fn what_takes_with_an_ending_says_its_name_too() {
     let api = Api::new();
     let first = taken(&api, "w", 1).await[0]["id"].as_str().unwrap().to_owned();

@@ -1,3 +1,4 @@
+mod gone;
 mod list;
 
 use std::process::ExitCode;
@@ -53,7 +54,11 @@ pub(crate) fn main(args: WorkerArgs) -> anyhow::Result<ExitCode> {
         Command::List(args) => return list::main(args),
         Command::Gone { name, target } => (name, target),
     };
-    let jobs = target.block_on(async |client| client.worker_gone(&name).await)?;
+    let mut jobs = Vec::new();
+    let given_back = target.block_on(async |client| gone::give_back(client, &name, &mut jobs).await);
+    if jobs.is_empty() && given_back.is_err() {
+        return given_back.map(|()| ExitCode::SUCCESS);
+    }
     let mut out = Output::default();
     match target.json {
         true => out.json(&jobs),
@@ -62,6 +67,6 @@ pub(crate) fn main(args: WorkerArgs) -> anyhow::Result<ExitCode> {
     if jobs.is_empty() {
         output::remark(format_args!("nothing was held under the name {name}: quorate worker list"));
     }
-    out.end(Some("the worker's jobs are given back"))?;
-    Ok(ExitCode::SUCCESS)
+    let ended = out.end(Some("the worker's jobs are given back"));
+    given_back.and(ended).map(|()| ExitCode::SUCCESS)
 }

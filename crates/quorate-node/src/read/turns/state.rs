@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_core::{Availability, ImageId, QueueId};
+use quorate_core::{Availability, ImageId, QueueId, QueueName};
 use tokio::sync::oneshot;
 
 use super::Look;
@@ -72,13 +72,15 @@ impl State {
         let images = match freed {
             Freed::Images(images) if images.is_empty() => return,
             Freed::Images(images) => images,
-            Freed::All => self.waiters.images(&name),
+            Freed::All => self.candidates(queue, &name),
         };
         let first = |state: &State, image| Some((state.waiters.first(&name, image)?, image));
         let images = images.into_iter().map(Some).chain([None]);
         let mut heads: BTreeSet<(u64, Option<ImageId>)> =
             images.filter_map(|image| first(self, image)).collect();
-        while let Some((ticket, image)) = heads.pop_first() {
+        while self.supply.has_unclaimed_places(queue)
+            && let Some((ticket, image)) = heads.pop_first()
+        {
             let line = Line { queue: Some(name.clone()), image };
             let Some(pair) = self.supply.unclaimed(&line) else { continue };
             // Nothing to one who had his turn for another image meanwhile.
@@ -87,11 +89,42 @@ impl State {
         }
     }
 
+    /// The images that somebody waits for, or those of which something is unclaimed: whichever are fewer.
+    fn candidates(&self, queue: QueueId, name: &QueueName) -> Vec<ImageId> {
+        let unclaimed = self.supply.unclaimed_images(queue);
+        let wanted: Vec<ImageId> = self.waiters.images(name).take(unclaimed.len()).collect();
+        if wanted.len() < unclaimed.len() { wanted } else { unclaimed.iter().copied().collect() }
+    }
+
     fn give_to(&mut self, ticket: u64, pair: Pair) {
         let Some(give) = self.waiters.leave(ticket) else { return };
         self.claims.insert(ticket, pair);
         self.supply.claim(pair);
         // He may be leaving, and then ends this turn.
         let _ = give.send(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else it would cost time for each image of the others to open a queue.
+    #[test]
+    fn a_crowded_queue_that_opens_goes_by_the_fewer_images() {
+        let image = |number: u8| ImageId([number; 16]);
+        let candidates = |waiting: u8, wanted: u8| {
+            let mut state = State { supply: Supply::listing(0), ..State::default() };
+            for wanted in 1..=wanted {
+                let line = Line { queue: None, image: Some(image(100 + wanted)) };
+                state.join(vec![line], oneshot::channel().0);
+            }
+            let images = (1..=waiting).map(|number| (image(number), 1)).collect();
+            state.set(&Availability { queue: QueueId(1), name: QueueName::DEFAULT, places: 1, images });
+            state.candidates(QueueId(1), &QueueName::DEFAULT)
+        };
+        assert_eq!(candidates(2, 50), [1, 2].map(image));
+        assert_eq!(candidates(50, 2), [101, 102].map(image));
+        assert_eq!(candidates(2, 0), []);
     }
 }

@@ -85,6 +85,11 @@ impl Stock {
         }
     }
 
+    /// The images of which more jobs wait than are claimed, whatever the limits of the queue.
+    pub(super) fn unclaimed_images(&self) -> &BTreeSet<ImageId> {
+        &self.unclaimed
+    }
+
     /// Of how many images something waits or is claimed.
     pub(super) fn len(&self) -> usize {
         self.images.len()

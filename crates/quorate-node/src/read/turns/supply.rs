@@ -8,7 +8,8 @@ use super::stock::Stock;
 
 /// What there is to take from all queues, and how much of that is claimed by those who are on their way.
 ///
-/// To open or to close a queue costs time for each image that waits in it, or that somebody waits for where it is crowded; everything else
+/// To open or to close a queue costs time for each image that waits in it, and where it is crowded for each of these of which something is
+/// unclaimed, or for each that somebody waits for, whichever are fewer; everything else
 /// for one, and who waits for jobs of any queue looks into all that are crowded.
 #[derive(Debug)]
 pub(super) struct Supply {
@@ -62,6 +63,17 @@ impl Supply {
     /// Of what somebody in this line could claim a job.
     pub(super) fn unclaimed(&self, line: &Line) -> Option<Pair> {
         self.find(&self.unclaimed, line, Stock::unclaimed)
+    }
+
+    /// Whether the limits of a queue let have something beside all that is claimed.
+    pub(super) fn has_unclaimed_places(&self, queue: QueueId) -> bool {
+        self.stocks.get(&queue).is_some_and(|stock| stock.has_places().1)
+    }
+
+    /// The images of a queue of which more jobs wait than are claimed, whatever its limits.
+    pub(super) fn unclaimed_images(&self, queue: QueueId) -> &BTreeSet<ImageId> {
+        const NONE: &BTreeSet<ImageId> = &BTreeSet::new();
+        self.stocks.get(&queue).map_or(NONE, Stock::unclaimed_images)
     }
 
     /// Somebody is on his way for a job.

@@ -53,13 +53,13 @@ impl Waiters {
     }
 
     /// The images of this queue, or of any, that somebody waits for.
-    pub(super) fn images(&self, queue: &QueueName) -> Vec<ImageId> {
+    pub(super) fn images(&self, queue: &QueueName) -> impl Iterator<Item = ImageId> {
         let of = |queue: Option<QueueName>| {
             let first = Line { queue: queue.clone(), image: None };
             let lines = self.lines.range(first..).map(|(line, _)| line);
             lines.take_while(move |line| line.queue == queue).filter_map(|line| line.image)
         };
-        of(Some(queue.clone())).chain(of(None)).collect()
+        of(Some(queue.clone())).chain(of(None))
     }
 
     #[cfg(test)]
