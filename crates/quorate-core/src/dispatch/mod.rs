@@ -158,6 +158,7 @@ impl Dispatch {
     }
 
     /// How many lanes may be so before new jobs are refused that need one more.
+    #[cfg(feature = "testing")]
     pub(crate) fn most_lanes(&self) -> usize {
         self.bounds.lanes
     }
