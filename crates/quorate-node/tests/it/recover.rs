@@ -103,8 +103,15 @@ async fn a_node_that_is_starting_is_there() {
     });
     let answered = AssertUnwindSafe(answers).catch_unwind().await;
     // Whatever came of it, it waits no more.
-    let waits = std::fs::OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(format);
-    waits.unwrap().write_all(b"of something else").unwrap();
+    let mut reader = None;
+    let mut open = std::fs::OpenOptions::new();
+    open.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    eventually("it reads", async || {
+        reader = open.open(&format).ok();
+        reader.is_some()
+    })
+    .await;
+    reader.unwrap().write_all(b"of something else").unwrap();
     answered.unwrap();
     let refused = starting.await.unwrap().err().unwrap();
     assert!(matches!(refused, StartError::Store(_)), "{refused}");
