@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! restore, recover  a data directory in which no node runs: made of a backup, or to go on alone
-//! handle       what the gateway uses; backup: all that the table holds; meter: … and who watches; node: started; running: … and ended
+//! handle       what the gateway uses; backup: all that the table holds; meter: … and who watches; node: started; starting: what peers
+//!              hear until then; running: … and ended
 //! peer_server  what the other nodes ask of all of the below
 //! group        all of the below, for one Raft group over its log and table
 //! observer     what happens where this node applies the log; stores: … which are opened here
