@@ -105,6 +105,8 @@ pub(crate) const REFUSAL_AGE: Duration = Duration::from_secs(15);
 pub(crate) const TOLD_AGE: Duration = Duration::from_secs(30);
 /// Of so many nodes.
 pub(crate) const TOLD: usize = 4 * PEERS;
+/// For what the other side of a broken connection said to be read: it came before the break.
+pub(crate) const LAST_WORD: Duration = Duration::from_millis(500);
 /// For a message to come, from its first byte to its last.
 pub(crate) const MESSAGE: Duration = Duration::from_secs(30);
 /// For an append frame to be answered. The answer waits for the follower's disk.

@@ -11,6 +11,7 @@ use quorate_tls::rustls::pki_types::{CertificateDer, ServerName};
 use quorate_tls::{Identity, Names, Trust};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, server};
 use tonic::transport::Uri;
@@ -122,7 +123,7 @@ impl Connector {
         }
         let outlived = outlived(self.tls.trust.clone(), trust, until);
         let (addr, refusals) = (addr.to_owned(), self.refusals.clone());
-        Ok(Outgoing { stream, addr, refusals, outlived: Some(Box::pin(outlived)) })
+        Ok(Outgoing { stream, addr, refusals, outlived: Some(Box::pin(outlived)), failed: None })
     }
 }
 
@@ -144,6 +145,8 @@ pub(crate) struct Outgoing {
     refusals: Refusals,
     /// Gone once it may not.
     outlived: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Why writing has failed, and until when the other side may say more of that.
+    failed: Option<(io::Error, Pin<Box<Sleep>>)>,
 }
 
 impl Outgoing {
@@ -162,15 +165,28 @@ impl Outgoing {
         }
     }
 
-    /// Where writing fails already, what the other side said may still be there to be read.
-    fn written<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if let Poll::Ready(Err(_)) = &written
-            && let Poll::Ready(Err(said)) =
-                Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut [0]))
-        {
-            self.note(&said);
+    /// Where writing fails already, what the other side said is still to be read: the system may have it, and not have told yet.
+    fn write_or_hear<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut TlsStream<TcpStream>>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let (error, mut late) = match self.failed.take() {
+            Some(failed) => failed,
+            None => match write(self.open(cx)?, cx) {
+                Poll::Ready(Err(error)) => (error, Box::pin(tokio::time::sleep(limits::LAST_WORD))),
+                done => return done,
+            },
+        };
+        let said = Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut [0]));
+        if let Poll::Ready(Err(said)) = &said {
+            self.note(said);
         }
-        written
+        if said.is_pending() && late.as_mut().poll(cx).is_pending() {
+            self.failed = Some((error, late));
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(error))
     }
 }
 
@@ -190,8 +206,7 @@ impl AsyncRead for Outgoing {
 
 impl AsyncWrite for Outgoing {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = self.open(cx)?.poll_write(cx, buf);
-        self.written(cx, written)
+        self.write_or_hear(cx, |stream, cx| stream.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -199,8 +214,7 @@ impl AsyncWrite for Outgoing {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = self.open(cx)?.poll_write_vectored(cx, bufs);
-        self.written(cx, written)
+        self.write_or_hear(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -208,8 +222,7 @@ impl AsyncWrite for Outgoing {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written = self.open(cx)?.poll_flush(cx);
-        self.written(cx, written)
+        self.write_or_hear(cx, |stream, cx| stream.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -268,17 +281,22 @@ mod tests {
         let of =
             |name| PeerTls { identity: open(dir.path(), name).unwrap(), trust: trust(dir.path(), &[&ca]) };
         let (called, caller) = (of("n1"), of("n2"));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap().to_string();
-        let refusing = tokio::spawn(async move {
-            let (stream, _) = listener.accept().await.unwrap();
-            called.acceptor().accept(stream).await.map(drop).unwrap_err()
+        listener.set_nonblocking(true).unwrap();
+        let refusing = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (stream, _) = TcpListener::from_std(listener).unwrap().accept().await.unwrap();
+                called.acceptor().accept(stream).await.map(drop).unwrap_err()
+            })
         });
 
         let (refusals, meant) = (Refusals::default(), Meant::Named("n1".into()));
         let connector = Connector::new(caller.clone(), caller.connector(), meant, refusals.clone());
         let made = connector.connect(format!("http://{addr}").parse().unwrap()).await;
-        refusing.await.unwrap();
+        // The runtime sees nothing of what comes in meanwhile.
+        refusing.join().unwrap();
         let mut connection = made.unwrap().into_inner();
         while connection.write_all(b"!").await.is_ok() {}
         assert!(refusals.of(&addr).unwrap().contains("it has expired"));
