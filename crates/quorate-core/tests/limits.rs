@@ -176,6 +176,9 @@ fn a_job_that_is_due_and_finds_no_lane_looks_again_and_comes_before_new_ones() {
     // One that shares a lane needs none.
     let beside = NewJob { delay: 600, key: "1".into(), ..new_job(21) };
     log.run(now, Command::Enqueue { jobs: vec![beside], key: None }).unwrap();
+    let alone = NewJob { delay: 1, key: "99".into(), ..new_job(99) };
+    let alone = Command::Enqueue { jobs: vec![alone], key: None };
+    assert_eq!(log.run(now, alone), Err(Refusal::TooManyLanes), "it would have the spare one");
 
     assert_eq!(consume(&mut log, now, 3), [1, 2, 3]);
     let new = |number| Command::Enqueue {
@@ -228,6 +231,9 @@ fn the_lanes_of_a_key_are_few() {
     let beside: Vec<NewJob> =
         (21..=30).map(|number| NewJob { id: job_id(number), ..of_key(1, "k") }).collect();
     log.run(T0, Command::Enqueue { jobs: beside, key: None }).unwrap();
+    let again = (1..=5).map(|image| NewJob { id: job_id(50 + image), ..of_key(image, "k") }).collect();
+    let again = Command::Enqueue { jobs: again, key: None };
+    assert_eq!(log.run(T0, again), Err(Refusal::TooManyLanes), "of its lanes four are there");
     let later = (31..=40).map(|number| NewJob { delay: 1, ..of_key(number, "k") }).collect();
     log.run(T0, Command::Enqueue { jobs: later, key: None }).unwrap();
 }

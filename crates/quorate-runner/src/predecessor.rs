@@ -13,9 +13,13 @@ pub(crate) async fn give_back(client: &Client, worker: &str, shutdown: &Shutdown
             gone = client.worker_gone(worker) => gone,
         };
         match gone {
-            Ok(jobs) if jobs.is_empty() => return,
-            // It may have held more than one answer has.
-            Ok(jobs) => tracing::info!(worker, jobs = jobs.len(), "an earlier runner's jobs are given back"),
+            // One answer has all that a runner can hold. What is taken under its name meanwhile, another runner has.
+            Ok(jobs) => {
+                if !jobs.is_empty() {
+                    tracing::info!(worker, jobs = jobs.len(), "an earlier runner's jobs are given back");
+                }
+                return;
+            }
             Err(error @ (Error::Refused(_) | Error::Config(_) | Error::Protocol(_))) => {
                 tracing::warn!(worker, "an earlier runner's jobs are not given back: {error}");
                 return;

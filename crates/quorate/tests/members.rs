@@ -139,9 +139,11 @@ fn a_cluster_grows_and_shrinks_under_load_and_loses_no_job() {
                 .as_array()
                 .is_some_and(|all| all.iter().any(|one| one["name"] == *name))
         });
-        let unready = quorate(&["health", "--ready", "--url", &url(first + node as u16)]);
-        let said = text(&unready.stderr);
-        assert!(said.contains(&format!("quorate cluster member add {name}")), "{said}");
+        // The change before this one may go on.
+        wait_until("it says what to do", || {
+            let unready = quorate(&["health", "--ready", "--url", &url(first + node as u16)]);
+            text(&unready.stderr).contains(&format!("quorate cluster member add {name}"))
+        });
         let said = done(first, &["member", "add", &name]);
         assert!(
             said.starts_with(&format!("{name} votes: {} of {} voters", node / 2 + 1 + node % 2, node + 1)),

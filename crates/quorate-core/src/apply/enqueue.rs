@@ -10,7 +10,6 @@ use super::{birth, lookup};
 /// Adds jobs, all or none.
 pub(super) fn enqueue<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<Reply, Abort<T::Error>> {
     check((1..=limits::JOBS_PER_REQUEST).contains(&jobs.len()), "jobs")?;
-    check_keys(jobs, step.table.dispatch().most_lanes_of_key())?;
     let mut ids = BTreeSet::new();
     for job in jobs {
         check_limits(job)?;
@@ -45,16 +44,6 @@ fn holder<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<Option<Job>,
     Ok(step.table.job(id)?.filter(|job| unique::holds(job, step.now)))
 }
 
-/// Refuses jobs that could never wait all at once, as one key of theirs would need so many lanes.
-fn check_keys<E>(jobs: &[NewJob], most: usize) -> Result<(), Abort<E>> {
-    if jobs.len() <= most {
-        return Ok(());
-    }
-    let of_a_key = jobs.iter().filter(|job| needs_lane(job) && !job.key.is_empty());
-    let lanes = of_a_key.map(NewJob::lane).collect();
-    check(lanes_of_keys(&lanes).values().all(|lanes| *lanes <= most), "key")
-}
-
 /// How many of these lanes are of each key.
 fn lanes_of_keys<'a>(
     lanes: &BTreeSet<(&'a QueueName, Priority, ImageId, &'a str)>,
@@ -66,12 +55,8 @@ fn lanes_of_keys<'a>(
     of_keys
 }
 
-/// What is delayed looks for one when its time has come.
-fn needs_lane(job: &NewJob) -> bool {
-    job.delay == 0
-}
-
-/// Refuses jobs that would need more queues, or lanes to wait in, than there may be.
+/// Refuses jobs that would need more queues, or lanes to wait in, than there may be. What is delayed looks for a lane when its time has come:
+/// that its key has none now says nothing of then. But where there are none at all, nothing new is taken.
 fn check_room<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<(), Abort<T::Error>> {
     let dispatch = step.table.dispatch();
     let new: BTreeSet<&QueueName> =
@@ -83,21 +68,24 @@ fn check_room<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<(), A
     if jobs.len() <= dispatch.free_lanes() && jobs.iter().all(have_room) {
         return Ok(());
     }
-    let mut new = BTreeSet::new();
-    for job in jobs.iter().filter(|job| needs_lane(job)) {
+    let (mut at_once, mut delayed) = (BTreeSet::new(), BTreeSet::new());
+    for job in jobs {
         if !step.table.dispatch().has_lane_for(job) && holder(step, job)?.is_none() {
-            new.insert(job.lane());
+            if job.delay == 0 { &mut at_once } else { &mut delayed }.insert(job.lane());
         }
     }
-    let of_keys = lanes_of_keys(&new);
     let dispatch = step.table.dispatch();
-    let fits =
-        |((queue, key), lanes): ((&QueueName, &str), usize)| lanes <= dispatch.free_lanes_of_key(queue, key);
-    if new.len() <= dispatch.free_lanes() && of_keys.into_iter().all(fits) {
-        Ok(())
-    } else {
-        refuse(Refusal::TooManyLanes)
+    for ((queue, key), lanes) in lanes_of_keys(&at_once) {
+        if lanes > dispatch.free_lanes_of_key(queue, key) {
+            // Where they could never wait all at once, no pause helps.
+            check(lanes <= dispatch.most_lanes_of_key(), "key")?;
+            return refuse(Refusal::TooManyLanes);
+        }
     }
+    if at_once.union(&delayed).count() > dispatch.free_lanes() {
+        return refuse(Refusal::TooManyLanes);
+    }
+    Ok(())
 }
 
 fn check_limits<E>(job: &NewJob) -> Result<(), Abort<E>> {

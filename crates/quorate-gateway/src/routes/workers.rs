@@ -1,7 +1,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
-use quorate_api::{JobsWrapper, WorkersWrapper};
-use quorate_core::limits::{ID_CHARS, WORKER_JOBS_SHOWN, WORKER_NAME_BYTES};
+use quorate_api::{JobsWrapper, WorkersWrapper, WriteOutcome};
+use quorate_core::limits::{ID_CHARS, JOBS_PER_REQUEST, WORKER_JOBS_SHOWN, WORKER_NAME_BYTES};
 use quorate_core::{Command, Job, Reply};
 
 use crate::answer::{self, Claim, Jobs};
@@ -54,18 +54,24 @@ pub(crate) async fn gone<B: Backend>(
     State(gateway): State<Gateway<B>>,
     WorkerPath(worker): WorkerPath,
 ) -> Answer {
+    // One that is still there takes others meanwhile, which are not looked for.
+    let holds = gateway.backend().reads().worker(&worker).map_or(0, |worker| worker.holds);
+    let rounds = usize::try_from(holds).unwrap_or(ROUNDS).div_ceil(JOBS_PER_REQUEST).min(ROUNDS);
     let (mut index, mut all) = give_back(&gateway, &worker).await?;
-    for _ in 1..ROUNDS {
-        if gateway.backend().reads().worker(&worker).is_none() {
-            break;
-        }
+    for _ in 1..rounds {
         match give_back(&gateway, &worker).await {
             Ok((later, jobs)) => {
                 index = later;
                 all.extend(jobs);
             }
-            // None would mean that it holds nothing.
-            Err(failure) if all.is_empty() => return Err(failure),
+            // None would mean that it holds nothing; and what it held may have been ended.
+            Err(_) if all.is_empty() => {
+                return Err(ApiError::Unavailable {
+                    outcome: WriteOutcome::Unknown,
+                    message: "a part of what the worker holds may be given back",
+                }
+                .into());
+            }
             // What was given back stays so, whatever comes of the rest.
             Err(_) => break,
         }

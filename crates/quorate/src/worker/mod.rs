@@ -65,7 +65,7 @@ pub(crate) fn main(args: WorkerArgs) -> anyhow::Result<ExitCode> {
         false => jobs.iter().for_each(|job| out.line(&job.id)),
     }
     if jobs.is_empty() {
-        output::remark(format_args!("nothing was held under the name {name}: quorate worker list"));
+        output::remark(format_args!("nothing was given back of the name {name}: quorate worker list"));
     }
     let ended = out.end(Some("the worker's jobs are given back"));
     given_back.and(ended).map(|()| ExitCode::SUCCESS)

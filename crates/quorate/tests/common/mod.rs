@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::fs::File;
 use std::io::Seek;
 use std::net::TcpListener;
 use std::path::Path;
@@ -14,22 +15,30 @@ use nix::unistd::Pid;
 
 pub(crate) const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
 
-/// `count` ports behind each other that are free, as are those 1000 above.
+/// `count` ports behind each other that are free, as are those 1000 above, and that no other of these suites gets while this one runs.
 pub(crate) fn free_ports(count: u16) -> u16 {
     // The next caller looks behind what this one gets.
-    static NEXT: Mutex<usize> = Mutex::new(0);
+    static NEXT: Mutex<(usize, Vec<File>)> = Mutex::new((0, Vec::new()));
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let mut taken = NEXT.lock().unwrap();
     // Another run of these tests on this machine begins somewhere else.
-    let first = usize::try_from(std::process::id()).unwrap() % 1_000;
-    let mut next = NEXT.lock().unwrap();
-    (20_000..30_000)
-        .step_by(10)
-        .cycle()
-        .skip(first + *next)
-        .take(1_000)
-        .inspect(|_| *next += 1)
-        .find(|base| (*base..*base + count).all(|port| is_free(port) && is_free(port + 1_000)))
-        .expect("some ports are free")
+    let first = usize::try_from(std::process::id()).unwrap() % 500 + taken.0;
+    // Every other thousand: those above are nobody's.
+    let bases =
+        (20_000..30_000).step_by(2_000).flat_map(|thousands| (thousands..thousands + 1_000).step_by(10));
+    for base in bases.cycle().skip(first).take(500) {
+        taken.0 += 1;
+        // It may be another user's.
+        let Ok(lock) = File::create(std::env::temp_dir().join(format!("quorate-tests-{base}.lock"))) else {
+            continue;
+        };
+        if lock.try_lock().is_ok() && (base..base + count).all(|port| is_free(port) && is_free(port + 1_000))
+        {
+            taken.1.push(lock);
+            return base;
+        }
+    }
+    panic!("no ports are free");
 }
 
 /// Runs the program to its end.
