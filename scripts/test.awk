@@ -56,7 +56,6 @@ function finish(    why) {
 function may_begin() { return suite == "" || section == "result" || section == "error" }
 
 /^     Running .*\.rs \(.+-[0-9a-f]+\)$/ && may_begin() {
-    named = 0
     executable = $0
     gsub(/^[^(]*\(|\)$/, "", executable)
     source = "?"
@@ -67,7 +66,7 @@ function may_begin() { return suite == "" || section == "result" || section == "
 }
 /^   Doc-tests [^ ]+$/ && may_begin() { gsub(/_/, "-", $2); begin("-p " $2 " --doc"); next }
 
-# The list at the end of those that failed, which were named one by one; a second cargo's suites come after it.
+# The list at the very end of those that failed, which were named one by one.
 /^error: [0-9]+ targets? failed:$/ && may_begin() { finish(); named = 1 }
 named { next }
 

@@ -71,11 +71,14 @@ async fn what_was_given_back_is_said_though_the_rest_fails() {
 #[tokio::test]
 async fn where_the_rest_fails_none_is_no_answer() {
     let api = Api::new();
-    let id = taken(&api, "w", 1).await[0]["id"].as_str().unwrap().to_owned();
+    taken(&api, "w", 1_000).await;
+    taken(&api, "w", 1).await;
+    // A node that still sees all of them held.
     api.backend.lag();
-    api.post(&format!("/v1/job/{id}/success"), "").await.expect(200);
+    let gone = async |status| api.post("/v1/worker/w/gone", "").await.expect(status).json();
+    assert_eq!(gone(200).await["jobs"].as_array().map(Vec::len), Some(1_001));
     api.backend.fail_after(1, Unavailable::NotApplied);
-    api.post("/v1/worker/w/gone", "").await.expect(503);
+    assert_eq!(gone(503).await["outcome"], "unknown", "the first part was carried out");
 }
 
 #[tokio::test]
