@@ -4,7 +4,7 @@ import math, os, signal, subprocess, sys, time, uuid
 import requests  # pip install requests
 
 nodes, program = sys.argv[1].split(","), sys.argv[2:]
-http, give_up = requests.Session(), math.inf
+http, give_up, name = requests.Session(), math.inf, f"{os.uname().nodename}-{os.getpid()}"
 
 
 def bearer(request):
@@ -63,7 +63,7 @@ http.auth = bearer
 signal.signal(signal.SIGTERM, end)
 while give_up == math.inf:
     # One key for one question, however often it is asked; another one after every answer.
-    answer = call("/v1/jobs/consume?wait=20", 28, headers={"Idempotency-Key": str(uuid.uuid4())})
+    answer = call(f"/v1/jobs/consume?wait=20&worker={name}", 28, headers={"Idempotency-Key": str(uuid.uuid4())})
     if answer is None:
         break
     if not answer:

@@ -28,7 +28,7 @@ call() {
 
 while [ -z "${ending-}" ]; do
     # One key for one question, however often it is asked; another one after every answer.
-    idle=1 ours=0 call 28 "/v1/jobs/consume?wait=20" -H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)" || break
+    idle=1 ours=0 call 28 "/v1/jobs/consume?wait=20&worker=$HOSTNAME-$$" -H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)" || break
     ((code == 200)) || { echo "${nodes[0]} says $code: $(<"$dir/answer")" >&2; exit 1; }
     id=$(jq -r '.jobs[0].id // empty' "$dir/answer")
     [ "$id" ] || continue

@@ -398,6 +398,10 @@ fn wait_waits_for_the_last_attempt_and_its_code_says_how_it_went() {
     let failed = node.run(&["job", "wait", &retried, "--no-retries"]);
     assert_eq!(failed.status.code(), Some(7));
     assert_eq!(String::from_utf8(failed.stdout).unwrap(), format!("{retried}  error (bad_exit)\n"));
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let none = node.run(&["job", "wait", &retried, unknown]);
+    let said = format!("error: the job {unknown}: there is no such job\n");
+    assert_eq!((none.status.code(), stderr(&none)), (Some(3), said));
     let queued = node.enqueue(&[]);
     let over = node.run(&["job", "wait", &second, &queued, "--wait", "300ms"]);
     assert_eq!((over.status.code(), stderr(&over).as_str()), (Some(8), "1 of 2 jobs has not ended\n"));

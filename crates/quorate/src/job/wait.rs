@@ -138,7 +138,8 @@ impl Wait {
     async fn look(&mut self, client: &Client, args: &WaitArgs) -> anyhow::Result<()> {
         let mut next = 0;
         while let Some((id, attempt)) = self.waiting.get_mut(next) {
-            let last = last_attempt(client, attempt, args.no_retries).await?;
+            let last = last_attempt(client, attempt, args.no_retries).await;
+            let last = last.map_err(|error| of_job(id, error))?;
             (self.was_answered, self.is_silent) = (true, false);
             match last {
                 Attempt::Active(last) => {
@@ -160,6 +161,14 @@ impl Wait {
         }
         self.is_current = true;
         Ok(())
+    }
+}
+
+/// Which of many it is that cannot be waited for.
+fn of_job(id: &str, error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(Error::Refused(_)) => error.context(format!("the job {id}")),
+        _ => error,
     }
 }
 
