@@ -273,7 +273,6 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    #[expect(clippy::disallowed_methods, reason = "this is the edge")]
     async fn what_the_other_side_said_is_heard_where_writing_fails() {
         let (dir, ca) = (tempfile::tempdir().unwrap(), ca());
         issue(dir.path(), &ca, "n1", None);
