@@ -13,7 +13,7 @@ pub struct Cluster {
     /// What that node is: `member`; `forming`: in no cluster yet; `applicant`: no member, and nobody has asked for it; `removed`.
     #[serde(default)]
     pub standing: String,
-    /// The leader's name; absent when none is known.
+    /// The leader's name; absent when none is known that answers, and while no majority of the voters answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<String>,
     /// Raft's term.
@@ -59,7 +59,7 @@ pub struct Outsider {
 /// What an operator should see to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
-    /// One of `peer_refused`, `insecure`, `no_failure_survived`, `half_changed`, `disk_short`, `no_room_for_snapshot`, `certificate_expires`, `lagging`, `clock_off`, `even_voters`, `mixed_versions`, `draining`,
+    /// One of `peer_refused`, `no_majority`, `insecure`, `no_failure_survived`, `half_changed`, `disk_short`, `no_room_for_snapshot`, `certificate_expires`, `lagging`, `clock_off`, `even_voters`, `mixed_versions`, `draining`,
     /// `applicant`, `name_borne`, `removed_runs`; others may come.
     pub kind: String,
     /// For people.
@@ -92,7 +92,7 @@ pub struct Member {
     /// Its id in decimal digits, drawn when its data directory was made. A string: it has 64 bits, and a number in
     /// JavaScript only 53.
     pub id: String,
-    /// `leader`, `follower` or `learner`.
+    /// `leader`, `follower` or `learner`: of a leader that does not answer, or has no majority, what it was.
     pub role: String,
     /// Where peers reach it.
     pub peer_addr: String,

@@ -62,6 +62,16 @@ fn the_state_of_the_cluster_is_said_first_and_by_the_exit_code() {
     });
     let emergency = status();
     assert_eq!(emergency.status.code(), Some(5));
+    let shown = stdout(&emergency);
+    assert!(shown.contains("\nno leader; the last was n"), "{shown}");
+    assert_eq!(shown.to_lowercase().matches("no majority").count(), 1, "{shown}");
+    let json = quorate(&["cluster", "status", "--json", "--nodes", &at]);
+    let cluster: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let seen = (&cluster["leader"], &cluster["warnings"][0]["kind"], &cluster["warnings"][1]);
+    assert_eq!(seen, (&Value::Null, &Value::from("no_majority"), &Value::Null), "{cluster}");
+    for member in cluster["members"].as_array().unwrap() {
+        assert_eq!(member["clock_offset_ms"].is_null(), member["reachable"] == false, "{member}");
+    }
     let nobody = "00000000-0000-7000-8000-000000000000";
     let unavailable = quorate(&["job", "get", nobody, "--deadline", "3s", "--nodes", &at]);
     let said = stderr(&unavailable);

@@ -17,7 +17,7 @@ pub struct Cluster {
     pub node: String,
     /// What that node is to it.
     pub standing: Standing,
-    /// The leader's name, if one is known.
+    /// The leader's name, if one is known that answers, as does a majority.
     pub leader: Option<String>,
     /// Raft's term.
     pub term: u64,
@@ -39,6 +39,26 @@ pub struct Cluster {
     pub tolerates: usize,
     /// What an operator should see to, the gravest first.
     pub warnings: Vec<Warning>,
+}
+
+impl Cluster {
+    /// How many voters answer, of how many.
+    pub(crate) fn voters_that_answer(&self) -> (usize, usize) {
+        let voters = || self.members.iter().filter(|member| member.role != Role::Learner);
+        (voters().filter(|voter| voter.reachable).count(), voters().count())
+    }
+
+    /// Whether as many answer as must agree.
+    pub(crate) fn has_majority(&self) -> bool {
+        self.voters_that_answer().0 >= self.quorum
+    }
+
+    /// Who leads. Of a dead leader, or one that has lost its followers, Raft goes on thinking so until another one is elected.
+    fn leader(&self) -> Option<String> {
+        let leads = |member: &&Member| member.role == Role::Leader && member.reachable;
+        let leader = self.members.iter().find(leads).filter(|_| self.has_majority());
+        leader.map(|leader| leader.name.clone())
+    }
 }
 
 /// What a node is to the cluster.
@@ -87,7 +107,7 @@ pub struct Member {
     pub name: String,
     /// Its id, drawn when its data directory was made.
     pub id: u64,
-    /// What it is.
+    /// What it is; of one that does not answer, what it was.
     pub role: Role,
     /// Where peers reach it.
     pub peer_addr: String,
@@ -103,7 +123,8 @@ pub struct Member {
     pub draining: bool,
     /// It lets strangers in, as it was told to.
     pub insecure: bool,
-    /// By how many milliseconds its wall clock is ahead of the answering node's, where that was seen lately.
+    /// By how many milliseconds its wall clock is ahead of the answering node's, where that was seen lately; `None` where it did not
+    /// answer.
     pub clock_offset_ms: Option<i64>,
     /// How its disk is, and the free bytes there, what the node keeps for itself included; `None` where unknown.
     pub disk: Option<(DiskState, u64)>,
@@ -200,8 +221,12 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
                 .filter(|ms| *ms > 0)
                 .map(|ms| Duration::from_millis(ms.saturating_sub(peers.process.clock.wall_ms()))),
             uptime: says.as_ref().map(|says| Duration::from_millis(says.uptime_ms)),
+            clock_offset_ms: match &says {
+                Some(_) if id == own_id => Some(0),
+                Some(_) => peers.process.clock.offset_ms(id),
+                None => None,
+            },
             version: says.map(|says| says.version),
-            clock_offset_ms: if id == own_id { Some(0) } else { peers.process.clock.offset_ms(id) },
         })
         .collect();
     members.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
@@ -220,7 +245,7 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
         id: peers.cluster_to_be(),
         node: peers.process.config.name.clone(),
         standing,
-        leader: leader.and_then(|leader| Some(membership.get_node(&leader.id)?.name.clone())),
+        leader: None,
         term: peers.leadership.term(),
         feature_level: level,
         log_time_offset_ms: peers.process.clock.log_time_offset_ms(&peers.other_voters()),
@@ -231,6 +256,7 @@ pub(crate) async fn cluster(peers: &Peers, level: FeatureLevel) -> Cluster {
         tolerates,
         warnings: Vec::new(),
     };
+    cluster.leader = cluster.leader();
     let refused = peers.refusals().into_iter().map(|(peer, why)| Warning::PeerRefused { peer, why });
     let others = warnings::of(&cluster, membership.get_joint_config().len() > 1);
     cluster.warnings = refused.chain(others).collect();

@@ -3,7 +3,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::DiskState;
-use crate::cluster::status::{Cluster, Member, Role};
+use crate::cluster::status::{Cluster, Member, Standing};
 use crate::limits;
 
 /// What an operator should see to, in a cluster that may take writes all the same.
@@ -15,6 +15,15 @@ pub enum Warning {
         peer: String,
         /// Why.
         why: String,
+    },
+    /// Fewer voters answer than must agree: nothing is written.
+    NoMajority {
+        /// So many.
+        answer: usize,
+        /// Of so many.
+        voters: usize,
+        /// And so many must agree.
+        quorum: usize,
     },
     /// A member lets strangers in, as it was told to.
     Insecure(String),
@@ -93,6 +102,7 @@ impl Warning {
     pub fn kind(&self) -> &'static str {
         match self {
             Warning::PeerRefused { .. } => "peer_refused",
+            Warning::NoMajority { .. } => "no_majority",
             Warning::Insecure(_) => "insecure",
             Warning::EvenVoters(_) => "even_voters",
             Warning::NoFailureSurvived => "no_failure_survived",
@@ -115,6 +125,10 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Warning::PeerRefused { peer, why } => write!(f, "{peer} cannot be spoken to: {why}"),
+            Warning::NoMajority { answer, voters, quorum } => write!(
+                f,
+                "no majority: {answer} of {voters} voters answer, and {quorum} must agree: no writes until more of them are back"
+            ),
             Warning::Insecure(name) => write!(
                 f,
                 "{name} is open (--insecure): whoever reaches its ports may do everything; give it tokens (`quorate token new`) and \
@@ -187,13 +201,16 @@ impl fmt::Display for Warning {
 /// What there is to warn of, the gravest first. `half_changed`: a change of the voters is half done.
 pub(crate) fn of(cluster: &Cluster, half_changed: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let voters = cluster.members.iter().filter(|member| member.role != Role::Learner).count();
+    let (answer, voters) = cluster.voters_that_answer();
     let well = || cluster.members.iter().filter(|member| member.reachable);
+    // What somebody sees who is no member is no news of the cluster.
+    if cluster.standing == Standing::Member && !cluster.has_majority() {
+        warnings.push(Warning::NoMajority { answer, voters, quorum: cluster.quorum });
+    }
     warnings
         .extend(well().filter(|member| member.insecure).map(|member| Warning::Insecure(member.name.clone())));
-    let answer = well().filter(|member| member.role != Role::Learner).count();
     // Else writes have stopped.
-    if voters > 1 && cluster.tolerates == 0 && answer >= cluster.quorum {
+    if voters > 1 && cluster.tolerates == 0 && cluster.has_majority() {
         warnings.push(Warning::NoFailureSurvived);
     }
     if half_changed {
@@ -264,7 +281,7 @@ fn clocks<'a>(members: impl Iterator<Item = &'a Member>) -> Vec<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::status::Outsider;
+    use crate::cluster::status::{Outsider, Role};
 
     /// A healthy cluster of so many voters.
     fn cluster(voters: usize) -> Cluster {
@@ -288,7 +305,13 @@ mod tests {
             uptime: None,
         });
         let tolerates = voters.saturating_sub(voters / 2 + 1);
-        Cluster { members: members.collect(), tolerates, quorum: voters / 2 + 1, ..Cluster::default() }
+        Cluster {
+            standing: Standing::Member,
+            members: members.collect(),
+            tolerates,
+            quorum: if voters == 0 { 0 } else { voters / 2 + 1 },
+            ..Cluster::default()
+        }
     }
 
     fn kinds(cluster: &Cluster, half_changed: bool) -> Vec<&'static str> {
@@ -318,7 +341,12 @@ mod tests {
             cluster.members[..members].iter_mut().for_each(|member| member.reachable = false);
         };
         assert_eq!(of_three(&|cluster| silent(cluster, 1)), ["no_failure_survived"]);
-        assert_eq!(of_three(&|cluster| silent(cluster, 2)), [""; 0], "writes have stopped already");
+        assert_eq!(of_three(&|cluster| silent(cluster, 2)), ["no_majority"], "writes have stopped already");
+        let removed = of_three(&|cluster| {
+            silent(cluster, 2);
+            cluster.standing = Standing::Removed;
+        });
+        assert_eq!(removed, [""; 0], "it knows nothing of them any more");
         assert_eq!(of_three(&|cluster| cluster.members[2].applied_index = Some(0)), [""; 0], "a moment");
         let newest = Some(limits::LAG_WORTH_A_WARNING + 101);
         assert_eq!(of_three(&|cluster| cluster.members[0].applied_index = newest), ["lagging", "lagging"]);

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use quorate_client::api::{Cluster, Member};
 
+use super::state::NO_MAJORITY;
 use crate::duration::HumanDuration;
 use crate::output::{Output, Table};
 
@@ -15,7 +16,7 @@ pub(super) fn show(out: &mut Output, cluster: &Cluster) {
         let mut table = Table::new(header).whole(5);
         let newest = cluster.members.iter().filter_map(|member| member.applied_index).max().unwrap_or(0);
         for member in &cluster.members {
-            table.row(row(member, newest).each_ref().map(String::as_str));
+            table.row(row(member, newest, cluster.leader.is_some()).each_ref().map(String::as_str));
         }
         out.table(&table);
     }
@@ -31,7 +32,8 @@ pub(super) fn show(out: &mut Output, cluster: &Cluster) {
     if let Some(offset) = cluster.log_time_offset_ms {
         out.line(format_args!("log time is {offset:+} ms off the median of the members' wall clocks"));
     }
-    for warning in &cluster.warnings {
+    // What the first line says is said.
+    for warning in cluster.warnings.iter().filter(|warning| warning.kind != NO_MAJORITY) {
         out.line(format_args!("warning: {}", warning.message));
     }
     out.line(
@@ -41,17 +43,15 @@ pub(super) fn show(out: &mut Output, cluster: &Cluster) {
 
 /// Who leads: one that answers. Of a dead leader the nodes go on thinking so until another one is elected.
 fn leader(cluster: &Cluster) -> String {
-    match &cluster.leader {
+    match cluster.members.iter().find(|member| member.role == "leader") {
         None => "no leader known".to_owned(),
-        Some(leader) if cluster.members.iter().any(|member| member.name == *leader && !member.reachable) => {
-            format!("no leader; the last was {leader}")
-        }
-        Some(leader) => format!("leader {leader}"),
+        Some(Member { name, reachable: true, .. }) if cluster.leader.is_some() => format!("leader {name}"),
+        Some(Member { name, .. }) => format!("no leader; the last was {name}"),
     }
 }
 
-/// `newest` is the highest index that any member has applied.
-fn row(member: &Member, newest: u64) -> [String; 12] {
+/// `newest` is the highest index that any member has applied; `is_led`: somebody leads.
+fn row(member: &Member, newest: u64, is_led: bool) -> [String; 12] {
     let unknown = || "?".to_owned();
     let behind = member.applied_index.map_or_else(unknown, |index| (newest - index).to_string());
     let number = |number: Option<u64>| number.map_or_else(unknown, |number| number.to_string());
@@ -67,7 +67,7 @@ fn row(member: &Member, newest: u64) -> [String; 12] {
     [
         member.name.clone(),
         if member.reachable { "yes" } else { "NO" }.to_owned(),
-        match (role(&member.role, member.reachable), member.draining) {
+        match (role(&member.role, member.reachable, is_led), member.draining) {
             (role, false) => role.to_owned(),
             (role, true) => format!("{role}, draining"),
         },
@@ -84,9 +84,9 @@ fn row(member: &Member, newest: u64) -> [String; 12] {
 }
 
 /// Of one that does not answer, what holds all the same: it leads nobody and follows nobody, and may have a vote.
-fn role(role: &str, reachable: bool) -> &str {
+fn role(role: &str, reachable: bool, is_led: bool) -> &str {
     match (reachable, role) {
-        (false, "leader") => "was leader", // until another one is elected
+        (_, "leader") if !(reachable && is_led) => "was leader", // until another one is elected
         (false, "follower") => "voter",
         (_, role) => role,
     }
@@ -101,6 +101,7 @@ fn uptime(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::state::testing::cluster;
 
     #[test]
     fn a_member_that_does_not_answer_has_no_part_that_it_may_have_lost() {
@@ -113,7 +114,25 @@ mod tests {
             ("learner", false, "learner"),
         ];
         for (says, reachable, expected) in table {
-            assert_eq!(role(says, reachable), expected);
+            assert_eq!(role(says, reachable, true), expected);
+        }
+        assert_eq!(role("leader", true, false), "was leader");
+        assert_eq!(role("follower", true, false), "follower");
+    }
+
+    #[test]
+    fn a_leader_that_has_no_majority_or_does_not_answer_is_the_last_one() {
+        let table = [
+            ("L f f", Some("n1"), "leader n1"),
+            ("L- f f", None, "no leader; the last was n1"),
+            ("L f- f-", None, "no leader; the last was n1"),
+            // A node of an earlier version.
+            ("L- f f", Some("n1"), "no leader; the last was n1"),
+            ("f f f", None, "no leader known"),
+        ];
+        for (members, says, expected) in table {
+            let cluster = Cluster { leader: says.map(str::to_owned), ..cluster(members) };
+            assert_eq!(leader(&cluster), expected, "{members}");
         }
     }
 }

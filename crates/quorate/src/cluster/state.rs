@@ -37,6 +37,9 @@ const ROOM: &str = "room";
 /// The warning of a node that it cannot speak to another one.
 pub(super) const PEER_REFUSED: &str = "peer_refused";
 
+/// That of a node which sees no majority.
+pub(super) const NO_MAJORITY: &str = "no_majority";
+
 impl State<'_> {
     pub(super) fn of(cluster: &Cluster) -> State<'_> {
         let voters: Vec<&Member> = cluster.members.iter().filter(|member| member.role != "learner").collect();
