@@ -252,10 +252,13 @@ impl Delivery {
     /// Asks the current node for `path`, once.
     pub(crate) async fn probe(&self, path: &str, patience: Duration) -> Result<Health, NotWell> {
         let node = self.nodes.current();
-        self.ask_well(node, path, patience).await.map_err(|unwell| match unwell {
-            Unwell::Answers(why) | Unwell::Foreign(why) | Unwell::Silent(why) | Unwell::Unreachable(why) => {
-                NotWell(format!("{}/{path}: {why}", self.nodes.name(node)))
-            }
+        self.ask_well(node, path, patience).await.map_err(|unwell| {
+            let is_unreachable = matches!(unwell, Unwell::Unreachable(_));
+            let (Unwell::Answers(why)
+            | Unwell::Foreign(why)
+            | Unwell::Silent(why)
+            | Unwell::Unreachable(why)) = unwell;
+            NotWell { says: format!("{}/{path}: {why}", self.nodes.name(node)), is_unreachable }
         })
     }
 

@@ -48,8 +48,12 @@ impl Error {
 
 /// What one node said, or what came in its place, when it was asked whether it is well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotWell(pub(crate) String);
+#[error("{says}")]
+pub struct NotWell {
+    pub(crate) says: String,
+    /// It took no connection: nothing listens there.
+    pub is_unreachable: bool,
+}
 
 /// A refusal as the cluster gave it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

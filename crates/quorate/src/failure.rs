@@ -6,6 +6,7 @@ use clap::error::ContextValue;
 use quorate_client::{Error, NotWell, RefusedKind};
 
 use crate::environment::Environment;
+use crate::hint::Hint;
 use crate::job::Incomplete;
 use crate::wrong_usage::{Lines, WrongUsage};
 use crate::{clean, exit_code, logging, output};
@@ -14,9 +15,10 @@ use crate::{clean, exit_code, logging, output};
 pub(crate) fn report(error: &anyhow::Error, environment: &Environment) -> ExitCode {
     let client = error.downcast_ref::<Error>();
     let mut message = environment.name_the_variable(causes(error));
-    let hint = match error.downcast_ref::<Incomplete>() {
-        Some(incomplete) => Some(incomplete.hint()),
-        None => client.and_then(hint).map(str::to_owned),
+    let hint = match (error.downcast_ref::<Hint>(), error.downcast_ref::<Incomplete>()) {
+        (Some(Hint(hint)), _) => Some(clean::line(hint)),
+        (None, Some(incomplete)) => Some(incomplete.hint()),
+        (None, None) => client.and_then(hint).map(str::to_owned),
     };
     if let Some(hint) = hint {
         message.push('\n');

@@ -3,12 +3,12 @@
 //!
 //! ```text
 //! cli          the tree of the commands
-//! failure      what went wrong becomes words and an exit code
+//! failure      what went wrong becomes words and an exit code … tips: what was meant
 //! completions, manual             what is made of the tree
 //! serve/       a node … dev/, demo/, bench/: several on this machine … run: a runner
 //! restore, recover     the data directory of a node that does not run … token/, cert/: what it knows its callers and peers by
 //! job/, operation/, queue/, worker/, cluster/, backup/, health  what speaks to a cluster … target: to which, and how
-//! wrong_usage  what cannot be … environment: settings from variables … ending: signals … runtime: threads
+//! wrong_usage  what cannot be … hint: what to do … environment: settings from variables … ending: signals … runtime: threads
 //! logging, output                 what is said … background, clean: by a thread, without steering a terminal
 //! duration, number, limits        values and their bounds … exit_code
 //! ```
@@ -31,6 +31,7 @@ mod environment;
 mod exit_code;
 mod failure;
 mod health;
+mod hint;
 mod job;
 mod limits;
 mod logging;

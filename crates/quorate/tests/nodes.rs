@@ -117,6 +117,45 @@ fn health_waits_for_a_node_that_is_not_ready_yet() {
 }
 
 #[test]
+fn health_names_its_flag_where_nothing_listens_at_its_default() {
+    if TcpListener::bind("127.0.0.1:8080").is_err() {
+        println!("SKIPPED: something listens at 127.0.0.1:8080");
+        return;
+    }
+    let health = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = Command::new(QUORATE);
+        command.arg("health").args(args).env_remove("QUORATE_HEALTH_URL").env_remove("QUORATE_NODES");
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(5));
+        stderr(&output)
+    };
+    let said = health(&[], &[]);
+    let hint = "\nIt asks one node, 127.0.0.1:8080 unless --url NODE (QUORATE_HEALTH_URL) names another one";
+    assert!(said.starts_with("error: http://127.0.0.1:8080/healthz: "), "{said}");
+    assert!(said.ends_with(&format!("{hint}.\n")), "{said}");
+    let said = health(&[("QUORATE_NODES", "n1:80")], &["--wait", "300ms"]);
+    assert!(said.ends_with(&format!("{hint}: those of QUORATE_NODES are not asked.\n")), "{said}");
+    let nobody = format!("127.0.0.1:{}", free_ports(1));
+    assert_eq!(health(&[], &["--url", &nobody]).lines().count(), 1);
+    assert_eq!(health(&[("QUORATE_HEALTH_URL", &nobody)], &[]).lines().count(), 1);
+}
+
+#[test]
+fn the_port_of_the_peers_is_told_from_the_one_for_http() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(1);
+    let _node = node(dir.path(), &[port], 0);
+    wait_until_ready(port);
+    let peers = format!("127.0.0.1:{}", port + 1_000);
+    for args in [&["health", "--url", &peers][..], &["job", "list", "--deadline", "1s", "--nodes", &peers]] {
+        let output = quorate(args);
+        assert_eq!(output.status.code(), Some(5));
+        let said = stderr(&output);
+        assert!(said.contains("does not speak HTTP: it is a port where nodes talk to each other"), "{said}");
+    }
+}
+
+#[test]
 fn a_command_does_not_wait_where_nobody_listens() {
     let port = free_ports(2);
     let nodes = format!("127.0.0.1:{port},localhost:{}", port + 1);

@@ -16,7 +16,7 @@ use quorate_client::api::Reason;
 use quorate_client::{Client, ClientConfig, Consume, JobFailure};
 use serde_json::Value;
 
-use common::{QUORATE, free_ports, quorate};
+use common::{QUORATE, free_ports, quorate, start, wait_until_ready};
 
 /// Clusters are started one after the other: ports are looked for first and bound later.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -306,6 +306,24 @@ fn a_taken_port_is_named() {
     let output = quorate(&["dev", "--http-port", &port.to_string(), "--data-dir", data_dir]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains(&format!("127.0.0.1:{} is taken", port + 1)), "{stderr}");
+    assert!(stderr.ends_with("\nChoose other ports, with --http-port and --peer-port.\n"), "{stderr}");
+}
+
+#[test]
+fn a_cluster_where_another_one_was_to_start_is_named() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(1);
+    let _node = start(dir.path(), &[port], 0);
+    wait_until_ready(port);
+    let other = dir.path().join("other");
+    let output = quorate(&["dev", "--http-port", &port.to_string(), "--data-dir", other.to_str().unwrap()]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.starts_with(&format!("error: http-port: 127.0.0.1:{port} is taken")), "{stderr}");
+    let says =
+        format!("A Quorate node, n0, answers there: `quorate cluster status --nodes 127.0.0.1:{port}`");
+    assert!(stderr.contains(&says) && stderr.contains("--http-port and --peer-port"), "{stderr}");
 }
 
 #[test]

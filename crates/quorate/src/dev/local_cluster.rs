@@ -11,6 +11,7 @@ use quorate_tls::Trust;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::node_log::NodeLog;
+use super::taken::Taken;
 use crate::cert::{Authority, Made, Owner};
 use crate::limits::{CERTIFICATE_YEAR, LOCAL_NODE_GRACE};
 use crate::wrong_usage::{Lines, wrong_usage};
@@ -146,7 +147,7 @@ impl LocalCluster {
         ensure!(node.child.is_none(), "{} runs already", node.name);
         // Whoever has the port would answer in the node's place.
         for (setting, addr) in [("http-port", &node.http_addr), ("peer-port", &node.peer_addr)] {
-            std::net::TcpListener::bind(addr).with_context(|| format!("{setting}: {addr} is taken"))?;
+            std::net::TcpListener::bind(addr).with_context(|| Taken { setting, addr: addr.clone() })?;
         }
         let (log, to_log) = std::io::pipe()?;
         node.log = Some(

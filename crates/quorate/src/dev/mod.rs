@@ -1,6 +1,7 @@
 mod local_cluster;
 mod node_log;
 mod ready;
+mod taken;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use crate::{logging, output, runtime};
 
 pub(crate) use local_cluster::LocalCluster;
 pub(crate) use ready::wait_until_ready;
+use taken::Taken;
 
 /// Run a whole cluster on this machine, each node a process of its own.
 ///
@@ -62,7 +64,15 @@ async fn run(args: DevArgs, said: &Background, remarks: &Background) -> anyhow::
         LocalCluster::new(args.nodes, args.http_port, peer_port, &args.data_dir, &args.log_level)?;
     let ca = args.tls.then(|| cluster.speak_tls(&args.data_dir)).transpose()?;
     let mut ending = Ending::listen()?;
-    cluster.start_all()?;
+    if let Err(error) = cluster.start_all() {
+        return Err(match error.downcast_ref::<Taken>() {
+            Some(taken) => {
+                let hint = taken.hint(cluster.client_config(&taken.addr)).await;
+                error.context(hint)
+            }
+            None => error,
+        });
+    }
     for node in cluster.nodes() {
         let (pid, log) = (node.pid().unwrap_or(0), node.log_file());
         said.line(format_args!("{}  {}  pid {pid}  log {}", node.name, node.url(), log.display()));
