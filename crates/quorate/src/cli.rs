@@ -41,12 +41,16 @@ pub(crate) enum Command {
     /// Run jobs: take them from the cluster and hand them to programs or containers.
     Run(run::RunArgs),
     /// Enqueue, look at and steer jobs.
+    #[command(alias = "jobs")]
     Job(job::JobArgs),
     /// Watch and stop work on many jobs, which `job retry`, `cancel` and `delete` begin.
+    #[command(alias = "operations")]
     Operation(operation::OperationArgs),
     /// Look at queues, set them, pause and purge them.
+    #[command(alias = "queues")]
     Queue(queue::QueueArgs),
     /// Look at the workers that hold jobs, and give back what one holds that is gone.
+    #[command(alias = "workers")]
     Worker(worker::WorkerArgs),
     /// Make tokens, by which nodes know their callers.
     Token(token::TokenArgs),

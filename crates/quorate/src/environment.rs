@@ -20,7 +20,7 @@ pub(crate) fn parse<C: FromArgMatches>(
     program: &Command,
     args: &[OsString],
 ) -> Result<(C, Environment), clap::Error> {
-    let mut command = with_settings(program.clone(), None);
+    let mut command = with_settings(program.clone(), &|_| false);
     let matches = command
         .try_get_matches_from_mut(args)
         .map_err(|error| name_the_variable(error, &mut command, program, args))?;
@@ -53,14 +53,14 @@ impl Environment {
     }
 }
 
-/// A command line, without one of the variables.
-fn with_settings(command: Command, without: Option<&OsStr>) -> Command {
+/// A command line, without some of the variables.
+fn with_settings(command: Command, without: &dyn Fn(&OsStr) -> bool) -> Command {
     command
         .mut_args(|arg| setting(arg, without))
         .mut_subcommands(|subcommand| with_settings(subcommand, without))
 }
 
-fn setting(arg: Arg, without: Option<&OsStr>) -> Arg {
+fn setting(arg: Arg, without: &dyn Fn(&OsStr) -> bool) -> Arg {
     // A number below 0 is a wrong value, not another flag.
     let arg = if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg };
     let Some(variable) = arg.get_env().map(ToOwned::to_owned) else { return arg };
@@ -69,7 +69,7 @@ fn setting(arg: Arg, without: Option<&OsStr>) -> Arg {
         ArgAction::SetTrue => arg.value_parser(switch),
         _ => arg,
     };
-    if empty || without == Some(&variable) { arg.env(Resettable::Reset) } else { arg }
+    if empty || without(&variable) { arg.env(Resettable::Reset) } else { arg }
 }
 
 /// On or off, as people say it; for `value_parser`.
@@ -92,11 +92,21 @@ fn name_the_variable(
         let context = |kind| error.get(kind).map(ToString::to_string);
         (error.kind(), context(ContextKind::InvalidArg), context(ContextKind::InvalidValue))
     };
-    let meant = variables(command).into_iter().find(|variable| {
-        let without = with_settings(program.clone(), Some(variable)).try_get_matches_from(args);
-        without.err().is_none_or(|other| what(&other) != what(&error))
-    });
-    let Some(name) = meant.map(|variable| variable.to_string_lossy().into_owned()) else { return error };
+    let error_without = |without: &dyn Fn(&OsStr) -> bool| {
+        with_settings(program.clone(), without).try_get_matches_from(args).err()
+    };
+    let is_same = |other: &clap::Error| what(other) == what(&error);
+    let meant = variables(command)
+        .into_iter()
+        .find(|variable| !error_without(&|other| other == variable).is_some_and(|other| is_same(&other)));
+    let Some(name) = meant.map(|variable| variable.to_string_lossy().into_owned()) else {
+        // Its usage shows a flag whose variable is set as one that must be given.
+        let without = error_without(&|_| true).filter(is_same);
+        if let Some(usage) = without.as_ref().and_then(|other| other.get(ContextKind::Usage)) {
+            error.insert(ContextKind::Usage, usage.clone());
+        }
+        return error;
+    };
     if error.kind() == ErrorKind::InvalidUtf8 {
         return command.error(ErrorKind::InvalidUtf8, format!("{name} is not UTF-8"));
     }

@@ -50,6 +50,7 @@ mod run;
 mod runtime;
 mod serve;
 mod target;
+mod tips;
 mod token;
 mod worker;
 mod wrong_usage;
@@ -68,7 +69,10 @@ fn main() -> ExitCode {
     let program = Cli::command();
     let (cli, environment) = match environment::parse::<Cli>(&program, &args) {
         Ok(parsed) => parsed,
-        Err(mut usage) => return failure::usage(&mut usage),
+        Err(mut usage) => {
+            tips::add(&mut usage, &program, &args);
+            return failure::usage(&mut usage);
+        }
     };
     let result = match cli.command {
         Command::Serve(args) => serve::main(*args),

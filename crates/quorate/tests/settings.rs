@@ -359,3 +359,14 @@ fn a_wrong_value_is_said_in_plain_words_and_is_wrong_usage() {
         assert_eq!(output.status.code(), Some(2), "{variable}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn a_usage_shows_no_flag_as_needed_whose_variable_is_set() {
+    let variables = [("QUORATE_NODES", "http://127.0.0.1:1"), ("QUORATE_DEADLINE", "1s")];
+    for args in [&["job", "get"][..], &["job", "list", "--nothing"], &["queue", "pause"]] {
+        let said = stderr(&with(&variables, args));
+        let usage = said.lines().find(|line| line.starts_with("Usage: ")).expect(&said);
+        assert!(!usage.contains("--nodes") && !usage.contains("--deadline"), "{said}");
+        assert_eq!(said, stderr(&with(&[], args)));
+    }
+}

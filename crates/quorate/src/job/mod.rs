@@ -42,7 +42,7 @@ enum Command {
     #[command(visible_alias = "add")]
     Enqueue(enqueue::EnqueueArgs),
     /// Show a job.
-    #[command(visible_alias = "show")]
+    #[command(visible_alias = "show", alias = "status")]
     Get(OneJob),
     #[command(visible_alias = "ls")]
     List(list::ListArgs),
