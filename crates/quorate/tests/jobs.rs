@@ -289,7 +289,7 @@ fn failures_are_listed_with_why_and_when_and_those_apart_that_nobody_goes_on_fro
     let columns = node.says(&["job", "list", "--status", "error"]);
     let lines: Vec<&str> = columns.lines().collect();
     let header: Vec<&str> = lines[0].split_whitespace().collect();
-    assert_eq!(header, ["id", "image", "status", "attempt", "completed", "queue", "details"]);
+    assert_eq!(header, ["id", "image", "status", "attempt", "completed", "ran", "queue", "details"]);
     let none = node.says(&["job", "list", "--status", "error", "--image", "none"]);
     assert_eq!(none.split_whitespace().collect::<Vec<_>>(), header, "whatever is found");
     assert!(lines[1].contains("dead (killed)") && lines[1].ends_with("out of memory"), "{columns}");
@@ -310,6 +310,37 @@ fn failures_are_listed_with_why_and_when_and_those_apart_that_nobody_goes_on_fro
     let alone = node.run(&["job", "list", "--status", "dead,cancelled"]);
     assert_eq!(alone.status.code(), Some(2));
     assert!(stderr(&alone).contains("dead stands alone"), "{}", stderr(&alone));
+}
+
+#[test]
+fn a_list_of_jobs_that_have_ended_says_when_and_how_long_each_ran_and_nothing_that_none_of_them_has() {
+    let node = Node::start();
+    let (done, called_off) = (node.enqueue(&[]), node.enqueue(&["--priority", "0"]));
+    assert_eq!(node.take(1), std::slice::from_ref(&done));
+    node.succeed(&done);
+    node.says(&["job", "cancel", &called_off]);
+    let rows = |status: &str| -> Vec<Vec<String>> {
+        let columns = node.says(&["job", "list", "--status", status]);
+        columns.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+    };
+    let succeeded = rows("succeeded");
+    assert_eq!(succeeded[0], ["id", "image", "status", "completed", "ran", "queue"]);
+    let ended = node.json(&["job", "get", &done])["completed_at"].as_str().unwrap().to_owned();
+    assert_eq!(succeeded[1][..4], [&done, "a", "success", &ended]);
+    assert!(succeeded[1].len() == 6 && succeeded[1][4].ends_with('s'), "{succeeded:?}");
+    assert_eq!(rows("success,queued")[0].len(), 9, "columns of both kinds");
+
+    let on_a_terminal = |status: &str| {
+        let table = on_a_terminal(&mut node.command(&["job", "list", "--status", status]), 120);
+        table.lines().nth(1).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert!(
+        on_a_terminal("succeeded").contains("id image status ended ran"),
+        "{}",
+        on_a_terminal("succeeded")
+    );
+    let never_ran = on_a_terminal("cancelled");
+    assert!(never_ran.contains("id image status ended") && !never_ran.contains("ran"), "{never_ran}");
 }
 
 #[test]
