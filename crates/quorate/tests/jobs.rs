@@ -430,12 +430,31 @@ fn wait_waits_for_the_last_attempt_and_its_code_says_how_it_went() {
     assert_eq!(failed.status.code(), Some(7));
     assert_eq!(String::from_utf8(failed.stdout).unwrap(), format!("{retried}  error (bad_exit)\n"));
     let unknown = "00000000-0000-4000-8000-000000000000";
-    let none = node.run(&["job", "wait", &retried, unknown]);
-    let said = format!("error: the job {unknown}: there is no such job\n");
-    assert_eq!((none.status.code(), stderr(&none)), (Some(3), said));
+    for id in [&retried, &second] {
+        let none = node.run(&["job", "wait", unknown, id, "ffffffff", "--no-retries"]);
+        let said = format!(
+            "error: no job's id begins with ffffffff\nerror: the job {unknown}: there is no such job\n"
+        );
+        assert_eq!((none.status.code(), stderr(&none)), (Some(3), said));
+        let printed = String::from_utf8(none.stdout).unwrap();
+        assert!(printed.starts_with(id.as_str()) && printed.lines().count() == 1, "{printed}");
+    }
+    let none = node.run(&["job", "wait", &second, unknown, "--json"]);
+    let printed: Value = serde_json::from_slice(&none.stdout).unwrap();
+    assert_eq!((none.status.code(), &printed[0]["id"]), (Some(3), &second.as_str().into()));
     let queued = node.enqueue(&[]);
     let over = node.run(&["job", "wait", &second, &queued, "--wait", "300ms"]);
-    assert_eq!((over.status.code(), stderr(&over).as_str()), (Some(8), "1 of 2 jobs has not ended\n"));
+    let said = format!("1 of 2 jobs has not ended: {queued}\n");
+    assert_eq!((over.status.code(), stderr(&over)), (Some(8), said));
+    let mut many: Vec<String> = (0..12).map(|_| node.enqueue(&[])).collect();
+    many.sort_unstable();
+    let args = ["job", "wait", "--wait", "0s", unknown];
+    let over = node.run(&args.into_iter().chain(many.iter().map(String::as_str)).collect::<Vec<_>>());
+    let said = format!(
+        "error: the job {unknown}: there is no such job\n12 of 13 jobs have not ended: {} and 2 more\n",
+        many[..10].join(", ")
+    );
+    assert_eq!((over.status.code(), stderr(&over)), (Some(3), said));
     node.says(&["job", "cancel", &queued]);
     assert_eq!(node.run(&["job", "wait", &second, &queued]).status.code(), Some(7));
     assert_eq!(node.run(&["job", "wait", "00000000-0000-7000-8000-000000000000"]).status.code(), Some(3));
@@ -492,12 +511,12 @@ fn wait_outlives_a_node_that_does_not_answer_and_ends_when_its_time_is_up() {
     node.node.signal(Signal::SIGSTOP);
     let mut remarks = BufReader::new(wait.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let remark = remarks.next().unwrap();
-    assert!(remark.starts_with("no node could do it: "), "{remark}");
+    assert!(remark.starts_with("no node answers: http://127.0.0.1:"), "{remark}");
 
     // The client's own deadline is longer.
     let over = node.run(&["job", "wait", &queued, "--wait", "1s"]);
-    let said = "1 of 1 job is not known to have ended\n";
-    assert_eq!((over.status.code(), stderr(&over).as_str()), (Some(8), said));
+    let said = format!("1 of 1 job is not known to have ended: {queued}\n");
+    assert_eq!((over.status.code(), stderr(&over)), (Some(8), said));
 
     node.node.signal(Signal::SIGCONT);
     assert_eq!(node.take(1), std::slice::from_ref(&queued));
