@@ -445,6 +445,12 @@ impl Client {
         self.delivery.watch().await;
     }
 
+    /// Why no node answers or none is ready, each with its reason, as this client saw it last; `None` where one is, or it has seen
+    /// nothing yet.
+    pub fn trouble(&self) -> Option<String> {
+        self.delivery.presence.trouble()
+    }
+
     async fn read<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
         Ok(self.read_keyed(call).await?.answer)
     }

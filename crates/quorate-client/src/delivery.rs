@@ -198,10 +198,10 @@ impl Delivery {
                 return Err(self.refused(node, refused, call, in_doubt));
             }
             let nobody = unreachable.len() == self.nodes.len();
-            if nobody {
+            let give_up = nobody && !may_be_lost && !self.waits_for_nodes();
+            if nobody && !give_up {
                 self.presence.note_nobody(&self.each(&unreachable));
             }
-            let give_up = nobody && !may_be_lost && !self.wait_for_nodes && !self.presence.was_reached();
             let pause = pause.next(retry_after);
             if give_up || Instant::now() + pause >= last_attempt {
                 let error = match (in_doubt, nobody) {
@@ -217,6 +217,11 @@ impl Delivery {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Whether a call goes on while no node takes a connection.
+    pub(crate) fn waits_for_nodes(&self) -> bool {
+        self.wait_for_nodes || self.presence.was_reached()
     }
 
     /// Whether there is another token than the one that was sent.

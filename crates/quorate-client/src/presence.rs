@@ -11,7 +11,7 @@ pub(crate) struct Presence {
     reached: AtomicBool,
     /// When a write was answered last.
     answered: Mutex<Option<Instant>>,
-    said: Mutex<Said>,
+    said: Mutex<(Said, String)>,
 }
 
 /// What was said last.
@@ -32,7 +32,14 @@ impl Presence {
 
     /// Whether nothing else was said last.
     pub(crate) fn is_well(&self) -> bool {
-        *self.said.lock().expect("nobody panics under the lock") == Said::Well
+        self.said.lock().expect("nobody panics under the lock").0 == Said::Well
+    }
+
+    /// Why no node answers or none is ready, each with its reason, as it was seen last; `None` where nothing is the matter, as far as
+    /// is known.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let said = self.said.lock().expect("nobody panics under the lock");
+        (said.0 != Said::Well).then(|| said.1.clone())
     }
 
     /// Whether one did within this time.
@@ -44,28 +51,28 @@ impl Presence {
     /// A node took a connection.
     pub(crate) fn note_reached(&self, node: &str) {
         self.reached.store(true, Ordering::Relaxed);
-        if self.is_news(&[Said::NobodyIsReached], Said::Well) {
+        if self.is_news(&[Said::NobodyIsReached], Said::Well, "") {
             tracing::info!("{node} can be reached");
         }
     }
 
     /// None did, in a whole round; `each` says why.
     pub(crate) fn note_nobody(&self, each: &str) {
-        if self.is_news(&[Said::Well, Said::NotReady], Said::NobodyIsReached) {
+        if self.is_news(&[Said::Well, Said::NotReady], Said::NobodyIsReached, each) {
             tracing::warn!("waiting for a node that can be reached: {each}");
         }
     }
 
     /// No node says whether it is ready.
     pub(crate) fn note_silence(&self, each: &str) {
-        if self.is_news(&[Said::Well, Said::NotReady], Said::NobodyAnswers) {
+        if self.is_news(&[Said::Well, Said::NotReady], Said::NobodyAnswers, each) {
             tracing::warn!("no node answers: {each}");
         }
     }
 
     /// Some do, and none is.
     pub(crate) fn note_not_ready(&self, each: &str) {
-        if self.is_news(&[Said::Well, Said::NobodyIsReached, Said::NobodyAnswers], Said::NotReady) {
+        if self.is_news(&[Said::Well, Said::NobodyIsReached, Said::NobodyAnswers], Said::NotReady, each) {
             tracing::warn!("nodes answer, and the cluster is not ready: {each}");
         }
     }
@@ -73,7 +80,7 @@ impl Presence {
     /// One is.
     pub(crate) fn note_ready(&self, node: &str) {
         self.note_reached(node);
-        if self.is_news(&[Said::NobodyAnswers, Said::NotReady], Said::Well) {
+        if self.is_news(&[Said::NobodyAnswers, Said::NotReady], Said::Well, "") {
             tracing::info!("the cluster is ready: {node}");
         }
     }
@@ -83,12 +90,12 @@ impl Presence {
         self.reached.load(Ordering::Relaxed)
     }
 
-    /// Whether `now` is to be said, after one of these.
-    fn is_news(&self, after: &[Said], now: Said) -> bool {
+    /// Whether `now` is to be said, after one of these; `each` is why.
+    fn is_news(&self, after: &[Said], now: Said, each: &str) -> bool {
         let mut said = self.said.lock().expect("nobody panics under the lock");
-        let is_news = after.contains(&said);
-        if is_news {
-            *said = now;
+        let is_news = after.contains(&said.0);
+        if is_news || said.0 == now {
+            *said = (now, each.to_owned());
         }
         is_news
     }

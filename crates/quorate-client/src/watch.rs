@@ -50,7 +50,9 @@ impl Delivery {
         match () {
             () if !not_ready.is_empty() => self.presence.note_not_ready(&self.each(&not_ready)),
             () if is_reached => self.presence.note_silence(&self.each(&silent)),
-            () => self.presence.note_nobody(&self.each(&silent)),
+            () if self.waits_for_nodes() => self.presence.note_nobody(&self.each(&silent)),
+            // Its calls say so, and end.
+            () => {}
         }
     }
 }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use axum::http::StatusCode;
 use quorate_api::WriteOutcome;
-use quorate_core::Status;
+use quorate_core::{JobId, Status};
 
 use crate::limits;
 use crate::quote::{quoted, shortened};
@@ -66,7 +66,11 @@ pub(crate) enum ApiError {
     WrongStatus {
         status: Status,
     },
-    RetriedAutomatically,
+    /// Others went on from a job by themselves, and have ended.
+    RetriedAutomatically {
+        /// The last job that goes on from it, as it is now, where that is known.
+        last: Option<(JobId, Status)>,
+    },
     /// A job was given back as often as it may be.
     ReleasedTooOften,
     /// The queue has jobs that have not finished.

@@ -59,7 +59,15 @@ pub(crate) async fn wait<B: Backend>(
     }
 }
 
-async fn last<B: Backend>(gateway: &Gateway<B>, id: JobId, whose: Whose) -> Result<Option<Job>, Unavailable> {
+/// A job, or the last one of its chain, as this node has it.
+///
+/// # Errors
+/// The table cannot be read.
+pub(crate) async fn last<B: Backend>(
+    gateway: &Gateway<B>,
+    id: JobId,
+    whose: Whose,
+) -> Result<Option<Job>, Unavailable> {
     let reads = gateway.backend().reads();
     let Some(mut job) = reads.job(id).await? else { return Ok(None) };
     while whose == Whose::Chain

@@ -148,11 +148,14 @@ impl Runner {
             taken = timeout(limits::LAST_CONSUME, self.client.consume(&consume)) => match taken {
                 Ok(Ok(taken)) => return taken,
                 Ok(Err(error)) => error.to_string(),
-                Err(_elapsed) => format!("no answer within {} ms", limits::LAST_CONSUME.as_millis()),
+                Err(_elapsed) => self
+                    .client
+                    .trouble()
+                    .unwrap_or_else(|| format!("no answer within {} ms", limits::LAST_CONSUME.as_millis())),
             },
             () = shutdown.stopping() => return nothing(),
         };
-        tracing::warn!("could not learn whether jobs were taken last: {why}");
+        tracing::warn!("ending without an answer that says whether jobs were taken last: {why}");
         nothing()
     }
 

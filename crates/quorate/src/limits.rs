@@ -56,6 +56,8 @@ pub(crate) const INPUT_SILENT: Duration = Duration::from_secs(2);
 pub(crate) const IDS_NAMED: u32 = 5;
 /// Jobs that `job get` shows before and after the one asked for.
 pub(crate) const ATTEMPTS: usize = 30;
+/// Jobs that `job wait` names of those that have not ended.
+pub(crate) const JOBS_NAMED: usize = 10;
 /// Jobs that one `job wait` waits for.
 pub(crate) const JOBS_WAITED_FOR: usize = 1_000;
 /// Longest time that a command can be told to wait; as good as for ever.

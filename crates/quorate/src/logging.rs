@@ -11,6 +11,7 @@ use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::SubscriberExt;
@@ -78,6 +79,21 @@ pub(crate) fn start(
     std::panic::set_hook(Box::new(log_panic));
     quorate_node::before_abort(flush);
     Ok(())
+}
+
+/// Has a command without a log say in remarks what its client says of the nodes.
+pub(crate) fn remark_on_nodes() {
+    let layer = tracing_subscriber::fmt::layer()
+        .log_internal_errors(false)
+        .without_time()
+        .with_level(false)
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(io::stderr)
+        .fmt_fields(debug_fn(write_field).delimited(" "))
+        .with_filter(Targets::new().with_target("quorate_client", LevelFilter::INFO));
+    // Whoever has a log has it there.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 
 /// What to log, if it says so; for `value_parser`.

@@ -17,7 +17,7 @@ use crate::environment::{Item, items};
 use crate::job::word;
 use crate::logging::{self, LogFormat};
 use crate::number::{decimal, number};
-use crate::target::{NODES, Tls, Token, keep_fresh};
+use crate::target::{NODES, Tls, Token, keep_fresh, say_how_it_is};
 use crate::wrong_usage::{WrongUsage, wrong_usage};
 use crate::{limits, runtime, worker};
 
@@ -126,13 +126,21 @@ async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         ClientConfig { token: args.token.read()?, shuffle: !args.in_order, ..args.tls.config(&nodes)? };
     keep_fresh(&config);
     let client = Client::new(config).context("nodes")?;
-    // A consume that waits does not see that its cluster is silent.
-    let watched = client.clone();
-    tokio::spawn(async move { watched.watch().await });
     let mut ending = Ending::listen()?;
+    say_how_it_is(&client);
+    let start = async {
+        let drivers = drivers(&args, programs, &client).await?;
+        first_answer(&client).await;
+        anyhow::Ok(drivers)
+    };
     let drivers = tokio::select! {
-        drivers = drivers(&args, programs, &client) => drivers?,
-        () = ending.wait() => return Ok(ExitCode::SUCCESS),
+        drivers = start => drivers?,
+        () = ending.wait() => {
+            if let Some(why) = client.trouble() {
+                tracing::warn!("ending before a node has answered: {why}");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     let config = RunnerConfig {
         concurrency: args.concurrency,
@@ -190,6 +198,15 @@ async fn drivers(
         drivers.push(Arc::new(docker));
     }
     Ok(drivers)
+}
+
+/// Waits until a node answers, whatever it says. The client says where none does.
+async fn first_answer(client: &Client) {
+    while let Err(error) = client.cluster().await
+        && !matches!(error, Error::Refused(_) | Error::Protocol(_) | Error::Config(_))
+    {
+        tokio::time::sleep(limits::CLUSTER_ID_AGAIN).await;
+    }
 }
 
 /// The cluster's id, once it has one and answers; empty if it tells none.

@@ -289,7 +289,7 @@ fn failures_are_listed_with_why_and_when_and_those_apart_that_nobody_goes_on_fro
     let columns = node.says(&["job", "list", "--status", "error"]);
     let lines: Vec<&str> = columns.lines().collect();
     let header: Vec<&str> = lines[0].split_whitespace().collect();
-    assert_eq!(header, ["id", "image", "status", "attempt", "completed", "queue", "details"]);
+    assert_eq!(header, ["id", "image", "status", "attempt", "completed", "ran", "queue", "details"]);
     let none = node.says(&["job", "list", "--status", "error", "--image", "none"]);
     assert_eq!(none.split_whitespace().collect::<Vec<_>>(), header, "whatever is found");
     assert!(lines[1].contains("dead (killed)") && lines[1].ends_with("out of memory"), "{columns}");
@@ -310,6 +310,37 @@ fn failures_are_listed_with_why_and_when_and_those_apart_that_nobody_goes_on_fro
     let alone = node.run(&["job", "list", "--status", "dead,cancelled"]);
     assert_eq!(alone.status.code(), Some(2));
     assert!(stderr(&alone).contains("dead stands alone"), "{}", stderr(&alone));
+}
+
+#[test]
+fn a_list_of_jobs_that_have_ended_says_when_and_how_long_each_ran_and_nothing_that_none_of_them_has() {
+    let node = Node::start();
+    let (done, called_off) = (node.enqueue(&[]), node.enqueue(&["--priority", "0"]));
+    assert_eq!(node.take(1), std::slice::from_ref(&done));
+    node.succeed(&done);
+    node.says(&["job", "cancel", &called_off]);
+    let rows = |status: &str| -> Vec<Vec<String>> {
+        let columns = node.says(&["job", "list", "--status", status]);
+        columns.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+    };
+    let succeeded = rows("succeeded");
+    assert_eq!(succeeded[0], ["id", "image", "status", "completed", "ran", "queue"]);
+    let ended = node.json(&["job", "get", &done])["completed_at"].as_str().unwrap().to_owned();
+    assert_eq!(succeeded[1][..4], [&done, "a", "success", &ended]);
+    assert!(succeeded[1].len() == 6 && succeeded[1][4].ends_with('s'), "{succeeded:?}");
+    assert_eq!(rows("success,queued")[0].len(), 9, "columns of both kinds");
+
+    let on_a_terminal = |status: &str| {
+        let table = on_a_terminal(&mut node.command(&["job", "list", "--status", status]), 120);
+        table.lines().nth(1).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert!(
+        on_a_terminal("succeeded").contains("id image status ended ran"),
+        "{}",
+        on_a_terminal("succeeded")
+    );
+    let never_ran = on_a_terminal("cancelled");
+    assert!(never_ran.contains("id image status ended") && !never_ran.contains("ran"), "{never_ran}");
 }
 
 #[test]
@@ -399,12 +430,31 @@ fn wait_waits_for_the_last_attempt_and_its_code_says_how_it_went() {
     assert_eq!(failed.status.code(), Some(7));
     assert_eq!(String::from_utf8(failed.stdout).unwrap(), format!("{retried}  error (bad_exit)\n"));
     let unknown = "00000000-0000-4000-8000-000000000000";
-    let none = node.run(&["job", "wait", &retried, unknown]);
-    let said = format!("error: the job {unknown}: there is no such job\n");
-    assert_eq!((none.status.code(), stderr(&none)), (Some(3), said));
+    for id in [&retried, &second] {
+        let none = node.run(&["job", "wait", unknown, id, "ffffffff", "--no-retries"]);
+        let said = format!(
+            "error: no job's id begins with ffffffff\nerror: the job {unknown}: there is no such job\n"
+        );
+        assert_eq!((none.status.code(), stderr(&none)), (Some(3), said));
+        let printed = String::from_utf8(none.stdout).unwrap();
+        assert!(printed.starts_with(id.as_str()) && printed.lines().count() == 1, "{printed}");
+    }
+    let none = node.run(&["job", "wait", &second, unknown, "--json"]);
+    let printed: Value = serde_json::from_slice(&none.stdout).unwrap();
+    assert_eq!((none.status.code(), &printed[0]["id"]), (Some(3), &second.as_str().into()));
     let queued = node.enqueue(&[]);
     let over = node.run(&["job", "wait", &second, &queued, "--wait", "300ms"]);
-    assert_eq!((over.status.code(), stderr(&over).as_str()), (Some(8), "1 of 2 jobs has not ended\n"));
+    let said = format!("1 of 2 jobs has not ended: {queued}\n");
+    assert_eq!((over.status.code(), stderr(&over)), (Some(8), said));
+    let mut many: Vec<String> = (0..12).map(|_| node.enqueue(&[])).collect();
+    many.sort_unstable();
+    let args = ["job", "wait", "--wait", "0s", unknown];
+    let over = node.run(&args.into_iter().chain(many.iter().map(String::as_str)).collect::<Vec<_>>());
+    let said = format!(
+        "error: the job {unknown}: there is no such job\n12 of 13 jobs have not ended: {} and 2 more\n",
+        many[..10].join(", ")
+    );
+    assert_eq!((over.status.code(), stderr(&over)), (Some(3), said));
     node.says(&["job", "cancel", &queued]);
     assert_eq!(node.run(&["job", "wait", &second, &queued]).status.code(), Some(7));
     assert_eq!(node.run(&["job", "wait", "00000000-0000-7000-8000-000000000000"]).status.code(), Some(3));
@@ -461,12 +511,12 @@ fn wait_outlives_a_node_that_does_not_answer_and_ends_when_its_time_is_up() {
     node.node.signal(Signal::SIGSTOP);
     let mut remarks = BufReader::new(wait.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let remark = remarks.next().unwrap();
-    assert!(remark.starts_with("no node could do it: "), "{remark}");
+    assert!(remark.starts_with("no node answers: http://127.0.0.1:"), "{remark}");
 
     // The client's own deadline is longer.
     let over = node.run(&["job", "wait", &queued, "--wait", "1s"]);
-    let said = "1 of 1 job is not known to have ended\n";
-    assert_eq!((over.status.code(), stderr(&over).as_str()), (Some(8), said));
+    let said = format!("1 of 1 job is not known to have ended: {queued}\n");
+    assert_eq!((over.status.code(), stderr(&over)), (Some(8), said));
 
     node.node.signal(Signal::SIGCONT);
     assert_eq!(node.take(1), std::slice::from_ref(&queued));

@@ -249,6 +249,35 @@ fn a_runner_says_once_that_no_node_answers_or_none_is_ready() {
 }
 
 #[test]
+fn a_wait_says_once_that_no_majority_is_reached_and_once_that_one_is_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(2);
+    let ports = [port, port + 1];
+    let mut nodes = vec![node(dir.path(), &ports, 0), node(dir.path(), &ports, 1)];
+    ports.iter().for_each(|port| wait_until_ready(*port));
+    let enqueued = quorate(&["job", "enqueue", "--image", "a", "--nodes", &url(port)]);
+    let id = String::from_utf8(enqueued.stdout).unwrap().trim().to_owned();
+    drop(nodes.pop());
+    let each = format!("{},{}", url(port), url(port + 1));
+    let mut waits = Command::new(QUORATE);
+    waits.args(["job", "wait", &id, "--nodes", &each]).stdout(Stdio::null());
+    let mut waits = Started(waits.stderr(Stdio::piped()).spawn().unwrap());
+    let mut said = log_of(&mut waits);
+    let not_ready = said.next().unwrap();
+    assert!(
+        not_ready.starts_with("nodes answer, and the cluster is not ready: http://127.0.0.1:"),
+        "{not_ready}"
+    );
+    assert!(not_ready.contains("reaches no majority"), "{not_ready}");
+    nodes.push(node(dir.path(), &ports, 1));
+    let ready = said.next().unwrap();
+    assert!(ready.starts_with("the cluster is ready: http://127.0.0.1:"), "{ready}");
+    ports.iter().for_each(|port| wait_until_ready(*port));
+    quorate(&["job", "cancel", &id, "--nodes", &each]);
+    assert_eq!(waits.ended("the wait"), Some(7));
+}
+
+#[test]
 fn a_node_that_waits_for_others_says_for_what_once() {
     let dir = tempfile::tempdir().unwrap();
     let port = free_ports(2);

@@ -45,17 +45,24 @@ fn a_program_that_can_not_be_executed_is_an_error_at_the_start() {
 fn an_idle_runner_ends_when_no_cluster_answers() {
     // One node that refuses connections, and one that takes them and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let nodes = format!("http://127.0.0.1:1,http://{}", silent.local_addr().unwrap());
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    let refused = "http://127.0.0.1:1: Connection refused";
+    let both = format!("{refused}; http://{}: no answer in time", silent.local_addr().unwrap());
+    let both_nodes = format!("http://127.0.0.1:1,http://{}", silent.local_addr().unwrap());
+    for (signal, nodes, each) in [
+        (Signal::SIGTERM, both_nodes.as_str(), both.as_str()),
+        (Signal::SIGINT, "127.0.0.1:1", refused),
+        (Signal::SIGHUP, "127.0.0.1:1", refused),
+    ] {
         let mut runner = in_a_terminal()
-            .args(["run", "--program", "a=/bin/cat", "--nodes", &nodes])
+            .args(["run", "--program", "a=/bin/cat", "--nodes", nodes])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let log = BufReader::new(runner.stderr.take().unwrap());
         let mut runner = Started(runner);
         let mut lines = log.lines().map(Result::unwrap);
-        assert!(lines.any(|line| line.contains("taking jobs")));
+        let said = lines.next().unwrap();
+        assert!(said.ends_with(each), "it takes no jobs yet: {said}");
         runner.signal(signal);
         // Its own waits add up to less than 2 s, which a test of src/run.rs says. The client would go on for half a minute.
         let deadline = Instant::now() + Duration::from_secs(15);
@@ -64,7 +71,30 @@ fn an_idle_runner_ends_when_no_cluster_answers() {
             !runner.runs()
         });
         assert_eq!(runner.0.wait().unwrap().code(), Some(0));
+        let last = lines.last().unwrap();
+        assert!(last.ends_with(&format!("ending before a node has answered: {each}")), "{last}");
     }
+}
+
+#[test]
+fn a_runner_whose_nodes_are_gone_says_at_its_end_why_each_did_not_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_ports(1);
+    let node = Command::new(QUORATE).args(serve(dir.path(), &[port], 0)).stderr(Stdio::null()).spawn();
+    let node = Started(node.unwrap());
+    wait_until_ready(port);
+    let mut runner = Command::new(QUORATE);
+    runner.args(["run", "--program", "a=/bin/cat", "--nodes", &url(port)]).stderr(Stdio::piped());
+    let mut runner = Started(runner.spawn().unwrap());
+    let mut lines = BufReader::new(runner.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("taking jobs")));
+    drop(node);
+    assert!(lines.any(|line| line.contains("waiting for a node that can be reached")));
+    runner.signal(Signal::SIGTERM);
+    assert_eq!(runner.ended("the runner ended"), Some(0));
+    let last = lines.last().unwrap();
+    let why = format!("whether jobs were taken last: {}: Connection refused", url(port));
+    assert!(last.ends_with(&why), "{last}");
 }
 
 #[test]

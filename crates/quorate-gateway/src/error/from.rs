@@ -10,7 +10,7 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::NoSuchJob => ApiError::NoSuchJob,
             Refusal::WrongStatus { status } => ApiError::WrongStatus { status },
-            Refusal::RetriedAutomatically => ApiError::RetriedAutomatically,
+            Refusal::RetriedAutomatically => ApiError::RetriedAutomatically { last: None },
             Refusal::ReleasedTooOften => ApiError::ReleasedTooOften,
             Refusal::NoSuchQueue => ApiError::NoSuchQueue,
             Refusal::QueueInUse => ApiError::QueueInUse,

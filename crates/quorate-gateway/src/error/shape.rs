@@ -91,10 +91,19 @@ impl ApiError {
                 let message = format!("the job's status does not allow it: it is {}", status.as_str());
                 Shape::new(StatusCode::CONFLICT, message)
             }
-            ApiError::RetriedAutomatically => Shape::new(
-                StatusCode::CONFLICT,
-                "what went on from it by itself has ended, and may have been retried since: follow retry_id to the last job, and retry that one",
-            ),
+            ApiError::RetriedAutomatically { last } => {
+                let then = match last {
+                    Some((id, status)) if status.is_final() => {
+                        format!("the last job is {id}: retry that one")
+                    }
+                    Some((id, status)) => format!("the last job is {id}, and it is {}", status.as_str()),
+                    None => "follow retry_id to the last job, and retry that one".into(),
+                };
+                let message = format!(
+                    "what went on from it by itself has ended, and may have been retried since: {then}"
+                );
+                Shape::new(StatusCode::CONFLICT, message)
+            }
             ApiError::ReleasedTooOften => {
                 Shape::new(StatusCode::CONFLICT, "it was given back too often: fail it, or let it time out")
             }

@@ -24,7 +24,7 @@ fn one_of_every_kind() -> Vec<ApiError> {
             | ApiError::MethodNotAllowed { .. }
             | ApiError::BodyTooSlow
             | ApiError::WrongStatus { .. }
-            | ApiError::RetriedAutomatically
+            | ApiError::RetriedAutomatically { .. }
             | ApiError::ReleasedTooOften
             | ApiError::QueueInUse
             | ApiError::TooManyQueues
@@ -64,7 +64,7 @@ fn one_of_every_kind() -> Vec<ApiError> {
         ApiError::MethodNotAllowed { takes: "GET".into() },
         ApiError::BodyTooSlow,
         ApiError::WrongStatus { status: Status::Success },
-        ApiError::RetriedAutomatically,
+        ApiError::RetriedAutomatically { last: None },
         ApiError::ReleasedTooOften,
         ApiError::QueueInUse,
         ApiError::TooManyQueues,

@@ -289,8 +289,15 @@ pub(crate) async fn retry<B: Backend>(
     let how: &[u8] = if anew { b"anew" } else { b"" };
     let key = idempotency::key(request.headers(), "retry", &[&id.0, how])?;
     gateway.rates().pay(1)?;
-    let written = gateway.submit(Command::Retry { id, new_id: ids::draw(), anew, key }).await?;
-    changed(&gateway, written).await
+    match gateway.submit(Command::Retry { id, new_id: ids::draw(), anew, key }).await {
+        // What is to be retried instead can be copied then.
+        Err(Failure { error: ApiError::RetriedAutomatically { .. }, index }) => {
+            let last = outcome::last(&gateway, id, Whose::Chain).await.unwrap_or(None);
+            let last = last.map(|job| (job.id, job.status()));
+            Err(Failure { error: ApiError::RetriedAutomatically { last }, index })
+        }
+        written => changed(&gateway, written?).await,
+    }
 }
 
 /// The answer to a command that changed a job.

@@ -10,7 +10,7 @@ use crate::duration::{HumanDuration, within};
 use crate::limits::{JOBS_LISTED, WATCH_EVERY};
 use crate::number::number;
 use crate::output::{self, Output};
-use crate::target::Target;
+use crate::target::{Target, say_how_it_is};
 
 /// List jobs, newest first; without --status those that wait or run, or, where what is asked for belongs to others, those.
 ///
@@ -69,6 +69,7 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
             more(&last);
             return Ok(());
         };
+        say_how_it_is(client);
         out.clear();
         print(&mut out, &last);
         more(&last);
@@ -84,7 +85,7 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
                 }
                 Ok(_) => {}
                 // The cluster may come back.
-                Err(error) if error.is_unavailable() => output::remark(error),
+                Err(error) if error.is_unavailable() => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -8,6 +8,7 @@ use quorate_client::{Client, Error, RefusedKind};
 use super::{OneJob, prefix};
 use crate::limits::LOG_EVERY_SECONDS;
 use crate::output::{self, Output};
+use crate::target::say_how_it_is;
 
 /// Print the log of a job; of one that runs, what has come of it so far.
 ///
@@ -38,12 +39,13 @@ pub(super) fn main(args: LogArgs) -> anyhow::Result<ExitCode> {
 
 /// Asks again and again, whichever node answers: a stream would end with its node. A job may end with another log.
 async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error> {
-    let (mut printed, mut was_answered, mut is_silent) = (Bytes::new(), false, false);
+    say_how_it_is(client);
+    let (mut printed, mut was_answered) = (Bytes::new(), false);
     let mut wait = 0;
     while out.is_seen() {
         match look(client, id, wait).await {
             Ok((status, log)) => {
-                (was_answered, is_silent) = (true, false);
+                was_answered = true;
                 if let Some(more) = log.strip_prefix(&*printed) {
                     out.data(more);
                     printed = log;
@@ -57,12 +59,7 @@ async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error
                     Status::Delayed | Status::Queued | Status::Running => {}
                 }
             }
-            Err(error) if error.is_unavailable() && was_answered => {
-                if !is_silent {
-                    output::remark(error);
-                }
-                is_silent = true;
-            }
+            Err(error) if error.is_unavailable() && was_answered => {}
             Err(error) => return Err(error),
         }
         wait = LOG_EVERY_SECONDS;

@@ -74,29 +74,40 @@ pub(crate) fn page(out: &mut Output, page: &JobsWrapper, filter: &JobFilter, tar
     }
     let (is_terminal, now) = (output::is_terminal(), Timestamp::now());
     let (created, completed) = if is_terminal { ("age", "ended") } else { ("created", "completed") };
-    let Columns { others, errors, queue, progress: has_progress } = Columns::of(page, filter, is_terminal);
-    let shown = [true, true, true, others, others, errors, errors, queue, has_progress, errors];
-    let header =
-        ["id", "image", "status", "priority", created, "attempt", completed, "queue", "progress", "details"];
-    let mut table = Table::with_header(&columns(header, shown)).whole(1);
-    for job in &page.jobs {
-        let since = |time: &str| if is_terminal { age(time, now) } else { time.to_owned() };
-        let [attempt, completed, details] = match is_error(job) {
-            true => [
+    let Columns { active, errors, ended, queue } = Columns::of(page, filter, is_terminal);
+    let header = [
+        "id", "image", "status", "priority", created, "attempt", completed, "ran", "queue", "progress",
+        "details",
+    ];
+    let rows: Vec<[String; 11]> = page
+        .jobs
+        .iter()
+        .map(|job| {
+            let since = |time: &str| if is_terminal { age(time, now) } else { time.to_owned() };
+            [
+                job.id.clone(),
+                job.image.clone(),
+                status(job),
+                job.priority.to_string(),
+                since(&job.created_at),
                 attempt(job),
                 job.completed_at.as_deref().map(since).unwrap_or_default(),
+                ran(job).map(|ran| ran.to_string()).unwrap_or_default(),
+                job.queue.clone(),
+                job.progress.as_ref().map(progress).unwrap_or_default(),
                 job.details.clone().unwrap_or_default(),
-            ],
-            false => Default::default(),
-        };
-        let (status, priority, created) =
-            (self::status(job), job.priority.to_string(), since(&job.created_at));
-        let progress = job.progress.as_ref().map(progress).unwrap_or_default();
-        let cells = [
-            &job.id, &job.image, &status, &priority, &created, &attempt, &completed, &job.queue, &progress,
-            &details,
-        ];
-        table.cells(&columns(cells.map(String::as_str), shown));
+            ]
+        })
+        .collect();
+    let mut shown = [true, true, true, active, active, errors, ended, ended, queue, active, errors];
+    if is_terminal && !rows.is_empty() {
+        for (column, shown) in shown.iter_mut().enumerate() {
+            *shown &= rows.iter().any(|row| !row[column].is_empty());
+        }
+    }
+    let mut table = Table::with_header(&columns(header, shown)).whole(1);
+    for row in &rows {
+        table.cells(&columns(row.each_ref().map(String::as_str), shown));
     }
     out.table(&table);
 }
@@ -104,30 +115,28 @@ pub(crate) fn page(out: &mut Output, page: &JobsWrapper, filter: &JobFilter, tar
 /// Which columns a list has beside those that all have. What reads them from a pipe must know them before: they follow from what is
 /// asked for. On a terminal those are left out that say nothing.
 struct Columns {
-    /// What matters of jobs that have not failed.
-    others: bool,
-    /// What matters of those that have.
+    /// What matters of jobs that have not ended.
+    active: bool,
+    /// What matters of those that have failed.
     errors: bool,
+    /// What matters of those that have ended.
+    ended: bool,
     queue: bool,
-    progress: bool,
 }
 
 impl Columns {
     fn of(page: &JobsWrapper, filter: &JobFilter, is_terminal: bool) -> Columns {
         let only_errors = filter.is_final.is_some() || filter.reason.is_some();
+        let only_ended = only_errors || filter.finished_from.is_some() || filter.finished_until.is_some();
         let is_any = filter.status.is_empty();
-        let ended = filter.finished_from.is_some() || filter.finished_until.is_some();
-        let others =
-            if is_any { !only_errors } else { filter.status.iter().any(|status| *status != Status::Error) };
-        let errors = filter.status.contains(&Status::Error) || is_any && (only_errors || ended);
+        let has = |statuses: &[Status]| filter.status.iter().any(|status| statuses.contains(status));
         let first = page.jobs.first();
         let of_several = page.jobs.iter().any(|job| first.is_some_and(|first| job.queue != first.queue));
-        let has_progress = page.jobs.iter().any(|job| job.progress.is_some());
         Columns {
-            others,
-            errors,
+            active: is_any && !only_ended || has(&[Status::Delayed, Status::Queued, Status::Running]),
+            errors: is_any && only_ended || has(&[Status::Error]),
+            ended: is_any && only_ended || has(&[Status::Success, Status::Error, Status::Cancelled]),
             queue: if is_terminal { of_several } else { filter.queue.is_none() },
-            progress: others && (has_progress || !is_terminal),
         }
     }
 }
@@ -142,10 +151,6 @@ pub(super) fn status(job: &Job) -> String {
         Some(reason) => format!("{status} ({})", word(reason)),
         None => status,
     }
-}
-
-fn is_error(job: &Job) -> bool {
-    job.status == Status::Error
 }
 
 /// Which one it was, and of how many there may be.
