@@ -1,4 +1,4 @@
-//! Many jobs at once: from a file, or of a worker that is gone.
+//! Many jobs at once: from a file, or of a worker that is gone; and what a node says while the command waits.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -301,4 +301,31 @@ fn all_that_a_worker_held_is_given_back() {
         );
         assert!(said.contains(says), "{said}");
     }
+}
+
+#[test]
+fn wait_goes_back_to_the_job_where_its_retry_is_deleted() {
+    let job = |id: &str, status: &str, retry: Option<&str>| {
+        let job = serde_json::json!({
+            "id": id, "image": "i", "image_id": "x", "timeout": 60, "status": status, "retry_id": retry,
+            "created_at": "2026-01-01T00:00:00Z",
+        });
+        (200, serde_json::json!({ "job": job }).to_string())
+    };
+    let none = || (404, r#"{"error":{"message":"there is no such job"}}"#.to_owned());
+    let [first, retry] = ["00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"];
+    let failed = || job(first, "error", Some(retry));
+    // Its outcome is waited for, and then both are asked for again.
+    let answers = vec![failed(), job(retry, "queued", None), none(), none(), failed(), none()];
+    let waited = quorate(&["job", "wait", first, "--nodes", &node_that_says(answers)]);
+    let said = String::from_utf8(waited.stderr).unwrap();
+    assert_eq!(
+        (waited.status.code(), &*String::from_utf8(waited.stdout).unwrap()),
+        (Some(7), &*format!("{first}  error\n")),
+        "{said}"
+    );
+    let refused = (403, r#"{"error":{"message":"not you"}}"#.to_owned());
+    let waited = quorate(&["job", "wait", first, "--nodes", &node_that_says(vec![refused])]);
+    let said = String::from_utf8(waited.stderr).unwrap();
+    assert!(said.contains("not you") && !said.contains(first), "{said}");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use quorate_client::api::{Job, Status};
-use quorate_client::{Client, Error};
+use quorate_client::{Client, Error, RefusedKind};
 use tokio::time::{sleep, timeout};
 
 use super::{attempts, prefix, show};
@@ -139,6 +139,11 @@ impl Wait {
         let mut next = 0;
         while let Some((id, attempt)) = self.waiting.get_mut(next) {
             let last = last_attempt(client, attempt, args.no_retries).await;
+            if *attempt != *id && last.as_ref().is_err_and(is_missing) {
+                // The retry was deleted: then the last one counts that is known, from the job on.
+                attempt.clone_from(id);
+                continue;
+            }
             let last = last.map_err(|error| of_job(id, error))?;
             (self.was_answered, self.is_silent) = (true, false);
             match last {
@@ -164,12 +169,15 @@ impl Wait {
     }
 }
 
-/// Which of many it is that cannot be waited for.
+/// There is no such job.
+fn is_missing(error: &anyhow::Error) -> bool {
+    let refused = error.downcast_ref().and_then(Error::refused);
+    refused.is_some_and(|refused| refused.kind == RefusedKind::NotFound)
+}
+
+/// Which of many it is that there is not.
 fn of_job(id: &str, error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref() {
-        Some(Error::Refused(_)) => error.context(format!("the job {id}")),
-        _ => error,
-    }
+    if is_missing(&error) { error.context(format!("the job {id}")) } else { error }
 }
 
 /// The cluster may answer again.
