@@ -4,7 +4,7 @@ import math, os, signal, subprocess, sys, time, uuid
 import requests  # pip install requests
 
 nodes, program = sys.argv[1].split(","), sys.argv[2:]
-http, give_up, name = requests.Session(), math.inf, f"{os.uname().nodename}-{os.getpid()}"
+http, give_up, name = requests.Session(), math.inf, f"{os.uname().nodename}-{uuid.uuid4().hex[:8]}"
 
 
 def bearer(request):

@@ -3,6 +3,7 @@
 # Needs bash 5.1, curl and jq. Where nodes ask for a token, it is in the file QUORATE_TOKEN_FILE.
 set -uo pipefail
 IFS=, read -ra nodes <<<"$1"; shift
+name=$HOSTNAME-$(head -c 8 /proc/sys/kernel/random/uuid)
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
 trap 'ending=$SECONDS' TERM    # ends after the job, or after the poll, which takes 5 s where no node answers
 
@@ -28,7 +29,7 @@ call() {
 
 while [ -z "${ending-}" ]; do
     # One key for one question, however often it is asked; another one after every answer.
-    idle=1 ours=0 call 28 "/v1/jobs/consume?wait=20&worker=$HOSTNAME-$$" -H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)" || break
+    idle=1 ours=0 call 28 "/v1/jobs/consume?wait=20&worker=$name" -H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)" || break
     ((code == 200)) || { echo "${nodes[0]} says $code: $(<"$dir/answer")" >&2; exit 1; }
     id=$(jq -r '.jobs[0].id // empty' "$dir/answer")
     [ "$id" ] || continue

@@ -247,6 +247,15 @@ pub struct JobsWrapper {
     pub cursor: Option<String>,
 }
 
+/// What was given back of a worker that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GivenBackWrapper {
+    /// How many jobs it still holds; above 0: say it again.
+    pub left: u64,
+    /// The new jobs, each going on from one that it held.
+    pub jobs: Vec<Job>,
+}
+
 /// A job that was ended, and those that were taken with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FinishedJobWrapper {

@@ -32,8 +32,9 @@ pub use cluster::{
 pub use error::{Error, ErrorWrapper, WriteOutcome};
 pub use filter::JobFilter;
 pub use job::{
-    Ended, FinishedJobWrapper, FinishedJobsWrapper, IMAGE_NAMESPACE, IdsWrapper, Image, ImageWrapper,
-    ImagesWrapper, Job, JobWrapper, JobsWrapper, Progress, Reason, Status, UniqueUntil, image_id,
+    Ended, FinishedJobWrapper, FinishedJobsWrapper, GivenBackWrapper, IMAGE_NAMESPACE, IdsWrapper, Image,
+    ImageWrapper, ImagesWrapper, Job, JobWrapper, JobsWrapper, Progress, Reason, Status, UniqueUntil,
+    image_id,
 };
 pub use openapi::{TOKEN_SCHEME, openapi};
 pub use operation::{

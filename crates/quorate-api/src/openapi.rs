@@ -3,13 +3,13 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use crate::{
     Action, Backoff, CancelRequest, Changed, ChangedWrapper, Cluster, ConsumeRequest, Disk, Ended, Ending,
-    Error, ErrorWrapper, FailRequest, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper, Health,
-    IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper,
-    KeyRunning, KeysRunning, LastMinute, LeaderRequest, Matches, Member, MemberRequest, NewJob,
-    NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper,
-    Outsider, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Root, Settings,
-    SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Warning, Worker,
-    WorkersWrapper, WriteOutcome,
+    Error, ErrorWrapper, FailRequest, FinishRequest, FinishedJobWrapper, FinishedJobsWrapper,
+    GivenBackWrapper, Health, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobCounts, JobFilter,
+    JobWrapper, JobsWrapper, KeyRunning, KeysRunning, LastMinute, LeaderRequest, Matches, Member,
+    MemberRequest, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper,
+    OperationsWrapper, Outsider, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason,
+    Root, Settings, SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil,
+    Warning, Worker, WorkersWrapper, WriteOutcome,
 };
 
 #[derive(OpenApi)]
@@ -36,7 +36,7 @@ use crate::{
     ),
     components(schemas(
         Action, Backoff, CancelRequest, Changed, ChangedWrapper, Cluster, ConsumeRequest, Disk, Ended, Ending, Error, ErrorWrapper, FailRequest, FinishRequest,
-        FinishedJobWrapper, FinishedJobsWrapper, Health, Image, ImageWrapper,
+        FinishedJobWrapper, FinishedJobsWrapper, GivenBackWrapper, Health, Image, ImageWrapper,
     IdsWrapper, ImagesWrapper, Job, JobCounts, JobFilter, JobWrapper, JobsWrapper, KeyRunning, KeysRunning, LastMinute, LeaderRequest, Matches, Member, MemberRequest, NewJob, NewJobsWrapper, Operation, OperationRequest, OperationStatus, OperationWrapper, OperationsWrapper, Outsider, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper, Rate, Reason, Root, Settings, SettingsRequest, Stats, StatsWrapper, Status, SuccessRequest, TouchRequest, UniqueUntil, Warning, Worker, WorkersWrapper, WriteOutcome,
     ))
 )]

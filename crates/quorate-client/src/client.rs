@@ -4,8 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_api::{
     Action, CancelRequest, Changed, ChangedWrapper, Cluster, FinishRequest, FinishedJobWrapper,
-    FinishedJobsWrapper, Health, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job, JobWrapper,
-    JobsWrapper, LeaderRequest, Matches, MemberRequest, NewJob, Operation, OperationRequest,
+    FinishedJobsWrapper, GivenBackWrapper, Health, IdsWrapper, Image, ImageWrapper, ImagesWrapper, Job,
+    JobWrapper, JobsWrapper, LeaderRequest, Matches, MemberRequest, NewJob, Operation, OperationRequest,
     OperationWrapper, OperationsWrapper, Progress, Queue, QueueRequest, QueueWrapper, QueuesWrapper,
     Settings, SettingsRequest, Status, TouchRequest, WorkersWrapper,
 };
@@ -356,11 +356,10 @@ impl Client {
         self.read(&call).await
     }
 
-    /// Gives back what a worker holds that is no more; answers the new jobs that go on from those, none where it holds nothing.
+    /// Gives back what a worker holds that is no more; answers the new jobs that go on from those, and how many it still holds.
     /// Repeated: what was given back is not held any more.
-    pub async fn worker_gone(&self, name: &str) -> Result<Vec<Job>, Error> {
-        let path = ["worker", name, "gone"];
-        Ok(self.read::<JobsWrapper>(&Call::post(&path, Body::Empty, Repeat::Always)).await?.jobs)
+    pub async fn worker_gone(&self, name: &str) -> Result<GivenBackWrapper, Error> {
+        self.read(&Call::post(&["worker", name, "gone"], Body::Empty, Repeat::Always)).await
     }
 
     /// The cluster, as the node that answers sees it.

@@ -233,7 +233,7 @@ fn the_lanes_of_a_key_are_few() {
     log.run(T0, Command::Enqueue { jobs: beside, key: None }).unwrap();
     let again = (1..=5).map(|image| NewJob { id: job_id(50 + image), ..of_key(image, "k") }).collect();
     let again = Command::Enqueue { jobs: again, key: None };
-    assert_eq!(log.run(T0, again), Err(Refusal::TooManyLanes), "of its lanes four are there");
+    assert_eq!(log.run(T0, again).map(|_| ()), never, "four of its lanes are there, and five would be");
     let later = (31..=40).map(|number| NewJob { delay: 1, ..of_key(number, "k") }).collect();
     log.run(T0, Command::Enqueue { jobs: later, key: None }).unwrap();
 }
@@ -269,6 +269,31 @@ fn a_duplicate_needs_no_lane() {
     let Command::Enqueue { jobs, .. } = again else { unreachable!("it is one") };
     let with_another = Command::Enqueue { jobs: [jobs, vec![new(3)]].concat(), key: None };
     assert_eq!(log.run(T0, with_another), Err(Refusal::TooManyLanes));
+}
+
+#[test]
+fn nor_does_one_that_its_own_request_keeps_away() {
+    let mut log = few_lanes_of_a_key();
+    let unique = Some(Unique { key: "u".into(), until: Until::Finished });
+    let alike = |number| NewJob { unique: unique.clone(), ..of_key(number, "k") };
+    let jobs: Vec<NewJob> = (1..=9).map(alike).collect();
+    let Ok(Reply::Enqueued { jobs, duplicates }) = log.run(T0, Command::Enqueue { jobs, key: None }) else {
+        panic!("it is refused")
+    };
+    assert_eq!((jobs[8].id, duplicates), (job_id(1), (1..9).collect::<Vec<_>>()));
+}
+
+#[test]
+fn delayed_jobs_are_refused_where_no_lane_is_free_at_all() {
+    let mut log = Log::new(Watched::default());
+    log.table.bound_lanes(2);
+    let new = |delay, number: u64| NewJob { delay, key: format!("{number}").into(), ..new_job(number) };
+    let mut add = |jobs| log.run(T0, Command::Enqueue { jobs, key: None }).map(|_| ());
+    assert_eq!(add((1..=3).map(|number| new(60, number)).collect()), Ok(()), "their time has not come");
+    assert_eq!(add((4..=6).map(|number| new(0, number)).collect()), Err(Refusal::TooManyLanes));
+    assert_eq!(add(vec![new(0, 4), new(0, 5), new(60, 6)]), Ok(()), "two are free");
+    assert_eq!(add(vec![new(60, 7)]), Err(Refusal::TooManyLanes));
+    assert_eq!(add(vec![NewJob { id: job_id(8), ..new(60, 4) }]), Ok(()), "it has a lane");
 }
 
 #[test]

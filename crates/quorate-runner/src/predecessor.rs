@@ -1,3 +1,4 @@
+use quorate_client::api::GivenBackWrapper;
 use quorate_client::{Client, Error};
 
 use crate::pause::Pause;
@@ -5,7 +6,7 @@ use crate::shutdown::Shutdown;
 
 /// Gives back what an earlier runner of this name held. An unreachable cluster is waited for.
 pub(crate) async fn give_back(client: &Client, worker: &str, shutdown: &Shutdown) {
-    let mut pause = Pause::new();
+    let (mut pause, mut held) = (Pause::new(), u64::MAX);
     loop {
         let gone = tokio::select! {
             biased;
@@ -13,12 +14,18 @@ pub(crate) async fn give_back(client: &Client, worker: &str, shutdown: &Shutdown
             gone = client.worker_gone(worker) => gone,
         };
         match gone {
-            // One answer has all that a runner can hold. What is taken under its name meanwhile, another runner has.
-            Ok(jobs) => {
+            Ok(GivenBackWrapper { left, jobs }) => {
                 if !jobs.is_empty() {
                     tracing::info!(worker, jobs = jobs.len(), "an earlier runner's jobs are given back");
                 }
-                return;
+                if left == 0 {
+                    return;
+                }
+                if left >= held {
+                    tracing::warn!(worker, left, "another runner of this name takes jobs");
+                    return;
+                }
+                held = left;
             }
             Err(error @ (Error::Refused(_) | Error::Config(_) | Error::Protocol(_))) => {
                 tracing::warn!(worker, "an earlier runner's jobs are not given back: {error}");

@@ -1,4 +1,4 @@
-//! Many jobs at once: from a file, or of a worker that is gone.
+//! Many jobs at once: from a file, or of a worker that is gone; and what a node says while the command waits.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -271,32 +271,26 @@ fn node_that_says(answers: Vec<(u16, String)>) -> String {
 
 #[test]
 fn all_that_a_worker_held_is_given_back() {
-    // As many as an answer has where there are more, or one.
-    let given_back = |first: u64, count: u64, of: u64| {
-        let job = |n| {
+    let given_back = |numbers: std::ops::Range<u64>, left: u64| {
+        let job = |n: u64| {
             serde_json::json!({
-                "id": format!("{}", first + n), "image": "i", "image_id": "x", "timeout": 60, "status": "queued",
-                "created_at": "2026-01-01T00:00:00Z", "retry_of": format!("{}", of + n),
+                "id": format!("{n}"), "image": "i", "image_id": "x", "timeout": 60, "status": "queued",
+                "created_at": "2026-01-01T00:00:00Z",
             })
         };
-        (200, serde_json::json!({ "jobs": (0..count).map(job).collect::<Vec<_>>() }).to_string())
+        (200, serde_json::json!({ "left": left, "jobs": numbers.map(job).collect::<Vec<_>>() }).to_string())
     };
     let ids = |numbers: std::ops::Range<u64>| numbers.map(|n| format!("{n}\n")).collect::<String>();
-    let none = || (200, r#"{"jobs":[]}"#.to_owned());
     let refused = || (403, r#"{"error":{"message":"not you"}}"#.to_owned());
     for (answers, given, code, says) in [
-        (vec![given_back(10_000, 1_000, 0), given_back(11_000, 1, 1_000)], ids(10_000..11_001), 0, ""),
-        (vec![given_back(10_000, 1_000, 0), none()], ids(10_000..11_000), 0, ""),
-        (vec![given_back(10_000, 1_000, 0), refused()], ids(10_000..11_000), 1, "not you"),
-        (
-            vec![given_back(10_000, 1_000, 0), given_back(11_000, 1_000, 10_000)],
-            ids(10_000..12_000),
-            1,
-            "the worker w is still there",
-        ),
-        // A worker that is still there loses no more than it had.
-        (vec![given_back(10, 1, 0), given_back(11, 1, 10)], ids(10..11), 0, ""),
-        (vec![none()], String::new(), 0, "nothing was given back of the name w"),
+        (vec![given_back(10..20, 1), given_back(20..21, 0)], ids(10..21), 0, ""),
+        // They were given back too often, and have ended.
+        (vec![given_back(0..0, 1), given_back(20..21, 0)], ids(20..21), 0, ""),
+        (vec![given_back(10..20, 1), given_back(0..0, 0)], ids(10..20), 0, ""),
+        (vec![given_back(10..20, 1), refused()], ids(10..20), 1, "not you"),
+        (vec![given_back(0..0, 1), refused()], String::new(), 1, "not you"),
+        (vec![given_back(10..11, 1), given_back(11..12, 1)], ids(10..12), 1, "the worker w is still there"),
+        (vec![given_back(0..0, 0)], String::new(), 0, "nothing was given back of the name w"),
     ] {
         let gone = quorate(&["worker", "gone", "w", "--nodes", &node_that_says(answers)]);
         let said = String::from_utf8(gone.stderr).unwrap();
@@ -307,4 +301,31 @@ fn all_that_a_worker_held_is_given_back() {
         );
         assert!(said.contains(says), "{said}");
     }
+}
+
+#[test]
+fn wait_goes_back_to_the_job_where_its_retry_is_deleted() {
+    let job = |id: &str, status: &str, retry: Option<&str>| {
+        let job = serde_json::json!({
+            "id": id, "image": "i", "image_id": "x", "timeout": 60, "status": status, "retry_id": retry,
+            "created_at": "2026-01-01T00:00:00Z",
+        });
+        (200, serde_json::json!({ "job": job }).to_string())
+    };
+    let none = || (404, r#"{"error":{"message":"there is no such job"}}"#.to_owned());
+    let [first, retry] = ["00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"];
+    let failed = || job(first, "error", Some(retry));
+    // Its outcome is waited for, and then both are asked for again.
+    let answers = vec![failed(), job(retry, "queued", None), none(), none(), failed(), none()];
+    let waited = quorate(&["job", "wait", first, "--nodes", &node_that_says(answers)]);
+    let said = String::from_utf8(waited.stderr).unwrap();
+    assert_eq!(
+        (waited.status.code(), &*String::from_utf8(waited.stdout).unwrap()),
+        (Some(7), &*format!("{first}  error\n")),
+        "{said}"
+    );
+    let refused = (403, r#"{"error":{"message":"not you"}}"#.to_owned());
+    let waited = quorate(&["job", "wait", first, "--nodes", &node_that_says(vec![refused])]);
+    let said = String::from_utf8(waited.stderr).unwrap();
+    assert!(said.contains("not you") && !said.contains(first), "{said}");
 }

@@ -48,6 +48,11 @@ fn drill(worker: &str) {
         assert_eq!(cluster.log(id), format!("job {id}: {n}\n"));
     }
 
+    // No other one has its name, be it the first process of a container as this one is.
+    let name = cluster.job(&ids[0])["worker"].as_str().unwrap().to_owned();
+    let random = name.rsplit('-').next().unwrap();
+    assert!(random.len() == 8 && random.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+
     let bad = cluster.enqueue("echo 'no luck' >&2; exit 3", 60);
     cluster.wait_for(&bad, "error");
     let job = cluster.job(&bad);

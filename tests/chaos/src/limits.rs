@@ -77,6 +77,8 @@ pub(crate) const CHANGE: Duration = Duration::from_secs(30);
 pub(crate) const START_AGAIN: Duration = Duration::from_secs(30);
 /// An order to the container engine must have been carried out.
 pub(crate) const ORDER: Duration = Duration::from_secs(180);
+/// So often the engine is asked to freeze a container: it gives up where the machine is busy with other things.
+pub(crate) const FREEZES: u32 = 10;
 /// A node that was asked to end must have ended.
 pub(crate) const STOP: Duration = Duration::from_secs(30);
 /// A node must have taken up a file that says whom it trusts or who it is: it looks every 5 s, and again where it came in between two

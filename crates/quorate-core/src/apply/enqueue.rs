@@ -1,8 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    ImageId, Job, NewJob, Priority, QueueName, Refusal, Reply, Table, Unique, Until, are_tags, limits, unique,
-};
+use crate::{Job, NewJob, QueueName, Refusal, Reply, Table, Unique, Until, are_tags, limits, unique};
 
 use super::step::{Abort, Step, check, refuse};
 use super::{birth, lookup};
@@ -44,19 +42,8 @@ fn holder<T: Table>(step: &mut Step<'_, T>, new: &NewJob) -> Result<Option<Job>,
     Ok(step.table.job(id)?.filter(|job| unique::holds(job, step.now)))
 }
 
-/// How many of these lanes are of each key.
-fn lanes_of_keys<'a>(
-    lanes: &BTreeSet<(&'a QueueName, Priority, ImageId, &'a str)>,
-) -> BTreeMap<(&'a QueueName, &'a str), usize> {
-    let mut of_keys = BTreeMap::new();
-    for (queue, _, _, key) in lanes {
-        *of_keys.entry((*queue, *key)).or_default() += 1;
-    }
-    of_keys
-}
-
 /// Refuses jobs that would need more queues, or lanes to wait in, than there may be. What is delayed looks for a lane when its time has come:
-/// that its key has none now says nothing of then. But where there are none at all, nothing new is taken.
+/// how few there are now says nothing of then. But where none is free at all, nothing is taken that would need one.
 fn check_room<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<(), Abort<T::Error>> {
     let dispatch = step.table.dispatch();
     let new: BTreeSet<&QueueName> =
@@ -68,21 +55,31 @@ fn check_room<T: Table>(step: &mut Step<'_, T>, jobs: &[NewJob]) -> Result<(), A
     if jobs.len() <= dispatch.free_lanes() && jobs.iter().all(have_room) {
         return Ok(());
     }
-    let (mut at_once, mut delayed) = (BTreeSet::new(), BTreeSet::new());
+    let (mut unique, mut at_once, mut delayed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for job in jobs {
-        if !step.table.dispatch().has_lane_for(job) && holder(step, job)?.is_none() {
+        // What an earlier one of the request keeps away is not added either.
+        let is_first = job.unique.as_ref().is_none_or(|of| unique.insert((&job.queue, &of.key)));
+        if is_first && holder(step, job)?.is_none() {
             if job.delay == 0 { &mut at_once } else { &mut delayed }.insert(job.lane());
         }
     }
     let dispatch = step.table.dispatch();
-    for ((queue, key), lanes) in lanes_of_keys(&at_once) {
-        if lanes > dispatch.free_lanes_of_key(queue, key) {
+    let mut of_keys = BTreeMap::<_, (usize, usize)>::new();
+    for lane in &at_once {
+        let (queue, _, _, key) = *lane;
+        let (all, new) = of_keys.entry((queue, key)).or_default();
+        *all += 1;
+        *new += usize::from(!dispatch.has_lane(lane));
+    }
+    for ((queue, key), (all, new)) in &of_keys {
+        if *new > dispatch.free_lanes_of_key(queue, key) {
             // Where they could never wait all at once, no pause helps.
-            check(lanes <= dispatch.most_lanes_of_key(), "key")?;
+            check(*all <= dispatch.most_lanes_of_key(), "key")?;
             return refuse(Refusal::TooManyLanes);
         }
     }
-    if at_once.union(&delayed).count() > dispatch.free_lanes() {
+    let (new, free) = (of_keys.values().map(|(_, new)| new).sum::<usize>(), dispatch.free_lanes());
+    if new > free || free == 0 && !delayed.iter().all(|lane| dispatch.has_lane(lane)) {
         return refuse(Refusal::TooManyLanes);
     }
     Ok(())

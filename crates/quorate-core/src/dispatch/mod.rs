@@ -31,7 +31,7 @@ use self::line::Line;
 use self::open::Open;
 use self::rank::Waiting;
 use self::workers::Workers;
-use crate::{ImageId, JobId, NewJob, Queue, QueueId, QueueName, QueueView, Timestamp, limits};
+use crate::{ImageId, JobId, Priority, Queue, QueueId, QueueName, QueueView, Timestamp, limits};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -216,10 +216,13 @@ impl Dispatch {
         }
     }
 
-    /// Whether other jobs wait where this one will.
-    pub(crate) fn has_lane_for(&self, job: &NewJob) -> bool {
-        let lane = |queue| Lane { queue, priority: job.priority, image: job.image_id, key: job.key.clone() };
-        self.named(&job.queue).is_some_and(|queue| self.waiting(&lane(queue)).is_some())
+    /// Whether jobs wait in [`crate::NewJob::lane`].
+    pub(crate) fn has_lane(
+        &self,
+        &(queue, priority, image, key): &(&QueueName, Priority, ImageId, &str),
+    ) -> bool {
+        let lane = |queue| Lane { queue, priority, image, key: key.into() };
+        self.named(queue).is_some_and(|queue| self.waiting(&lane(queue)).is_some())
     }
 
     /// The log time at which time alone lets a consumer have something.

@@ -1,6 +1,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
-use quorate_api::{JobsWrapper, WorkersWrapper, WriteOutcome};
+use quorate_api::{GivenBackWrapper, WorkersWrapper};
 use quorate_core::limits::{ID_CHARS, JOBS_PER_REQUEST, WORKER_JOBS_SHOWN, WORKER_NAME_BYTES};
 use quorate_core::{Command, Job, Reply};
 
@@ -48,35 +48,26 @@ const WORKER_JSON_BYTES: usize = 200 + 2 * 6 * WORKER_NAME_BYTES + WORKER_JOBS_S
     path = "/v1/worker/{name}/gone",
     operation_id = "worker_gone",
     params(("name" = String, Path, description = "The worker's name")),
-    responses((status = 200, description = "The new jobs; none where it held none. Say it again while it holds more", body = JobsWrapper), WriteErrors)
+    responses((status = 200, description = "The new jobs, none where it held none, and how many it still holds: while there are some, say it again", body = GivenBackWrapper), WriteErrors)
 )]
 pub(crate) async fn gone<B: Backend>(
     State(gateway): State<Gateway<B>>,
     WorkerPath(worker): WorkerPath,
 ) -> Answer {
-    // One that is still there takes others meanwhile, which are not looked for.
-    let holds = gateway.backend().reads().worker(&worker).map_or(0, |worker| worker.holds);
-    let rounds = usize::try_from(holds).unwrap_or(ROUNDS).div_ceil(JOBS_PER_REQUEST).min(ROUNDS);
     let (mut index, mut all) = give_back(&gateway, &worker).await?;
-    for _ in 1..rounds {
-        match give_back(&gateway, &worker).await {
-            Ok((later, jobs)) => {
-                index = later;
-                all.extend(jobs);
-            }
-            // None would mean that it holds nothing; and what it held may have been ended.
-            Err(_) if all.is_empty() => {
-                return Err(ApiError::Unavailable {
-                    outcome: WriteOutcome::Unknown,
-                    message: "a part of what the worker holds may be given back",
-                }
-                .into());
-            }
-            // What was given back stays so, whatever comes of the rest.
-            Err(_) => break,
-        }
+    // This node has applied it.
+    let left = || gateway.backend().reads().worker(&worker).map_or(0, |worker| worker.holds);
+    // No more rounds than that needs: one that is still there takes again what is given back.
+    let rounds = usize::try_from(left()).unwrap_or(ROUNDS).div_ceil(JOBS_PER_REQUEST).min(ROUNDS);
+    for _ in 0..rounds {
+        // What was given back stays so, whatever comes of the rest: that is left.
+        let Ok((later, jobs)) = give_back(&gateway, &worker).await else { break };
+        index = later;
+        all.extend(jobs);
     }
-    Jobs::of(&gateway, all).answer(StatusCode::OK, index, Claim::AfterWrite).await
+    Jobs::behind(&gateway, "left", left().to_string().as_bytes(), all)
+        .answer(StatusCode::OK, index, Claim::AfterWrite)
+        .await
 }
 
 async fn give_back<B: Backend>(gateway: &Gateway<B>, worker: &str) -> Result<(Index, Vec<Job>), Failure> {
@@ -85,5 +76,6 @@ async fn give_back<B: Backend>(gateway: &Gateway<B>, worker: &str) -> Result<(In
     Ok((index, jobs))
 }
 
-/// Commands of one request, at most: each gives back as many jobs as one request may have. Whoever held more says it again.
-const ROUNDS: usize = 10;
+/// Commands of one request behind the first, at most: each gives back as many jobs as one request may have. Of whoever held more some are
+/// left.
+const ROUNDS: usize = 9;

@@ -277,6 +277,10 @@ impl Backend for Fake {
         if let Some((left, unavailable)) = &mut self.state.lock().failing_later {
             *left = left.checked_sub(1).ok_or(*unavailable)?;
         }
+        // A node has applied what it answers; other commands under a lag are as if another node took them.
+        if let Command::WorkerGone { .. } = command {
+            self.lagging.store(false, Ordering::SeqCst);
+        }
         let mut request_id = [0; 16];
         request_id[..8].copy_from_slice(&number.to_be_bytes());
         let deadline = self.now().plus_millis(within.as_millis() as u64);

@@ -422,9 +422,25 @@ async fn a_runner_with_a_name_of_its_own_gives_back_what_its_predecessor_held() 
     let at_work = AtWork::start(&cluster, &[entry], config);
     cluster.next(gone).await;
     assert!(cluster.rest().iter().all(|call| call.line == gone), "it takes nothing before");
-    cluster.answer(gone, 200, r#"{"jobs":[]}"#);
+    cluster.answer(gone, 200, r#"{"left":0,"jobs":[]}"#);
     let consume = cluster.next("POST /v1/jobs/consume").await;
     assert!(consume.selection.contains("worker=w"), "{consume:?}");
+    at_work.end().await;
+}
+
+#[tokio::test]
+async fn it_asks_again_while_some_is_left_that_gets_less() {
+    let (mut cluster, scripts) = (PlayedCluster::start().await, Scripts::new());
+    let gone = "POST /v1/worker/w/gone";
+    // Another runner has this name, and takes what is given back.
+    cluster.answer(gone, 200, r#"{"left":1,"jobs":[]}"#);
+    let entry = scripts.entry("it", "exit 0", &[]);
+    let config = RunnerConfig { worker: Some("w".into()), replaces: true, ..RunnerConfig::default() };
+    let at_work = AtWork::start(&cluster, &[entry], config);
+    cluster.next(gone).await;
+    cluster.next(gone).await;
+    cluster.next("POST /v1/jobs/consume").await;
+    assert!(cluster.rest().iter().all(|call| call.line != gone));
     at_work.end().await;
 }
 

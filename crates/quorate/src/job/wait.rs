@@ -151,7 +151,13 @@ impl Wait {
     async fn look(&mut self, client: &Client, args: &WaitArgs) -> anyhow::Result<()> {
         let mut next = 0;
         while let Some((id, attempt)) = self.waiting.get_mut(next) {
-            let last = last_attempt(client, attempt, args).await.map_err(|error| of_job(id, error));
+            let last = last_attempt(client, attempt, args).await;
+            if *attempt != *id && last.as_ref().is_err_and(is_missing) {
+                // The retry was deleted: then the last one counts that is known, from the job on.
+                attempt.clone_from(id);
+                continue;
+            }
+            let last = last.map_err(|error| of_job(id, error));
             self.was_answered |= last.is_ok();
             match last {
                 Ok(Attempt::Active(last)) => {
@@ -189,12 +195,9 @@ fn is_missing(error: &anyhow::Error) -> bool {
     refused.is_some_and(|refused| refused.kind == RefusedKind::NotFound)
 }
 
-/// Which of many it is that cannot be waited for.
+/// Which of many it is that there is not.
 fn of_job(id: &str, error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref() {
-        Some(Error::Refused(_)) => error.context(format!("the job {id}")),
-        _ => error,
-    }
+    if is_missing(&error) { error.context(format!("the job {id}")) } else { error }
 }
 
 /// The cluster may answer again.

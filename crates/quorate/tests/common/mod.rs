@@ -28,10 +28,9 @@ pub(crate) fn free_ports(count: u16) -> u16 {
         (20_000..30_000).step_by(2_000).flat_map(|thousands| (thousands..thousands + 1_000).step_by(10));
     for base in bases.cycle().skip(first).take(500) {
         taken.0 += 1;
-        // It may be another user's.
-        let Ok(lock) = File::create(std::env::temp_dir().join(format!("quorate-tests-{base}.lock"))) else {
-            continue;
-        };
+        // It may be another user's, who made it: to read it is enough for a lock.
+        let path = std::env::temp_dir().join(format!("quorate-tests-{base}.lock"));
+        let Ok(lock) = File::open(&path).or_else(|_| File::create(&path)) else { continue };
         if lock.try_lock().is_ok() && (base..base + count).all(|port| is_free(port) && is_free(port + 1_000))
         {
             taken.1.push(lock);

@@ -197,8 +197,10 @@ impl Host for Compose {
     }
 
     async fn pause(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
-        let containers = self.all(&["pause"], nodes).await?;
-        self.expect(&containers, "Paused", "true").await
+        for node in nodes {
+            pause(&self.containers[*node]).await?;
+        }
+        self.expect(&self.containers(nodes), "Paused", "true").await
     }
 
     async fn resume(&mut self, nodes: &[usize]) -> anyhow::Result<()> {
@@ -325,6 +327,19 @@ pub fn alone(project: &str) -> anyhow::Result<File> {
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     file.try_lock().with_context(|| format!("another run uses the compose project {project}"))?;
     Ok(file)
+}
+
+/// The engine gives up on a container that does not stand still while it looks, as on a machine that has no time for it: then it
+/// runs on, and the order was not carried out.
+async fn pause(container: &str) -> anyhow::Result<()> {
+    let mut left = limits::FREEZES;
+    loop {
+        left -= 1;
+        match docker(&["pause", container]).await {
+            Err(error) if left > 0 && error.to_string().contains("unable to freeze") => {}
+            paused => return paused.map(drop),
+        }
+    }
 }
 
 async fn docker(arguments: &[&str]) -> anyhow::Result<String> {
