@@ -232,6 +232,8 @@ pub(crate) const ALIVE: Duration = Duration::from_secs(2);
 pub(crate) const READY: Duration = Duration::from_secs(2);
 /// Between two looks at whether the Raft core is alive.
 pub(crate) const ALIVE_WATCH: Duration = Duration::from_millis(500);
+/// So long a node that is to be added is asked again: it may only just start.
+pub(crate) const NEWCOMER: Duration = Duration::from_secs(3);
 /// Between two attempts to find or join the cluster.
 pub(crate) const JOIN_PAUSE: Duration = Duration::from_millis(200);
 /// The same, where nobody has asked for this node yet.

@@ -4,6 +4,7 @@ use openraft::ChangeMembers;
 use quorate_core::FeatureLevel;
 use quorate_proto::peer::v1 as pb;
 use quorate_store::{Membership, Node, NodeId, StoredMembership};
+use tokio::time::{Instant, sleep};
 
 use crate::cluster::membership::successor;
 use crate::cluster::order::carry_out::{No, Orders, bearers, may_change, unchanged};
@@ -112,8 +113,15 @@ impl Orders {
         membership: &Membership,
     ) -> Result<pb::DiscoverResponse, Refused> {
         let unfit = |message: String| Err(Refused::new(Why::Unfit, message));
-        let Some(answer) = self.peers().ask_anybody(addr).await else {
-            return unfit(format!("{name} does not answer at {addr}"));
+        let until = Instant::now() + limits::NEWCOMER;
+        let answer = loop {
+            match self.peers().ask_anybody(addr).await {
+                Some(answer) => break answer,
+                None if Instant::now() >= until => {
+                    return unfit(format!("{name} does not answer at {addr}"));
+                }
+                None => sleep(limits::JOIN_PAUSE).await,
+            }
         };
         if answer.name != name {
             return unfit(format!("the node at {addr} is called {}, not {name}", answer.name));
