@@ -251,6 +251,7 @@ pub struct JobsWrapper {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GivenBackWrapper {
     /// How many jobs it still holds; above 0: say it again.
+    #[serde(default)]
     pub left: u64,
     /// The new jobs, each going on from one that it held.
     pub jobs: Vec<Job>,

@@ -58,7 +58,7 @@ impl Presence {
 
     /// None did, in a whole round; `each` says why.
     pub(crate) fn note_nobody(&self, each: &str) {
-        if self.is_news(&[Said::Well, Said::NotReady], Said::NobodyIsReached, each) {
+        if self.is_news(&[Said::Well, Said::NotReady, Said::NobodyAnswers], Said::NobodyIsReached, each) {
             tracing::warn!("waiting for a node that can be reached: {each}");
         }
     }

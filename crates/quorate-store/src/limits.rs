@@ -52,7 +52,9 @@ pub(crate) const FULL_DISK_ATTEMPTS: u32 = 150;
 pub(crate) const MANY_OPEN_FILES: u32 = 8_192;
 
 /// The job table's block cache: one for all families, and for the next generation while the last one is still read.
-pub(crate) const CACHE_BYTES: usize = 256 << 20;
+pub(crate) const CACHE_BYTES: usize = 128 << 20;
+/// What is read of the job table's files at once, before it is compressed.
+pub(crate) const BLOCK_BYTES: usize = 16 << 10;
 /// What the job table keeps in memory of its indexes and of running jobs, at most, by its `Tuning`.
 const WINDOWS_BYTES: usize = 128 << 20;
 /// Work on many jobs, with its ids and its words: one copy, which readers share.

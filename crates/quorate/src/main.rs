@@ -40,6 +40,7 @@ mod names;
 mod number;
 mod operation;
 mod output;
+mod patience;
 mod peer_list;
 mod peer_tls;
 mod private;

@@ -17,7 +17,8 @@ use crate::environment::{Item, items};
 use crate::job::word;
 use crate::logging::{self, LogFormat};
 use crate::number::{decimal, number};
-use crate::target::{NODES, Tls, Token, keep_fresh, say_how_it_is};
+use crate::patience::say_how_it_is;
+use crate::target::{NODES, Tls, Token, keep_fresh};
 use crate::wrong_usage::{WrongUsage, wrong_usage};
 use crate::{limits, runtime, worker};
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::duration::{HumanDuration, within};
 use crate::environment::{Item, items};
 use crate::limits::DEADLINE;
-use crate::{logging, runtime};
+use crate::runtime;
 
 /// The nodes of `quorate dev`.
 pub(crate) const NODES: &str = "127.0.0.1:8080,127.0.0.1:8081,127.0.0.1:8082";
@@ -86,14 +86,6 @@ pub(crate) fn keep_fresh(config: &ClientConfig) {
     if let Some(identity) = config.identity.clone() {
         tokio::spawn(quorate_tls::keep_fresh("cert", identity, never));
     }
-}
-
-/// Has a command that waits say once where no node answers or none is ready, and once when one is again: in its log, or in
-/// remarks where it has none. A call that waits, or is answered by a node of its own, does not see that its cluster is gone.
-pub(crate) fn say_how_it_is(client: &Client) {
-    logging::remark_on_nodes();
-    let client = client.clone();
-    tokio::spawn(async move { client.watch().await });
 }
 
 /// Which cluster to speak to, and how to print what it says.

@@ -7,6 +7,8 @@ mod common;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{QUORATE, Started, free_ports, quorate, serve, url, wait_until_ready};
 
@@ -248,25 +250,33 @@ fn nothing_is_enqueued_where_one_line_is_too_long() {
     assert_eq!(ids(&enqueued).len(), 2, "{}", String::from_utf8_lossy(&enqueued.stderr));
 }
 
-/// A node that gives such answers, one after the other.
-fn node_that_says(answers: Vec<(u16, String)>) -> String {
+/// A node that gives such answers, one after the other, and is ready whenever it is asked that; and how many of them it has not given.
+fn node_that_says(answers: Vec<(u16, String)>) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let left = Arc::new(AtomicUsize::new(answers.len()));
+    let left_of_node = left.clone();
     std::thread::spawn(move || {
         let mut answers = answers.into_iter();
         for client in listener.incoming() {
             let mut client = client.unwrap();
-            if request(&client).is_empty() {
+            let request = request(&client);
+            if request.is_empty() {
                 continue;
             }
-            let Some((status, body)) = answers.next() else { return };
+            let next = match request.starts_with(b"GET /readyz ") {
+                true => Some((200, r#"{"status":"ok"}"#.to_owned())),
+                false => answers.next(),
+            };
+            let Some((status, body)) = next else { return };
+            left_of_node.store(answers.len(), Ordering::Relaxed);
             let length = body.len();
             let head =
                 format!("HTTP/1.1 {status} -\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
             client.write_all((head + &body).as_bytes()).unwrap();
         }
     });
-    url
+    (url, left)
 }
 
 #[test]
@@ -292,7 +302,8 @@ fn all_that_a_worker_held_is_given_back() {
         (vec![given_back(10..11, 1), given_back(11..12, 1)], ids(10..12), 1, "the worker w is still there"),
         (vec![given_back(0..0, 0)], String::new(), 0, "nothing was given back of the name w"),
     ] {
-        let gone = quorate(&["worker", "gone", "w", "--nodes", &node_that_says(answers)]);
+        let (url, left) = node_that_says(answers);
+        let gone = quorate(&["worker", "gone", "w", "--nodes", &url]);
         let said = String::from_utf8(gone.stderr).unwrap();
         assert_eq!(
             (gone.status.code(), &*String::from_utf8(gone.stdout).unwrap()),
@@ -300,6 +311,7 @@ fn all_that_a_worker_held_is_given_back() {
             "{said}"
         );
         assert!(said.contains(says), "{said}");
+        assert_eq!(left.load(Ordering::Relaxed), 0);
     }
 }
 
@@ -317,15 +329,18 @@ fn wait_goes_back_to_the_job_where_its_retry_is_deleted() {
     let failed = || job(first, "error", Some(retry));
     // Its outcome is waited for, and then both are asked for again.
     let answers = vec![failed(), job(retry, "queued", None), none(), none(), failed(), none()];
-    let waited = quorate(&["job", "wait", first, "--nodes", &node_that_says(answers)]);
+    let (url, left) = node_that_says(answers);
+    let waited = quorate(&["job", "wait", first, "--nodes", &url]);
     let said = String::from_utf8(waited.stderr).unwrap();
     assert_eq!(
         (waited.status.code(), &*String::from_utf8(waited.stdout).unwrap()),
         (Some(7), &*format!("{first}  error\n")),
         "{said}"
     );
+    assert_eq!(left.load(Ordering::Relaxed), 0);
     let refused = (403, r#"{"error":{"message":"not you"}}"#.to_owned());
-    let waited = quorate(&["job", "wait", first, "--nodes", &node_that_says(vec![refused])]);
+    let (url, _) = node_that_says(vec![refused]);
+    let waited = quorate(&["job", "wait", first, "--nodes", &url]);
     let said = String::from_utf8(waited.stderr).unwrap();
     assert!(said.contains("not you") && !said.contains(first), "{said}");
 }

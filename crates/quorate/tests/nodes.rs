@@ -7,12 +7,11 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use common::{PATIENCE, QUORATE, Started, free_ports, quorate, serve, url, wait_until, wait_until_ready};
+use common::{QUORATE, Started, free_ports, log_of, quorate, serve, url, wait_until, wait_until_ready};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -175,18 +174,6 @@ fn a_command_does_not_wait_where_nobody_listens() {
     assert!(said.starts_with("error: no node can be reached: http://no..name:8080: "), "{said}");
 }
 
-/// What a process logs, line by line. Fails where it says nothing for long.
-fn log_of(process: &mut Started) -> impl Iterator<Item = String> + use<> {
-    let log = BufReader::new(process.0.stderr.take().unwrap());
-    let (say, said) = mpsc::channel();
-    std::thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
-    std::iter::from_fn(move || match said.recv_timeout(PATIENCE) {
-        Ok(line) => Some(line),
-        Err(mpsc::RecvTimeoutError::Disconnected) => None,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it said nothing for {PATIENCE:?}"),
-    })
-}
-
 #[test]
 fn a_runner_says_once_that_it_waits_for_a_node() {
     let dir = tempfile::tempdir().unwrap();
@@ -263,15 +250,20 @@ fn a_wait_says_once_that_no_majority_is_reached_and_once_that_one_is_again() {
     waits.args(["job", "wait", &id, "--nodes", &each]).stdout(Stdio::null());
     let mut waits = Started(waits.stderr(Stdio::piped()).spawn().unwrap());
     let mut said = log_of(&mut waits);
-    let not_ready = said.next().unwrap();
-    assert!(
-        not_ready.starts_with("nodes answer, and the cluster is not ready: http://127.0.0.1:"),
-        "{not_ready}"
-    );
-    assert!(not_ready.contains("reaches no majority"), "{not_ready}");
+    let mut before = String::new();
+    // A slow machine has more changes to tell, but none is said twice.
+    let mut says = |what: &str| loop {
+        let line = said.next().expect("it goes on");
+        let told = line.split(": ").next().unwrap_or_default().to_owned();
+        assert_ne!(told, before, "it says it once");
+        before = told;
+        if line.contains(what) {
+            break;
+        }
+    };
+    says("the cluster is not ready: http://127.0.0.1:");
     nodes.push(node(dir.path(), &ports, 1));
-    let ready = said.next().unwrap();
-    assert!(ready.starts_with("the cluster is ready: http://127.0.0.1:"), "{ready}");
+    says("the cluster is ready: http://127.0.0.1:");
     ports.iter().for_each(|port| wait_until_ready(*port));
     quorate(&["job", "cancel", &id, "--nodes", &each]);
     assert_eq!(waits.ended("the wait"), Some(7));

@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
 use common::{
-    QUORATE, Started, enqueue, free_ports, in_a_terminal, serve, url, wait_for_status, wait_until,
+    QUORATE, Started, enqueue, free_ports, in_a_terminal, log_of, serve, url, wait_for_status, wait_until,
     wait_until_ready,
 };
 
@@ -86,7 +86,7 @@ fn a_runner_whose_nodes_are_gone_says_at_its_end_why_each_did_not_answer() {
     let mut runner = Command::new(QUORATE);
     runner.args(["run", "--program", "a=/bin/cat", "--nodes", &url(port)]).stderr(Stdio::piped());
     let mut runner = Started(runner.spawn().unwrap());
-    let mut lines = BufReader::new(runner.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = log_of(&mut runner);
     assert!(lines.any(|line| line.contains("taking jobs")));
     drop(node);
     assert!(lines.any(|line| line.contains("waiting for a node that can be reached")));

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use metrics::Counter;
 use quorate_api::WriteOutcome;
+use quorate_core::Status;
 use quorate_core::limits::{LANES, LANES_OF_KEY, OPERATIONS_RUNNING, QUEUES};
 
 use super::ApiError;
@@ -93,10 +94,13 @@ impl ApiError {
             }
             ApiError::RetriedAutomatically { last } => {
                 let then = match last {
-                    Some((id, status)) if status.is_final() => {
+                    Some((id, Status::Error | Status::Cancelled)) => {
                         format!("the last job is {id}: retry that one")
                     }
-                    Some((id, status)) => format!("the last job is {id}, and it is {}", status.as_str()),
+                    Some((id, Status::Success)) => format!("the last job is {id}, and it has succeeded"),
+                    Some((id, status @ (Status::Delayed | Status::Queued | Status::Running))) => {
+                        format!("the last job is {id}, and it is {}", status.as_str())
+                    }
                     None => "follow retry_id to the last job, and retry that one".into(),
                 };
                 let message = format!(

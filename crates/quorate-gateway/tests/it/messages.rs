@@ -253,5 +253,9 @@ async fn of_a_retry_of_what_others_went_on_from() {
     api.post(&format!("/v1/job/{third}/cancel"), "").await.expect(200);
     let refused = api.post(&format!("/v1/job/{first}/retry"), "").await.expect(409);
     assert_eq!(message(&refused), format!("{says} {third}: retry that one"));
-    api.post(&format!("/v1/job/{third}/retry"), "").await.expect(200);
+    let fourth = of(api.post(&format!("/v1/job/{third}/retry"), "").await.expect(200), "id");
+    api.post("/v1/jobs/consume", r#"{"n":1}"#).await.expect(200);
+    api.post(&format!("/v1/job/{fourth}/success"), "").await.expect(200);
+    let refused = api.post(&format!("/v1/job/{first}/retry"), "").await.expect(409);
+    assert_eq!(message(&refused), format!("{says} {fourth}, and it has succeeded"));
 }

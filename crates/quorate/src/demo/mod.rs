@@ -171,8 +171,18 @@ async fn wait_for_runs(programs: &Programs, count: usize, bar: &ProgressBar) -> 
 }
 
 async fn leader(cluster: &LocalCluster, clients: &[Client]) -> anyhow::Result<usize> {
-    let seen = clients.first().context("there are no nodes")?.cluster().await?;
-    let name = seen.leader.context("no leader is known")?;
+    let asked = clients.first().context("there are no nodes")?;
+    // One that takes its time to answer is none for a moment.
+    let begun = Instant::now();
+    let name = loop {
+        match asked.cluster().await?.leader {
+            Some(name) => break name,
+            None if begun.elapsed() < Duration::from_secs(30) => {
+                tokio::time::sleep(Duration::from_millis(100)).await
+            }
+            None => bail!("no leader is known"),
+        }
+    };
     cluster.nodes().iter().position(|node| node.name == name).with_context(|| format!("{name} is not ours"))
 }
 

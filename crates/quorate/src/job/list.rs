@@ -10,7 +10,8 @@ use crate::duration::{HumanDuration, within};
 use crate::limits::{JOBS_LISTED, WATCH_EVERY};
 use crate::number::number;
 use crate::output::{self, Output};
-use crate::target::{Target, say_how_it_is};
+use crate::patience::Patience;
+use crate::target::Target;
 
 /// List jobs, newest first; without --status those that wait or run, or, where what is asked for belongs to others, those.
 ///
@@ -69,23 +70,33 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
             more(&last);
             return Ok(());
         };
-        say_how_it_is(client);
+        let mut patience = Patience::new(client);
         out.clear();
         print(&mut out, &last);
         more(&last);
         while out.is_seen() {
             tokio::time::sleep(every).await;
-            match list(client, n, from()?, whole).await {
+            let looked = list(client, n, from()?, whole).await;
+            if looked.is_ok() {
+                patience.went_well();
+            }
+            match looked {
                 // On a terminal the ages grow.
                 Ok(page) if page != last || output::is_terminal() => {
                     out.clear();
                     print(&mut out, &page);
                     more(&page);
+                    if output::is_terminal()
+                        && let Some(trouble) = patience.trouble()
+                    {
+                        // What was said of it has been cleared away.
+                        output::remark(format_args!("as far as this node knows: {trouble}"));
+                    }
                     last = page;
                 }
                 Ok(_) => {}
                 // The cluster may come back.
-                Err(error) if error.is_unavailable() => {}
+                Err(error) if error.is_unavailable() => patience.failed(&error),
                 Err(error) => return Err(error.into()),
             }
         }

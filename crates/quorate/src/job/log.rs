@@ -8,7 +8,7 @@ use quorate_client::{Client, Error, RefusedKind};
 use super::{OneJob, prefix};
 use crate::limits::LOG_EVERY_SECONDS;
 use crate::output::{self, Output};
-use crate::target::say_how_it_is;
+use crate::patience::Patience;
 
 /// Print the log of a job; of one that runs, what has come of it so far.
 ///
@@ -39,13 +39,14 @@ pub(super) fn main(args: LogArgs) -> anyhow::Result<ExitCode> {
 
 /// Asks again and again, whichever node answers: a stream would end with its node. A job may end with another log.
 async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error> {
-    say_how_it_is(client);
+    let mut patience = Patience::new(client);
     let (mut printed, mut was_answered) = (Bytes::new(), false);
     let mut wait = 0;
     while out.is_seen() {
         match look(client, id, wait).await {
             Ok((status, log)) => {
                 was_answered = true;
+                patience.went_well();
                 if let Some(more) = log.strip_prefix(&*printed) {
                     out.data(more);
                     printed = log;
@@ -59,7 +60,7 @@ async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error
                     Status::Delayed | Status::Queued | Status::Running => {}
                 }
             }
-            Err(error) if error.is_unavailable() && was_answered => {}
+            Err(error) if error.is_unavailable() && was_answered => patience.failed(&error),
             Err(error) => return Err(error),
         }
         wait = LOG_EVERY_SECONDS;

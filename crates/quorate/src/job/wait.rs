@@ -13,7 +13,8 @@ use crate::exit_code::{JOB_NOT_WELL, NOT_FOUND, TIME_IS_UP};
 use crate::limits::{JOBS_NAMED, JOBS_WAITED_FOR, LONGEST_WAIT, OUTCOME_HELD_SECONDS, POLL_EVERY};
 use crate::number::{counted, form};
 use crate::output::{self, Output};
-use crate::target::{Target, say_how_it_is};
+use crate::patience::Patience;
+use crate::target::Target;
 use crate::wrong_usage::wrong_usage;
 
 /// Wait until jobs and their retries have ended.
@@ -107,14 +108,20 @@ struct Wait {
 
 impl Wait {
     async fn until_all_have_ended(&mut self, client: &Client, args: &WaitArgs) -> anyhow::Result<()> {
-        say_how_it_is(client);
+        let mut patience = Patience::new(client);
         self.begin(client, args).await?;
         let mut pause = *POLL_EVERY.start();
         loop {
             let before = self.waiting.len();
             match self.look(client, args).await {
-                Err(error) if self.was_answered && may_come_back(&error) => self.is_current = false,
-                looked => looked?,
+                Err(error) if self.was_answered && may_come_back(&error) => {
+                    self.is_current = false;
+                    patience.failed(&error);
+                }
+                looked => {
+                    looked?;
+                    patience.went_well();
+                }
             }
             if self.waiting.is_empty() {
                 return Ok(());
@@ -139,7 +146,10 @@ impl Wait {
         let mut ids = BTreeSet::new();
         for id in &args.ids {
             match prefix::resolve(client, id).await {
-                Err(error) if is_missing(&error) => self.note_missing(&error),
+                Err(error) if is_missing(&error) => {
+                    self.waiting.retain(|(waiting, _)| waiting != id);
+                    self.note_missing(&error);
+                }
                 id => _ = ids.insert(id?),
             }
         }

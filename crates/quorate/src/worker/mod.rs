@@ -4,8 +4,10 @@ mod list;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use quorate_client::Error;
 use quorate_core::limits::WORKER_NAME_BYTES;
 
+use crate::hint::Hint;
 use crate::output::{self, Output};
 use crate::target::Target;
 
@@ -59,6 +61,10 @@ pub(crate) fn main(args: WorkerArgs) -> anyhow::Result<ExitCode> {
     if jobs.is_empty() && given_back.is_err() {
         return given_back.map(|()| ExitCode::SUCCESS);
     }
+    let given_back = given_back.map_err(|error| match error.is::<Error>() {
+        true => error.context(Hint("These were given back, and some may be left: say it again.".to_owned())),
+        false => error,
+    });
     let mut out = Output::default();
     match target.json {
         true => out.json(&jobs),

@@ -3,11 +3,11 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::fs::File;
-use std::io::Seek;
+use std::io::{BufRead, BufReader, Seek};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -182,4 +182,16 @@ pub(crate) fn wait_for_status(port: u16, id: &str, status: &str) {
         let output = quorate(&["job", "get", id, "--json", "--nodes", &url(port)]);
         serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok_and(|job| job["status"] == status)
     });
+}
+
+/// What a process logs, line by line. Fails where it says nothing for long.
+pub(crate) fn log_of(process: &mut Started) -> impl Iterator<Item = String> + use<> {
+    let log = BufReader::new(process.0.stderr.take().unwrap());
+    let (say, said) = mpsc::channel();
+    std::thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
+    std::iter::from_fn(move || match said.recv_timeout(PATIENCE) {
+        Ok(line) => Some(line),
+        Err(mpsc::RecvTimeoutError::Disconnected) => None,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it said nothing for {PATIENCE:?}"),
+    })
 }

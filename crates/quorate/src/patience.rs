@@ -1,0 +1,44 @@
+use std::fmt::Display;
+
+use quorate_client::Client;
+
+use crate::{logging, output};
+
+/// Of a command that goes on while its cluster does not answer: what it says of that.
+pub(crate) struct Patience {
+    client: Client,
+    is_said: bool,
+}
+
+impl Patience {
+    /// Begins to [`say_how_it_is`].
+    pub(crate) fn new(client: &Client) -> Patience {
+        say_how_it_is(client);
+        Patience { client: client.clone(), is_said: false }
+    }
+
+    /// A call failed, and is made again. That is said once, where nothing is known of the nodes that would explain it.
+    pub(crate) fn failed(&mut self, error: &impl Display) {
+        if self.client.trouble().is_none() && !std::mem::replace(&mut self.is_said, true) {
+            output::remark(format_args!("{error:#}; it is asked again"));
+        }
+    }
+
+    /// A call was answered.
+    pub(crate) fn went_well(&mut self) {
+        self.is_said = false;
+    }
+
+    /// What is the matter with the nodes, as far as is known.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.client.trouble()
+    }
+}
+
+/// Has a command that waits say once where no node answers or none is ready, and once when one is again: in its log, or in
+/// remarks where it has none. A call that waits, or is answered by a node of its own, does not see that its cluster is gone.
+pub(crate) fn say_how_it_is(client: &Client) {
+    logging::remark_on_nodes();
+    let client = client.clone();
+    tokio::spawn(async move { client.watch().await });
+}
