@@ -103,6 +103,8 @@ pub(crate) const MAX_PAYLOAD: RangeInclusive<usize> = 0..=quorate_core::limits::
 pub(crate) const OPEN_FILES_ENOUGH: u64 = 1 << 20;
 /// … at least: one without clients has some fifty, and every one that cannot be opened may end it.
 pub(crate) const OPEN_FILES_LEAST: usize = 256;
+/// Calls fail for so long before that is said by itself: by then the client has seen how the nodes are.
+pub(crate) const UNEXPLAINED: Duration = Duration::from_secs(8);
 /// The program itself in memory: its code, stacks, and what the allocator keeps.
 pub(crate) const PROGRAM_BYTES: usize = 64 << 20;
 

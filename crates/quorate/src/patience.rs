@@ -1,32 +1,37 @@
 use std::fmt::Display;
+use std::time::Instant;
 
 use quorate_client::Client;
 
+use crate::limits::UNEXPLAINED;
 use crate::{logging, output};
 
 /// Of a command that goes on while its cluster does not answer: what it says of that.
 pub(crate) struct Patience {
     client: Client,
-    is_said: bool,
+    /// Since when no call was answered, and whether that was said.
+    failing: Option<(Instant, bool)>,
 }
 
 impl Patience {
     /// Begins to [`say_how_it_is`].
     pub(crate) fn new(client: &Client) -> Patience {
         say_how_it_is(client);
-        Patience { client: client.clone(), is_said: false }
+        Patience { client: client.clone(), failing: None }
     }
 
-    /// A call failed, and is made again. That is said once, where nothing is known of the nodes that would explain it.
+    /// A call failed, and is made again. That is said once, where it goes on, and nothing is known of the nodes that would explain it.
     pub(crate) fn failed(&mut self, error: &impl Display) {
-        if self.client.trouble().is_none() && !std::mem::replace(&mut self.is_said, true) {
+        let (since, is_said) = self.failing.get_or_insert_with(|| (Instant::now(), false));
+        if !*is_said && since.elapsed() >= UNEXPLAINED && self.client.trouble().is_none() {
+            *is_said = true;
             output::remark(format_args!("{error:#}; it is asked again"));
         }
     }
 
     /// A call was answered.
     pub(crate) fn went_well(&mut self) {
-        self.is_said = false;
+        self.failing = None;
     }
 
     /// What is the matter with the nodes, as far as is known.
