@@ -444,6 +444,11 @@ impl Client {
         self.delivery.watch().await;
     }
 
+    /// Whether a node ever took a connection.
+    pub fn was_reached(&self) -> bool {
+        self.delivery.presence.was_reached()
+    }
+
     /// Why no node answers or none is ready, each with its reason, as this client saw it last; `None` where one is, or it has seen
     /// nothing yet.
     pub fn trouble(&self) -> Option<String> {

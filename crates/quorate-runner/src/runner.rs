@@ -129,7 +129,8 @@ impl Runner {
                     true
                 }
                 Err(error) => {
-                    if pause.fails_first() {
+                    // What is the matter with the nodes was said.
+                    if self.client.trouble().is_none() && pause.fails_first() {
                         tracing::warn!("could not take jobs: {error}");
                     }
                     matches!(error, Error::Refused(_))

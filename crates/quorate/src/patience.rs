@@ -1,9 +1,10 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-use quorate_client::Client;
+use quorate_client::{Client, Error};
+use tokio::time::sleep;
 
-use crate::limits::UNEXPLAINED;
+use crate::limits::{POLL_EVERY, UNEXPLAINED};
 use crate::{logging, output};
 
 /// Of a command that goes on while its cluster does not answer: what it says of that.
@@ -29,6 +30,24 @@ impl Patience {
         }
     }
 
+    /// Makes a call again until the cluster answers it, where a node can be reached.
+    ///
+    /// # Errors
+    /// The call's, where it would be the same again, or no node was ever reached.
+    pub(crate) async fn outlast<T>(
+        &mut self,
+        call: impl AsyncFn() -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        loop {
+            match call().await {
+                Err(error) if may_come_back(&error) && self.client.was_reached() => {
+                    sleep(*POLL_EVERY.end()).await
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// A call was answered.
     pub(crate) fn went_well(&mut self) {
         self.failing = None;
@@ -38,6 +57,11 @@ impl Patience {
     pub(crate) fn trouble(&self) -> Option<String> {
         self.client.trouble()
     }
+}
+
+/// The cluster may answer again.
+pub(crate) fn may_come_back(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(Error::is_unavailable)
 }
 
 /// Has a command that waits say once where no node answers or none is ready, and once when one is again: in its log, or in

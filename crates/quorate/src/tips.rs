@@ -4,15 +4,29 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, builder::StyledStr};
 
 /// What people type that is no command, and the one that does it.
-const TIPS: [(&str, &str); 8] = [
+const TIPS: [(&str, &str); 22] = [
     ("ps", "job list"),
     ("push", "job enqueue"),
     ("submit", "job enqueue"),
+    ("consume", "run"),
+    ("start", "serve"),
     ("members", "cluster status"),
     ("nodes", "cluster status"),
+    ("version", "--version"),
+    ("job create", "job enqueue"),
+    ("job submit", "job enqueue"),
+    ("job run", "job enqueue"),
+    ("job stop", "job cancel"),
+    ("job kill", "job cancel"),
+    ("job ps", "job list"),
+    ("job info", "job get"),
+    ("job describe", "job get"),
+    ("job tail", "job log"),
+    ("queue create", "queue set"),
     ("cluster members", "cluster status"),
     ("cluster nodes", "cluster status"),
-    ("version", "--version"),
+    ("cluster info", "cluster status"),
+    ("cluster health", "cluster status"),
 ];
 
 /// Of a `-q` where there is none.

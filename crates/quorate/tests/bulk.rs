@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{QUORATE, Started, free_ports, quorate, serve, url, wait_until_ready};
+use common::{QUORATE, Started, free_ports, log_of, quorate, serve, url, wait_until_ready};
 
 /// What stands in the way of the requests after the first ones.
 #[derive(Clone, Copy, Debug)]
@@ -343,4 +343,21 @@ fn wait_goes_back_to_the_job_where_its_retry_is_deleted() {
     let waited = quorate(&["job", "wait", first, "--nodes", &url]);
     let said = String::from_utf8(waited.stderr).unwrap();
     assert!(said.contains("not you") && !said.contains(first), "{said}");
+}
+
+#[test]
+fn what_waits_says_once_why_its_calls_fail_where_the_node_says_that_it_is_ready() {
+    let job = serde_json::json!({
+        "id": "00000000-0000-7000-8000-000000000001", "image": "i", "image_id": "x", "timeout": 60, "status": "queued",
+        "created_at": "2026-01-01T00:00:00Z",
+    });
+    let busy = (429, r#"{"error":{"message":"too much at once"}}"#.to_owned());
+    let mut answers = vec![(200, serde_json::json!({ "job": job }).to_string())];
+    answers.resize(10_000, busy);
+    let (url, _) = node_that_says(answers);
+    let mut wait = Command::new(QUORATE);
+    wait.args(["job", "wait", "00000000-0000-7000-8000-000000000001", "--deadline", "1s", "--nodes", &url]);
+    let mut wait = Started(wait.stderr(Stdio::piped()).spawn().unwrap());
+    let said = log_of(&mut wait).next().unwrap();
+    assert!(said.contains("too much at once") && said.ends_with("; it is asked again"), "{said}");
 }

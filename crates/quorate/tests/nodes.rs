@@ -262,11 +262,19 @@ fn a_wait_says_once_that_no_majority_is_reached_and_once_that_one_is_again() {
         }
     };
     says("the cluster is not ready: http://127.0.0.1:");
+    // Whether there is such a job, and such a log, nobody can say now.
+    let missing = "00000000-0000-7000-8000-000000000000";
+    let mut follows = Command::new(QUORATE);
+    follows.args(["job", "log", "--follow", &id, "--deadline", "1s", "--nodes", &each]);
+    let mut follows = Started(follows.stderr(Stdio::null()).spawn().unwrap());
+    let over = quorate(&["job", "wait", &id, missing, "--deadline", "1s", "--wait", "5s", "--nodes", &each]);
+    assert_eq!(over.status.code(), Some(8), "{}", String::from_utf8_lossy(&over.stderr));
     nodes.push(node(dir.path(), &ports, 1));
     says("the cluster is ready: http://127.0.0.1:");
     ports.iter().for_each(|port| wait_until_ready(*port));
     quorate(&["job", "cancel", &id, "--nodes", &each]);
     assert_eq!(waits.ended("the wait"), Some(7));
+    assert_eq!(follows.ended("the log"), Some(0));
 }
 
 #[test]

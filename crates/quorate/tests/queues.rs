@@ -220,7 +220,7 @@ fn what_a_worker_holds_is_seen_said_of_and_given_back() {
     let again = node.run("worker gone w2");
     assert_eq!((again.status.code(), &*again.stdout), (Some(0), &b""[..]));
     let said = String::from_utf8(again.stderr).unwrap();
-    assert_eq!(said, "nothing was given back of the name w2: quorate worker list\n");
+    assert_eq!(said, "nothing was given back of the name w2; `quorate worker list` says who holds jobs\n");
     let last = take(&node, "w3");
     assert_eq!(last, gone);
     let wait = format!("job wait {id}");

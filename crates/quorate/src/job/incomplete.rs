@@ -59,6 +59,9 @@ impl Incomplete {
             Fate::NotEnqueued | Fate::Unknown => format!(
                 "The same command and input with --idempotency-key {key} completes it, and enqueues nothing twice."
             ),
+            Fate::KeyIsTaken if self.of == 1 => {
+                "Nothing was enqueued. Another key, or none, enqueues it as a new job.".to_owned()
+            }
             Fate::KeyIsTaken => {
                 "Nothing more was enqueued. The input of the first run completes it under this key; another key, or none, \
                  enqueues all of this input as new jobs."
@@ -72,7 +75,10 @@ impl fmt::Display for Incomplete {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Incomplete { done, earlier, part, fate, of, key: _ } = self;
         if *of == 1 {
-            return write!(f, "job");
+            return match fate {
+                Fate::Unknown => write!(f, "the job"),
+                Fate::NotEnqueued | Fate::KeyIsTaken => write!(f, "the job is not enqueued"),
+            };
         }
         write!(f, "{done} of {of} jobs {} enqueued", form(*done, "is", "are"))?;
         if *earlier > 0 {

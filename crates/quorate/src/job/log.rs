@@ -25,27 +25,26 @@ pub(super) struct LogArgs {
 pub(super) fn main(args: LogArgs) -> anyhow::Result<ExitCode> {
     let LogArgs { follow: follows, job: OneJob { id, target } } = args;
     let mut out = Output::default();
-    target.block_on(async |client| {
-        let id = prefix::resolve(client, &id).await?;
-        match follows {
-            true => follow(client, &id, &mut out).await?,
-            false => out.data(&client.log(&id).await?),
+    target.block_on(async |client| match follows {
+        true => follow(client, &id, &mut out).await,
+        false => {
+            out.data(&client.log(&prefix::resolve(client, &id).await?).await?);
+            Ok(())
         }
-        anyhow::Ok(())
     })?;
     out.end(None)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Asks again and again, whichever node answers: a stream would end with its node. A job may end with another log.
-async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error> {
+async fn follow(client: &Client, given: &str, out: &mut Output) -> anyhow::Result<()> {
     let mut patience = Patience::new(client);
-    let (mut printed, mut was_answered) = (Bytes::new(), false);
+    let id = patience.outlast(async || prefix::resolve(client, given).await).await?;
+    let mut printed = Bytes::new();
     let mut wait = 0;
     while out.is_seen() {
-        match look(client, id, wait).await {
+        match look(client, &id, wait).await {
             Ok((status, log)) => {
-                was_answered = true;
                 patience.went_well();
                 if let Some(more) = log.strip_prefix(&*printed) {
                     out.data(more);
@@ -60,8 +59,10 @@ async fn follow(client: &Client, id: &str, out: &mut Output) -> Result<(), Error
                     Status::Delayed | Status::Queued | Status::Running => {}
                 }
             }
-            Err(error) if error.is_unavailable() && was_answered => patience.failed(&error),
-            Err(error) => return Err(error),
+            Err(error) if error.is_unavailable() && client.was_reached() => {
+                patience.failed(&error);
+            }
+            Err(error) => return Err(error.into()),
         }
         wait = LOG_EVERY_SECONDS;
     }

@@ -7,10 +7,13 @@ use crate::limits::IDS_NAMED;
 /// What stands for an id on the command line; for `value_parser`.
 ///
 /// # Errors
-/// It is too short: a variable that is empty must not mean the only job that there is.
+/// It is too short: a variable that is empty must not mean the only job that there is. Or it is no beginning of an id.
 pub(crate) fn id(given: &str) -> Result<String, String> {
     match given.chars().count() {
         ..ID_PREFIX_CHARS => Err(format!("give at least {ID_PREFIX_CHARS} characters of it")),
+        ..ID_CHARS if !given.chars().all(|char| char.is_ascii_hexdigit() || char == '-') => {
+            Err("an id has hexadecimal digits and dashes alone".to_owned())
+        }
         ID_PREFIX_CHARS.. => Ok(given.to_owned()),
     }
 }

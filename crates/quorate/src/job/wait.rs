@@ -13,7 +13,7 @@ use crate::exit_code::{JOB_NOT_WELL, NOT_FOUND, TIME_IS_UP};
 use crate::limits::{JOBS_NAMED, JOBS_WAITED_FOR, LONGEST_WAIT, OUTCOME_HELD_SECONDS, POLL_EVERY};
 use crate::number::{counted, form};
 use crate::output::{self, Output};
-use crate::patience::Patience;
+use crate::patience::{Patience, may_come_back};
 use crate::target::Target;
 use crate::wrong_usage::wrong_usage;
 
@@ -48,7 +48,7 @@ pub(super) fn main(args: WaitArgs) -> anyhow::Result<ExitCode> {
         None => wait.until_all_have_ended(client, &args).await,
         // How are they now?
         Some(HumanDuration(Duration::ZERO)) => {
-            wait.begin(client, &args).await?;
+            wait.begin(client, &args, None).await?;
             wait.look(client, &args).await
         }
         // A read that is cut off leaves nothing behind.
@@ -100,8 +100,6 @@ struct Wait {
     ended: Vec<Job>,
     /// How many there are not.
     missing: usize,
-    /// Some node has answered.
-    was_answered: bool,
     /// Every job has been looked at, and nothing has failed since.
     is_current: bool,
 }
@@ -109,12 +107,12 @@ struct Wait {
 impl Wait {
     async fn until_all_have_ended(&mut self, client: &Client, args: &WaitArgs) -> anyhow::Result<()> {
         let mut patience = Patience::new(client);
-        self.begin(client, args).await?;
+        self.begin(client, args, Some(&mut patience)).await?;
         let mut pause = *POLL_EVERY.start();
         loop {
             let before = self.waiting.len();
             match self.look(client, args).await {
-                Err(error) if self.was_answered && may_come_back(&error) => {
+                Err(error) if may_come_back(&error) && client.was_reached() => {
                     self.is_current = false;
                     patience.failed(&error);
                 }
@@ -142,10 +140,20 @@ impl Wait {
         sleep(pause).await;
     }
 
-    async fn begin(&mut self, client: &Client, args: &WaitArgs) -> anyhow::Result<()> {
+    async fn begin(
+        &mut self,
+        client: &Client,
+        args: &WaitArgs,
+        mut patience: Option<&mut Patience>,
+    ) -> anyhow::Result<()> {
         let mut ids = BTreeSet::new();
         for id in &args.ids {
-            match prefix::resolve(client, id).await {
+            let look = async || prefix::resolve(client, id).await;
+            let found = match &mut patience {
+                Some(patience) => patience.outlast(look).await,
+                None => look().await,
+            };
+            match found {
                 Err(error) if is_missing(&error) => {
                     self.waiting.retain(|(waiting, _)| waiting != id);
                     self.note_missing(&error);
@@ -168,7 +176,6 @@ impl Wait {
                 continue;
             }
             let last = last.map_err(|error| of_job(id, error));
-            self.was_answered |= last.is_ok();
             match last {
                 Ok(Attempt::Active(last)) => {
                     *attempt = last;
@@ -195,7 +202,6 @@ impl Wait {
     fn note_missing(&mut self, error: &anyhow::Error) {
         output::remark(format_args!("error: {error:#}"));
         self.missing += 1;
-        self.was_answered = true;
     }
 }
 
@@ -208,11 +214,6 @@ fn is_missing(error: &anyhow::Error) -> bool {
 /// Which of many it is that there is not.
 fn of_job(id: &str, error: anyhow::Error) -> anyhow::Error {
     if is_missing(&error) { error.context(format!("the job {id}")) } else { error }
-}
-
-/// The cluster may answer again.
-fn may_come_back(error: &anyhow::Error) -> bool {
-    error.downcast_ref().is_some_and(Error::is_unavailable)
 }
 
 enum Attempt {

@@ -29,6 +29,9 @@ enum Command {
         /// At most so many, 1 to 1000.
         #[arg(short, long, default_value_t = 20, value_parser = number::<u32>(1..=JOBS_LISTED))]
         n: u32,
+        /// Print the ids alone.
+        #[arg(short, long, conflicts_with = "json")]
+        quiet: bool,
         #[command(flatten)]
         target: Target,
     },
@@ -61,11 +64,12 @@ enum Command {
 pub(crate) fn main(args: OperationArgs) -> anyhow::Result<ExitCode> {
     let mut out = Output::default();
     let done = match args.command {
-        Command::List { n, target } => {
+        Command::List { n, quiet, target } => {
             let page = target.block_on(async |client| client.operations(n).await)?;
-            match target.json {
-                true => out.json(&page),
-                false => table(&mut out, &page.operations),
+            match (quiet, target.json) {
+                (true, _) => page.operations.iter().for_each(|operation| out.line(&operation.id)),
+                (false, true) => out.json(&page),
+                (false, false) => table(&mut out, &page.operations),
             }
             None
         }

@@ -71,7 +71,9 @@ pub(crate) fn main(args: WorkerArgs) -> anyhow::Result<ExitCode> {
         false => jobs.iter().for_each(|job| out.line(&job.id)),
     }
     if jobs.is_empty() {
-        output::remark(format_args!("nothing was given back of the name {name}: quorate worker list"));
+        output::remark(format_args!(
+            "nothing was given back of the name {name}; `quorate worker list` says who holds jobs"
+        ));
     }
     let ended = out.end(Some("the worker's jobs are given back"));
     given_back.and(ended).map(|()| ExitCode::SUCCESS)
