@@ -135,8 +135,8 @@ pub(crate) fn words(error: &reqwest::Error) -> String {
         () if cause.starts_with("failed to lookup address") => "no address is found for this name".into(),
         // The other side of a connection of peers speaks first, before the request has gone out or behind it.
         () if cause.starts_with("invalid HTTP") || cause.starts_with("received unexpected message") => {
-            "what listens there does not speak HTTP: it is a port where nodes talk to each other (--peer-addr) and not the one for HTTP, or is to \
-             be called with https:// in front"
+            "what listens there does not speak HTTP: call it with https:// in front, or name the HTTP port where this is one at which nodes \
+             talk to each other (--peer-addr)"
                 .into()
         }
         () => cause.split(" (os error").next().unwrap_or_default().to_owned(),

@@ -150,7 +150,10 @@ fn the_port_of_the_peers_is_told_from_the_one_for_http() {
         let output = quorate(args);
         assert_eq!(output.status.code(), Some(5));
         let said = stderr(&output);
-        assert!(said.contains("does not speak HTTP: it is a port where nodes talk to each other"), "{said}");
+        assert!(
+            said.contains("name the HTTP port where this is one at which nodes talk to each other"),
+            "{said}"
+        );
     }
 }
 
