@@ -129,8 +129,9 @@ impl Runner {
                     true
                 }
                 Err(error) => {
-                    // What is the matter with the nodes was said.
-                    if self.client.trouble().is_none() && pause.fails_first() {
+                    // What is the matter with the nodes was said. A refusal is another matter.
+                    let is_said = error.is_unavailable() && self.client.trouble().is_some();
+                    if !is_said && pause.fails_first() {
                         tracing::warn!("could not take jobs: {error}");
                     }
                     matches!(error, Error::Refused(_))

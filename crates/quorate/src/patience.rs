@@ -40,11 +40,13 @@ impl Patience {
     ) -> anyhow::Result<T> {
         loop {
             match call().await {
-                Err(error) if may_come_back(&error) && self.client.was_reached() => {
-                    sleep(*POLL_EVERY.end()).await
+                Err(error) if may_come_back(&error) && self.client.was_reached() => self.failed(&error),
+                done => {
+                    self.went_well();
+                    return done;
                 }
-                done => return done,
             }
+            sleep(*POLL_EVERY.end()).await;
         }
     }
 

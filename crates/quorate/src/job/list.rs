@@ -90,7 +90,7 @@ pub(super) fn main(args: ListArgs) -> anyhow::Result<ExitCode> {
                         && let Some(trouble) = patience.trouble()
                     {
                         // What was said of it has been cleared away.
-                        output::remark(format_args!("as far as this node knows: {trouble}"));
+                        output::remark(format_args!("this may be old: {trouble}"));
                     }
                     last = page;
                 }
